@@ -1,0 +1,116 @@
+"""What the engine and the ledger tell us, in our own words. Facts only; others decide what they mean."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from hemostat.events import Action, Container, Outcome, Reason, State
+
+KEPT_LABELS: Final = ("hemostat.", "autoheal", "com.docker.compose.")
+"""Prefixes of the labels that events may carry: others are none of our business, and may hold secrets."""
+
+
+def reference(container_id: str, name: str, image: str, labels: Mapping[str, str]) -> Container:
+    kept = {key: value for key, value in labels.items() if key.startswith(KEPT_LABELS)}
+    return Container(id=container_id, name=name.removeprefix("/"), image=image, labels=kept)
+
+
+class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One container, inspected. Times are epoch seconds, 0 for never; limits None where there is none."""
+
+    ref: Container
+    status: str
+    """created, running, paused, restarting, removing, exited or dead, as Docker says it."""
+    health: str | None = None
+    """starting, healthy or unhealthy; None without a health check."""
+    exit_code: int = 0
+    oom_killed: bool = False
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    restart_policy: str = "no"
+    """no, always, unless-stopped or on-failure."""
+    max_retries: int = 0
+    """Of `on-failure`; 0 is no limit."""
+    restart_count: int = 0
+    pid: int = 0
+    cpu_limit: float | None = None
+    """Cores."""
+    memory_limit: int | None = None
+    """Bytes."""
+    network_mode: str = ""
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+    @property
+    def state(self) -> State:
+        return State(
+            status=self.status,
+            health=self.health,
+            exit_code=self.exit_code,
+            started_at=self.started_at,
+            restart_count=self.restart_count,
+        )
+
+
+class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of the engine about a container. `time` is epoch seconds to the microsecond."""
+
+    time: float
+    action: str
+    """create, start, kill, die, stop, oom, pause, unpause, update, rename, destroy, or a health status:
+    `healthy`, `unhealthy`."""
+    container: Container
+    exit_code: int | None = None
+    signal: int | None = None
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """The engine's event stream is open (again): whatever happened unseen is to be found by listing."""
+
+
+class Disconnected(msgspec.Struct, frozen=True):
+    error: str
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters of one container at one moment. `cpu` is seconds of CPU used since it started; `memory` the
+    working set in bytes; `received` the bytes its network interfaces took in, None where not read."""
+
+    container_id: str
+    time: float
+    cpu: float
+    memory: int
+    received: int | None = None
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One remediation in the ledger: written as intent before the action, completed after it.
+
+    `key` names the occurrence it answers, so that the same request is never acted on twice. `by` is the
+    responder and `lease` the time (epoch seconds) until which it is trusted to be still at work.
+    """
+
+    key: str
+    container: str
+    action: Action
+    time: float
+    by: str
+    lease: float
+    service: str | None = None
+    outcome: Outcome | None = None
+    reason: Reason | None = None
+    finished: float | None = None
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """The ledger as read at one moment. `version` changes with every reservation on the host.
+
+    `attempts` are this container's, oldest first; `running` are all of the host that have no outcome yet.
+    """
+
+    version: int
+    attempts: tuple[Attempt, ...] = ()
+    running: tuple[Attempt, ...] = ()

@@ -1,0 +1,94 @@
+"""Every error HemoStat raises on purpose: what went wrong, where, and what to do about it.
+
+    HemoStatError            exit 1
+    ├── ConfigError          exit 2   a file, environment variable or flag that cannot be used
+    ├── UsageError           exit 2   a name that does not exist, a command that cannot be meant
+    ├── TimedOutError        exit 4
+    ├── DecodeError          exit 1   bytes that are no event
+    └── AdapterError         exit 1   a vendor's failure in our words; `transient` says whether waiting helps
+        ├── EngineError               the Docker Engine refused or failed
+        │   ├── EngineUnreachableError    exit 3, transient
+        │   └── NoSuchContainerError
+        ├── BusError                  Redis refused or failed
+        │   └── BusUnreachableError       exit 3, transient
+        └── NotifyError               a notification did not go out
+
+Adapters translate vendors' exceptions into these; `core` neither raises nor catches AdapterError.
+"""
+
+from typing import Final
+
+OK: Final = 0
+FAILURE: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+TIMED_OUT: Final = 4
+BUG: Final = 70
+INTERRUPTED: Final = 130
+
+
+class HemoStatError(Exception):
+    """One line for the user: what went wrong and where; `hint` says what to do about it."""
+
+    exit_code: int = FAILURE
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.hint}" if self.hint else self.message
+
+
+class ConfigError(HemoStatError):
+    exit_code = USAGE
+
+
+class UsageError(HemoStatError):
+    exit_code = USAGE
+
+
+class TimedOutError(HemoStatError):
+    exit_code = TIMED_OUT
+
+
+class DecodeError(HemoStatError):
+    pass
+
+
+class AdapterError(HemoStatError):
+    """A vendor's failure. `transient`: the same call may succeed later without anyone changing anything."""
+
+    transient: bool = False
+
+    def __init__(self, message: str, *, hint: str = "", transient: bool | None = None) -> None:
+        super().__init__(message, hint=hint)
+        if transient is not None:
+            self.transient = transient
+
+
+class EngineError(AdapterError):
+    pass
+
+
+class EngineUnreachableError(EngineError):
+    exit_code = UNREACHABLE
+    transient = True
+
+
+class NoSuchContainerError(EngineError):
+    pass
+
+
+class BusError(AdapterError):
+    pass
+
+
+class BusUnreachableError(BusError):
+    exit_code = UNREACHABLE
+    transient = True
+
+
+class NotifyError(AdapterError):
+    pass

@@ -1,0 +1,350 @@
+"""What the roles say to each other: the event types, and their encoding.
+
+An event is a JSON object: an envelope and `data`, whose shape the `type` decides. Unknown fields are
+ignored, so that a newer sender does not break an older reader; an unknown version is refused, so that a
+changed meaning is never acted on by mistake. The prose of this contract is docs/API_PROTOCOL.md; the
+schema is exported by `hemostat schema`. Nothing here knows how events travel.
+"""
+
+import hashlib
+from enum import StrEnum
+from typing import Any, Final, Self
+
+import msgspec
+
+from hemostat.errors import DecodeError
+
+VERSION: Final = 1
+MAX_BYTES: Final = 256 * 1024
+"""Larger messages are refused unread: evidence is stored beside the stream, not in it."""
+
+
+class Kind(StrEnum):
+    """What is wrong with a container."""
+
+    EXITED = "exited"
+    OOM = "oom"
+    UNHEALTHY = "unhealthy"
+    CPU_HIGH = "cpu_high"
+    MEMORY_HIGH = "memory_high"
+    DISK_HIGH = "disk_high"
+
+
+class Severity(StrEnum):
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Phase(StrEnum):
+    """An alert is a transition: the condition began, or it ended."""
+
+    RAISED = "raised"
+    CLEARED = "cleared"
+
+
+class Action(StrEnum):
+    """The closed set of what HemoStat may do; whoever advises, nothing else can be asked for."""
+
+    RESTART = "restart"
+    START = "start"
+    SCALE = "scale"
+    CLEANUP = "cleanup"
+    NONE = "none"
+
+
+class Outcome(StrEnum):
+    HEALED = "healed"
+    FAILED = "failed"
+    REFUSED = "refused"
+    ESCALATED = "escalated"
+    DRY_RUN = "dry_run"
+    AWAITING_APPROVAL = "awaiting_approval"
+    EXPIRED = "expired"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Reason(StrEnum):
+    """Why a remediation ended as it did; what people and the dashboard are shown."""
+
+    VERIFIED = "verified"
+    NOT_VERIFIED = "not_verified"
+    ENGINE_ERROR = "engine_error"
+    DRY_RUN = "dry_run"
+    PROTECTED = "protected"
+    NOT_ALLOWED = "not_allowed"
+    BUDGET_SPENT = "budget_spent"
+    COOLDOWN = "cooldown"
+    ALREADY_HANDLED = "already_handled"
+    RECOVERED = "recovered"
+    STOPPED = "stopped"
+    GONE = "gone"
+    UNSUPPORTED = "unsupported"
+    NEEDS_PERSON = "needs_person"
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A container as events name it. `labels` holds HemoStat's, autoheal's and compose's own alone."""
+
+    id: str
+    name: str
+    image: str = ""
+    labels: dict[str, str] = {}
+
+    @property
+    def project(self) -> str | None:
+        return self.labels.get("com.docker.compose.project")
+
+    @property
+    def service(self) -> str | None:
+        return self.labels.get("com.docker.compose.service")
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One measured fact, with its unit: Evidence("cpu", 97.4, "%")."""
+
+    name: str
+    value: float | str | bool
+    unit: str = ""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """A container's state as the engine told it. Times are epoch seconds, 0 for never."""
+
+    status: str
+    health: str | None = None
+    exit_code: int = 0
+    started_at: float = 0.0
+    restart_count: int = 0
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """`confidence` is 0 to 1; `reasons` are what the cause was concluded from; `advisor` is who concluded."""
+
+    cause: str
+    confidence: float
+    reasons: tuple[str, ...] = ()
+    advisor: str = "rules"
+
+
+class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """A container failed or recovered.
+
+    `since` is when the condition began (epoch seconds), `window` how long it had to hold (seconds).
+    `occurrence` counts the alerts of this incident from 1: a container that dies again before it has
+    settled is the same incident once more.
+    """
+
+    container: Container
+    kind: Kind
+    severity: Severity
+    since: float
+    phase: Phase = Phase.RAISED
+    occurrence: int = 1
+    window: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+
+    def fact(self, name: str) -> float | str | bool | None:
+        return next((item.value for item in self.evidence if item.name == name), None)
+
+    def number(self, name: str, default: float = 0.0) -> float:
+        value = self.fact(name)
+        return default if value is None or isinstance(value, str) else float(value)
+
+
+class RemediationNeeded(msgspec.Struct, frozen=True, kw_only=True):
+    """`rung` is the position on the ladder of actions for this incident, from 0."""
+
+    alert: HealthAlert
+    action: Action
+    diagnosis: Diagnosis
+    parameters: dict[str, float | str | bool] = {}
+    rung: int = 0
+
+
+class FalseAlarm(msgspec.Struct, frozen=True, kw_only=True):
+    alert: HealthAlert
+    diagnosis: Diagnosis
+
+
+class RemediationComplete(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done and what came of it. `durations` are seconds by phase: `act`, `verify`, `total`."""
+
+    container: Container
+    kind: Kind
+    action: Action
+    outcome: Outcome
+    reason: Reason
+    diagnosis: Diagnosis
+    detail: str = ""
+    rung: int = 0
+    occurrence: int = 1
+    before: State | None = None
+    after: State | None = None
+    durations: dict[str, float] = {}
+    evidence: str | None = None
+
+
+class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One container's numbers now, for screens.
+
+    `cpu` is percent in Docker's convention (100 = one core), `cpu_limit` cores; `memory` is the working
+    set in bytes, `memory_limit` bytes. None where it cannot be known (yet) or there is no limit.
+    """
+
+    container: Container
+    state: State
+    cpu: float | None = None
+    cpu_limit: float | None = None
+    memory: int | None = None
+    memory_limit: int | None = None
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """A role is alive. `lag` is how many events wait for it; `trouble` is what it waits for, if anything."""
+
+    role: str
+    instance: str
+    pid: int
+    started: float
+    every: float
+    lag: int = 0
+    handled: int = 0
+    trouble: str = ""
+
+
+Payload = HealthAlert | RemediationNeeded | FalseAlarm | RemediationComplete | ContainerStats | Heartbeat
+
+TYPES: Final[dict[str, type[Payload]]] = {
+    "health_alert": HealthAlert,
+    "remediation_needed": RemediationNeeded,
+    "false_alarm": FalseAlarm,
+    "remediation_complete": RemediationComplete,
+    "container_stats": ContainerStats,
+    "heartbeat": Heartbeat,
+}
+"""Event type, which is also the channel's suffix, to the shape of its data."""
+
+DURABLE: Final = ("health_alert", "remediation_needed", "false_alarm", "remediation_complete")
+"""The types that can change an action, and so travel by stream. The others only refresh a screen."""
+
+_NAMES: Final = {shape: name for name, shape in TYPES.items()}
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """The envelope. `time` is epoch seconds, UTC; `source` is role@instance; `cause` is an event's id."""
+
+    id: str
+    type: str
+    version: int
+    time: float
+    host: str
+    source: str
+    incident: str | None
+    cause: str | None
+    data: Payload
+
+    @classmethod
+    def make(
+        cls,
+        data: Payload,
+        *,
+        time: float,
+        host: str,
+        source: str,
+        incident: str | None = None,
+        cause: str | None = None,
+    ) -> Self:
+        """Wrap `data`. The id sorts by time and is derived, so that the same event has the same id."""
+        name = _NAMES[type(data)]
+        content = msgspec.json.encode((name, time, host, source, incident, cause, data))
+        return cls(
+            id=f"{int(time * 1000):012x}-{digest(content)}",
+            type=name,
+            version=VERSION,
+            time=time,
+            host=host,
+            source=source,
+            incident=incident,
+            cause=cause,
+            data=data,
+        )
+
+
+class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """An event whose data has not been looked at."""
+
+    id: str
+    type: str
+    version: int
+    time: float
+    host: str
+    source: str
+    data: msgspec.Raw
+    incident: str | None = None
+    cause: str | None = None
+
+
+def digest(content: bytes, size: int = 5) -> str:
+    return hashlib.blake2s(content, digest_size=size).hexdigest()
+
+
+def incident_id(host: str, container_id: str, kind: Kind, since: float) -> str:
+    """Derived, not drawn: whoever sees the same failure, before or after a restart, names it alike."""
+    return digest(f"{host}\n{container_id}\n{kind}\n{since:.6f}".encode())
+
+
+def encode(event: Event) -> bytes:
+    return msgspec.json.encode(event)
+
+
+def decode(raw: bytes) -> Event:
+    """Read one event.
+
+    Raises DecodeError for what is too large, malformed, or of an unknown type or version.
+    """
+    if len(raw) > MAX_BYTES:
+        raise DecodeError(f"event of {len(raw)} bytes is larger than {MAX_BYTES}")
+    try:
+        envelope = msgspec.json.decode(raw, type=_Envelope)
+        _require(envelope)
+        data: Payload = msgspec.json.decode(envelope.data, type=TYPES[envelope.type])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(f"not an event: {error}") from None
+    fields = {name: getattr(envelope, name) for name in _Envelope.__struct_fields__ if name != "data"}
+    return Event(data=data, **fields)
+
+
+def _require(envelope: _Envelope) -> None:
+    if envelope.version != VERSION:
+        raise DecodeError(f"event version {envelope.version} is not {VERSION}")
+    if envelope.type not in TYPES:
+        raise DecodeError(f"event type {envelope.type!r} is unknown")
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of every event type: `$defs` by shape, `oneOf` over the envelopes."""
+    shapes, components = msgspec.json.schema_components(tuple(TYPES.values()), ref_template="#/$defs/{name}")
+    string, number = {"type": "string"}, {"type": "number"}
+    optional = {"anyOf": [string, {"type": "null"}]}
+
+    def envelope(name: str, data: dict[str, Any]) -> dict[str, Any]:
+        properties = {
+            "id": string,
+            "type": {"const": name},
+            "version": {"const": VERSION},
+            "time": number,
+            "host": string,
+            "source": string,
+            "incident": optional,
+            "cause": optional,
+            "data": data,
+        }
+        required = [key for key in properties if key not in {"incident", "cause"}]
+        return {"type": "object", "properties": properties, "required": required}
+
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "HemoStat events",
+        "oneOf": [envelope(name, shape) for name, shape in zip(TYPES, shapes, strict=True)],
+        "$defs": components,
+    }

@@ -1,0 +1,258 @@
+"""What the roles ask of the world. Adapters fulfil these; the fakes in adapters/memory pass the same tests.
+
+Every method may raise AdapterError (EngineError, BusError …); `transient` says whether to wait and repeat.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from hemostat.core.model import (
+    Attempt,
+    Book,
+    Connected,
+    ContainerInfo,
+    Disconnected,
+    EngineEvent,
+    Sample,
+)
+from hemostat.events import Event
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Epoch seconds."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait. Raises Interrupted when the process is told to stop."""
+        ...
+
+
+class Interrupted(BaseException):
+    """The process is told to stop: what is in hand stays unacknowledged, for whoever comes next.
+
+    A BaseException, so that nothing that handles failures takes it for one.
+    """
+
+
+class Engine(Protocol):
+    """A Docker Engine. Containers are named by id or name; NoSuchContainerError where there is none."""
+
+    def version(self) -> "EngineVersion": ...
+
+    def containers(self) -> list[ContainerInfo]:
+        """Every container, stopped ones too; one removed meanwhile is left out."""
+        ...
+
+    def inspect(self, container: str) -> ContainerInfo: ...
+
+    def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
+        """Events about containers as they happen, for ever, over lost connections: each (re)connection is
+        told by Connected, each loss by Disconnected, and what the engine remembers of the time between
+        follows. `since` (epoch seconds) begins with the past. Blocks; ends when `close` is called."""
+        ...
+
+    def start(self, container: str) -> None: ...
+
+    def stop(self, container: str, timeout: float | None = None) -> None:
+        """`timeout`: seconds before SIGKILL; None is the container's own."""
+        ...
+
+    def restart(self, container: str, timeout: float | None = None) -> None: ...
+
+    def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
+        """Set limits: `cpus` in cores, `memory` in bytes."""
+        ...
+
+    def logs(self, container: str, tail: int = 100) -> str: ...
+
+    def top(self, container: str) -> list[str]:
+        """The command lines running in the container."""
+        ...
+
+    def exec(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        """Run a command inside and wait: exit code and output (both streams)."""
+        ...
+
+    def writable_size(self, container: str) -> int:
+        """Bytes of the container's writable layer. Costs the engine a walk over it."""
+        ...
+
+    def prune(self, *, labels: Mapping[str, str] = {}, older_than: float = 0.0) -> int:
+        """Remove stopped containers carrying all `labels` that were created `older_than` seconds ago or
+        earlier; the bytes freed."""
+        ...
+
+    def close(self) -> None:
+        """Give up the connection; a blocked `events` ends."""
+        ...
+
+
+class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A container to be made. `memory` in bytes; `health` runs every second, one failure counts."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    labels: dict[str, str]
+    memory: int | None = None
+    cpus: float | None = None
+    health: tuple[str, ...] | None = None
+    restart_policy: str = "no"
+
+
+class Workshop(Protocol):
+    """Makes and removes containers. For demos and tests: no role has this."""
+
+    def image(self, tag: str, program: str) -> None:
+        """Make an image, unless it is there: one static program, busybox, with its applets as links."""
+        ...
+
+    def run(self, spec: ContainerSpec) -> str:
+        """Create and start; the id."""
+        ...
+
+    def find(self, label: str) -> list[ContainerInfo]:
+        """All containers with this label, `key` or `key=value`, stopped ones too."""
+        ...
+
+    def remove(self, container: str) -> None:
+        """Kill and remove; nothing if it is gone."""
+        ...
+
+
+class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
+    version: str
+    api: str
+    name: str
+    """The engine's host name."""
+    root: str
+    """The engine's data directory."""
+    cgroup_version: str
+    cgroup_driver: str
+    cpus: int
+    memory: int
+
+
+class Sampler(Protocol):
+    """Counters of running containers."""
+
+    def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
+        """One sample a container; those that cannot be read (any more) are left out."""
+        ...
+
+    def received(self, container: ContainerInfo) -> int | None:
+        """Bytes its network interfaces took in since it started; None where that cannot be known."""
+        ...
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One undone entry of a stream. `event` is None where the bytes are no event; `error` says why."""
+
+    stream: str
+    id: str
+    raw: bytes
+    event: Event | None
+    error: str = ""
+    deliveries: int = 1
+
+
+class Bus(Protocol):
+    """Streams with a group per role, and pub/sub of the same names. `stream` is an event type."""
+
+    def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
+        """Append and publish in one transaction; `memo` (key, value) is kept in the same one."""
+        ...
+
+    def recall(self, key: str) -> bytes | None:
+        """The last memo of this key."""
+        ...
+
+    def show(self, events: Sequence[Event], ttl: float) -> None:
+        """Publish what only refreshes a screen, and keep each as the last value for `ttl` seconds."""
+        ...
+
+    def read(
+        self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
+    ) -> list[Entry]:
+        """New entries for this role, waiting at most `timeout` seconds for the first."""
+        ...
+
+    def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
+        """Take over entries that some consumer (this one too) got `idle` seconds ago or earlier and has
+        neither acknowledged nor kept; `deliveries` is counted up."""
+        ...
+
+    def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
+        """Say that these are still being worked on, so that nobody claims them."""
+        ...
+
+    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
+        """Publish the outputs and acknowledge the entry, in one transaction."""
+        ...
+
+    def defer(self, role: str, entry: Entry, until: float) -> None:
+        """Acknowledge the entry now and deliver it again at `until` (epoch seconds), in one transaction."""
+        ...
+
+    def promote(self, now: float) -> int:
+        """Put deferred entries that are due back on their streams; how many."""
+        ...
+
+    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
+        """Move the entry to the dead-letter stream, with its error."""
+        ...
+
+    def lag(self, role: str, streams: Sequence[str]) -> int:
+        """How many entries this role has not acknowledged, undelivered ones included."""
+        ...
+
+    def recent(self, stream: str, count: int) -> list[Event]:
+        """The newest events of a stream, oldest first; what is no event is left out."""
+        ...
+
+    def last(self, stream: str) -> list[Event]:
+        """The last values that `show` kept of this type and that have not expired."""
+        ...
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        """Events published from now on; None whenever `timeout` seconds pass in silence."""
+        ...
+
+    def ping(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Ledger(Protocol):
+    """Attempts at remediation, by host and container. Time-outs are policy's business, not the ledger's."""
+
+    def read(self, host: str, container: str) -> Book: ...
+
+    def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
+        """Write an intent if the host's book is still at `version`; False if it is not, and nothing done."""
+        ...
+
+    def finish(self, host: str, attempt: Attempt) -> None:
+        """Replace the intent of the same key by its outcome."""
+        ...
+
+
+class Store(Protocol):
+    """Every event, kept for people who ask later."""
+
+    def append(self, event: Event) -> bool:
+        """Keep the event; False if it was kept before."""
+        ...
+
+
+class Notifier(Protocol):
+    """One channel to people. `name` appears in logs."""
+
+    name: str
+
+    def notify(self, event: Event) -> None:
+        """Tell about a finished remediation. Raises NotifyError."""
+        ...
