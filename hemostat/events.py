@@ -74,7 +74,7 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     BUDGET_SPENT = "budget_spent"
     COOLDOWN = "cooldown"
-    ALREADY_HANDLED = "already_handled"
+    EXPIRED = "expired"
     RECOVERED = "recovered"
     STOPPED = "stopped"
     GONE = "gone"

@@ -37,6 +37,13 @@ class Interrupted(BaseException):
     """
 
 
+class Later(msgspec.Struct, frozen=True):
+    """A step's answer: nothing yet, deliver this event again at `until` (epoch seconds)."""
+
+    until: float
+    why: str
+
+
 class Engine(Protocol):
     """A Docker Engine. Containers are named by id or name; NoSuchContainerError where there is none."""
 
@@ -140,11 +147,8 @@ class Sampler(Protocol):
     """Counters of running containers."""
 
     def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
-        """One sample a container; those that cannot be read (any more) are left out."""
-        ...
-
-    def received(self, container: ContainerInfo) -> int | None:
-        """Bytes its network interfaces took in since it started; None where that cannot be known."""
+        """One sample a container, `received` included where it can be known; containers that cannot be read
+        (any more) are left out."""
         ...
 
 
@@ -183,6 +187,10 @@ class Bus(Protocol):
     def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
         """Take over entries that some consumer (this one too) got `idle` seconds ago or earlier and has
         neither acknowledged nor kept; `deliveries` is counted up."""
+        ...
+
+    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+        """What was delivered to this very consumer and not acknowledged; `deliveries` is counted up."""
         ...
 
     def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
@@ -246,6 +254,8 @@ class Store(Protocol):
     def append(self, event: Event) -> bool:
         """Keep the event; False if it was kept before."""
         ...
+
+    def kept(self, event_id: str) -> bool: ...
 
 
 class Notifier(Protocol):

@@ -9,6 +9,12 @@ class Role(NamedTuple):
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     does: str
+    per_host: bool = False
+    """Whether every host has its own group of readers: the engine of another host cannot be reached."""
+
+    def group(self, host: str) -> str:
+        """The consumer group that one of this role on `host` reads with."""
+        return f"{self.name}:{host}" if self.per_host else self.name
 
 
 ROLES: Final = (
@@ -26,6 +32,7 @@ ROLES: Final = (
         ("remediation_needed",),
         ("remediation_complete",),
         "Act on diagnoses, within the safety limits.",
+        per_host=True,
     ),
     Role(
         "alert",

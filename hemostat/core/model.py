@@ -86,6 +86,23 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     received: int | None = None
 
 
+class Samples(msgspec.Struct, frozen=True):
+    """One round of sampling; also the monitor's sense of time passing."""
+
+    samples: tuple[Sample, ...]
+
+
+class DiskUse(msgspec.Struct, frozen=True):
+    """Bytes of a container's writable layer."""
+
+    container_id: str
+    size: int
+
+
+Observation = EngineEvent | Connected | Disconnected | Samples | DiskUse
+"""Whatever the monitor is told."""
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One remediation in the ledger: written as intent before the action, completed after it.
 
@@ -100,6 +117,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     by: str
     lease: float
     service: str | None = None
+    started_at: float = 0.0
+    """The container's start time before the action: a later one proves that it was carried out."""
     outcome: Outcome | None = None
     reason: Reason | None = None
     finished: float | None = None

@@ -1,0 +1,18 @@
+"""The machine's clock, and a sleep that ends when the process is told to stop."""
+
+import threading
+import time
+
+from hemostat.ports import Interrupted
+
+
+class SystemClock:
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def now(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        if self._stop.wait(max(0.0, seconds)):
+            raise Interrupted

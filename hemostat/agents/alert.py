@@ -1,0 +1,56 @@
+"""The alert role: every event is kept, a finished remediation is told to people.
+
+People are told before the event is kept, so that a crash between the two tells twice rather than never.
+A channel that fails is given up after TRIES, told in the log: it must not keep the others waiting.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from hemostat.core.restart import delay
+from hemostat.core.story import line, subject
+from hemostat.errors import NotifyError
+from hemostat.events import Event, Outcome, RemediationComplete
+from hemostat.ports import Clock, Notifier, Store
+
+TRIES: Final = 3
+FIRST_WAIT: Final = 0.5
+LONGEST_WAIT: Final = 5.0
+
+SILENT: Final = frozenset({Outcome.NOT_APPLICABLE})
+"""Outcomes that nobody needs to be woken for."""
+
+logger = logging.getLogger(__name__)
+
+
+class Alert:
+    def __init__(self, store: Store, notifiers: Sequence[Notifier], clock: Clock) -> None:
+        self._store = store
+        self._notifiers = notifiers
+        self._clock = clock
+
+    def step(self, event: Event, _: float) -> list[Event]:
+        if self._store.kept(event.id):
+            return []
+        about = subject(event)
+        name = about[0].name if about else event.host
+        logger.info("%s container=%s incident=%s %s", event.type, name, event.incident, line(event))
+        if isinstance(event.data, RemediationComplete) and event.data.outcome not in SILENT:
+            for notifier in self._notifiers:
+                self._notify(notifier, event)
+        self._store.append(event)
+        return []
+
+    def _notify(self, notifier: Notifier, event: Event) -> None:
+        for tries in range(1, TRIES + 1):
+            try:
+                notifier.notify(event)
+            except NotifyError as error:
+                logger.warning("notify.failed channel=%s try=%d error=%s", notifier.name, tries, error)
+                if not error.transient or tries == TRIES:
+                    logger.error("notify.given_up channel=%s event=%s", notifier.name, event.id)  # noqa: TRY400
+                    return
+                self._clock.sleep(delay(tries, FIRST_WAIT, LONGEST_WAIT))
+            else:
+                return

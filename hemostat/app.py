@@ -1,0 +1,197 @@
+"""The composition root: settings in, a running role out. The only importer of agents and adapters together.
+
+Vendors are imported where they are needed, so that no role carries what it does not use.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from hemostat import topology
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.config import Settings
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.errors import BusUnreachableError
+from hemostat.ports import Bus, Clock, Engine, Notifier, Sampler
+from hemostat.runner import Pulse, Runner, Step
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+ANALYSES: Final = 4
+"""Alerts analysed at a time."""
+
+logger = logging.getLogger(__name__)
+
+
+class FirstOf:
+    """A Sampler that asks the first, and the second for what the first could not read."""
+
+    def __init__(self, first: Sampler, second: Sampler) -> None:
+        self._first = first
+        self._second = second
+
+    def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
+        samples = self._first.sample(containers, now)
+        if len(samples) == len(containers):
+            return samples
+        read = {sample.container_id for sample in samples}
+        rest = [info for info in containers if info.ref.id not in read]
+        return samples + self._second.sample(rest, now)
+
+
+class Place:
+    """What every role of one process shares: who it is, its clock, its bus."""
+
+    def __init__(self, role: topology.Role, settings: Settings, instance: str, stop: threading.Event) -> None:
+        self.role = role
+        self.settings = settings
+        self.instance = instance
+        self.source = f"{role.name}@{instance}"
+        self.stop = stop
+        self.clock: Clock = SystemClock(stop)
+        self.redis = _redis(settings, start=True)
+        self.bus = _bus(self.redis)
+        self.pulse = Pulse(
+            role.name,
+            bus=self.bus,
+            clock=self.clock,
+            host=settings.host_name,
+            instance=instance,
+            pid=os.getpid(),
+        )
+
+    def consume(self, step: Step, workers: int) -> None:
+        Runner(
+            self.role,
+            step,
+            group=self.role.group(self.settings.host_name),
+            bus=self.bus,
+            clock=self.clock,
+            pulse=self.pulse,
+            consumer=self.instance,
+            workers=workers,
+            stop=self.stop,
+        ).run()
+
+
+def open_bus(settings: Settings, *, start: bool) -> Bus:
+    """The bus, answering. Raises BusUnreachableError; `start`: start an embedded Redis if none is found."""
+    bus = _bus(_redis(settings, start=start))
+    bus.ping()
+    return bus
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine, answering. Raises EngineUnreachableError."""
+    from hemostat.adapters.docker_engine import DockerEngine
+
+    return DockerEngine.connect(settings.engine.url or None)
+
+
+def open_sampler(settings: Settings) -> Sampler:
+    """Cgroup files where this host has them, the engine's stats elsewhere."""
+    from hemostat.adapters.cgroups import CgroupSampler
+    from hemostat.adapters.docker_stats import StatsSampler
+
+    return FirstOf(CgroupSampler(), StatsSampler.connect(settings.engine.url or None))
+
+
+def run_role(name: str, settings: Settings, *, instance: str, stop: threading.Event) -> None:
+    """Run one role until `stop` is set. Raises HemoStatError where it cannot begin."""
+    _RUN[name](Place(topology.BY_NAME[name], settings, instance, stop))
+
+
+def _monitor(place: Place) -> None:
+    from hemostat.agents.monitor import Monitor
+    from hemostat.watcher import Watcher
+
+    settings = place.settings
+    engine = open_engine(settings)
+    monitor = Monitor(
+        engine,
+        settings.monitor,
+        host=settings.host_name,
+        source=place.source,
+        host_memory=engine.version().memory,
+    )
+    Watcher(
+        monitor,
+        engine=engine,
+        sampler=open_sampler(settings),
+        bus=place.bus,
+        clock=place.clock,
+        pulse=place.pulse,
+        memo_key=f"monitor:{settings.host_name}",
+        interval=settings.monitor.interval,
+        disk_interval=settings.monitor.disk_interval,
+        stop=place.stop,
+    ).run()
+
+
+def _analyzer(place: Place) -> None:
+    from hemostat.agents.analyzer import Analyzer
+
+    place.consume(Analyzer(source=place.source).step, workers=ANALYSES)
+
+
+def _responder(place: Place) -> None:
+    from hemostat.adapters.redis_ledger import RedisLedger
+    from hemostat.agents.responder import Responder
+
+    settings = place.settings
+    engine = open_engine(settings)
+    responder = Responder(
+        engine,
+        open_sampler(settings),
+        RedisLedger(place.redis),
+        place.clock,
+        settings.responder,
+        host=settings.host_name,
+        source=place.source,
+        host_memory=engine.version().memory,
+    )
+    # Some workers more than may act: while actions are verified, refusals are not kept waiting.
+    place.consume(responder.step, workers=2 * settings.responder.concurrency)
+
+
+def _alert(place: Place) -> None:
+    from hemostat.adapters.redis_store import RedisStore
+    from hemostat.agents.alert import Alert
+
+    store = RedisStore(place.redis)
+    place.consume(Alert(store, _notifiers(place.settings), place.clock).step, workers=1)
+
+
+def _notifiers(settings: Settings) -> list[Notifier]:
+    webhook = settings.slack_url
+    if not webhook:
+        return []
+    from hemostat.adapters.slack import Slack
+
+    return [Slack(webhook)]
+
+
+def _bus(redis: "Redis") -> Bus:
+    from hemostat.adapters.redis_bus import RedisBus
+
+    return RedisBus(redis)
+
+
+def _redis(settings: Settings, *, start: bool) -> "Redis":
+    from hemostat.adapters import embedded_redis, redis_client
+
+    url = embedded_redis.resolve(settings.redis.url or None, settings.state_path, start=start)
+    if url is None:
+        raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
+    return redis_client.connect(url, password=settings.redis_password)
+
+
+_RUN: Final[Mapping[str, Callable[[Place], None]]] = {
+    "monitor": _monitor,
+    "analyzer": _analyzer,
+    "responder": _responder,
+    "alert": _alert,
+}

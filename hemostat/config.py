@@ -1,0 +1,266 @@
+"""One tree of settings, and where every value came from.
+
+Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
+`HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
+Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
+The meaning of the tables `monitor` and `responder` belongs to core.detect and core.policy.
+"""
+
+import difflib
+import os
+import socket
+import tomllib
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+import msgspec
+from msgspec.structs import FieldInfo
+
+from hemostat.core.detect import Thresholds
+from hemostat.core.policy import Limits
+from hemostat.core.units import duration, size
+from hemostat.errors import ConfigError
+
+PREFIX: Final = "HEMOSTAT_"
+FILE_NAME: Final = "hemostat.toml"
+MASK: Final = "********"
+OWN_VARIABLES: Final = frozenset({"HEMOSTAT_CONFIG", "HEMOSTAT_REQUIRE_ENGINE", "HEMOSTAT_NO_COLOR"})
+"""Variables with our prefix that are no settings."""
+
+
+class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    url: str = ""
+    """redis://, rediss:// or unix:// address; empty: one on localhost, else an embedded one."""
+    password_file: str = ""
+    """A file whose first line is the password, so that it need not stand in the URL."""
+
+
+class Docker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    url: str = ""
+    """Address of the engine; empty: DOCKER_HOST, else docker's current context."""
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    slack_webhook: str = ""
+    """Incoming webhook; a secret."""
+    slack_webhook_file: str = ""
+    """A file whose first line is the webhook."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    host: str = ""
+    """This host's name in events; empty: its hostname."""
+    state_dir: str = ""
+    """Where the embedded Redis and locks live; empty: the user's state directory."""
+    redis: Redis = Redis()
+    engine: Docker = Docker()
+    monitor: Thresholds = Thresholds()
+    responder: Limits = Limits()
+    alert: Alert = Alert()
+
+    @property
+    def host_name(self) -> str:
+        return self.host or socket.gethostname()
+
+    @property
+    def state_path(self) -> Path:
+        if self.state_dir:
+            return Path(self.state_dir).expanduser()
+        import platformdirs
+
+        return Path(platformdirs.user_state_dir("hemostat", appauthor=False))
+
+    @property
+    def redis_password(self) -> str | None:
+        return _secret("redis.password_file", self.redis.password_file)
+
+    @property
+    def slack_url(self) -> str | None:
+        return self.alert.slack_webhook or _secret("alert.slack_webhook_file", self.alert.slack_webhook_file)
+
+
+SECRETS: Final = frozenset({"alert.slack_webhook"})
+"""Keys whose values are never shown."""
+
+
+def _walk(shape: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    for field in msgspec.structs.fields(shape):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from _walk(field.type, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, field
+
+
+FIELDS: Final[dict[str, FieldInfo]] = dict(_walk(Settings))
+"""Every key, dotted, with its type and default."""
+
+
+class Value(msgspec.Struct, frozen=True):
+    """A value as found, and where: `default`, `flag --mode`, `environment HEMOSTAT_…`, `file …`."""
+
+    raw: object
+    origin: str
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    settings: Settings
+    origins: dict[str, str]
+    path: Path | None
+
+
+def load(
+    path: Path | None = None,
+    *,
+    flags: Mapping[str, object] = {},
+    environ: Mapping[str, str] | None = None,
+    search: Sequence[Path] | None = None,
+) -> Loaded:
+    """Read the settings. `path` must exist if given; else the first of `search` that does is read.
+
+    `flags` are dotted keys from the command line. Raises ConfigError, naming file, key and nearest key.
+    """
+    environ = os.environ if environ is None else environ
+    path = _find(path, environ, search)
+    layers: ChainMap[str, Value] = ChainMap(
+        {key: Value(value, "flag") for key, value in flags.items()},
+        dict(_from_environ(environ)),
+        dict(_from_file(path)) if path else {},
+        {key: Value(field.default, "default") for key, field in FIELDS.items()},
+    )
+    values = {key: _convert(key, layers[key]) for key in FIELDS}
+    settings: Settings = msgspec.convert(_nest(values), Settings)
+    return Loaded(settings, {key: layers[key].origin for key in FIELDS}, path)
+
+
+def search_path() -> list[Path]:
+    """Where a configuration file is looked for, in order."""
+    import platformdirs
+
+    return [
+        Path(platformdirs.user_config_dir("hemostat", appauthor=False)) / FILE_NAME,
+        Path("/etc/hemostat") / FILE_NAME,
+    ]
+
+
+def shown(settings: Settings) -> dict[str, object]:
+    """The settings by dotted key, as TOML can hold them, secrets masked."""
+    flat = dict(_flatten(msgspec.to_builtins(settings)))
+    return {key: MASK if key in SECRETS and value else _mask_url(value) for key, value in flat.items()}
+
+
+def variable(key: str) -> str:
+    """The environment variable of a dotted key."""
+    return PREFIX + key.replace(".", "_").upper()
+
+
+def _find(path: Path | None, environ: Mapping[str, str], search: Sequence[Path] | None) -> Path | None:
+    if path is None and environ.get("HEMOSTAT_CONFIG"):
+        path = Path(environ["HEMOSTAT_CONFIG"])
+    if path is not None:
+        if not path.is_file():
+            raise ConfigError(f"no configuration file {path}", hint="write one with: hemostat config init")
+        return path
+    return next((each for each in (search_path() if search is None else search) if each.is_file()), None)
+
+
+def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, Value]]:
+    keys = {variable(key): key for key in FIELDS}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name in OWN_VARIABLES:
+            continue
+        if name not in keys:
+            raise ConfigError(f"environment variable {name} is no setting", hint=_nearest(name, keys))
+        yield keys[name], Value(text, f"environment {name}")
+
+
+def _from_file(path: Path) -> Iterator[tuple[str, Value]]:
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}", hint="see hemostat.toml.example") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    for key, raw in _flatten(table):
+        if key not in FIELDS:
+            raise ConfigError(f"{path}: unknown key {key}", hint=_nearest(key, FIELDS))
+        yield key, Value(raw, f"file {path}")
+
+
+def _flatten(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict) and prefix + name not in FIELDS:
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _nest(values: Mapping[str, object]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *tables, name = key.split(".")
+        table = tree
+        for each in tables:
+            table = table.setdefault(each, {})
+        table[name] = value
+    return tree
+
+
+def _nearest(word: str, words: Iterator[str] | Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else "hemostat config show lists them all"
+
+
+def _convert(key: str, value: Value) -> object:
+    field = FIELDS[key]
+    try:
+        raw = _read(field, value.raw)
+        return msgspec.convert(raw, field.type, strict=not value.origin.startswith("environment"))
+    except (ValueError, msgspec.ValidationError) as error:
+        where = "" if value.origin == "default" else f"{value.origin}: "
+        raise ConfigError(f"{where}{key}: {error}") from None
+
+
+def _read(field: FieldInfo, raw: object) -> object:
+    """Text to what it stands for: durations and sizes anywhere, comma-separated lists from outside a file."""
+    if not isinstance(raw, str):
+        return raw
+    reader = _READERS.get(_unit(field.type))
+    if reader is not None:
+        return reader(raw)
+    if get_origin(_plain(field.type)) is tuple:
+        return tuple(word.strip() for word in raw.split(",") if word.strip())
+    return raw
+
+
+_READERS: Final[dict[str | None, Callable[[str], float]]] = {"duration": duration, "size": size}
+
+
+def _unit(annotation: Any) -> str | None:
+    for extra in getattr(annotation, "__metadata__", ()):
+        if isinstance(extra, msgspec.Meta) and extra.extra:
+            return str(extra.extra.get("unit"))
+    return None
+
+
+def _plain(annotation: Any) -> Any:
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
+
+
+def _secret(key: str, path: str) -> str | None:
+    if not path:
+        return None
+    try:
+        first = Path(path).expanduser().read_text("utf-8").splitlines()[:1]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{key}: {path} cannot be read: {error}") from None
+    return first[0].strip() if first else None
+
+
+def _mask_url(value: object) -> object:
+    if not isinstance(value, str) or "@" not in value or "://" not in value:
+        return value
+    scheme, _, rest = value.partition("://")
+    user, _, host = rest.rpartition("@")
+    return f"{scheme}://{user.split(':')[0]}:{MASK}@{host}" if ":" in user else value

@@ -1,0 +1,21 @@
+"""Back-off, for containers and for HemoStat's own children alike."""
+
+from collections.abc import Sequence
+
+
+def streak(ends: Sequence[float], now: float, reset: float) -> int:
+    """How many of the latest restarts belong together: each followed the one before within `reset` seconds,
+    and the last was less than `reset` seconds ago. `ends` are epoch seconds, oldest first."""
+    count, later = 0, now
+    for end in reversed(ends):
+        if later - end >= reset:
+            break
+        count, later = count + 1, end
+    return count
+
+
+def delay(count: int, first: float, ceiling: float) -> float:
+    """Seconds to wait after `count` restarts in a row: `first`, doubling up to `ceiling`; 0 after none."""
+    if count <= 0:
+        return 0.0
+    return min(ceiling, first * 2.0 ** min(count - 1, 60))

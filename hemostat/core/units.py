@@ -1,0 +1,69 @@
+"""Durations and sizes as people write them: in the configuration, in labels, in sentences."""
+
+import re
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(ge=0, extra={"unit": "duration"})]
+Period = Annotated[float, Meta(ge=0.1, extra={"unit": "duration"})]
+Bytes = Annotated[int, Meta(ge=0, extra={"unit": "size"})]
+Percent = Annotated[float, Meta(gt=0)]
+
+_DURATIONS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES: Final = {
+    "": 1,
+    "b": 1,
+    **{unit: 1000**power for power, unit in enumerate(("kb", "mb", "gb", "tb"), 1)},
+    **{unit: 1024**power for power, unit in enumerate(("k", "m", "g", "t"), 1)},
+    **{unit: 1024**power for power, unit in enumerate(("kib", "mib", "gib", "tib"), 1)},
+}
+"""`k`, `m`, `g` are binary, as in `docker run --memory`."""
+
+_NUMBER: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+_COMPOUND: Final = re.compile(r"(?:\s*\d+(?:\.\d+)?\s*(?:ms|s|m|h|d))+\s*", re.IGNORECASE)
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.IGNORECASE)
+
+
+def duration(text: str) -> float:
+    """Seconds of `10`, `10s`, `1h30m`, `250ms`. Raises ValueError."""
+    if _COMPOUND.fullmatch(text):
+        return sum(float(number) * _DURATIONS[unit.lower()] for number, unit in _PART.findall(text))
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a duration such as 10s, 5m or 1h30m") from None
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{text!r} is not a duration such as 10s, 5m or 1h30m")
+    return value
+
+
+def size(text: str) -> int:
+    """Bytes of `1048576`, `64m`, `1.5GiB`, `100MB`. Raises ValueError."""
+    match = _NUMBER.fullmatch(text)
+    if match is None or match[2].lower() not in _SIZES:
+        raise ValueError(f"{text!r} is not a size such as 64m, 1.5GiB or 100MB")
+    return int(float(match[1]) * _SIZES[match[2].lower()])
+
+
+def show_duration(seconds: float) -> str:
+    """A duration in at most two units: `340 ms`, `3.1 s`, `4 min 12 s`, `1 h 5 min`."""
+    if seconds < 0.9995:  # noqa: PLR2004
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:  # noqa: PLR2004
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    first = next(index for index, (number, _) in enumerate(parts) if number)
+    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number)
+
+
+def show_size(count: float) -> str:
+    """Bytes in binary units: `512 B`, `63.4 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024:  # noqa: PLR2004
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

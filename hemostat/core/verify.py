@@ -1,0 +1,60 @@
+"""Whether a container is well: before an action, whether it is still needed; after one, whether it helped."""
+
+from enum import Enum
+from typing import Final
+
+from hemostat.core.detect import cpu_percent, share
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.events import HealthAlert, Kind, Reason
+
+DEAD: Final = frozenset({"exited", "dead"})
+
+
+class Health(Enum):
+    WELL = "well"
+    NOT_YET = "not yet"
+    ILL = "ill"
+
+
+def needless(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
+    """Why an action on this alert would come too late, for the container as it is now; None if it would not.
+
+    A process that started after the condition began is not the one that had it.
+    """
+    if alert.kind in {Kind.EXITED, Kind.OOM}:
+        if info.status in DEAD:
+            return None
+        return Reason.RECOVERED if info.running or info.status == "restarting" else Reason.STOPPED
+    if not info.running:
+        return Reason.STOPPED
+    recovered = alert.kind is Kind.UNHEALTHY and info.health != "unhealthy"
+    return Reason.RECOVERED if recovered or info.started_at > alert.since else None
+
+
+def state_of(info: ContainerInfo) -> tuple[Health, str]:
+    """How the container is by what the engine says, and why."""
+    if info.status in DEAD:
+        return Health.ILL, f"it exited again with code {info.exit_code}"
+    if not info.running:
+        return Health.NOT_YET, f"it is {info.status}"
+    if info.health == "unhealthy":
+        return Health.ILL, "its health check fails again"
+    if info.health == "starting":
+        return Health.NOT_YET, "its health check has not passed yet"
+    return Health.WELL, ""
+
+
+def still_high(
+    alert: HealthAlert, info: ContainerInfo, before: Sample, after: Sample, host_memory: int
+) -> str:
+    """What is still too high between two samples of the new process; empty if nothing is."""
+    threshold = alert.number("threshold", 100.0)
+    if alert.kind is Kind.CPU_HIGH:
+        percent = cpu_percent(before, after)
+        if percent is not None and share(percent, info.cpu_limit) >= threshold:
+            return f"its CPU is still at {share(percent, info.cpu_limit):.0f} %"
+    if alert.kind is Kind.MEMORY_HIGH:
+        full = after.memory / (info.memory_limit or host_memory) * 100
+        if full >= threshold:
+            return f"its memory is still at {full:.0f} %"
+    return ""

@@ -1,0 +1,49 @@
+"""Waiting out what passes: an engine that restarts, a Redis that comes back."""
+
+import logging
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from hemostat.core.restart import delay
+from hemostat.errors import AdapterError
+from hemostat.ports import Clock
+
+FIRST: Final = 0.05
+CEILING: Final = 5.0
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Patience:
+    """Repeats a call for as long as it fails in a way that waiting can mend.
+
+    `trouble` is what is being waited for now, as heartbeats tell it; empty when nothing is.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.trouble = ""
+
+    def __call__(self, call: Callable[[], T]) -> T:
+        """The call's result. Raises what is not transient, and Interrupted when told to stop."""
+        tries = 0
+        while True:
+            try:
+                result = call()
+            except AdapterError as error:
+                if not error.transient:
+                    raise
+                tries += 1
+                self._tell(error)
+                self._clock.sleep(delay(tries, FIRST, CEILING))
+            else:
+                if tries:
+                    logger.info("waiting.over tries=%d", tries)
+                    self.trouble = ""
+                return result
+
+    def _tell(self, error: AdapterError) -> None:
+        if self.trouble != str(error):
+            logger.warning("waiting.for error=%s", error)
+        self.trouble = str(error)

@@ -1,0 +1,174 @@
+"""The loop of every role that reads streams: read, step, publish, acknowledge.
+
+An entry is acknowledged in the same transaction that publishes what came of it, so a role may die at any
+point: the entry is delivered again, and the step must bear that. What passes is waited out. A step that
+fails otherwise is tried MAX_DELIVERIES times in all, over restarts too; then the entry is buried with its
+error, and the next one has its turn.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Final
+
+from hemostat.core.restart import delay
+from hemostat.events import Event, Heartbeat
+from hemostat.ports import Bus, Clock, Entry, Interrupted, Later
+from hemostat.retry import CEILING, FIRST, Patience
+from hemostat.topology import Role
+
+MAX_DELIVERIES: Final = 5
+BEAT: Final = 2.0
+"""Seconds between two heartbeats; one is believed for three of them."""
+BLOCK: Final = 1.0
+"""Seconds that a read waits; how late a deferred entry may come."""
+ABANDONED: Final = 30.0
+"""Seconds without a sign of its consumer after which an entry is taken over."""
+
+Step = Callable[[Event, float], Sequence[Event] | Later]
+"""A role's work on one event at one time: what to publish, or when to ask again."""
+
+logger = logging.getLogger(__name__)
+
+
+class Pulse:
+    """A role's heartbeat: what it is, how it is, how much waits for it."""
+
+    def __init__(self, role: str, *, bus: Bus, clock: Clock, host: str, instance: str, pid: int) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._host = host
+        self._source = f"{role}@{instance}"
+        self._fact = Heartbeat(role=role, instance=instance, pid=pid, started=clock.now(), every=BEAT)
+        self._due = 0.0
+        self.handled = 0
+
+    def due(self) -> bool:
+        return self._clock.now() >= self._due
+
+    def beat(self, trouble: str, lag: int) -> None:
+        now = self._clock.now()
+        self._due = now + BEAT
+        fact = Heartbeat(
+            role=self._fact.role,
+            instance=self._fact.instance,
+            pid=self._fact.pid,
+            started=self._fact.started,
+            every=BEAT,
+            lag=lag,
+            handled=self.handled,
+            trouble=trouble,
+        )
+        event = Event.make(fact, time=now, host=self._host, source=self._source)
+        self._bus.show([event], ttl=3 * BEAT)
+
+
+class Runner:
+    """Runs one role's `step` over its streams, on at most `workers` entries at a time."""
+
+    def __init__(
+        self,
+        role: Role,
+        step: Step,
+        *,
+        group: str,
+        bus: Bus,
+        clock: Clock,
+        pulse: Pulse,
+        consumer: str,
+        workers: int,
+        stop: threading.Event,
+    ) -> None:
+        self._role = role
+        self._group = group
+        self._step = step
+        self._bus = bus
+        self._clock = clock
+        self._pulse = pulse
+        self._consumer = consumer
+        self._workers = workers
+        self._stop = stop
+        self._patience = Patience(clock)
+        self._working: dict[Future[None], Entry] = {}
+
+    def run(self) -> None:
+        """Work until `stop` is set; what is in hand then is finished or left for the next delivery."""
+        logger.info("role.started role=%s instance=%s", self._role.name, self._consumer)
+        with ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
+            try:
+                self._patience(lambda: self._take(pool, self._left_behind()))
+                while not self._stop.is_set():
+                    self._patience(lambda: self._turn(pool))
+            except Interrupted:
+                pass
+        logger.info("role.stopped role=%s handled=%d", self._role.name, self._pulse.handled)
+
+    def _turn(self, pool: ThreadPoolExecutor) -> None:
+        if self._pulse.due():
+            self._rounds(pool)
+        self._bus.promote(self._clock.now())
+        free = self._workers - len(self._busy())
+        if free <= 0:
+            wait(self._working, timeout=BLOCK, return_when=FIRST_COMPLETED)
+            return
+        reads = self._role.reads
+        self._take(pool, self._bus.read(self._group, self._consumer, reads, count=free, timeout=BLOCK))
+
+    def _rounds(self, pool: ThreadPoolExecutor) -> None:
+        """What is done at every heartbeat: hold on to what is in hand, take over what others dropped."""
+        name, reads = self._group, self._role.reads
+        self._bus.keep(name, self._consumer, list(self._busy().values()))
+        self._take(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
+        self._pulse.beat(self._patience.trouble, self._bus.lag(name, reads))
+
+    def _left_behind(self) -> list[Entry]:
+        """What this consumer had in hand when it was killed."""
+        return self._bus.unfinished(self._group, self._consumer, self._role.reads)
+
+    def _busy(self) -> dict[Future[None], Entry]:
+        for future in [future for future in self._working if future.done()]:
+            del self._working[future]
+            future.result()
+        return self._working
+
+    def _take(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self._working[pool.submit(self._handle, entry)] = entry
+
+    def _handle(self, entry: Entry) -> None:
+        try:
+            if entry.event is None:
+                self._bury(entry, entry.error)
+            else:
+                self._work(entry, entry.event)
+            self._pulse.handled += 1
+        except Interrupted:
+            logger.info("entry.left stream=%s id=%s", entry.stream, entry.id)
+
+    def _work(self, entry: Entry, event: Event) -> None:
+        tries = entry.deliveries
+        while tries <= MAX_DELIVERIES:
+            try:
+                result = self._patience(lambda: self._step(event, self._clock.now()))
+            except Exception as error:
+                logger.exception("step.failed event=%s try=%d", event.id, tries)
+                reason = f"{type(error).__name__}: {error}"
+                tries += 1
+                self._clock.sleep(delay(tries, FIRST, CEILING))
+            else:
+                self._finish(entry, result)
+                return
+        self._bury(entry, reason if tries > entry.deliveries else f"given up after {tries - 1} deliveries")
+
+    def _finish(self, entry: Entry, result: Sequence[Event] | Later) -> None:
+        name = self._group
+        if isinstance(result, Later):
+            logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, result.why)
+            self._patience(lambda: self._bus.defer(name, entry, result.until))
+        else:
+            self._patience(lambda: self._bus.ack(name, entry, result))
+
+    def _bury(self, entry: Entry, error: str) -> None:
+        logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, error)
+        self._patience(lambda: self._bus.bury(self._group, entry, error, self._clock.now()))

@@ -1,0 +1,154 @@
+"""The monitor's loop: the engine's events and the rounds of sampling in, alerts and stats out.
+
+Whatever blocks has a thread of its own and feeds one queue; one thread steps and publishes, in order. An
+observation is done with when its alerts and the monitor's memo are on the bus, in one transaction.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Final
+
+import msgspec
+
+from hemostat.agents.monitor import Monitor
+from hemostat.core.model import DiskUse, Observation, Samples
+from hemostat.errors import AdapterError
+from hemostat.events import DURABLE, Event
+from hemostat.ports import Bus, Clock, Engine, Interrupted, Sampler
+from hemostat.retry import Patience
+from hemostat.runner import Pulse
+
+STATS_LAST: Final = 10.0
+"""Seconds for which a container's last stats are believed."""
+IDLE: Final = 0.5
+
+logger = logging.getLogger(__name__)
+
+
+class Watcher:
+    def __init__(
+        self,
+        monitor: Monitor,
+        *,
+        engine: Engine,
+        sampler: Sampler,
+        bus: Bus,
+        clock: Clock,
+        pulse: Pulse,
+        memo_key: str,
+        interval: float,
+        disk_interval: float,
+        stop: threading.Event,
+    ) -> None:
+        self._monitor = monitor
+        self._engine = engine
+        self._sampler = sampler
+        self._bus = bus
+        self._clock = clock
+        self._pulse = pulse
+        self._memo_key = memo_key
+        self._intervals = {self._samples: interval, self._disks: disk_interval}
+        self._stop = stop
+        self._patience = Patience(clock)
+        self._queue: SimpleQueue[Observation] = SimpleQueue()
+        self._memo = b""
+        self._sampled = threading.Event()
+        """Set while the last round of samples has been dealt with: a slow bus gets no backlog of them."""
+
+    def run(self) -> None:
+        """Work until `stop` is set."""
+        logger.info("role.started role=monitor")
+        self._sampled.set()
+        try:
+            self._patience(self._remember)
+            threads = [threading.Thread(target=self._listen, name="events", daemon=True)]
+            for observe, interval in self._intervals.items():
+                threads.append(threading.Thread(target=self._every, args=(interval, observe), daemon=True))
+            for thread in threads:
+                thread.start()
+            while not self._stop.is_set():
+                self._turn()
+        except Interrupted:
+            pass
+        finally:
+            self._engine.close()
+        logger.info("role.stopped role=monitor handled=%d", self._pulse.handled)
+
+    def _remember(self) -> None:
+        memo = self._bus.recall(self._memo_key)
+        if memo is None:
+            return
+        try:
+            self._monitor.restore(memo)
+        except msgspec.MsgspecError as error:
+            logger.warning("memo.unreadable error=%s", error)
+
+    # --- what blocks --------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        for observation in self._engine.events(self._monitor.seen_until):
+            self._queue.put(observation)
+
+    def _every(self, interval: float, observe: Callable[[], None]) -> None:
+        due = self._clock.now()
+        try:
+            while not self._stop.is_set():
+                observe()
+                due = max(due + interval, self._clock.now())
+                self._clock.sleep(due - self._clock.now())
+        except Interrupted:
+            pass
+
+    def _samples(self) -> None:
+        if not self._sampled.is_set():
+            return
+        self._sampled.clear()
+        try:
+            samples = self._sampler.sample(self._monitor.running(), self._clock.now())
+        except AdapterError as error:
+            logger.warning("sampling.failed error=%s", error)
+            samples = []
+        self._queue.put(Samples(tuple(samples)))
+
+    def _disks(self) -> None:
+        for info in self._monitor.measured():
+            try:
+                self._queue.put(DiskUse(info.ref.id, self._engine.writable_size(info.ref.id)))
+            except AdapterError as error:
+                logger.warning("measuring.failed container=%s error=%s", info.ref.name, error)
+
+    # --- what decides -------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        if self._pulse.due():
+            trouble = self._patience.trouble or self._monitor.lost
+            self._patience(lambda: self._pulse.beat(trouble, self._queue.qsize()))
+        try:
+            observation = self._queue.get(timeout=IDLE)
+        except Empty:
+            return
+        self._handle(observation)
+
+    def _handle(self, observation: Observation) -> None:
+        try:
+            events = self._patience(lambda: self._monitor.step(observation, self._clock.now()))
+        except Exception:
+            logger.exception("observation.failed observation=%r", observation)
+            return
+        finally:
+            if isinstance(observation, Samples):
+                self._sampled.set()
+        self._tell(events)
+        self._pulse.handled += 1
+
+    def _tell(self, events: list[Event]) -> None:
+        durable = [event for event in events if event.type in DURABLE]
+        memo = self._monitor.memo()
+        if durable or memo != self._memo:
+            self._patience(lambda: self._bus.publish(durable, memo=(self._memo_key, memo)))
+            self._memo = memo
+        live = [event for event in events if event.type not in DURABLE]
+        if live:
+            self._patience(lambda: self._bus.show(live, ttl=STATS_LAST))
