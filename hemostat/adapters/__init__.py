@@ -1,0 +1,1 @@
+"""Vendors, one module or package each: they translate, and decide nothing."""

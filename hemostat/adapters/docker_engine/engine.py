@@ -1,0 +1,160 @@
+"""The Engine port over the Docker API. What an answer means is decided in translate; nothing is retried."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Self
+
+from hemostat.adapters.docker_engine import stream, translate
+from hemostat.adapters.docker_engine.connection import Connection, address, require
+from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent
+from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.ports import EngineVersion
+
+STOP_TIMEOUT: Final = 10
+"""Seconds the engine waits before SIGKILL where the container does not say."""
+
+ONE_SHOT_API: Final = (1, 41)
+
+
+class DockerEngine:
+    """Safe to use from several threads at once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._wires = stream.Wires()
+
+    @classmethod
+    def connect(cls, url: str | None = None, timeout: float = 30.0) -> Self:
+        """Reach the engine at `url`, or where the docker command would. `timeout`: seconds for an answer.
+
+        Raises EngineUnreachableError.
+        """
+        connection = Connection(address(url), timeout)
+        with connection.client("connect"):
+            return cls(connection)
+
+    def version(self) -> EngineVersion:
+        with self.connection.client("version") as client:
+            version, info = client.version(), client.info()
+        return EngineVersion(
+            version=version["Version"],
+            api=version["ApiVersion"],
+            name=info["Name"],
+            root=info["DockerRootDir"],
+            cgroup_version=info.get("CgroupVersion") or "1",
+            cgroup_driver=info.get("CgroupDriver") or "",
+            cpus=info["NCPU"],
+            memory=info["MemTotal"],
+        )
+
+    def containers(self) -> list[ContainerInfo]:
+        return self.find({})
+
+    def find(self, filters: Mapping[str, Any]) -> list[ContainerInfo]:
+        """Every container that passes the engine's `filters`, inspected."""
+        with self.connection.client("list containers") as client:
+            ids = [row["Id"] for row in client.containers(all=True, filters=dict(filters))]
+        found = []
+        for container in ids:
+            with suppress(NoSuchContainerError):
+                found.append(self.inspect(container))
+        return found
+
+    def inspect(self, container: str) -> ContainerInfo:
+        return translate.info(self._inspect(container))
+
+    def _inspect(self, container: str) -> dict[str, Any]:
+        with self.connection.client(f"inspect {container}") as client:
+            return dict(client.inspect_container(container))
+
+    def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
+        begin = time.time() if since is None else since
+        return stream.follow(self._listen, self._wires.closed, int(begin * 1e6) * 1000)
+
+    @contextmanager
+    def _listen(self, since: str) -> Iterator[Iterator[bytes]]:
+        with (
+            self.connection.client("follow events") as client,
+            stream.listen(client, self._wires, since) as lines,
+        ):
+            yield lines
+
+    def start(self, container: str) -> None:
+        with self.connection.client(f"start {container}") as client:
+            client.start(container)
+
+    def stop(self, container: str, timeout: float | None = None) -> None:
+        patience = self._patience(container, timeout)
+        with self.connection.client(f"stop {container}") as client:
+            client.stop(container, timeout=patience)
+
+    def restart(self, container: str, timeout: float | None = None) -> None:
+        patience = self._patience(container, timeout)
+        with self.connection.client(f"restart {container}") as client:
+            client.restart(container, timeout=patience)
+
+    def _patience(self, container: str, timeout: float | None) -> int:
+        """Whole seconds before SIGKILL. The SDK waits this much longer for the answer, so it must know."""
+        if timeout is not None:
+            return math.ceil(timeout)
+        own = self._inspect(container)["Config"].get("StopTimeout")
+        return STOP_TIMEOUT if own is None else int(own)
+
+    def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
+        body = translate.limits(self._inspect(container)["HostConfig"], cpus, memory)
+        with self.connection.client(f"update {container}") as client:
+            # The SDK's own method knows quotas but not NanoCpus, which `docker run --cpus` sets.
+            url = f"{client.base_url}/v{client.api_version}/containers/{container}/update"
+            require(client.post(url, json=body, timeout=client.timeout))
+
+    def logs(self, container: str, tail: int = 100) -> str:
+        with self.connection.client(f"logs of {container}") as client:
+            return client.logs(container, tail=tail).decode(errors="replace")
+
+    def top(self, container: str) -> list[str]:
+        with self.connection.client(f"top of {container}") as client:
+            return [row[-1] for row in client.top(container)["Processes"] or ()]
+
+    def exec(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        with self.connection.client(f"exec in {container}") as client:
+            run = client.exec_create(container, list(command))["Id"]
+            output = client.exec_start(run)
+            return client.exec_inspect(run)["ExitCode"], output.decode(errors="replace")
+
+    def writable_size(self, container: str) -> int:
+        identity = self._inspect(container)["Id"]
+        with self.connection.client(f"size of {container}") as client:
+            rows = client.containers(all=True, size=True, filters={"id": identity})
+        return sum(row.get("SizeRw") or 0 for row in rows)
+
+    def prune(self, *, labels: Mapping[str, str] = {}, older_than: float = 0.0) -> int:
+        filters = {"status": ["exited", "dead"], "label": [f"{key}={value}" for key, value in labels.items()]}
+        latest = time.time() - older_than
+        with self.connection.client("list stopped containers") as client:
+            rows = client.containers(all=True, size=True, filters=filters)
+        stopped = [row for row in rows if row["Created"] <= latest]
+        return sum(row.get("SizeRw") or 0 for row in stopped if self._removed(row["Id"]))
+
+    def _removed(self, container: str) -> bool:
+        """Without force: one that was started meanwhile stays, and its volumes in any case."""
+        try:
+            with self.connection.client(f"remove {container}") as client:
+                client.remove_container(container, v=False, force=False)
+        except EngineError as error:
+            if error.transient:
+                raise
+            return False
+        return True
+
+    def stats(self, container: str) -> Mapping[str, Any]:
+        """The stats API's answer, at once where the engine can."""
+        with self.connection.client(f"stats of {container}") as client:
+            major, minor = (int(part) for part in client.api_version.split("."))
+            one_shot = True if (major, minor) >= ONE_SHOT_API else None
+            return dict(client.stats(container, stream=False, one_shot=one_shot))
+
+    def close(self) -> None:
+        self._wires.cut()
+        self.connection.close()

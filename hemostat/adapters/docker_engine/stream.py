@@ -1,0 +1,138 @@
+"""One endless stream of events out of many connections that break: nothing lost, nothing twice."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Final
+
+import docker
+import msgspec
+from docker.utils import convert_filters
+from requests import RequestException, Response
+
+from hemostat.adapters.docker_engine import translate
+from hemostat.adapters.docker_engine.connection import require
+from hemostat.core.model import Connected, Disconnected, EngineEvent
+from hemostat.errors import EngineError
+
+logger = logging.getLogger(__name__)
+
+FIRST_DELAY: Final = 0.1
+LONGEST_DELAY: Final = 5.0
+"""Seconds between attempts to connect: the first, doubling to the longest."""
+
+OVERLAP: Final = translate.NANO
+"""Nanoseconds told again after a loss: the engine stamps events before it orders them."""
+
+
+class Cursor:
+    """How far the stream has been read, and which events near its end have been seen. Epoch nanoseconds."""
+
+    def __init__(self, since: int) -> None:
+        self._since = since
+        self._seen: dict[tuple[int, str, str], None] = {}
+
+    @property
+    def since(self) -> str:
+        """As the engine's parameter: seconds with nine digits."""
+        return f"{self._since // translate.NANO}.{self._since % translate.NANO:09d}"
+
+    def admit(self, heard: translate.Message) -> bool:
+        """False for what was seen before. The cursor follows the engine's clock, backwards too."""
+        if heard.key in self._seen:
+            return False
+        self._since = max(heard.nanos - OVERLAP, 0)
+        self._seen[heard.key] = None
+        while (oldest := next(iter(self._seen)))[0] < self._since:
+            del self._seen[oldest]
+        return True
+
+
+class Wires:
+    """The sockets under open streams, so that another thread can end a blocked read by a shutdown."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+
+    @contextmanager
+    def hold(self, response: Response) -> Iterator[None]:
+        """Keep a duplicate of the response's socket for as long as it is read."""
+        with socket.socket(fileno=os.dup(response.raw.fileno())) as wire:
+            with self._lock:
+                self._open.add(wire)
+            try:
+                if self.closed.is_set():
+                    _cut(wire)
+                yield
+            finally:
+                with self._lock:
+                    self._open.discard(wire)
+
+    def cut(self) -> None:
+        self.closed.set()
+        with self._lock:
+            for wire in self._open:
+                _cut(wire)
+
+
+def _cut(wire: socket.socket) -> None:
+    try:
+        wire.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        logger.debug("engine.stream_already_cut")
+
+
+@contextmanager
+def listen(client: docker.APIClient, wires: Wires, since: str) -> Iterator[Iterator[bytes]]:
+    """Open the stream of events; its lines come as the engine writes them, without a read timeout."""
+    parameters = {"since": since, "filters": convert_filters(translate.FILTER)}
+    url = f"{client.base_url}/v{client.api_version}/events"
+    with closing(client.get(url, params=parameters, stream=True, timeout=None)) as response:
+        require(response)
+        with wires.hold(response):
+            yield response.iter_lines(chunk_size=None)
+
+
+def follow(
+    connect: Callable[[str], AbstractContextManager[Iterator[bytes]]], stop: threading.Event, since: int
+) -> Iterator[EngineEvent | Connected | Disconnected]:
+    """Connect, tell, and connect again, until `stop` is set. Each outage is told once."""
+    cursor, delay, told = Cursor(since), FIRST_DELAY, False
+    while not stop.is_set():
+        error = "the engine ended the stream"
+        try:
+            with connect(cursor.since) as lines:
+                yield Connected()
+                delay, told = FIRST_DELAY, False
+                yield from _events(lines, cursor)
+        except EngineError as lost:
+            error = str(lost)
+        if not told and not stop.is_set():
+            yield Disconnected(error)
+            told = True
+        stop.wait(delay)
+        delay = min(2 * delay, LONGEST_DELAY)
+
+
+def _events(lines: Iterator[bytes], cursor: Cursor) -> Iterator[EngineEvent]:
+    for line in _until_broken(lines):
+        try:
+            heard = translate.message(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            logger.warning("engine.event_malformed error=%s", error)
+            continue
+        if cursor.admit(heard) and (event := translate.event(heard)):
+            yield event
+
+
+def _until_broken(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """A connection that breaks ends the stream like one that is closed: both are told as a loss."""
+    try:
+        yield from (line for line in lines if line)
+    except RequestException as error:
+        logger.debug("engine.stream_broken error=%s", error)

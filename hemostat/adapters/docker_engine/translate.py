@@ -1,0 +1,141 @@
+"""The engine's JSON in our words. Pure functions; what is malformed raises and is the caller's to skip."""
+
+import signal
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.core.model import ContainerInfo, EngineEvent, reference
+
+ACTIONS: Final = frozenset(
+    {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}
+)
+ALIASES: Final = {"died": "die", "remove": "destroy"}
+"""Podman's names."""
+
+FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "health_status"]}
+"""Asked of the engine, so that a health check's three exec events a second never leave it."""
+
+NANO: Final = 10**9
+
+
+class Message(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "nanos": "timeNano"}):
+    """One line of the event stream. `nanos` is epoch nanoseconds."""
+
+    class Actor(msgspec.Struct, rename={"id": "ID", "attributes": "Attributes"}):
+        id: str
+        attributes: dict[str, str] = {}
+
+    action: str
+    actor: Actor
+    nanos: int
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        return self.nanos, self.actor.id, self.action
+
+
+def message(line: bytes) -> Message:
+    """Raises msgspec.MsgspecError or UnicodeDecodeError for what is no event."""
+    return msgspec.json.decode(line, type=Message)
+
+
+def event(heard: Message) -> EngineEvent | None:
+    """None for actions that are none of ours."""
+    attributes = heard.actor.attributes
+    action = _action(heard.action, attributes)
+    if action is None:
+        return None
+    return EngineEvent(
+        time=heard.nanos // 1000 / 1e6,
+        action=action,
+        container=reference(
+            heard.actor.id, attributes.get("name", ""), attributes.get("image", ""), attributes
+        ),
+        exit_code=_number(attributes.get("exitCode")),
+        signal=_signal(attributes.get("signal")),
+    )
+
+
+def _action(said: str, attributes: Mapping[str, str]) -> str | None:
+    name, _, detail = said.partition(": ")
+    if name == "health_status":
+        health = detail or attributes.get("health_status", "")
+        return health if health in {"healthy", "unhealthy"} else None
+    action = ALIASES.get(name, name)
+    return action if action in ACTIONS else None
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        return int(text or "")
+    except ValueError:
+        return None
+
+
+def _signal(text: str | None) -> int | None:
+    """By number or by name, with SIG or without; None for a real-time one."""
+    name = "SIG" + (text or "").upper().removeprefix("SIG")
+    known = signal.Signals.__members__.get(name)
+    return int(known) if known else _number(text)
+
+
+def info(inspected: Mapping[str, Any]) -> ContainerInfo:
+    state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
+    policy = host.get("RestartPolicy") or {}
+    return ContainerInfo(
+        ref=reference(
+            inspected["Id"], inspected["Name"], config.get("Image") or "", config.get("Labels") or {}
+        ),
+        status=state["Status"],
+        health=_health(state.get("Health") or {}),
+        exit_code=state.get("ExitCode") or 0,
+        oom_killed=bool(state.get("OOMKilled")),
+        started_at=seconds(state.get("StartedAt")),
+        finished_at=seconds(state.get("FinishedAt")),
+        restart_policy=policy.get("Name") or "no",
+        max_retries=policy.get("MaximumRetryCount") or 0,
+        restart_count=inspected.get("RestartCount") or 0,
+        pid=state.get("Pid") or 0,
+        cpu_limit=_cores(host),
+        memory_limit=host.get("Memory") or None,
+        network_mode=host.get("NetworkMode") or "",
+    )
+
+
+def _health(health: Mapping[str, Any]) -> str | None:
+    status = health.get("Status") or None
+    return None if status == "none" else status
+
+
+def _cores(host: Mapping[str, Any]) -> float | None:
+    nano, quota, period = host.get("NanoCpus") or 0, host.get("CpuQuota") or 0, host.get("CpuPeriod") or 0
+    if nano:
+        return float(nano / NANO)
+    return float(quota / (period or DEFAULT_PERIOD)) if quota > 0 else None
+
+
+DEFAULT_PERIOD: Final = 100_000
+"""Microseconds: the scheduler's period where a quota was given without one."""
+
+
+def seconds(timestamp: str | None) -> float:
+    """Epoch seconds of an RFC 3339 time; 0 for never, which the engine writes as the year 1."""
+    return max(datetime.fromisoformat(timestamp).timestamp(), 0.0) if timestamp else 0.0
+
+
+def limits(host: Mapping[str, Any], cpus: float | None, memory: int | None) -> dict[str, int]:
+    """The body of an update. The engine refuses a limit in another unit than the one it was set in, and a
+    memory limit above the sum of memory and swap: the swap allowed on top stays what it was."""
+    body = {}
+    if cpus is not None and (host.get("CpuQuota") or host.get("CpuPeriod")):
+        body["CpuQuota"] = round(cpus * (host.get("CpuPeriod") or DEFAULT_PERIOD))
+    elif cpus is not None:
+        body["NanoCpus"] = round(cpus * NANO)
+    if memory is not None:
+        total, before = host.get("MemorySwap") or 0, host.get("Memory") or 0
+        body["Memory"] = memory
+        body["MemorySwap"] = memory + total - before if total > 0 else total
+    return body

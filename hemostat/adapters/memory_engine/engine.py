@@ -1,0 +1,133 @@
+"""The Engine, Workshop and Sampler ports over simulated containers."""
+
+from collections.abc import Mapping, Sequence
+
+from hemostat.adapters.memory_engine.box import Box
+from hemostat.adapters.memory_engine.faults import KILLED, SIGKILL, SIGTERM, TERMINATED, Faults
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.errors import EngineError
+from hemostat.ports import ContainerSpec, EngineVersion
+
+
+class MemoryEngine(Faults):
+    """Deterministic, on the time of the clock it is handed."""
+
+    def version(self) -> EngineVersion:
+        with self._available():
+            return EngineVersion(
+                version="simulated",
+                api="1.41",
+                name="simulated",
+                root="/var/lib/docker",
+                cgroup_version="2",
+                cgroup_driver="none",
+                cpus=2,
+                memory=4 << 30,
+            )
+
+    def containers(self) -> list[ContainerInfo]:
+        with self._available():
+            return [box.info() for box in self._boxes.values()]
+
+    def inspect(self, container: str) -> ContainerInfo:
+        with self._box(container) as box:
+            return box.info()
+
+    def start(self, container: str) -> None:
+        with self._box(container) as box:
+            if box.process is None:
+                self._start(box)
+
+    def stop(self, container: str, timeout: float | None = None) -> None:  # noqa: ARG002 - it stops at once
+        with self._box(container) as box:
+            self._stop(box)
+
+    def restart(self, container: str, timeout: float | None = None) -> None:  # noqa: ARG002 - it stops at once
+        with self._box(container) as box:
+            self._stop(box)
+            self._start(box)
+
+    def _stop(self, box: Box) -> None:
+        if box.process is not None:
+            self._kill(box, SIGTERM, TERMINATED)
+            self._emit(box, "stop")
+
+    def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
+        with self._box(container) as box:
+            box.cpus = box.cpus if cpus is None else cpus
+            box.memory = box.memory if memory is None else memory
+            self._emit(box, "update")
+
+    def logs(self, container: str, tail: int = 100) -> str:
+        with self._box(container) as box:
+            return "".join(f"{line}\n" for line in box.log[-tail:])
+
+    def top(self, container: str) -> list[str]:
+        with self._box(container) as box:
+            self._require_running(box)
+            return [" ".join(box.spec.command)]
+
+    def exec(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        with self._box(container) as box:
+            self._require_running(box)
+            return self.on_exec(container, command)
+
+    def _require_running(self, box: Box) -> None:
+        if box.process is None:
+            raise EngineError(f"container {box.id} is not running")
+
+    def writable_size(self, container: str) -> int:
+        with self._box(container) as box:
+            return box.writable
+
+    def prune(self, *, labels: Mapping[str, str] = {}, older_than: float = 0.0) -> int:
+        with self._available():
+            latest = self.clock.now() - older_than
+            stopped = [
+                box
+                for box in self._boxes.values()
+                if box.status == "exited"
+                and box.created <= latest
+                and all(box.carries(f"{key}={value}") for key, value in labels.items())
+            ]
+            for box in stopped:
+                self._destroy(box)
+            return sum(box.writable for box in stopped)
+
+    def image(self, tag: str, program: str) -> None:
+        """Any image will do."""
+
+    def run(self, spec: ContainerSpec) -> str:
+        with self._available():
+            if any(box.spec.name == spec.name for box in self._boxes.values()):
+                raise EngineError(f"create {spec.name}: the container name is already in use")
+            self._made += 1
+            box = Box.make(spec, self._made, self.clock.now())
+            self._boxes[box.id] = box
+            self._emit(box, "create")
+            self._start(box)
+            return box.id
+
+    def find(self, label: str) -> list[ContainerInfo]:
+        with self._available():
+            return [box.info() for box in self._boxes.values() if box.carries(label)]
+
+    def remove(self, container: str) -> None:
+        with self._available():
+            for box in [box for box in self._boxes.values() if container in {box.id, box.spec.name}]:
+                if box.process is not None:
+                    self._kill(box, SIGKILL, KILLED)
+                self._destroy(box)
+
+    def _destroy(self, box: Box) -> None:
+        del self._boxes[box.id]
+        self._emit(box, "destroy")
+
+    def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
+        with self._available():
+            boxes = [self._boxes[info.ref.id] for info in containers if info.ref.id in self._boxes]
+            return [sample for box in boxes if (sample := box.sample(now)) is not None]
+
+    def received(self, container: ContainerInfo) -> int | None:
+        with self._available():
+            return 0 if container.ref.id in self._boxes else None

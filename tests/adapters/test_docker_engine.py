@@ -1,0 +1,255 @@
+"""What only a real engine can show: lost connections, refusals, and both samplers on one container."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.cgroups import CgroupSampler
+from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+from hemostat.adapters.docker_stats import StatsSampler
+from hemostat.core.model import Connected, Disconnected
+from hemostat.errors import EngineError, EngineUnreachableError
+from tests.engine_fixtures import SESSION, Listener, eventually, spec
+
+pytestmark = pytest.mark.docker
+
+SOCKET = "/var/run/docker.sock"
+MIB = 1 << 20
+FULL = "/root/full"
+HOG = ("sh", "-c", f"dd if=/dev/zero of=/dev/shm/hog bs=1M count=32 && touch {FULL} && sleep 1000")
+
+
+class Proxy:
+    """Stands between the adapter and the engine, and can be cut."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self.open()
+
+    def open(self) -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.path))
+        listener.listen()
+        self._sockets.append(listener)
+        self._run(self._accept, listener)
+
+    def cut(self) -> None:
+        self.path.unlink()
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(timeout=20)
+        for each in self._sockets:
+            each.close()
+        self._sockets.clear()
+        self._threads.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.socket(socket.AF_UNIX)
+                self._sockets += [near, far]
+                far.connect(SOCKET)
+                self._run(self._pump, near, far)
+                self._run(self._pump, far, near)
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def _run(self, work: Callable[..., None], *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=work, args=arguments)
+        self._threads.append(thread)
+        thread.start()
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[Proxy]:
+    proxy = Proxy(tmp_path / "engine.sock")
+    yield proxy
+    if proxy.path.exists():
+        proxy.cut()
+
+
+@pytest.fixture
+def engine(proxy: Proxy) -> Iterator[DockerEngine]:
+    engine = DockerEngine.connect(f"unix://{proxy.path}")
+    yield engine
+    engine.close()
+
+
+def test_an_engine_that_went_away_and_came_back_has_lost_nothing_and_repeats_nothing(
+    proxy: Proxy, engine: DockerEngine, docker_engine: DockerEngine, make_container: Callable[..., str]
+) -> None:
+    listener = Listener(engine)
+    try:
+        listener.wait_for_connections(1)
+        container = make_container()
+        listener.wait_for(container, "start")
+        proxy.cut()
+        eventually(lambda: any(isinstance(item, Disconnected) for item in listener.heard))
+        docker_engine.stop(container, timeout=5)
+        proxy.open()
+        listener.wait_for(container, "stop")
+        docker_engine.start(container)
+        eventually(lambda: listener.actions(container).count("start") == 2)
+    finally:
+        engine.close()
+    assert listener.join()
+    assert listener.actions(container) == ["create", "start", "kill", "die", "stop", "start"]
+    turns = [type(item) for item in listener.heard if isinstance(item, Connected | Disconnected)]
+    assert turns == [Connected, Disconnected, Connected]
+
+
+def test_calls_through_a_dead_connection_say_that_the_engine_is_unreachable(
+    proxy: Proxy, engine: DockerEngine
+) -> None:
+    assert engine.version().cpus > 0
+    proxy.cut()
+    for call in (engine.containers, engine.version, lambda: engine.restart("any")):
+        with pytest.raises(EngineUnreachableError, match="no Docker Engine answers"):
+            call()
+    proxy.open()
+    assert engine.version().cpus > 0
+
+
+def test_no_engine_at_the_address(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnreachableError, match="No such file or directory") as raised:
+        DockerEngine.connect(f"unix://{tmp_path}/none.sock")
+    assert raised.value.transient
+
+
+def test_an_engine_that_hangs(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "mute.sock"))
+        listener.listen()
+        with pytest.raises(EngineUnreachableError, match="does not answer in time") as raised:
+            DockerEngine.connect(f"unix://{tmp_path}/mute.sock", timeout=0.1)
+    assert raised.value.transient
+
+
+@pytest.mark.parametrize("url", ["nonsense", "tcp://", "gopher://127.0.0.1"])
+def test_an_address_that_cannot_be_one(url: str) -> None:
+    with pytest.raises(EngineUnreachableError, match="cannot be used") as raised:
+        DockerEngine.connect(url)
+    assert not raised.value.transient
+
+
+def test_a_context_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", "hs-test-no-such-context")
+    with pytest.raises(EngineUnreachableError, match="hs-test-no-such-context") as raised:
+        DockerEngine.connect()
+    assert not raised.value.transient
+
+
+def test_the_environment_names_the_engine(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{proxy.path}")
+    engine = DockerEngine.connect()
+    proxy.cut()
+    with pytest.raises(EngineUnreachableError, match=str(proxy.path)):
+        engine.version()
+    engine.close()
+
+
+def test_closing_ends_a_stream_that_waits_for_its_next_attempt(proxy: Proxy, engine: DockerEngine) -> None:
+    listener = Listener(engine)
+    listener.wait_for_connections(1)
+    proxy.cut()
+    eventually(lambda: any(isinstance(item, Disconnected) for item in listener.heard))
+    engine.close()
+    assert listener.join()
+
+
+def test_several_threads_share_one_engine(
+    docker_engine: DockerEngine, make_container: Callable[..., str]
+) -> None:
+    containers = [make_container() for _ in range(3)]
+    found: list[str] = []
+
+    def restart(container: str) -> None:
+        docker_engine.restart(container, timeout=5)
+        found.append(docker_engine.inspect(container).ref.id)
+
+    threads = [threading.Thread(target=restart, args=(container,)) for container in containers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(found) == sorted(containers)
+
+
+def test_a_container_that_cannot_start_leaves_nothing_behind(docker_workshop: DockerWorkshop) -> None:
+    wanted = spec(("/no/such/program",))
+    with pytest.raises(EngineError, match="/no/such/program"):
+        docker_workshop.run(wanted)
+    names = [info.ref.name for info in docker_workshop.find(f"hemostat.test={SESSION}")]
+    assert wanted.name not in names
+
+
+def test_logs_are_the_tail_of_both_streams_and_never_fail_to_decode(
+    docker_engine: DockerEngine, make_container: Callable[..., str]
+) -> None:
+    script = "echo one; echo two; printf 'br\\377ken\\n' >&2; sleep 1000"
+    container = make_container(("sh", "-c", script))
+    eventually(lambda: "ken" in docker_engine.logs(container))
+    assert sorted(docker_engine.logs(container).splitlines()) == ["br\ufffdken", "one", "two"]
+    assert len(docker_engine.logs(container, tail=2).splitlines()) == 2
+
+
+def test_an_out_of_memory_kill_is_told_as_such(
+    docker_engine: DockerEngine, make_container: Callable[..., str]
+) -> None:
+    script = "sleep 0.5; head -c 64000000 /dev/zero | tail"
+    container = make_container(("sh", "-c", script), memory=8 * MIB)
+    eventually(lambda: not docker_engine.inspect(container).running)
+    info = docker_engine.inspect(container)
+    assert info.oom_killed
+    assert info.exit_code == 137
+
+
+def test_both_samplers_see_the_same_container_alike(
+    docker_engine: DockerEngine, make_container: Callable[..., str]
+) -> None:
+    container = make_container(HOG)
+    eventually(lambda: docker_engine.exec(container, ["test", "-e", FULL])[0] == 0)
+    info = docker_engine.inspect(container)
+    cgroups, stats = CgroupSampler(), StatsSampler(docker_engine.stats)
+    try:
+        assert cgroups.usable(info)
+        (near,) = cgroups.sample([info], 1.0)
+        (far,) = stats.sample([info], 1.0)
+    finally:
+        cgroups.close()
+        stats.close()
+    assert 32 * MIB <= near.memory < 40 * MIB
+    assert near.memory == pytest.approx(far.memory, abs=4 * MIB)
+    assert near.cpu > 0
+    assert near.cpu == pytest.approx(far.cpu, abs=1.0)
+    assert cgroups.received(info) == pytest.approx(stats.received(info), abs=10_000)
+
+
+def test_cgroup_files_of_a_container_that_stopped_are_let_go(
+    docker_engine: DockerEngine, make_container: Callable[..., str]
+) -> None:
+    container = make_container()
+    info = docker_engine.inspect(container)
+    sampler = CgroupSampler()
+    assert len(sampler.sample([info], 1.0)) == 1
+    docker_engine.stop(container, timeout=5)
+    assert sampler.sample([info], 2.0) == []
+    assert not sampler.usable(info)
+    assert sampler._probes == {}
+    docker_engine.start(container)
+    assert len(sampler.sample([docker_engine.inspect(container)], 3.0)) == 1
+    sampler.close()

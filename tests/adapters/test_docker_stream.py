@@ -1,0 +1,118 @@
+"""One endless stream out of connections that break."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from hemostat.adapters.docker_engine import stream
+from hemostat.core.model import Connected, Disconnected
+from hemostat.errors import EngineUnreachableError
+
+SECOND = 1_000_000_000
+START = 1_700_000_000 * SECOND
+
+
+def line(action: str, nanos: int, container: str = "c1") -> bytes:
+    return json.dumps({"Action": action, "Actor": {"ID": container}, "timeNano": START + nanos}).encode()
+
+
+class Script:
+    """Connections that were written down beforehand: lines, or the error of an attempt; then the end."""
+
+    def __init__(self, *connections: list[bytes] | Exception) -> None:
+        self.stop = threading.Event()
+        self.since: list[str] = []
+        self._connections = iter(connections)
+
+    @contextmanager
+    def connect(self, since: str) -> Iterator[Iterator[bytes]]:
+        self.since.append(since)
+        lines = next(self._connections, None)
+        if lines is None:
+            self.stop.set()
+            lines = []
+        if isinstance(lines, Exception):
+            raise lines
+        yield iter(lines)
+
+    def told(self) -> list[str]:
+        """The story without its last chapter, which is the script's own end."""
+        items = stream.follow(self.connect, self.stop, START)
+        names = {Connected: "+", Disconnected: "-"}
+        return [names.get(type(item)) or item.action for item in items][:-1]
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "FIRST_DELAY", 0.0)
+
+
+def test_every_connection_and_every_loss_is_told() -> None:
+    script = Script([line("start", 1)], [line("die", 2)])
+    assert script.told() == ["+", "start", "-", "+", "die", "-"]
+
+
+def test_what_is_told_again_after_a_loss_is_not_passed_on_again() -> None:
+    first = [line("start", 1), line("kill", 2), line("die", 2)]
+    again = [*first, line("die", 2, "c2"), line("stop", 3)]
+    assert Script(first, again).told() == ["+", "start", "kill", "die", "-", "+", "die", "stop", "-"]
+
+
+def test_an_event_that_was_stamped_before_but_ordered_after_the_last_one_is_not_lost() -> None:
+    script = Script([line("start", 10)], [line("die", 9, "c2"), line("start", 10)])
+    assert script.told() == ["+", "start", "-", "+", "die", "-"]
+
+
+def test_resuming_asks_for_the_time_shortly_before_the_last_event() -> None:
+    script = Script([line("start", 5 * SECOND + 7)])
+    script.told()
+    assert script.since == ["1700000000.000000000", "1700000004.000000007"]
+
+
+def test_a_connection_without_an_event_is_resumed_where_it_began() -> None:
+    script = Script([], [])
+    script.told()
+    assert script.since == ["1700000000.000000000"] * 3
+
+
+def test_an_outage_is_told_once_however_many_attempts_fail() -> None:
+    gone = EngineUnreachableError("gone")
+    assert Script([line("start", 1)], gone, gone, [line("die", 2)]).told() == [
+        "+",
+        "start",
+        "-",
+        "+",
+        "die",
+        "-",
+    ]
+
+
+def test_an_engine_that_is_away_from_the_start_is_told_as_lost() -> None:
+    script = Script(EngineUnreachableError("gone"), [])
+    assert script.told() == ["-", "+", "-"]
+
+
+def test_a_malformed_line_is_skipped_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert Script(
+            [b"{half", b"", line("\xff", 0).replace(b"\\u00ff", b"\xff"), line("die", 1)]
+        ).told() == ["+", "die", "-"]
+    assert [record.message.split()[0] for record in caplog.records] == ["engine.event_malformed"] * 2
+
+
+def test_the_engine_s_clock_may_be_set_back() -> None:
+    script = Script(
+        [line("start", 3600 * SECOND), line("die", 1 * SECOND)], [line("die", 1 * SECOND), line("start", 2)]
+    )
+    assert script.told() == ["+", "start", "die", "-", "+", "start", "-"]
+
+
+def test_what_has_been_seen_is_forgotten_in_time() -> None:
+    cursor = stream.Cursor(START)
+    heard = [stream.translate.message(line("start", number * SECOND // 10)) for number in range(1000)]
+    assert all(cursor.admit(message) for message in heard)
+    assert len(cursor._seen) <= 11

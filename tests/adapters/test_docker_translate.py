@@ -1,0 +1,195 @@
+"""The engine's JSON in our words."""
+
+import json
+import os
+from typing import Any
+
+import msgspec
+import pytest
+import requests
+from docker.errors import APIError, DockerException, NotFound
+
+from hemostat.adapters.docker_engine import connection, translate
+from hemostat.errors import EngineError, EngineUnreachableError, NoSuchContainerError
+
+URL = "unix:///run/engine.sock"
+
+
+def line(action: str, **attributes: str) -> bytes:
+    actor = {"ID": "c1", "Attributes": {"name": "web", "image": "nginx", "maintainer": "x", **attributes}}
+    return json.dumps(
+        {"Type": "container", "Action": action, "Actor": actor, "timeNano": 1_700_000_000_123_456_789}
+    ).encode()
+
+
+def heard(action: str, **attributes: str):
+    return translate.event(translate.message(line(action, **attributes)))
+
+
+def inspected(**parts: dict[str, Any]) -> dict[str, Any]:
+    state = {"Status": "running", "StartedAt": "2023-11-14T22:13:20.123456789Z", **parts.get("state", {})}
+    config = {"Image": "nginx", "Labels": None, **parts.get("config", {})}
+    return {"Id": "c1", "Name": "/web", "State": state, "HostConfig": parts.get("host", {}), "Config": config}
+
+
+def test_a_death_carries_its_exit_code_and_the_microsecond() -> None:
+    event = heard("die", exitCode="137")
+    assert (event.action, event.exit_code, event.time) == ("die", 137, 1_700_000_000.123456)
+    assert (event.container.id, event.container.name, event.container.image) == ("c1", "web", "nginx")
+
+
+def test_labels_that_are_none_of_our_business_are_left_behind() -> None:
+    event = heard("start", **{"hemostat.cpu": "90", "password": "x"})
+    assert event.container.labels == {"hemostat.cpu": "90"}
+
+
+@pytest.mark.parametrize(
+    ("said", "attributes", "action"),
+    [
+        ("health_status: unhealthy", {}, "unhealthy"),
+        ("health_status: healthy", {}, "healthy"),
+        ("health_status", {"health_status": "unhealthy"}, "unhealthy"),
+        ("died", {}, "die"),
+        ("remove", {}, "destroy"),
+        ("oom", {}, "oom"),
+    ],
+)
+def test_both_engines_names_of_an_action_are_understood(
+    said: str, attributes: dict[str, str], action: str
+) -> None:
+    assert heard(said, **attributes).action == action
+
+
+@pytest.mark.parametrize(
+    "said", ["exec_start: sh", "exec_die", "attach", "top", "health_status: starting", ""]
+)
+def test_what_is_no_news_is_ignored(said: str) -> None:
+    assert heard(said) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "signal"), [("15", 15), ("SIGTERM", 15), ("KILL", 9), ("RTMIN+3", None), ("", None)]
+)
+def test_a_signal_is_told_by_number_or_by_name(text: str, signal: int | None) -> None:
+    assert heard("kill", signal=text).signal == signal
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]", b'{"Action": "die"}', b"\xff\xfe", b"null"])
+def test_a_line_that_is_no_event_is_a_decode_error(raw: bytes) -> None:
+    with pytest.raises((msgspec.MsgspecError, UnicodeDecodeError)):
+        translate.message(raw)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2023-11-14T22:13:20Z", 1_700_000_000.0),
+        ("2023-11-14T22:13:20.5Z", 1_700_000_000.5),
+        ("2023-11-14T22:13:20.123456789Z", 1_700_000_000.123456),
+        ("2023-11-15T00:13:20.25+02:00", 1_700_000_000.25),
+        ("0001-01-01T00:00:00Z", 0.0),
+        ("0001-01-01T00:00:00+02:00", 0.0),
+        ("", 0.0),
+        (None, 0.0),
+    ],
+)
+def test_timestamps(text: str | None, seconds: float) -> None:
+    assert translate.seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("host", "cores"),
+    [
+        ({"NanoCpus": 1_500_000_000}, 1.5),
+        ({"CpuQuota": 50_000, "CpuPeriod": 100_000}, 0.5),
+        ({"CpuQuota": 25_000}, 0.25),
+        ({"CpuQuota": -1, "CpuPeriod": 100_000}, None),
+        ({"NanoCpus": 0, "CpuQuota": 0}, None),
+        ({}, None),
+    ],
+)
+def test_a_cpu_limit_is_told_in_cores_however_it_was_set(host: dict[str, int], cores: float | None) -> None:
+    assert translate.info(inspected(host=host)).cpu_limit == cores
+
+
+def test_a_container_without_anything_special() -> None:
+    info = translate.info(inspected(host={"Memory": 0, "RestartPolicy": {"Name": ""}}))
+    assert (info.memory_limit, info.restart_policy, info.health, info.ref.labels) == (None, "no", None, {})
+    assert (info.ref.name, info.started_at, info.finished_at) == ("web", 1_700_000_000.123456, 0.0)
+
+
+@pytest.mark.parametrize(("status", "health"), [("", None), ("none", None), ("unhealthy", "unhealthy")])
+def test_no_health_check_is_no_health(status: str, health: str | None) -> None:
+    assert translate.info(inspected(state={"Health": {"Status": status}})).health == health
+
+
+@pytest.mark.parametrize(
+    ("host", "body"),
+    [
+        ({}, {"NanoCpus": 500_000_000, "Memory": 200, "MemorySwap": 0}),
+        ({"NanoCpus": 1}, {"NanoCpus": 500_000_000, "Memory": 200, "MemorySwap": 0}),
+        ({"CpuQuota": 1, "CpuPeriod": 50_000}, {"CpuQuota": 25_000, "Memory": 200, "MemorySwap": 0}),
+        ({"Memory": 100, "MemorySwap": 100}, {"NanoCpus": 500_000_000, "Memory": 200, "MemorySwap": 200}),
+        ({"Memory": 100, "MemorySwap": 150}, {"NanoCpus": 500_000_000, "Memory": 200, "MemorySwap": 250}),
+        ({"Memory": 100, "MemorySwap": -1}, {"NanoCpus": 500_000_000, "Memory": 200, "MemorySwap": -1}),
+    ],
+)
+def test_an_update_speaks_the_units_the_container_was_made_with(
+    host: dict[str, int], body: dict[str, int]
+) -> None:
+    assert translate.limits(host, 0.5, 200) == body
+
+
+def test_an_update_of_one_limit_leaves_the_other() -> None:
+    assert translate.limits({}, 2.0, None) == {"NanoCpus": 2_000_000_000}
+    assert translate.limits({"Memory": 100}, None, 200) == {"Memory": 200, "MemorySwap": 0}
+
+
+def api_error(kind: type[APIError], status: int, explanation: str) -> APIError:
+    response = requests.Response()
+    response.status_code = status
+    return kind("refused", response=response, explanation=explanation)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "transient"),
+    [
+        (api_error(NotFound, 404, "No such container: web"), NoSuchContainerError, False),
+        (api_error(NotFound, 404, "network x not found"), EngineError, False),
+        (api_error(APIError, 409, "container web\n is not running"), EngineError, False),
+        (api_error(APIError, 500, "runc failed"), EngineError, False),
+        (api_error(APIError, 503, "shutting down"), EngineError, True),
+        (requests.ReadTimeout("read timed out"), EngineError, True),
+        (requests.ConnectionError("reset"), EngineUnreachableError, True),
+        (requests.ConnectTimeout("timed out"), EngineUnreachableError, True),
+        (DockerException("Install paramiko"), EngineUnreachableError, False),
+    ],
+)
+def test_failures_are_told_apart(error: Exception, kind: type[EngineError], transient: bool) -> None:
+    found = connection.translate(error, "restart web", URL)
+    assert (type(found), found.transient) == (kind, transient)
+    assert "\n" not in str(found)
+
+
+def test_the_engine_s_own_explanation_is_kept() -> None:
+    found = connection.translate(api_error(APIError, 500, "OCI runtime:\n no such file"), "start web", URL)
+    assert str(found) == "start web: OCI runtime: no such file"
+
+
+def wrapped(number: int) -> Exception:
+    """A system error as the SDK hands it on: under another's."""
+    error = requests.ConnectionError("Connection aborted.")
+    error.__context__ = OSError(number, os.strerror(number))
+    return error
+
+
+def test_a_missing_permission_is_no_missing_engine() -> None:
+    denied = connection.translate(wrapped(13), "connect", URL)
+    assert "permission denied" in denied.message
+    assert "docker group" in denied.hint
+    assert not denied.transient
+    absent = connection.translate(wrapped(2), "connect", URL)
+    assert "No such file or directory" in absent.message
+    assert "dockerd" in absent.hint
+    assert absent.transient
+    assert denied.exit_code == absent.exit_code == 3

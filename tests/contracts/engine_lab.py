@@ -1,0 +1,106 @@
+"""Engines under test, each with its way to make containers and to break them."""
+
+import time
+from collections.abc import Sequence
+
+from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+from hemostat.adapters.docker_stats import StatsSampler
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.ports import Engine, Sampler, Workshop
+from tests.engine_fixtures import Listener, spec
+
+SPIN = "(while :; do :; done) >/dev/null 2>&1 &"
+
+
+class TickingClock:
+    """A hundredth of a second passes whenever someone looks."""
+
+    def __init__(self) -> None:
+        self._now = 1_000_000.0
+
+    def now(self) -> float:
+        self._now += 0.01
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
+class Lab:
+    """An engine with a way to make containers and to break them."""
+
+    engine: Engine
+    workshop: Workshop
+    sampler: Sampler
+
+    def __init__(self) -> None:
+        self._made: list[str] = []
+        self._listeners: list[Listener] = []
+
+    def make(self, **fields: object) -> str:
+        wanted = spec(**fields)
+        self._made.append(wanted.name)
+        return self.workshop.run(wanted)
+
+    def listen(self, since: float | None = None) -> Listener:
+        listener = Listener(self.engine, since)
+        self._listeners.append(listener)
+        listener.wait_for_connections(1)
+        return listener
+
+    def tear_down(self) -> None:
+        for name in self._made:
+            self.workshop.remove(name)
+        self.engine.close()
+        ended = [listener.join() for listener in self._listeners]
+        assert all(ended)
+
+
+class MemoryLab(Lab):
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = TickingClock()
+        self.fake = MemoryEngine(self.clock)
+        self.fake.on_exec = self._exec
+        self.engine = self.workshop = self.sampler = self.fake
+        self.now = self.clock.now
+        self.crash = self.fake.crash
+        self.write = lambda container, size: self.fake.write(container, size=size)
+
+    def _exec(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        return (3, "out\nerr\n") if "exit 3" in command[-1] else (0, "")
+
+    def sicken(self, container: str) -> None:
+        self.fake.set_health(container, "unhealthy")
+
+    def spin(self, container: str) -> None:
+        self.fake.spin(container, 1.0)
+
+
+class DockerLab(Lab):
+    def __init__(self) -> None:
+        super().__init__()
+        self.engine = DockerEngine.connect()
+        self.workshop = DockerWorkshop(self.engine)
+        self.sampler = self._stats = StatsSampler(self.engine.stats)
+        self.now = time.time
+
+    def _shell(self, container: str, script: str) -> None:
+        code, output = self.engine.exec(container, ["sh", "-c", script])
+        assert code == 0, output
+
+    def crash(self, container: str, exit_code: int = 1) -> None:
+        self._shell(container, f"echo exit {exit_code} > /tmp/code && mv /tmp/code /tmp/exit")
+
+    def sicken(self, container: str) -> None:
+        self._shell(container, "touch /tmp/sick")
+
+    def spin(self, container: str) -> None:
+        self._shell(container, SPIN)
+
+    def write(self, container: str, size: int) -> None:
+        self._shell(container, f"head -c {size} /dev/zero > /root/filler")
+
+    def tear_down(self) -> None:
+        self._stats.close()
+        super().tear_down()

@@ -1,0 +1,268 @@
+"""What the roles rely on in an engine: the same cases against the simulated and the real one."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pytest
+
+from hemostat.core.model import Sample
+from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.ports import Engine
+from tests.contracts.engine_lab import DockerLab, Lab, MemoryLab
+from tests.engine_fixtures import SESSION, eventually, spec
+
+UNKNOWN = "hs-test-there-is-no-such"
+HEALTH = ("test", "!", "-e", "/tmp/sick")  # noqa: S108 - inside the container
+
+
+@pytest.fixture(params=["memory", pytest.param("docker", marks=pytest.mark.docker)])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    if request.param == "docker":
+        request.getfixturevalue("docker_workshop")
+    lab = DockerLab() if request.param == "docker" else MemoryLab()
+    try:
+        yield lab
+    finally:
+        lab.tear_down()
+
+
+def test_a_new_container_is_listed_and_found_by_its_labels(lab: Lab) -> None:
+    container = lab.make(labels={"hemostat.window": "5s"})
+    assert container in [info.ref.id for info in lab.engine.containers()]
+    assert [info.ref.id for info in lab.workshop.find("hemostat.window=5s")] == [container]
+    assert container in [info.ref.id for info in lab.workshop.find("hemostat.test")]
+    assert lab.workshop.find("hemostat.window=6s") == []
+
+
+def test_inspect_tells_what_the_container_was_made_with(lab: Lab) -> None:
+    container = lab.make(memory=64 << 20, cpus=0.5, restart_policy="on-failure", labels={"secret": "x"})
+    info = lab.engine.inspect(container)
+    assert (info.status, info.running, info.health) == ("running", True, None)
+    assert (info.memory_limit, info.cpu_limit) == (64 << 20, 0.5)
+    assert (info.restart_policy, info.restart_count) == ("on-failure", 0)
+    assert info.ref.labels == {"hemostat.test": SESSION}
+    assert info.ref.image == "hemostat-test:busybox"
+    assert info.pid > 0
+    assert 0 < info.started_at <= lab.now()
+    assert lab.engine.inspect(info.ref.name) == info
+
+
+def test_a_container_without_limits_has_none(lab: Lab) -> None:
+    info = lab.engine.inspect(lab.make())
+    assert (info.memory_limit, info.cpu_limit, info.restart_policy) == (None, None, "no")
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda engine: engine.inspect(UNKNOWN),
+        lambda engine: engine.start(UNKNOWN),
+        lambda engine: engine.stop(UNKNOWN),
+        lambda engine: engine.restart(UNKNOWN),
+        lambda engine: engine.restart(UNKNOWN, timeout=1),
+        lambda engine: engine.update(UNKNOWN, cpus=1.0),
+        lambda engine: engine.logs(UNKNOWN),
+        lambda engine: engine.top(UNKNOWN),
+        lambda engine: engine.exec(UNKNOWN, ["true"]),
+        lambda engine: engine.writable_size(UNKNOWN),
+    ],
+    ids=["inspect", "start", "stop", "restart", "restart-now", "update", "logs", "top", "exec", "size"],
+)
+def test_an_unknown_container_is_named_as_such(lab: Lab, verb: Callable[[Engine], object]) -> None:
+    with pytest.raises(NoSuchContainerError, match=UNKNOWN):
+        verb(lab.engine)
+
+
+def test_stop_and_start(lab: Lab) -> None:
+    container = lab.make()
+    before = lab.engine.inspect(container)
+    lab.engine.stop(container, timeout=5)
+    stopped = lab.engine.inspect(container)
+    assert (stopped.status, stopped.pid) == ("exited", 0)
+    assert stopped.finished_at > before.started_at
+    lab.engine.start(container)
+    after = lab.engine.inspect(container)
+    assert after.running
+    assert after.started_at > stopped.finished_at
+
+
+def test_restart_gives_the_container_a_new_life(lab: Lab) -> None:
+    container = lab.make()
+    before = lab.engine.inspect(container)
+    lab.engine.restart(container, timeout=5)
+    after = lab.engine.inspect(container)
+    assert after.running
+    assert after.started_at > before.started_at
+    assert after.pid != before.pid
+
+
+def test_starting_what_runs_and_stopping_what_is_stopped_change_nothing(lab: Lab) -> None:
+    container = lab.make()
+    before = lab.engine.inspect(container)
+    lab.engine.start(container)
+    assert lab.engine.inspect(container) == before
+    lab.engine.stop(container)
+    stopped = lab.engine.inspect(container)
+    lab.engine.stop(container)
+    assert lab.engine.inspect(container) == stopped
+
+
+def test_a_crash_is_told_with_its_exit_code(lab: Lab) -> None:
+    container = lab.make()
+    listener = lab.listen()
+    lab.crash(container, 3)
+    death = listener.wait_for(container, "die")
+    assert death.exit_code == 3
+    assert death.container.labels == {"hemostat.test": SESSION}
+    assert death.container.name.startswith("hs-test-")
+    assert listener.actions(container) == ["die"]
+    eventually(lambda: lab.engine.inspect(container).exit_code == 3)
+
+
+def test_a_stop_is_told_as_kill_then_die_then_stop(lab: Lab) -> None:
+    container = lab.make()
+    listener = lab.listen()
+    lab.engine.stop(container, timeout=5)
+    listener.wait_for(container, "stop")
+    assert listener.actions(container) == ["kill", "die", "stop"]
+    assert listener.events(container)[0].signal == 15
+
+
+def test_a_restart_is_told_as_a_stop_and_a_start(lab: Lab) -> None:
+    container = lab.make()
+    listener = lab.listen()
+    lab.engine.restart(container, timeout=5)
+    listener.wait_for(container, "start")
+    assert listener.actions(container) == ["kill", "die", "stop", "start"]
+
+
+def test_a_removal_is_told_as_the_end(lab: Lab) -> None:
+    container = lab.make()
+    listener = lab.listen()
+    lab.workshop.remove(container)
+    listener.wait_for(container, "destroy")
+    assert listener.actions(container) == ["kill", "die", "destroy"]
+    assert listener.events(container)[1].exit_code == 137
+
+
+def test_events_since_the_past_begin_with_the_past(lab: Lab) -> None:
+    begin = lab.now()
+    container = lab.make()
+    lab.engine.stop(container, timeout=5)
+    listener = lab.listen(since=begin)
+    listener.wait_for(container, "stop")
+    assert listener.actions(container) == ["create", "start", "kill", "die", "stop"]
+    assert all(event.time >= begin for event in listener.events(container))
+
+
+def test_docker_s_own_policy_restarts_and_counts(lab: Lab) -> None:
+    container = lab.make(restart_policy="on-failure")
+    listener = lab.listen()
+    lab.crash(container, 3)
+    listener.wait_for(container, "start")
+    assert listener.actions(container) == ["die", "start"]
+    eventually(lambda: lab.engine.inspect(container).restart_count == 1)
+    assert lab.engine.inspect(container).running
+
+
+def test_health_turns_with_the_fault_and_with_the_restart(lab: Lab) -> None:
+    container = lab.make(health=HEALTH)
+    listener = lab.listen()
+    eventually(lambda: lab.engine.inspect(container).health == "healthy")
+    lab.sicken(container)
+    listener.wait_for(container, "unhealthy")
+    assert lab.engine.inspect(container).health == "unhealthy"
+    lab.engine.restart(container)
+    eventually(lambda: lab.engine.inspect(container).health == "healthy")
+
+
+def test_counters_grow_while_the_container_spins(lab: Lab) -> None:
+    info = lab.engine.inspect(lab.make())
+    lab.spin(info.ref.id)
+
+    def sample() -> Sample:
+        (found,) = lab.sampler.sample([info], lab.now())
+        return found
+
+    first = sample()
+    assert first.container_id == info.ref.id
+    assert first.memory > 0
+    eventually(lambda: sample().cpu > first.cpu + 0.1)
+
+
+def test_a_stopped_container_has_no_counters(lab: Lab) -> None:
+    container = lab.make()
+    running = lab.engine.inspect(container)
+    lab.engine.stop(container)
+    assert lab.sampler.sample([running, lab.engine.inspect(container)], lab.now()) == []
+
+
+def test_limits_can_be_raised_and_lowered(lab: Lab) -> None:
+    container = lab.make(memory=64 << 20, cpus=0.5)
+    lab.engine.update(container, cpus=1.5, memory=256 << 20)
+    raised = lab.engine.inspect(container)
+    assert (raised.cpu_limit, raised.memory_limit) == (1.5, 256 << 20)
+    lab.engine.update(container, memory=128 << 20)
+    lowered = lab.engine.inspect(container)
+    assert (lowered.cpu_limit, lowered.memory_limit) == (1.5, 128 << 20)
+
+
+def test_exec_gives_the_exit_code_and_both_streams(lab: Lab) -> None:
+    code, output = lab.engine.exec(lab.make(), ["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert code == 3
+    assert sorted(output.split()) == ["err", "out"]
+
+
+def test_top_tells_the_command_lines_of_what_runs(lab: Lab) -> None:
+    container = lab.make()
+    assert any("while sleep" in line for line in lab.engine.top(container))
+    lab.engine.stop(container)
+    with pytest.raises(EngineError, match="not running"):
+        lab.engine.top(container)
+
+
+def test_the_writable_layer_is_measured(lab: Lab) -> None:
+    container = lab.make()
+    before = lab.engine.writable_size(container)
+    lab.write(container, 300_000)
+    assert lab.engine.writable_size(container) - before >= 300_000
+
+
+def test_prune_takes_the_stopped_and_labelled_alone(lab: Lab) -> None:
+    mine = {"hemostat.batch": "mine"}
+    running, stopped, other = lab.make(labels=mine), lab.make(labels=mine), lab.make()
+    lab.write(stopped, 300_000)
+    for container in (stopped, other):
+        lab.engine.stop(container)
+    labels = {"hemostat.test": SESSION, **mine}
+    assert lab.engine.prune(labels=labels, older_than=3600) == 0
+    assert lab.engine.prune(labels=labels) >= 300_000
+    left = {info.ref.id for info in lab.workshop.find(f"hemostat.test={SESSION}")}
+    assert {running, stopped, other} & left == {running, other}
+
+
+def test_removing_twice_is_silent(lab: Lab) -> None:
+    container = lab.make()
+    lab.workshop.remove(container)
+    lab.workshop.remove(container)
+    with pytest.raises(NoSuchContainerError):
+        lab.engine.inspect(container)
+
+
+def test_a_second_container_of_the_same_name_is_refused(lab: Lab) -> None:
+    name = lab.engine.inspect(lab.make()).ref.name
+    with pytest.raises(EngineError, match="already in use"):
+        lab.workshop.run(msgspec.structs.replace(spec(), name=name))
+
+
+def test_the_engine_says_what_it_is(lab: Lab) -> None:
+    version = lab.engine.version()
+    assert version.cpus > 0
+    assert version.memory > 0
+    assert version.root.startswith("/")
+
+
+def test_closing_ends_the_events(lab: Lab) -> None:
+    listener = lab.listen()
+    lab.engine.close()
+    assert listener.join()
