@@ -18,7 +18,7 @@ from hemostat.ports import Bus, Clock, Engine, Notifier, Sampler
 from hemostat.runner import Pulse, Runner, Step
 
 if TYPE_CHECKING:
-    from redis import Redis
+    from hemostat.adapters.redis import Client
 
 ANALYSES: Final = 4
 """Alerts analysed at a time."""
@@ -40,6 +40,10 @@ class FirstOf:
         read = {sample.container_id for sample in samples}
         rest = [info for info in containers if info.ref.id not in read]
         return samples + self._second.sample(rest, now)
+
+    def received(self, container: ContainerInfo) -> int | None:
+        received = self._first.received(container)
+        return self._second.received(container) if received is None else received
 
 
 class Place:
@@ -91,12 +95,14 @@ def open_engine(settings: Settings) -> Engine:
     return DockerEngine.connect(settings.engine.url or None)
 
 
-def open_sampler(settings: Settings) -> Sampler:
-    """Cgroup files where this host has them, the engine's stats elsewhere."""
+def _engine_and_sampler(settings: Settings) -> tuple[Engine, Sampler]:
+    """Sampling is by cgroup files where this host has them, by the engine's stats elsewhere."""
     from hemostat.adapters.cgroups import CgroupSampler
+    from hemostat.adapters.docker_engine import DockerEngine
     from hemostat.adapters.docker_stats import StatsSampler
 
-    return FirstOf(CgroupSampler(), StatsSampler.connect(settings.engine.url or None))
+    engine = DockerEngine.connect(settings.engine.url or None)
+    return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats))
 
 
 def run_role(name: str, settings: Settings, *, instance: str, stop: threading.Event) -> None:
@@ -109,7 +115,7 @@ def _monitor(place: Place) -> None:
     from hemostat.watcher import Watcher
 
     settings = place.settings
-    engine = open_engine(settings)
+    engine, sampler = _engine_and_sampler(settings)
     monitor = Monitor(
         engine,
         settings.monitor,
@@ -120,7 +126,7 @@ def _monitor(place: Place) -> None:
     Watcher(
         monitor,
         engine=engine,
-        sampler=open_sampler(settings),
+        sampler=sampler,
         bus=place.bus,
         clock=place.clock,
         pulse=place.pulse,
@@ -138,14 +144,14 @@ def _analyzer(place: Place) -> None:
 
 
 def _responder(place: Place) -> None:
-    from hemostat.adapters.redis_ledger import RedisLedger
+    from hemostat.adapters.redis import RedisLedger
     from hemostat.agents.responder import Responder
 
     settings = place.settings
-    engine = open_engine(settings)
+    engine, sampler = _engine_and_sampler(settings)
     responder = Responder(
         engine,
-        open_sampler(settings),
+        sampler,
         RedisLedger(place.redis),
         place.clock,
         settings.responder,
@@ -158,7 +164,7 @@ def _responder(place: Place) -> None:
 
 
 def _alert(place: Place) -> None:
-    from hemostat.adapters.redis_store import RedisStore
+    from hemostat.adapters.redis import RedisStore
     from hemostat.agents.alert import Alert
 
     store = RedisStore(place.redis)
@@ -174,19 +180,22 @@ def _notifiers(settings: Settings) -> list[Notifier]:
     return [Slack(webhook)]
 
 
-def _bus(redis: "Redis") -> Bus:
-    from hemostat.adapters.redis_bus import RedisBus
+def _bus(redis: "Client") -> Bus:
+    from hemostat.adapters.redis import RedisBus
 
     return RedisBus(redis)
 
 
-def _redis(settings: Settings, *, start: bool) -> "Redis":
-    from hemostat.adapters import embedded_redis, redis_client
+def _redis(settings: Settings, *, start: bool) -> "Client":
+    """A client of the configured Redis, the one found, or the embedded one, which it revives if it dies."""
+    from hemostat.adapters.redis import EmbeddedRedis, connect, resolve
 
-    url = embedded_redis.resolve(settings.redis.url or None, settings.state_path, start=start)
+    embedded = EmbeddedRedis(settings.state_path)
+    url = resolve(settings.redis.url or None, settings.state_path, start=start)
     if url is None:
         raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
-    return redis_client.connect(url, password=settings.redis_password)
+    revive = embedded.ensure if start and url == embedded.url else None
+    return connect(url, password=settings.redis_password, revive=revive)
 
 
 _RUN: Final[Mapping[str, Callable[[Place], None]]] = {

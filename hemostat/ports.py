@@ -147,8 +147,12 @@ class Sampler(Protocol):
     """Counters of running containers."""
 
     def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
-        """One sample a container, `received` included where it can be known; containers that cannot be read
-        (any more) are left out."""
+        """One sample a container; those that cannot be read (any more) are left out. The engine's own clock
+        may have stamped them."""
+        ...
+
+    def received(self, container: ContainerInfo) -> int | None:
+        """Bytes its network interfaces took in since it started; None where that cannot be known."""
         ...
 
 

@@ -1,0 +1,229 @@
+"""The Bus, Ledger and Store ports in memory: for tests, and for a loop in one process. Safe from threads."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import msgspec
+
+from hemostat.core.model import Attempt, Book
+from hemostat.errors import DecodeError
+from hemostat.events import Event, decode, encode
+from hemostat.ports import Clock, Entry
+
+
+@dataclass
+class Pending:
+    """A delivered entry that is not acknowledged. `since` is the last sign of its consumer."""
+
+    entry: Entry
+    consumer: str
+    since: float
+
+
+@dataclass
+class Group:
+    position: int = 0
+    pending: dict[str, Pending] = field(default_factory=dict)
+
+
+class MemoryBus:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition(threading.RLock())
+        self._streams: dict[str, list[Entry]] = defaultdict(list)
+        self._groups: dict[tuple[str, str], Group] = defaultdict(Group)
+        self._memos: dict[str, bytes] = {}
+        self._last: dict[tuple[str, str], tuple[Event, float]] = {}
+        self._deferred: list[tuple[float, Entry]] = []
+        self._published: list[Event] = []
+        self._ids = count(1)
+        self.dead: list[tuple[Entry, str]] = []
+
+    def put(self, stream: str, raw: bytes) -> None:
+        """Append bytes as they are, as a hostile sender might."""
+        with self._changed:
+            event, error = None, ""
+            try:
+                event = decode(raw)
+            except DecodeError as wrong:
+                error = str(wrong)
+            entry = Entry(stream=stream, id=f"{next(self._ids)}-0", raw=raw, event=event, error=error)
+            self._streams[stream].append(entry)
+            self._changed.notify_all()
+
+    def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
+        with self._changed:
+            for event in events:
+                self.put(event.type, encode(event))
+            self._published += events
+            if memo is not None:
+                self._memos[memo[0]] = memo[1]
+
+    def recall(self, key: str) -> bytes | None:
+        with self._changed:
+            return self._memos.get(key)
+
+    def show(self, events: Sequence[Event], ttl: float) -> None:
+        with self._changed:
+            for event in events:
+                self._last[event.type, _name(event)] = event, self._clock.now() + ttl
+            self._published += events
+            self._changed.notify_all()
+
+    def last(self, stream: str) -> list[Event]:
+        with self._changed:
+            now = self._clock.now()
+            return [
+                event for (kind, _), (event, until) in self._last.items() if kind == stream and until > now
+            ]
+
+    def read(
+        self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
+    ) -> list[Entry]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._undelivered(role, streams), timeout)
+            entries = self._undelivered(role, streams)[:count]
+            for entry in entries:
+                group = self._groups[role, entry.stream]
+                group.position += 1
+                group.pending[entry.id] = Pending(entry, consumer, self._clock.now())
+            return entries
+
+    def _undelivered(self, role: str, streams: Sequence[str]) -> list[Entry]:
+        return [
+            entry
+            for stream in streams
+            for entry in self._streams[stream][self._groups[role, stream].position :]
+        ]
+
+    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+        with self._changed:
+            mine = [p for p in self._pending(role, streams) if p.consumer == consumer]
+            return [self._again(pending, consumer) for pending in mine]
+
+    def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
+        with self._changed:
+            latest = self._clock.now() - idle
+            dropped = [pending for pending in self._pending(role, streams) if pending.since <= latest]
+            return [self._again(pending, consumer) for pending in dropped]
+
+    def _pending(self, role: str, streams: Sequence[str]) -> list[Pending]:
+        return [pending for stream in streams for pending in self._groups[role, stream].pending.values()]
+
+    def _again(self, pending: Pending, consumer: str) -> Entry:
+        entry = msgspec.structs.replace(pending.entry, deliveries=pending.entry.deliveries + 1)
+        pending.entry, pending.consumer, pending.since = entry, consumer, self._clock.now()
+        return entry
+
+    def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
+        with self._changed:
+            for entry in entries:
+                pending = self._groups[role, entry.stream].pending.get(entry.id)
+                if pending is not None:
+                    pending.consumer, pending.since = consumer, self._clock.now()
+
+    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
+        with self._changed:
+            self.publish(outputs)
+            self._groups[role, entry.stream].pending.pop(entry.id, None)
+            self._changed.notify_all()
+
+    def defer(self, role: str, entry: Entry, until: float) -> None:
+        with self._changed:
+            self._deferred.append((until, entry))
+            self.ack(role, entry)
+
+    def promote(self, now: float) -> int:
+        with self._changed:
+            due = [(until, entry) for until, entry in self._deferred if until <= now]
+            self._deferred = [each for each in self._deferred if each not in due]
+            for _, entry in due:
+                self.put(entry.stream, entry.raw)
+            return len(due)
+
+    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:  # noqa: ARG002 - a fake keeps no time
+        with self._changed:
+            self.dead.append((entry, error))
+            self.ack(role, entry)
+
+    def lag(self, role: str, streams: Sequence[str]) -> int:
+        with self._changed:
+            return len(self._undelivered(role, streams)) + len(self._pending(role, streams))
+
+    def recent(self, stream: str, count: int) -> list[Event]:
+        with self._changed:
+            return [entry.event for entry in self._streams[stream][-count:] if entry.event is not None]
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        with self._changed:
+            return self._listen(streams, timeout, len(self._published))
+
+    def _listen(self, streams: Sequence[str], timeout: float, position: int) -> Iterator[Event | None]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: len(self._published) > position, timeout)  # noqa: B023 - called here and now
+                news = self._published[position:]
+                position += len(news)
+            wanted: list[Event | None] = [event for event in news if event.type in streams]
+            yield from wanted or [None]
+
+    def ping(self) -> None:
+        """It is there."""
+
+    def close(self) -> None:
+        """Nothing to give up."""
+
+
+def _name(event: Event) -> str:
+    container = getattr(event.data, "container", None)
+    return container.name if container else event.source
+
+
+class MemoryLedger:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._versions: dict[str, int] = defaultdict(int)
+        self._attempts: dict[str, dict[str, Attempt]] = defaultdict(dict)
+
+    def read(self, host: str, container: str) -> Book:
+        with self._lock:
+            attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
+            return Book(
+                version=self._versions[host],
+                attempts=tuple(attempt for attempt in attempts if attempt.container == container),
+                running=tuple(attempt for attempt in attempts if attempt.outcome is None),
+            )
+
+    def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
+        with self._lock:
+            if self._versions[host] != version:
+                return False
+            self._write(host, attempt)
+            return True
+
+    def finish(self, host: str, attempt: Attempt) -> None:
+        with self._lock:
+            self._write(host, attempt)
+
+    def _write(self, host: str, attempt: Attempt) -> None:
+        self._versions[host] += 1
+        self._attempts[host][attempt.key] = attempt
+
+
+class MemoryStore:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.events: dict[str, Event] = {}
+
+    def append(self, event: Event) -> bool:
+        with self._lock:
+            fresh = event.id not in self.events
+            self.events.setdefault(event.id, event)
+            return fresh
+
+    def kept(self, event_id: str) -> bool:
+        with self._lock:
+            return event_id in self.events

@@ -1,0 +1,28 @@
+"""Redis: the bus, the ledger, the store, and a server of our own where there is none.
+
+Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch seconds.
+
+    <type>               stream       field `event`; one group a role (responders: one a host)
+    <type>               channel      the same events, for whoever listens
+    dead                 stream       stream, id, error, time, event: what could not be handled
+    deferred             sorted set   what is to be delivered again; score is when
+    stats:<container>    string       last container_stats, expires
+    heartbeat:<source>   string       last heartbeat, expires
+    live:<type>          sorted set   which of those two there are; score is when they expire
+    memo:<key>           string       what a role must remember over a restart
+    events:<type>        list         the newest stored events, newest first
+    event:<id>           string       one stored event, expires
+    ledger:<host>:version      counter    of everything written to the host's ledger
+    ledger:<host>:running      hash       attempts without an outcome, by key
+    ledger:<host>:of:<name>    hash       attempts on one container, by key
+
+No other package knows these.
+"""
+
+from hemostat.adapters.redis.bus import RedisBus
+from hemostat.adapters.redis.client import Client, connect, masked
+from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
+from hemostat.adapters.redis.ledger import RedisLedger
+from hemostat.adapters.redis.store import RedisStore
+
+__all__ = ["Client", "EmbeddedRedis", "RedisBus", "RedisLedger", "RedisStore", "connect", "masked", "resolve"]

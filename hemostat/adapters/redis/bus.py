@@ -1,0 +1,262 @@
+"""The Bus port on Redis streams and pub/sub. Nothing is retried here, and nothing decided."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import redis
+from redis.client import Pipeline
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.errors import DecodeError
+from hemostat.events import ContainerStats, Event, decode, encode
+from hemostat.ports import Entry
+
+STREAM_LENGTH: Final = 100_000
+DEAD_LENGTH: Final = 10_000
+DEAD: Final = f"{PREFIX}dead"
+DEFERRED: Final = f"{PREFIX}deferred"
+MARK: Final = "\x1f"
+"""Between stream, entry id and event of a deferred entry."""
+
+PROMOTE: Final = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 100)
+for _, member in ipairs(due) do
+  local first = string.find(member, ARGV[2], 1, true)
+  local second = string.find(member, ARGV[2], first + 1, true)
+  redis.call('ZREM', KEYS[1], member)
+  local stream = ARGV[3] .. string.sub(member, 1, first - 1)
+  redis.call('XADD', stream, '*', 'event', string.sub(member, second + 1))
+end
+return #due
+"""
+
+
+class RedisBus:
+    """Safe to use from several threads at once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._promote = client.raw.register_script(PROMOTE)
+
+    def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            _append(batch, events)
+            if memo is not None:
+                batch.set(f"{PREFIX}memo:{memo[0]}", memo[1])
+            batch.execute()
+
+    def recall(self, key: str) -> bytes | None:
+        with self._client.call() as raw:
+            value = raw.get(f"{PREFIX}memo:{key}")
+        return value if isinstance(value, bytes) else None
+
+    def show(self, events: Sequence[Event], ttl: float) -> None:
+        expires = int(ttl * 1000)
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
+            for event in events:
+                value, key = encode(event), _last_key(event)
+                batch.publish(PREFIX + event.type, value)
+                batch.set(key, value, px=expires)
+                batch.zadd(_live_key(event.type), {key: event.time + ttl})
+            for name in {event.type for event in events}:
+                latest = max(event.time for event in events if event.type == name)
+                batch.zremrangebyscore(_live_key(name), "-inf", latest)
+            batch.execute()
+
+    def last(self, stream: str) -> list[Event]:
+        with self._client.call() as raw:
+            keys: Any = raw.zrange(_live_key(stream), 0, -1)
+            values: Any = raw.mget(keys) if keys else []
+        return _decoded(value for value in values if value is not None)
+
+    def read(
+        self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
+    ) -> list[Entry]:
+        block = int(timeout * 1000) or None
+        return self._read(role, consumer, streams, ">", count=count, block=block)
+
+    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+        entries = self._read(role, consumer, streams, "0", count=None, block=None)
+        return [entry for stream in streams for entry in self._counted(role, stream, entries)]
+
+    def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
+        claimed = []
+        for stream in streams:
+            self._ensure_group(role, stream)
+            with self._client.call() as raw:
+                answer: Any = raw.xautoclaim(PREFIX + stream, role, consumer, int(idle * 1000))
+            claimed += self._counted(role, stream, _entries(stream, answer[1]))
+        return claimed
+
+    def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
+            for entry in entries:
+                batch.xclaim(PREFIX + entry.stream, role, consumer, 0, [entry.id], justid=True)
+            batch.execute()
+
+    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            _append(batch, outputs)
+            batch.xack(PREFIX + entry.stream, role, entry.id)
+            batch.execute()
+
+    def defer(self, role: str, entry: Entry, until: float) -> None:
+        member = MARK.join((entry.stream, entry.id, "")).encode() + entry.raw
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            batch.zadd(DEFERRED, {member: until})
+            batch.xack(PREFIX + entry.stream, role, entry.id)
+            batch.execute()
+
+    def promote(self, now: float) -> int:
+        with self._client.call():
+            return int(self._promote(keys=[DEFERRED], args=[now, MARK, PREFIX]))
+
+    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
+        fields = {"stream": entry.stream, "id": entry.id, "error": error, "time": now, "event": entry.raw}
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            batch.xadd(DEAD, fields, maxlen=DEAD_LENGTH, approximate=True)  # type: ignore[arg-type]
+            batch.xack(PREFIX + entry.stream, role, entry.id)
+            batch.execute()
+
+    def lag(self, role: str, streams: Sequence[str]) -> int:
+        return sum(self._lag(role, stream) for stream in streams)
+
+    def recent(self, stream: str, count: int) -> list[Event]:
+        with self._client.call() as raw:
+            entries: Any = raw.xrevrange(PREFIX + stream, count=count)
+        return _decoded(fields.get(b"event", b"") for _, fields in reversed(entries))
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        with self._client.call() as raw:
+            made: Any = raw
+            with made.pubsub(ignore_subscribe_messages=True) as listener:
+                listener.subscribe(*(PREFIX + stream for stream in streams))
+                while True:
+                    message = listener.get_message(timeout=timeout)
+                    if message is None:
+                        yield None
+                    else:
+                        yield from _decoded([message["data"]])
+
+    def ping(self) -> None:
+        with self._client.call() as raw:
+            raw.ping()
+
+    def close(self) -> None:
+        self._client.close()
+
+    # --- groups -------------------------------------------------------------------------------------
+
+    def _read(
+        self,
+        role: str,
+        consumer: str,
+        streams: Sequence[str],
+        start: str,
+        *,
+        count: int | None,
+        block: int | None,
+    ) -> list[Entry]:
+        names: Any = {PREFIX + stream: start for stream in streams}
+        with self._client.call() as raw:
+            try:
+                answer: Any = raw.xreadgroup(role, consumer, names, count=count, block=block)
+            except redis.ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                for stream in streams:
+                    self._ensure_group(role, stream)
+                answer = raw.xreadgroup(role, consumer, names, count=count, block=block)
+        read: list[Entry] = []
+        for name, rows in answer or ():
+            read += _entries(name.decode().removeprefix(PREFIX), rows)
+        return read
+
+    def _ensure_group(self, role: str, stream: str) -> None:
+        """From the stream's beginning: what was said before a role's first start is meant for it too."""
+        with self._client.call() as raw:
+            try:
+                raw.xgroup_create(PREFIX + stream, role, id="0", mkstream=True)
+            except redis.ResponseError as error:
+                if not str(error).startswith("BUSYGROUP"):
+                    raise
+
+    def _counted(self, role: str, stream: str, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries of this stream, with how often each has been delivered."""
+        mine = [entry for entry in entries if entry.stream == stream]
+        if not mine:
+            return []
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
+            for entry in mine:
+                batch.xpending_range(PREFIX + stream, role, entry.id, entry.id, 1)
+            answers = batch.execute()
+        return [
+            Entry(
+                stream=entry.stream,
+                id=entry.id,
+                raw=entry.raw,
+                event=entry.event,
+                error=entry.error,
+                deliveries=answer[0]["times_delivered"] if answer else 1,
+            )
+            for entry, answer in zip(mine, answers, strict=True)
+        ]
+
+    def _lag(self, role: str, stream: str) -> int:
+        with self._client.call() as raw:
+            try:
+                groups: Any = raw.xinfo_groups(PREFIX + stream)
+            except redis.ResponseError:
+                return 0
+            group = next((group for group in groups if group["name"] == role.encode()), None)
+            if group is None:
+                return int(raw.xlen(PREFIX + stream))
+            behind = group.get("lag")
+            if behind is None:  # before Redis 7, or after a trim
+                rest: Any = raw.xrange(PREFIX + stream, min=b"(" + group["last-delivered-id"], count=1000)
+                behind = len(rest)
+            return int(group["pending"]) + int(behind)
+
+
+def _append(batch: "Pipeline", events: Sequence[Event]) -> None:
+    for event in events:
+        name, value = PREFIX + event.type, encode(event)
+        batch.xadd(name, {"event": value}, maxlen=STREAM_LENGTH, approximate=True)
+        batch.publish(name, value)
+
+
+def _entries(stream: str, rows: Sequence[Any]) -> list[Entry]:
+    """Entries as Redis gives them; those trimmed meanwhile have no fields and are passed over."""
+    return [_entry(stream, name.decode(), fields) for name, fields in rows if fields is not None]
+
+
+def _entry(stream: str, name: str, fields: dict[bytes, bytes]) -> Entry:
+    raw = fields.get(b"event")
+    if raw is None:
+        return Entry(stream=stream, id=name, raw=b"", event=None, error="entry without the field event")
+    try:
+        return Entry(stream=stream, id=name, raw=raw, event=decode(raw))
+    except DecodeError as error:
+        return Entry(stream=stream, id=name, raw=raw, event=None, error=str(error))
+
+
+def _decoded(values: Any) -> list[Event]:
+    events = []
+    for value in values:
+        try:
+            events.append(decode(value))
+        except DecodeError:
+            continue
+    return events
+
+
+def _live_key(name: str) -> str:
+    return f"{PREFIX}live:{name}"
+
+
+def _last_key(event: Event) -> str:
+    if isinstance(event.data, ContainerStats):
+        return f"{PREFIX}stats:{event.data.container.name}"
+    return f"{PREFIX}{event.type}:{event.source}"

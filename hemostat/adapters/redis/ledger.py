@@ -1,0 +1,63 @@
+"""The Ledger port: hashes of attempts, and one counter that every write moves. No rule stands here."""
+
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.core.model import Attempt, Book
+
+KEPT: Final = 48 * 3600.0
+"""Seconds after which an attempt is dropped: longer than any budget window or cooldown in use."""
+
+RESERVE: Final = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
+redis.call('INCR', KEYS[1])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+redis.call('HSET', KEYS[3], ARGV[2], ARGV[3])
+for i = 4, #ARGV do redis.call('HDEL', KEYS[3], ARGV[i]) end
+return 1
+"""
+
+
+class RedisLedger:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._reserve = client.raw.register_script(RESERVE)
+
+    def read(self, host: str, container: str) -> Book:
+        version, running, attempts = _keys(host, container)
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            batch.get(version)
+            batch.hvals(running)
+            batch.hvals(attempts)
+            answers: Any = batch.execute()
+        return Book(version=int(answers[0] or 0), attempts=_read(answers[2]), running=_read(answers[1]))
+
+    def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
+        keys = _keys(host, attempt.container)
+        with self._client.call() as raw:
+            kept: Any = raw.hvals(keys[2])
+            old = [past.key for past in _read(kept) if past.time < attempt.time - KEPT]
+            answer: Any = self._reserve(
+                keys=keys, args=[version, attempt.key, msgspec.json.encode(attempt), *old]
+            )
+        return bool(answer)
+
+    def finish(self, host: str, attempt: Attempt) -> None:
+        version, running, attempts = _keys(host, attempt.container)
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            batch.incr(version)
+            batch.hdel(running, attempt.key)
+            batch.hset(attempts, attempt.key, msgspec.json.encode(attempt))
+            batch.execute()
+
+
+def _keys(host: str, container: str) -> tuple[str, str, str]:
+    prefix = f"{PREFIX}ledger:{host}"
+    return f"{prefix}:version", f"{prefix}:running", f"{prefix}:of:{container}"
+
+
+def _read(values: list[bytes]) -> tuple[Attempt, ...]:
+    attempts = (msgspec.json.decode(value, type=Attempt) for value in values)
+    return tuple(sorted(attempts, key=lambda attempt: attempt.time))
