@@ -101,13 +101,25 @@ def _engine_and_sampler(settings: Settings) -> tuple[Engine, Sampler]:
     from hemostat.adapters.docker_engine import DockerEngine
     from hemostat.adapters.docker_stats import StatsSampler
 
-    engine = DockerEngine.connect(settings.engine.url or None)
+    engine = DockerEngine.connect(settings.engine.url or None, label=settings.monitor.only)
     return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats))
 
 
 def run_role(name: str, settings: Settings, *, instance: str, stop: threading.Event) -> None:
     """Run one role until `stop` is set. Raises HemoStatError where it cannot begin."""
-    _RUN[name](Place(topology.BY_NAME[name], settings, instance, stop))
+    place = Place(topology.BY_NAME[name], settings, instance, stop)
+    try:
+        _RUN[name](place)
+    finally:
+        place.bus.close()
+        turn_off(settings)
+
+
+def turn_off(settings: Settings) -> None:
+    """End the embedded Redis if nobody uses it any more. What it holds stays."""
+    from hemostat.adapters.redis import EmbeddedRedis
+
+    EmbeddedRedis(settings.state_path).shut_down_if_unused()
 
 
 def _monitor(place: Place) -> None:
@@ -118,6 +130,7 @@ def _monitor(place: Place) -> None:
     engine, sampler = _engine_and_sampler(settings)
     monitor = Monitor(
         engine,
+        sampler,
         settings.monitor,
         host=settings.host_name,
         source=place.source,

@@ -141,6 +141,8 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_driver: str
     cpus: int
     memory: int
+    time: float = 0.0
+    """The engine's clock, epoch seconds; 0 where it does not tell."""
 
 
 class Sampler(Protocol):

@@ -88,7 +88,7 @@ class Watcher:
     # --- what blocks --------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        for observation in self._engine.events(self._monitor.seen_until):
+        for observation in self._engine.events(self._monitor.since):
             self._queue.put(observation)
 
     def _every(self, interval: float, observe: Callable[[], None]) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core import detect
+from hemostat.core.cursor import Cursor
 from hemostat.core.detect import Thresholds
 from hemostat.core.incidents import Incident, Register, Told
 from hemostat.core.model import (
@@ -22,18 +23,16 @@ from hemostat.core.model import (
     Sample,
     Samples,
 )
-from hemostat.core.track import GAUGED, Limits, Track, begin, observe
+from hemostat.core.track import GAUGED, Limits, Track, begin, busy, observe
 from hemostat.errors import NoSuchContainerError
 from hemostat.events import ContainerStats, Event, Evidence, Kind, Payload, Phase
-from hemostat.ports import Engine
+from hemostat.ports import Engine, Sampler
 
 DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
-OVERLAP: Final = 1.0
-"""Seconds before the first connection that count as seen: a death in the very moment of starting is ours."""
 
 
 class Memo(msgspec.Struct, frozen=True, kw_only=True):
-    seen_until: float
+    cursor: Cursor
     asked: dict[str, float]
     incidents: tuple[Incident, ...]
 
@@ -42,9 +41,17 @@ class Monitor:
     """`step` takes one observation and answers with alerts and stats; it changes nothing when it raises."""
 
     def __init__(
-        self, engine: Engine, thresholds: Thresholds, *, host: str, source: str, host_memory: int
+        self,
+        engine: Engine,
+        sampler: Sampler,
+        thresholds: Thresholds,
+        *,
+        host: str,
+        source: str,
+        host_memory: int,
     ) -> None:
         self._engine = engine
+        self._sampler = sampler
         self._thresholds = thresholds
         self._host = host
         self._source = source
@@ -53,24 +60,24 @@ class Monitor:
         self._tracks: dict[str, Track] = {}
         self._asked: dict[str, float] = {}
         self._register = Register(host)
-        self._seen_until = 0.0
+        self._cursor = Cursor()
         self.lost = ""
         """Why the engine's events are not coming in, if they are not."""
 
     @property
-    def seen_until(self) -> float | None:
-        """The time of the last engine event acted on; None before the first connection."""
-        return self._seen_until or None
+    def since(self) -> float | None:
+        """From when on the engine's events are to be asked for; None is from now on."""
+        return self._cursor.since
 
     def restore(self, memo: bytes) -> None:
         """Raises msgspec.DecodeError for a memo of another shape."""
         past = msgspec.json.decode(memo, type=Memo)
-        self._seen_until, self._asked = past.seen_until, past.asked
+        self._cursor, self._asked = past.cursor, past.asked
         self._register = Register(self._host, past.incidents)
 
     def memo(self) -> bytes:
         incidents = tuple(self._register)
-        return msgspec.json.encode(Memo(seen_until=self._seen_until, asked=self._asked, incidents=incidents))
+        return msgspec.json.encode(Memo(cursor=self._cursor, asked=self._asked, incidents=incidents))
 
     def running(self) -> list[ContainerInfo]:
         """The containers to be sampled. Safe to call from another thread."""
@@ -108,7 +115,7 @@ class Monitor:
     # --- events -------------------------------------------------------------------------------------
 
     def _happened(self, event: EngineEvent, now: float) -> list[Event]:
-        if event.time <= self._seen_until:
+        if self._cursor.knows(event):
             return []
         handlers: dict[str, Callable[[EngineEvent, float], list[Told]]] = {
             "die": self._died,
@@ -119,9 +126,9 @@ class Monitor:
             "destroy": self._destroyed,
         }
         alerts: list[Told] = []
-        if detect.watched(event.container, self._thresholds.only):
+        if detect.watched(event.container):
             alerts = handlers.get(event.action, self._changed)(event, now)
-        self._seen_until = event.time
+        self._cursor = self._cursor.past(event)
         return self._wrap(alerts, now)
 
     def _look(self, container_id: str) -> ContainerInfo | None:
@@ -193,24 +200,25 @@ class Monitor:
     def _reconcile(self, now: float) -> list[Told]:
         """After a (re)connection: what is there, what is gone, and what failed while nobody looked."""
         everything = self._engine.containers()
-        found = [info for info in everything if detect.watched(info.ref, self._thresholds.only)]
+        found = [info for info in everything if detect.watched(info.ref)]
         self._known = {info.ref.id: info for info in found}
         gone = {incident.container.id for incident in self._register} - self._known.keys()
         told = [each for container_id in sorted(gone) for each in self._forget(container_id)]
         for info in found:
             told += self._missed(info, now)
-        self._seen_until = self._seen_until or now - OVERLAP
+        if not self._cursor.until:
+            self._cursor = Cursor(now)
         return told
 
     def _missed(self, info: ContainerInfo, now: float) -> list[Told]:
         if info.running and info.health == "unhealthy":
             known = (info.ref.id, Kind.UNHEALTHY) in self._register
             return [] if known else [self._register.opened(info.ref, Kind.UNHEALTHY, since=now)]
-        if not self._seen_until or info.ref.id in self._asked:
+        if not self._cursor.until or info.ref.id in self._asked:
             return []
         if any((info.ref.id, kind) in self._register for kind in DEATHS):
             return []
-        kind = detect.missed_failure(info, seen_until=max(self._seen_until, now - detect.STALE))
+        kind = detect.missed_failure(info, seen_until=max(self._cursor.until, now - detect.STALE))
         return [] if kind is None else [self._death(info, kind, info.finished_at)]
 
     # --- samples ------------------------------------------------------------------------------------
@@ -231,7 +239,10 @@ class Monitor:
     def _observed(self, info: ContainerInfo, sample: Sample) -> tuple[float | None, list[Told]]:
         limits = Limits(info.cpu_limit or 1.0, info.memory_limit or self._host_memory)
         tuned = self._tuned(info)
-        reading = observe(self._track(info), sample, limits, tuned)
+        track = self._track(info)
+        if sample.received is None and busy(track, sample, limits, tuned):
+            sample = msgspec.structs.replace(sample, received=self._sampler.received(info))
+        reading = observe(track, sample, limits, tuned)
         self._tracks[info.ref.id] = reading.track
         told: list[Told] = []
         for kind, phase, since, evidence in reading.findings:

@@ -25,6 +25,8 @@ STOP_SIGNALS: Final = frozenset({2, 3, 9, 15})
 INTENT_LASTS: Final = 600.0
 """Seconds within which a death is taken for the answer to a stop signal: stop timeouts may be long."""
 
+NO: Final = frozenset({"false", "no", "0", "off"})
+
 STALE: Final = 600.0
 """Seconds after which a death that nobody saw is history: by then a person has come to terms with it."""
 
@@ -54,13 +56,10 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Watch only containers with this label, `key` or `key=value`; empty: all."""
 
 
-def watched(container: Container, only: str) -> bool:
-    """Whether HemoStat minds this container: not where a label opts out, or `only` leaves it out."""
+def watched(container: Container) -> bool:
+    """Whether HemoStat minds this container: not where a label opts out."""
     labels = container.labels
-    if labels.get("hemostat.enable", labels.get("autoheal", "true")).lower() in {"false", "no", "0", "off"}:
-        return False
-    key, _, value = only.partition("=")
-    return not only or (key in labels and (not value or labels[key] == value))
+    return labels.get("hemostat.enable", labels.get("autoheal", "true")).lower() not in NO
 
 
 def tuned(thresholds: Thresholds, labels: Mapping[str, str]) -> Thresholds:

@@ -16,7 +16,7 @@ GAUGED: Final = (Kind.CPU_HIGH, Kind.MEMORY_HIGH)
 
 
 class Track(msgspec.Struct, frozen=True):
-    """`bases` holds, by kind, the sample from which the value has been too high."""
+    """`bases` holds, by kind, the first sample at which the value was too high."""
 
     last: Sample | None = None
     gauges: dict[Kind, Gauge] = {}
@@ -55,6 +55,12 @@ def begin(raised: Collection[Kind]) -> Track:
     return Track(gauges={kind: Gauge(raised=True) for kind in raised if kind in GAUGED})
 
 
+def busy(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
+    """Whether this sample shows too much CPU, so that it is worth knowing whether work arrives."""
+    cpu = None if track.last is None else cpu_percent(track.last, sample)
+    return cpu is not None and cpu / limits.cpu >= tuned.cpu
+
+
 def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> Reading:
     last = track.last
     cpu = None if last is None else cpu_percent(last, sample)
@@ -70,7 +76,7 @@ def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> 
         gauge, phase = read_gauge(
             before, value, threshold, window=tuned.window, begun=last.time, now=sample.time
         )
-        base = track.bases.get(kind, last)
+        base = track.bases.get(kind, sample)
         gauges[kind] = gauge
         if gauge.since is not None:
             bases[kind] = base
@@ -84,14 +90,14 @@ def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> 
 def _evidence(
     kind: Kind, value: float, threshold: float, base: Sample, sample: Sample, limits: Limits
 ) -> tuple[Evidence, ...]:
-    elapsed = max(sample.time - base.time, 1e-9)
+    elapsed = sample.time - base.time
     facts = [Evidence("threshold", round(threshold, 1), "%")]
     if kind is Kind.CPU_HIGH:
         facts.insert(0, Evidence("cpu", round(value, 1), "%"))
-        if sample.received is not None and base.received is not None:
+        if sample.received is not None and base.received is not None and elapsed > 0:
             facts.append(Evidence("received", round((sample.received - base.received) / elapsed, 1), "B/s"))
         return tuple(facts)
-    growth = (sample.memory - base.memory) / elapsed
+    growth = (sample.memory - base.memory) / elapsed if elapsed > 0 else 0.0
     return (
         Evidence("memory", round(value, 1), "%"),
         *facts,

@@ -19,21 +19,23 @@ ONE_SHOT_API: Final = (1, 41)
 
 
 class DockerEngine:
-    """Safe to use from several threads at once."""
+    """Safe to use from several threads at once. `label` (`key` or `key=value`) bounds what `containers` and
+    `events` tell of."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, label: str = "") -> None:
         self.connection = connection
+        self._filters = {"label": label} if label else {}
         self._wires = stream.Wires()
 
     @classmethod
-    def connect(cls, url: str | None = None, timeout: float = 30.0) -> Self:
+    def connect(cls, url: str | None = None, timeout: float = 30.0, *, label: str = "") -> Self:
         """Reach the engine at `url`, or where the docker command would. `timeout`: seconds for an answer.
 
         Raises EngineUnreachableError.
         """
         connection = Connection(address(url), timeout)
         with connection.client("connect"):
-            return cls(connection)
+            return cls(connection, label)
 
     def version(self) -> EngineVersion:
         with self.connection.client("version") as client:
@@ -47,10 +49,11 @@ class DockerEngine:
             cgroup_driver=info.get("CgroupDriver") or "",
             cpus=info["NCPU"],
             memory=info["MemTotal"],
+            time=translate.seconds(info.get("SystemTime")),
         )
 
     def containers(self) -> list[ContainerInfo]:
-        return self.find({})
+        return self.find(self._filters)
 
     def find(self, filters: Mapping[str, Any]) -> list[ContainerInfo]:
         """Every container that passes the engine's `filters`, inspected."""
@@ -77,7 +80,7 @@ class DockerEngine:
     def _listen(self, since: str) -> Iterator[Iterator[bytes]]:
         with (
             self.connection.client("follow events") as client,
-            stream.listen(client, self._wires, since) as lines,
+            stream.listen(client, self._wires, since, self._filters) as lines,
         ):
             yield lines
 

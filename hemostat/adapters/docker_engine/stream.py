@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Final
 
@@ -88,9 +88,11 @@ def _cut(wire: socket.socket) -> None:
 
 
 @contextmanager
-def listen(client: docker.APIClient, wires: Wires, since: str) -> Iterator[Iterator[bytes]]:
+def listen(
+    client: docker.APIClient, wires: Wires, since: str, filters: Mapping[str, str]
+) -> Iterator[Iterator[bytes]]:
     """Open the stream of events; its lines come as the engine writes them, without a read timeout."""
-    parameters = {"since": since, "filters": convert_filters(translate.FILTER)}
+    parameters = {"since": since, "filters": convert_filters({**translate.FILTER, **filters})}
     url = f"{client.base_url}/v{client.api_version}/events"
     with closing(client.get(url, params=parameters, stream=True, timeout=None)) as response:
         require(response)

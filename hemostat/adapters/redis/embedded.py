@@ -85,7 +85,9 @@ class EmbeddedRedis:
         return self.url
 
     def shut_down_if_unused(self) -> bool:
-        """End it if nobody else is connected."""
+        """End it if it runs and nobody else is connected."""
+        if not self.alive():
+            return False
         with self._locked(), suppress(BusError):
             client = connect(self.url)
             try:
