@@ -98,7 +98,7 @@ FIELDS: Final[dict[str, FieldInfo]] = dict(_walk(Settings))
 
 
 class Value(msgspec.Struct, frozen=True):
-    """A value as found, and where: `default`, `flag --mode`, `environment HEMOSTAT_…`, `file …`."""
+    """A value as found, and where: `default`, `flag`, `environment HEMOSTAT_…`, `file …`."""
 
     raw: object
     origin: str
@@ -119,12 +119,13 @@ def load(
 ) -> Loaded:
     """Read the settings. `path` must exist if given; else the first of `search` that does is read.
 
-    `flags` are dotted keys from the command line. Raises ConfigError, naming file, key and nearest key.
+    `flags` are dotted keys from the command line, their values text as in the environment. Raises
+    ConfigError, naming file, key and nearest key.
     """
     environ = os.environ if environ is None else environ
     path = _find(path, environ, search)
     layers: ChainMap[str, Value] = ChainMap(
-        {key: Value(value, "flag") for key, value in flags.items()},
+        dict(_from_flags(flags)),
         dict(_from_environ(environ)),
         dict(_from_file(path)) if path else {},
         {key: Value(field.default, "default") for key, field in FIELDS.items()},
@@ -163,6 +164,13 @@ def _find(path: Path | None, environ: Mapping[str, str], search: Sequence[Path] 
             raise ConfigError(f"no configuration file {path}", hint="write one with: hemostat config init")
         return path
     return next((each for each in (search_path() if search is None else search) if each.is_file()), None)
+
+
+def _from_flags(flags: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
+    for key, raw in flags.items():
+        if key not in FIELDS:
+            raise ConfigError(f"flag: {key} is no setting", hint=_nearest(key, FIELDS))
+        yield key, Value(raw, "flag")
 
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, Value]]:
@@ -216,7 +224,7 @@ def _convert(key: str, value: Value) -> object:
     field = FIELDS[key]
     try:
         raw = _read(field, value.raw)
-        return msgspec.convert(raw, field.type, strict=not value.origin.startswith("environment"))
+        return msgspec.convert(raw, field.type, strict=not value.origin.startswith(("environment", "flag")))
     except (ValueError, msgspec.ValidationError) as error:
         where = "" if value.origin == "default" else f"{value.origin}: "
         raise ConfigError(f"{where}{key}: {error}") from None

@@ -1,0 +1,13 @@
+"""`hemostat` and `python -m hemostat`."""
+
+import sys
+
+from hemostat.cli.run import run
+
+
+def main() -> None:
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

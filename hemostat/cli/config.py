@@ -1,0 +1,110 @@
+"""`hemostat config init`, `show`, `check`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+import hemostat
+from hemostat.cli.options import Globals
+from hemostat.cli.root import Group
+from hemostat.cli.terminal import clean
+from hemostat.errors import ConfigError, HemoStatError
+
+EXAMPLE: Final = "hemostat.toml.example"
+
+
+@click.group(cls=Group)
+def config() -> None:
+    """Write, show or check the configuration."""
+
+
+@config.command()
+@click.option("--path", metavar="FILE", help="Where to; default: --config, else the user's own place.")
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.pass_obj
+def init(given: Globals, path: str | None, force: bool) -> None:
+    """Write a file with every setting, explained."""
+    from hemostat.config import search_path
+
+    file = Path(path or given.config or search_path()[0])
+    try:
+        write_private(file, example(), force=force)
+    except OSError as error:
+        hint = "--force overwrites it" if file.is_file() and not force else ""
+        raise ConfigError(f"{file} cannot be written: {error.strerror}", hint=hint) from None
+    click.echo(json.dumps({"path": str(file)}) if given.json else clean(f"written: {file}"))
+
+
+@config.command()
+@click.option("--origin", is_flag=True, help="Also where each value came from.")
+@click.pass_obj
+def show(given: Globals, origin: bool) -> None:
+    """Print the settings in force; secrets are masked."""
+    import tomli_w
+
+    from hemostat.config import shown
+
+    loaded = given.load()
+    values = shown(loaded.settings)
+    if given.json:
+        told = {key: {"value": values[key], "origin": loaded.origins[key]} for key in values}
+        click.echo(json.dumps(told if origin else nested(values), indent=2))
+    elif origin:
+        click.echo("\n".join(with_origins(values, loaded.origins)))
+    else:
+        click.echo(tomli_w.dumps(nested(values)), nl=False)
+
+
+@config.command()
+@click.pass_obj
+def check(given: Globals) -> None:
+    """Say whether the settings can be used."""
+    try:
+        loaded = given.load()
+        for secret in ("redis_password", "slack_url"):
+            getattr(loaded.settings, secret)
+    except HemoStatError as error:
+        if given.json:
+            click.echo(json.dumps({"ok": False, "error": str(error)}))
+        raise
+    file = str(loaded.path) if loaded.path else None
+    if given.json:
+        click.echo(json.dumps({"ok": True, "path": file}))
+    else:
+        click.echo(clean(f"ok: {file or 'no configuration file, the defaults apply'}"))
+
+
+def example() -> str:
+    """The commented example: part of the package when installed, beside it in a source tree."""
+    package = Path(hemostat.__file__).parent
+    file = next(path for path in (package / EXAMPLE, package.parent / EXAMPLE) if path.is_file())
+    return file.read_text("utf-8")
+
+
+def write_private(file: Path, text: str, *, force: bool) -> None:
+    """Write a file that its owner alone can read. Raises FileExistsError unless `force`, and OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mode = os.O_TRUNC if force else os.O_EXCL
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | mode, 0o600), "w", encoding="utf-8") as opened:
+        os.fchmod(opened.fileno(), 0o600)
+        opened.write(text)
+
+
+def nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Dotted keys as tables, those of the top level first as TOML needs them."""
+    tree: dict[str, Any] = {key: value for key, value in values.items() if "." not in key}
+    for key, value in values.items():
+        table, dot, name = key.partition(".")
+        if dot:
+            tree.setdefault(table, {})[name] = value
+    return tree
+
+
+def with_origins(values: dict[str, Any], origins: dict[str, str]) -> list[str]:
+    """TOML of dotted keys, each with its origin as a comment. What JSON writes for them, TOML reads."""
+    lines = {key: f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()}
+    width = max(map(len, lines.values()))
+    return [clean(f"{text:<{width}}  # {origins[key]}") for key, text in lines.items()]

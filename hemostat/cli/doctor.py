@@ -1,0 +1,66 @@
+"""`hemostat doctor`: every check, one line each. It looks, and starts nothing."""
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from hemostat import errors
+from hemostat.cli.options import Globals
+from hemostat.cli.terminal import clean
+
+if TYPE_CHECKING:
+    from hemostat.cli.checks import Check
+
+SIGNS: Final = {"ok": "✓", "warning": "!", "failure": "✗"}
+ASCII_SIGNS: Final = {"ok": "+", "warning": "!", "failure": "x"}
+NAME_WIDTH: Final = 15
+
+
+@click.command()
+@click.pass_obj
+def doctor(given: Globals) -> int:
+    """Check that this machine has what HemoStat needs. Exit code 1 if something is missing."""
+    from hemostat.cli.checks import QUESTIONS, Machine, examine
+
+    given.start_logging()
+    machine = Machine(given.load, os.environ)
+    try:
+        checks = [examine(question, machine) for question in QUESTIONS]
+    finally:
+        machine.close()
+    failed = any(check.level == "failure" for check in checks)
+    if given.json:
+        rows = [
+            {"name": each.name, "level": each.level, "message": each.message, "hint": each.hint}
+            for each in checks
+        ]
+        click.echo(json.dumps({"ok": not failed, "checks": rows}))
+    else:
+        click.echo("\n".join(report(checks, _signs())))
+    return errors.FAILURE if failed else errors.OK
+
+
+def report(checks: Sequence["Check"], signs: dict[str, str]) -> list[str]:
+    lines = []
+    for check in checks:
+        lines.append(clean(f"{signs[check.level]} {check.name:<{NAME_WIDTH}}  {check.message}"))
+        if check.hint:
+            lines.append(clean(f"  {'':<{NAME_WIDTH}}  {check.hint}"))
+    count = Counter(str(check.level) for check in checks)
+    lines.append(f"{count['failure']} failed, {count['warning']} to note, {count['ok']} fine")
+    return lines
+
+
+def _signs() -> dict[str, str]:
+    """Signs that standard output can encode."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        "".join(SIGNS.values()).encode(encoding)
+    except UnicodeEncodeError:
+        return ASCII_SIGNS
+    return SIGNS

@@ -1,0 +1,118 @@
+"""`hemostat events`: what was said, and with -f what is being said, one line an event."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+import click
+
+from hemostat import ports
+from hemostat.cli.options import Globals
+from hemostat.cli.terminal import clean
+from hemostat.core.story import line, subject
+from hemostat.errors import BusError
+from hemostat.events import DURABLE, TYPES, ContainerStats, Event, Heartbeat, encode
+
+SILENCE: Final = 5.0
+"""Seconds of silence after which the subscription gives a sign of life."""
+RETRY: Final = 1.0
+CATCH_UP: Final = 200
+"""Events of each type that are looked through after a gap."""
+
+
+@click.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on with new events as they come.")
+@click.option("--type", "kind", type=click.Choice(list(TYPES)), help="Only events of this type.")
+@click.option("--container", metavar="NAME", help="Only events about this container.")
+@click.option(
+    "-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="How many past events."
+)
+@click.pass_obj
+def events(given: Globals, follow: bool, kind: str | None, container: str | None, lines: int) -> None:
+    """Print events, oldest first; -f follows them live."""
+    from hemostat import app
+
+    given.start_logging()
+    types = (kind,) if kind else DURABLE
+    write = _as_wire if given.json else _as_line
+    bus = app.open_bus(given.settings(), start=False)
+    try:
+        reader = Reader(bus, types, container, write)
+        reader.past(lines)
+        while follow:
+            reader.live()
+            time.sleep(RETRY)
+    finally:
+        bus.close()
+
+
+class Reader:
+    """Hands each event that is asked for to `write`, once."""
+
+    def __init__(
+        self, bus: ports.Bus, types: Sequence[str], container: str | None, write: Callable[[Event], None]
+    ) -> None:
+        self._bus = bus
+        self._types = types
+        self._container = container
+        self._write = write
+        self._seen: set[str] = set()
+        """Of the durable events, which are few: alerts, not measurements."""
+
+    def past(self, lines: int) -> None:
+        """The newest `lines` events that the bus remembers."""
+        fleeting = [event for name in self._types if name not in DURABLE for event in self._bus.last(name)]
+        found = self._unseen([*self._stored(max(lines, CATCH_UP)), *fleeting])
+        for event in found[len(found) - min(lines, len(found)) :]:
+            self._write(event)
+
+    def live(self) -> None:
+        """New events, until the connection is lost: what was missed before comes first."""
+        caught_up = False
+        try:
+            for event in self._bus.subscribe(self._types, timeout=SILENCE):
+                missed = [] if caught_up else self._stored(CATCH_UP)
+                caught_up = True
+                for each in self._unseen([*missed, *([event] if event else [])]):
+                    self._write(each)
+        except BusError as error:
+            if not error.transient:
+                raise
+            click.echo(clean(f"hemostat: connection lost: {error}: waiting for it"), err=True)
+
+    def _stored(self, count: int) -> list[Event]:
+        return [event for name in self._types if name in DURABLE for event in self._bus.recent(name, count)]
+
+    def _unseen(self, found: Iterable[Event]) -> list[Event]:
+        """Those that are wanted and new, by time; from now on they are seen."""
+        new = {event.id: event for event in found if event.id not in self._seen and self._wanted(event)}
+        self._seen.update(event.id for event in new.values() if event.type in DURABLE)
+        return sorted(new.values(), key=lambda event: (event.time, event.id))
+
+    def _wanted(self, event: Event) -> bool:
+        return not self._container or self._container == named(event)
+
+
+def named(event: Event) -> str:
+    """The container an event is about; the role that is alive; else the host."""
+    match event.data:
+        case ContainerStats(container=container):
+            return container.name
+        case Heartbeat(instance=instance):
+            return instance
+    about = subject(event)
+    return about[0].name if about else event.host
+
+
+def _as_line(event: Event) -> None:
+    moment = datetime.fromtimestamp(event.time).astimezone()
+    text = f"{moment:%Y-%m-%d %H:%M:%S}  {named(event):<16}  {event.type:<20}  {line(event)}"
+    click.echo(clean(text))
+
+
+def _as_wire(event: Event) -> None:
+    """Bytes as they are: exactly what travels."""
+    sys.stdout.buffer.write(encode(event) + b"\n")
+    sys.stdout.buffer.flush()

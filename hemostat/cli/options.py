@@ -1,0 +1,122 @@
+"""The options that every command takes, before or after its name; of two that disagree the later wins."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from hemostat.errors import UsageError
+
+if TYPE_CHECKING:
+    from hemostat.config import Loaded, Settings
+
+QUIET: Final = -1
+
+
+class Globals:
+    """What was said by global options. Commands get it with `click.pass_obj`."""
+
+    def __init__(self) -> None:
+        self.config: str | None = None
+        self.changes: dict[str, str] = {}
+        """Settings by dotted key, as text."""
+        self.json = False
+        self.verbosity = 0
+        """-1 is quiet, 1 and more ever more talkative."""
+
+    def load(self) -> "Loaded":
+        """The settings and where each came from. Raises ConfigError, and UsageError for a secret."""
+        from pathlib import Path
+
+        from hemostat import config
+
+        for key, value in self.changes.items():
+            if key in config.SECRETS or _bears_password(value):
+                raise UsageError(
+                    f"--set {key}: a secret on the command line can be read by every user of this machine",
+                    hint=f"use {config.variable(key)} or the configuration file",
+                )
+        return config.load(Path(self.config) if self.config else None, flags=self.changes)
+
+    def settings(self) -> "Settings":
+        return self.load().settings
+
+    def start_logging(self) -> None:
+        from hemostat.cli.logs import start
+
+        start(self.verbosity)
+
+    def arguments(self) -> list[str]:
+        """The same options again, for a child process."""
+        config = [] if self.config is None else ["--config", self.config]
+        changes = [word for key, value in self.changes.items() for word in ("--set", f"{key}={value}")]
+        return config + changes + (["-q"] if self.verbosity == QUIET else ["-v"] * self.verbosity)
+
+
+def equip(command: click.Command) -> click.Command:
+    """Let the command, and those below it, take the global options too; one of its own goes first."""
+    taken = {name for parameter in command.params for name in parameter.opts}
+    command.params += [option for option in OPTIONS if taken.isdisjoint(option.opts)]
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            equip(child)
+    return command
+
+
+def _bears_password(value: str) -> bool:
+    if "://" not in value:
+        return False
+    from urllib.parse import parse_qs, urlsplit
+
+    try:
+        url = urlsplit(value)
+    except ValueError:
+        return False
+    return url.password is not None or "password" in parse_qs(url.query)
+
+
+def _remember_config(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.obj.config = value
+
+
+def _remember_changes(context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]) -> None:
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE", context, parameter)
+        context.obj.changes[key.strip()] = value.strip()
+
+
+def _remember_json(context: click.Context, _: click.Parameter, value: bool) -> None:
+    context.obj.json = value or context.obj.json
+
+
+def _remember_quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        context.obj.verbosity = QUIET
+
+
+def _remember_verbose(context: click.Context, _: click.Parameter, count: int) -> None:
+    if count:
+        context.obj.verbosity = count
+
+
+def _option(*names: str, **attributes: Any) -> click.Option:
+    return click.Option(names, expose_value=False, **attributes)
+
+
+OPTIONS: Final = (
+    _option(
+        "--config", "-c", metavar="FILE", callback=_remember_config, help="Read this configuration file."
+    ),
+    _option(
+        "--set",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_remember_changes,
+        help="Override a setting, such as monitor.cpu=90.",
+    ),
+    _option("--json", is_flag=True, callback=_remember_json, help="Print results as JSON."),
+    _option("--quiet", "-q", is_flag=True, callback=_remember_quiet, help="Log warnings only."),
+    _option("--verbose", "-v", count=True, callback=_remember_verbose, help="Log more; show tracebacks."),
+)

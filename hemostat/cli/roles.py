@@ -1,0 +1,99 @@
+"""`hemostat monitor`, `analyze`, `respond`, `alert`: one role in this process, until it is told to stop."""
+
+import _thread
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Final
+
+import click
+
+from hemostat import errors
+from hemostat.cli.options import Globals
+from hemostat.topology import BY_NAME, Role
+
+
+class Stop:
+    """The order to stop, as signals give it. SIGINT asks once; a second one is not to be argued with."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.interrupted = False
+
+    @property
+    def exit_code(self) -> int:
+        return errors.INTERRUPTED if self.interrupted else errors.OK
+
+    def heed(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            if self.interrupted:
+                os._exit(errors.INTERRUPTED)
+            self.interrupted = True
+        # Not set here: the signal may have come while this very thread holds the event's lock.
+        _thread.start_new_thread(self.event.set, ())
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """SIGINT and SIGTERM set the event, for as long as the block lasts."""
+    stop = Stop()
+    before = {number: signal.signal(number, stop.heed) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def instance_name() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def run_role(role: Role, given: Globals, instance: str) -> int:
+    from hemostat import app
+    from hemostat.ports import Interrupted
+
+    settings = given.settings()
+    given.start_logging()
+    with stop_on_signals() as stop:
+        with suppress(Interrupted):
+            app.run_role(role.name, settings, instance=instance, stop=stop.event)
+        return stop.exit_code
+
+
+def command(role: Role) -> click.Command:
+    @click.command(role.command, help=role.does)
+    @click.option("--instance", default=instance_name, hidden=True)
+    @click.option("--parent", type=int, hidden=True, help="Process whose end is this one's too.")
+    @click.pass_obj
+    def run(given: Globals, instance: str, parent: int | None) -> int:
+        if parent is not None:
+            from hemostat.supervisor import die_with_parent
+
+            die_with_parent(parent)
+        return run_role(role, given, instance)
+
+    return run
+
+
+def rehearse(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        context.obj.changes["responder.mode"] = "dry-run"
+
+
+dry_run = click.option(
+    "--dry-run",
+    is_flag=True,
+    expose_value=False,
+    callback=rehearse,
+    help="Tell what would be done, and do nothing: --set responder.mode=dry-run.",
+)
+
+monitor: Final = command(BY_NAME["monitor"])
+analyze: Final = command(BY_NAME["analyzer"])
+respond: Final = dry_run(command(BY_NAME["responder"]))
+alert: Final = command(BY_NAME["alert"])

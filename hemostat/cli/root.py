@@ -1,0 +1,82 @@
+"""The list of commands. Each is imported when it is called: `hemostat --help` reads this table alone."""
+
+from importlib import import_module
+from typing import Final, NamedTuple
+
+import click
+
+import hemostat as package
+from hemostat import topology
+from hemostat.cli.options import OPTIONS, equip
+from hemostat.errors import UsageError
+
+
+class Lazy(NamedTuple):
+    section: str
+    target: str
+    """module:attribute"""
+    help: str
+
+
+_RUN: Final = "Run"
+_LOOK: Final = "Look"
+_TRY: Final = "Try"
+_SET_UP: Final = "Set up"
+
+COMMANDS: Final[dict[str, Lazy]] = {
+    "all": Lazy(_RUN, "hemostat.cli.everything:everything", "Run all roles, and restart one that dies."),
+    **{role.command: Lazy(_RUN, f"hemostat.cli.roles:{role.command}", role.does) for role in topology.ROLES},
+    "tui": Lazy(_LOOK, "hemostat.cli.tui:tui", "Open the dashboard."),
+    "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),
+    "events": Lazy(_LOOK, "hemostat.cli.events:events", "Print events; -f follows them live."),
+    "demo": Lazy(_TRY, "hemostat.cli.demo:demo", "Break a container of its own and watch it heal."),
+    "doctor": Lazy(_SET_UP, "hemostat.cli.doctor:doctor", "Check that this machine has what HemoStat needs."),
+    "config": Lazy(_SET_UP, "hemostat.cli.config:config", "Write, show or check the configuration."),
+    "schema": Lazy(_SET_UP, "hemostat.cli.schema:schema", "Print the JSON Schema of all events."),
+}
+
+
+class Group(click.Group):
+    """A group that names the nearest of its commands when one does not exist."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.list_commands(ctx) and not name.startswith("-") and not ctx.resilient_parsing:
+            raise UsageError(f"no such command {name!r}", hint=_nearest(name, self.list_commands(ctx), ctx))
+        return super().resolve_command(ctx, args)
+
+
+class Root(Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return equip(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        width = max(map(len, COMMANDS))
+        for section in (_RUN, _LOOK, _TRY, _SET_UP):
+            rows = [
+                (name.ljust(width), lazy.help) for name, lazy in COMMANDS.items() if lazy.section == section
+            ]
+            with formatter.section(section):
+                formatter.write_dl(rows)
+
+
+def _nearest(word: str, words: list[str], ctx: click.Context) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"see {ctx.command_path} --help"
+
+
+@click.group(cls=Root, params=list(OPTIONS), context_settings={"max_content_width": 80})
+@click.version_option(package.__version__, message="hemostat %(version)s")
+def hemostat() -> None:
+    """Sees a container fail, works out why, fixes it safely, tells people."""

@@ -1,0 +1,55 @@
+"""Tables as text: in rich's hands on a terminal, plainly aligned for whatever reads a pipe."""
+
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+from hemostat.cli.terminal import clean, console, interactive
+
+
+class Row(msgspec.Struct, frozen=True):
+    cells: tuple[str, ...]
+    fault: bool = False
+    """Shown in red where there is colour; the cells must say so in words."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+
+
+def show(table: Table) -> None:
+    if not table.rows:
+        return
+    if interactive():
+        _show_rich(table)
+    else:
+        click.echo("\n".join(["", *plain(table)]))
+
+
+def plain(table: Table) -> list[str]:
+    """The lines, columns aligned and nothing cut off."""
+    cells = [table.columns, *(tuple(clean(cell) for cell in row.cells) for row in table.rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(table.columns))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    return [table.title.upper(), *lines]
+
+
+def _show_rich(table: Table) -> None:
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    drawn = Drawn(title=table.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    last = len(table.columns) - 1
+    for number, name in enumerate(table.columns):
+        drawn.add_column(name, no_wrap=number < last, overflow="ellipsis", header_style="dim")
+    for row in table.rows:
+        drawn.add_row(*(Text(clean(cell)) for cell in row.cells), style="bold red" if row.fault else "")
+    screen = console()
+    screen.print()
+    screen.print(drawn)

@@ -1,0 +1,99 @@
+"""`hemostat config`."""
+
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import hemostat as package
+from hemostat.cli.config import example
+from hemostat.config import FIELDS
+
+
+def test_init_writes_the_example_for_its_owner_alone(hemostat, tmp_path):
+    code, out, _ = hemostat("config", "init")
+    file = tmp_path / "config" / "hemostat" / "hemostat.toml"
+    assert (code, out) == (0, f"written: {file}\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text() == (Path(package.__file__).parents[1] / "hemostat.toml.example").read_text()
+    assert hemostat("config", "check").out == f"ok: {file}\n"
+
+
+def test_init_never_overwrites_unless_told_to(hemostat, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("host = 'mine'")
+    file.chmod(0o644)
+    code, _, err = hemostat("config", "init", "--path", str(file))
+    assert (code, err) == (2, f"hemostat: {file} cannot be written: File exists: --force overwrites it\n")
+    assert file.read_text() == "host = 'mine'"
+    assert hemostat("config", "init", "--path", str(file), "--force").code == 0
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (example(), 0o600)
+
+
+def test_init_writes_where_the_configuration_is_to_be_read_from(hemostat, tmp_path):
+    file = tmp_path / "new.toml"
+    assert hemostat("-c", str(file), "config", "init", "--json").json == {"path": str(file)}
+    assert file.is_file()
+
+
+def test_init_says_where_it_cannot_write(hemostat, tmp_path):
+    (tmp_path / "file").touch()
+    code, _, err = hemostat("config", "init", "--path", str(tmp_path / "file" / "x.toml"))
+    assert code == 2
+    assert "x.toml cannot be written: " in err
+    assert "--force" not in err
+
+
+def test_show_prints_toml_that_can_be_used(hemostat, tmp_path):
+    shown = hemostat("config", "show", "--set", "responder.protect=db,postgres*").out
+    file = tmp_path / "again.toml"
+    file.write_text(shown)
+    assert hemostat("config", "show", "-c", str(file)).out == shown
+    assert tomllib.loads(shown)["responder"]["protect"] == ["db", "postgres*"]
+
+
+def test_show_tells_origins_in_toml_too(hemostat, environ):
+    environ.setenv("HEMOSTAT_MONITOR_MEMORY", "70")
+    out = hemostat("config", "show", "--origin", "--set", "monitor.cpu=50").out
+    origins = {line.split(" = ")[0]: line.rpartition("  # ")[2] for line in out.splitlines()}
+    assert set(origins) == set(FIELDS)
+    assert origins["monitor.cpu"] == "flag"
+    assert origins["monitor.memory"] == "environment HEMOSTAT_MONITOR_MEMORY"
+    assert origins["monitor.window"] == "default"
+    assert tomllib.loads(out)["monitor"]["cpu"] == 50.0
+
+
+def test_show_prints_json_with_and_without_origins(hemostat):
+    assert hemostat("config", "show", "--json").json["monitor"]["cpu"] == 85.0
+    told = hemostat("config", "show", "--json", "--origin").json
+    assert told["monitor.cpu"] == {"value": 85.0, "origin": "default"}
+
+
+@pytest.mark.parametrize("options", [(), ("--origin",), ("--json",), ("--json", "--origin")])
+def test_show_masks_secrets(hemostat, environ, options):
+    environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", "https://hooks.example/geheim")
+    environ.setenv("HEMOSTAT_REDIS_URL", "redis://:geheim@db:6379/0")
+    out = hemostat("config", "show", *options).out
+    assert "geheim" not in out
+    assert out.count("********") == 2
+
+
+def test_check_is_satisfied_without_a_file(hemostat):
+    assert hemostat("config", "check").out == "ok: no configuration file, the defaults apply\n"
+    assert hemostat("config", "check", "--json").json == {"ok": True, "path": None}
+
+
+def test_check_names_file_key_and_nearest_key(hemostat, tmp_path):
+    file = tmp_path / "bad.toml"
+    file.write_text("[monitor]\ncpuu = 3\n")
+    code, out, err = hemostat("config", "check", "-c", str(file))
+    assert (code, out) == (2, "")
+    assert err == f"hemostat: {file}: unknown key monitor.cpuu: did you mean monitor.cpu?\n"
+    assert hemostat("config", "check", "-c", str(file), "--json").json["ok"] is False
+
+
+def test_check_reads_the_files_of_secrets(hemostat, tmp_path):
+    code, _, err = hemostat("config", "check", "--set", f"redis.password_file={tmp_path}/none")
+    assert code == 2
+    assert "redis.password_file" in err

@@ -1,0 +1,141 @@
+"""`hemostat doctor`: every check is made, whatever the others find."""
+
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from hemostat.cli import checks
+from hemostat.cli.checks import QUESTIONS, Finding, Level, Machine, Question, examine
+from hemostat.cli.doctor import ASCII_SIGNS, SIGNS, report
+from hemostat.config import Settings
+from hemostat.errors import ConfigError, EngineUnreachableError
+from hemostat.ports import EngineVersion
+
+
+def fails_with(error):
+    def ask(_):
+        raise error
+
+    return ask
+
+
+def machine(environ=(), **settings):
+    return Machine(lambda: SimpleNamespace(settings=Settings(**settings), path=None), dict(environ))
+
+
+def with_engine(**changes):
+    fields = {"version": "20.10.24", "api": "1.41", "name": "h", "root": "/", "cgroup_version": "2"}
+    version = EngineVersion(**{**fields, "cgroup_driver": "", "cpus": 1, "memory": 1, **changes})
+    found = machine()
+    found.engine = lambda: SimpleNamespace(version=lambda: version, containers=list)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("error", "essential", "level"),
+    [
+        (EngineUnreachableError("no engine", hint="start it"), True, Level.FAILURE),
+        (EngineUnreachableError("no engine", hint="start it"), False, Level.WARNING),
+        (ZeroDivisionError("oops"), True, Level.FAILURE),
+    ],
+)
+def test_a_check_that_fails_is_a_finding(error, essential, level):
+    check = examine(Question("engine", fails_with(error), essential), machine())
+    assert check.level is level
+    assert str(error).partition(":")[0] in check.message
+
+
+def test_what_cannot_be_opened_is_tried_once():
+    tries = []
+
+    def load():
+        tries.append(1)
+        raise ConfigError("bad file")
+
+    found = Machine(load, {})
+    assert found.settings == Settings()
+    assert found.settings == Settings()
+    assert tries == [1]
+
+
+@pytest.mark.parametrize(
+    ("api", "level"), [("1.40", "failure"), ("1.41", "ok"), ("1.47", "ok"), ("1.9", "failure")]
+)
+def test_engines_before_20_10_are_too_old(api, level):
+    assert checks.engine(with_engine(api=api)).level == level
+
+
+def test_a_clock_that_differs_is_found():
+    import time
+
+    assert checks.clock(with_engine(time=time.time())).level is Level.OK
+    assert checks.clock(with_engine(time=time.time() - 60)).level is Level.FAILURE
+    assert checks.clock(with_engine(time=time.time() + 60)).level is Level.FAILURE
+    assert checks.clock(with_engine()).level is Level.WARNING
+
+
+def test_keys_are_told_by_name_only():
+    found = checks.model_keys(machine({"ANTHROPIC_API_KEY": "geheim", "OPENAI_API_KEY": ""}))
+    assert found == Finding(Level.OK, "ANTHROPIC_API_KEY is set")
+    assert checks.model_keys(machine()).level is Level.OK
+
+
+def test_a_state_directory_is_judged_and_not_made(tmp_path):
+    wanted = tmp_path / "a" / "b"
+    assert checks.state_directory(machine(state_dir=str(wanted))).level is Level.OK
+    assert not wanted.parent.exists()
+    (tmp_path / "a").write_text("in the way")
+    assert checks.state_directory(machine(state_dir=str(wanted))).level is Level.FAILURE
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_state_directory_must_be_writable(tmp_path):
+    tmp_path.chmod(0o500)
+    assert checks.state_directory(machine(state_dir=str(tmp_path))).level is Level.FAILURE
+
+
+def test_the_report_has_signs_hints_and_a_count():
+    found = [
+        checks.Check(name="a", level=Level.OK, message="fine"),
+        checks.Check(name="b", level=Level.FAILURE, message="bad\x1b", hint="mend it"),
+    ]
+    lines = report(found, SIGNS)
+    assert [line.split() for line in lines[:3]] == [
+        ["✓", "a", "fine"],
+        ["✗", "b", r"bad\x1b"],
+        ["mend", "it"],
+    ]
+    assert lines[-1] == "1 failed, 0 to note, 1 fine"
+    assert "".join(report(found, ASCII_SIGNS)).isascii()
+
+
+def test_with_nothing_there_every_check_is_made(hemostat, tmp_path, environ):
+    environ.setenv("HEMOSTAT_REDIS_URL", f"unix://{tmp_path}/none.sock?password=geheim")
+    code, out, err = hemostat("doctor", "--json", "--set", f"engine.url=unix://{tmp_path}/none.sock")
+    assert code == 1
+    assert "geheim" not in out + err
+    told = hemostat("doctor", "--json").json
+    assert [each["name"] for each in told["checks"]] == [question.name for question in QUESTIONS]
+    levels = {each["name"]: each["level"] for each in told["checks"]}
+    assert levels["Redis"] == "failure"
+    assert levels["roles"] == "warning"
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_bad_configuration_hides_nothing_else(hemostat, tmp_path):
+    file = tmp_path / "bad.toml"
+    file.write_text("nonsense = 1\n")
+    code, out, _ = hemostat("doctor", "-c", str(file))
+    assert code == 1
+    assert f"✗ configuration    {file}: unknown key nonsense" in out
+    assert "✓ Python" in out
+
+
+@pytest.mark.docker
+@pytest.mark.redis
+def test_on_a_machine_with_everything_nothing_fails(hemostat, bus):
+    code, out, _ = hemostat("doctor")
+    assert "✗" not in out
+    assert code == 0
+    assert "answers at unix://" in out

@@ -1,0 +1,145 @@
+"""`hemostat events`: every event once, whatever becomes of the connection."""
+
+import signal
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.cli.events import Reader, named
+from hemostat.errors import BusUnreachableError
+from hemostat.events import DURABLE, Container, encode
+from tests.samples import ALL, NOW, alert, complete, event, heartbeat, needed, stats
+
+TOLD = [event for event in ALL if event.type in DURABLE]
+
+
+class At:
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        return self._now
+
+
+class Flaky(MemoryBus):
+    """Each subscription hears what the script has for it, then the connection is lost."""
+
+    def __init__(self, *script) -> None:
+        super().__init__(At(NOW))
+        self._script = list(script)
+
+    def subscribe(self, streams, *, timeout):
+        yield None
+        for each in self._script.pop(0):
+            self.publish([each])
+            yield each
+        raise BusUnreachableError("gone")
+
+
+def reader(bus, *, types=DURABLE, container=None):
+    heard = []
+    return Reader(bus, types, container, heard.append), heard
+
+
+@pytest.fixture
+def memory():
+    bus = MemoryBus(At(NOW))
+    bus.publish(TOLD)
+    return bus
+
+
+def test_past_events_are_merged_by_time(memory):
+    past, heard = reader(memory)
+    past.past(50)
+    assert heard == TOLD
+
+
+@pytest.mark.parametrize("lines", [0, 1, 3])
+def test_only_the_newest_are_printed(memory, lines):
+    past, heard = reader(memory)
+    past.past(lines)
+    assert heard == TOLD[len(TOLD) - lines :]
+
+
+def test_events_are_chosen_by_type_and_container(memory):
+    other = event(alert(container=Container(id="c2", name="db")), 9)
+    memory.publish([other])
+    of_type, heard_of_type = reader(memory, types=("health_alert",))
+    of_type.past(50)
+    of_container, heard_of_container = reader(memory, container="db")
+    of_container.past(50)
+    assert heard_of_type == [TOLD[0], other]
+    assert heard_of_container == [other]
+
+
+def test_what_is_not_stored_is_shown_as_last_seen(memory):
+    memory.show([event(stats()), event(heartbeat())], ttl=10)
+    past, heard = reader(memory, types=("container_stats",))
+    past.past(50)
+    assert [named(each) for each in heard] == ["web"]
+
+
+def test_each_event_is_told_once_over_lost_connections(capsys):
+    """What is published while nobody listens is made up for."""
+    first, unheard, last = event(alert()), event(needed(), 1), event(complete(), 2)
+    bus = Flaky([first], [last])
+    follow, heard = reader(bus)
+    follow.past(50)
+    follow.live()
+    bus.publish([unheard])
+    follow.live()
+    assert heard == [first, unheard, last]
+    assert capsys.readouterr().err.count("connection lost") == 2
+
+
+def test_older_events_that_were_not_asked_for_stay_untold():
+    bus = Flaky([])
+    bus.publish(TOLD)
+    follow, heard = reader(bus)
+    follow.past(1)
+    follow.live()
+    assert heard == TOLD[-1:]
+
+
+def test_what_waiting_cannot_mend_ends_it():
+    class Refusing(MemoryBus):
+        def subscribe(self, streams, *, timeout):
+            raise BusUnreachableError("wrong password", transient=False)
+
+    with pytest.raises(BusUnreachableError):
+        reader(Refusing(At(NOW)))[0].live()
+
+
+@pytest.mark.redis
+def test_lines_are_plain_and_in_local_time(hemostat, bus):
+    bus.publish(TOLD)
+    lines = hemostat("events", "-n", "2").out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].split(None, 4)[2:4] == ["web", "remediation_complete"]
+    assert lines[1].endswith("restart healed in 3.1 s")
+
+
+@pytest.mark.redis
+def test_json_is_what_travels(hemostat, bus):
+    bus.publish(TOLD)
+    assert hemostat("events", "--json").out.encode().splitlines() == [encode(each) for each in TOLD]
+
+
+@pytest.mark.redis
+def test_hostile_names_do_no_harm(hemostat, bus):
+    container = Container(id="c", name="a\x1b[2Jb\nc")
+    bus.publish([event(alert(container=container))])
+    [line] = hemostat("events").out.splitlines()
+    assert r"a\x1b[2Jb\nc" in line
+
+
+@pytest.mark.redis
+def test_followed_events_are_flushed_and_ctrl_c_is_130_without_a_word(spawn, bus):
+    bus.publish(TOLD[:1])
+    process = spawn("events", "-f", "--json")
+    assert process.stdout.readline().encode() == encode(TOLD[0]) + b"\n"
+    bus.publish(TOLD[1:2])
+    assert process.stdout.readline().encode() == encode(TOLD[1]) + b"\n"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (130, "", "")

@@ -1,0 +1,81 @@
+"""The roles as processes: how they are started and stopped."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+import hemostat as package
+from hemostat.cli.everything import child_command, interpreter
+from hemostat.cli.options import Globals
+from hemostat.cli.roles import Stop, stop_on_signals
+from hemostat.cli.root import hemostat as root
+from tests.engine_fixtures import eventually
+
+
+def test_the_first_signal_asks_to_stop():
+    with stop_on_signals() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.event.wait(10)
+        assert stop.exit_code == 0
+        os.kill(os.getpid(), signal.SIGINT)
+        eventually(lambda: stop.interrupted)
+        assert stop.exit_code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_stopping_does_not_need_the_lock_of_the_event():
+    """The signal may come while the main thread, which runs the handler, holds it."""
+    stop = Stop()
+    with stop.event._cond:
+        stop.heed(signal.SIGTERM, None)
+    assert stop.event.wait(10)
+
+
+@pytest.mark.parametrize("name", ["respond", "all"])
+def test_dry_run_is_a_setting(name):
+    given = Globals()
+    with root.make_context("hemostat", [name, "--dry-run"], obj=given) as context:
+        command = root.get_command(context, name)
+        command.make_context(name, ["--dry-run"], parent=context)
+    assert given.changes == {"responder.mode": "dry-run"}
+
+
+def test_children_are_given_what_their_parent_was():
+    given = Globals()
+    given.changes["responder.mode"] = "dry-run"
+    command = child_command("respond", "h-1", given)
+    assert command[0] == sys.executable
+    assert command[-4:] == ["--instance", "h-1", "--set", "responder.mode=dry-run"]
+    assert command[-7:-4] == ["-m", "hemostat", "respond"]
+
+
+def test_children_import_nothing_from_where_they_are_started(tmp_path, monkeypatch):
+    """A file named redis.py in the working directory must not become ours."""
+    monkeypatch.chdir(tmp_path)
+    assert interpreter() == [sys.executable, "-P"]
+    monkeypatch.chdir(Path(package.__file__).parents[1])
+    assert interpreter() == [sys.executable]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_role_ends_when_it_is_told_to(spawn, bus, number, code):
+    process = spawn("analyze", "--instance", "probe")
+    eventually(lambda: bus.last("heartbeat"))
+    assert [beat.data.instance for beat in bus.last("heartbeat")] == ["probe"]
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (code, "")
+    assert "role.stopped" in err
+
+
+def test_a_role_that_cannot_begin_says_why_in_one_line(hemostat, tmp_path):
+    file = tmp_path / "bad.toml"
+    file.write_text("[responder]\nbudget = 'many'\n")
+    code, out, err = hemostat("respond", "--config", str(file))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"hemostat: file {file}: responder.budget: ")
+    assert err.count("\n") == 1

@@ -1,0 +1,87 @@
+"""How a command ends: exit code, one line, no traceback."""
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from hemostat import errors
+from hemostat.cli.options import Globals
+from hemostat.cli.run import _explain
+from hemostat.cli.terminal import clean
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (
+            errors.ConfigError("a: unknown key b", hint="did you mean c?"),
+            2,
+            "a: unknown key b: did you mean c?",
+        ),
+        (errors.EngineUnreachableError("no engine"), 3, "no engine"),
+        (errors.BusUnreachableError("no Redis", hint="start one"), 3, "no Redis: start one"),
+        (errors.TimedOutError("too slow"), 4, "too slow"),
+        (errors.EngineError("refused"), 1, "refused"),
+        (click.UsageError("That is wrong."), 2, "that is wrong: see hemostat --help"),
+        (ValueError("7 is odd"), 70, "bug: ValueError: 7 is odd: -v shows the traceback"),
+    ],
+)
+def test_every_failure_has_its_exit_code_and_one_line(capsys, error, code, told):
+    assert _explain(error, Globals()) == code
+    assert capsys.readouterr() == ("", f"hemostat: {told}\n")
+
+
+def test_a_traceback_is_shown_on_demand_only(spawn, tmp_path):
+    """A command that imports what is not there is a bug, by definition."""
+    (tmp_path / "platformdirs.py").write_text("raise ValueError('7 is odd')")
+    brief = spawn("config", "init", cwd=tmp_path).communicate(timeout=20)[1]
+    full = spawn("config", "init", "-v", cwd=tmp_path).communicate(timeout=20)[1]
+    assert brief == "hemostat: bug: ValueError: 7 is odd: -v shows the traceback\n"
+    assert full.startswith("Traceback")
+    assert full.endswith("hemostat: bug: ValueError: 7 is odd\n")
+
+
+def test_what_a_terminal_would_act_on_is_written_out(capsys):
+    _explain(errors.EngineError("a\x1b[31mb\nc\rd\x07é"), Globals())
+    assert capsys.readouterr().err == "hemostat: a\\x1b[31mb\\nc\\rd\\x07é\n"
+
+
+@pytest.mark.parametrize("text", ["plain", "Grüße ✓", "", "日本"])
+def test_harmless_text_stays_as_it_is(text):
+    assert clean(text) == text
+
+
+def test_no_redis_is_exit_code_3_for_whoever_only_looks(hemostat, tmp_path):
+    address = f"unix://{tmp_path}/none.sock"
+    for command in (("status",), ("events",), ("events", "-f")):
+        code, out, err = hemostat(*command, "--set", f"redis.url={address}")
+        assert (code, out) == (3, "")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+
+
+def test_a_closed_pipe_is_not_worth_a_word(spawn):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = spawn("schema", stdout=writer)
+    os.close(writer)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (141, "")
+
+
+def test_a_closed_standard_output_is_no_failure(environ):
+    """As daemons are started."""
+    command = ["/bin/sh", "-c", 'exec "$0" -m hemostat schema >&-', sys.executable]
+    result = subprocess.run(command, check=False, stderr=subprocess.PIPE)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_a_question_mark(spawn, environ):
+    environ.setenv("PYTHONIOENCODING", "latin-1")
+    process = spawn("config", "--set", "host=web✓", "show")
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert 'host = "web?"' in out

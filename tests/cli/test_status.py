@@ -1,0 +1,140 @@
+"""`hemostat status`: faults first."""
+
+import pytest
+
+from hemostat.cli.picture import headline, picture, tables
+from hemostat.cli.tables import Row, Table, plain
+from hemostat.core.model import reference
+from hemostat.events import Kind, Outcome, Reason, State
+from hemostat.topology import ROLES
+from tests.samples import NOW, alert, complete, event, heartbeat, stats
+
+BEATS = [event(heartbeat(role.name), 0) for role in ROLES]
+
+
+def of(name: str, **changes):
+    return stats(container=reference(name, name, "", {}), **changes)
+
+
+def look(beats=(), containers=(), history=(), after=1.0):
+    return picture(beats, [event(each) for each in containers], history, NOW + after)
+
+
+def test_nothing_running_is_said_with_what_to_do():
+    shown = look()
+    assert not shown.running
+    assert headline(shown) == "HemoStat is not running: start it with: hemostat all"
+
+
+def test_all_is_well():
+    shown = look(BEATS, [of("web")])
+    assert headline(shown) == "0 open incidents, 1 container, 4 roles running"
+    assert not any(row.fault for table in tables(shown) for row in table.rows)
+
+
+def test_missing_and_stale_and_troubled_roles_come_first():
+    beats = [event(heartbeat("alert"), 0), event(heartbeat("analyzer"), -9), event(heartbeat("monitor"), 0)]
+    beats.append(event(heartbeat("monitor", instance="h-2", trouble="no engine"), 0))
+    shown = look(beats)
+    roles = tables(shown)[1].rows
+    assert [row.cells[:2] for row in roles] == [
+        ("responder", "not running"),
+        ("analyzer", "STALE 10 s"),
+        ("monitor", "running"),
+        ("alert", "running"),
+        ("monitor", "running"),
+    ]
+    assert [row.fault for row in roles] == [True, True, True, False, False]
+    assert roles[2].cells[-1] == "no engine"
+    assert headline(shown).endswith("not running: responder")
+
+
+def test_containers_in_trouble_come_first():
+    containers = [
+        of("a"),
+        of("c", state=State(status="running", health="unhealthy")),
+        of("d"),
+        of("web"),
+    ]
+    shown = look(BEATS, containers, [event(alert())])
+    assert [(each.name, each.fault) for each in shown.containers] == [
+        ("c", True),
+        ("web", True),
+        ("a", False),
+        ("d", False),
+    ]
+    assert [row.cells[1::3] for row in tables(shown)[2].rows[:2]] == [
+        ("running (unhealthy)", ""),
+        ("running (healthy)", "exited"),
+    ]
+
+
+def test_only_open_incidents_are_shown_newest_first():
+    refused = complete(outcome=Outcome.REFUSED, reason=Reason.BUDGET_SPENT)
+    history = [
+        event(alert(kind=Kind.OOM), 0, incident="old"),
+        event(complete(kind=Kind.OOM), 2, incident="old"),
+        event(alert(since=NOW + 10), 10, incident="a"),
+        event(alert(since=NOW + 20, kind=Kind.UNHEALTHY), 20, incident="b"),
+        event(refused, 21, incident="a"),
+    ]
+    shown = look(BEATS, [], history, after=80)
+    assert [row.cells for row in tables(shown)[0].rows] == [
+        ("web", "unhealthy", "open", "1 min", "unhealthy: exit code 1"),
+        ("web", "exited", "refused", "1 min 10 s", "restart refused: budget_spent"),
+    ]
+
+
+def test_numbers_have_units_and_limits():
+    limited = of("web", cpu=50.0, cpu_limit=0.5, memory=1024**2, memory_limit=4 * 1024**2)
+    [row] = tables(look(BEATS, [limited]))[2].rows
+    assert row.cells[2:4] == ("50.0 % of 50 %", "1.0 MiB of 4.0 MiB")
+    [row] = tables(look(BEATS, [of("web", cpu=None, memory=None)]))[2].rows
+    assert row.cells[2:4] == ("-", "-")
+
+
+def test_containers_of_several_hosts_are_told_apart():
+    beside = [event(of("web"), host="a"), event(of("web"), host="b")]
+    shown = picture(BEATS, beside, [], NOW)
+    assert [row.cells[0] for row in tables(shown)[2].rows] == ["a/web", "b/web"]
+
+
+def test_plain_tables_are_aligned_and_harmless():
+    table = Table("Things", ("name", "state"), [Row(("a\x1bb", "up")), Row(("longer name", "down"))])
+    assert plain(table) == ["THINGS", "name         state", r"a\x1bb       up", "longer name  down"]
+
+
+@pytest.mark.redis
+def test_json_tells_everything(hemostat, bus):
+    bus.show([*BEATS, event(stats())], ttl=30)
+    bus.publish([event(alert())])
+    result = hemostat("status", "--json")
+    told = result.json
+    assert (result.code, result.err) == (0, "")
+    assert told["running"] is True
+    assert told["missing"] == []
+    assert sorted(role["role"] for role in told["roles"]) == sorted(role.name for role in ROLES)
+    assert [each["name"] for each in told["containers"]] == ["web"]
+    assert [(each["container"], each["status"]) for each in told["incidents"]] == [("web", "open")]
+
+
+@pytest.mark.redis
+def test_text_is_plain_in_a_pipe(hemostat, bus):
+    bus.show([*BEATS, event(stats())], ttl=30)
+    code, out, _ = hemostat("status")
+    assert code == 0
+    assert "\x1b" not in out
+    assert "web        running (healthy)  12.5 %  64.0 MiB" in out
+
+
+@pytest.mark.redis
+def test_a_redis_without_roles_is_no_failure(hemostat, bus):
+    code, out, _ = hemostat("status")
+    assert (code, out) == (0, "HemoStat is not running: start it with: hemostat all\n")
+
+
+def test_json_without_redis_is_still_json(hemostat, tmp_path):
+    code, out, err = hemostat("status", "--json", "--set", f"redis.url=unix://{tmp_path}/none.sock")
+    assert code == 3
+    assert '"running": false' in out
+    assert err.startswith("hemostat: Redis at ")

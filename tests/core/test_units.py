@@ -1,0 +1,93 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.units import duration, show_duration, show_size, size
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("10", 10),
+        ("0", 0),
+        ("2.5", 2.5),
+        ("10s", 10),
+        ("250ms", 0.25),
+        ("5m", 300),
+        ("1h30m", 5400),
+        ("1h 30m", 5400),
+        ("2d", 172_800),
+        ("1H", 3600),
+        (" 3s ", 3),
+    ],
+)
+def test_durations_as_people_write_them(text, seconds):
+    assert duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "10 parsecs", "-1", "-1s", "inf", "nan", "1h30", "s"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ValueError, match="is not a duration"):
+        duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("1048576", 1024**2),
+        ("64m", 64 * 1024**2),
+        ("64MiB", 64 * 1024**2),
+        ("100MB", 100_000_000),
+        ("1.5GiB", 1536 * 1024**2),
+        ("10 gb", 10_000_000_000),
+        ("3T", 3 * 1024**4),
+        ("512b", 512),
+        ("0", 0),
+    ],
+)
+def test_sizes_as_people_write_them(text, count):
+    assert size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "big", "64q", "-1", "1e3", "1..5m"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ValueError, match="is not a size"):
+        size(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 ms"),
+        (0.34, "340 ms"),
+        (0.9996, "1 s"),
+        (3.1, "3.1 s"),
+        (10, "10 s"),
+        (59.96, "1 min"),
+        (60, "1 min"),
+        (252, "4 min 12 s"),
+        (3600, "1 h"),
+        (3900, "1 h 5 min"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_durations_are_shown_in_at_most_two_units(seconds, text):
+    assert show_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (512, "512 B"), (1024, "1.0 KiB"), (66_479_718, "63.4 MiB"), (1024**5, "1024.0 TiB")],
+)
+def test_sizes_are_shown_in_binary_units(count, text):
+    assert show_size(count) == text
+
+
+@given(st.floats(min_value=0, max_value=1e9))
+def test_every_duration_can_be_shown(seconds):
+    assert show_duration(seconds).split()[-1] in {"ms", "s", "min", "h", "d"}
+
+
+@given(st.integers(min_value=0, max_value=1024**4))
+def test_whole_bytes_are_read_back(count):
+    assert size(str(count)) == count

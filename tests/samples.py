@@ -1,0 +1,91 @@
+"""One event of every type, telling of one incident: a container that died and was healed."""
+
+from typing import Any
+
+import msgspec
+
+from hemostat.events import (
+    Action,
+    Container,
+    ContainerStats,
+    Diagnosis,
+    Event,
+    Evidence,
+    FalseAlarm,
+    HealthAlert,
+    Heartbeat,
+    Kind,
+    Outcome,
+    Payload,
+    Phase,
+    Reason,
+    RemediationComplete,
+    RemediationNeeded,
+    Severity,
+    State,
+)
+
+NOW = 1_795_480_000.0
+WEB = Container(id="c1", name="web", image="busybox", labels={"hemostat.cpu": "90"})
+DIAGNOSIS = Diagnosis(cause="crash", confidence=0.9, reasons=("exit code 1", "nobody asked for it"))
+RUNNING = State(status="running", health="healthy", started_at=NOW)
+
+
+def alert(**changes: Any) -> HealthAlert:
+    plain = HealthAlert(
+        container=WEB,
+        kind=Kind.EXITED,
+        severity=Severity.CRITICAL,
+        since=NOW,
+        evidence=(Evidence("exit_code", 1.0),),
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def needed(**changes: Any) -> RemediationNeeded:
+    plain = RemediationNeeded(alert=alert(), action=Action.RESTART, diagnosis=DIAGNOSIS)
+    return msgspec.structs.replace(plain, **changes)
+
+
+def complete(**changes: Any) -> RemediationComplete:
+    plain = RemediationComplete(
+        container=WEB,
+        kind=Kind.EXITED,
+        action=Action.RESTART,
+        outcome=Outcome.HEALED,
+        reason=Reason.VERIFIED,
+        diagnosis=DIAGNOSIS,
+        before=State(status="exited", exit_code=1),
+        after=RUNNING,
+        durations={"act": 0.3, "verify": 2.0, "total": 3.1},
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def stats(**changes: Any) -> ContainerStats:
+    plain = ContainerStats(container=WEB, state=RUNNING, cpu=12.5, memory=64 * 1024**2)
+    return msgspec.structs.replace(plain, **changes)
+
+
+def heartbeat(role: str = "monitor", **changes: Any) -> Heartbeat:
+    plain = Heartbeat(role=role, instance="h-1", pid=1, started=NOW, every=2.0)
+    return msgspec.structs.replace(plain, **changes)
+
+
+def event(data: Payload, at: float = 0.0, *, incident: str | None = "i1", host: str = "h") -> Event:
+    """Wrap the data, `at` seconds after NOW. Screens' events belong to no incident."""
+    if isinstance(data, ContainerStats | Heartbeat):
+        incident = None
+    source = f"{data.role}@{data.instance}" if isinstance(data, Heartbeat) else "role@h-1"
+    return Event.make(data, time=NOW + at, host=host, source=source, incident=incident)
+
+
+CLEARED = alert(phase=Phase.CLEARED)
+ALL = (
+    event(alert()),
+    event(needed(), 0.1),
+    event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 0.2),
+    event(complete(), 3.0),
+    event(stats(), 4.0),
+    event(heartbeat(), 5.0),
+)

@@ -1,0 +1,161 @@
+"""One tree of settings: what wins, what is refused, and how a person is told."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import hemostat
+from hemostat import config
+from hemostat.config import FIELDS, Settings, load, shown, variable
+from hemostat.errors import ConfigError
+
+EXAMPLE = Path(hemostat.__file__).parents[1] / "hemostat.toml.example"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "hemostat.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def read(path=None, environ=(), **flags):
+    changes = {key.replace("__", "."): value for key, value in flags.items()}
+    return load(path, flags=changes, environ=dict(environ), search=[])
+
+
+def test_without_anything_the_defaults_hold():
+    loaded = read()
+    assert loaded.settings == Settings()
+    assert set(loaded.origins.values()) == {"default"}
+    assert loaded.path is None
+
+
+def test_flags_win_over_environment_over_file_over_defaults(write):
+    path = write("[responder]\nbudget = 5\nconcurrency = 6\ncooldown = '2h'\n")
+    environ = {"HEMOSTAT_RESPONDER_BUDGET": "7", "HEMOSTAT_RESPONDER_CONCURRENCY": "8"}
+    loaded = read(path, environ, responder__budget="9")
+    limits = loaded.settings.responder
+    assert (limits.budget, limits.concurrency, limits.cooldown, limits.expire) == (9, 8, 7200.0, 900.0)
+    assert loaded.origins["responder.budget"] == "flag"
+    assert loaded.origins["responder.concurrency"] == "environment HEMOSTAT_RESPONDER_CONCURRENCY"
+    assert loaded.origins["responder.cooldown"] == f"file {path}"
+    assert loaded.origins["responder.expire"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("monitor.window", "1m30s", 90.0),
+        ("monitor.cpu", "97.5", 97.5),
+        ("monitor.disk", "1GiB", 1024**3),
+        ("responder.budget", "0", 0),
+        ("responder.mode", "dry-run", "dry-run"),
+        ("responder.actions", "restart, scale", ("restart", "scale")),
+        ("responder.protect", "", ()),
+    ],
+)
+def test_text_is_read_alike_from_flags_and_environment(key, text, value):
+    from_flag = load(flags={key: text}, environ={}, search=[]).settings
+    from_environ = load(environ={variable(key): text}, search=[]).settings
+    table, name = key.split(".")
+    assert getattr(getattr(from_flag, table), name) == value
+    assert from_flag == from_environ
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[monitr]\ncpu = 1", "unknown key monitr.cpu: did you mean monitor.cpu?"),
+        ("cpu = 1", "unknown key cpu"),
+        ("[monitor]\ncpu = 'much'", "monitor.cpu: Expected `float`"),
+        ("[monitor]\nwindow = '10 parsecs'", "monitor.window: '10 parsecs' is not a duration"),
+        ("[responder]\nmode = 'yolo'", "responder.mode: Invalid enum value 'yolo'"),
+        ("[responder]\nbudget = -1", "responder.budget: Expected `int` >= 0"),
+        ("monitor = 3", "unknown key monitor"),
+        ("[monitor", "is not TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_key(write, text, message):
+    path = write(text)
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_an_unknown_variable_is_named_with_the_nearest():
+    with pytest.raises(
+        ConfigError, match=r"HEMOSTAT_MONITOR_CPUS is no setting: did you mean HEMOSTAT_MONITOR_"
+    ):
+        read(environ={"HEMOSTAT_MONITOR_CPUS": "3"})
+
+
+def test_an_unknown_flag_is_named_with_the_nearest():
+    with pytest.raises(ConfigError, match=r"monitor\.cpus is no setting: did you mean monitor\.cpu"):
+        load(flags={"monitor.cpus": "3"}, environ={}, search=[])
+
+
+def test_a_file_that_is_asked_for_must_exist(tmp_path):
+    with pytest.raises(ConfigError, match="no configuration file"):
+        read(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="no configuration file"):
+        read(environ={"HEMOSTAT_CONFIG": str(tmp_path / "none.toml")})
+
+
+def test_the_first_file_that_is_there_is_read(write, tmp_path):
+    path = write("host = 'here'")
+    loaded = load(environ={}, search=[tmp_path / "none.toml", path])
+    assert (loaded.settings.host, loaded.path) == ("here", path)
+
+
+def test_secrets_are_masked_where_settings_are_shown():
+    settings = read(
+        environ={
+            "HEMOSTAT_ALERT_SLACK_WEBHOOK": "https://hooks.example/T0/secret",
+            "HEMOSTAT_REDIS_URL": "redis://me:secret@db:6379/0",
+        }
+    ).settings
+    told = shown(settings)
+    assert "secret" not in str(told)
+    assert told["redis.url"] == "redis://me:********@db:6379/0"
+
+
+def test_a_secret_is_the_first_line_of_its_file(tmp_path):
+    file = tmp_path / "webhook"
+    file.write_text("https://hooks.example/x\nsecond line\n")
+    settings = read(alert__slack_webhook_file=str(file)).settings
+    assert settings.slack_url == "https://hooks.example/x"
+
+
+def test_a_missing_file_of_a_secret_is_named_with_its_key(tmp_path):
+    settings = read(redis__password_file=str(tmp_path / "none")).settings
+    with pytest.raises(ConfigError, match=r"redis\.password_file: .* cannot be read"):
+        _ = settings.redis_password
+
+
+def test_the_example_says_the_defaults():
+    assert load(EXAMPLE, environ={}).settings == Settings()
+
+
+def test_the_example_lacks_no_setting():
+    origins = load(EXAMPLE, environ={}).origins
+    assert {key for key, origin in origins.items() if origin == "default"} == set()
+
+
+def test_the_example_explains_every_setting():
+    """Each key has a comment above it, its own or the one it shares with the key before."""
+    lines = EXAMPLE.read_text("utf-8").splitlines()
+    keys = [number for number, line in enumerate(lines) if re.match(r"[a-z_]+ = ", line)]
+    assert len(keys) == len(FIELDS)
+    for number in keys:
+        assert lines[number - 1].startswith("#") or number - 1 in keys, lines[number]
+
+
+def test_every_setting_has_a_variable_of_its_own():
+    assert len({variable(key) for key in FIELDS}) == len(FIELDS)
+    assert config.OWN_VARIABLES.isdisjoint(map(variable, FIELDS))

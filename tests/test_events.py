@@ -1,0 +1,97 @@
+"""What travels between the roles: it survives the way, and what is no event is refused."""
+
+import json
+
+import jsonschema
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.errors import DecodeError
+from hemostat.events import DURABLE, MAX_BYTES, TYPES, decode, encode, incident_id, schema
+from tests import samples
+
+
+def changed(**fields) -> bytes:
+    return json.dumps({**json.loads(encode(samples.ALL[0])), **fields}).encode()
+
+
+def test_there_is_a_sample_of_every_type():
+    assert [event.type for event in samples.ALL] == list(TYPES)
+    assert set(DURABLE) < set(TYPES)
+
+
+@pytest.mark.parametrize("event", samples.ALL, ids=lambda event: event.type)
+def test_an_event_comes_back_as_it_was(event):
+    assert decode(encode(event)) == event
+
+
+@pytest.mark.parametrize("event", samples.ALL, ids=lambda event: event.type)
+def test_an_event_satisfies_the_schema(event):
+    jsonschema.Draft202012Validator(schema()).validate(json.loads(encode(event)))
+
+
+def test_the_schema_is_valid_and_refuses_what_is_no_event():
+    jsonschema.Draft202012Validator.check_schema(schema())
+    validator = jsonschema.Draft202012Validator(schema())
+    assert not validator.is_valid(json.loads(changed(type="gossip")))
+    assert not validator.is_valid(json.loads(changed(data={"kind": "exited"})))
+
+
+def test_fields_of_a_newer_sender_are_passed_over():
+    data = {**json.loads(encode(samples.ALL[0]))["data"], "mood": "grim"}
+    assert decode(changed(weather="rain", data=data)) == samples.ALL[0]
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"", "not an event"),
+        (b"\xff\xfe", "not an event"),
+        (b"[]", "not an event"),
+        (b"[" * 100_000, "not an event"),
+        (changed(version=2), "version 2 is not 1"),
+        (changed(type="gossip"), "type 'gossip' is unknown"),
+        (changed(time="noon"), "not an event"),
+        (changed(data={}), "not an event"),
+        (b" " * (MAX_BYTES + 1), "larger than"),
+    ],
+)
+def test_what_is_no_event_is_refused(raw, message):
+    with pytest.raises(DecodeError, match=message):
+        decode(raw)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_are_an_event_or_a_decode_error(raw):
+    try:
+        decode(raw)
+    except DecodeError as error:
+        assert str(error)  # noqa: PT017 - either outcome is right, another exception is not
+
+
+def test_the_same_event_has_the_same_id_and_ids_sort_by_time():
+    first, again, later = samples.event(samples.alert()), samples.event(samples.alert()), samples.ALL[3]
+    assert first.id == again.id
+    assert first.id < later.id
+    assert samples.event(samples.alert(occurrence=2)).id != first.id
+
+
+def test_an_incident_is_named_alike_by_whoever_sees_it():
+    named = incident_id("h", "c1", samples.alert().kind, samples.NOW)
+    assert named == incident_id("h", "c1", samples.alert().kind, samples.NOW)
+    assert named != incident_id("other", "c1", samples.alert().kind, samples.NOW)
+
+
+def test_evidence_is_found_by_name():
+    alert = samples.alert()
+    assert alert.fact("exit_code") == 1.0
+    assert alert.fact("cpu") is None
+    assert alert.number("cpu", 7.0) == 7.0
+
+
+def test_events_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        samples.ALL[0].host = "elsewhere"
+    assert msgspec.structs.replace(samples.ALL[0], host="elsewhere") != samples.ALL[0]

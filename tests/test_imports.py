@@ -1,0 +1,63 @@
+"""What a process carries: nobody waits, or pays memory, for a library that is not used."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+VENDORS = ("docker", "redis", "textual", "rich", "requests", "anthropic", "openai", "platformdirs")
+
+
+def loaded(code: str) -> set[str]:
+    """The top-level modules that are loaded once `code` has run."""
+    report = "\nimport sys; print('\\n'.join(sorted(sys.modules)), file=sys.stderr)"
+    result = subprocess.run(
+        [sys.executable, "-c", code + report],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    return set(result.stderr.split())
+
+
+def command(*arguments: str) -> str:
+    return f"from hemostat.cli.run import run\nassert run({list(arguments)}) == 0"
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ()])
+def test_help_imports_only_what_it_prints(arguments):
+    modules = loaded(command(*arguments))
+    assert modules.isdisjoint({*VENDORS, "msgspec", "asyncio", "difflib", "dataclasses"})
+    assert not any(
+        name.startswith(("hemostat.adapters", "hemostat.config", "hemostat.core")) for name in modules
+    )
+
+
+@pytest.mark.parametrize("name", ["monitor", "respond", "all", "tui", "status", "events", "doctor", "config"])
+def test_help_of_a_command_imports_no_vendor(name):
+    assert loaded(command(name, "--help")).isdisjoint(set(VENDORS) - {"platformdirs"})
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "hemostat.agents.monitor",
+        "hemostat.agents.analyzer",
+        "hemostat.agents.responder",
+        "hemostat.agents.alert",
+        "hemostat.runner",
+        "hemostat.watcher",
+        "hemostat.app",
+        "hemostat.config",
+    ],
+)
+def test_roles_and_their_composition_import_no_vendor(module):
+    assert loaded(f"import {module}").isdisjoint(VENDORS)
+
+
+def test_the_bus_brings_neither_docker_nor_a_screen():
+    """The analyzer's process holds Redis and nothing else from outside."""
+    modules = loaded("import hemostat.app, hemostat.adapters.redis, hemostat.agents.analyzer")
+    assert modules.isdisjoint(set(VENDORS) - {"redis", "requests"} | {"docker"})
