@@ -68,7 +68,7 @@ def run_role(role: Role, given: Globals, instance: str) -> int:
 def command(role: Role) -> click.Command:
     @click.command(role.command, help=role.does)
     @click.option("--instance", default=instance_name, hidden=True)
-    @click.option("--parent", type=int, hidden=True, help="Process whose end is this one's too.")
+    @click.option("--parent", type=int, hidden=True, help="End with this process, however it ends.")
     @click.pass_obj
     def run(given: Globals, instance: str, parent: int | None) -> int:
         if parent is not None:

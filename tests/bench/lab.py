@@ -47,9 +47,11 @@ class Lab:
 
 @contextmanager
 def lab() -> Iterator[Lab]:
-    from hemostat.adapters.docker_engine import DockerWorkshop
+    from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
 
-    DockerWorkshop.connect().image(IMAGE, "/bin/busybox")
+    engine = DockerEngine.connect()
+    DockerWorkshop(engine).image(IMAGE, "/bin/busybox")
+    engine.close()
     made = Lab()
     try:
         yield made

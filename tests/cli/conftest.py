@@ -13,6 +13,7 @@ import pytest
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.redis.embedded import binary
 from hemostat.cli.run import run
+from tests.engine_fixtures import eventually
 
 
 class Result(NamedTuple):
@@ -81,4 +82,4 @@ def bus(environ):
     bus = RedisBus(connect(server.ensure()))
     yield bus
     bus.close()
-    assert server.shut_down_if_unused()
+    eventually(server.shut_down_if_unused)

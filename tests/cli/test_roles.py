@@ -12,6 +12,7 @@ from hemostat.cli.everything import child_command, interpreter
 from hemostat.cli.options import Globals
 from hemostat.cli.roles import Stop, stop_on_signals
 from hemostat.cli.root import hemostat as root
+from hemostat.topology import BY_NAME
 from tests.engine_fixtures import eventually
 
 
@@ -48,8 +49,9 @@ def test_children_are_given_what_their_parent_was():
     given.changes["responder.mode"] = "dry-run"
     command = child_command("respond", "h-1", given)
     assert command[0] == sys.executable
-    assert command[-4:] == ["--instance", "h-1", "--set", "responder.mode=dry-run"]
-    assert command[-7:-4] == ["-m", "hemostat", "respond"]
+    assert " ".join(command).endswith(
+        f"-m hemostat respond --instance h-1 --parent {os.getpid()} --set responder.mode=dry-run"
+    )
 
 
 def test_children_import_nothing_from_where_they_are_started(tmp_path, monkeypatch):
@@ -70,6 +72,23 @@ def test_a_role_ends_when_it_is_told_to(spawn, bus, number, code):
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (code, "")
     assert "role.stopped" in err
+
+
+def test_a_role_whose_supervisor_is_gone_does_not_begin(spawn):
+    process = spawn("analyze", "--parent", "1")
+    assert process.wait(20) == -signal.SIGTERM
+
+
+@pytest.mark.redis
+@pytest.mark.docker
+def test_all_roles_run_under_one_command(spawn, bus):
+    process = spawn("all", "--set", "monitor.only=hemostat.test=none", "-q")
+    eventually(lambda: {beat.data.role for beat in bus.last("heartbeat")} == set(BY_NAME))
+    second = spawn("all")
+    assert "already running" in second.communicate(timeout=20)[1]
+    assert second.returncode == 2
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
 
 
 def test_a_role_that_cannot_begin_says_why_in_one_line(hemostat, tmp_path):

