@@ -7,17 +7,18 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hemostat import topology
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.errors import BusUnreachableError
-from hemostat.ports import Bus, Clock, Engine, Notifier, Sampler
+from hemostat.ports import Bus, Clock, Engine, Ledger, Notifier, Sampler, Store
 from hemostat.runner import Pulse, Runner, Step
 
 if TYPE_CHECKING:
+    from hemostat.adapters.memory_engine import MemoryEngine
     from hemostat.adapters.redis import Client
 
 ANALYSES: Final = 4
@@ -46,21 +47,94 @@ class FirstOf:
         return self._second.received(container) if received is None else received
 
 
-class Place:
-    """What every role of one process shares: who it is, its clock, its bus."""
+class Parts(Protocol):
+    """Where the roles of a process get what they work with."""
 
-    def __init__(self, role: topology.Role, settings: Settings, instance: str, stop: threading.Event) -> None:
+    @property
+    def bus(self) -> Bus: ...
+
+    def engine(self) -> tuple[Engine, Sampler]: ...
+
+    def ledger(self) -> Ledger: ...
+
+    def store(self) -> Store: ...
+
+    def close(self) -> None: ...
+
+
+class RealParts:
+    """Redis and Docker, as configured."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._redis = _redis(settings, start=True)
+        self.bus = _bus(self._redis)
+
+    def engine(self) -> tuple[Engine, Sampler]:
+        """Sampling is by cgroup files where this host has them, by the engine's stats elsewhere."""
+        from hemostat.adapters.cgroups import CgroupSampler
+        from hemostat.adapters.docker_engine import DockerEngine
+        from hemostat.adapters.docker_stats import StatsSampler
+
+        settings = self._settings
+        engine = DockerEngine.connect(settings.engine.url or None, label=settings.monitor.only)
+        return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats))
+
+    def ledger(self) -> Ledger:
+        from hemostat.adapters.redis import RedisLedger
+
+        return RedisLedger(self._redis)
+
+    def store(self) -> Store:
+        from hemostat.adapters.redis import RedisStore
+
+        return RedisStore(self._redis)
+
+    def close(self) -> None:
+        self.bus.close()
+        turn_off(self._settings)
+
+
+class SimulatedParts:
+    """Everything in memory, for all roles in one process."""
+
+    def __init__(self, engine: "MemoryEngine") -> None:
+        from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger, MemoryStore
+
+        self._engine = engine
+        self._ledger = MemoryLedger()
+        self._store = MemoryStore()
+        self.bus = MemoryBus(engine.clock)
+
+    def engine(self) -> tuple[Engine, Sampler]:
+        return self._engine, self._engine
+
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    def store(self) -> Store:
+        return self._store
+
+    def close(self) -> None:
+        """Shared: whoever made it lets go of it."""
+
+
+class Place:
+    """One role in its process: who it is, its clock, its parts."""
+
+    def __init__(
+        self, role: topology.Role, settings: Settings, parts: Parts, instance: str, stop: threading.Event
+    ) -> None:
         self.role = role
         self.settings = settings
+        self.parts = parts
         self.instance = instance
         self.source = f"{role.name}@{instance}"
         self.stop = stop
         self.clock: Clock = SystemClock(stop)
-        self.redis = _redis(settings, start=True)
-        self.bus = _bus(self.redis)
         self.pulse = Pulse(
             role.name,
-            bus=self.bus,
+            bus=parts.bus,
             clock=self.clock,
             host=settings.host_name,
             instance=instance,
@@ -72,7 +146,7 @@ class Place:
             self.role,
             step,
             group=self.role.group(self.settings.host_name),
-            bus=self.bus,
+            bus=self.parts.bus,
             clock=self.clock,
             pulse=self.pulse,
             consumer=self.instance,
@@ -95,24 +169,16 @@ def open_engine(settings: Settings) -> Engine:
     return DockerEngine.connect(settings.engine.url or None)
 
 
-def _engine_and_sampler(settings: Settings) -> tuple[Engine, Sampler]:
-    """Sampling is by cgroup files where this host has them, by the engine's stats elsewhere."""
-    from hemostat.adapters.cgroups import CgroupSampler
-    from hemostat.adapters.docker_engine import DockerEngine
-    from hemostat.adapters.docker_stats import StatsSampler
-
-    engine = DockerEngine.connect(settings.engine.url or None, label=settings.monitor.only)
-    return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats))
-
-
-def run_role(name: str, settings: Settings, *, instance: str, stop: threading.Event) -> None:
-    """Run one role until `stop` is set. Raises HemoStatError where it cannot begin."""
-    place = Place(topology.BY_NAME[name], settings, instance, stop)
+def run_role(
+    name: str, settings: Settings, *, instance: str, stop: threading.Event, parts: Parts | None = None
+) -> None:
+    """Run one role until `stop` is set, on the real parts if no others are given. Raises HemoStatError
+    where it cannot begin."""
+    parts = RealParts(settings) if parts is None else parts
     try:
-        _RUN[name](place)
+        _RUN[name](Place(topology.BY_NAME[name], settings, parts, instance, stop))
     finally:
-        place.bus.close()
-        turn_off(settings)
+        parts.close()
 
 
 def turn_off(settings: Settings) -> None:
@@ -127,7 +193,7 @@ def _monitor(place: Place) -> None:
     from hemostat.watcher import Watcher
 
     settings = place.settings
-    engine, sampler = _engine_and_sampler(settings)
+    engine, sampler = place.parts.engine()
     monitor = Monitor(
         engine,
         sampler,
@@ -140,7 +206,7 @@ def _monitor(place: Place) -> None:
         monitor,
         engine=engine,
         sampler=sampler,
-        bus=place.bus,
+        bus=place.parts.bus,
         clock=place.clock,
         pulse=place.pulse,
         memo_key=f"monitor:{settings.host_name}",
@@ -157,15 +223,14 @@ def _analyzer(place: Place) -> None:
 
 
 def _responder(place: Place) -> None:
-    from hemostat.adapters.redis import RedisLedger
     from hemostat.agents.responder import Responder
 
     settings = place.settings
-    engine, sampler = _engine_and_sampler(settings)
+    engine, sampler = place.parts.engine()
     responder = Responder(
         engine,
         sampler,
-        RedisLedger(place.redis),
+        place.parts.ledger(),
         place.clock,
         settings.responder,
         host=settings.host_name,
@@ -177,11 +242,9 @@ def _responder(place: Place) -> None:
 
 
 def _alert(place: Place) -> None:
-    from hemostat.adapters.redis import RedisStore
     from hemostat.agents.alert import Alert
 
-    store = RedisStore(place.redis)
-    place.consume(Alert(store, _notifiers(place.settings), place.clock).step, workers=1)
+    place.consume(Alert(place.parts.store(), _notifiers(place.settings), place.clock).step, workers=1)
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:

@@ -146,7 +146,8 @@ class EmbeddedRedis:
     def _locked(self) -> Iterator[None]:
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._socket.parent != self._directory:
+                _make_own(self._socket.parent)
             lock = (self._directory / "redis.lock").open("w")
         except OSError as error:
             raise BusError(

@@ -1,0 +1,107 @@
+"""`hemostat demo`: break a container of its own and watch it heal."""
+
+import difflib
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from hemostat import errors
+from hemostat.cli.everything import child_command
+from hemostat.cli.options import Globals
+from hemostat.cli.roles import Stop, stop_on_signals
+from hemostat.cli.tables import Row, Table, show
+from hemostat.cli.timeline import Timeline
+from hemostat.errors import EngineUnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from hemostat.config import Settings
+    from hemostat.demo import Scenario, Stage
+
+
+@click.command()
+@click.argument("name", default="list")
+@click.option("--simulate", is_flag=True, help="On an engine in memory: no Docker is needed.")
+@click.pass_obj
+def demo(given: Globals, name: str, simulate: bool) -> int:
+    """Play scenario NAME: break a container of its own and watch it heal. `list` names them all.
+
+    It uses the roles that are running, else starts its own for the time. It touches no container but the one
+    it makes, and removes it. Exit code 0 if the engine says that all is as expected, else 1.
+    """
+    from hemostat.demo import SCENARIOS
+    from hemostat.ports import Interrupted
+
+    if name == "list":
+        _list(given)
+        return errors.OK
+    if name not in SCENARIOS:
+        near = difflib.get_close_matches(name, SCENARIOS, n=1, cutoff=0.4)
+        raise UsageError(
+            f"no such demo {name!r}", hint=f"did you mean {near[0]}?" if near else "see: hemostat demo list"
+        )
+    given.verbosity = given.verbosity or -1
+    given.start_logging()
+    with stop_on_signals() as stop:
+        try:
+            return _play(given, SCENARIOS[name], stop, simulate=simulate)
+        except Interrupted:
+            return stop.exit_code
+
+
+def _list(given: Globals) -> None:
+    from hemostat.demo import SCENARIOS
+
+    if given.json:
+        rows = [
+            {"scenario": each.name, "breaks": each.breaks, "heals": each.heals, "expected": each.expected}
+            for each in SCENARIOS.values()
+        ]
+        click.echo(json.dumps(rows))
+        return
+    scenarios = [Row((each.name, each.breaks, each.heals)) for each in SCENARIOS.values()]
+    show(Table("Demos", ("hemostat demo", "what breaks", "what is expected"), scenarios))
+
+
+def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -> int:
+    from hemostat.demo import play
+
+    settings = given.settings()
+    run = secrets.token_hex(4)
+    with (
+        Timeline(scenario, simulated=simulate, quiet=given.json) as timeline,
+        _stage(settings, stop, run, simulate) as stage,
+    ):
+        timeline.begin(borrowed=stage.borrowed)
+        budget = settings.responder.budget if stage.borrowed else type(settings.responder)().budget
+        result = play(scenario, stage, run=run, budget=budget, show=timeline.show)
+        timeline.end(result)
+    if given.json:
+        click.echo(json.dumps(result.told()))
+    return errors.OK if result.passed else errors.FAILURE
+
+
+@contextmanager
+def _stage(settings: "Settings", stop: Stop, run: str, simulate: bool) -> Iterator["Stage"]:
+    from hemostat import demo as stages
+
+    if simulate:
+        with stages.simulated_stage(settings, stop.event) as stage:
+            yield stage
+        return
+
+    def command(name: str, instance: str) -> list[str]:
+        return child_command(name, instance, Globals())
+
+    try:
+        with stages.running_stage(settings, stop.event) as running:
+            if running is not None:
+                yield running
+                return
+        with stages.own_stage(settings, stop.event, command, run) as stage:
+            yield stage
+    except EngineUnreachableError as error:
+        raise EngineUnreachableError(error.message, hint=f"{error.hint}, or add --simulate") from None

@@ -1,0 +1,106 @@
+"""A demo's timeline: redrawn in place on a terminal, a line a step elsewhere."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from hemostat.cli.terminal import clean, console, interactive
+from hemostat.core.units import show_duration
+
+if TYPE_CHECKING:
+    from hemostat.demo import Report, Scenario, Step
+
+COLOURS = {"fault": "red", "died": "red", "unhealthy": "red", "failed": "red", "verified": "green"}
+
+
+class Timeline:
+    """Used as a context. `quiet`: say nothing at all."""
+
+    def __init__(self, scenario: "Scenario", *, simulated: bool, quiet: bool) -> None:
+        self._scenario = scenario
+        self._quiet = quiet
+        self._mark = "SIMULATED " if simulated else ""
+        self._told: set[tuple[str, float]] = set()
+        self._live: Any = None
+        if interactive() and not quiet:
+            from rich.live import Live
+
+            self._live = Live(console=console(), refresh_per_second=8, get_renderable=self._draw)
+        self._steps: Sequence[Step] = ()
+        self._doing = "getting ready"
+
+    def __enter__(self) -> Self:
+        self._say(f"demo {self._scenario.name}: {self._scenario.breaks}")
+        self._say(f"expected: {self._scenario.heals}")
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def begin(self, *, borrowed: bool) -> None:
+        self._doing = "watching"
+        roles = "the roles that are running" if borrowed else "roles of its own"
+        self._say(f"by {roles}, on {'an engine in memory' if self._mark else 'a real container'}")
+
+    def show(self, steps: "Sequence[Step]") -> None:
+        self._steps = steps
+        if self._live:
+            return
+        for step in steps:
+            if (step.name, step.t) not in self._told:
+                self._told.add((step.name, step.t))
+                self._say(f"{step.t:7.3f} s  {step.name:<9}  {step.text}")
+
+    def end(self, report: "Report") -> None:
+        self.show(report.steps)
+        self._doing = ""
+        self._stop()
+        verdict = "PASSED" if report.passed else "FAILED"
+        healed = "" if report.healed_s is None else f", healed after {show_duration(report.healed_s)}"
+        self._say(f"{verdict}{healed}: the engine says: {_facts(report.observed)}")
+        if not report.passed:
+            self._say(f"expected was: {_facts(report.expected)}")
+
+    def _stop(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _say(self, text: str) -> None:
+        if self._quiet:
+            return
+        where = self._live.console.print if self._live else None
+        if where is None:
+            click.echo(clean(self._mark + text))
+        else:
+            where(clean(self._mark + text), markup=False)
+
+    def _draw(self) -> Any:
+        from rich.console import Group
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True, style="dim")
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        before = 0.0
+        for step in self._steps:
+            name = Text(step.name, style=COLOURS.get(step.name, "cyan"))
+            apart = f"+{step.t - before:.3f}" if step.t != before else ""
+            table.add_row(f"{self._mark}{step.t:.3f} s", apart, name, Text(clean(step.text)))
+            before = step.t
+        rest = [Spinner("dots", Text(f"{self._mark}{self._doing}", style="dim"))] if self._doing else []
+        return Group(table, *rest)
+
+
+def _facts(facts: dict[str, int | str | None]) -> str:
+    return ", ".join(f"{name} {'-' if value is None else value}" for name, value in facts.items())

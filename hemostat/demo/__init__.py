@@ -1,0 +1,18 @@
+"""Faults in real containers, and whether they healed by what the engine says. `hemostat demo`."""
+
+from hemostat.demo.play import play
+from hemostat.demo.report import Report, Step
+from hemostat.demo.scenarios import SCENARIOS, Scenario
+from hemostat.demo.stage import Stage, own_stage, running_stage, simulated_stage
+
+__all__ = [
+    "SCENARIOS",
+    "Report",
+    "Scenario",
+    "Stage",
+    "Step",
+    "own_stage",
+    "play",
+    "running_stage",
+    "simulated_stage",
+]

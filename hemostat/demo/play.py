@@ -1,0 +1,146 @@
+"""One scenario from the making of its container to the engine's verdict."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from hemostat.core.model import ContainerInfo, EngineEvent
+from hemostat.core.story import subject
+from hemostat.core.units import show_size, size
+from hemostat.demo.report import Facts, Report, Step, report, steps
+from hemostat.demo.scenarios import Scenario
+from hemostat.demo.stage import IMAGE, LABEL, OWNER, Stage, owner
+from hemostat.errors import EngineError, HemoStatError
+from hemostat.events import DURABLE, ContainerStats
+from hemostat.ports import ContainerSpec
+
+TICK: Final = 0.1
+READY_WITHIN: Final = 20.0
+OWN_PATIENCE: Final = 30.0
+"""Seconds after its window within which a fault must have been dealt with."""
+BORROWED_PATIENCE: Final = 180.0
+"""The same for roles as the user configured them: the back-off alone may be a minute."""
+PAST: Final = 100
+"""Events of each type that are looked through: no more can have come since the last look."""
+
+Show = Callable[[Sequence[Step]], None]
+
+
+def play(scenario: Scenario, stage: Stage, *, run: str, budget: int, show: Show) -> Report:
+    """Make the container, break it, wait for what comes of it, and ask the engine.
+
+    `run` names this demo's containers; `budget` is how many actions the responder has; `show` is handed the
+    timeline whenever time has passed. Raises HemoStatError where it cannot be played.
+    """
+    stage.sweep()
+    facts = Facts()
+    with _container(scenario, stage, run) as container:
+        _listen(stage, container, facts)
+        _await_ready(stage, container, has_health=scenario.health is not None)
+        for _ in range(budget + 1 if scenario.over_budget else 1):
+            _break(stage, container, scenario, facts)
+            if scenario.cured_by != "nothing":
+                _await_end(scenario, stage, container, facts, show)
+        _look_on(scenario.watch, stage, container, facts, show)
+        observed = _observe(scenario, stage, stage.engine.inspect(container), facts)
+        return report(scenario, facts, observed, simulated=stage.simulated)
+
+
+@contextmanager
+def _container(scenario: Scenario, stage: Stage, run: str) -> Iterator[str]:
+    name = f"hemostat-demo-{scenario.name}-{run}"
+    spec = ContainerSpec(
+        name=name,
+        image=IMAGE,
+        command=("sh", "-c", scenario.main),
+        labels={**scenario.labels, LABEL: run, OWNER: owner()},
+        memory=scenario.memory,
+        health=scenario.health,
+    )
+    try:
+        yield stage.workshop.run(spec)
+    finally:
+        stage.workshop.remove(name)
+
+
+def _listen(stage: Stage, container: str, facts: Facts) -> None:
+    """Note the engine's events about the container, until the engine is closed."""
+
+    def listen() -> None:
+        for event in stage.engine.events(stage.clock.now()):
+            if isinstance(event, EngineEvent) and event.container.id == container:
+                facts.engine.append(event)
+
+    threading.Thread(target=listen, name="demo-events", daemon=True).start()
+
+
+def _await_ready(stage: Stage, container: str, *, has_health: bool) -> None:
+    """Until it runs, passes its health check if it has one, and the monitor has measured it."""
+    deadline = stage.clock.now() + READY_WITHIN
+    while not (_measured(stage, container) and _well(stage.engine.inspect(container), has_health)):
+        if stage.clock.now() > deadline:
+            raise HemoStatError(
+                f"the monitor has not seen the demo's container within {READY_WITHIN:g} s",
+                hint="does a setting such as monitor.only keep it from looking? See: hemostat status",
+            )
+        stage.clock.sleep(TICK)
+
+
+def _measured(stage: Stage, container: str) -> bool:
+    stats = (event.data for event in stage.bus.last("container_stats"))
+    return any(
+        isinstance(each, ContainerStats) and each.container.id == container and each.cpu is not None
+        for each in stats
+    )
+
+
+def _well(info: ContainerInfo, has_health: bool) -> bool:
+    return info.running and (info.health == "healthy" or not has_health)
+
+
+def _break(stage: Stage, container: str, scenario: Scenario, facts: Facts) -> None:
+    facts.faults.append(stage.clock.now())
+    # The fault may end the very process that would answer.
+    with suppress(EngineError):
+        stage.engine.exec(container, ["sh", "-c", scenario.fault])
+
+
+def _await_end(scenario: Scenario, stage: Stage, container: str, facts: Facts, show: Show) -> None:
+    """Until HemoStat says that it has dealt with the latest fault, or the time is up."""
+    fault = facts.faults[-1]
+    patience = BORROWED_PATIENCE if stage.borrowed else OWN_PATIENCE
+    while not facts.ended(fault) and stage.clock.now() < fault + scenario.window + patience:
+        _look_on(TICK, stage, container, facts, show)
+
+
+def _look_on(seconds: float, stage: Stage, container: str, facts: Facts, show: Show) -> None:
+    end = stage.clock.now() + seconds
+    while stage.clock.now() < end:
+        stage.clock.sleep(TICK)
+        facts.bus[:] = [
+            event
+            for name in DURABLE
+            for event in stage.bus.recent(name, PAST)
+            if (about := subject(event)) and about[0].id == container
+        ]
+        show(steps(facts))
+
+
+def _observe(
+    scenario: Scenario, stage: Stage, info: ContainerInfo, facts: Facts
+) -> dict[str, int | str | None]:
+    """The facts that the scenario asks for, by the engine."""
+    known: dict[str, Callable[[], int | str | None]] = {
+        "restarts": lambda: len(facts.starts(facts.first)),
+        "status": lambda: info.status,
+        "health": lambda: info.health,
+        "disk": lambda: _disk(stage, info),
+        "alerts": lambda: len(facts.raised()),
+    }
+    return {name: known[name]() for name in scenario.expected}
+
+
+def _disk(stage: Stage, info: ContainerInfo) -> str:
+    used, threshold = stage.engine.writable_size(info.ref.id), size(info.ref.labels["hemostat.disk"])
+    return f"below {show_size(threshold)}" if used < threshold else show_size(used)

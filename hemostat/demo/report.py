@@ -1,0 +1,153 @@
+"""What happened, told in steps and judged by the engine. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.core.model import EngineEvent
+from hemostat.core.story import line
+from hemostat.core.units import show_duration
+from hemostat.demo.scenarios import Scenario
+from hemostat.events import (
+    Event,
+    FalseAlarm,
+    HealthAlert,
+    Outcome,
+    Phase,
+    RemediationComplete,
+    RemediationNeeded,
+)
+
+UNACTED: Final = {Outcome.REFUSED, Outcome.ESCALATED, Outcome.DRY_RUN, Outcome.EXPIRED}
+
+
+class Step(msgspec.Struct, frozen=True):
+    """`t` is seconds since the first fault."""
+
+    name: str
+    t: float
+    text: str = ""
+
+
+class Facts(msgspec.Struct, kw_only=True):
+    """What was heard since the container was made: `faults` are times (epoch seconds), `engine` the engine's
+    events about the container, `bus` HemoStat's."""
+
+    faults: list[float] = []
+    engine: list[EngineEvent] = []
+    bus: list[Event] = []
+
+    @property
+    def first(self) -> float:
+        return self.faults[0]
+
+    def starts(self, since: float) -> list[float]:
+        return self.times("start", since)
+
+    def times(self, action: str, since: float) -> list[float]:
+        return [event.time for event in self.engine if event.action == action and event.time >= since]
+
+    def raised(self) -> list[Event]:
+        return [
+            event
+            for event in self.bus
+            if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED
+        ]
+
+    def ended(self, since: float) -> list[Event]:
+        """What the responder, or the analyzer, said last about an alert."""
+        ends = RemediationComplete | FalseAlarm
+        return [event for event in self.bus if isinstance(event.data, ends) and event.time >= since]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    scenario: str
+    passed: bool
+    simulated: bool
+    incident: str | None
+    steps: tuple[Step, ...]
+    detected_s: float | None
+    healed_s: float | None
+    expected: dict[str, int | str | None]
+    observed: dict[str, int | str | None]
+
+    def told(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        built: dict[str, Any] = msgspec.to_builtins(self)
+        built["steps"] = [{"name": step.name, "t": step.t} for step in self.steps]
+        return built
+
+
+def report(
+    scenario: Scenario, facts: Facts, observed: dict[str, int | str | None], *, simulated: bool
+) -> Report:
+    raised = facts.raised()
+    return Report(
+        scenario=scenario.name,
+        passed=observed == scenario.expected,
+        simulated=simulated,
+        incident=raised[-1].incident if raised else None,
+        steps=tuple(steps(facts)),
+        detected_s=_after(facts, [event.time for event in raised]),
+        healed_s=_after(facts, _cures(scenario, facts)),
+        expected=scenario.expected,
+        observed=observed,
+    )
+
+
+def steps(facts: Facts) -> list[Step]:
+    """The timeline so far, in order of time."""
+    told = [("fault", time, "") for time in facts.faults]
+    told += _engine_steps(facts.engine, facts.first)
+    for event in facts.bus:
+        told += _bus_steps(event)
+    ordered = sorted(told, key=lambda step: step[1])
+    return [Step(name, round(time - facts.first, 3), text) for name, time, text in ordered]
+
+
+def _engine_steps(events: Sequence[EngineEvent], since: float) -> Iterator[tuple[str, float, str]]:
+    asked = False
+    for event in events:
+        if event.time < since:
+            continue
+        asked = event.action == "kill" or (asked and event.action != "start")
+        match event.action:
+            case "die" if not asked:
+                yield "died", event.time, f"exit code {event.exit_code}"
+            case "start":
+                yield "running", event.time, "started again, says the engine"
+            case "unhealthy" | "healthy":
+                yield event.action, event.time, "says the engine"
+
+
+def _bus_steps(event: Event) -> Iterator[tuple[str, float, str]]:
+    match event.data:
+        case HealthAlert(phase=Phase.RAISED):
+            yield "alert", event.time, line(event)
+        case RemediationNeeded() | FalseAlarm():
+            yield "diagnosis", event.time, line(event)
+        case RemediationComplete(outcome=outcome, durations=durations) as done:
+            if outcome in UNACTED or "verify" not in durations:
+                yield "decision", event.time, line(event)
+                return
+            acted = event.time - durations["verify"]
+            yield "decision", acted - durations["act"], f"{done.action} is allowed"
+            yield "action", acted, f"{done.action} took {show_duration(durations['act'])}"
+            yield "verified" if outcome is Outcome.HEALED else "failed", event.time, line(event)
+
+
+def _cures(scenario: Scenario, facts: Facts) -> list[float]:
+    match scenario.cured_by:
+        case "nothing":
+            return []
+        case "start":
+            return facts.starts(facts.first)
+        case "healthy":
+            return [time for start in facts.starts(facts.first)[:1] for time in facts.times("healthy", start)]
+        case "remediation":
+            return [event.time for event in facts.ended(facts.first)]
+
+
+def _after(facts: Facts, times: Iterable[float]) -> float | None:
+    return next((round(time - facts.first, 3) for time in times), None)

@@ -1,0 +1,136 @@
+"""The scenarios as data: the container, the fault, and what the engine must say in the end."""
+
+from typing import Final, Literal
+
+import msgspec
+
+MIB: Final = 1 << 20
+
+OBEDIENT: Final = "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 0.1; done"
+"""Ends at once when asked to, so that a restart does not wait for the stop timeout."""
+
+SPIN: Final = "while :; do :; done"
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """`fault` is run in the container by `sh -c`, `rounds` times: each when the one before has ended.
+
+    `observe` are the engine's facts to compare with `expected`: `restarts` since the first fault, `status`,
+    `health`, `disk` (writable layer, against the threshold); and `alerts`, where there must be none.
+    `window` is how long the condition must hold before it is an alert, in seconds.
+    """
+
+    name: str
+    breaks: str
+    heals: str
+    fault: str
+    expected: dict[str, int | str | None]
+    main: str = OBEDIENT
+    labels: dict[str, str] = {}
+    memory: int | None = None
+    health: tuple[str, ...] | None = None
+    window: float = 0.0
+    over_budget: bool = False
+    """Whether to go on until the budget is spent, and once more."""
+    watch: float = 0.0
+    """Seconds to look on after the last fault where no remediation is expected."""
+    cured_by: Literal["start", "healthy", "remediation", "nothing"] = "start"
+    """What shows that it is healed: the engine's event of that name, or that the remediation is over."""
+
+
+def _window(seconds: int) -> dict[str, str]:
+    return {"hemostat.window": f"{seconds}s"}
+
+
+HEALTH: Final = ("test", "!", "-e", "/tmp/sick")
+SICKEN: Final = "touch /tmp/sick"
+GET_WELL: Final = f"rm -f /tmp/sick; {OBEDIENT}"
+RESTARTED: Final[dict[str, int | str | None]] = {"restarts": 1, "status": "running", "health": None}
+LEAK: Final = (
+    "head -c 50m /dev/zero >/dev/shm/leak; while sleep 0.2; do head -c 256k /dev/zero >>/dev/shm/leak; done"
+)
+"""50 MiB at once and 1.25 MiB/s more: over the threshold, and rising."""
+
+SCENARIOS: Final = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(
+            name="cpu-spike",
+            breaks="a process goes into an endless loop",
+            heals="restarted once the CPU has been high for its window of 5 s",
+            fault=f"{{ {SPIN}; }} >/dev/null 2>&1 &",
+            labels=_window(5),
+            window=5.0,
+            expected=RESTARTED,
+        ),
+        Scenario(
+            name="high-memory",
+            breaks="a process leaks memory towards its limit of 64 MiB",
+            heals="restarted before the limit is reached",
+            fault=f"{{ {LEAK}; }} >/dev/null 2>&1 &",
+            labels=_window(3),
+            memory=64 * MIB,
+            window=3.0,
+            expected=RESTARTED,
+        ),
+        Scenario(
+            name="crash",
+            breaks="the main process exits with code 7",
+            heals="started again at once",
+            fault="kill -USR1 1",
+            expected=RESTARTED,
+        ),
+        Scenario(
+            name="unhealthy",
+            breaks="the health check begins to fail",
+            heals="restarted, and its health check passes",
+            main=GET_WELL,
+            fault=SICKEN,
+            health=HEALTH,
+            cured_by="healthy",
+            expected={"restarts": 1, "status": "running", "health": "healthy"},
+        ),
+        Scenario(
+            name="oom",
+            breaks="the kernel kills the main process at its memory limit of 32 MiB",
+            heals="started again at once",
+            main="rm -f /tmp/fault; trap 'exit 0' TERM; until [ -e /tmp/fault ]; do sleep 0.1; done; "
+            "rm /tmp/fault; exec tail /dev/zero",
+            fault="touch /tmp/fault",
+            memory=32 * MIB,
+            expected=RESTARTED,
+        ),
+        Scenario(
+            name="false-alarm",
+            breaks="a spike of the CPU that ends after 2 s",
+            heals="nothing happens: it did not last for the window of 5 s",
+            fault=f"timeout 2 sh -c '{SPIN}' >/dev/null 2>&1 &",
+            labels=_window(5),
+            window=5.0,
+            watch=9.0,
+            cured_by="nothing",
+            expected={"restarts": 0, "status": "running", "health": None, "alerts": 0},
+        ),
+        Scenario(
+            name="restart-limit",
+            breaks="the health check fails again after every restart",
+            heals="restarted 3 times; the fourth is refused, the budget is spent",
+            main=GET_WELL,
+            fault=SICKEN,
+            health=HEALTH,
+            over_budget=True,
+            cured_by="healthy",
+            watch=2.0,
+            expected={"restarts": 3, "status": "running", "health": "unhealthy"},
+        ),
+        Scenario(
+            name="cleanup",
+            breaks="a cache grows over the threshold of 16 MiB",
+            heals="the directory that its label names is emptied, without a restart",
+            fault="mkdir -p /tmp/cache && head -c 24m /dev/zero >/tmp/cache/fill",
+            labels={"hemostat.disk": "16MiB", "hemostat.cleanup.paths": "/tmp/cache"},
+            cured_by="remediation",
+            expected={"restarts": 0, "status": "running", "disk": "below 16.0 MiB"},
+        ),
+    )
+}

@@ -1,0 +1,213 @@
+"""Where a demo plays: an engine, a bus, and roles that are at work. All of it is gone afterwards."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from hemostat import app
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.config import Settings
+from hemostat.demo.simulated import faulty_engine
+from hemostat.errors import BusUnreachableError, HemoStatError, UsageError
+from hemostat.events import Heartbeat
+from hemostat.ports import Bus, Clock, Engine, Interrupted, Workshop
+from hemostat.topology import BY_NAME, ROLES
+
+LABEL: Final = "hemostat.demo"
+OWNER: Final = "hemostat.demo.owner"
+IMAGE: Final = "hemostat-demo:busybox"
+POLL: Final = 0.05
+NEEDED: Final = frozenset({"monitor", "analyzer", "responder"})
+"""The roles that a healing takes."""
+
+Command = Callable[[str, str], list[str]]
+"""A role's command and the instance's name, to an argument vector."""
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    engine: Engine
+    workshop: Workshop
+    bus: Bus
+    clock: Clock
+    simulated: bool = False
+    borrowed: bool = False
+    """Whether the roles are not the demo's own, but those that were running."""
+
+    def sweep(self) -> None:
+        """Remove the containers of demos on this host that ended without removing them."""
+        for info in self.workshop.find(LABEL):
+            if _is_orphan(info.ref.labels.get(OWNER, "")):
+                self.workshop.remove(info.ref.id)
+
+
+def owner() -> str:
+    """This process, so that another can tell whether it still lives: host, pid and start time."""
+    pid = os.getpid()
+    return f"{socket.gethostname()}:{pid}:{_started(pid)}"
+
+
+def _is_orphan(label: str) -> bool:
+    host, _, process = label.partition(":")
+    pid, _, started = process.partition(":")
+    return host == socket.gethostname() and pid.isdigit() and _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """In clock ticks since boot (proc(5), /proc/pid/stat, field 22); empty where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+@contextmanager
+def running_stage(settings: Settings, stop: threading.Event) -> Iterator[Stage | None]:
+    """The roles that are running on this host already; None where they are not."""
+    with ExitStack() as stack:
+        try:
+            bus = app.open_bus(settings, start=False)
+        except BusUnreachableError:
+            yield None
+            return
+        stack.callback(bus.close)
+        if not _at_work(bus, settings.host_name) >= NEEDED:
+            yield None
+            return
+        engine, workshop = _engine(stack, settings)
+        clock = SystemClock(stop)
+        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock, borrowed=True)
+
+
+@contextmanager
+def own_stage(settings: Settings, stop: threading.Event, command: Command, run: str) -> Iterator[Stage]:
+    """Roles of the demo's own, in processes of their own, which see nothing but its containers."""
+    from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
+
+    clock = SystemClock(stop)
+    with ExitStack() as stack:
+        engine, workshop = _engine(stack, settings)
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hemostat-demo-")))
+        embedded = EmbeddedRedis(directory / "state")
+        url = embedded.ensure()
+        stack.callback(embedded.shut_down_if_unused)
+        bus = RedisBus(connect(url))
+        stack.callback(bus.close)
+        environ = _environ(settings, directory, url, run)
+        log = stack.enter_context((directory / "roles.log").open("wb"))
+        processes = [
+            stack.enter_context(_process([*command(role.command, run), "-q"], environ, log)) for role in ROLES
+        ]
+        while not _at_work(bus, settings.host_name) >= set(BY_NAME):
+            _require_alive(processes, directory / "roles.log")
+            clock.sleep(POLL)
+        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock)
+
+
+@contextmanager
+def simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[Stage]:
+    """The same roles in threads, on an engine in memory."""
+    clock = SystemClock(stop)
+    engine = faulty_engine(clock)
+    parts = app.SimulatedParts(engine)
+    told = threading.Event()
+    threads = [
+        threading.Thread(target=_run_quietly, args=(role.name, settings, told, parts)) for role in ROLES
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        while not _at_work(parts.bus, settings.host_name) >= set(BY_NAME):
+            clock.sleep(POLL)
+        yield Stage(engine=engine, workshop=engine, bus=parts.bus, clock=clock, simulated=True)
+    finally:
+        told.set()
+        engine.close()
+        for thread in threads:
+            thread.join()
+
+
+def _run_quietly(name: str, settings: Settings, stop: threading.Event, parts: app.Parts) -> None:
+    try:
+        app.run_role(name, settings, instance="simulated", stop=stop, parts=parts)
+    except Interrupted:
+        return
+
+
+def _engine(stack: ExitStack, settings: Settings) -> tuple[Engine, Workshop]:
+    """The real engine, with the demo's image on it."""
+    from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+
+    engine = DockerEngine.connect(settings.engine.url or None, label=LABEL)
+    stack.callback(engine.close)
+    workshop = DockerWorkshop(engine)
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        raise UsageError(
+            "the demo's image is made of a static busybox, and there is none on PATH",
+            hint="apt-get install busybox-static, or add --simulate",
+        )
+    workshop.image(IMAGE, busybox)
+    return engine, workshop
+
+
+def _at_work(bus: Bus, host: str) -> set[str]:
+    """Roles with a heartbeat from this host that has not expired."""
+    return {
+        event.data.role
+        for event in bus.last("heartbeat")
+        if isinstance(event.data, Heartbeat) and event.host == host
+    }
+
+
+def _environ(settings: Settings, directory: Path, redis_url: str, run: str) -> dict[str, str]:
+    """Defaults throughout, whatever the user has configured: only the engine is the same."""
+    config = directory / "hemostat.toml"
+    config.touch()
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEMOSTAT_")}
+    own = {
+        "CONFIG": str(config),
+        "HOST": settings.host_name,
+        "STATE_DIR": str(directory / "state"),
+        "REDIS_URL": redis_url,
+        "ENGINE_URL": settings.engine.url,
+        "MONITOR_ONLY": f"{LABEL}={run}",
+        "MONITOR_DISK_INTERVAL": "1",
+        "RESPONDER_BACKOFF": "0.2",
+    }
+    return {**inherited, **{f"HEMOSTAT_{name}": value for name, value in own.items()}}
+
+
+@contextmanager
+def _process(command: list[str], environ: dict[str, str], log: BinaryIO) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _require_alive(processes: list[subprocess.Popen[bytes]], log: Path) -> None:
+    ended = next((process for process in processes if process.poll() is not None), None)
+    if ended is not None:
+        raise HemoStatError(f"the demo's own roles did not start: {log.read_text(errors='replace').strip()}")
