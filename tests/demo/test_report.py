@@ -1,0 +1,94 @@
+"""What a demo's report says, worked out from what the engine and the bus said."""
+
+import msgspec
+import pytest
+
+from hemostat.core.model import EngineEvent
+from hemostat.demo import SCENARIOS
+from hemostat.demo.report import Facts, report, steps
+from hemostat.events import Outcome, Reason
+from tests.samples import CLEARED, NOW, WEB, alert, complete, event, needed
+
+
+def engine(action: str, at: float, **fields) -> EngineEvent:
+    return EngineEvent(time=NOW + at, action=action, container=WEB, **fields)
+
+
+def healed_crash() -> Facts:
+    return Facts(
+        faults=[NOW],
+        engine=[engine("start", -5), engine("die", 0.1, exit_code=7), engine("start", 0.4)],
+        bus=[
+            event(alert(), 0.11),
+            event(needed(), 0.12),
+            event(complete(durations={"act": 0.3, "verify": 2.0, "total": 2.3}), 2.5),
+            event(CLEARED, 10.5),
+        ],
+    )
+
+
+def test_the_timeline_is_in_order_of_time_from_the_fault():
+    assert [(step.name, step.t) for step in steps(healed_crash())] == [
+        ("fault", 0.0),
+        ("died", 0.1),
+        ("alert", 0.11),
+        ("diagnosis", 0.12),
+        ("decision", 0.2),
+        ("running", 0.4),
+        ("action", 0.5),
+        ("verified", 2.5),
+    ]
+
+
+def test_a_death_that_was_asked_for_is_no_step():
+    asked = [engine("kill", 1.0, signal=15), engine("die", 1.1, exit_code=0), engine("start", 1.2)]
+    facts = Facts(faults=[NOW], engine=asked)
+    assert [step.name for step in steps(facts)] == ["fault", "running"]
+
+
+def test_a_refusal_ends_with_its_reason():
+    refused = complete(outcome=Outcome.REFUSED, reason=Reason.BUDGET_SPENT, durations={})
+    facts = Facts(faults=[NOW], bus=[event(refused, 1.0)])
+    last = steps(facts)[-1]
+    assert last.name == "decision"
+    assert "budget_spent" in last.text
+
+
+def test_detected_and_healed_are_seconds_since_the_fault():
+    told = report(SCENARIOS["crash"], healed_crash(), SCENARIOS["crash"].expected, simulated=False)
+    assert (told.passed, told.detected_s, told.healed_s, told.incident) == (True, 0.11, 0.4, "i1")
+
+
+def test_where_nothing_was_expected_nothing_is_detected_or_healed():
+    calm = SCENARIOS["false-alarm"]
+    told = report(calm, Facts(faults=[NOW]), calm.expected, simulated=False)
+    assert (told.passed, told.detected_s, told.healed_s, told.incident) == (True, None, None, None)
+
+
+def test_healed_by_its_health_check_counts_only_after_the_restart():
+    facts = Facts(faults=[NOW], engine=[engine("healthy", 0.1), engine("start", 1.0), engine("healthy", 2.0)])
+    unhealthy = SCENARIOS["unhealthy"]
+    assert report(unhealthy, facts, unhealthy.expected, simulated=False).healed_s == 2.0
+
+
+def test_the_engine_decides_whatever_hemostat_says():
+    observed = {**SCENARIOS["crash"].expected, "restarts": 2}
+    assert not report(SCENARIOS["crash"], healed_crash(), observed, simulated=False).passed
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda scenario: scenario.name)
+def test_every_scenario_is_told_as_the_documented_object(scenario):
+    told = report(scenario, Facts(faults=[NOW]), scenario.expected, simulated=True).told()
+    assert set(told) == {
+        "scenario",
+        "passed",
+        "simulated",
+        "incident",
+        "steps",
+        "detected_s",
+        "healed_s",
+        "expected",
+        "observed",
+    }
+    assert told["steps"] == [{"name": "fault", "t": 0.0}]
+    assert msgspec.json.encode(told)

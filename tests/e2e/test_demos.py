@@ -1,0 +1,95 @@
+"""Every demo, as a user plays it: on the real engine, in memory, interrupted, killed."""
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.docker_engine import DockerWorkshop
+from hemostat.demo import SCENARIOS
+from tests.e2e.command import environ, run, start
+from tests.engine_fixtures import eventually
+
+NO_ROLES = {"REDIS_URL": "unix:///nonexistent/redis.sock"}
+"""Whatever runs on this machine, the demo is to start roles of its own."""
+
+
+@pytest.fixture
+def alone(state_dir: Path) -> dict[str, str]:
+    return environ(state_dir, **NO_ROLES)
+
+
+@pytest.fixture
+def demo_container(docker_workshop: DockerWorkshop) -> Iterator[object]:
+    """Asks whether a demo's container is there; whatever is left is removed."""
+    yield lambda: docker_workshop.find("hemostat.demo")
+    for info in docker_workshop.find("hemostat.demo"):
+        docker_workshop.remove(info.ref.id)
+
+
+@pytest.mark.docker
+@pytest.mark.redis
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_demo_passes_on_the_real_engine_and_leaves_nothing(name, alone, demo_container):
+    ended = run("demo", name, "--json", env=alone)
+    told = json.loads(ended.stdout)
+    assert (ended.returncode, told["passed"], told["simulated"]) == (0, True, False), (told, ended.stderr)
+    assert told["observed"] == told["expected"]
+    assert demo_container() == []
+
+
+@pytest.mark.parametrize("name", ["crash", "cleanup", "unhealthy"])
+def test_the_demo_passes_without_an_engine_and_says_so_on_every_line(name, alone):
+    ended = run("demo", name, "--simulate", env={**alone, "DOCKER_HOST": "unix:///nonexistent.sock"})
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert all(line.startswith("SIMULATED ") for line in ended.stdout.splitlines())
+    assert "PASSED" in ended.stdout
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_without_an_engine_a_demo_offers_the_simulated_one(simulated, alone):
+    options = ["--simulate"] if simulated else []
+    ended = run(
+        "demo", "crash", "--json", *options, env={**alone, "HEMOSTAT_ENGINE_URL": "unix:///nonexistent.sock"}
+    )
+    assert ended.returncode == (0 if simulated else 3)
+    assert simulated or "--simulate" in ended.stderr
+
+
+@pytest.mark.docker
+@pytest.mark.redis
+def test_an_interrupted_demo_removes_its_container(alone, demo_container):
+    with start("demo", "cpu-spike", env=alone) as demo:
+        eventually(demo_container)
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(timeout=20) == 130
+        assert "Traceback" not in demo.communicate()[1]
+    assert demo_container() == []
+
+
+@pytest.mark.docker
+@pytest.mark.redis
+def test_what_a_killed_demo_left_is_removed_by_the_next_one(alone, demo_container):
+    with start("demo", "cpu-spike", env=alone) as demo:
+        eventually(demo_container)
+        demo.kill()
+    assert len(demo_container()) == 1
+    assert run("demo", "crash", "--json", env=alone).returncode == 0
+    assert demo_container() == []
+
+
+@pytest.mark.docker
+@pytest.mark.redis
+def test_a_demo_uses_the_roles_that_are_running(state_dir, demo_container):
+    env = environ(state_dir, MONITOR_ONLY="hemostat.demo")
+    with start("all", env=env, stderr=subprocess.DEVNULL) as everything:
+        try:
+            eventually(lambda: len(json.loads(run("status", "--json", env=env).stdout)["roles"]) == 4)
+            ended = run("demo", "crash", env=env)
+        finally:
+            everything.terminate()
+    assert ended.returncode == 0, ended.stderr
+    assert "by the roles that are running" in ended.stdout
