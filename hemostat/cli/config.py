@@ -10,7 +10,7 @@ import click
 import hemostat
 from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
-from hemostat.cli.terminal import clean
+from hemostat.core.text import clean
 from hemostat.errors import ConfigError, HemoStatError
 
 EXAMPLE: Final = "hemostat.toml.example"

@@ -11,7 +11,7 @@ import click
 
 from hemostat import errors
 from hemostat.cli.options import Globals
-from hemostat.cli.terminal import clean
+from hemostat.core.text import clean
 
 if TYPE_CHECKING:
     from hemostat.cli.checks import Check

@@ -10,8 +10,8 @@ import click
 
 from hemostat import ports
 from hemostat.cli.options import Globals
-from hemostat.cli.terminal import clean
 from hemostat.core.story import line, subject
+from hemostat.core.text import clean
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, ContainerStats, Event, Heartbeat, encode
 

@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Final
 
-from hemostat.cli.terminal import clean
+from hemostat.core.text import clean
 
 LINE: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 

@@ -13,7 +13,7 @@ import click
 from hemostat import errors
 from hemostat.cli.options import Globals
 from hemostat.cli.root import hemostat
-from hemostat.cli.terminal import clean
+from hemostat.core.text import clean
 
 NAME: Final = "hemostat"
 COMPLETION: Final = "_HEMOSTAT_COMPLETE"

@@ -7,12 +7,14 @@ from typing import Final
 import click
 
 from hemostat.cli.options import Globals
-from hemostat.cli.picture import NOTHING, Picture, headline, picture, tables
+from hemostat.cli.picture import headline, tables
 from hemostat.cli.tables import show
-from hemostat.cli.terminal import clean
+from hemostat.core.picture import Picture, picture
+from hemostat.core.text import clean
 from hemostat.errors import BusError
 from hemostat.events import DURABLE
 from hemostat.ports import Bus
+from hemostat.topology import BY_NAME
 
 HISTORY: Final = 500
 """Events of each type from which open incidents are told."""
@@ -33,7 +35,11 @@ def status(given: Globals) -> None:
             bus.close()
     except BusError as error:
         if given.json:
-            click.echo(json.dumps({**NOTHING.told(), "error": str(error)}))
+            click.echo(
+                json.dumps(
+                    {**picture((), (), (), expected=tuple(BY_NAME), now=0.0).told(), "error": str(error)}
+                )
+            )
         raise
     if given.json:
         click.echo(json.dumps(shown.told()))
@@ -45,4 +51,6 @@ def status(given: Globals) -> None:
 
 def look(bus: Bus, now: float) -> Picture:
     history = [event for name in DURABLE for event in bus.recent(name, HISTORY)]
-    return picture(bus.last("heartbeat"), bus.last("container_stats"), history, now)
+    return picture(
+        bus.last("heartbeat"), bus.last("container_stats"), history, expected=tuple(BY_NAME), now=now
+    )

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from hemostat.cli.terminal import clean, console, interactive
+from hemostat.cli.terminal import console, interactive
+from hemostat.core.text import clean
 
 
 class Row(msgspec.Struct, frozen=True):

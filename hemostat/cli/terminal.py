@@ -1,4 +1,4 @@
-"""What may be written to a terminal: no control characters, and colour only where it is wanted."""
+"""Whether there is a terminal, and how results are written to it."""
 
 import os
 import sys
@@ -6,13 +6,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-def clean(text: str) -> str:
-    """The text on one line, with everything written out that a terminal would act on."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def interactive() -> bool:

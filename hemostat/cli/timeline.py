@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from hemostat.cli.terminal import clean, console, interactive
+from hemostat.cli.terminal import console, interactive
+from hemostat.core.text import clean
 from hemostat.core.units import show_duration
 
 if TYPE_CHECKING:

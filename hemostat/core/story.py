@@ -126,6 +126,8 @@ def _fact(name: str, value: float | str | bool, unit: str) -> str:
     words = name.replace("_", " ")
     if unit.startswith("B") and isinstance(value, float | int):
         return f"{words} {show_size(value)}{unit[1:]}"
+    if unit == "s" and isinstance(value, float | int):
+        return f"{words} {show_duration(value)}"
     if isinstance(value, float):
         return f"{words} {value:.4g} {unit}".rstrip()
     return f"{words} {value} {unit}".rstrip()

@@ -10,7 +10,7 @@ import pytest
 from hemostat import errors
 from hemostat.cli.options import Globals
 from hemostat.cli.run import _explain
-from hemostat.cli.terminal import clean
+from hemostat.core.text import clean
 
 
 @pytest.mark.parametrize(

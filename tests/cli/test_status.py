@@ -2,11 +2,12 @@
 
 import pytest
 
-from hemostat.cli.picture import headline, picture, tables
+from hemostat.cli.picture import headline, tables
 from hemostat.cli.tables import Row, Table, plain
 from hemostat.core.model import reference
+from hemostat.core.picture import picture
 from hemostat.events import Kind, Outcome, Reason, State
-from hemostat.topology import ROLES
+from hemostat.topology import BY_NAME, ROLES
 from tests.samples import NOW, alert, complete, event, heartbeat, stats
 
 BEATS = [event(heartbeat(role.name), 0) for role in ROLES]
@@ -17,7 +18,9 @@ def of(name: str, **changes):
 
 
 def look(beats=(), containers=(), history=(), after=1.0):
-    return picture(beats, [event(each) for each in containers], history, NOW + after)
+    return picture(
+        beats, [event(each) for each in containers], history, expected=tuple(BY_NAME), now=NOW + after
+    )
 
 
 def test_nothing_running_is_said_with_what_to_do():
@@ -95,7 +98,7 @@ def test_numbers_have_units_and_limits():
 
 def test_containers_of_several_hosts_are_told_apart():
     beside = [event(of("web"), host="a"), event(of("web"), host="b")]
-    shown = picture(BEATS, beside, [], NOW)
+    shown = picture(BEATS, beside, [], expected=tuple(BY_NAME), now=NOW)
     assert [row.cells[0] for row in tables(shown)[2].rows] == ["a/web", "b/web"]
 
 

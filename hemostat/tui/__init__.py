@@ -1,0 +1,32 @@
+"""The dashboard: containers and the remediation log, live. It listens, and acknowledges nothing.
+
+It is handed its bus and its clock; Textual is imported when it is run.
+"""
+
+import os
+from collections.abc import Mapping
+
+from hemostat.ports import Bus, Clock
+
+
+def unsuitable(environ: Mapping[str, str], is_tty: bool) -> str | None:
+    """Why there can be no dashboard here; None if there can."""
+    if not is_tty:
+        return "the dashboard needs a terminal"
+    term = environ.get("TERM") or "unset"
+    if term in {"unset", "dumb", "unknown"}:
+        return f"the dashboard needs a terminal that can move its cursor, and TERM is {term}"
+    return None
+
+
+def run(bus: Bus, clock: Clock, *, mouse: bool = True) -> int:
+    """Show the dashboard until the user quits; the exit code."""
+    from hemostat.tui.app import Dashboard
+
+    colourless = bool(os.environ.get("NO_COLOR") or os.environ.get("HEMOSTAT_NO_COLOR"))
+    # Textual takes a variable that is set and empty for a wish; the convention does not.
+    os.environ.pop("NO_COLOR", None)
+    if colourless:
+        os.environ["NO_COLOR"] = "1"
+    Dashboard(bus, clock, colourless=colourless).run(mouse=mouse)
+    return 0

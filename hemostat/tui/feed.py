@@ -1,0 +1,79 @@
+"""From the bus to the dashboard: one thread that listens, and hands over what came a few times a second.
+
+However much comes, little is kept: of what only refreshes the screen the last of each, of the rest as much
+as the log can show.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from hemostat.errors import BusError
+from hemostat.events import DURABLE, TYPES, Event
+from hemostat.ports import Bus, Clock
+from hemostat.tui.state import LOG, News, name_of
+
+EVERY: Final = 0.25
+"""Seconds between two deliveries."""
+RETRY: Final = 1.0
+
+Deliver = Callable[[News], object]
+
+
+class Feed:
+    def __init__(self, bus: Bus, clock: Clock, deliver: Deliver) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._deliver = deliver
+        self._stop = threading.Event()
+        self._durable: deque[Event] = deque(maxlen=LOG)
+        self._live: dict[tuple[str, str], Event] = {}
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="feed", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._follow()
+            except BusError as error:
+                self._deliver(News(lost=error.message))
+                self._stop.wait(RETRY)
+
+    def _follow(self) -> None:
+        """History once the subscription stands, so that nothing falls between; then whatever comes."""
+        due: float | None = None
+        for event in self._bus.subscribe(tuple(TYPES), timeout=EVERY):
+            if self._stop.is_set():
+                return
+            if due is None:
+                self._remember()
+                # Even if there is nothing: it says that the bus is there (again).
+                self._hand_over()
+                due = self._clock.now()
+            if event is not None:
+                self._note(event)
+            if self._clock.now() >= due and (self._durable or self._live):
+                self._hand_over()
+                due = self._clock.now() + EVERY
+
+    def _remember(self) -> None:
+        for name in TYPES:
+            past = self._bus.recent(name, LOG) if name in DURABLE else self._bus.last(name)
+            for event in past:
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        if event.type in DURABLE:
+            self._durable.append(event)
+        else:
+            self._live[event.type, name_of(event)] = event
+
+    def _hand_over(self) -> None:
+        self._deliver(News((*self._durable, *self._live.values())))
+        self._durable.clear()
+        self._live.clear()

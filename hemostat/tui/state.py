@@ -1,0 +1,103 @@
+"""What the dashboard knows, and how news changes it. Pure.
+
+History and subscription overlap, so what is known already is passed over. Everything is bounded: the log by
+LOG, the rest by how many containers and roles there are.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.picture import Picture, picture
+from hemostat.core.story import subject
+from hemostat.core.units import show_duration
+from hemostat.events import ContainerStats, Event, Heartbeat
+from hemostat.topology import BY_NAME
+
+LOG: Final = 500
+"""Events that the log holds."""
+STATS_LAST: Final = 10.0
+"""Seconds after which a container of which nothing is heard is gone."""
+SILENT: Final = 5.0
+"""Seconds without any event after which the bus is said to be silent: heartbeats come every two."""
+
+
+class News(msgspec.Struct, frozen=True):
+    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can."""
+
+    events: tuple[Event, ...] = ()
+    lost: str = ""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """`heard` is the time of the newest event, or when the dashboard opened (epoch seconds)."""
+
+    heard: float
+    lost: str = ""
+    stats: dict[str, Event] = {}
+    roles: dict[str, Event] = {}
+    log: tuple[Event, ...] = ()
+
+
+def name_of(event: Event) -> str:
+    """What a newer event of the same name replaces."""
+    if isinstance(event.data, ContainerStats):
+        return f"{event.host}/{event.data.container.id}"
+    return event.source
+
+
+def apply(state: State, news: News, now: float) -> State:
+    stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_LAST}
+    roles = dict(state.roles)
+    log = {event.id: event for event in state.log}
+    for event in news.events:
+        match event.data:
+            case ContainerStats():
+                if now - event.time < STATS_LAST:
+                    stats[name_of(event)] = event
+            case Heartbeat():
+                roles[name_of(event)] = event
+            case _:
+                log[event.id] = event
+    ordered = sorted(log.values(), key=lambda event: (event.time, event.id))
+    newest = max((event.time for event in news.events), default=0.0)
+    return State(
+        heard=max(state.heard, min(newest, now)),
+        lost=news.lost,
+        stats=stats,
+        roles=_current(roles.values()),
+        log=tuple(ordered[-LOG:]),
+    )
+
+
+def _current(beats: Iterable[Event]) -> dict[str, Event]:
+    """One a role and host: a process that was replaced is not missed."""
+    newest: dict[tuple[str, str], Event] = {}
+    for event in sorted(beats, key=lambda event: event.time):
+        newest[event.host, event.source.partition("@")[0]] = event
+    return {event.source: event for event in newest.values()}
+
+
+def seen(state: State, now: float) -> Picture:
+    return picture(state.roles.values(), state.stats.values(), state.log, expected=tuple(BY_NAME), now=now)
+
+
+def silence(state: State, now: float) -> str:
+    """What to say of the bus when nothing comes from it; empty while something does."""
+    if state.lost:
+        return f"bus lost: {state.lost}. Trying again"
+    quiet = now - state.heard
+    if quiet < SILENT:
+        return ""
+    ago = show_duration(float(int(quiet)))
+    return f"bus silent for {ago}. Is anything running? Start it with: hemostat all"
+
+
+def about(log: Sequence[Event], host: str, name: str) -> list[Event]:
+    """The events about one container."""
+    return [
+        event
+        for event in log
+        if event.host == host and (told := subject(event)) is not None and told[0].name == name
+    ]

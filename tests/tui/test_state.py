@@ -1,0 +1,74 @@
+"""What the dashboard knows after what it was told."""
+
+import msgspec
+
+from hemostat.tui.state import LOG, SILENT, News, State, about, apply, seen, silence
+from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
+
+OPENED = State(heard=NOW)
+
+
+def after(*events, at: float = 5.0) -> State:
+    return apply(OPENED, News(events), NOW + at)
+
+
+def test_history_and_subscription_may_tell_the_same_event():
+    once = after(*ALL)
+    assert apply(once, News(ALL), NOW + 5).log == once.log
+    assert [each.type for each in once.log] == [
+        "health_alert",
+        "remediation_needed",
+        "false_alarm",
+        "remediation_complete",
+    ]
+
+
+def test_the_log_is_in_order_of_time_whatever_comes_first():
+    late, early = event(complete(), 3.0), event(alert(), 1.0)
+    assert after(late, early).log == (early, late)
+
+
+def test_the_log_keeps_the_newest():
+    many = [event(alert(since=NOW + number), number / 100) for number in range(LOG + 50)]
+    assert after(*many).log == tuple(many[50:])
+
+
+def test_a_container_of_which_nothing_is_heard_any_more_disappears():
+    shown = after(event(stats(), 4.0))
+    assert len(seen(shown, NOW + 5).containers) == 1
+    assert apply(shown, News(), NOW + 60).stats == {}
+
+
+def test_a_role_that_was_restarted_is_there_once():
+    old, new = event(heartbeat(instance="h-1"), 1.0), event(heartbeat(instance="h-2"), 4.0)
+    roles = seen(after(old, new), NOW + 5).roles
+    assert [role.instance for role in roles] == ["h-2"]
+
+
+def test_a_role_that_fell_silent_is_stale_and_others_are_missing():
+    picture = seen(after(event(heartbeat(), 0.0)), NOW + 60)
+    assert picture.roles[0].stale
+    assert picture.missing == ("analyzer", "responder", "alert")
+
+
+def test_silence_is_told_with_what_to_do_and_ends_with_the_next_event():
+    assert silence(OPENED, NOW + SILENT - 1) == ""
+    told = silence(OPENED, NOW + 12)
+    assert told == "bus silent for 12 s. Is anything running? Start it with: hemostat all"
+    assert silence(after(event(heartbeat(), 12.0), at=12.0), NOW + 12.5) == ""
+
+
+def test_what_history_tells_does_not_break_the_silence():
+    assert silence(after(event(alert(), -3600.0), at=0.0), NOW + 12)
+
+
+def test_a_lost_bus_is_told_until_it_is_back():
+    lost = apply(OPENED, News(lost="Redis is gone"), NOW)
+    assert "Redis is gone" in silence(lost, NOW)
+    assert silence(apply(lost, News(), NOW + 1), NOW + 1) == ""
+
+
+def test_the_log_of_one_container():
+    other = msgspec.structs.replace(alert().container, name="other")
+    mine, others = event(alert(), 1.0), event(alert(container=other), 2.0)
+    assert about((mine, others), "h", "other") == [others]
