@@ -12,7 +12,7 @@ from tests.contracts.engine_lab import DockerLab, Lab, MemoryLab
 from tests.engine_fixtures import SESSION, eventually, spec
 
 UNKNOWN = "hs-test-there-is-no-such"
-HEALTH = ("test", "!", "-e", "/tmp/sick")  # noqa: S108 - inside the container
+HEALTH = ("test", "!", "-e", "/tmp/sick")
 
 
 @pytest.fixture(params=["memory", pytest.param("docker", marks=pytest.mark.docker)])

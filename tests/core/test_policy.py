@@ -1,0 +1,236 @@
+"""Whether a remediation may be done now: the safety rules, one by one and together."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from hemostat.adapters.memory_bus import MemoryLedger
+from hemostat.core.model import Attempt, Book
+from hemostat.core.policy import Act, Limits, Refuse, Repeat, Resume, Wait, decide
+from hemostat.events import Action, Container, Outcome, Reason
+from tests.samples import NOW, alert, needed
+
+LEASE = 120.0
+LIMITS = Limits()
+
+
+def attempt(ago: float, *, outcome: Outcome | None = Outcome.HEALED, **changes) -> Attempt:
+    """An attempt on `web`, begun `ago` seconds before NOW and over in a second."""
+    plain = Attempt(
+        key=f"old:{ago}",
+        container="web",
+        action=Action.RESTART,
+        time=NOW - ago,
+        by="responder@a",
+        lease=NOW - ago + LEASE,
+        outcome=outcome,
+        finished=None if outcome is None else NOW - ago + 1,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def ask(
+    *attempts: Attempt, limits: Limits = LIMITS, running: Sequence[Attempt] = (), by="responder@a", **changes
+):
+    request = needed(**{"alert": alert(since=NOW - 1), **changes})
+    book = Book(version=1, attempts=attempts, running=tuple(running))
+    return decide(request, "i1", book, limits, by=by, lease=LEASE, now=NOW)
+
+
+def labelled(**labels: str):
+    names = {f"hemostat.{name}": value for name, value in labels.items()}
+    return alert(since=NOW - 1, container=Container(id="c1", name="web", labels=names))
+
+
+def test_the_first_request_is_acted_on():
+    decision = ask()
+    assert isinstance(decision, Act)
+    assert (decision.attempt.key, decision.attempt.lease) == ("i1:1:0", NOW + LEASE)
+
+
+@pytest.mark.parametrize(
+    ("limits", "told", "reason"),
+    [
+        (LIMITS, labelled(protect="true"), Reason.PROTECTED),
+        (Limits(protect=("w*",)), labelled(), Reason.PROTECTED),
+        (Limits(actions=(Action.CLEANUP,)), labelled(), Reason.NOT_ALLOWED),
+        (LIMITS, labelled(actions="start, cleanup"), Reason.NOT_ALLOWED),
+        (LIMITS, labelled(actions=""), Reason.NOT_ALLOWED),
+        (Limits(mode="dry-run"), labelled(), Reason.DRY_RUN),
+        (LIMITS, labelled(mode="dry-run"), Reason.DRY_RUN),
+        (Limits(budget=0), labelled(), Reason.BUDGET_SPENT),
+        (LIMITS, alert(since=NOW - 901), Reason.EXPIRED),
+    ],
+)
+def test_what_is_forbidden_is_refused_with_its_reason(limits, told, reason):
+    decision = ask(limits=limits, alert=told)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is reason
+
+
+def test_a_label_may_allow_less_but_never_more():
+    assert isinstance(ask(alert=labelled(actions="restart")), Act)
+    wide = ask(limits=Limits(actions=(Action.CLEANUP,)), alert=labelled(actions="restart,scale"))
+    assert isinstance(wide, Refuse)
+
+
+def test_the_budget_of_an_hour_is_spent_by_three():
+    used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
+    decision = ask(*used)
+    assert decision == Refuse(Reason.BUDGET_SPENT, "3 of 3 in 1 h, again in 43 min 20 s")
+    assert isinstance(ask(*used[1:]), Act)
+
+
+def test_the_cooldown_lasts_an_hour_from_the_last_action():
+    used = [attempt(ago) for ago in (5000.0, 4000.0, 3000.0)]
+    decision = ask(*used)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.COOLDOWN
+    assert isinstance(ask(*(attempt(ago) for ago in (6000.0, 5000.0, 3700.0))), Act)
+
+
+def test_what_was_never_done_costs_no_budget():
+    free = [attempt(ago, outcome=Outcome.NOT_APPLICABLE) for ago in (50.0, 40.0, 30.0, 20.0)]
+    assert isinstance(ask(*free), Act)
+
+
+@pytest.mark.parametrize(("earlier", "wait"), [([5.0], 6.0), ([40.0, 5.0], 16.0)])
+def test_back_off_grows_with_every_action(earlier, wait):
+    decision = ask(*(attempt(ago) for ago in earlier))
+    assert isinstance(decision, Wait)
+    assert decision.until == NOW + wait
+
+
+def test_after_calm_the_back_off_begins_anew():
+    assert isinstance(ask(attempt(700.0)), Act)
+
+
+def test_what_was_finished_is_told_again_and_not_done_again():
+    done = attempt(2.0, key="i1:1:0")
+    assert ask(done) == Repeat(done)
+
+
+def test_what_this_responder_began_is_taken_up():
+    mine = attempt(2.0, key="i1:1:0", outcome=None)
+    assert ask(mine) == Resume(mine)
+
+
+def test_what_another_began_is_waited_for_until_its_lease_is_over():
+    theirs = attempt(2.0, key="i1:1:0", outcome=None)
+    decision = ask(theirs, by="responder@b")
+    assert isinstance(decision, Wait)
+    assert decision.until == theirs.lease
+    dropped = attempt(200.0, key="i1:1:0", outcome=None)
+    assert ask(dropped, by="responder@b") == Resume(dropped)
+
+
+def test_the_same_container_and_service_get_one_action_at_a_time():
+    under_way = attempt(1.0, key="other", outcome=None)
+    assert isinstance(ask(running=[under_way]), Wait)
+    assert isinstance(ask(running=[msgspec.structs.replace(under_way, container="db")]), Act)
+    labels = {"com.docker.compose.project": "p", "com.docker.compose.service": "s"}
+    twin = alert(since=NOW - 1, container=Container(id="c2", name="s-2", labels=labels))
+    assert isinstance(
+        ask(running=[attempt(1.0, container="s-1", service="p/s", outcome=None)], alert=twin), Wait
+    )
+
+
+def test_a_host_gets_so_many_actions_at_a_time():
+    busy = [attempt(1.0, key=f"k{n}", container=f"c{n}", outcome=None) for n in range(LIMITS.concurrency)]
+    assert isinstance(ask(running=busy), Wait)
+    assert isinstance(ask(running=busy[1:]), Act)
+    assert isinstance(ask(running=[msgspec.structs.replace(each, lease=NOW - 1) for each in busy]), Act)
+
+
+CONTAINERS = {
+    name: Container(id=name, name=name, labels=labels)
+    for name, labels in {
+        "web-1": {"com.docker.compose.project": "p", "com.docker.compose.service": "web"},
+        "web-2": {"com.docker.compose.project": "p", "com.docker.compose.service": "web"},
+        "db": {},
+        "queue": {},
+    }.items()
+}
+TIGHT = Limits(concurrency=2)
+RESPONDERS = ("responder@a", "responder@b")
+
+
+class Responders(RuleBasedStateMachine):
+    """Two responders on one ledger: requests come once or often, actions end well or badly or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.ledger = MemoryLedger()
+        self.asked: list[tuple[str, Container, int, float]] = []
+        self.acting: list[tuple[Attempt, str]] = []
+        """Attempts in hand, and by whom."""
+        self.acted: dict[str, list[tuple[float, str]]] = {}
+
+    @rule(name=st.sampled_from(sorted(CONTAINERS)))
+    def fail(self, name: str) -> None:
+        self.asked.append((f"i{len(self.asked)}", CONTAINERS[name], 1, self.now))
+
+    @precondition(lambda self: self.asked)
+    @rule(data=st.data(), by=st.sampled_from(RESPONDERS))
+    def deliver(self, data: st.DataObject, by: str) -> None:
+        incident, container, occurrence, since = data.draw(st.sampled_from(self.asked[-6:]))
+        request = needed(alert=alert(container=container, occurrence=occurrence, since=since))
+        book = self.ledger.read("h", container.name)
+        decision = decide(request, incident, book, TIGHT, by=by, lease=LEASE, now=self.now)
+        if isinstance(decision, Act) and self.ledger.reserve("h", decision.attempt, book.version):
+            self.take(decision.attempt, by)
+            self.acted.setdefault(container.name, []).append((self.now, decision.attempt.key))
+        elif isinstance(decision, Resume):
+            self.take(msgspec.structs.replace(decision.attempt, by=by), by)
+
+    def take(self, attempt: Attempt, by: str) -> None:
+        others = [holder for held, holder in self.acting if held.key == attempt.key and holder != by]
+        assert not others or attempt.lease <= self.now, f"{attempt.key} is done by {others} and {by}"
+        self.acting = [each for each in self.acting if each[0].key != attempt.key]
+        self.acting.append((attempt, by))
+
+    @precondition(lambda self: self.acting)
+    @rule(data=st.data(), outcome=st.sampled_from([Outcome.HEALED, Outcome.FAILED]))
+    def finish(self, data: st.DataObject, outcome: Outcome) -> None:
+        held = data.draw(st.sampled_from(self.acting))
+        self.acting.remove(held)
+        self.ledger.finish("h", msgspec.structs.replace(held[0], outcome=outcome, finished=self.now))
+
+    @precondition(lambda self: self.acting)
+    @rule(by=st.sampled_from(RESPONDERS))
+    def crash(self, by: str) -> None:
+        self.acting = [each for each in self.acting if each[1] != by]
+
+    @rule(seconds=st.sampled_from([0.1, 5.0, 60.0, 400.0, 2000.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def the_budget_holds(self) -> None:
+        for times in self.acted.values():
+            for first, _ in times:
+                within = [time for time, _ in times if first <= time < first + TIGHT.budget_window]
+                assert len(within) <= TIGHT.budget
+
+    @invariant()
+    def nothing_is_begun_twice(self) -> None:
+        keys = [key for times in self.acted.values() for _, key in times]
+        assert len(keys) == len(set(keys))
+
+    @invariant()
+    def a_host_and_a_service_are_not_overrun(self) -> None:
+        held = [attempt for attempt, _ in self.acting if attempt.lease > self.now]
+        services = [attempt.service or attempt.container for attempt in held]
+        assert len(services) == len(set(services))
+        assert len(held) <= TIGHT.concurrency
+
+
+TestResponders = Responders.TestCase
+TestResponders.settings = settings(
+    max_examples=80, stateful_step_count=40, deadline=None, derandomize=True, database=None
+)
