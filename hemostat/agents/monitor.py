@@ -145,11 +145,20 @@ class Monitor:
         container_id = event.container.id
         info = self._look(container_id)
         self._tracks.pop(container_id, None)
-        if info is None or now - event.time > detect.STALE:
+        if info is None or now - event.time > detect.STALE or self._is_told(info):
             return []
         exit_code = info.exit_code if event.exit_code is None else event.exit_code
         kind = detect.failure(info, exit_code, asked_at=self._asked.get(container_id), died_at=event.time)
         return [] if kind is None else [self._death(info, kind, event.time)]
+
+    def _is_told(self, info: ContainerInfo) -> bool:
+        """Whether the death of this very process was found by listing, before its event came."""
+        return any(
+            incident.container.id == info.ref.id
+            and incident.kind in DEATHS
+            and incident.since == info.finished_at > info.started_at
+            for incident in self._register
+        )
 
     def _death(self, info: ContainerInfo, kind: Kind, since: float) -> Told:
         evidence = [Evidence("exit_code", info.exit_code)]

@@ -113,7 +113,8 @@ class Responder:
         decision = policy.decide(
             case.request, case.incident, book, self._limits, by=self._source, lease=lease, now=now
         )
-        if not isinstance(decision, Repeat | Resume):
+        begun = any(attempt.key == policy.key(case.request, case.incident) for attempt in book.attempts)
+        if not begun:
             late = Reason.GONE if case.found is None else needless(alert, case.found)
             decision = decision if late is None else Refuse(late)
         return decision, book.version

@@ -1,0 +1,95 @@
+"""Every event is kept once; people hear of what was done, at least once."""
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryStore
+from hemostat.agents.alert import TRIES, Alert
+from hemostat.errors import BusUnreachableError, NotifyError
+from hemostat.events import Event, Outcome
+from tests.clock import FakeClock
+from tests.samples import ALL, NOW, complete, event
+
+
+class Phone:
+    """A channel that fails as often as it is told to."""
+
+    name = "phone"
+
+    def __init__(self, *failures: NotifyError) -> None:
+        self.failures = list(failures)
+        self.heard: list[str] = []
+        self.tries = 0
+
+    def notify(self, told: Event) -> None:
+        self.tries += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        self.heard.append(told.id)
+
+
+PASSING = NotifyError("busy", transient=True)
+LASTING = NotifyError("no such channel", transient=False)
+DONE = event(complete())
+
+
+def alert(store=None, *phones: Phone) -> Alert:
+    return Alert(store or MemoryStore(), phones, FakeClock())
+
+
+def test_every_event_is_kept_and_people_hear_only_of_remediations():
+    store, phone = MemoryStore(), Phone()
+    role = alert(store, phone)
+    for each in ALL:
+        role.step(each, NOW)
+    assert all(store.kept(each.id) for each in ALL)
+    assert phone.heard == [each.id for each in ALL if each.type == "remediation_complete"]
+
+
+def test_an_event_that_comes_again_is_told_once():
+    phone = Phone()
+    role = alert(MemoryStore(), phone)
+    role.step(DONE, NOW)
+    role.step(DONE, NOW)
+    assert phone.heard == [DONE.id]
+
+
+def test_nobody_is_woken_for_what_did_not_apply():
+    phone = Phone()
+    alert(None, phone).step(event(complete(outcome=Outcome.NOT_APPLICABLE)), NOW)
+    assert phone.heard == []
+
+
+def test_a_channel_that_is_busy_is_tried_again():
+    phone = Phone(PASSING, PASSING)
+    alert(None, phone).step(DONE, NOW)
+    assert phone.heard == [DONE.id]
+
+
+@pytest.mark.parametrize(("failures", "tries"), [([PASSING] * 9, TRIES), ([LASTING] * 9, 1)])
+def test_a_dead_channel_keeps_neither_the_others_nor_the_store_waiting(failures, tries):
+    store, dead, living = MemoryStore(), Phone(*failures), Phone()
+    alert(store, dead, living).step(DONE, NOW)
+    assert (dead.tries, living.heard) == (tries, [DONE.id])
+    assert store.kept(DONE.id)
+
+
+class Forgetful(MemoryStore):
+    """Fails the first time."""
+
+    failed = False
+
+    def append(self, told: Event) -> bool:
+        if not self.failed:
+            self.failed = True
+            raise BusUnreachableError("Redis is gone")
+        return super().append(told)
+
+
+def test_people_are_told_twice_rather_than_never():
+    store, phone = Forgetful(), Phone()
+    role = alert(store, phone)
+    with pytest.raises(BusUnreachableError):
+        role.step(DONE, NOW)
+    role.step(DONE, NOW)
+    assert phone.heard == [DONE.id, DONE.id]
+    assert store.kept(DONE.id)

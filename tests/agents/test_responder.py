@@ -1,0 +1,247 @@
+"""The only role that acts: once, within its limits, and not on what has recovered."""
+
+import msgspec
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryLedger
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.agents.responder import Responder
+from hemostat.core.policy import Limits
+from hemostat.errors import EngineError, EngineUnreachableError
+from hemostat.events import (
+    Action,
+    Event,
+    Evidence,
+    HealthAlert,
+    Kind,
+    Outcome,
+    Reason,
+    RemediationComplete,
+    RemediationNeeded,
+)
+from hemostat.ports import ContainerSpec, Later
+from tests.clock import FakeClock
+from tests.samples import DIAGNOSIS, alert
+
+MIB = 1 << 20
+
+
+class Scene:
+    """A responder, an engine in memory with one container, and a ledger."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.engine = MemoryEngine(self.clock)
+        self.ledger = MemoryLedger()
+        self.web = self.make("web")
+        self.clock.advance(60)
+
+    def make(self, name: str, **fields) -> str:
+        spec = {"name": name, "image": "busybox", "command": ("x",), "labels": {}}
+        return self.engine.run(ContainerSpec(**{**spec, **fields}))
+
+    def responder(self, name: str = "a", **limits) -> Responder:
+        return Responder(
+            self.engine,
+            self.engine,
+            self.ledger,
+            self.clock,
+            Limits(**limits),
+            host="h",
+            source=f"responder@{name}",
+            host_memory=4096 * MIB,
+        )
+
+    def request(self, kind: Kind = Kind.EXITED, action: Action = Action.RESTART, **changes) -> Event:
+        ref = self.engine.inspect(changes.pop("container", "web")).ref
+        incident = changes.pop("incident", "i1")
+        told: HealthAlert = alert(kind=kind, container=ref, since=self.clock.now(), **changes)
+        data = RemediationNeeded(alert=told, action=action, diagnosis=DIAGNOSIS)
+        return Event.make(data, time=self.clock.now(), host="h", source="analyzer@1", incident=incident)
+
+    def crashed(self, **changes) -> Event:
+        self.engine.crash("web", 7)
+        return self.request(**changes)
+
+    def step(self, event: Event, responder: Responder | None = None) -> RemediationComplete | Later:
+        answer = (responder or self.responder()).step(event, self.clock.now())
+        if isinstance(answer, Later):
+            return answer
+        (told,) = answer
+        assert isinstance(told.data, RemediationComplete)
+        return told.data
+
+    def starts(self) -> int:
+        return sum(event.action == "start" for event in self.engine._history) - len(self.engine._boxes)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_a_crashed_container_is_started_and_verified(scene):
+    done = scene.step(scene.crashed())
+    assert (done.outcome, done.reason) == (Outcome.HEALED, Reason.VERIFIED)
+    assert scene.engine.inspect("web").running
+    assert (done.before.status, done.after.status) == ("exited", "running")
+    assert done.durations["verify"] >= Limits().verify_for
+
+
+def test_a_request_that_is_delivered_again_is_told_again_and_not_done_again(scene):
+    request = scene.crashed()
+    scene.step(request)
+    again = scene.step(request)
+    assert again.outcome is Outcome.HEALED
+    assert scene.starts() == 1
+
+
+def test_who_died_after_the_action_does_not_act_again(scene):
+    request = scene.crashed()
+    scene.clock.on_sleep = interrupt
+    with pytest.raises(RuntimeError):
+        scene.step(request)
+    scene.clock.on_sleep = None
+    assert scene.step(request).outcome is Outcome.HEALED
+    assert scene.starts() == 1
+
+
+def interrupt(_: float) -> None:
+    raise RuntimeError("killed while it verified")
+
+
+def test_who_died_before_the_action_acts_when_it_is_back(scene):
+    request = scene.crashed()
+    scene.engine.start, start = broken(EngineUnreachableError("engine gone")), scene.engine.start
+    with pytest.raises(EngineUnreachableError):
+        scene.step(request)
+    scene.engine.start = start
+    assert scene.step(request).outcome is Outcome.HEALED
+    assert scene.starts() == 1
+
+
+def broken(error: EngineError):
+    def call(*_: object) -> None:
+        raise error
+
+    return call
+
+
+def test_another_responder_waits_for_the_one_that_is_at_work(scene):
+    request = scene.crashed()
+    scene.clock.on_sleep = interrupt
+    with pytest.raises(RuntimeError):
+        scene.step(request)
+    scene.clock.on_sleep = None
+    assert isinstance(scene.step(request, scene.responder("b")), Later)
+    scene.clock.advance(500)
+    assert scene.step(request, scene.responder("b")).outcome is Outcome.HEALED
+    assert scene.starts() == 1
+
+
+def test_the_fourth_in_an_hour_is_refused(scene):
+    outcomes = []
+    for occurrence in range(1, 5):
+        outcomes.append(scene.step(scene.crashed(occurrence=occurrence)).outcome)
+        scene.clock.advance(300)
+    assert outcomes == [Outcome.HEALED] * 3 + [Outcome.REFUSED]
+    assert scene.starts() == 3
+    assert not scene.engine.inspect("web").running
+
+
+def test_back_off_puts_the_next_action_off(scene):
+    scene.step(scene.crashed())
+    later = scene.step(scene.crashed(occurrence=2))
+    assert isinstance(later, Later)
+    assert later.until > scene.clock.now()
+    scene.clock.time = later.until
+    assert scene.step(scene.request(occurrence=2)).outcome is Outcome.HEALED
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"protect": ("web",)}, Reason.PROTECTED),
+        ({"actions": (Action.CLEANUP,)}, Reason.NOT_ALLOWED),
+        ({"mode": "dry-run"}, Reason.DRY_RUN),
+    ],
+)
+def test_what_is_not_allowed_is_not_done(scene, limits, reason):
+    done = scene.step(scene.crashed(), scene.responder(**limits))
+    assert done.reason is reason
+    assert not scene.engine.inspect("web").running
+
+
+def test_what_came_back_by_itself_is_left_alone(scene):
+    request = scene.crashed()
+    scene.engine.start("web")
+    done = scene.step(request)
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.RECOVERED)
+    assert scene.starts() == 1
+
+
+def test_what_a_person_stopped_meanwhile_stays_stopped(scene):
+    request = scene.request(Kind.UNHEALTHY)
+    scene.engine.stop("web")
+    assert scene.step(request).reason is Reason.STOPPED
+    assert not scene.engine.inspect("web").running
+
+
+def test_what_is_gone_is_not_looked_for(scene):
+    request = scene.crashed()
+    scene.engine.remove("web")
+    assert scene.step(request).reason is Reason.GONE
+
+
+def test_a_container_that_dies_again_at_once_is_not_healed(scene):
+    request = scene.crashed()
+    scene.clock.on_sleep = lambda _: scene.engine.inspect("web").running and scene.engine.crash("web", 9)
+    done = scene.step(request)
+    assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.NOT_VERIFIED)
+    assert "exited again with code 9" in done.detail
+
+
+def test_cpu_that_is_high_again_after_the_restart_is_not_healed(scene):
+    scene.engine.spin("web", 1.0)
+    request = scene.request(Kind.CPU_HIGH, evidence=(Evidence("threshold", 85.0, "%"),))
+    scene.clock.on_sleep = lambda _: scene.engine.spin("web", 1.0)
+    done = scene.step(request)
+    assert done.outcome is Outcome.FAILED
+    assert "its CPU is still at" in done.detail
+
+
+def test_a_refusal_by_the_engine_is_told_and_spends_the_attempt(scene):
+    request = scene.crashed()
+    scene.engine.start = broken(EngineError("no such image"))
+    done = scene.step(request)
+    assert (done.outcome, done.reason, done.detail) == (Outcome.FAILED, Reason.ENGINE_ERROR, "no such image")
+    assert len(scene.ledger.read("h", "web").attempts) == 1
+
+
+def test_a_cleanup_empties_what_the_label_names_and_restarts_nothing(scene):
+    scene.make("cache", labels={"hemostat.cleanup.paths": "/tmp/cache"})
+    scene.engine.write("cache", size=24 * MIB)
+    commands = []
+
+    def clean(container: str, command) -> tuple[int, str]:
+        commands.append(command[-1])
+        scene.engine.write(container, size=-24 * MIB)
+        return 0, ""
+
+    scene.engine.on_exec = clean
+    evidence = (Evidence("threshold", 16 * MIB, "B"),)
+    done = scene.step(scene.request(Kind.DISK_HIGH, Action.CLEANUP, container="cache", evidence=evidence))
+    assert (done.outcome, commands) == (Outcome.HEALED, ["/tmp/cache"])
+    assert scene.starts() == 0
+
+
+def test_what_only_a_person_can_settle_is_escalated(scene):
+    done = scene.step(scene.request(Kind.CPU_HIGH, Action.NONE))
+    assert (done.outcome, done.reason) == (Outcome.ESCALATED, Reason.NEEDS_PERSON)
+    assert scene.starts() == 0
+
+
+def test_containers_of_another_host_are_not_ours(scene):
+    elsewhere = msgspec.structs.replace(scene.crashed(), host="elsewhere")
+    assert scene.responder().step(elsewhere, scene.clock.now()) == []
+    assert not scene.engine.inspect("web").running
