@@ -1,0 +1,48 @@
+"""Waiting out what passes."""
+
+import pytest
+
+from hemostat.errors import BusUnreachableError, EngineError
+from hemostat.ports import Interrupted
+from hemostat.retry import CEILING, FIRST, Patience
+from tests.clock import FakeClock
+
+
+def failing(count: int, error: Exception):
+    failures = [error] * count
+
+    def call() -> str:
+        if failures:
+            raise failures.pop()
+        return "done"
+
+    return call
+
+
+def test_it_waits_ever_longer_and_not_for_ever_longer():
+    waits: list[float] = []
+    clock = FakeClock(on_sleep=waits.append)
+    assert Patience(clock)(failing(12, BusUnreachableError("gone"))) == "done"
+    assert waits[:3] == [FIRST, 2 * FIRST, 4 * FIRST]
+    assert max(waits) == CEILING
+
+
+def test_it_says_what_it_waits_for_while_it_does():
+    said: list[str] = []
+    patience = Patience(FakeClock(on_sleep=lambda _: said.append(patience.trouble)))
+    patience(failing(2, BusUnreachableError("gone")))
+    assert said == ["gone", "gone"]
+    assert patience.trouble == ""
+
+
+def test_what_does_not_pass_is_not_waited_for():
+    with pytest.raises(EngineError):
+        Patience(FakeClock())(failing(1, EngineError("no")))
+
+
+def test_it_ends_when_told_to_stop():
+    def stop(_: float) -> None:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        Patience(FakeClock(on_sleep=stop))(failing(5, BusUnreachableError("gone")))

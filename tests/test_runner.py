@@ -1,0 +1,189 @@
+"""The loop of every role that reads streams."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.errors import BusUnreachableError, EngineUnreachableError
+from hemostat.events import Event, Heartbeat
+from hemostat.ports import Entry, Later
+from hemostat.runner import MAX_DELIVERIES, Pulse, Runner
+from hemostat.topology import BY_NAME
+from tests.engine_fixtures import eventually
+from tests.samples import alert, event, needed
+
+ROLE = BY_NAME["analyzer"]
+FIRST, SECOND = event(alert(), 0.0), event(alert(), 1.0)
+ANSWER = event(needed(), 2.0)
+
+
+class Loop:
+    """A runner in a thread, on a bus in memory."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.clock = SystemClock(self.stop)
+        self.bus = MemoryBus(self.clock)
+        self.seen: list[Event] = []
+
+    @contextmanager
+    def running(self, step: Callable[[Event], Sequence[Event] | Later], workers: int = 1) -> Iterator[None]:
+        def note(told: Event, _: float) -> Sequence[Event] | Later:
+            self.seen.append(told)
+            return step(told)
+
+        pulse = Pulse("analyzer", bus=self.bus, clock=self.clock, host="h", instance="i", pid=1)
+        runner = Runner(
+            ROLE,
+            note,
+            group="analyzer",
+            bus=self.bus,
+            clock=self.clock,
+            pulse=pulse,
+            consumer="i",
+            workers=workers,
+            stop=self.stop,
+        )
+        thread = threading.Thread(target=runner.run)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.stop.set()
+            thread.join()
+
+    def lag(self) -> int:
+        return self.bus.lag("analyzer", ROLE.reads)
+
+    def answers(self) -> list[Event]:
+        return self.bus.recent("remediation_needed", 10)
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+def test_what_comes_of_an_event_is_published_and_the_event_acknowledged(loop):
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert loop.answers() == [ANSWER]
+
+
+def test_a_step_that_always_fails_is_buried_with_its_error_and_the_next_has_its_turn(loop):
+    loop.bus.publish([FIRST, SECOND])
+
+    def step(told: Event) -> list[Event]:
+        if told == FIRST:
+            raise ValueError("poison")
+        return [ANSWER]
+
+    with loop.running(step):
+        eventually(lambda: loop.lag() == 0)
+    assert [error for _, error in loop.bus.dead] == ["ValueError: poison"]
+    assert loop.seen.count(FIRST) == MAX_DELIVERIES
+    assert loop.answers() == [ANSWER]
+
+
+def test_what_is_no_event_is_buried_unseen(loop):
+    loop.bus.put("health_alert", b"\xff{ nonsense")
+    loop.bus.publish([SECOND])
+    with loop.running(lambda _: []):
+        eventually(lambda: loop.lag() == 0)
+    assert len(loop.bus.dead) == 1
+    assert loop.seen == [SECOND]
+
+
+def test_what_passes_is_waited_out(loop):
+    loop.bus.publish([FIRST])
+    failures = [EngineUnreachableError("gone")] * 7
+
+    def step(_: Event) -> list[Event]:
+        if failures:
+            raise failures.pop()
+        return [ANSWER]
+
+    with loop.running(step):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.answers(), loop.bus.dead) == ([ANSWER], [])
+
+
+def test_a_deferred_event_comes_again(loop):
+    loop.bus.publish([FIRST])
+
+    def step(_: Event) -> list[Event] | Later:
+        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now(), "back-off")
+
+    with loop.running(step):
+        eventually(loop.answers)
+    assert loop.seen == [FIRST, FIRST]
+
+
+def test_what_this_consumer_left_unfinished_is_taken_up(loop):
+    loop.bus.publish([FIRST])
+    loop.bus.read("analyzer", "i", ROLE.reads, count=1, timeout=0)
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert loop.answers() == [ANSWER]
+
+
+def test_what_is_in_hand_when_told_to_stop_stays_for_the_next(loop):
+    loop.bus.publish([FIRST])
+
+    def step(_: Event) -> list[Event]:
+        loop.stop.set()
+        loop.clock.sleep(60)
+        return [ANSWER]
+
+    with loop.running(step):
+        eventually(loop.stop.is_set)
+    assert (loop.answers(), loop.lag()) == ([], 1)
+
+
+def test_a_slow_event_does_not_hold_up_the_others(loop):
+    loop.bus.publish([FIRST, SECOND])
+    done = threading.Event()
+
+    def step(told: Event) -> list[Event]:
+        if told == FIRST:
+            assert done.wait(20)
+        else:
+            done.set()
+        return []
+
+    with loop.running(step, workers=2):
+        eventually(lambda: loop.lag() == 0)
+    assert loop.bus.dead == []
+
+
+def test_it_says_that_it_lives_and_what_waits_for_it(loop):
+    with loop.running(lambda _: []):
+        eventually(lambda: loop.bus.last("heartbeat"))
+    beat = loop.bus.last("heartbeat")[0].data
+    assert isinstance(beat, Heartbeat)
+    assert (beat.role, beat.instance, beat.lag) == ("analyzer", "i", 0)
+
+
+class Flaky(MemoryBus):
+    """A bus that fails to acknowledge, once."""
+
+    failed = False
+
+    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
+        if not self.failed:
+            self.failed = True
+            raise BusUnreachableError("Redis is gone")
+        super().ack(role, entry, outputs)
+
+
+def test_a_bus_that_is_gone_for_a_moment_costs_nothing_and_repeats_nothing(loop):
+    loop.bus = Flaky(loop.clock)
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.seen, loop.answers()) == ([FIRST], [ANSWER])

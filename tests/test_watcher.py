@@ -1,0 +1,176 @@
+"""The monitor's loop, on an engine and a bus in memory."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.agents.monitor import Monitor
+from hemostat.core.detect import Thresholds
+from hemostat.core.model import ContainerInfo, Observation
+from hemostat.errors import BusUnreachableError, EngineError
+from hemostat.events import Event, Heartbeat
+from hemostat.ports import ContainerSpec
+from hemostat.runner import Pulse
+from hemostat.watcher import Watcher
+from tests.engine_fixtures import eventually
+
+
+class Watch:
+    """A watcher in a thread; it can be ended and started again on the same engine and bus."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.clock = SystemClock(self.stop)
+        self.engine = MemoryEngine(self.clock)
+        self.bus = MemoryBus(self.clock)
+
+    def start(self, monitor: type[Monitor] = Monitor) -> None:
+        self.stop.clear()
+        self.engine._closed = False
+        made = monitor(
+            self.engine, self.engine, Thresholds(), host="h", source="monitor@1", host_memory=1 << 30
+        )
+        watcher = Watcher(
+            made,
+            engine=self.engine,
+            sampler=self.engine,
+            bus=self.bus,
+            clock=self.clock,
+            pulse=Pulse("monitor", bus=self.bus, clock=self.clock, host="h", instance="1", pid=1),
+            memo_key="monitor:h",
+            interval=0.02,
+            disk_interval=0.02,
+            stop=self.stop,
+        )
+        self.thread = threading.Thread(target=watcher.run)
+        self.thread.start()
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join()
+
+    def make(self, name: str = "web", **labels: str) -> str:
+        container = self.engine.run(
+            ContainerSpec(
+                name=name, image="x", command=("x",), labels={f"hemostat.{k}": v for k, v in labels.items()}
+            )
+        )
+        eventually(lambda: name in {event.data.container.name for event in self.bus.last("container_stats")})
+        return container
+
+    def alerts(self) -> list[Event]:
+        return self.bus.recent("health_alert", 100)
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    watch = Watch()
+    watch.start()
+    yield watch
+    watch.end()
+
+
+def test_a_crash_becomes_an_alert(watch):
+    watch.engine.crash(watch.make())
+    eventually(watch.alerts)
+    assert [event.data.kind for event in watch.alerts()] == ["exited"]
+
+
+def test_a_full_layer_is_measured_and_told(watch):
+    watch.engine.write(watch.make(disk="1MiB"), size=2 << 20)
+    eventually(watch.alerts)
+    assert [event.data.kind for event in watch.alerts()] == ["disk_high"]
+
+
+def test_what_happens_while_the_engine_cannot_be_reached_is_told_afterwards(watch):
+    web = watch.make()
+    watch.engine.disconnect()
+    with watch.engine._changed:
+        watch.engine._die(watch.engine._boxes[web], 1)
+    watch.engine.reconnect()
+    eventually(watch.alerts)
+    # Found by listing and told by the engine's memory as well, it is one death.
+    watch.engine.crash(watch.make("other"))
+    eventually(lambda: len(watch.alerts()) > 1)
+    assert [event.data.container.name for event in watch.alerts()] == ["web", "other"]
+
+
+def test_a_restarted_monitor_goes_on_where_the_last_one_was(watch):
+    first, second = watch.make("first"), watch.make("second")
+    watch.engine.crash(first)
+    eventually(watch.alerts)
+    watch.end()
+    watch.engine.crash(second)
+    watch.start()
+    eventually(lambda: len(watch.alerts()) > 1)
+    assert [event.data.container.name for event in watch.alerts()] == ["first", "second"]
+
+
+def test_a_memo_of_another_shape_is_passed_over(watch):
+    watch.end()
+    watch.bus.publish([], memo=("monitor:h", b'{"cursor": 1}'))
+    watch.start()
+    watch.engine.crash(watch.make())
+    eventually(watch.alerts)
+
+
+def test_an_alert_waits_for_a_bus_that_is_gone(watch):
+    web = watch.make()
+    publish, failures = watch.bus.publish, [BusUnreachableError("gone")] * 4
+
+    def flaky(events, **options) -> None:
+        if failures and events:
+            raise failures.pop()
+        publish(events, **options)
+
+    watch.bus.publish = flaky
+    watch.engine.crash(web)
+    eventually(watch.alerts)
+    assert not failures
+
+
+class Clumsy(Monitor):
+    """Fails on the first death it sees."""
+
+    def step(self, observation: Observation, now: float) -> list[Event]:
+        if getattr(observation, "action", "") == "die" and observation.container.name == "cursed":
+            raise ValueError("a bug")
+        return super().step(observation, now)
+
+
+def test_one_observation_that_cannot_be_handled_does_not_end_the_loop(watch):
+    watch.end()
+    watch.start(Clumsy)
+    watch.engine.crash(watch.make("cursed"))
+    watch.engine.crash(watch.make("web"))
+    eventually(lambda: any(event.data.container.name == "web" for event in watch.alerts()))
+
+
+def test_sampling_that_fails_is_tried_again(watch):
+    web = watch.make()
+    sample, failures = watch.engine.sample, [EngineError("busy")] * 3
+
+    def flaky(containers: list[ContainerInfo], now: float):
+        if failures:
+            raise failures.pop()
+        return sample(containers, now)
+
+    watch.engine.sample = flaky
+    watch.engine.spin(web, 0.5)
+    eventually(lambda: not failures and watch.bus.last("container_stats")[0].data.cpu)
+
+
+def test_it_says_that_the_engine_is_gone(watch):
+    def troubles() -> set[str]:
+        return {
+            event.data.trouble for event in watch.bus.last("heartbeat") if isinstance(event.data, Heartbeat)
+        }
+
+    eventually(lambda: troubles() == {""})
+    watch.engine.disconnect()
+    eventually(lambda: "the simulated engine is gone" in troubles())
+    watch.engine.reconnect()
