@@ -1,0 +1,149 @@
+"""`hemostat all` on the real engine: the loop heals, whatever is killed on the way."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.docker_engine import DockerEngine
+from tests.e2e.command import environ, run, start
+from tests.engine_fixtures import SESSION, eventually
+
+pytestmark = [pytest.mark.docker, pytest.mark.redis]
+
+CRASHING = ("sh", "-c", "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 0.1; done")
+
+
+class Everything:
+    """`hemostat all` in a process, watching this session's containers alone."""
+
+    def __init__(self, state_dir: Path) -> None:
+        settings = {"MONITOR_ONLY": f"hemostat.test={SESSION}", "RESPONDER_BACKOFF": "0.2"}
+        self.env = environ(state_dir, **settings)
+        self.log = state_dir / "all.log"
+        with self.log.open("w") as out:
+            self.process = start("all", env=self.env, stderr=out.fileno())
+        eventually(lambda: len(self.roles()) == 4)
+
+    def status(self) -> dict:
+        return json.loads(run("status", "--json", env=self.env).stdout)
+
+    def roles(self) -> dict[str, int]:
+        """Pid by role, of those that are alive."""
+        return {role["role"]: role["pid"] for role in self.status()["roles"] if not role["stale"]}
+
+    def events(self, container: str) -> list[dict]:
+        told = run("events", "--json", "--container", container, env=self.env).stdout
+        return [json.loads(line) for line in told.splitlines()]
+
+    def outcomes(self, container: str) -> list[str]:
+        return [
+            event["data"]["outcome"]
+            for event in self.events(container)
+            if event["type"] == "remediation_complete"
+        ]
+
+
+@pytest.fixture
+def everything(state_dir: Path) -> Iterator[Everything]:
+    running = Everything(state_dir)
+    yield running
+    running.process.terminate()
+    running.process.communicate(timeout=30)
+
+
+@pytest.fixture
+def crash(docker_engine: DockerEngine) -> Callable[[str], float]:
+    """Crash the container, wait until it runs again; when it started."""
+
+    def crash(container: str) -> float:
+        before = docker_engine.inspect(container).started_at
+        docker_engine.exec(container, ["kill", "-USR1", "1"])
+        eventually(lambda: docker_engine.inspect(container).started_at > before, seconds=40)
+        return docker_engine.inspect(container).started_at
+
+    return crash
+
+
+def watched(everything: Everything, make_container: Callable[..., str], engine: DockerEngine) -> str:
+    """A container that the monitor knows; its name."""
+    name = engine.inspect(make_container(CRASHING)).ref.name
+    eventually(lambda: name in {each["name"] for each in everything.status()["containers"]})
+    return name
+
+
+def test_a_crash_is_healed_told_and_stored(everything, make_container, docker_engine, crash):
+    name = watched(everything, make_container, docker_engine)
+    crash(name)
+    eventually(lambda: everything.outcomes(name) == ["healed"])
+    assert [event["type"] for event in everything.events(name)] == [
+        "health_alert",
+        "remediation_needed",
+        "remediation_complete",
+    ]
+
+
+def test_what_a_person_stops_stays_stopped(everything, make_container, docker_engine):
+    name = watched(everything, make_container, docker_engine)
+    docker_engine.stop(name)
+    eventually(lambda: "exited" in {each["status"] for each in everything.status()["containers"]})
+    assert everything.events(name) == []
+    assert not docker_engine.inspect(name).running
+
+
+@pytest.mark.parametrize("role", ["monitor", "analyzer", "responder", "alert"])
+def test_a_killed_role_costs_nothing(role, everything, make_container, docker_engine, crash):
+    name = watched(everything, make_container, docker_engine)
+    os.kill(everything.roles()[role], signal.SIGKILL)
+    crash(name)
+    eventually(lambda: everything.outcomes(name) == ["healed"], seconds=40)
+
+
+def test_a_killed_embedded_redis_costs_nothing(everything, state_dir, make_container, docker_engine, crash):
+    name = watched(everything, make_container, docker_engine)
+    crash(name)
+    eventually(lambda: everything.outcomes(name) == ["healed"])
+    os.kill(int((state_dir / "redis.pid").read_text()), signal.SIGKILL)
+    crash(name)
+    eventually(lambda: everything.outcomes(name) == ["healed", "healed"], seconds=40)
+
+
+def test_a_second_one_on_the_same_state_is_refused(everything):
+    second = run("all", env=everything.env)
+    assert second.returncode == 2
+    assert f"already running on {everything.env['HEMOSTAT_STATE_DIR']}" in second.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_and_leaves_nothing_running(number, code, state_dir):
+    running = Everything(state_dir)
+    pids = [*running.roles().values(), int((state_dir / "redis.pid").read_text())]
+    running.process.send_signal(number)
+    running.process.communicate(timeout=30)
+    assert running.process.returncode == code
+    eventually(lambda: not any(_is_running(pid) for pid in pids))
+    assert "Traceback" not in running.log.read_text()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return not re.search(r"^State:\s+Z", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    except FileNotFoundError:
+        return False
+
+
+def test_the_roles_log_under_their_names(everything, state_dir):
+    eventually(lambda: all(f"{role} " in everything.log.read_text() for role in everything.roles()))
+
+
+def test_without_an_engine_it_says_so_and_does_not_start(state_dir):
+    env = environ(state_dir, ENGINE_URL="unix:///nonexistent.sock")
+    ended: subprocess.CompletedProcess[str] = run("all", env=env)
+    assert ended.returncode == 3
+    assert ended.stderr.count("\n") == 1
+    assert "no Docker Engine" in ended.stderr
