@@ -98,7 +98,7 @@ class _Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(signals.fileno, selectors.EVENT_READ)
         self._width = max(len("hemostat"), *map(len, roles))
-        self._coloured = out.isatty() and not os.environ.get("NO_COLOR")
+        self._coloured = out.isatty() and not any(map(os.environ.get, ("NO_COLOR", "HEMOSTAT_NO_COLOR")))
 
     def run(self) -> int:
         broken = False

@@ -13,6 +13,7 @@ import pytest
 from hemostat.adapters.docker_engine import DockerEngine
 from tests.e2e.command import environ, run, start
 from tests.engine_fixtures import SESSION, eventually
+from tests.proxy import Proxy
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
@@ -22,9 +23,9 @@ CRASHING = ("sh", "-c", "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sle
 class Everything:
     """`hemostat all` in a process, watching this session's containers alone."""
 
-    def __init__(self, state_dir: Path) -> None:
-        settings = {"MONITOR_ONLY": f"hemostat.test={SESSION}", "RESPONDER_BACKOFF": "0.2"}
-        self.env = environ(state_dir, **settings)
+    def __init__(self, state_dir: Path, **settings: str) -> None:
+        only = f"hemostat.test={SESSION}"
+        self.env = environ(state_dir, MONITOR_ONLY=only, RESPONDER_BACKOFF="0.2", **settings)
         self.log = state_dir / "all.log"
         with self.log.open("w") as out:
             self.process = start("all", env=self.env, stderr=out.fileno())
@@ -111,6 +112,24 @@ def test_a_killed_embedded_redis_costs_nothing(everything, state_dir, make_conta
     os.kill(int((state_dir / "redis.pid").read_text()), signal.SIGKILL)
     crash(name)
     eventually(lambda: everything.outcomes(name) == ["healed", "healed"], seconds=40)
+
+
+def test_an_engine_that_was_away_for_a_while_costs_nothing(state_dir, make_container, docker_engine):
+    proxy = Proxy(state_dir / "engine.sock")
+    running = Everything(state_dir, ENGINE_URL=f"unix://{proxy.path}")
+    try:
+        name = watched(running, make_container, docker_engine)
+        proxy.cut()
+        eventually(lambda: any(role["trouble"] for role in running.status()["roles"]))
+        docker_engine.exec(name, ["kill", "-USR1", "1"])
+        eventually(lambda: not docker_engine.inspect(name).running)
+        proxy.open()
+        eventually(lambda: running.outcomes(name) == ["healed"], seconds=40)
+    finally:
+        running.process.terminate()
+        running.process.communicate(timeout=30)
+        proxy.cut()
+    assert docker_engine.inspect(name).running
 
 
 def test_a_second_one_on_the_same_state_is_refused(everything):
