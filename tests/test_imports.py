@@ -31,7 +31,7 @@ def test_help_imports_only_what_it_prints(arguments):
     modules = loaded(command(*arguments))
     assert modules.isdisjoint({*VENDORS, "msgspec", "asyncio", "difflib", "dataclasses"})
     assert not any(
-        name.startswith(("hemostat.adapters", "hemostat.config", "hemostat.core")) for name in modules
+        name.startswith(("hemostat.adapters", "hemostat.config", "hemostat.events")) for name in modules
     )
 
 
