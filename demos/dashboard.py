@@ -1,12 +1,12 @@
 """Draws the dashboard of a made-up afternoon as an SVG.
 
-python demos/dashboard.py OUT.svg [COLUMNSxROWS]
+python demos/dashboard.py OUT.svg [--size COLUMNSxROWS]
 """
 
+import argparse
 import asyncio
 import os
 import re
-import sys
 import time
 from pathlib import Path
 from typing import Final
@@ -147,6 +147,11 @@ def scene() -> MemoryBus:
     return bus
 
 
+def cells(text: str) -> tuple[int, int]:
+    columns, _, rows = text.partition("x")
+    return int(columns), int(rows)
+
+
 async def draw(size: tuple[int, int]) -> str:
     app = Dashboard(scene(), StoppedClock())
     async with app.run_test(size=size) as pilot:
@@ -158,5 +163,8 @@ async def draw(size: tuple[int, int]) -> str:
 
 
 if __name__ == "__main__":
-    columns, _, rows = (sys.argv[2] if len(sys.argv) > 2 else "116x30").partition("x")  # noqa: PLR2004
-    Path(sys.argv[1]).write_text(asyncio.run(draw((int(columns), int(rows)))), "utf-8")
+    parser = argparse.ArgumentParser(description="Draw the dashboard of a made-up afternoon as an SVG.")
+    parser.add_argument("out", type=Path, metavar="OUT.svg")
+    parser.add_argument("--size", type=cells, default=(116, 30), metavar="COLUMNSxROWS")
+    given = parser.parse_args()
+    given.out.write_text(asyncio.run(draw(given.size)), "utf-8")

@@ -1,4 +1,4 @@
-"""The dashboard itself: news in, lines out, keys. What is shown is decided by state and words."""
+"""The dashboard itself: news in, lines out, keys. What is shown is decided by state, grid and words."""
 
 from typing import ClassVar, Final
 
@@ -7,14 +7,14 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static
 
 from hemostat.core.picture import ContainerState
 from hemostat.core.text import clean
 from hemostat.ports import Bus, Clock
-from hemostat.tui import words
+from hemostat.tui import grid, words
 from hemostat.tui.feed import Feed
+from hemostat.tui.help import Help
 from hemostat.tui.lines import Lines
 from hemostat.tui.state import News, State, about, apply, seen, silence
 
@@ -30,28 +30,6 @@ class Came(Message):
         self.news = news
 
 
-class Help(ModalScreen[None]):
-    """The keys, out of the bindings."""
-
-    CSS = """
-    Help { align: center middle; }
-    Help > Static { width: auto; height: auto; max-width: 90%; padding: 1 3; border: round $accent; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", "Close")]
-
-    def __init__(self, bindings: list[Binding]) -> None:
-        super().__init__()
-        self._bindings_told = bindings
-
-    def compose(self) -> ComposeResult:
-        text = Text.assemble(("Keys\n\n", "bold"))
-        for binding in self._bindings_told:
-            text.append(f"{binding.key_display or binding.key:<12}", "bold")
-            text.append(f"{binding.tooltip or binding.description}\n")
-        text.append("\nEsc closes this.")
-        yield Static(text)
-
-
 class Dashboard(App[None]):
     CSS_PATH = "dashboard.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -65,7 +43,8 @@ class Dashboard(App[None]):
         Binding("slash", "filter", "Filter", key_display="/", tooltip="filter by text; !text for the others"),
         Binding("f", "faults", "Faults", tooltip="only containers with a fault, or all again"),
         Binding("question_mark", "help", "Help", key_display="?", tooltip="this"),
-        Binding("q,ctrl+c", "quit", "Quit", key_display="q", priority=False, tooltip="leave; roles go on"),
+        Binding("q", "quit", "Quit", tooltip="leave; roles go on"),
+        Binding("ctrl+c", "quit", "Quit", key_display="^c", show=False, priority=True, tooltip="the same"),
     ]
 
     def __init__(self, bus: Bus, clock: Clock, *, colourless: bool = False) -> None:
@@ -75,6 +54,8 @@ class Dashboard(App[None]):
         self._state = State(heard=clock.now())
         self._feed = Feed(bus, clock, lambda news: self.post_message(Came(news)))
         self._shown: list[ContainerState] = []
+        self._told: dict[str, Text] = {}
+        """The log's lines by event: what happened does not change."""
         self._chosen: tuple[str, str] | None = None
         """Host and name of the container under the cursor."""
         self._only = False
@@ -111,7 +92,8 @@ class Dashboard(App[None]):
     # --- drawing ------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        if len(self.screen_stack) > 1:
+        # News and ticks still come while the screen is taken apart.
+        if not self.is_running or len(self.screen_stack) != 1:
             return
         now = self._clock.now()
         self._state = apply(self._state, News(lost=self._state.lost), now)
@@ -124,17 +106,17 @@ class Dashboard(App[None]):
         self._draw_log()
 
     def _draw_grid(self, incidents: dict[tuple[str, str], str], *, several: bool) -> None:
-        grid = self.query_one("#grid", Lines)
-        width = grid.size.width
-        self._write("header", words.header(width))
+        lines = self.query_one("#grid", Lines)
+        width = lines.size.width
+        self._write("header", grid.header(width))
         places = [(each.host, each.name) for each in self._shown]
-        grid.show(
+        lines.show(
             [
-                words.container(each, incidents.get(place, ""), width, several=several)
+                grid.container(each, incidents.get(place, ""), width, several=several)
                 for each, place in zip(self._shown, places, strict=True)
             ]
         )
-        grid.point(places.index(self._chosen) if self._chosen in places else None)
+        lines.point(places.index(self._chosen) if self._chosen in places else None)
 
     def _draw_log(self) -> None:
         chosen = self._chosen if self._only else None
@@ -143,7 +125,8 @@ class Dashboard(App[None]):
         caption = Text(f"remediation log{of}")
         caption.append(self._reminder(), "bold")
         self._write("caption", caption)
-        self.query_one("#log", Lines).show([words.log_line(event) for event in events])
+        self._told = {each.id: self._told.get(each.id) or words.log_line(each) for each in self._state.log}
+        self.query_one("#log", Lines).show([self._told[event.id] for event in events])
 
     def _reminder(self) -> str:
         """What is kept from sight, so that nobody takes it for gone."""

@@ -17,6 +17,8 @@ from hemostat.tui.state import LOG, News, name_of
 EVERY: Final = 0.25
 """Seconds between two deliveries."""
 RETRY: Final = 1.0
+PATIENCE: Final = 4 * EVERY
+"""Seconds that a user who quits may be kept waiting."""
 
 Deliver = Callable[[News], object]
 
@@ -27,14 +29,18 @@ class Feed:
         self._clock = clock
         self._deliver = deliver
         self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._durable: deque[Event] = deque(maxlen=LOG)
         self._live: dict[tuple[str, str], Event] = {}
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="feed", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
+        """Listen no more: whoever owns the bus may close it. A bus that does not answer is not waited for."""
         self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE)
 
     def _run(self) -> None:
         while not self._stop.is_set():

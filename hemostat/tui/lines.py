@@ -10,7 +10,8 @@ from textual.strip import Strip
 
 
 class Lines(ScrollView, can_focus=False):
-    """`cursor` is the line shown in reverse; None is none. With `follow` the end stays in sight."""
+    """`cursor` is the line shown in reverse; None is none. With `follow` the end stays in sight, whatever
+    comes and however the terminal is resized, until somebody scrolls away from it."""
 
     DEFAULT_CSS = "Lines { overflow-x: hidden; scrollbar-size-vertical: 1; }"
 
@@ -18,6 +19,7 @@ class Lines(ScrollView, can_focus=False):
         super().__init__(id=id)
         self._lines: list[Text] = []
         self._follow = follow
+        self._at_end = True
         self.cursor: int | None = None
 
     def show(self, lines: Sequence[Text]) -> None:
@@ -25,11 +27,21 @@ class Lines(ScrollView, can_focus=False):
         before, self._lines = self._lines, list(lines)
         if len(before) != len(self._lines):
             self.virtual_size = Size(0, len(self._lines))
-        if self._follow and len(before) != len(self._lines):
-            self.scroll_end(animate=False)
+            self._keep_end()
         for number in range(max(len(before), len(self._lines))):
             if before[number : number + 1] != self._lines[number : number + 1]:
                 self.refresh_line(number)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._at_end = new_value >= self.max_scroll_y
+
+    def on_resize(self) -> None:
+        self._keep_end()
+
+    def _keep_end(self) -> None:
+        if self._follow and self._at_end:
+            self.scroll_end(animate=False)
 
     def point(self, number: int | None) -> None:
         """Put the cursor on a line, in sight."""

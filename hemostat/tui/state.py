@@ -86,7 +86,8 @@ def seen(state: State, now: float) -> Picture:
 def silence(state: State, now: float) -> str:
     """What to say of the bus when nothing comes from it; empty while something does."""
     if state.lost:
-        return f"bus lost: {state.lost}. Trying again"
+        # What matters comes first: narrow screens cut the end.
+        return f"bus lost, retrying: {state.lost}"
     quiet = now - state.heard
     if quiet < SILENT:
         return ""

@@ -1,8 +1,8 @@
-"""The dashboard's lines, as styled text of exact widths. Pure; a colour never says what a word does not."""
+"""What the dashboard says around its grid, as styled text. Pure; a colour never says what a word does not."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
@@ -10,73 +10,14 @@ from rich.text import Text
 from hemostat.core.picture import ContainerState, Picture, RoleState
 from hemostat.core.story import line, subject
 from hemostat.core.text import clean
-from hemostat.core.units import show_duration, show_size
+from hemostat.core.units import show_duration
 from hemostat.events import Event, FalseAlarm, HealthAlert, Outcome, Phase, RemediationComplete
 
-ROOMY: Final = 110
-"""Columns from which on there is room for bars and limits."""
 NAME: Final = 18
 """Cells for a container's name in the log."""
+LONGEST: Final = 400
+"""Characters of an event that a line of the log holds: reasons come from outside, and may be a book."""
 GOOD, BAD, BUSY, FAINT, PLAIN = "green", "bold red", "yellow", "dim", ""
-
-_STATES: Final = {
-    "healthy": ("✓", GOOD),
-    "running": ("●", GOOD),
-    "starting": ("◌", BUSY),
-    "unhealthy": ("✗", BAD),
-    "restarting": ("↻", BUSY),
-    "paused": ("‖", BUSY),
-    "dead": ("✗", BAD),
-}
-
-
-class Columns(NamedTuple):
-    """Widths in cells; 0 is left out."""
-
-    state: int
-    name: int
-    cpu: int
-    memory: int
-    restarts: int
-    incident: int
-    roomy: bool
-
-
-def columns(width: int) -> Columns:
-    """Shares `width` out: what identifies and what is wrong get what the figures leave over."""
-    roomy = width >= ROOMY
-    state, cpu, memory, restarts = 12, 17 if roomy else 7, 30 if roomy else 9, 8 if roomy else 0
-    left = max(20, width - state - cpu - memory - restarts - (5 if restarts else 4))
-    name = left * 11 // 20
-    return Columns(state, name, cpu, memory, restarts, left - name, roomy)
-
-
-def header(width: int) -> Text:
-    at = columns(width)
-    cells = [("state", at.state), ("container", at.name), ("cpu", at.cpu), ("memory", at.memory)]
-    if at.restarts:
-        cells.append(("restarts", at.restarts))
-    return Text(" ".join(_fit(name, size) for name, size in [*cells, ("incident", at.incident)]))
-
-
-def container(each: ContainerState, incident: str, width: int, *, several: bool) -> Text:
-    """`several`: whether there are containers of several hosts, so that the host must be named."""
-    at = columns(width)
-    word = each.health if each.health and each.status == "running" else each.status
-    glyph, style = _STATES.get(word, ("○", FAINT))
-    cells = [
-        (_fit(f"{glyph} {word}", at.state), style),
-        (_fit(f"{each.host}/{each.name}" if several else each.name, at.name), "bold"),
-        (_cpu(each, at), _load(_cpu_share(each))),
-        (_memory(each, at), _load(_memory_share(each))),
-    ]
-    if at.restarts:
-        cells.append((_fit(str(each.restarts), at.restarts, right=True), BUSY if each.restarts else FAINT))
-    cells.append((_fit(incident, at.incident), BAD if incident else PLAIN))
-    text = Text()
-    for content, cell_style in cells:
-        text.append(content + " ", cell_style)
-    return text
 
 
 def incidents(shown: Picture) -> dict[tuple[str, str], str]:
@@ -97,8 +38,8 @@ def log_line(event: Event) -> Text:
     return Text.assemble(
         (f"{moment:%H:%M:%S} ", FAINT),
         (f"{glyph} ", style),
-        (_fit(told[0].name if told else event.host, NAME) + " ", "bold"),
-        (clean(line(event)), style),
+        (fit(told[0].name if told else event.host, NAME) + " ", "bold"),
+        (clean(line(event)[:LONGEST]), style),
     )
 
 
@@ -153,41 +94,7 @@ _OUTCOMES: Final[Mapping[Outcome, tuple[str, str]]] = {
 }
 
 
-def _cpu_share(each: ContainerState) -> float | None:
-    """Of its limit, of one core without one; 1 is all."""
-    return None if each.cpu is None else each.cpu / 100 / (each.cpu_limit or 1.0)
-
-
-def _memory_share(each: ContainerState) -> float | None:
-    return each.memory / each.memory_limit if each.memory is not None and each.memory_limit else None
-
-
-def _load(share: float | None) -> str:
-    """The default thresholds' colours; the number says it too."""
-    return FAINT if share is None else BAD if share >= 0.85 else BUSY if share >= 0.6 else PLAIN  # noqa: PLR2004
-
-
-def _cpu(each: ContainerState, at: Columns) -> str:
-    number = "-" if each.cpu is None else f"{each.cpu:.1f} %"
-    if not at.roomy:
-        return _fit(number, at.cpu, right=True)
-    return f"{_bar(_cpu_share(each), 8)} {_fit(number, at.cpu - 9, right=True)}"
-
-
-def _memory(each: ContainerState, at: Columns) -> str:
-    number = "-" if each.memory is None else show_size(each.memory)
-    if not at.roomy:
-        return _fit(number, at.memory, right=True)
-    limit = f" / {show_size(each.memory_limit)}" if each.memory_limit else ""
-    return f"{_bar(_memory_share(each), 8)} {_fit(number + limit, at.memory - 9, right=True)}"
-
-
-def _bar(share: float | None, width: int) -> str:
-    filled = 0 if share is None else max(0, min(width, round(share * width)))
-    return "█" * filled + "·" * (width - filled)
-
-
-def _fit(text: str, size: int, *, right: bool = False) -> str:
+def fit(text: str, size: int, *, right: bool = False) -> str:
     """Exactly `size` cells: cleaned, cut with an ellipsis, filled up with blanks."""
     text = clean(text)
     if cell_len(text) > size:

@@ -46,7 +46,8 @@ def _docker_stats(count: int) -> float:
         time.sleep(SECONDS)
         return (cpu_seconds(involved) - before) / SECONDS / count
     finally:
-        process.terminate()
+        # It does not heed SIGTERM while it waits for the engine.
+        process.kill()
         process.wait()
 
 

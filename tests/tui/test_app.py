@@ -1,6 +1,7 @@
 """The dashboard under a pilot, on a bus in memory."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
@@ -121,7 +122,7 @@ def test_a_lost_bus_is_told_and_found_again():
     bus = Flaky(clock)
 
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "bus lost: Redis is gone"))
+        await until(pilot, lambda: says(app, "bus lost, retrying: Redis is gone"))
         bus.there = True
         bus.publish([event(alert(), 5.0)])
         await until(pilot, lambda: says(app, "exit code") and not says(app, "bus lost"))
@@ -174,13 +175,70 @@ def test_help_lists_the_keys():
     play(script)
 
 
-@pytest.mark.parametrize("key", ["q", "ctrl+c"])
-def test_it_quits(key):
+@pytest.mark.parametrize("keys", [["q"], ["ctrl+c"], ["question_mark", "ctrl+c"], ["slash", "ctrl+c"]])
+def test_it_quits_from_everywhere_and_leaves_the_bus_alone(keys):
+    """Whoever opened the bus closes it next: nothing may be listening any more."""
+
     async def script(app, pilot):
-        await pilot.press(key)
+        await until(pilot, lambda: says(app, "restart healed"))
+        await pilot.press(*keys)
         await until(pilot, lambda: not app.is_running)
 
     play(script)
+    assert not [thread for thread in threading.enumerate() if thread.name == "feed"]
+
+
+def test_news_while_the_screen_is_taken_apart_do_no_harm(monkeypatch):
+    monkeypatch.setattr("hemostat.tui.app.TICK", 0.001)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart healed"))
+
+    for _ in range(8):
+        play(script)
+
+
+def crowded(clock: FakeClock) -> MemoryBus:
+    bus = MemoryBus(clock)
+    bus.publish([event(alert(since=NOW + number), number / 100) for number in range(80)])
+    return bus
+
+
+def test_the_log_keeps_its_end_in_sight_when_the_terminal_shrinks():
+    clock = FakeClock(NOW + 5)
+    bus = crowded(clock)
+    bus.publish([event(complete(), 4.0)])
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart healed"))
+        await pilot.resize_terminal(80, 18)
+        await until(pilot, lambda: app.size.height == 18 and says(app, "restart healed"))
+
+    play(script, bus, clock=clock, size=(80, 40))
+
+
+def test_who_scrolled_the_log_back_is_left_there():
+    clock = FakeClock(NOW + 5)
+    bus = crowded(clock)
+
+    async def script(app, pilot):
+        log = app.query_one("#log")
+        await until(pilot, lambda: log.max_scroll_y and log.scroll_offset.y == log.max_scroll_y)
+        log.scroll_to(y=3, animate=False)
+        await until(pilot, lambda: log.scroll_offset.y == 3)
+        bus.publish([event(complete(), 4.0)])
+        await until(pilot, lambda: clock.advance(0.3) and log.virtual_size.height == 81)
+        await pilot.pause(0.1)
+        assert log.scroll_offset.y == 3
+        log.scroll_end(animate=False)
+        await until(pilot, lambda: says(app, "restart healed"))
+        bus.publish([event(complete(container=DB), 4.5)])
+        await until(
+            pilot,
+            lambda: clock.advance(0.3) and log.scroll_offset.y == log.max_scroll_y == 82 - log.size.height,
+        )
+
+    play(script, bus, clock=clock)
 
 
 def test_a_flood_leaves_it_responsive_and_bounded():

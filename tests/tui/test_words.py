@@ -1,12 +1,13 @@
 """The dashboard's lines: exact widths, whatever the names."""
 
+import msgspec
 import pytest
 from rich.cells import cell_len
 
 from hemostat.core.picture import picture
 from hemostat.events import Outcome, Reason
-from hemostat.tui import words
-from tests.samples import ALL, NOW, WEB, alert, complete, event, heartbeat, stats
+from hemostat.tui import grid, words
+from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, heartbeat, needed, stats
 
 HOSTILE = [
     "\x1b[2J\x1b[31mred",
@@ -24,7 +25,7 @@ def shown(*extra, **changes):
 
 
 def container_line(shown, width: int) -> str:
-    return words.container(
+    return grid.container(
         shown.containers[0], words.incidents(shown).get(("h", "web"), ""), width, several=False
     ).plain
 
@@ -46,8 +47,9 @@ def test_a_hostile_name_stays_one_line_of_the_log(name):
 
 @pytest.mark.parametrize("width", [80, 116, 200])
 def test_columns_stand_under_their_headers(width):
-    head, text = words.header(width).plain, container_line(shown(), width)
+    head, text = grid.header(width).plain, container_line(shown(cpu=100.0), width)
     assert text.index("web") == head.index("container")
+    assert text.index("█") == head.index("cpu")
     assert cell_len(head) <= width
 
 
@@ -56,6 +58,25 @@ def test_the_state_is_a_word_beside_its_glyph():
     assert container_line(
         shown(state=type(stats().state)(status="exited", health="unhealthy")), 80
     ).startswith("○ exited")
+
+
+@pytest.mark.parametrize("width", [80, 116])
+def test_the_largest_figures_keep_their_units(width):
+    text = container_line(shown(cpu=1600.0, memory=1000 << 20, memory_limit=1023 << 20), width)
+    assert "1600.0 %" in text
+    assert "1000.0 MiB" in text
+    assert width == 80 or "/ 1023.0 MiB" in text
+
+
+def test_the_share_of_the_limit_is_a_bar_on_narrow_screens_too():
+    text = container_line(shown(cpu=25.0, cpu_limit=0.5, memory=96 << 20, memory_limit=128 << 20), 80)
+    assert "██··" in text
+    assert "███·" in text
+
+
+def test_a_book_of_reasons_is_cut_in_the_log():
+    book = msgspec.structs.replace(DIAGNOSIS, reasons=("\x1b[2J" * 50_000,))
+    assert len(words.log_line(event(needed(diagnosis=book))).plain) < 10 * words.LONGEST
 
 
 def test_an_open_incident_is_beside_its_container():
