@@ -1,5 +1,7 @@
 """The dashboard itself: news in, lines out, keys. What is shown is decided by state, grid and words."""
 
+import asyncio
+import signal
 from typing import ClassVar, Final
 
 from rich.text import Text
@@ -75,6 +77,8 @@ class Dashboard(App[None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
+        # Without this the terminal would be left in the dashboard's mode.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self._feed.start()
         self.set_interval(TICK, self._draw)
         self.call_after_refresh(self._draw)
