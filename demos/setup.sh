@@ -29,7 +29,7 @@ install_packages() { # why package...
   say "$why: installing from the distribution's packages: $*"
   consent "Install $* with apt?" || return 1
   as_root apt-get update -qq >/dev/null || say "apt-get update failed, trying what is known"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
 }
 
 find_python() {
@@ -76,17 +76,19 @@ provide_engine() {
   start_engine
 }
 
+engine_runs() { [ -s /var/run/docker.pid ] && as_root kill -0 "$(cat /var/run/docker.pid)" 2>/dev/null; }
+
 start_engine() {
   say "starting the Docker Engine"
   if [ -d /run/systemd/system ]; then
     as_root systemctl start docker || return 1
-  elif ! pgrep -x dockerd >/dev/null; then
+  elif ! engine_runs; then
     as_root sh -c 'setsid nohup dockerd >/var/log/dockerd.log 2>&1 </dev/null &'
   fi
   local try
   for try in $(seq 60); do
     if engine_answers; then return 0; fi
-    if [ "$try" -gt 5 ] && ! pgrep -x dockerd >/dev/null; then break; fi
+    if [ "$try" -gt 10 ] && ! engine_runs; then break; fi
     sleep 0.5
   done
   say "the Docker Engine did not come up, or this user may not use it (see /var/log/dockerd.log)"
