@@ -1,8 +1,11 @@
 """What only a real Redis can show: its keys, its absence, its password."""
 
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -148,7 +151,8 @@ def test_a_killed_redis_comes_back_with_what_it_had_acknowledged(state_dir: Path
     sent = [event(alert(), at) for at in range(50)]
     for each in sent:
         bus.publish([each])
-    subprocess.run(["kill", "-9", *_processes(state_dir)], check=True)
+    for pid in _processes(state_dir):
+        os.kill(pid, signal.SIGKILL)
     eventually(lambda: not _processes(state_dir))
     with pytest.raises(BusUnreachableError):
         bus.ping()
@@ -216,7 +220,11 @@ def test_the_binary_in_the_wheel_serves_where_path_has_none(
     assert embedded.shut_down_if_unused()
 
 
-def _processes(directory: Path) -> list[str]:
+def _processes(directory: Path) -> list[int]:
     """The pids of the servers whose socket is in the directory."""
-    found = subprocess.run(["pgrep", "-f", f"{directory}/"], capture_output=True, text=True, check=False)
-    return found.stdout.split()
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if f"{directory}/".encode() in process.read_bytes():
+                found.append(int(process.parent.name))
+    return found
