@@ -28,8 +28,13 @@ install_packages() { # why package...
   command -v apt-get >/dev/null && can_be_root || { say "$why: install $* by hand (no apt, or no root)"; return 1; }
   say "$why: installing from the distribution's packages: $*"
   consent "Install $* with apt?" || return 1
-  as_root apt-get update -qq >/dev/null || say "apt-get update failed, trying what is known"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+  local log
+  log=$(mktemp)
+  as_root apt-get update -qq >"$log" 2>&1 || say "apt-get update failed, trying what is known"
+  as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get install -y -qq "$@" >"$log" 2>&1 || {
+    cat "$log" >&2
+    return 1
+  }
 }
 
 find_python() {
