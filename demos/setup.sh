@@ -33,8 +33,10 @@ install_packages() { # why package...
   as_root apt-get update -qq >"$log" 2>&1 || say "apt-get update failed, trying what is known"
   as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get install -y -qq "$@" >"$log" 2>&1 || {
     cat "$log" >&2
+    rm -f "$log"
     return 1
   }
+  rm -f "$log"
 }
 
 find_python() {
