@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -25,6 +25,7 @@ from hemostat.topology import BY_NAME, ROLES
 LABEL: Final = "hemostat.demo"
 OWNER: Final = "hemostat.demo.owner"
 IMAGE: Final = "hemostat-demo:busybox"
+PREFIX: Final = "hemostat-demo-"
 POLL: Final = 0.05
 NEEDED: Final = frozenset({"monitor", "analyzer", "responder"})
 """The roles that a healing takes."""
@@ -47,6 +48,15 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
         for info in self.workshop.find(LABEL):
             if _is_orphan(info.ref.labels.get(OWNER, "")):
                 self.workshop.remove(info.ref.id)
+
+
+def _sweep_directories() -> None:
+    """Remove what demos of this user left in the directory for temporary files when they were killed."""
+    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            mine = directory.lstat().st_uid == os.getuid()
+            if mine and _is_orphan((directory / "owner").read_text()):
+                shutil.rmtree(directory)
 
 
 def owner() -> str:
@@ -95,7 +105,9 @@ def own_stage(settings: Settings, stop: threading.Event, command: Command, run: 
     clock = SystemClock(stop)
     with ExitStack() as stack:
         engine, workshop = _engine(stack, settings)
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hemostat-demo-")))
+        _sweep_directories()
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
+        (directory / "owner").write_text(owner())
         embedded = EmbeddedRedis(directory / "state")
         url = embedded.ensure()
         stack.callback(embedded.shut_down_if_unused)

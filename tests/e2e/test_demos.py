@@ -72,13 +72,16 @@ def test_an_interrupted_demo_removes_its_container(alone, demo_container):
 
 @pytest.mark.docker
 @pytest.mark.redis
-def test_what_a_killed_demo_left_is_removed_by_the_next_one(alone, demo_container):
-    with start("demo", "cpu-spike", env=alone) as demo:
+def test_what_a_killed_demo_left_is_removed_by_the_next_one(alone, state_dir, demo_container):
+    env = {**alone, "TMPDIR": str(state_dir)}
+    with start("demo", "cpu-spike", env=env) as demo:
         eventually(demo_container)
         demo.kill()
     assert len(demo_container()) == 1
-    assert run("demo", "crash", "--json", env=alone).returncode == 0
+    assert list(state_dir.glob("hemostat-demo-*"))
+    assert run("demo", "crash", "--json", env=env).returncode == 0
     assert demo_container() == []
+    assert not list(state_dir.glob("hemostat-demo-*"))
 
 
 @pytest.mark.docker
