@@ -23,11 +23,19 @@ class Kind(StrEnum):
     """What is wrong with a container."""
 
     EXITED = "exited"
+    CRASH_LOOP = "crash_loop"
     OOM = "oom"
     UNHEALTHY = "unhealthy"
+    FLAPPING = "flapping"
+    HUNG = "hung"
     CPU_HIGH = "cpu_high"
+    CPU_THROTTLED = "cpu_throttled"
     MEMORY_HIGH = "memory_high"
+    MEMORY_LEAK = "memory_leak"
     DISK_HIGH = "disk_high"
+    PIDS_HIGH = "pids_high"
+    FD_HIGH = "fd_high"
+    STORM = "storm"
 
 
 class Severity(StrEnum):
@@ -83,12 +91,17 @@ class Reason(StrEnum):
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A container as events name it. `labels` holds HemoStat's, autoheal's and compose's own alone."""
+    """A container as events name it, or the host itself, which has no id. `labels` holds HemoStat's,
+    autoheal's and compose's own alone."""
 
     id: str
     name: str
     image: str = ""
     labels: dict[str, str] = {}
+
+    @property
+    def is_host(self) -> bool:
+        return not self.id
 
     @property
     def project(self) -> str | None:
@@ -142,6 +155,10 @@ class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
     occurrence: int = 1
     window: float = 0.0
     evidence: tuple[Evidence, ...] = ()
+    root: str = ""
+    """Name of the container this failure is suspected to come from; empty: it is its own."""
+    downstream: tuple[str, ...] = ()
+    """Names of the containers that depend on this one."""
 
     def fact(self, name: str) -> float | str | bool | None:
         return next((item.value for item in self.evidence if item.name == name), None)

@@ -38,7 +38,19 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Cores."""
     memory_limit: int | None = None
     """Bytes."""
+    pids_limit: int | None = None
     network_mode: str = ""
+    stop_signal: int | None = None
+    """What `docker stop` sends, where the image or the container says so."""
+    failing_streak: int = 0
+    """Health checks that have failed in a row, up to now."""
+    health_output: str = ""
+    """What the last health check printed."""
+    address: str = ""
+    """Its IP address on one of its networks; empty where it has none of its own."""
+    log_path: str = ""
+    """Of the json-file log, on the engine's host."""
+    created_at: float = 0.0
 
     @property
     def running(self) -> bool:
@@ -76,14 +88,37 @@ class Disconnected(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """Counters of one container at one moment. `cpu` is seconds of CPU used since it started; `memory` the
-    working set in bytes; `received` the bytes its network interfaces took in, None where not read."""
+    """Counters and levels of one container at one moment, None where not read this time or not to be had.
+
+    What costs more to read than it changes (network, block I/O, descriptors) is not read in every round.
+    """
 
     container_id: str
     time: float
     cpu: float
+    """Seconds of CPU used since it started."""
     memory: int
+    """The working set in bytes: usage less inactive file cache, as `docker stats` shows it."""
+    cache: int = 0
+    """Bytes of the working set that are file cache all the same, and would be given back under pressure."""
+    periods: int = 0
+    """Scheduler periods since it started; 0 where it has no CPU quota."""
+    throttled: int = 0
+    """Those of them in which it was held back."""
+    pids: int | None = None
     received: int | None = None
+    """Bytes its network interfaces took in; those of the loopback interface do not count."""
+    sent: int | None = None
+    read: int | None = None
+    """Bytes read from block devices."""
+    written: int | None = None
+    descriptors: int | None = None
+    """Open files of its main process."""
+    descriptors_limit: int | None = None
+    oom_kills: int | None = None
+    """Processes in it that the kernel has killed for want of memory."""
+    pressure: float | None = None
+    """Share of the last 10 s, in percent, in which some process waited for memory (PSI `some avg10`)."""
 
 
 class Samples(msgspec.Struct, frozen=True):
@@ -93,13 +128,32 @@ class Samples(msgspec.Struct, frozen=True):
 
 
 class DiskUse(msgspec.Struct, frozen=True):
-    """Bytes of a container's writable layer."""
+    """Bytes of a container's writable layer and of its log, None where not measured."""
 
     container_id: str
-    size: int
+    size: int | None = None
+    log: int | None = None
 
 
-Observation = EngineEvent | Connected | Disconnected | Samples | DiskUse
+class HostSample(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine's host, where it is this one. `cpu` is the share of all cores that was busy since the sample
+    before, 0 to 1; `disk_size` and `disk_used` are bytes of the filesystem of the engine's data directory."""
+
+    time: float
+    cpu: float | None = None
+    disk_size: int = 0
+    disk_used: int = 0
+
+
+class Probed(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer, or none, to a probe of a container's own: `error` is empty where it is well."""
+
+    container_id: str
+    time: float
+    error: str = ""
+
+
+Observation = EngineEvent | Connected | Disconnected | Samples | DiskUse | HostSample | Probed
 """Whatever the monitor is told."""
 
 
