@@ -30,7 +30,7 @@ class Need(NamedTuple):
 class Topology:
     """The containers of one host at one moment."""
 
-    def __init__(self, infos: Mapping[str, ContainerInfo], needs: Mapping[str, tuple[Need, ...]]) -> None:
+    def __init__(self, infos: dict[str, ContainerInfo], needs: Mapping[str, tuple[Need, ...]]) -> None:
         self._infos = infos
         self._needs = needs
         self._dependents: defaultdict[str, list[str]] = defaultdict(list)
@@ -54,6 +54,21 @@ class Topology:
         blamed = [other for other in depths if other not in circle]
         ends = [other for other in blamed if not any(self._failed(other))] or blamed
         return min((self._infos[e] for e in ends), key=lambda i: (-depths[i.ref.id], _order(i)), default=None)
+
+    def update(self, info: ContainerInfo) -> None:
+        """A container that is known, as it is now. What it needs never changes while it exists."""
+        self._infos[info.ref.id] = info
+
+    def upstream(self, container_id: str) -> set[str]:
+        """The ids of all that it depends on, directly or not."""
+        seen: set[str] = set()
+        waiting = [container_id]
+        while waiting:
+            needs = self._needs.get(waiting.pop(), ())
+            fresh = {member for need in needs for member in need.members} - seen - {container_id}
+            seen |= fresh
+            waiting += fresh
+        return seen
 
     def downstream(self, container_id: str) -> tuple[ContainerInfo, ...]:
         """All that depend on it, directly or not, by name."""

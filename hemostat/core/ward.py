@@ -202,9 +202,9 @@ class Ward:
                 told += self._released(incident, now)
         return told
 
-    def held(self) -> bool:
-        """Whether anything waits for what it depends on."""
-        return any(incident.held is Held.DEPENDENCY for incident in self.register)
+    def waiting(self) -> set[str]:
+        """The ids of containers that wait for what they depend on."""
+        return {each.container.id for each in self.register if each.held is Held.DEPENDENCY}
 
     def _released(self, incident: Incident, now: float) -> list[Told]:
         patient = self._patients.get(incident.container.id)
