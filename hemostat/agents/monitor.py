@@ -97,14 +97,13 @@ class Monitor:
 
     def probed(self) -> list[tuple[str, Target, str]]:
         """The containers that ask to be probed: id, target, address."""
-        everyone = {patient.ref.id: patient.info for patient in self._ward}
-        found = []
-        for info in everyone.values():
-            target = probe.target(info.ref) if info.running else None
-            address = probe.address_of(info, everyone) if target else None
-            if target and address:
-                found.append((info.ref.id, target, address))
-        return found
+        asking = [each for each in self._ward if each.target and each.info.running]
+        if not asking:
+            return []
+        everyone = {each.ref.id: each.info for each in self._ward}
+        everyone |= {each.ref.name: each.info for each in self._ward}
+        addresses = ((each, probe.address_of(each.info, everyone)) for each in asking)
+        return [(each.ref.id, each.target, address) for each, address in addresses if each.target and address]
 
     # --- steps ----------------------------------------------------------------------------------------
 
@@ -326,9 +325,9 @@ class Monitor:
             now=now,
             started_at=patient.info.started_at,
             failures=patient.tuned.probe_failures,
-            start_period=patient.tuned.probe_start,
+            start_period=probe.start_period(patient.ref.labels, patient.tuned.probe_start),
         )
         if phase is Phase.RAISED:
             facts = [Evidence("probe", answer.error)]
-            return self._ward.fail(patient, Kind.HUNG, since=answer.time, now=now, evidence=facts)
+            return self._ward.fail(patient, Kind.HUNG, since=patient.probing.since, now=now, evidence=facts)
         return self._ward.register.closed(patient.ref.id, [Kind.HUNG]) if phase is Phase.CLEARED else []

@@ -149,7 +149,7 @@ def _switch(text: str) -> bool:
 TUNABLE: Final[Mapping[str, Callable[[str], float | bool]]] = {
     **dict.fromkeys(("cpu", "throttled", "memory", "pids", "fds"), percent),
     **dict.fromkeys(("window", "settle", "unhealthy_for", "loop_window", "flap_window"), duration),
-    **dict.fromkeys(("leak_window", "leak_horizon", "probe_start"), duration),
+    **dict.fromkeys(("leak_window", "leak_horizon"), duration),
     **dict.fromkeys(("disk", "log"), size),
     **dict.fromkeys(("loop_deaths", "flap_changes", "probe_failures"), _count),
     "baseline": _switch,

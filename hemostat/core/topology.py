@@ -1,8 +1,8 @@
 """Who depends on whom, and so whose failure it really is.
 
-A container needs what compose's `depends_on` names, the one whose network it shares (`network_mode:
-container:X`), and what its label `hemostat.depends_on` names. A need is a group, the replicas of a service: it
-is down only when none of them is well. One that must only complete is down when it ended with a failure.
+A container needs what compose's `depends_on` names, the container whose network it shares, and what its label
+`hemostat.depends_on` names. A need is a group, the replicas of a service: it is down only when none of them
+is well. One that must only complete is down when it ended with a failure.
 """
 
 from collections import defaultdict
@@ -47,8 +47,8 @@ class Topology:
 
     def root(self, container_id: str) -> ContainerInfo | None:
         """The deepest container that is down, reached from this one through needs that are down; None where
-        all its needs are well. Containers that need each other are not blamed for each other's failures: none
-        would be healed."""
+        all its needs are well. Containers that need each other are not blamed for each other's failures:
+        none of them would be healed."""
         depths = self._descend(container_id)
         circle = self._above(container_id)
         blamed = [other for other in depths if other not in circle]

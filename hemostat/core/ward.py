@@ -15,7 +15,7 @@ from hemostat.core.blame import Host, blame
 from hemostat.core.health import Health
 from hemostat.core.incidents import Cause, Held, Incident, Register, Told
 from hemostat.core.model import ContainerInfo
-from hemostat.core.probe import Probing
+from hemostat.core.probe import Probing, Target, target
 from hemostat.core.storm import Storm
 from hemostat.core.thresholds import Thresholds, tuned
 from hemostat.core.topology import Topology
@@ -34,6 +34,8 @@ class Patient(msgspec.Struct, kw_only=True):
     tuned: Thresholds
     track: Track = Track()
     health: Health = Health()
+    target: Target | None = None
+    """What it asks to be probed on."""
     probing: Probing = Probing()
     cpu: float | None = None
 
@@ -106,6 +108,7 @@ class Ward:
             tuned=tuned(self.thresholds, info.ref),
             track=begin(known),
             health=Health(failing),
+            target=target(info.ref.labels),
             probing=Probing(raised=Kind.HUNG in known),
         )
 
