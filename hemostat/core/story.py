@@ -118,6 +118,8 @@ def _alert(alert: HealthAlert) -> str:
     if alert.phase is Phase.CLEARED:
         return f"{alert.kind} is over"
     facts = ", ".join(_fact(item.name, item.value, item.unit) for item in alert.evidence)
+    if alert.downstream:
+        facts = ", ".join(filter(None, (facts, f"hits {', '.join(alert.downstream)}")))
     held = f" for {show_duration(alert.window)}" if alert.window else ""
     return f"{alert.kind}{again}{held}: {facts}" if facts else f"{alert.kind}{again}{held}"
 

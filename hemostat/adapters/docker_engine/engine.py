@@ -49,6 +49,7 @@ class DockerEngine:
             cgroup_driver=info.get("CgroupDriver") or "",
             cpus=info["NCPU"],
             memory=info["MemTotal"],
+            local="unix:" in self.connection.url,
             time=translate.seconds(info.get("SystemTime")),
         )
 
