@@ -9,6 +9,7 @@ Rule 4. `loop_deaths` failures within `loop_window` are a crash loop, whoever st
 """
 
 from collections.abc import Sequence
+from math import isfinite, nan
 from typing import Final
 
 import msgspec
@@ -19,6 +20,9 @@ from hemostat.events import Kind, Phase
 
 RELEASE: Final = 0.9
 """Hysteresis: a raised gauge is over only below this share of its threshold."""
+
+GAP: Final = 5.0
+"""Seconds between two samples, or a window if that is longer, of which the one speaks for the whole time."""
 
 STOP_SIGNALS: Final = frozenset({2, 3, 9, 15})
 """SIGINT, SIGQUIT, SIGKILL, SIGTERM: what `docker stop` and `docker kill` send to end a container."""
@@ -45,11 +49,16 @@ class Gauge(msgspec.Struct, frozen=True):
 def read_gauge(
     gauge: Gauge, value: float, threshold: float, *, window: float, begun: float, now: float
 ) -> tuple[Gauge, Phase | None]:
-    """Rule 1, for one value measured from `begun` to `now`: the new gauge, and the transition if any."""
+    """Rule 1, for one value measured from `begun` to `now`: the new gauge, and the transition if any. What is
+    no number is passed over. After a gap, and where the clock was set back, the window begins anew."""
+    if not (isfinite(value) and isfinite(now)):
+        return gauge, None
     contradicts = value < threshold * RELEASE if gauge.raised else value >= threshold
     if not contradicts:
         return Gauge(gauge.raised), None
-    since = begun if gauge.since is None else gauge.since
+    since = gauge.since
+    if since is None or not since <= begun:
+        since = begun if now - begun <= max(window, GAP) else now
     if now - since < window:
         return Gauge(gauge.raised, since), None
     return Gauge(not gauge.raised), Phase.CLEARED if gauge.raised else Phase.RAISED
@@ -57,10 +66,9 @@ def read_gauge(
 
 def cpu_percent(before: Sample, after: Sample) -> float | None:
     """Docker's convention, 100 = one core, between two samples; None where they cannot be compared."""
-    elapsed = after.time - before.time
-    if elapsed <= 0 or after.cpu < before.cpu:
-        return None
-    return (after.cpu - before.cpu) / elapsed * 100
+    elapsed, used = after.time - before.time, after.cpu - before.cpu
+    percent = used / elapsed * 100 if elapsed > 0 and used >= 0 else nan
+    return percent if isfinite(percent) else None
 
 
 def share(value: float, limit: float | None) -> float:

@@ -53,6 +53,14 @@ def parse(label: str) -> Target:
     return Target(scheme, port, match[3] or "/")
 
 
+def target(labels: Mapping[str, str]) -> Target | None:
+    """What a container asks to be probed on; None where it does not, or makes a typing mistake."""
+    try:
+        return parse(labels[LABEL])
+    except (KeyError, ValueError):
+        return None
+
+
 def address_of(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> str | None:
     """The IP address on which a container is reached from the engine's host; None where it has none.
     `others` are the host's containers by id and by name, among them the one whose network it may share."""

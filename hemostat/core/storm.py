@@ -7,12 +7,12 @@ Rule 3. It is over when nothing has failed for `window`.
 """
 
 from collections import Counter
-from enum import Enum
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 import msgspec
 
-from hemostat.events import Container, Evidence, Kind
+from hemostat.events import Evidence, Kind
 
 SHARE: Final = 3
 KINDS: Final = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG})
@@ -21,10 +21,10 @@ NAMED: Final = 10
 
 
 class Failure(msgspec.Struct, frozen=True):
+    """`container` is its id."""
+
     time: float
     container: str
-    """Its id."""
-    name: str
     kind: Kind
 
 
@@ -36,42 +36,41 @@ class Storm(msgspec.Struct, frozen=True):
     since: float | None = None
 
 
-class Verdict(Enum):
-    ALONE = "alone"
-    BEGINS = "begins"
-    PART = "part"
+class Verdict(NamedTuple):
+    """Whether a failure is part of a storm, and whether it is the one by which it `began`."""
+
+    raging: bool
+    began: bool = False
 
 
 def gather(
-    storm: Storm, container: Container, kind: Kind, now: float, *, count: int, window: float, watched: int
+    storm: Storm, container_id: str, kind: Kind, now: float, *, count: int, window: float, running: int
 ) -> tuple[Storm, Verdict]:
-    """One more failure. `watched` is how many containers are watched, those that have failed among them."""
+    """One more failure. `running` is how many containers are watched, those that have failed among them."""
     if kind not in KINDS:
-        return storm, Verdict.ALONE
-    others = (f for f in storm.failures if f.container != container.id)
-    failure = Failure(now, container.id, container.name, kind)
-    if storm.since is not None:
-        return Storm((*others, failure), storm.since), Verdict.PART
-    failures = (*(f for f in others if 0 <= now - f.time <= window), failure)
-    if len(failures) < count or len(failures) * SHARE < watched:
-        return Storm(failures), Verdict.ALONE
-    return Storm(failures, failures[0].time), Verdict.BEGINS
+        return storm, Verdict(raging=False)
+    others = tuple(each for each in storm.failures if each.container != container_id)
+    failure = Failure(now, container_id, kind)
+    if not is_over(storm, now, window=window):
+        return Storm((*others, failure), storm.since), Verdict(raging=True)
+    failures = (*(each for each in others if 0 <= now - each.time <= window), failure)
+    if len(failures) < count or len(failures) * SHARE < running:
+        return Storm(failures), Verdict(raging=False)
+    return Storm(failures, failures[0].time), Verdict(raging=True, began=True)
 
 
-def settle(storm: Storm, now: float, *, window: float) -> tuple[Storm, bool]:
-    """The state at `now`, and whether a storm has ended. A clock set back ends it too."""
-    if storm.since is None or (storm.failures and 0 <= now - storm.failures[-1].time < window):
-        return storm, False
-    return Storm(), True
+def is_over(storm: Storm, now: float, *, window: float) -> bool:
+    """Whether there is no storm (any more). A clock set back ends it too."""
+    return storm.since is None or not (storm.failures and 0 <= now - storm.failures[-1].time < window)
 
 
-def evidence(storm: Storm) -> tuple[Evidence, ...]:
-    """How many containers, which, and what is wrong with them."""
-    names = sorted(failure.name for failure in storm.failures)
-    more = len(names) - NAMED
-    kinds = Counter(failure.kind for failure in storm.failures)
+def evidence(storm: Storm, names: Mapping[str, str]) -> tuple[Evidence, ...]:
+    """How many containers, which, and what is wrong with them. `names` is by id."""
+    named = sorted(names.get(each.container, each.container[:12]) for each in storm.failures)
+    more = len(named) - NAMED
+    kinds = Counter(each.kind for each in storm.failures)
     return (
-        Evidence("containers", float(len(names))),
-        Evidence("names", ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")),
+        Evidence("storm", len(named)),
+        Evidence("containers", ", ".join(named[:NAMED]) + (f" and {more} more" if more > 0 else "")),
         Evidence("kinds", ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))),
     )

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.model import ContainerInfo
-from hemostat.core.probe import Probing, Target, address_of, judge, parse, start_period
+from hemostat.core.probe import Probing, Target, address_of, judge, parse, start_period, target
 from hemostat.events import Container, Phase
 
 
 @pytest.mark.parametrize(
-    ("label", "target"),
+    ("label", "asked"),
     [
         ("http://:8080/health", Target("http", 8080, "/health")),
         ("https://:8443/", Target("https", 8443, "/")),
@@ -21,9 +21,15 @@ from hemostat.events import Container, Phase
         ("tcp://:5432/", Target("tcp", 5432)),
     ],
 )
-def test_a_label_names_scheme_port_and_path(label, target):
-    assert parse(label) == target
-    assert parse(str(target)) == target
+def test_a_label_names_scheme_port_and_path(label, asked):
+    assert parse(label) == asked
+    assert parse(str(asked)) == asked
+
+
+def test_a_container_asks_by_label_or_not_at_all():
+    assert target({"hemostat.probe": "tcp://:5432"}) == Target("tcp", 5432)
+    assert target({"hemostat.probe": "tcp://db:5432"}) is None
+    assert target({}) is None
 
 
 @pytest.mark.parametrize(
@@ -164,7 +170,7 @@ def test_two_failures_in_a_row_are_never_enough(answers):
 @given(st.text(max_size=20))
 def test_any_text_is_a_probe_of_the_container_itself_or_refused(text):
     try:
-        target = parse(text)
+        asked = parse(text)
     except ValueError:
         return
-    assert 0 < target.port < 65536
+    assert 0 < asked.port < 65536
