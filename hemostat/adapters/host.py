@@ -1,4 +1,4 @@
-"""placeholder until merged"""
+"""placeholder until merged."""
 
 from hemostat.core.model import HostSample
 

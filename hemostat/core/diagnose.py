@@ -155,7 +155,7 @@ def _leaking(what: str, name: str, limit: str) -> Callable[[HealthAlert], Verdic
 
 
 def _storm(alert: HealthAlert) -> Verdict:
-    many = f"{alert.number('containers'):.0f} containers failed at once: {alert.fact('names')}"
+    many = f"{alert.number('storm'):.0f} containers failed at once: {alert.fact('containers')}"
     return _verdict(Action.NONE, "fault of the host or the engine", 0.85, many)
 
 

@@ -1,9 +1,9 @@
 """One container's running process under the samples: rates, gauges, and what they show.
 
 A track begins anew with every start of the container: counters and gauges of the process before mean nothing.
-Memory that has risen for the whole leak window and will be full within the horizon is a leak. So is memory that
-is high and rises in a process that has been known for as long, and does not fall back on its own: a young one
-may be warming up.
+Memory that has risen for the whole leak window and will be full within the horizon is a leak. So is memory
+that is high and rises in a process that has been known for as long, and does not fall back on its own: a
+young one may be warming up.
 """
 
 from collections.abc import Collection, Iterator

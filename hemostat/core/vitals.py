@@ -1,21 +1,12 @@
 """What the measurements say of a container under watch, and of the host: gauges, habits, disks, probes."""
 
-from typing import Final
-
-import msgspec
-
 from hemostat.core import baseline, detect, probe
-from hemostat.core.baseline import Baseline
 from hemostat.core.blame import measured
 from hemostat.core.incidents import Told
 from hemostat.core.model import DiskUse, HostSample, Probed, Sample
-from hemostat.core.thresholds import NEVER, Thresholds
 from hemostat.core.track import Finding, Limits, observe
 from hemostat.core.ward import Patient, Ward
 from hemostat.events import Evidence, Kind, Phase
-
-HABITS: Final = ("cpu", "memory")
-"""Thresholds that a container's own habit may raise."""
 
 
 def limits(patient: Patient, host_memory: int) -> Limits:
@@ -23,42 +14,18 @@ def limits(patient: Patient, host_memory: int) -> Limits:
     return Limits(info.cpu_limit or 1.0, info.memory_limit or host_memory, info.pids_limit or 0)
 
 
-def lifted(patient: Patient) -> Thresholds:
-    """The container's thresholds, its habits considered: none before they are known."""
-    tuned = patient.tuned
-    if not tuned.baseline:
-        return tuned
-    learned = {
-        name: baseline.threshold(
-            patient.habits.get(name, Baseline()),
-            getattr(tuned, name),
-            window=tuned.baseline_window,
-            ceiling=tuned.baseline_ceiling,
-        )
-        for name in HABITS
-    }
-    changes = {name: NEVER if value is None else value for name, value in learned.items()}
-    return msgspec.structs.replace(tuned, **changes)
-
-
 def sampled(patient: Patient, sample: Sample, bounds: Limits) -> tuple[Finding, ...]:
     """One more sample: what has become too high, or is so no longer."""
-    reading = observe(patient.track, sample, bounds, lifted(patient))
+    reading = observe(patient.track, sample, bounds, baseline.lifted(patient.tuned, patient.habit))
     patient.track, patient.cpu = reading.track, reading.cpu
-    if patient.tuned.baseline and reading.cpu is not None and bounds.memory > 0:
-        _learn(patient, "cpu", Kind.CPU_HIGH, reading.cpu / bounds.cpu, sample.time)
-        _learn(patient, "memory", Kind.MEMORY_HIGH, sample.memory / bounds.memory * 100, sample.time)
+    raised = any(gauge.raised for gauge in reading.track.gauges.values())
+    if patient.tuned.baseline and reading.cpu is not None and bounds.memory > 0 and not raised:
+        shares = {
+            Kind.CPU_HIGH: reading.cpu / bounds.cpu,
+            Kind.MEMORY_HIGH: sample.memory / bounds.memory * 100,
+        }
+        patient.habit = baseline.learn(patient.habit, shares, sample.time, patient.tuned)
     return reading.findings
-
-
-def _learn(patient: Patient, name: str, kind: Kind, share: float, now: float) -> None:
-    patient.habits[name] = baseline.learn(
-        patient.habits.get(name, Baseline()),
-        share,
-        now,
-        window=patient.tuned.baseline_window,
-        raised=patient.track.gauges.get(kind, detect.Gauge()).raised,
-    )
 
 
 def disk_used(ward: Ward, use: DiskUse, now: float) -> list[Told]:

@@ -10,14 +10,13 @@ from typing import Final
 import msgspec
 
 from hemostat.core import detect, storm
-from hemostat.core.baseline import Baseline, Kept, keep, recall
+from hemostat.core.baseline import Baseline, rounded
 from hemostat.core.blame import Host, blame
 from hemostat.core.health import Health
 from hemostat.core.incidents import Cause, Held, Incident, Register, Told
 from hemostat.core.model import ContainerInfo
-from hemostat.core.probe import LABEL as PROBE
-from hemostat.core.probe import Probing, Target, parse
-from hemostat.core.storm import Storm, Verdict
+from hemostat.core.probe import Probing, Target, target
+from hemostat.core.storm import Storm
 from hemostat.core.thresholds import Thresholds, tuned
 from hemostat.core.topology import Topology
 from hemostat.core.track import GAUGED, Track, begin
@@ -38,8 +37,8 @@ class Patient(msgspec.Struct, kw_only=True):
     """What it asks to be probed on."""
     probing: Probing = Probing()
     cpu: float | None = None
-    habits: dict[str, Baseline] = {}
-    """By threshold, what it is used to. They outlive the process."""
+    habit: Baseline = Baseline()
+    """Outlives the process."""
 
     @property
     def ref(self) -> Container:
@@ -52,7 +51,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     asked: dict[str, float] = {}
     deaths: dict[str, tuple[float, ...]] = {}
-    habits: dict[str, dict[str, Kept]] = {}
+    habits: dict[str, Baseline] = {}
     incidents: tuple[Incident, ...] = ()
 
 
@@ -67,7 +66,7 @@ class Ward:
         """Of the filesystem of the engine's data."""
         self._patients: dict[str, Patient] = {}
         self._topology: Topology | None = None
-        self._habits: dict[str, dict[str, Kept]] = {}
+        self._habits: dict[str, Baseline] = {}
         self._storm = Storm()
         self._free: dict[tuple[str, Kind], float] = {}
         """Since when nothing has held an incident that was held."""
@@ -85,12 +84,7 @@ class Ward:
         self.register = Register(self.host.name, past.incidents)
 
     def past(self) -> Past:
-        window = self.thresholds.baseline_window
-        habits = {
-            each.ref.id: {name: keep(habit, window=window) for name, habit in each.habits.items()}
-            for each in self
-            if each.habits
-        }
+        habits = {each.ref.id: rounded(each.habit, each.tuned) for each in self if each.habit.levels}
         incidents = tuple(self.register)
         return Past(asked=self.asked, deaths=self.deaths, habits=habits, incidents=incidents)
 
@@ -106,7 +100,7 @@ class Ward:
             return patient
         newly = self._patients[info.ref.id] = self._newly(info, now)
         if patient is not None:
-            newly.habits = patient.habits
+            newly.habit = patient.habit
         return newly
 
     def _newly(self, info: ContainerInfo, now: float) -> Patient:
@@ -120,12 +114,9 @@ class Ward:
             tuned=tuned(self.thresholds, info.ref),
             track=begin(known),
             health=Health(failing),
-            target=_target(info.ref),
+            target=target(info.ref.labels),
             probing=Probing(raised=Kind.HUNG in known),
-            habits={
-                name: recall(kept, window=self.thresholds.baseline_window)
-                for name, kept in self._habits.get(info.ref.id, {}).items()
-            },
+            habit=self._habits.get(info.ref.id, Baseline()),
         )
 
     def discharge(self, container_id: str) -> list[Told]:
@@ -188,18 +179,19 @@ class Ward:
         limits = self.thresholds
         self._storm, verdict = storm.gather(
             self._storm,
-            patient.ref,
+            patient.ref.id,
             kind,
             now,
             count=limits.storm_count,
             window=limits.storm_window,
-            watched=len(self._patients),
+            running=len(self._patients),
         )
-        if verdict is Verdict.ALONE:
+        if not verdict.raging:
             return [], None
         told = []
-        if verdict is Verdict.BEGINS:
-            since, evidence = self._storm.since or now, storm.evidence(self._storm)
+        if verdict.began:
+            names = {each.ref.id: each.ref.name for each in self}
+            since, evidence = self._storm.since or now, storm.evidence(self._storm, names)
             told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
         return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(self._storm.failures)),))
 
@@ -243,8 +235,7 @@ class Ward:
         """A crash when the container has run long enough since, a high value when the process that had it is
         gone, and anything at all when a person has stopped the container."""
         if incident.kind is Kind.STORM:
-            self._storm, _ = storm.settle(self._storm, now, window=self.thresholds.storm_window)
-            return self._storm.since is None
+            return storm.is_over(self._storm, now, window=self.thresholds.storm_window)
         patient = self._patients.get(incident.container.id)
         if patient is None:
             return False
@@ -268,11 +259,3 @@ class Ward:
         if incident.kind not in DEATHS | {Kind.CRASH_LOOP} and info.status in {"exited", "dead"}:
             return now - info.finished_at
         return now - self.asked.get(info.ref.id, now)
-
-
-def _target(container: Container) -> Target | None:
-    """A label that is no probe is passed over, as every label with a mistake is."""
-    try:
-        return parse(container.labels[PROBE]) if PROBE in container.labels else None
-    except ValueError:
-        return None

@@ -45,7 +45,7 @@ LEAK = verdict(
         (verdict(Kind.CPU_THROTTLED, throttled=80.0, cpu=40.0), Action.NONE, "CPU limit too tight"),
         (verdict(Kind.PIDS_HIGH, pids=95.0, pids_limit=100), Action.RESTART, "leak of processes"),
         (verdict(Kind.FD_HIGH, open_files=95.0, files_limit=1024), Action.RESTART, "leak of open files"),
-        (verdict(Kind.STORM, containers=9, names="a, b"), Action.NONE, "fault of the host or the engine"),
+        (verdict(Kind.STORM, storm=9, containers="a, b"), Action.NONE, "fault of the host or the engine"),
         (verdict(Kind.DISK_HIGH, log_bytes=2, threshold=1), Action.NONE, "log not rotated"),
         (verdict(Kind.EXITED, labels={"hemostat.job": "true"}, exit_code=1), Action.NONE, "failed job"),
         (verdict(Kind.OOM, labels={"hemostat.job": "true"}, exit_code=137), Action.NONE, "failed job"),

@@ -60,4 +60,4 @@ def test_what_cannot_be_used_in_a_project_is_named():
 
 
 def test_everything_that_can_be_tuned_is_a_setting():
-    assert TUNABLE.keys() <= {field for field in Thresholds.__struct_fields__}
+    assert TUNABLE.keys() <= set(Thresholds.__struct_fields__)

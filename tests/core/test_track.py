@@ -140,7 +140,7 @@ def test_a_fast_rise_late_in_life_is_a_leak():
 
 
 def test_a_young_process_may_be_warming_up():
-    found = run(used([10] * 5 + [t for t in range(80, 99)]))[1]
+    found = run(used([10] * 5 + list(range(80, 99))))[1]
     assert [(f.kind, f.evidence[-1].value) for _, f in found] == [(Kind.MEMORY_HIGH, "warming_up")]
 
 
@@ -183,7 +183,7 @@ def test_values_that_are_read_now_and_then_hold_in_between():
 
 
 def test_a_process_that_the_kernel_killed_inside_is_told():
-    samples = used([1, 1], oom_kills=0) + [used([1] * 3, oom_kills=1)[2]]
+    samples = [*used([1, 1], oom_kills=0), used([1] * 3, oom_kills=1)[2]]
     assert kinds(samples) == [(Kind.OOM, Phase.RAISED)]
 
 
