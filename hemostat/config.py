@@ -129,13 +129,17 @@ def load(
         dict(_from_flags(flags)),
         dict(_from_environ(environ)),
         dict(_from_file(path)) if path else {},
-        {key: Value(field.default, "default") for key, field in FIELDS.items()},
+        {key: Value(_default(field), "default") for key, field in FIELDS.items()},
     )
     values = {key: _convert(key, layers[key]) for key in FIELDS}
     settings: Settings = msgspec.convert(_nest(values), Settings)
     for key, why in mistakes(settings.monitor.projects):
         raise ConfigError(f"{layers[PROJECTS].origin}: {PROJECTS}.{key} {why}")
     return Loaded(settings, {key: layers[key].origin for key in FIELDS}, path)
+
+
+def _default(field: FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def search_path() -> list[Path]:

@@ -163,8 +163,8 @@ class Sampler(Protocol):
 
 
 class Surroundings(Protocol):
-    """What is around the containers: the engine's host, and the network. Where the host is another one, nothing
-    is known of it. Safe to use from several threads at once."""
+    """What is around the containers: the network, and the engine's host, of which nothing is known where it
+    is another one. Safe to use from several threads at once."""
 
     def measure(self, now: float) -> HostSample | None: ...
 

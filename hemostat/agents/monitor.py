@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core import baseline, detect, lifecycle, probe
-from hemostat.core.blame import Host, measured
+from hemostat.core import lifecycle, probe, vitals
+from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.incidents import Told
 from hemostat.core.model import (
@@ -28,10 +28,10 @@ from hemostat.core.model import (
 )
 from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds, watched
-from hemostat.core.track import Limits, Track, busy, observe
+from hemostat.core.track import Track, busy
 from hemostat.core.ward import Past, Patient, Ward
 from hemostat.errors import NoSuchContainerError
-from hemostat.events import ContainerStats, Event, Evidence, Kind, Payload, Phase
+from hemostat.events import ContainerStats, Event, Payload, Phase
 from hemostat.ports import Engine, Sampler
 
 REFRESH: Final = 5.0
@@ -59,13 +59,11 @@ class Monitor:
     ) -> None:
         self._engine = engine
         self._sampler = sampler
-        self._thresholds = thresholds
         self._host = host
         self._source = source
         self._host_memory = host_memory
         self._ward = Ward(thresholds, Host(name=host, cores=host_cores))
         self._shown: dict[str, tuple[ContainerStats, float]] = {}
-        self._disk = detect.Gauge()
         self._cursor = Cursor()
         self.lost = ""
         """Why the engine's events are not coming in, if they are not."""
@@ -108,24 +106,24 @@ class Monitor:
     # --- steps ----------------------------------------------------------------------------------------
 
     def step(self, observation: Observation, now: float) -> list[Event]:
+        told: list[Told] = []
         match observation:
             case Samples(samples=samples):
                 return self._sampled(samples, now)
             case EngineEvent():
-                return self._wrap(self._happened(observation, now), now)
+                told = self._happened(observation, now)
             case DiskUse():
-                return self._wrap(self._disk_used(observation, now), now)
+                told = vitals.disk_used(self._ward, observation, now)
             case Probed():
-                return self._wrap(self._probed(observation, now), now)
+                told = vitals.probed(self._ward, observation, now)
             case HostSample():
-                return self._wrap(self._host_measured(observation), now)
+                told = vitals.host_measured(self._ward, observation)
             case Connected():
-                alerts = self._reconcile(now)
+                told = self._reconcile(now)
                 self.lost = ""
-                return self._wrap(alerts, now)
             case Disconnected(error=error):
                 self.lost = error
-                return []
+        return self._wrap(told, now)
 
     def _wrap(self, told: Iterable[Told], now: float) -> list[Event]:
         return [self._event(alert, now, incident) for incident, alert in told]
@@ -229,42 +227,18 @@ class Monitor:
         return shown + self._wrap(told + self._ward.review(now), now)
 
     def _observed(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
-        info = patient.info
-        limits = Limits(info.cpu_limit or 1.0, info.memory_limit or self._host_memory, info.pids_limit or 0)
-        tuned = self._lifted(patient)
-        if sample.received is None and busy(patient.track, sample, limits, tuned):
-            sample = msgspec.structs.replace(sample, received=self._sampler.received(info))
-        reading = observe(patient.track, sample, limits, tuned)
-        patient.track, patient.cpu = reading.track, reading.cpu
-        self._learn(patient, limits, now)
+        ward, bounds = self._ward, vitals.limits(patient, self._host_memory)
+        if sample.received is None and busy(patient.track, sample, bounds, patient.tuned):
+            sample = msgspec.structs.replace(sample, received=self._sampler.received(patient.info))
         told: list[Told] = []
-        for kind, phase, since, evidence in reading.findings:
+        for kind, phase, since, evidence in vitals.sampled(patient, sample, bounds):
             if phase is Phase.CLEARED:
-                told += self._ward.register.closed(info.ref.id, [kind])
+                told += ward.register.closed(patient.ref.id, [kind])
                 continue
-            self._look_upstream(info.ref.id, now)
-            told += self._ward.fail(
-                patient, kind, since=since, now=now, window=tuned.window, evidence=evidence
-            )
+            self._look_upstream(patient.ref.id, now)
+            window = patient.tuned.window
+            told += ward.fail(patient, kind, since=since, now=now, window=window, evidence=evidence)
         return told
-
-    def _lifted(self, patient: Patient) -> Thresholds:
-        """The container's thresholds, its habit considered."""
-        habit = self._ward.habits.get(patient.ref.id)
-        return patient.tuned if habit is None else baseline.lifted(patient.tuned, habit)
-
-    def _learn(self, patient: Patient, limits: Limits, now: float) -> None:
-        sample = patient.track.last
-        if not patient.tuned.baseline or sample is None or patient.cpu is None or limits.memory <= 0:
-            return
-        if any(incident.container.id == patient.ref.id for incident in self._ward.register):
-            return
-        habit = self._ward.habits.get(patient.ref.id, baseline.Baseline())
-        shares = {
-            Kind.CPU_HIGH: patient.cpu / limits.cpu,
-            Kind.MEMORY_HIGH: sample.memory / limits.memory * 100,
-        }
-        self._ward.habits[patient.ref.id] = baseline.learn(habit, shares, now, patient.tuned)
 
     def _stats(self, patient: Patient, sample: Sample | None, now: float) -> list[Event]:
         """What screens are to show: told when it has changed, and now and then."""
@@ -281,53 +255,3 @@ class Monitor:
             return []
         self._shown[patient.ref.id] = stats, now
         return [self._event(stats, now)]
-
-    def _disk_used(self, use: DiskUse, now: float) -> list[Told]:
-        patient = self._ward.get(use.container_id)
-        if patient is None:
-            return []
-        tuned = patient.tuned
-        measured = [("disk_bytes", use.size, tuned.disk), ("log_bytes", use.log, tuned.log)]
-        known = [(name, size, limit) for name, size, limit in measured if size is not None and limit]
-        if (use.container_id, Kind.DISK_HIGH) in self._ward.register:
-            over = all(size < limit * detect.RELEASE for _, size, limit in known)
-            return self._ward.register.closed(use.container_id, [Kind.DISK_HIGH]) if over else []
-        for name, size, limit in known:
-            if size >= limit:
-                facts = [Evidence(name, size, "B"), Evidence("threshold", limit, "B")]
-                return self._ward.fail(patient, Kind.DISK_HIGH, since=now, now=now, evidence=facts)
-        return []
-
-    def _host_measured(self, sample: HostSample) -> list[Told]:
-        ward, limit = self._ward, self._thresholds.host_disk
-        ward.host = measured(ward.host, sample)
-        if not sample.disk_size:
-            return []
-        share = sample.disk_used / sample.disk_size * 100
-        raised = ("", Kind.DISK_HIGH) in ward.register
-        gauge = self._disk if self._disk.raised == raised else detect.Gauge(raised)
-        self._disk, phase = detect.read_gauge(
-            gauge, share, limit, window=self._thresholds.window, begun=sample.time, now=sample.time
-        )
-        if phase is Phase.RAISED:
-            facts = [Evidence("disk", round(share, 1), "%"), Evidence("threshold", limit, "%")]
-            facts.append(Evidence("disk_free", sample.disk_size - sample.disk_used, "B"))
-            return [ward.register.opened(ward.itself, Kind.DISK_HIGH, since=sample.time, evidence=facts)]
-        return ward.register.closed("", [Kind.DISK_HIGH]) if phase is Phase.CLEARED else []
-
-    def _probed(self, answer: Probed, now: float) -> list[Told]:
-        patient = self._ward.get(answer.container_id)
-        if patient is None or not patient.info.running:
-            return []
-        patient.probing, phase = probe.judge(
-            patient.probing,
-            answer.error,
-            now=now,
-            started_at=patient.info.started_at,
-            failures=patient.tuned.probe_failures,
-            start_period=probe.start_period(patient.ref.labels, patient.tuned.probe_start),
-        )
-        if phase is Phase.RAISED:
-            facts = [Evidence("probe", answer.error)]
-            return self._ward.fail(patient, Kind.HUNG, since=patient.probing.since, now=now, evidence=facts)
-        return self._ward.register.closed(patient.ref.id, [Kind.HUNG]) if phase is Phase.CLEARED else []

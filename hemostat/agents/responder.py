@@ -261,7 +261,7 @@ def _ended(info: ContainerInfo, symptom: str) -> Ended:
 
 
 def _unasked(alert: HealthAlert) -> Ended:
-    """No action is asked for: what is ill because of another waits for that one; else a person must see to it."""
+    """No action is asked for: what is ill because of another waits for that one, the rest for a person."""
     if alert.root:
         return Ended(outcome=Outcome.WAITING, reason=Reason.ROOT_ELSEWHERE, detail=f"for {alert.root}")
     return Ended(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)

@@ -31,15 +31,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     cores: int = 1
     busy: float | None = None
     saturated: float | None = None
-    calm: float = 0.0
-    """Since when it has not been saturated (epoch seconds)."""
 
 
 def measured(host: Host, sample: HostSample) -> Host:
     busy = sample.cpu
     if busy is None or busy < SATURATED:
-        calm = sample.time if host.saturated is not None else host.calm
-        return msgspec.structs.replace(host, busy=busy, saturated=None, calm=calm)
+        return msgspec.structs.replace(host, busy=busy, saturated=None)
     saturated = sample.time if host.saturated is None else host.saturated
     return msgspec.structs.replace(host, busy=busy, saturated=saturated)
 

@@ -2,8 +2,8 @@
 
 Rule 1. A gauge is raised when its value has stayed at or above the threshold for the whole window, and
         cleared when it has stayed below RELEASE of the threshold as long. In between nothing changes.
-Rule 2. A death is a failure when the exit code is not 0 and nobody stopped or killed the container through the
-        engine. Where Docker's own restart policy starts it again, only a loop of them is an alert.
+Rule 2. A death is a failure when the exit code is not 0 and nobody stopped or killed the container through
+        the engine. Where Docker's own restart policy starts it again, only a loop of them is an alert.
 Rule 3. What cannot be told from a person's wish is taken for one.
 Rule 4. `loop_deaths` failures within `loop_window` are a crash loop, whoever starts the container again.
 """

@@ -41,7 +41,9 @@ def _elsewhere(alert: HealthAlert) -> Verdict:
     if load is not None:
         busy = f"the host's CPU is at {alert.number('host_cpu'):.0f} %, and it is not the one who uses it"
         return _verdict(Action.NONE, "host overloaded", 0.85, busy)
-    return _verdict(Action.NONE, "part of a storm", 0.9, f"{alert.number('storm'):.0f} containers failed at once")
+    return _verdict(
+        Action.NONE, "part of a storm", 0.9, f"{alert.number('storm'):.0f} containers failed at once"
+    )
 
 
 def _exited(alert: HealthAlert) -> Verdict:
@@ -97,7 +99,11 @@ def _cpu_high(alert: HealthAlert) -> Verdict:
 def _cpu_throttled(alert: HealthAlert) -> Verdict:
     held = f"held back in {alert.number('throttled'):.0f} % of the periods for {show_duration(alert.window)}"
     return _verdict(
-        Action.NONE, "CPU limit too tight", 0.8, held, f"while it uses {alert.number('cpu'):.0f} % of its limit"
+        Action.NONE,
+        "CPU limit too tight",
+        0.8,
+        held,
+        f"while it uses {alert.number('cpu'):.0f} % of its limit",
     )
 
 
@@ -106,9 +112,15 @@ def _memory_high(alert: HealthAlert) -> Verdict:
     if alert.number("pressure") >= PRESSED:
         waiting = f"its processes wait for memory {alert.number('pressure'):.0f} % of the time"
         return _verdict(Action.NONE, "memory limit too tight", 0.7, held, waiting)
-    if alert.fact("falls_back"):
-        return _verdict(None, "saw-tooth", 0.8, held, "it falls back on its own, as a collected heap does")
-    return _verdict(None, "large but steady", 0.8, held, "not growing")
+    cause, why = _MANNERS.get(str(alert.fact("manner")), _STEADY)
+    return _verdict(None, cause, 0.8, held, why)
+
+
+_STEADY: Final = ("large but steady", "not growing")
+_MANNERS: Final = {
+    "falls_back": ("saw-tooth", "it falls back on its own, as a collected heap does"),
+    "warming_up": ("warming up", "it grows, but has not run for long enough to call it a leak"),
+}
 
 
 def _memory_leak(alert: HealthAlert) -> Verdict:
@@ -143,7 +155,7 @@ def _leaking(what: str, name: str, limit: str) -> Callable[[HealthAlert], Verdic
 
 
 def _storm(alert: HealthAlert) -> Verdict:
-    many = f"{alert.number('storm'):.0f} containers failed at once: {alert.fact('containers')}"
+    many = f"{alert.number('containers'):.0f} containers failed at once: {alert.fact('names')}"
     return _verdict(Action.NONE, "fault of the host or the engine", 0.85, many)
 
 

@@ -1,8 +1,8 @@
 """Docker's health checks over time: when a failing one is an alert, and when it is only flapping.
 
 A failing check is an alert at once, unless `unhealthy_for` says to wait. A container that has come round by
-itself of late is given the whole window to do it again. What changes all the time is flapping: restarting does
-not mend what comes and goes by itself.
+itself of late is given the whole window to do it again. What changes all the time is flapping: restarting
+does not mend what comes and goes by itself.
 """
 
 import msgspec

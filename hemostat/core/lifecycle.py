@@ -52,6 +52,8 @@ def judge_health(ward: Ward, patient: Patient, now: float) -> list[Told]:
     """Open and close what its health check says by now."""
     ref, told = patient.ref, list[Told]()
     state, tuned, register = patient.health, patient.tuned, ward.register
+    if patient.info.health is None:
+        return told
     if state.failing is None:
         told += register.closed(ref.id, [Kind.UNHEALTHY])
     if (ref.id, Kind.FLAPPING) in register:
@@ -77,9 +79,7 @@ def _is_told(ward: Ward, info: ContainerInfo) -> bool:
     )
 
 
-def _failed(
-    ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: float, now: float
-) -> list[Told]:
+def _failed(ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: float, now: float) -> list[Told]:
     """A death that nobody wanted: a crash loop if it is one too many, else a crash unless Docker mends it."""
     ref, tuned, register = patient.ref, patient.tuned, ward.register
     earlier = ward.deaths.get(ref.id, ())

@@ -1,8 +1,9 @@
 """One container's running process under the samples: rates, gauges, and what they show.
 
 A track begins anew with every start of the container: counters and gauges of the process before mean nothing.
-Memory that is high and rises is a leak, and so is memory that has risen for long and will be full within the
-horizon; high and steady, or falling back on its own, it is not.
+Memory that has risen for the whole leak window and will be full within the horizon is a leak. So is memory that
+is high and rises in a process that has been known for as long, and does not fall back on its own: a young one
+may be warming up.
 """
 
 from collections.abc import Collection, Iterator
@@ -13,7 +14,7 @@ import msgspec
 from hemostat.core.detect import RELEASE, Gauge, cpu_percent, read_gauge
 from hemostat.core.model import Sample
 from hemostat.core.thresholds import Thresholds
-from hemostat.core.trend import Rise, Trend, extend, rise, toothed
+from hemostat.core.trend import WHOLE, Rise, Trend, extend, rise, toothed
 from hemostat.events import Evidence, Kind, Phase
 
 GAUGED: Final = frozenset(
@@ -122,9 +123,7 @@ def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> 
     return _judge_memory(after, limits, tuned, cpu, tuple(findings))
 
 
-def _values(
-    last: Sample, sample: Sample, cpu: float, limits: Limits, tuned: Thresholds
-) -> Iterator[_Value]:
+def _values(last: Sample, sample: Sample, cpu: float, limits: Limits, tuned: Thresholds) -> Iterator[_Value]:
     used = cpu / limits.cpu
     yield _Value(Kind.CPU_HIGH, used, tuned.cpu)
     periods = sample.periods - last.periods
@@ -134,7 +133,9 @@ def _values(
         value = held if used < tuned.cpu * RELEASE else 0.0
         yield _Value(Kind.CPU_THROTTLED, value, tuned.throttled, (Evidence("cpu", round(used, 1), "%"),))
     if limits.memory > 0:
-        yield _Value(Kind.MEMORY_HIGH, sample.memory / limits.memory * 100, tuned.memory, _memory(sample, limits))
+        yield _Value(
+            Kind.MEMORY_HIGH, sample.memory / limits.memory * 100, tuned.memory, _memory(sample, limits)
+        )
     if limits.pids > 0 and sample.pids is not None:
         facts = (Evidence("pids_limit", limits.pids),)
         yield _Value(Kind.PIDS_HIGH, sample.pids / limits.pids * 100, tuned.pids, facts)
@@ -204,7 +205,7 @@ def _judge_memory(
         rest.append(Finding(Kind.MEMORY_LEAK, Phase.RAISED, since, _leak(sample, limits, tuned, rising)))
         leaking = True
     elif found is not None and (not leaking or found.phase is Phase.CLEARED):
-        rest.append(found if not toothed(track.long) else _with(found, Evidence("falls_back", True)))
+        rest.append(_with(found, _manner(track, limits)))
     return Reading(msgspec.structs.replace(track, leaking=leaking), cpu, tuple(rest))
 
 
@@ -213,14 +214,25 @@ def _rising(track: Track, limits: Limits, tuned: Thresholds, *, raised: bool) ->
     if track.last is None or limits.memory <= 0:
         return None
     floor = track.last.memory - track.last.cache
-    if raised and not toothed(track.long):
-        points = track.high.points
-        span = points[-1][0] - points[0][0] if points else 0.0
-        return rise(track.high, limits.memory, window=span, share=RISING) if span > 0 else None
+    if raised and _is_seasoned(track, tuned):
+        return None if toothed(track.long) else _climb(track, limits)
     if floor < HALF * limits.memory:
         return None
     rose = rise(track.long, limits.memory, window=tuned.leak_window)
     return rose if rose is not None and rose.left <= tuned.leak_horizon else None
+
+
+def _climb(track: Track, limits: Limits) -> Rise | None:
+    """The rise since memory is too high."""
+    points = track.high.points
+    span = points[-1][0] - points[0][0] if points else 0.0
+    return rise(track.high, limits.memory, window=span, share=RISING) if span > 0 else None
+
+
+def _is_seasoned(track: Track, tuned: Thresholds) -> bool:
+    """Whether the process has been known for long enough to tell how its memory behaves."""
+    points = track.long.points
+    return bool(points) and track.long.latest - points[0][0] >= WHOLE * tuned.leak_window
 
 
 def _leak(sample: Sample, limits: Limits, tuned: Thresholds, rose: Rise) -> tuple[Evidence, ...]:
@@ -233,5 +245,12 @@ def _leak(sample: Sample, limits: Limits, tuned: Thresholds, rose: Rise) -> tupl
     )
 
 
-def _with(finding: Finding, fact: Evidence) -> Finding:
-    return finding._replace(evidence=(*finding.evidence, fact))
+def _manner(track: Track, limits: Limits) -> str:
+    """In what way memory that is too high is no leak."""
+    if toothed(track.long):
+        return "falls_back"
+    return "warming_up" if _climb(track, limits) else "steady"
+
+
+def _with(finding: Finding, manner: str) -> Finding:
+    return finding._replace(evidence=(*finding.evidence, Evidence("manner", manner)))

@@ -10,25 +10,25 @@ from typing import Final
 import msgspec
 
 from hemostat.core import detect, storm
-from hemostat.core.baseline import Baseline
+from hemostat.core.baseline import Baseline, Kept, keep, recall
 from hemostat.core.blame import Host, blame
 from hemostat.core.health import Health
 from hemostat.core.incidents import Cause, Held, Incident, Register, Told
 from hemostat.core.model import ContainerInfo
-from hemostat.core.probe import Probing, Target, target
-from hemostat.core.storm import Storm
+from hemostat.core.probe import LABEL as PROBE
+from hemostat.core.probe import Probing, Target, parse
+from hemostat.core.storm import Storm, Verdict
 from hemostat.core.thresholds import Thresholds, tuned
 from hemostat.core.topology import Topology
 from hemostat.core.track import GAUGED, Track, begin
 from hemostat.events import Container, Evidence, Kind
 
 DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
-FAILURES: Final = DEATHS | {Kind.CRASH_LOOP, Kind.UNHEALTHY, Kind.HUNG}
-"""What makes a storm when many have it; that many are busy does not."""
 
 
 class Patient(msgspec.Struct, kw_only=True):
-    """One container. What is known of its process begins anew with every start. `cpu` is percent of a core."""
+    """One container. What is known of its process begins anew with every start. `cpu` is percent of one
+    core."""
 
     info: ContainerInfo
     tuned: Thresholds
@@ -38,6 +38,8 @@ class Patient(msgspec.Struct, kw_only=True):
     """What it asks to be probed on."""
     probing: Probing = Probing()
     cpu: float | None = None
+    habits: dict[str, Baseline] = {}
+    """By threshold, what it is used to. They outlive the process."""
 
     @property
     def ref(self) -> Container:
@@ -50,7 +52,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     asked: dict[str, float] = {}
     deaths: dict[str, tuple[float, ...]] = {}
-    habits: dict[str, Baseline] = {}
+    habits: dict[str, dict[str, Kept]] = {}
     incidents: tuple[Incident, ...] = ()
 
 
@@ -61,9 +63,11 @@ class Ward:
         self.register = Register(host.name)
         self.asked: dict[str, float] = {}
         self.deaths: dict[str, tuple[float, ...]] = {}
-        self.habits: dict[str, Baseline] = {}
+        self.disk = detect.Gauge()
+        """Of the filesystem of the engine's data."""
         self._patients: dict[str, Patient] = {}
         self._topology: Topology | None = None
+        self._habits: dict[str, dict[str, Kept]] = {}
         self._storm = Storm()
         self._free: dict[tuple[str, Kind], float] = {}
         """Since when nothing has held an incident that was held."""
@@ -77,12 +81,18 @@ class Ward:
         return self._patients.get(container_id)
 
     def restore(self, past: Past) -> None:
-        self.asked, self.deaths, self.habits = dict(past.asked), dict(past.deaths), dict(past.habits)
+        self.asked, self.deaths, self._habits = dict(past.asked), dict(past.deaths), dict(past.habits)
         self.register = Register(self.host.name, past.incidents)
 
     def past(self) -> Past:
+        window = self.thresholds.baseline_window
+        habits = {
+            each.ref.id: {name: keep(habit, window=window) for name, habit in each.habits.items()}
+            for each in self
+            if each.habits
+        }
         incidents = tuple(self.register)
-        return Past(asked=self.asked, deaths=self.deaths, habits=self.habits, incidents=incidents)
+        return Past(asked=self.asked, deaths=self.deaths, habits=habits, incidents=incidents)
 
     def admit(self, info: ContainerInfo, now: float) -> Patient:
         """A container as it is now, new or known."""
@@ -94,8 +104,10 @@ class Ward:
         if patient is not None and patient.info.started_at == info.started_at:
             patient.info = info
             return patient
-        patient = self._patients[info.ref.id] = self._newly(info, now)
-        return patient
+        newly = self._patients[info.ref.id] = self._newly(info, now)
+        if patient is not None:
+            newly.habits = patient.habits
+        return newly
 
     def _newly(self, info: ContainerInfo, now: float) -> Patient:
         """What was alerted before, and is not older than the process, stays alerted."""
@@ -108,16 +120,20 @@ class Ward:
             tuned=tuned(self.thresholds, info.ref),
             track=begin(known),
             health=Health(failing),
-            target=target(info.ref.labels),
+            target=_target(info.ref),
             probing=Probing(raised=Kind.HUNG in known),
+            habits={
+                name: recall(kept, window=self.thresholds.baseline_window)
+                for name, kept in self._habits.get(info.ref.id, {}).items()
+            },
         )
 
     def discharge(self, container_id: str) -> list[Told]:
         """It is gone, and all that was wrong with it."""
         self._patients.pop(container_id, None)
         self._topology = None
-        for memory in (self.asked, self.deaths, self.habits):
-            memory.pop(container_id, None)
+        self.asked.pop(container_id, None)
+        self.deaths.pop(container_id, None)
         return self.register.closed(container_id)
 
     def keep_only(self, present: Iterable[str]) -> list[Told]:
@@ -143,8 +159,9 @@ class Ward:
         evidence: Iterable[Evidence] = (),
     ) -> list[Told]:
         """Tell it, with where it comes from; and the storm, if it is the one too many."""
-        told, cause = self._weather(patient, kind, now) if kind in FAILURES else ([], None)
-        return [*told, self._opened(patient, kind, since, window, evidence, cause or self._blame(patient, kind, now))]
+        told, cause = self._weather(patient, kind, now)
+        cause = cause or self._blame(patient, kind, now)
+        return [*told, self._opened(patient, kind, since, window, evidence, cause)]
 
     def _opened(
         self,
@@ -171,17 +188,19 @@ class Ward:
         limits = self.thresholds
         self._storm, verdict = storm.gather(
             self._storm,
-            patient.ref.id,
+            patient.ref,
             kind,
             now,
             count=limits.storm_count,
             window=limits.storm_window,
-            running=len(self._patients),
+            watched=len(self._patients),
         )
-        if not verdict.raging:
+        if verdict is Verdict.ALONE:
             return [], None
-        evidence = storm.evidence(self._storm, {each.ref.id: each.ref.name for each in self})
-        told = [self.register.opened(self.itself, Kind.STORM, since=now, evidence=evidence)] if verdict.began else []
+        told = []
+        if verdict is Verdict.BEGINS:
+            since, evidence = self._storm.since or now, storm.evidence(self._storm)
+            told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
         return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(self._storm.failures)),))
 
     def _blame(self, patient: Patient, kind: Kind, now: float) -> Cause:
@@ -224,19 +243,23 @@ class Ward:
         """A crash when the container has run long enough since, a high value when the process that had it is
         gone, and anything at all when a person has stopped the container."""
         if incident.kind is Kind.STORM:
-            return storm.is_over(self._storm, now, window=self.thresholds.storm_window)
+            self._storm, _ = storm.settle(self._storm, now, window=self.thresholds.storm_window)
+            return self._storm.since is None
         patient = self._patients.get(incident.container.id)
         if patient is None:
             return False
         info, settle = patient.info, patient.tuned.settle
         if not info.running:
             return self._rests(incident, info, now) > settle
-        if min(now - info.started_at, now - incident.since) < settle:
-            return False
+        return min(now - info.started_at, now - incident.since) >= settle and self._is_calm(
+            incident, patient, now
+        )
+
+    def _is_calm(self, incident: Incident, patient: Patient, now: float) -> bool:
         if incident.kind in GAUGED:
             return patient.track.calm(incident.kind)
         if incident.kind is Kind.CRASH_LOOP:
-            return not detect.looping(self.deaths.get(info.ref.id, ()), patient.tuned, now)
+            return not detect.looping(self.deaths.get(patient.ref.id, ()), patient.tuned, now)
         return incident.kind in DEATHS
 
     def _rests(self, incident: Incident, info: ContainerInfo, now: float) -> float:
@@ -245,3 +268,11 @@ class Ward:
         if incident.kind not in DEATHS | {Kind.CRASH_LOOP} and info.status in {"exited", "dead"}:
             return now - info.finished_at
         return now - self.asked.get(info.ref.id, now)
+
+
+def _target(container: Container) -> Target | None:
+    """A label that is no probe is passed over, as every label with a mistake is."""
+    try:
+        return parse(container.labels[PROBE]) if PROBE in container.labels else None
+    except ValueError:
+        return None

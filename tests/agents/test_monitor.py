@@ -4,8 +4,8 @@ import pytest
 
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
-from hemostat.core.detect import Thresholds
 from hemostat.core.model import Connected, Disconnected, DiskUse, EngineEvent, Samples
+from hemostat.core.thresholds import Thresholds
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock
@@ -159,10 +159,10 @@ def test_a_short_spike_is_passed_over(watch):
 
 
 def test_growing_memory_is_an_alert_with_its_growth(watch):
-    web = watch.make(memory=100 * MIB)
+    web = watch.make(memory=100 * MIB, labels={"hemostat.leak_window": "10s"})
     watch.engine.use(web, 70 * MIB, growth=1 * MIB)
     watch.sample(25)
-    assert watch.told() == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+    assert watch.told() == [(Kind.MEMORY_LEAK, Phase.RAISED)]
     assert watch.alerts[0].number("growth") == pytest.approx(MIB, rel=0.1)
 
 
