@@ -88,7 +88,7 @@ def begin(raised: Collection[Kind]) -> Track:
 def busy(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
     """Whether this sample shows too much CPU, so that it is worth knowing whether work arrives."""
     cpu = None if track.last is None else cpu_percent(track.last, sample)
-    return cpu is not None and cpu / limits.cpu >= tuned.cpu
+    return cpu is not None and cpu / (limits.cpu or 1.0) >= tuned.cpu
 
 
 def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> Reading:
@@ -124,7 +124,7 @@ def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> 
 
 
 def _values(last: Sample, sample: Sample, cpu: float, limits: Limits, tuned: Thresholds) -> Iterator[_Value]:
-    used = cpu / limits.cpu
+    used = cpu / (limits.cpu or 1.0)
     yield _Value(Kind.CPU_HIGH, used, tuned.cpu)
     periods = sample.periods - last.periods
     if sample.periods:

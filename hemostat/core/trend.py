@@ -36,6 +36,8 @@ DROP: Final = 0.1
 """Share of the range by which a value must fall to end a tooth."""
 FALL: Final = 0.05
 """Share of its height by which a value must fall to have come down."""
+OUTGROWN: Final = 0.25
+"""Share of the range by which the troughs must have risen for the teeth to be mere noise."""
 REMEMBERED: Final = 12
 """Windows after which a height is forgotten."""
 
@@ -91,11 +93,9 @@ def rise(trend: Trend, limit: float, *, window: float, share: float = 0.05) -> R
     values = [value for _, value in points]
     if max(values) - min(values) < least / 2:
         return None
-    low = _troughs(points)
-    if low is None:
-        floor = points if trend.crest > trend.ceiling else ()
-    else:
-        floor = low if len(low) > 1 and low[-1][0] - low[0][0] >= window / 2 else ()
+    floor = _floor(trend)
+    if len(floor) < ENOUGH or floor[-1][0] - floor[0][0] < window / 2:
+        return None
     slope = _slope(floor)
     if slope is None or slope * window < least:
         return None
@@ -104,8 +104,25 @@ def rise(trend: Trend, limit: float, *, window: float, share: float = 0.05) -> R
 
 
 def toothed(trend: Trend) -> bool:
-    """Whether the value falls back on its own: within the window, or from this height before."""
-    return trend.ceiling >= trend.crest > 0 or _troughs(trend.points) is not None
+    """Whether the value falls back on its own: within the window, or from about this height before; and not
+    only a little on its way up."""
+    if not trend.points:
+        return False
+    values = [value for _, value in trend.points]
+    span, floor = max(values) - min(values), _floor(trend)
+    if _slope(floor) is not None and floor[-1][1] - floor[0][1] >= OUTGROWN * span:
+        return False
+    if span >= FALL * max(values) and _troughs(trend.points) is not None:
+        return True
+    return trend.ceiling >= trend.crest * (1 - FALL) > 0
+
+
+def _floor(trend: Trend) -> Points:
+    """Rule 4: the points that count."""
+    low = _troughs(trend.points)
+    if low is None:
+        return trend.points if trend.crest > trend.ceiling else ()
+    return low
 
 
 def _recent(points: Points, since: float) -> Points:

@@ -161,3 +161,22 @@ def test_any_graph_has_one_answer_and_the_root_is_down_and_upstream(order, needs
             assert states[NAMES.index(found.ref.name)] != {}
             assert info in topology.downstream(found.ref.id)
             assert found not in topology.downstream(info.ref.id)
+
+
+@given(st.lists(st.lists(st.sampled_from(NAMES)), min_size=6, max_size=6))
+def test_upstream_is_who_is_downstream_of(needs):
+    infos = [container(name, needs=",".join(words)) for name, words in zip(NAMES, needs, strict=True)]
+    topology = Topology.of(infos)
+    for one in infos:
+        above = topology.upstream(one.ref.id)
+        assert above == {other.ref.id for other in infos if one in topology.downstream(other.ref.id)}
+
+
+def test_a_container_that_has_changed_is_judged_as_it_is_now():
+    web, db = service("web", "db"), service("db")
+    topology = Topology.of((web, db))
+    assert topology.root(web.ref.id) is None
+    topology.update(service("db", **GONE))
+    found = topology.root(web.ref.id)
+    assert found is not None
+    assert found.ref.name == "shop-db-1"

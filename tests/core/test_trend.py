@@ -82,6 +82,7 @@ HEALTHY = {
     "saw-tooth of a few seconds": lambda t: 200 + 50 * (t % 7),
     "saw-tooth of a minute": lambda t: 200 + 8 * (t % 60),
     "saw-tooth with a bucket's beat": lambda t: 200 + 50 * (t % 10),
+    "saw-tooth of a few seconds and noisy height": lambda t: 500 + 50 * (t % 7) + 15 * noise(t),
     "saw-tooth of noisy height": lambda t: 200 + 8 * (t % 60) + 20 * noise(t),
     "loaded at once": lambda t: 100 + 700 * (t > 400),
     "loaded in two steps": lambda t: 100 + 300 * (t > 350) + 300 * (t > 480),
@@ -112,10 +113,28 @@ def test_a_tooth_longer_than_the_window_is_known_after_the_first():
     assert toothed(fed(seconds(tooth, 1200)))
 
 
-def test_teeth_are_told_from_what_is_flat_or_rises():
-    assert toothed(fed(seconds(HEALTHY["saw-tooth of a minute"], 600)))
-    assert not toothed(fed(seconds(HEALTHY["flat"], 600)))
-    assert not toothed(fed(seconds(lambda t: 100 + 0.5 * t, 600)))
+@pytest.mark.parametrize("name", [name for name in HEALTHY if name.startswith("saw-tooth")])
+def test_teeth_are_known_at_any_height(name):
+    trend, unknown = Trend(), []
+    for time, value in seconds(HEALTHY[name], 1200):
+        trend = extend(trend, time, value, window=WINDOW)
+        if time > 200 and not toothed(trend):
+            unknown.append(time)
+    assert unknown == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda t: 500,
+        lambda t: 500 + 10 * noise(t),
+        lambda t: 100 + 0.5 * t,
+        lambda t: 100 + 0.5 * t + 2 * noise(t),
+        lambda t: 100 + 0.5 * t + 20 * noise(t),
+    ],
+)
+def test_what_is_flat_or_rises_has_no_teeth_but_noise(value):
+    assert not toothed(fed(seconds(value, 600)))
     assert not toothed(Trend())
 
 
