@@ -94,7 +94,7 @@ def stays_down(info: ContainerInfo) -> bool:
 
 def looping(deaths: Sequence[float], tuned: Thresholds, now: float) -> bool:
     """Rule 4. `deaths` are the times of failures (epoch seconds)."""
-    return sum(now - death < tuned.loop_window for death in deaths) >= tuned.loop_deaths
+    return sum(abs(now - death) < tuned.loop_window for death in deaths) >= tuned.loop_deaths
 
 
 def missed_failure(info: ContainerInfo, *, seen_until: float) -> Kind | None:

@@ -25,7 +25,7 @@ def turned(health: Health, *, healthy: bool, time: float, window: float) -> Heal
     """Told by the engine. The first pass after a start is no change."""
     if healthy == (health.failing is None):
         return health
-    recent = tuple(change for change in health.changes if time - change < window)
+    recent = tuple(change for change in health.changes if abs(time - change) < window)
     return Health(None if healthy else time, (*recent, time))
 
 
@@ -50,4 +50,4 @@ def is_calm(health: Health, tuned: Thresholds, now: float) -> bool:
 
 
 def _changes(health: Health, tuned: Thresholds, now: float) -> int:
-    return sum(now - change < tuned.flap_window for change in health.changes)
+    return sum(abs(now - change) < tuned.flap_window for change in health.changes)

@@ -83,7 +83,7 @@ def _failed(ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: flo
     """A death that nobody wanted: a crash loop if it is one too many, else a crash unless Docker mends it."""
     ref, tuned, register = patient.ref, patient.tuned, ward.register
     earlier = ward.deaths.get(ref.id, ())
-    deaths = (*(death for death in earlier if since - death < tuned.loop_window), since)[-REMEMBERED:]
+    deaths = (*(death for death in earlier if abs(since - death) < tuned.loop_window), since)[-REMEMBERED:]
     ward.deaths[ref.id] = deaths
     if detect.looping(deaths, tuned, now):
         if (ref.id, Kind.CRASH_LOOP) in register:
