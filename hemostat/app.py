@@ -69,10 +69,10 @@ class OwnHost(Nowhere):
     def __init__(self, directory: str) -> None:
         from hemostat.adapters.host import HostSampler
 
-        self._sampler = HostSampler(directory=directory)
+        self._sampler = HostSampler(directory)
 
     def measure(self, now: float) -> HostSample | None:
-        return self._sampler.measure(now)
+        return self._sampler.sample(now)
 
     def size(self, path: str) -> int | None:
         try:

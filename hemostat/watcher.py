@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.monitor import Monitor
-from hemostat.core.model import ContainerInfo, DiskUse, Observation, Probed, Samples
+from hemostat.core.model import Connected, ContainerInfo, DiskUse, Observation, Probed, Samples
 from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds
 from hemostat.errors import AdapterError
@@ -28,6 +28,8 @@ STATS_LAST: Final = 10.0
 PROBES: Final = 16
 """At a time: one that hangs must not keep the others waiting."""
 IDLE: Final = 0.5
+FIRST: Final = 5.0
+"""Seconds for which the first round of samples waits for the engine's list."""
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +63,14 @@ class Watcher:
         self._patience = Patience(clock)
         self._queue: SimpleQueue[Observation] = SimpleQueue()
         self._memo = b""
+        self._patient_for = FIRST
         self._sampled = threading.Event()
-        """Set while the last round of samples has been dealt with: a slow bus gets no backlog of them."""
+        """Set once the containers are listed, and while the last round of samples has been dealt with: a slow
+        bus gets no backlog of them."""
 
     def run(self) -> None:
         """Work until `stop` is set."""
         logger.info("role.started role=monitor")
-        self._sampled.set()
         try:
             self._patience(self._remember)
             threading.Thread(target=self._listen, name="events", daemon=True).start()
@@ -114,8 +117,9 @@ class Watcher:
             pass
 
     def _samples(self) -> None:
-        if not self._sampled.is_set():
+        if not self._sampled.wait(self._patient_for):
             return
+        self._patient_for = 0.0
         self._sampled.clear()
         try:
             samples = self._sampler.sample(self._monitor.running(), self._clock.now())
@@ -165,7 +169,7 @@ class Watcher:
             logger.exception("observation.failed observation=%r", observation)
             return
         finally:
-            if isinstance(observation, Samples):
+            if isinstance(observation, Samples | Connected):
                 self._sampled.set()
         self._tell(events)
         self._pulse.handled += 1

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core import lifecycle, probe, vitals
+from hemostat.core import detect, lifecycle, probe, vitals
 from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.incidents import Told
@@ -138,6 +138,7 @@ class Monitor:
             return []
         handlers: dict[str, Callable[[EngineEvent, float], list[Told]]] = {
             "die": self._died,
+            "oom": self._oomed,
             "unhealthy": self._turned,
             "healthy": self._turned,
             "kill": self._killed,
@@ -163,8 +164,26 @@ class Monitor:
         for other in self._ward.topology.upstream(container_id):
             self._look(other, now)
 
+    def _oomed(self, event: EngineEvent, now: float) -> list[Told]:
+        """It comes before the death, if there is one."""
+        if (patient := self._ward.get(event.container.id)) is not None:
+            self._ward.admit(msgspec.structs.replace(patient.info, oom_killed=True), now)
+        return []
+
+    def _ended(self, event: EngineEvent, now: float) -> Patient | None:
+        """What is known of the container, and what its end adds to that. The engine is asked only where it
+        must be: while it clears up after the process, it lets an inspection wait."""
+        patient = self._ward.get(event.container.id)
+        if patient is None or not patient.info.running or event.exit_code is None:
+            return self._look(event.container.id, now)
+        if patient.info.started_at >= event.time:
+            return self._look(event.container.id, now)
+        status = "restarting" if detect.restarts_itself(patient.info) else "exited"
+        ended = {"status": status, "exit_code": event.exit_code, "finished_at": event.time, "pid": 0}
+        return self._ward.admit(msgspec.structs.replace(patient.info, **ended), now)
+
     def _died(self, event: EngineEvent, now: float) -> list[Told]:
-        patient = self._look(event.container.id, now)
+        patient = self._ended(event, now)
         if patient is None:
             return []
         self._look_upstream(patient.ref.id, now)

@@ -88,8 +88,8 @@ def failure(info: ContainerInfo, exit_code: int, *, asked_at: float | None, died
 
 
 def stays_down(info: ContainerInfo) -> bool:
-    """Whether nobody has started the container again, and Docker is not going to."""
-    return info.status in {"exited", "dead"} and not restarts_itself(info)
+    """Whether nobody has started the container again, and Docker will neither do so nor remove it."""
+    return info.status in {"exited", "dead"} and not (restarts_itself(info) or info.auto_remove)
 
 
 def looping(deaths: Sequence[float], tuned: Thresholds, now: float) -> bool:

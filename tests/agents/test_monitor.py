@@ -6,6 +6,7 @@ from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
 from hemostat.core.model import Connected, Disconnected, DiskUse, EngineEvent, HostSample, Probed, Samples
 from hemostat.core.thresholds import Thresholds
+from hemostat.errors import EngineError
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock
@@ -462,3 +463,12 @@ def test_stats_that_do_not_change_are_told_now_and_then(watch):
     watch.stats.clear()
     watch.sample(20)
     assert 3 <= len(watch.stats) <= 6
+
+
+def test_a_death_is_told_without_asking_an_engine_that_is_busy_with_it(watch):
+    web = watch.make()
+    watch.engine.crash(web, 3)
+    watch.engine.fail(EngineError("it takes its time"))
+    watch.listen()
+    assert names(watch) == [("web", "exited", "")]
+    assert watch.alerts[0].number("exit_code") == 3

@@ -59,6 +59,7 @@ def test_a_death_is_a_failure_only_if_nobody_wanted_it(info, exit_code, asked_at
         (dead(restart_policy="on-failure"), False),
         (dead(restart_policy="on-failure", max_retries=3, restart_count=2), False),
         (dead(restart_policy="on-failure", max_retries=3, restart_count=3), True),
+        (dead(auto_remove=True), False),
     ],
 )
 def test_it_stays_down_unless_docker_or_a_person_starts_it(info, down):

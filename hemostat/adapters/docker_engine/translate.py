@@ -114,6 +114,7 @@ def info(inspected: Mapping[str, Any]) -> ContainerInfo:
         address=_address(inspected.get("NetworkSettings") or {}),
         log_path=inspected.get("LogPath") or "",
         created_at=seconds(inspected.get("Created")),
+        auto_remove=bool(host.get("AutoRemove")),
     )
 
 
