@@ -467,6 +467,7 @@ def test_stats_that_do_not_change_are_told_now_and_then(watch):
 
 def test_a_death_is_told_without_asking_an_engine_that_is_busy_with_it(watch):
     web = watch.make()
+    watch.clock.advance(1)
     watch.engine.crash(web, 3)
     watch.engine.fail(EngineError("it takes its time"))
     watch.listen()
