@@ -17,6 +17,8 @@ from requests import HTTPError, PreparedRequest, ReadTimeout, RequestException, 
 from hemostat.errors import EngineError, EngineUnreachableError, NoSuchContainerError
 
 UNAVAILABLE = 503
+SOCKET = "http+docker://localhost"
+"""Over a unix socket, the SDK would keep one connection open for each of the last 25 paths it asked for."""
 
 
 class Connection:
@@ -49,6 +51,8 @@ class Connection:
         except IndexError:
             client = docker.APIClient(version=self._version, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # the stub knows whole seconds only
             self._version = client.api_version
+            if client.base_url == SOCKET:
+                client.headers["Connection"] = "close"
             return client
 
     def _give_back(self, client: docker.APIClient) -> None:

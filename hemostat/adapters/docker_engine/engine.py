@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Self
 
@@ -83,7 +83,7 @@ class DockerEngine:
     def _listen(self, since: str) -> Iterator[Iterator[bytes]]:
         with (
             self.connection.client("follow events") as client,
-            stream.listen(client, self._wires, since, self._filters) as lines,
+            stream.listen(client, stream.events(since, self._filters), self._wires) as lines,
         ):
             yield lines
 
@@ -160,6 +160,22 @@ class DockerEngine:
             major, minor = (int(part) for part in client.api_version.split("."))
             one_shot = True if (major, minor) >= ONE_SHOT_API else None
             return dict(client.stats(container, stream=False, one_shot=one_shot))
+
+    def follow_stats(
+        self, container: str
+    ) -> tuple[Generator[Mapping[str, Any], None, None], Callable[[], None]]:
+        """The stats API's answers, one a second while the container is there, and what ends them from another
+        thread."""
+        wires = stream.Wires()
+        return self._stats(container, wires), wires.cut
+
+    def _stats(self, container: str, wires: stream.Wires) -> Generator[Mapping[str, Any], None, None]:
+        path = f"/containers/{container}/stats?stream=true"
+        with (
+            self.connection.client(f"follow stats of {container}") as client,
+            stream.listen(client, path, wires, self._wires, timeout=client.timeout) as lines,
+        ):
+            yield from map(msgspec.json.decode, lines)
 
     def close(self) -> None:
         self._wires.cut()
