@@ -104,8 +104,8 @@ class Topology:
 
 def down(info: ContainerInfo) -> bool:
     """Whether it cannot be relied on now. A first failed health check is enough: it fails before those do
-    that depend on it, and is called unhealthy only after them."""
-    return not info.running or info.health == "unhealthy" or info.failing_streak > 0
+    that depend on it, and is called unhealthy only after them. One that starts is not there yet."""
+    return not info.running or info.health in {"unhealthy", "starting"} or info.failing_streak > 0
 
 
 def aborted(info: ContainerInfo) -> bool:

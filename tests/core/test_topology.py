@@ -57,7 +57,7 @@ def test_a_service_that_is_down_is_the_root_of_what_needs_it(state):
     )
 
 
-@pytest.mark.parametrize("state", [{}, {"health": "healthy"}, {"health": "starting"}])
+@pytest.mark.parametrize("state", [{}, {"health": "healthy"}])
 def test_a_service_that_is_well_is_nobodys_root(state):
     assert root("shop-web-1", service("web", "db:service_started:false"), service("db", **state)) is None
 
@@ -74,6 +74,11 @@ def test_a_service_that_is_well_is_nobodys_root(state):
 def test_a_job_that_must_complete_is_down_only_when_it_failed(state, blamed):
     needs = "init:service_completed_successfully:false"
     assert root("shop-web-1", service("web", needs), service("init", **state)) == blamed
+
+
+def test_one_that_is_still_starting_is_not_there_yet():
+    starting = service("db", health="starting")
+    assert root("shop-web-1", service("web", "db:service_started:false"), starting) == "shop-db-1"
 
 
 def test_the_deepest_of_a_chain_is_the_root():
