@@ -24,7 +24,7 @@ No other package knows these.
 """
 
 from hemostat.adapters.redis.bus import RedisBus
-from hemostat.adapters.redis.client import Client, connect, masked
+from hemostat.adapters.redis.client import Client, Tls, connect, masked
 from hemostat.adapters.redis.desk import RedisDesk
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
 from hemostat.adapters.redis.ledger import RedisLedger
@@ -37,6 +37,7 @@ __all__ = [
     "RedisDesk",
     "RedisLedger",
     "RedisStore",
+    "Tls",
     "connect",
     "masked",
     "resolve",

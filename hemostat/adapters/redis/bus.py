@@ -32,8 +32,8 @@ for i, key in ipairs(KEYS) do
 end
 return count
 """
-"""Sorted sets as keys; now, the mark, and each set's stream. The streams are no keys here: a reader that defers
-nothing needs no right to write what it reads. Added before it is removed: what fails in between is not lost."""
+"""Sorted sets as keys; now, the mark, and each set's stream. The streams are no keys here: a reader that
+defers nothing needs no right to write what it reads. Added before it is removed: a refusal loses nothing."""
 
 SHOW: Final = """
 -- Followers are told, the append-only file is not: what is lost with Redis would have expired all the same.
@@ -231,7 +231,9 @@ class RedisBus:
         with self._client.call() as raw:
             try:
                 groups: Any = raw.xinfo_groups(PREFIX + stream)
-            except redis.ResponseError:
+            except redis.ResponseError as error:
+                if "no such key" not in str(error):
+                    raise
                 return 0
             group = next((group for group in groups if group["name"] == role.encode()), None)
             if group is None:
