@@ -108,7 +108,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "analyzer": (),
     "responder": (
         Grant(
-            (*SCRIPTS, "get", "incr", "hset", "hdel", "hvals", "lrange", "lpush", "ltrim"),
+            (*SCRIPTS, "get", "incr", "incrby", "hset", "hdel", "hvals", "lrange", "lpush", "ltrim"),
             both=(f"{PREFIX}ledger:*",),
         ),
         Grant(("hgetall",), reads=(CONTROL,)),

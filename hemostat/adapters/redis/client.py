@@ -20,6 +20,8 @@ TIMEOUT: Final = 5.0
 MASK: Final = "********"
 PASSING: Final = re.compile(r"\b(?:MISCONF|OOM|LOADING)\b")
 REFUSED: Final = ("NOAUTH", "WRONGPASS")
+FORBIDDEN: Final = re.compile(r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b")
+"""Inside a script the versions of Redis have words of their own for it."""
 LONGEST: Final = 200
 """Characters of Redis's own words in an error: a pipeline's bear the whole command."""
 
@@ -114,7 +116,7 @@ def translate(error: redis.RedisError, url: str, user: str = "default") -> BusEr
     text = " ".join(str(error).split())
     if told := _untrusted(text, where):
         return told
-    if isinstance(error, redis.exceptions.NoPermissionError) or "NOPERM" in text:
+    if isinstance(error, redis.exceptions.NoPermissionError) or FORBIDDEN.search(text):
         return BusError(
             f"Redis at {where} does not allow this to user {user} ({_short(text)})",
             hint="hemostat redis-acl prints what each role's user must be allowed; set redis.username to it",
