@@ -22,6 +22,7 @@ PASSING: Final = re.compile(r"\b(?:MISCONF|OOM|LOADING)\b")
 REFUSED: Final = ("NOAUTH", "WRONGPASS")
 FORBIDDEN: Final = re.compile(r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b")
 """Inside a script the versions of Redis have words of their own for it."""
+UNUSABLE: Final = re.compile("PEM lib|NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|KEY_VALUES_MISMATCH")
 LONGEST: Final = 200
 """Characters of Redis's own words in an error: a pipeline's bear the whole command."""
 
@@ -148,8 +149,9 @@ def _untrusted(text: str, where: str) -> BusError | None:
     elif "CERTIFICATE_REQUIRED" in text or "HANDSHAKE_FAILURE" in text:
         message = f"Redis at {where} asks for a certificate"
         hint = "set redis.cert_file and redis.key_file"
-    elif "WRONG_VERSION_NUMBER" in text:
-        message, hint = f"Redis at {where} does not speak TLS", "write redis:// in redis.url"
+    elif UNUSABLE.search(text):
+        message = f"the certificate, key or authority for Redis at {where} cannot be used"
+        hint = "redis.ca_file, redis.cert_file and redis.key_file are PEM, and the key is the certificate's"
     else:
         return None
     return BusUnreachableError(message, hint=hint, transient=False)
