@@ -25,8 +25,9 @@ from hemostat.errors import ConfigError
     help="Major version of Redis. 6 (6.2 at least) cannot tell reading from writing.",
 )
 def redis_acl(passwords: str | None, compatible: str) -> None:
-    """Print a Redis ACL file (redis.conf: aclfile): a user for each role, one for people who look
-    (hemostat-viewer), one for people who decide (hemostat-operator). The default user is off.
+    """Print a Redis ACL file (redis.conf: aclfile): a user for each role, one for `hemostat all`
+    (hemostat-all), one for people who look (hemostat-viewer), one for people who decide (hemostat-operator).
+    The default user is off.
 
     Without --passwords no user has one, and none can log in until an administrator gives it one.
     """

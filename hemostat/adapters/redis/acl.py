@@ -19,6 +19,8 @@ from hemostat.topology import ROLES, Role
 
 NEWEST: Final = 7
 VERSIONS: Final = (NEWEST, 6)
+EVERY_ROLE: Final = "hemostat-all"
+"""For `hemostat all`, whose roles share their settings."""
 VIEWER: Final = "hemostat-viewer"
 OPERATOR: Final = "hemostat-operator"
 CONNECTION: Final = ("ping", "select", "multi", "exec")
@@ -45,7 +47,8 @@ def user(role: Role) -> str:
 def grants() -> dict[str, list[Grant]]:
     """Every user, with what it may do beyond connecting."""
     roles = {user(role): [*_speaks(role), *_consumes(role), *_KEEPS[role.name]] for role in ROLES}
-    return {**roles, VIEWER: list(_VIEWS), OPERATOR: [*_VIEWS, *_DECIDES]}
+    every = [grant for own in roles.values() for grant in own]
+    return {**roles, EVERY_ROLE: every, VIEWER: list(_VIEWS), OPERATOR: [*_VIEWS, *_DECIDES]}
 
 
 def acl(hashes: Mapping[str, str], *, version: int = NEWEST) -> str:
