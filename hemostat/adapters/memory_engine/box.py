@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from hemostat.core.evidence import Details
 from hemostat.core.model import ContainerInfo, Sample, reference
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec
@@ -94,6 +95,16 @@ class Box:
             cpu_limit=self.cpus,
             memory_limit=self.memory,
             network_mode="bridge",
+        )
+
+    def details(self) -> Details:
+        return Details(
+            command=self.spec.command,
+            restart_policy=self.spec.restart_policy,
+            cpu_limit=self.cpus,
+            memory_limit=self.memory,
+            networks=("bridge",),
+            environment=dict(self.spec.environment),
         )
 
     def sample(self, now: float) -> Sample | None:

@@ -12,6 +12,7 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     memo:<key>           string       what a role must remember over a restart
     events:<type>        list         the newest stored events, newest first
     event:<id>           string       one stored event, expires
+    evidence:<incident>  hash         dossiers by occurrence and rung, the newest ten, expires
     ledger:<host>:version      counter    of everything written to the host's ledger
     ledger:<host>:running      hash       attempts without an outcome, by key
     ledger:<host>:of:<name>    hash       attempts on one container, by key
@@ -21,8 +22,19 @@ No other package knows these.
 
 from hemostat.adapters.redis.bus import RedisBus
 from hemostat.adapters.redis.client import Client, connect, masked
+from hemostat.adapters.redis.dossiers import RedisDossiers
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
 from hemostat.adapters.redis.ledger import RedisLedger
 from hemostat.adapters.redis.store import RedisStore
 
-__all__ = ["Client", "EmbeddedRedis", "RedisBus", "RedisLedger", "RedisStore", "connect", "masked", "resolve"]
+__all__ = [
+    "Client",
+    "EmbeddedRedis",
+    "RedisBus",
+    "RedisDossiers",
+    "RedisLedger",
+    "RedisStore",
+    "connect",
+    "masked",
+    "resolve",
+]

@@ -1,0 +1,220 @@
+"""What was known of a container before something was done to it: bounded, and without secrets.
+
+What is kept is decided here; it is gathered by agents/evidence. A dossier is never larger than LIMIT: what is
+least missed is given up first.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.model import ContainerInfo, reference
+from hemostat.core.redact import redact, redact_environment
+from hemostat.errors import DecodeError
+from hemostat.events import Action, Container, Evidence, Kind, RemediationNeeded, State
+
+LIMIT: Final = 64 * 1024
+"""Bytes of an encoded dossier."""
+LOG_LIMIT: Final = 16 * 1024
+"""Bytes of a log's tail, as encoded."""
+SAMPLES: Final = 120
+PROCESSES: Final = 100
+VARIABLES: Final = 200
+LINE: Final = 500
+"""Characters of a command line, a variable or a health check's output."""
+CUT: Final = "[earlier lines are left out]\n"
+
+CONTROL: Final = re.compile(r"\x1b\[[0-?]{0,20}[ -/]{0,4}[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""A terminal's colours and commands, and what no encoding knows."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a health check; `time` is when it began (epoch seconds)."""
+
+    time: float
+    exit_code: int
+    output: str = ""
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a container was made, and its health checks, oldest first. As an engine tells it, it holds secrets.
+
+    Limits are as in ContainerInfo; `mounts` are destinations, read-only ones with `:ro`; `error` is why the
+    engine could not start it.
+    """
+
+    command: tuple[str, ...] = ()
+    restart_policy: str = "no"
+    max_retries: int = 0
+    cpu_limit: float | None = None
+    memory_limit: int | None = None
+    pids_limit: int | None = None
+    networks: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    checks: tuple[Check, ...] = ()
+    error: str = ""
+
+
+class Point(msgspec.Struct, frozen=True, array_like=True):
+    """One moment: epoch seconds, CPU in percent (100 = one core), working set in bytes."""
+
+    time: float
+    cpu: float | None
+    memory: int | None
+
+
+class Dossier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The evidence of one occurrence of an incident, as it was at `time` before `action` was tried.
+
+    `missing` says of what could not be had why not. `left_out` names what was given up for want of room.
+    """
+
+    time: float
+    container: Container
+    kind: Kind
+    action: Action
+    occurrence: int = 1
+    rung: int = 0
+    state: State | None = None
+    log: str = ""
+    processes: tuple[str, ...] = ()
+    details: Details | None = None
+    samples: tuple[Point, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    missing: dict[str, str] = {}
+    left_out: tuple[str, ...] = ()
+
+
+def dossier(
+    request: RemediationNeeded,
+    found: ContainerInfo | None,
+    *,
+    now: float,
+    log: str = "",
+    processes: Sequence[str] = (),
+    details: Details | None = None,
+    samples: Sequence[Point] = (),
+    missing: dict[str, str] | None = None,
+) -> Dossier:
+    """Of raw material, secrets masked, within LIMIT."""
+    alert = request.alert
+    return _shrunk(
+        Dossier(
+            time=now,
+            container=_named(alert.container),
+            kind=alert.kind,
+            action=request.action,
+            occurrence=alert.occurrence,
+            rung=request.rung,
+            state=None if found is None else found.state,
+            log=tail(log, LOG_LIMIT),
+            processes=tuple(map(_line, processes[:PROCESSES])),
+            details=None if details is None else masked(details),
+            samples=tuple(samples[-SAMPLES:]),
+            evidence=tuple(_fact(item) for item in alert.evidence[:50]),
+            missing={source: _line(why) for source, why in (missing or {}).items()},
+        )
+    )
+
+
+def masked(details: Details) -> Details:
+    variables = list(redact_environment(_plain_variables(details.environment)).items())[:VARIABLES]
+    return msgspec.structs.replace(
+        details,
+        command=tuple(_line(" ".join(details.command)).split(" ")) if details.command else (),
+        networks=tuple(map(_line, details.networks[:50])),
+        mounts=tuple(map(_line, details.mounts[:50])),
+        environment={name[:LINE]: value[:LINE] for name, value in variables},
+        checks=tuple(
+            msgspec.structs.replace(check, output=_line(check.output)) for check in details.checks[-10:]
+        ),
+        error=_line(details.error),
+    )
+
+
+def tail(log: str, limit: int) -> str:
+    """The end of the log without secrets, in whole lines if it can be, at most `limit` bytes as encoded. It
+    is cut after it is redacted, so that no cut lays half a secret open."""
+    text = redact(_plain(log))
+    if _size(text) <= limit:
+        return text
+    room = limit - len(CUT) - 2
+    end = text[-room:]
+    while _size(end) > room:
+        end = end[min(len(end), max(1, (_size(end) - room) // 6)) :]
+    _, line_end, rest = end.partition("\n")
+    return CUT + (rest if line_end and rest else end)
+
+
+def encode(kept: Dossier) -> bytes:
+    return msgspec.json.encode(kept)
+
+
+def decode(raw: bytes) -> Dossier:
+    """Raises DecodeError."""
+    try:
+        return msgspec.json.decode(raw, type=Dossier)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(f"not a dossier: {error}") from None
+
+
+# --- bounds -------------------------------------------------------------------------------------------
+
+
+def _without(name: str, empty: object) -> Callable[[Dossier], Dossier]:
+    return lambda kept: msgspec.structs.replace(kept, **{name: empty, "left_out": (*kept.left_out, name)})
+
+
+def _without_environment(kept: Dossier) -> Dossier:
+    details = None if kept.details is None else msgspec.structs.replace(kept.details, environment={})
+    return msgspec.structs.replace(kept, details=details, left_out=(*kept.left_out, "environment"))
+
+
+STEPS: Final[tuple[Callable[[Dossier], Dossier], ...]] = (
+    _without("samples", ()),
+    _without("processes", ()),
+    _without_environment,
+    _without("details", None),
+    lambda kept: msgspec.structs.replace(kept, log=tail(kept.log, LOG_LIMIT // 4)),
+    _without("evidence", ()),
+    _without("log", ""),
+    _without("missing", {}),
+)
+"""What is given up, in this order, until the rest fits."""
+
+
+def _shrunk(kept: Dossier) -> Dossier:
+    for step in STEPS:
+        if len(encode(kept)) <= LIMIT:
+            break
+        kept = step(kept)
+    return kept
+
+
+def _size(text: str) -> int:
+    return len(msgspec.json.encode(text))
+
+
+def _plain(text: str) -> str:
+    return CONTROL.sub("", text.replace("\r\n", "\n"))
+
+
+def _plain_variables(variables: dict[str, str]) -> dict[str, str]:
+    return {_plain(name): _plain(value) for name, value in variables.items()}
+
+
+def _line(text: str) -> str:
+    return redact(_plain(text))[:LINE]
+
+
+def _fact(item: Evidence) -> Evidence:
+    value = _line(item.value) if isinstance(item.value, str) else item.value
+    return Evidence(_line(item.name), value, _line(item.unit))
+
+
+def _named(container: Container) -> Container:
+    labels = {_line(key): _line(value) for key, value in list(container.labels.items())[:50]}
+    return reference(_line(container.id), _line(container.name), _line(container.image), labels)
