@@ -15,7 +15,18 @@ from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
 from hemostat.errors import BusUnreachableError
-from hemostat.ports import Bus, Clock, Engine, EngineVersion, Ledger, Notifier, Sampler, Store, Surroundings
+from hemostat.ports import (
+    Bus,
+    Clock,
+    Dossiers,
+    Engine,
+    EngineVersion,
+    Ledger,
+    Notifier,
+    Sampler,
+    Store,
+    Surroundings,
+)
 from hemostat.runner import Pulse, Runner, Step
 
 if TYPE_CHECKING:
@@ -95,6 +106,8 @@ class Parts(Protocol):
 
     def store(self) -> Store: ...
 
+    def dossiers(self) -> Dossiers: ...
+
     def close(self) -> None: ...
 
 
@@ -130,6 +143,11 @@ class RealParts:
 
         return RedisStore(self._redis)
 
+    def dossiers(self) -> Dossiers:
+        from hemostat.adapters.redis import RedisDossiers
+
+        return RedisDossiers(self._redis)
+
     def close(self) -> None:
         self.bus.close()
         turn_off(self._settings)
@@ -140,10 +158,12 @@ class SimulatedParts:
 
     def __init__(self, engine: "MemoryEngine") -> None:
         from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger, MemoryStore
+        from hemostat.adapters.memory_dossiers import MemoryDossiers
 
         self._engine = engine
         self._ledger = MemoryLedger()
         self._store = MemoryStore()
+        self._dossiers = MemoryDossiers()
         self.bus = MemoryBus(engine.clock)
 
     def engine(self) -> tuple[Engine, Sampler]:
@@ -157,6 +177,9 @@ class SimulatedParts:
 
     def store(self) -> Store:
         return self._store
+
+    def dossiers(self) -> Dossiers:
+        return self._dossiers
 
     def close(self) -> None:
         """Shared: whoever made it lets go of it."""
@@ -203,6 +226,13 @@ def open_bus(settings: Settings, *, start: bool) -> Bus:
     bus = _bus(_redis(settings, start=start))
     bus.ping()
     return bus
+
+
+def open_dossiers(settings: Settings) -> Dossiers:
+    """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDossiers
+
+    return RedisDossiers(_redis(settings, start=False))
 
 
 def open_engine(settings: Settings) -> Engine:

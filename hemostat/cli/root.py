@@ -29,6 +29,9 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "tui": Lazy(_LOOK, "hemostat.cli.tui:tui", "Open the dashboard."),
     "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),
     "events": Lazy(_LOOK, "hemostat.cli.events:events", "Print events; -f follows them live."),
+    "evidence": Lazy(
+        _LOOK, "hemostat.cli.evidence:evidence", "Print what was known before each action on an incident."
+    ),
     "demo": Lazy(_TRY, "hemostat.cli.demo:demo", "Break a container of its own and watch it heal."),
     "doctor": Lazy(_SET_UP, "hemostat.cli.doctor:doctor", "Check that this machine has what HemoStat needs."),
     "config": Lazy(_SET_UP, "hemostat.cli.config:config", "Write, show or check the configuration."),

@@ -139,7 +139,7 @@ def details(inspected: Mapping[str, Any]) -> Details:
 
 
 def _mount(mount: Mapping[str, Any]) -> str:
-    return mount["Destination"] + ("" if mount.get("RW", True) else ":ro")
+    return f"{mount['Destination']}{'' if mount.get('RW', True) else ':ro'}"
 
 
 def _check(check: Mapping[str, Any]) -> Check:

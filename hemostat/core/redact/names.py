@@ -60,7 +60,7 @@ WORDS: Final = re.compile(r"[a-z]{2,}[,.]?(?=[ ]+[a-z]{1,20}(?:[ .,;!)]|$))")
 
 
 def kind_of(word: str, rest: str) -> str | None:
-    """What the value is, by the secret word of its name and what the name goes on with; None if it is none."""
+    """What the value is, by the secret word of its name and how the name goes on; None if it is none."""
     after = rest.lower().removeprefix("s")
     if after.startswith(OTHERWISE) or after.rstrip("s").endswith(HARMLESS) or after.endswith(HARMLESS):
         return None

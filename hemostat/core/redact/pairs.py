@@ -1,4 +1,4 @@
-"""Names that say that their value is a secret, with the value: `DB_PASSWORD=x`, `"apiKey": "x"`, `--token x`."""
+"""Names that say that their value is a secret, and the value: `DB_PASSWORD=x`, `"apiKey": "x"`."""
 
 import re
 from typing import Final
@@ -35,6 +35,10 @@ UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BLOCK: Final = re.compile(r"[|>][+-]?[ \t]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+)*+)")
 REST: Final = re.compile(r"[^\n=:\"',;&|#]{1,200}(?=\n|$|[ ]#)")
 """A value of several words, which has the line for itself."""
+INDENT: Final = 80
+"""Characters before a secret word that may still be its line's first name."""
+VARIED: Final = 8
+NAME: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 BEFORE: Final = re.compile(r"\s*(?:-\s+|export\s+|set\s+|ENV\s+)?")
 
 
@@ -123,8 +127,7 @@ def _port(before: str, value: str) -> bool:
 
 def _before(text: str, at: int) -> str:
     """What stands before the name whose secret word begins at `at`."""
-    begin = max(0, at - 64)
-    return text[begin:at].rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+    return text[max(0, at - INDENT) : at].rstrip(NAME)
 
 
 def _directory(key: re.Match[str], value: str) -> bool:
@@ -142,8 +145,8 @@ def _line_end(text: str, key: re.Match[str]) -> int | None:
     """The end of the line where name and value have it for themselves, as in a file of settings."""
     if not key["word"].lower().startswith("pass"):
         return None
-    begin = text.rfind("\n", max(0, key.start() - 80), key.start()) + 1
-    alone = (begin or key.start() <= 80) and BEFORE.fullmatch(_before(text[begin : key.start()], 80))
+    begin = text.rfind("\n", max(0, key.start() - INDENT), key.start()) + 1
+    alone = (begin or key.start() <= INDENT) and BEFORE.fullmatch(text[begin : key.start()].rstrip(NAME))
     rest = REST.match(text, key.end()) if alone else None
     return rest.end() if rest else None
 
@@ -169,8 +172,7 @@ def _beside(text: str, key: re.Match[str]) -> Span | None:
 
 
 def _name(text: str, at: int) -> str:
-    begin = max(0, at - 64)
-    return text[begin + len(_before(text, at)) : at]
+    return text[max(0, at - INDENT) + len(_before(text, at)) : at]
 
 
 def _argument(text: str, at: int) -> Span | None:
@@ -185,5 +187,7 @@ def _argument(text: str, at: int) -> Span | None:
 def _random(text: str) -> bool:
     """Whether nobody would write this: many different characters, digits among them."""
     return (
-        len(set(text)) >= 8 and any(char.isdigit() for char in text) and any(char.isalpha() for char in text)
+        len(set(text)) >= VARIED
+        and any(char.isdigit() for char in text)
+        and any(char.isalpha() for char in text)
     )
