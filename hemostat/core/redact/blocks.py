@@ -1,6 +1,7 @@
 """Private keys in PEM: whole, cut off at either end, or with their newlines escaped."""
 
 import re
+from itertools import zip_longest
 from typing import Final
 
 from hemostat.core.redact.mask import mask
@@ -30,7 +31,7 @@ def hide(text: str) -> str:
     marks = list(MARK.finditer(text))
     kept: list[str] = []
     at = 0
-    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+    for mark, after in zip_longest(marks, marks[1:]):
         if mark.start() < at:
             continue
         before = text[at : mark.start()]

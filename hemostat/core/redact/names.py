@@ -42,7 +42,7 @@ OTHERWISE: Final = ("iz", "is", "ary", "ari", "less", "ed", "ing")
 EMPTY: Final = re.compile(
     r"(?i)(?:true|false|yes|no|on|off|null|nil|none|undefined|empty|unset|\*+|x{3,}|\.{3,}|…|-"
     r"|[<\[({]?(?:redacted|hidden|masked|filtered|omitted|removed|secret|set|unset)[>\])}]?"
-    r"|\$\{[\w.:-]+\}|\$\([^)]*\)|\{\{.*|%\(?\w+\)?s|%[a-z])"
+    r"|\$\{[\w.:-]+\}?|\$\([^)]*\)|\{\{.*|%\(?\w+\)?s|%[a-z])"
 )
 """Values that hide nothing."""
 PROSE: Final = re.compile(
