@@ -28,8 +28,8 @@ def collect(
     patience: float,
     recent: Callable[[Container], Sequence[Point]] | None = None,
 ) -> Dossier:
-    """The dossier of the container as it is now; `found` is how it was inspected, None for the host, and where
-    it is gone. `patience`: seconds to wait for all sources together; `recent` tells of its last minutes."""
+    """The dossier of the container as it is now. `found` is how it was inspected, None for the host and where
+    it is gone; `patience` seconds to wait for all sources together; `recent` tells of its last minutes."""
     container = request.alert.container
     sources: dict[str, Callable[[], Any]] = {}
     if found is not None:

@@ -22,7 +22,7 @@ from hemostat.events import Evidence
 from tests.samples import NOW, WEB, alert, needed
 
 DEAD = ContainerInfo(ref=WEB, status="exited", exit_code=1)
-SECRET = "hunter2-and-more"
+SECRET = "hunter2-and-more"  # noqa: S105 - nobody's
 DETAILS = Details(
     command=("serve", "--password", SECRET),
     environment={"DB_PASSWORD": SECRET, "CACHE": f"redis://:{SECRET}@cache:6379", "MODE": "fast"},

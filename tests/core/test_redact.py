@@ -127,8 +127,6 @@ WORDS = st.sampled_from(
         "}",
         "\n",
         "]",
-    ]
-    + [
         "[redacted: token]",
         "AKIA",
         "Bearer ",
@@ -182,9 +180,22 @@ def test_no_surroundings_save_a_secret_of_known_shape(shape, before, after):
 
 @pytest.mark.parametrize(
     "unit",
-    ["password", "token=", 'password="', 'password=\\"', "://", "://:", "://a:@", "eyJ", "eyJ-", "mysql -p"]
-    + ["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "authorization: bearer ", "cookie=a", "\\"]
-    + [
+    [
+        "password",
+        "token=",
+        'password="',
+        'password=\\"',
+        "://",
+        "://:",
+        "://a:@",
+        "eyJ",
+        "eyJ-",
+        "mysql -p",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----END PRIVATE KEY-----",
+        "authorization: bearer ",
+        "cookie=a",
+        "\\",
         "sk-",
         "a@",
         "aaaa.",

@@ -17,8 +17,8 @@ def hide(text: str) -> str:
 
 
 def _authority(rest: str) -> str:
-    """What follows `://`, its password masked: all from the first colon to the last @ before a quote. The name
-    of a user without a password is a token where it is random."""
+    """What follows `://`, its password masked: all from the first colon to the last @ before a quote. The
+    name of a user without a password is a token where it is random."""
     if rest.startswith("[") or "@" not in rest:
         return rest
     ends = ENDS.search(rest)
