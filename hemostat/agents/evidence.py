@@ -14,7 +14,7 @@ from hemostat.errors import HemoStatError
 from hemostat.events import Container, RemediationNeeded
 from hemostat.ports import Engine
 
-TAIL: Final = 200
+TAIL: Final = 100
 """Lines of log."""
 LATE: Final = "it took too long"
 
