@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from hemostat.core.evidence import Details, Dossier
+from hemostat.core.dossier import Details, Dossier
 from hemostat.core.model import (
     Attempt,
     Book,

@@ -4,7 +4,7 @@ import threading
 from collections import defaultdict
 from typing import Final
 
-from hemostat.core.evidence import Dossier
+from hemostat.core.dossier import Dossier
 
 NEWEST: Final = 10
 KEPT: Final = 7 * 24 * 3600.0

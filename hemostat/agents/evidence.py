@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from hemostat.core.evidence import Dossier, Point, dossier
+from hemostat.core.dossier import Dossier, Point
+from hemostat.core.evidence import dossier
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import HemoStatError
 from hemostat.events import Container, RemediationNeeded

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from hemostat.cli.options import Globals
-from hemostat.core.evidence import Dossier, encode
+from hemostat.core.dossier import Dossier, encode
 from hemostat.core.text import clean
 from hemostat.core.units import show_size
 from hemostat.errors import HemoStatError

@@ -10,10 +10,10 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.dossier import Details, Dossier, Point, encode
 from hemostat.core.model import ContainerInfo, reference
 from hemostat.core.redact import redact, redact_environment
-from hemostat.errors import DecodeError
-from hemostat.events import Action, Container, Evidence, Kind, RemediationNeeded, State
+from hemostat.events import Container, Evidence, RemediationNeeded
 
 LIMIT: Final = 64 * 1024
 """Bytes of an encoded dossier."""
@@ -28,64 +28,6 @@ CUT: Final = "[earlier lines are left out]\n"
 
 CONTROL: Final = re.compile(r"\x1b\[[0-?]{0,20}[ -/]{0,4}[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """A terminal's colours and commands, and what no encoding knows."""
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a health check; `time` is when it began (epoch seconds)."""
-
-    time: float
-    exit_code: int
-    output: str = ""
-
-
-class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a container was made, and its health checks, oldest first. As an engine tells it, it holds secrets.
-
-    Limits are as in ContainerInfo; `mounts` are destinations, read-only ones with `:ro`; `error` is why the
-    engine could not start it.
-    """
-
-    command: tuple[str, ...] = ()
-    restart_policy: str = "no"
-    max_retries: int = 0
-    cpu_limit: float | None = None
-    memory_limit: int | None = None
-    pids_limit: int | None = None
-    networks: tuple[str, ...] = ()
-    mounts: tuple[str, ...] = ()
-    environment: dict[str, str] = {}
-    checks: tuple[Check, ...] = ()
-    error: str = ""
-
-
-class Point(msgspec.Struct, frozen=True, array_like=True):
-    """One moment: epoch seconds, CPU in percent (100 = one core), working set in bytes."""
-
-    time: float
-    cpu: float | None
-    memory: int | None
-
-
-class Dossier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The evidence of one occurrence of an incident, as it was at `time` before `action` was tried.
-
-    `missing` says of what could not be had why not. `left_out` names what was given up for want of room.
-    """
-
-    time: float
-    container: Container
-    kind: Kind
-    action: Action
-    occurrence: int = 1
-    rung: int = 0
-    state: State | None = None
-    log: str = ""
-    processes: tuple[str, ...] = ()
-    details: Details | None = None
-    samples: tuple[Point, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-    missing: dict[str, str] = {}
-    left_out: tuple[str, ...] = ()
 
 
 def dossier(
@@ -147,18 +89,6 @@ def tail(log: str, limit: int) -> str:
         end = end[min(len(end), max(1, (_size(end) - room) // 6)) :]
     _, line_end, rest = end.partition("\n")
     return CUT + (rest if line_end and rest else end)
-
-
-def encode(kept: Dossier) -> bytes:
-    return msgspec.json.encode(kept)
-
-
-def decode(raw: bytes) -> Dossier:
-    """Raises DecodeError."""
-    try:
-        return msgspec.json.decode(raw, type=Dossier)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError(f"not a dossier: {error}") from None
 
 
 # --- bounds -------------------------------------------------------------------------------------------

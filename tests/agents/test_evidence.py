@@ -6,7 +6,7 @@ import pytest
 
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.evidence import LATE, collect
-from hemostat.core.evidence import Point
+from hemostat.core.dossier import Point
 from hemostat.errors import BusError, EngineError
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec

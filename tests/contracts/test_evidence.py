@@ -5,7 +5,8 @@ import pytest
 
 from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.redis import Client, RedisDossiers
-from hemostat.core.evidence import Dossier, dossier
+from hemostat.core.dossier import Dossier
+from hemostat.core.evidence import dossier
 from hemostat.ports import Dossiers
 from tests.samples import NOW, needed
 

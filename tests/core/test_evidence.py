@@ -4,18 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.evidence import (
-    CUT,
-    LIMIT,
-    LOG_LIMIT,
-    Check,
-    Details,
-    Point,
-    decode,
-    dossier,
-    encode,
-    tail,
-)
+from hemostat.core.dossier import Check, Details, Point, decode, encode
+from hemostat.core.evidence import CUT, LIMIT, LOG_LIMIT, dossier, tail
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import DecodeError
 from hemostat.events import Evidence

@@ -11,7 +11,7 @@ from docker.errors import NotFound
 
 from hemostat.adapters.docker_engine import stream, translate
 from hemostat.adapters.docker_engine.connection import Connection, address, getter, require
-from hemostat.core.evidence import Details
+from hemostat.core.dossier import Details
 from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent
 from hemostat.errors import EngineError
 from hemostat.ports import EngineVersion

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.core.evidence import Check, Details
+from hemostat.core.dossier import Check, Details
 from hemostat.core.model import ContainerInfo, EngineEvent, reference
 
 ACTIONS: Final = frozenset(

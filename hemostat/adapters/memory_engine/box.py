@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from hemostat.core.evidence import Details
+from hemostat.core.dossier import Details
 from hemostat.core.model import ContainerInfo, Sample, reference
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec

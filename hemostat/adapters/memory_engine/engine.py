@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from hemostat.adapters.memory_engine.box import Box
 from hemostat.adapters.memory_engine.faults import KILLED, SIGKILL, SIGTERM, TERMINATED, Faults
-from hemostat.core.evidence import Details
+from hemostat.core.dossier import Details
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.errors import EngineError
 from hemostat.ports import ContainerSpec, EngineVersion

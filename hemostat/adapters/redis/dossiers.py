@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from hemostat.adapters.redis.client import PREFIX, Client
-from hemostat.core.evidence import Dossier, decode, encode
+from hemostat.core.dossier import Dossier, decode, encode
 
 KEPT: Final = 7 * 24 * 3600
 """Seconds."""
