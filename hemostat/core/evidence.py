@@ -19,6 +19,8 @@ LIMIT: Final = 64 * 1024
 """Bytes of an encoded dossier."""
 LOG_LIMIT: Final = 16 * 1024
 """Bytes of a log's tail, as encoded."""
+RAW: Final = 4 * LOG_LIMIT
+"""Characters of a log that are looked at: lines may be of any length, and a restart waits for this."""
 SAMPLES: Final = 120
 PROCESSES: Final = 100
 VARIABLES: Final = 200
@@ -80,8 +82,9 @@ def masked(details: Details) -> Details:
 def tail(log: str, limit: int) -> str:
     """The end of the log without secrets, in whole lines if it can be, at most `limit` bytes as encoded. It
     is cut after it is redacted, so that no cut lays half a secret open."""
-    text = redact(_plain(log))
-    if _size(text) <= limit:
+    looked_at = log[-RAW:]
+    text = redact(_plain(looked_at))
+    if len(looked_at) == len(log) and _size(text) <= limit:
         return text
     room = limit - len(CUT) - 2
     end = text[-room:]
@@ -133,11 +136,12 @@ def _plain(text: str) -> str:
 
 
 def _plain_variables(variables: dict[str, str]) -> dict[str, str]:
-    return {_plain(name): _plain(value) for name, value in variables.items()}
+    some = list(variables.items())[:VARIABLES]
+    return {_plain(name[:LINE]): _plain(value[: 4 * LINE]) for name, value in some}
 
 
 def _line(text: str) -> str:
-    return redact(_plain(text))[:LINE]
+    return redact(_plain(text[: 4 * LINE]))[:LINE]
 
 
 def _fact(item: Evidence) -> Evidence:

@@ -68,6 +68,12 @@ def test_a_long_log_loses_its_beginning():
     assert LOG_LIMIT // 2 < len(end) <= LOG_LIMIT
 
 
+def test_a_log_of_one_endless_line_is_cut_too():
+    end = tail("token=" + "a1" * 500_000, LOG_LIMIT)
+    assert end.startswith(CUT)
+    assert len(end) <= LOG_LIMIT
+
+
 def test_samples_are_the_latest():
     made = dossier(needed(), DEAD, now=NOW, samples=[Point(at, 1.0, 1) for at in range(500)])
     assert [each.time for each in made.samples] == list(range(380, 500))
