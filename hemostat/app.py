@@ -20,6 +20,7 @@ from hemostat.ports import (
     Bus,
     Clock,
     Desk,
+    Dossiers,
     Engine,
     EngineVersion,
     Ledger,
@@ -109,6 +110,8 @@ class Parts(Protocol):
 
     def store(self) -> Store: ...
 
+    def dossiers(self) -> Dossiers: ...
+
     def close(self) -> None: ...
 
 
@@ -149,6 +152,11 @@ class RealParts:
 
         return RedisStore(self._redis)
 
+    def dossiers(self) -> Dossiers:
+        from hemostat.adapters.redis import RedisDossiers
+
+        return RedisDossiers(self._redis)
+
     def close(self) -> None:
         self.bus.close()
         turn_off(self._settings)
@@ -160,11 +168,13 @@ class SimulatedParts:
     def __init__(self, engine: "MemoryEngine") -> None:
         from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger, MemoryStore
         from hemostat.adapters.memory_desk import MemoryDesk
+        from hemostat.adapters.memory_dossiers import MemoryDossiers
 
         self._engine = engine
         self._ledger = MemoryLedger()
         self._store = MemoryStore()
         self._desk = MemoryDesk()
+        self._dossiers = MemoryDossiers()
         self.bus = MemoryBus(engine.clock)
 
     def engine(self) -> tuple[Engine, Sampler]:
@@ -181,6 +191,9 @@ class SimulatedParts:
 
     def store(self) -> Store:
         return self._store
+
+    def dossiers(self) -> Dossiers:
+        return self._dossiers
 
     def close(self) -> None:
         """Shared: whoever made it lets go of it."""
@@ -240,6 +253,13 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
         yield RedisDesk(redis)
     finally:
         redis.close()
+
+
+def open_dossiers(settings: Settings) -> Dossiers:
+    """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDossiers
+
+    return RedisDossiers(_redis(settings, start=False))
 
 
 def open_engine(settings: Settings) -> Engine:
