@@ -334,6 +334,7 @@ def _responder(place: Place) -> None:
         sampler,
         place.parts.ledger(),
         place.parts.desk(),
+        place.parts.dossiers(),
         place.clock,
         settings.responder,
         host=settings.host_name,

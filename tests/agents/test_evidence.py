@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.agents.evidence import LATE, collect
+from hemostat.agents.responder.evidence import LATE, collect
 from hemostat.core.dossier import Point
 from hemostat.errors import BusError, EngineError
 from hemostat.events import Container
