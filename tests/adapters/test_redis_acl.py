@@ -9,12 +9,13 @@ import pytest
 
 from hemostat import app
 from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.adapters.redis import RedisBus, RedisDesk, RedisLedger, RedisStore, connect
+from hemostat.adapters.redis import RedisBus, RedisDesk, RedisDossiers, RedisLedger, RedisStore, connect
 from hemostat.adapters.redis.acl import EVERY_ROLE, OPERATOR, VIEWER, acl, grants, user
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.cli.status import look
 from hemostat.config import Redis, Settings
 from hemostat.core.control import Answer, Approval, Pause
+from hemostat.core.evidence import dossier
 from hemostat.core.model import Attempt
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Outcome
@@ -113,6 +114,9 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     assert store.append(SAID["health_alert"])
     assert store.kept(SAID["health_alert"].id)
     assert RedisDesk(every_server.client(RESPONDER)).ask(ASKED) == ASKED
+    kept = dossier(needed(), None, now=NOW)
+    assert RedisDossiers(every_server.client(RESPONDER)).put("i", kept)
+    assert RedisDossiers(every_server.client(VIEWER)).get("i") == [kept]
 
 
 @pytest.mark.redis

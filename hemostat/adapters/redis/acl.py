@@ -30,6 +30,7 @@ CONSUMING: Final = (
     "xgroup|create", "xinfo|groups", "xlen", "xrange",
 )  # fmt: skip
 CONTROL: Final = f"{PREFIX}control:*"
+EVIDENCE: Final = f"{PREFIX}evidence:*"
 
 
 class Grant(NamedTuple):
@@ -101,6 +102,7 @@ _VIEWS: Final = (
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
+    Grant(("hvals",), reads=(EVIDENCE,)),
 )
 _DECIDES: Final = (
     Grant(("hset", "hdel"), writes=(CONTROL,)),
@@ -116,6 +118,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
         ),
         Grant(("hgetall",), reads=(CONTROL,)),
         Grant((*SCRIPTS, "hgetall", "hsetnx", "hget", "hdel"), both=(APPROVALS,)),
+        Grant((*SCRIPTS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE,)),
     ),
     "alert": (
         Grant((*SCRIPTS, "set", "lpush", "ltrim", "exists"), both=(f"{PREFIX}event:*", f"{PREFIX}events:*")),
