@@ -1,19 +1,19 @@
 """Load that is no fault: work, caches, spikes, garbage collection, a busy host, an engine restart."""
 
-import signal
-import subprocess
-import sys
+import os
 from typing import Final
 
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import CURABLE, IDLE, SPIN, WELL, cpus, fill, memory
-from tests.e2e.scenarios.model import HOST, Box, Expected, Facts, Scenario
+from tests.e2e.scenarios.model import HOST, STOPPED, Box, Expected, Facts, Scenario
 
 FLOOD: Final = "while :; do head -c 64k /dev/zero; sleep 0.2; done"
 
-BURNERS: Final = 16
-BURNING: Final = 10.0
+BURNING: Final = 9.0
+MOST: Final = 262144
+LEAST: Final = 2
+"""Shares of the CPU where it is scarce."""
 COSTLY: Final = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
 """A health check that needs about a tenth of a second of CPU."""
 
@@ -25,14 +25,12 @@ def _send(lab: Lab) -> None:
 
 
 def _burn(lab: Lab) -> None:
-    """Every core busy from outside of the engine."""
-    burners = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BURNERS)]
-    try:
-        lab.pause(BURNING)
-    finally:
-        for each in burners:
-            each.send_signal(signal.SIGKILL)
-            each.wait()
+    """Every core busy with something that HemoStat does not watch, and that goes before everything else."""
+    spinning = f"for i in $(seq {2 * (os.cpu_count() or 1)}); do (while :; do :; done) & done; {IDLE}"
+    options = {"cpu_shares": MOST, "init": True}
+    lab.make(Box(name="burner", main=spinning, labels={"hemostat.enable": "false"}, options=options))
+    lab.pause(BURNING)
+    lab["burner"].kill()
 
 
 def _restart_engine(lab: Lab) -> None:
@@ -61,7 +59,7 @@ SCENARIOS: Final = (
         boxes=(
             Box(
                 name="worker",
-                main="(while :; do nc -l -p 9000 >/dev/null; done) & " + SPIN,
+                main="(sleep 1000 | nc -l -p 9000 >/dev/null) & " + SPIN,
                 options={**cpus(0.2), "network_mode": None},
             ),
             Box(name="sender", options={"network_mode": None}),
@@ -148,7 +146,15 @@ SCENARIOS: Final = (
         alone=True,
         settings={},
         boxes=tuple(
-            Box(name=f"app{number}", main=CURABLE, health=COSTLY, timeout=1, retries=2) for number in range(4)
+            Box(
+                name=f"app{number}",
+                main=CURABLE,
+                health=COSTLY,
+                timeout=1,
+                retries=2,
+                options={"cpu_shares": LEAST},
+            )
+            for number in range(4)
         ),
         happens=_burn,
         expected=(
@@ -159,6 +165,7 @@ SCENARIOS: Final = (
                 for kind in (Kind.UNHEALTHY, Kind.FLAPPING)
             ),
         ),
+        facts={"burner": STOPPED},
         watch=3,
     ),
     Scenario(
