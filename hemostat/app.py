@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from hemostat import topology
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
-from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.model import ContainerInfo, HostSample, Sample
+from hemostat.core.probe import Target
 from hemostat.errors import BusUnreachableError
-from hemostat.ports import Bus, Clock, Engine, Ledger, Notifier, Sampler, Store
+from hemostat.ports import Bus, Clock, Engine, EngineVersion, Ledger, Notifier, Sampler, Store, Surroundings
 from hemostat.runner import Pulse, Runner, Step
 
 if TYPE_CHECKING:
@@ -47,6 +48,39 @@ class FirstOf:
         return self._second.received(container) if received is None else received
 
 
+class Nowhere:
+    """Surroundings of which nothing is known."""
+
+    def measure(self, now: float) -> HostSample | None:  # noqa: ARG002
+        return None
+
+    def size(self, path: str) -> int | None:  # noqa: ARG002
+        return None
+
+    def probe(self, target: Target, address: str, timeout: float) -> str:
+        from hemostat.adapters.probe import probe
+
+        return probe(target, address, timeout)
+
+
+class OwnHost(Nowhere):
+    """The surroundings of an engine on this very host, whose data are in `directory`."""
+
+    def __init__(self, directory: str) -> None:
+        from hemostat.adapters.host import HostSampler
+
+        self._sampler = HostSampler(directory)
+
+    def measure(self, now: float) -> HostSample | None:
+        return self._sampler.sample(now)
+
+    def size(self, path: str) -> int | None:
+        try:
+            return os.stat(path).st_size  # noqa: PTH116
+        except OSError:
+            return None
+
+
 class Parts(Protocol):
     """Where the roles of a process get what they work with."""
 
@@ -54,6 +88,8 @@ class Parts(Protocol):
     def bus(self) -> Bus: ...
 
     def engine(self) -> tuple[Engine, Sampler]: ...
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings: ...
 
     def ledger(self) -> Ledger: ...
 
@@ -79,6 +115,10 @@ class RealParts:
         settings = self._settings
         engine = DockerEngine.connect(settings.engine.url or None, label=settings.monitor.only)
         return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats))
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings:
+        """Of an engine whose data are here."""
+        return OwnHost(engine.root) if engine.local else Nowhere()
 
     def ledger(self) -> Ledger:
         from hemostat.adapters.redis import RedisLedger
@@ -108,6 +148,9 @@ class SimulatedParts:
 
     def engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings:  # noqa: ARG002
+        return Nowhere()
 
     def ledger(self) -> Ledger:
         return self._ledger
@@ -194,24 +237,26 @@ def _monitor(place: Place) -> None:
 
     settings = place.settings
     engine, sampler = place.parts.engine()
+    version = engine.version()
     monitor = Monitor(
         engine,
         sampler,
         settings.monitor,
         host=settings.host_name,
         source=place.source,
-        host_memory=engine.version().memory,
+        host_memory=version.memory,
+        host_cores=version.cpus,
     )
     Watcher(
         monitor,
         engine=engine,
         sampler=sampler,
+        surroundings=place.parts.surroundings(version),
         bus=place.parts.bus,
         clock=place.clock,
         pulse=place.pulse,
         memo_key=f"monitor:{settings.host_name}",
-        interval=settings.monitor.interval,
-        disk_interval=settings.monitor.disk_interval,
+        thresholds=settings.monitor,
         stop=place.stop,
     ).run()
 

@@ -3,7 +3,7 @@
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
-The meaning of the tables `monitor` and `responder` belongs to core.detect and core.policy.
+The meaning of the tables `monitor` and `responder` belongs to core.thresholds and core.policy.
 """
 
 import difflib
@@ -18,14 +18,15 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo
 
-from hemostat.core.detect import Thresholds
 from hemostat.core.policy import Limits
+from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.core.units import duration, size
 from hemostat.errors import ConfigError
 
 PREFIX: Final = "HEMOSTAT_"
 FILE_NAME: Final = "hemostat.toml"
 MASK: Final = "********"
+PROJECTS: Final = "monitor.projects"
 OWN_VARIABLES: Final = frozenset({"HEMOSTAT_CONFIG", "HEMOSTAT_REQUIRE_ENGINE", "HEMOSTAT_NO_COLOR"})
 """Variables with our prefix that are no settings."""
 
@@ -128,11 +129,17 @@ def load(
         dict(_from_flags(flags)),
         dict(_from_environ(environ)),
         dict(_from_file(path)) if path else {},
-        {key: Value(field.default, "default") for key, field in FIELDS.items()},
+        {key: Value(_default(field), "default") for key, field in FIELDS.items()},
     )
     values = {key: _convert(key, layers[key]) for key in FIELDS}
     settings: Settings = msgspec.convert(_nest(values), Settings)
+    for key, why in mistakes(settings.monitor.projects):
+        raise ConfigError(f"{layers[PROJECTS].origin}: {PROJECTS}.{key} {why}")
     return Loaded(settings, {key: layers[key].origin for key in FIELDS}, path)
+
+
+def _default(field: FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def search_path() -> list[Path]:

@@ -66,6 +66,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     ESCALATED = "escalated"
     DRY_RUN = "dry_run"
+    WAITING = "waiting"
     AWAITING_APPROVAL = "awaiting_approval"
     EXPIRED = "expired"
     NOT_APPLICABLE = "not_applicable"
@@ -88,6 +89,7 @@ class Reason(StrEnum):
     GONE = "gone"
     UNSUPPORTED = "unsupported"
     NEEDS_PERSON = "needs_person"
+    ROOT_ELSEWHERE = "root_elsewhere"
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,8 +15,10 @@ from hemostat.core.model import (
     ContainerInfo,
     Disconnected,
     EngineEvent,
+    HostSample,
     Sample,
 )
+from hemostat.core.probe import Target
 from hemostat.events import Event
 
 
@@ -141,6 +143,8 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_driver: str
     cpus: int
     memory: int
+    local: bool = False
+    """Whether it is reached by a unix socket, and so is on this host."""
     time: float = 0.0
     """The engine's clock, epoch seconds; 0 where it does not tell."""
 
@@ -155,6 +159,21 @@ class Sampler(Protocol):
 
     def received(self, container: ContainerInfo) -> int | None:
         """Bytes its network interfaces took in since it started; None where that cannot be known."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What is around the containers: the network, and the engine's host, of which nothing is known where it
+    is another one. Safe to use from several threads at once."""
+
+    def measure(self, now: float) -> HostSample | None: ...
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file on the engine's host."""
+        ...
+
+    def probe(self, target: Target, address: str, timeout: float) -> str:
+        """Whether the target answers at this address within `timeout` seconds: what is wrong, or nothing."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The monitor's loop: the engine's events and the rounds of sampling in, alerts and stats out.
+"""The monitor's loop: the engine's events and the rounds of measuring in, alerts and stats out.
 
 Whatever blocks has a thread of its own and feeds one queue; one thread steps and publishes, in order. An
 observation is done with when its alerts and the monitor's memo are on the bus, in one transaction.
@@ -7,22 +7,29 @@ observation is done with when its alerts and the monitor's memo are on the bus, 
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Final
 
 import msgspec
 
 from hemostat.agents.monitor import Monitor
-from hemostat.core.model import DiskUse, Observation, Samples
+from hemostat.core.model import Connected, ContainerInfo, DiskUse, Observation, Probed, Samples
+from hemostat.core.probe import Target
+from hemostat.core.thresholds import Thresholds
 from hemostat.errors import AdapterError
 from hemostat.events import DURABLE, Event
-from hemostat.ports import Bus, Clock, Engine, Interrupted, Sampler
+from hemostat.ports import Bus, Clock, Engine, Interrupted, Sampler, Surroundings
 from hemostat.retry import Patience
 from hemostat.runner import Pulse
 
 STATS_LAST: Final = 10.0
 """Seconds for which a container's last stats are believed."""
+PROBES: Final = 16
+"""At a time: one that hangs must not keep the others waiting."""
 IDLE: Final = 0.5
+FIRST: Final = 5.0
+"""Seconds for which the first round of samples waits for the engine's list."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,45 +41,53 @@ class Watcher:
         *,
         engine: Engine,
         sampler: Sampler,
+        surroundings: Surroundings,
         bus: Bus,
         clock: Clock,
         pulse: Pulse,
         memo_key: str,
-        interval: float,
-        disk_interval: float,
+        thresholds: Thresholds,
         stop: threading.Event,
     ) -> None:
         self._monitor = monitor
         self._engine = engine
         self._sampler = sampler
+        self._surroundings = surroundings
         self._bus = bus
         self._clock = clock
         self._pulse = pulse
         self._memo_key = memo_key
-        self._intervals = {self._samples: interval, self._disks: disk_interval}
+        self._thresholds = thresholds
+        self._prober = ThreadPoolExecutor(PROBES, thread_name_prefix="probe")
         self._stop = stop
         self._patience = Patience(clock)
         self._queue: SimpleQueue[Observation] = SimpleQueue()
         self._memo = b""
+        self._patient_for = FIRST
         self._sampled = threading.Event()
-        """Set while the last round of samples has been dealt with: a slow bus gets no backlog of them."""
+        """Set once the containers are listed, and while the last round of samples has been dealt with: a slow
+        bus gets no backlog of them."""
 
     def run(self) -> None:
         """Work until `stop` is set."""
         logger.info("role.started role=monitor")
-        self._sampled.set()
         try:
             self._patience(self._remember)
-            threads = [threading.Thread(target=self._listen, name="events", daemon=True)]
-            for observe, interval in self._intervals.items():
-                threads.append(threading.Thread(target=self._every, args=(interval, observe), daemon=True))
-            for thread in threads:
-                thread.start()
+            threading.Thread(target=self._listen, name="events", daemon=True).start()
+            limits = self._thresholds
+            rounds = {
+                self._samples: limits.interval,
+                self._disks: limits.disk_interval,
+                self._probes: limits.probe_interval,
+            }
+            for observe, interval in rounds.items():
+                threading.Thread(target=self._every, args=(interval, observe), daemon=True).start()
             while not self._stop.is_set():
                 self._turn()
         except Interrupted:
             pass
         finally:
+            self._prober.shutdown(wait=False, cancel_futures=True)
             self._engine.close()
         logger.info("role.stopped role=monitor handled=%d", self._pulse.handled)
 
@@ -102,22 +117,38 @@ class Watcher:
             pass
 
     def _samples(self) -> None:
-        if not self._sampled.is_set():
+        if not self._sampled.wait(self._patient_for):
             return
+        self._patient_for = 0.0
         self._sampled.clear()
         try:
             samples = self._sampler.sample(self._monitor.running(), self._clock.now())
         except AdapterError as error:
             logger.warning("sampling.failed error=%s", error)
             samples = []
+        if (host := self._surroundings.measure(self._clock.now())) is not None:
+            self._queue.put(host)
         self._queue.put(Samples(tuple(samples)))
 
     def _disks(self) -> None:
         for info in self._monitor.measured():
-            try:
-                self._queue.put(DiskUse(info.ref.id, self._engine.writable_size(info.ref.id)))
-            except AdapterError as error:
-                logger.warning("measuring.failed container=%s error=%s", info.ref.name, error)
+            log = self._surroundings.size(info.log_path) if info.log_path else None
+            self._queue.put(DiskUse(info.ref.id, self._writable_size(info), log))
+
+    def _writable_size(self, info: ContainerInfo) -> int | None:
+        try:
+            return self._engine.writable_size(info.ref.id)
+        except AdapterError as error:
+            logger.warning("measuring.failed container=%s error=%s", info.ref.name, error)
+            return None
+
+    def _probes(self) -> None:
+        for container_id, target, address in self._monitor.probed():
+            self._prober.submit(self._probe, container_id, target, address)
+
+    def _probe(self, container_id: str, target: Target, address: str) -> None:
+        error = self._surroundings.probe(target, address, self._thresholds.probe_timeout)
+        self._queue.put(Probed(container_id=container_id, time=self._clock.now(), error=error))
 
     # --- what decides -------------------------------------------------------------------------------
 
@@ -138,7 +169,7 @@ class Watcher:
             logger.exception("observation.failed observation=%r", observation)
             return
         finally:
-            if isinstance(observation, Samples):
+            if isinstance(observation, Samples | Connected):
                 self._sampled.set()
         self._tell(events)
         self._pulse.handled += 1

@@ -5,18 +5,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from hemostat import app
 from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.agents.monitor import Monitor
-from hemostat.core.detect import Thresholds
 from hemostat.core.model import ContainerInfo, Observation
+from hemostat.core.thresholds import Thresholds
 from hemostat.errors import BusUnreachableError, EngineError
 from hemostat.events import Event, Heartbeat
 from hemostat.ports import ContainerSpec
 from hemostat.runner import Pulse
 from hemostat.watcher import Watcher
 from tests.engine_fixtures import eventually
+
+TUNED = Thresholds(interval=0.02, disk_interval=0.02)
 
 
 class Watch:
@@ -31,19 +34,17 @@ class Watch:
     def start(self, monitor: type[Monitor] = Monitor) -> None:
         self.stop.clear()
         self.engine._closed = False
-        made = monitor(
-            self.engine, self.engine, Thresholds(), host="h", source="monitor@1", host_memory=1 << 30
-        )
+        made = monitor(self.engine, self.engine, TUNED, host="h", source="monitor@1", host_memory=1 << 30)
         watcher = Watcher(
             made,
             engine=self.engine,
             sampler=self.engine,
+            surroundings=app.Nowhere(),
             bus=self.bus,
             clock=self.clock,
             pulse=Pulse("monitor", bus=self.bus, clock=self.clock, host="h", instance="1", pid=1),
             memo_key="monitor:h",
-            interval=0.02,
-            disk_interval=0.02,
+            thresholds=TUNED,
             stop=self.stop,
         )
         self.thread = threading.Thread(target=watcher.run)

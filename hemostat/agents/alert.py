@@ -18,7 +18,7 @@ TRIES: Final = 3
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 5.0
 
-SILENT: Final = frozenset({Outcome.NOT_APPLICABLE})
+SILENT: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.WAITING})
 """Outcomes that nobody needs to be woken for."""
 
 logger = logging.getLogger(__name__)

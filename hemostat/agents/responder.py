@@ -17,10 +17,11 @@ from hemostat.core import cleanup, policy
 from hemostat.core.model import Attempt, ContainerInfo, Sample
 from hemostat.core.policy import Act, Decision, Limits, Refuse, Repeat, Resume, Wait
 from hemostat.core.units import duration, show_size
-from hemostat.core.verify import Health, needless, state_of, still_high
+from hemostat.core.verify import SAMPLED, Health, needless, state_of, still_high
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import (
     Action,
+    Container,
     Event,
     HealthAlert,
     Kind,
@@ -83,9 +84,9 @@ class Responder:
         request = event.data
         if not isinstance(request, RemediationNeeded) or event.host != self._host or event.incident is None:
             return []
-        case = Case(event, request, event.incident, self._inspect(request.alert.container.id))
+        case = Case(event, request, event.incident, self._inspect(request.alert.container))
         if request.action is Action.NONE:
-            return self._told(case, Ended(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON))
+            return self._told(case, _unasked(request.alert))
         while True:
             decision, version = self._decide(case, now)
             match decision:
@@ -100,9 +101,10 @@ class Responder:
                     if self._ledger.reserve(self._host, intent, version):
                         return self._carry_out(case, intent)
 
-    def _inspect(self, container_id: str) -> ContainerInfo | None:
+    def _inspect(self, container: Container) -> ContainerInfo | None:
+        """None where it is gone, and for the host itself, to which nothing is ever done."""
         try:
-            return self._engine.inspect(container_id)
+            return None if container.is_host else self._engine.inspect(container.id)
         except NoSuchContainerError:
             return None
 
@@ -195,7 +197,7 @@ class Responder:
         if alert.kind is Kind.DISK_HIGH:
             size, threshold = self._engine.writable_size(info.ref.id), alert.number("threshold")
             return f"it still holds {show_size(size)}" if size >= threshold else ""
-        if alert.kind not in {Kind.CPU_HIGH, Kind.MEMORY_HIGH}:
+        if alert.kind not in SAMPLED:
             return ""
         after = self._sample(info, now)
         if base is None or after is None:
@@ -256,6 +258,13 @@ def _ended(info: ContainerInfo, symptom: str) -> Ended:
     if symptom:
         return Ended(outcome=Outcome.FAILED, reason=Reason.NOT_VERIFIED, detail=symptom, after=info.state)
     return Ended(outcome=Outcome.HEALED, reason=Reason.VERIFIED, after=info.state)
+
+
+def _unasked(alert: HealthAlert) -> Ended:
+    """No action is asked for: what is ill because of another waits for that one, the rest for a person."""
+    if alert.root:
+        return Ended(outcome=Outcome.WAITING, reason=Reason.ROOT_ELSEWHERE, detail=f"for {alert.root}")
+    return Ended(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
 
 
 _UNACTED: Final = {

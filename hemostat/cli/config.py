@@ -104,7 +104,15 @@ def nested(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_origins(values: dict[str, Any], origins: dict[str, str]) -> list[str]:
-    """TOML of dotted keys, each with its origin as a comment. What JSON writes for them, TOML reads."""
-    lines = {key: f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()}
+    """TOML of dotted keys, each with its origin as a comment."""
+    lines = {key: f"{key} = {_inline(value)}" for key, value in values.items()}
     width = max(map(len, lines.values()))
     return [clean(f"{text:<{width}}  # {origins[key]}") for key, text in lines.items()]
+
+
+def _inline(value: object) -> str:
+    """TOML on one line: what JSON writes, TOML reads, but for tables."""
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(name, ensure_ascii=False)} = {_inline(each)}" for name, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return json.dumps(value, ensure_ascii=False)

@@ -5,55 +5,84 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.thresholds import is_job
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import Action, Diagnosis, HealthAlert, Kind
 
 WORK: Final = 16 * 1024.0
 """Bytes a second into a container's network above which its CPU is taken to be doing somebody's work."""
 
-FLAT: Final = 0.01
-"""Growth over the window, as a share of the limit, below which memory is taken to be flat."""
+PRESSED: Final = 20.0
+"""Percent of the time in which processes wait for memory, above which a steady level is no good one."""
+
+CLEANUP: Final = "hemostat.cleanup.paths"
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """`action` None is a false alarm; NONE is a real issue that only a person can settle."""
+    """`action` None is a false alarm; NONE is a real issue that no action on this container settles."""
 
     action: Action | None
     diagnosis: Diagnosis
 
 
 def diagnose(alert: HealthAlert) -> Verdict:
-    return _RULES[alert.kind](alert)
+    return _elsewhere(alert) if alert.root else _RULES[alert.kind](alert)
 
 
 def _verdict(action: Action | None, cause: str, confidence: float, *reasons: str) -> Verdict:
     return Verdict(action, Diagnosis(cause=cause, confidence=confidence, reasons=reasons))
 
 
+def _elsewhere(alert: HealthAlert) -> Verdict:
+    """The failure comes from another container or from the host: only there can it be mended."""
+    dependency, load = alert.fact("dependency"), alert.fact("host_cpu")
+    if dependency is not None:
+        return _verdict(Action.NONE, "dependency down", 0.9, str(dependency), "it waits for that one")
+    if load is not None:
+        busy = f"the host's CPU is at {alert.number('host_cpu'):.0f} %, and it is not the one who uses it"
+        return _verdict(Action.NONE, "host overloaded", 0.85, busy)
+    return _verdict(
+        Action.NONE, "part of a storm", 0.9, f"{alert.number('storm'):.0f} containers failed at once"
+    )
+
+
 def _exited(alert: HealthAlert) -> Verdict:
     code = int(alert.number("exit_code"))
     signal = f", killed by signal {code - 128}" if 128 < code < 160 else ""  # noqa: PLR2004
-    return _verdict(
-        Action.RESTART,
-        "crash",
-        0.95,
-        f"exited with code {code}{signal}",
-        "nobody stopped it and Docker will not restart it",
-    )
+    facts = (f"exited with code {code}{signal}", "nobody stopped it and Docker will not restart it")
+    if is_job(alert.container):
+        return _verdict(Action.NONE, "failed job", 0.9, *facts, "label hemostat.job: not run again unasked")
+    return _verdict(Action.RESTART, "crash", 0.95, *facts)
+
+
+def _crash_loop(alert: HealthAlert) -> Verdict:
+    deaths = f"{alert.number('deaths'):.0f} deaths within {show_duration(alert.window)}"
+    last = f"the last with exit code {alert.number('exit_code'):.0f}"
+    return _verdict(Action.NONE, "crash loop", 0.95, deaths, last, "starting it once more does not mend it")
 
 
 def _oom(alert: HealthAlert) -> Verdict:
+    if alert.fact("survived"):
+        fact = "the kernel killed a process in it for want of memory; its main process goes on"
+        return _verdict(Action.NONE, "out of memory", 0.8, fact)
     limit = alert.number("memory_limit")
-    return _verdict(
-        Action.RESTART,
-        "out of memory",
-        0.95,
-        f"killed by the kernel at its limit of {show_size(limit)}" if limit else "killed by the kernel",
-    )
+    at = f"killed by the kernel at its limit of {show_size(limit)}" if limit else "killed by the kernel"
+    if is_job(alert.container):
+        return _verdict(Action.NONE, "failed job", 0.9, at, "label hemostat.job: not run again unasked")
+    return _verdict(Action.RESTART, "out of memory", 0.95, at)
 
 
 def _unhealthy(_: HealthAlert) -> Verdict:
     return _verdict(Action.RESTART, "hung", 0.9, "its health check fails while its process runs")
+
+
+def _flapping(alert: HealthAlert) -> Verdict:
+    changes = f"its health changed {alert.number('changes'):.0f} times in {show_duration(alert.window)}"
+    return _verdict(Action.NONE, "flapping", 0.8, changes, "what comes and goes by itself is not restarted")
+
+
+def _hung(alert: HealthAlert) -> Verdict:
+    return _verdict(Action.RESTART, "hung", 0.9, f"its probe fails: {alert.fact('probe')}")
 
 
 def _cpu_high(alert: HealthAlert) -> Verdict:
@@ -67,32 +96,82 @@ def _cpu_high(alert: HealthAlert) -> Verdict:
     return _verdict(Action.RESTART, "runaway", 0.85, held, f"no work to explain it: {rate}")
 
 
+def _cpu_throttled(alert: HealthAlert) -> Verdict:
+    held = f"held back in {alert.number('throttled'):.0f} % of the periods for {show_duration(alert.window)}"
+    return _verdict(
+        Action.NONE,
+        "CPU limit too tight",
+        0.8,
+        held,
+        f"while it uses {alert.number('cpu'):.0f} % of its limit",
+    )
+
+
 def _memory_high(alert: HealthAlert) -> Verdict:
     held = f"memory at {alert.number('memory'):.0f} % of {show_size(alert.number('memory_limit'))}"
-    growth = alert.number("growth")
-    limit = alert.number("memory_limit")
-    if growth * alert.window < FLAT * limit:
-        return _verdict(None, "large but steady", 0.8, held, "not growing")
-    left = max(0.0, limit - alert.number("memory_bytes")) / growth
-    rising = f"growing by {show_size(growth)}/s"
-    return _verdict(Action.RESTART, "leak", 0.85, held, f"{rising}, full in {show_duration(left)}")
+    if alert.number("pressure") >= PRESSED:
+        waiting = f"its processes wait for memory {alert.number('pressure'):.0f} % of the time"
+        return _verdict(Action.NONE, "memory limit too tight", 0.7, held, waiting)
+    cause, why = _MANNERS.get(str(alert.fact("manner")), _STEADY)
+    return _verdict(None, cause, 0.8, held, why)
+
+
+_STEADY: Final = ("large but steady", "not growing")
+_MANNERS: Final = {
+    "falls_back": ("saw-tooth", "it falls back on its own, as a collected heap does"),
+    "warming_up": ("warming up", "it grows, but has not run for long enough to call it a leak"),
+}
+
+
+def _memory_leak(alert: HealthAlert) -> Verdict:
+    held = f"memory at {alert.number('memory'):.0f} % of {show_size(alert.number('memory_limit'))}"
+    rising = f"growing by {show_size(alert.number('growth'))}/s"
+    full = f"full in {show_duration(alert.number('full_in'))}"
+    return _verdict(Action.RESTART, "leak", 0.85, held, f"{rising}, {full}")
 
 
 def _disk_high(alert: HealthAlert) -> Verdict:
+    if alert.fact("log_bytes") is not None:
+        size = f"its log holds {show_size(alert.number('log_bytes'))}"
+        return _verdict(Action.NONE, "log not rotated", 0.9, size, "run it with --log-opt max-size=10m")
+    if alert.container.is_host:
+        share = f"the engine's filesystem is {alert.number('disk'):.0f} % full"
+        return _verdict(Action.NONE, "disk filling", 0.9, share, "docker system df tells what uses it")
     size, limit = show_size(alert.number("disk_bytes")), show_size(alert.number("threshold"))
     fact = f"its writable layer holds {size}, the threshold is {limit}"
-    if "hemostat.cleanup.paths" not in alert.container.labels:
-        return _verdict(
-            Action.NONE, "disk filling", 0.9, fact, "no label hemostat.cleanup.paths says what may go"
-        )
+    if CLEANUP not in alert.container.labels:
+        return _verdict(Action.NONE, "disk filling", 0.9, fact, f"no label {CLEANUP} says what may go")
     return _verdict(Action.CLEANUP, "disk filling", 0.9, fact)
+
+
+def _leaking(what: str, name: str, limit: str) -> Callable[[HealthAlert], Verdict]:
+    def rule(alert: HealthAlert) -> Verdict:
+        share = f"{alert.number(name):.0f} % of its {alert.number(limit):.0f} {what}"
+        return _verdict(
+            Action.RESTART, f"leak of {what}", 0.8, f"it has used {share} for {show_duration(alert.window)}"
+        )
+
+    return rule
+
+
+def _storm(alert: HealthAlert) -> Verdict:
+    many = f"{alert.number('storm'):.0f} containers failed at once: {alert.fact('containers')}"
+    return _verdict(Action.NONE, "fault of the host or the engine", 0.85, many)
 
 
 _RULES: Final[dict[Kind, Callable[[HealthAlert], Verdict]]] = {
     Kind.EXITED: _exited,
+    Kind.CRASH_LOOP: _crash_loop,
     Kind.OOM: _oom,
     Kind.UNHEALTHY: _unhealthy,
+    Kind.FLAPPING: _flapping,
+    Kind.HUNG: _hung,
     Kind.CPU_HIGH: _cpu_high,
+    Kind.CPU_THROTTLED: _cpu_throttled,
     Kind.MEMORY_HIGH: _memory_high,
+    Kind.MEMORY_LEAK: _memory_leak,
     Kind.DISK_HIGH: _disk_high,
+    Kind.PIDS_HIGH: _leaking("processes", "pids", "pids_limit"),
+    Kind.FD_HIGH: _leaking("open files", "open_files", "files_limit"),
+    Kind.STORM: _storm,
 }

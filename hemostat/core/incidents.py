@@ -1,16 +1,27 @@
 """The register of open incidents: one a container and kind while it lasts, told by its transitions."""
 
 from collections.abc import Collection, Iterable, Iterator
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from hemostat.events import Container, Evidence, HealthAlert, Kind, Phase, Severity, incident_id
 
-WARNINGS: Final = frozenset({Kind.CPU_HIGH, Kind.MEMORY_HIGH, Kind.DISK_HIGH})
+CRITICAL: Final = frozenset(
+    {Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG, Kind.MEMORY_LEAK, Kind.STORM}
+)
 
 
-class Incident(msgspec.Struct, frozen=True, kw_only=True):
+class Held(StrEnum):
+    """Why nothing can be done about an incident where it shows: its root lies elsewhere."""
+
+    DEPENDENCY = "dependency"
+    HOST = "host"
+    STORM = "storm"
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`since` is when its latest occurrence began; the id is of the first."""
 
     id: str
@@ -18,7 +29,24 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     container: Container
     since: float
     occurrence: int = 1
+    window: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+    held: Held | None = None
 
+    @property
+    def key(self) -> tuple[str, Kind]:
+        return self.container.id, self.kind
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Where a failure comes from: `root` names the container or host, empty if it is the failing one."""
+
+    root: str = ""
+    held: Held | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+ITSELF: Final = Cause()
 
 Told = tuple[str, HealthAlert]
 """An incident's id, and the alert that tells its transition."""
@@ -27,13 +55,16 @@ Told = tuple[str, HealthAlert]
 class Register:
     def __init__(self, host: str, incidents: Iterable[Incident] = ()) -> None:
         self._host = host
-        self._open = {(incident.container.id, incident.kind): incident for incident in incidents}
+        self._open = {incident.key: incident for incident in incidents}
 
     def __iter__(self) -> Iterator[Incident]:
         return iter(tuple(self._open.values()))
 
     def __contains__(self, key: tuple[str, Kind]) -> bool:
         return key in self._open
+
+    def of(self, container_id: str) -> list[Incident]:
+        return [incident for incident in self._open.values() if incident.container.id == container_id]
 
     def opened(
         self,
@@ -43,31 +74,44 @@ class Register:
         since: float,
         window: float = 0.0,
         evidence: Iterable[Evidence] = (),
+        cause: Cause = ITSELF,
+        downstream: tuple[str, ...] = (),
     ) -> Told:
         """The condition began, or began once more before it was over."""
         earlier = self._open.get((container.id, kind))
-        if earlier is None:
-            name = incident_id(self._host, container.id, kind, since)
-            incident = Incident(id=name, kind=kind, container=container, since=since)
-        else:
-            incident = msgspec.structs.replace(earlier, since=since, occurrence=earlier.occurrence + 1)
-        self._open[container.id, kind] = incident
-        return _told(incident, Phase.RAISED, window, tuple(evidence))
+        name = earlier.id if earlier else incident_id(self._host, container.id, kind, since)
+        incident = Incident(
+            id=name,
+            kind=kind,
+            container=container,
+            since=since,
+            occurrence=earlier.occurrence + 1 if earlier else 1,
+            window=window,
+            evidence=tuple(evidence),
+            held=cause.held,
+        )
+        self._open[incident.key] = incident
+        alert = msgspec.structs.replace(
+            _alert(incident, Phase.RAISED),
+            window=window,
+            evidence=(*incident.evidence, *cause.evidence),
+            root=cause.root,
+            downstream=downstream,
+        )
+        return name, alert
 
     def closed(self, container_id: str, kinds: Collection[Kind] = tuple(Kind)) -> list[Told]:
         """The condition is over, for those of `kinds` that were open."""
         over = (self._open.pop((container_id, kind), None) for kind in kinds)
-        return [_told(incident, Phase.CLEARED) for incident in over if incident is not None]
+        return [(incident.id, _alert(incident, Phase.CLEARED)) for incident in over if incident is not None]
 
 
-def _told(incident: Incident, phase: Phase, window: float = 0.0, evidence: tuple[Evidence, ...] = ()) -> Told:
-    return incident.id, HealthAlert(
+def _alert(incident: Incident, phase: Phase) -> HealthAlert:
+    return HealthAlert(
         container=incident.container,
         kind=incident.kind,
-        severity=Severity.WARNING if incident.kind in WARNINGS else Severity.CRITICAL,
+        severity=Severity.CRITICAL if incident.kind in CRITICAL else Severity.WARNING,
         since=incident.since,
         phase=phase,
         occurrence=incident.occurrence,
-        window=window,
-        evidence=evidence,
     )

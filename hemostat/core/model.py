@@ -51,6 +51,8 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     log_path: str = ""
     """Of the json-file log, on the engine's host."""
     created_at: float = 0.0
+    auto_remove: bool = False
+    """Whether the engine removes it as soon as it has ended."""
 
     @property
     def running(self) -> bool:

@@ -7,6 +7,7 @@ import msgspec
 
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import (
+    Action,
     Container,
     ContainerStats,
     Event,
@@ -22,6 +23,8 @@ from hemostat.events import (
 
 SETTLED: Final = frozenset({"healed", "false_alarm", "cleared"})
 """How an incident can stand without anybody having to look."""
+COUNTED: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
+"""Kinds that are so many events within a window, rather than a state that lasts."""
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +85,8 @@ def line(event: Event) -> str:
         case HealthAlert() as alert:
             return _alert(alert)
         case RemediationNeeded(action=action, diagnosis=diagnosis):
-            return f"{diagnosis.cause} -> {action}: {'; '.join(diagnosis.reasons)}"
+            then = ", nothing to be done here" if action is Action.NONE else f" -> {action}"
+            return f"{diagnosis.cause}{then}: {'; '.join(diagnosis.reasons)}"
         case FalseAlarm(diagnosis=diagnosis):
             return f"{diagnosis.cause}, no action: {'; '.join(diagnosis.reasons)}"
         case RemediationComplete() as done:
@@ -118,7 +122,10 @@ def _alert(alert: HealthAlert) -> str:
     if alert.phase is Phase.CLEARED:
         return f"{alert.kind} is over"
     facts = ", ".join(_fact(item.name, item.value, item.unit) for item in alert.evidence)
-    held = f" for {show_duration(alert.window)}" if alert.window else ""
+    if alert.downstream:
+        facts = ", ".join(filter(None, (facts, f"hits {', '.join(alert.downstream)}")))
+    within = "within" if alert.kind in COUNTED else "for"
+    held = f" {within} {show_duration(alert.window)}" if alert.window else ""
     return f"{alert.kind}{again}{held}: {facts}" if facts else f"{alert.kind}{again}{held}"
 
 
@@ -138,4 +145,5 @@ def _complete(done: RemediationComplete) -> str:
     took = f" in {show_duration(total)}" if total is not None and done.outcome is Outcome.HEALED else ""
     why = "" if done.outcome is Outcome.HEALED else f": {done.reason}"
     detail = f" ({done.detail})" if done.detail else ""
-    return f"{done.action} {done.outcome}{took}{why}{detail}"
+    what = "" if done.action is Action.NONE else f"{done.action} "
+    return f"{what}{done.outcome}{took}{why}{detail}"

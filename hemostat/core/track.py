@@ -1,45 +1,64 @@
 """One container's running process under the samples: rates, gauges, and what they show.
 
 A track begins anew with every start of the container: counters and gauges of the process before mean nothing.
+Memory that has risen for the whole leak window and will be full within the horizon is a leak. So is memory
+that is high and rises in a process that has been known for as long, and does not fall back on its own: a
+young one may be warming up.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
 
-from hemostat.core.detect import Gauge, Thresholds, cpu_percent, read_gauge
+from hemostat.core.detect import RELEASE, Gauge, cpu_percent, read_gauge
 from hemostat.core.model import Sample
+from hemostat.core.thresholds import Thresholds
+from hemostat.core.trend import WHOLE, Rise, Trend, extend, rise, toothed
 from hemostat.events import Evidence, Kind, Phase
 
-GAUGED: Final = (Kind.CPU_HIGH, Kind.MEMORY_HIGH)
+GAUGED: Final = frozenset(
+    {Kind.CPU_HIGH, Kind.CPU_THROTTLED, Kind.MEMORY_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH, Kind.FD_HIGH}
+)
+RISING: Final = 0.01
+"""Growth while memory is high, as a share of the limit, from which on it is rising."""
+HALF: Final = 0.5
+"""Share of the limit below which memory may rise as it likes: a process that warms up does."""
 
 
 class Track(msgspec.Struct, frozen=True):
-    """`bases` holds, by kind, the first sample at which the value was too high."""
+    """`bases` holds, by kind, the first sample at which the value was too high; `high` is the trend of memory
+    since it is too high, `long` over the whole leak window; `leaking` whether a leak has been told."""
 
     last: Sample | None = None
     gauges: dict[Kind, Gauge] = {}
     bases: dict[Kind, Sample] = {}
+    high: Trend = Trend()
+    long: Trend = Trend()
+    leaking: bool = False
 
     def calm(self, kind: Kind) -> bool:
         """Whether the value is neither too high nor on its way there."""
+        if kind is Kind.MEMORY_LEAK:
+            return not self.leaking and self.calm(Kind.MEMORY_HIGH)
         gauge = self.gauges.get(kind, Gauge())
         return not gauge.raised and gauge.since is None
 
 
 class Limits(NamedTuple):
-    """Of one container: `cpu` in cores, 1 where there is no limit; `memory` in bytes."""
+    """Of one container: `cpu` in cores, 1 where there is no limit; `memory` in bytes, 0 where unknown; `pids`
+    0 where there is none."""
 
     cpu: float
     memory: int
+    pids: int = 0
 
 
 class Finding(NamedTuple):
     kind: Kind
     phase: Phase
     since: float
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[Evidence, ...] = ()
 
 
 class Reading(NamedTuple):
@@ -50,58 +69,188 @@ class Reading(NamedTuple):
     findings: tuple[Finding, ...]
 
 
+class _Value(NamedTuple):
+    kind: Kind
+    now: float
+    threshold: float
+    facts: tuple[Evidence, ...] = ()
+
+
 def begin(raised: Collection[Kind]) -> Track:
     """A track for a process of which these kinds have been alerted already."""
-    return Track(gauges={kind: Gauge(raised=True) for kind in raised if kind in GAUGED})
+    gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED}
+    if Kind.MEMORY_LEAK in gauges:
+        gauges[Kind.MEMORY_HIGH] = gauges.pop(Kind.MEMORY_LEAK)
+        return Track(gauges=gauges, leaking=True)
+    return Track(gauges=gauges)
 
 
 def busy(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
     """Whether this sample shows too much CPU, so that it is worth knowing whether work arrives."""
     cpu = None if track.last is None else cpu_percent(track.last, sample)
-    return cpu is not None and cpu / limits.cpu >= tuned.cpu
+    return cpu is not None and cpu / (limits.cpu or 1.0) >= tuned.cpu
 
 
 def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> Reading:
     last = track.last
     cpu = None if last is None else cpu_percent(last, sample)
     if last is None or cpu is None:
-        return Reading(msgspec.structs.replace(track, last=sample), None, ())
-    values = {
-        Kind.CPU_HIGH: (cpu / limits.cpu, tuned.cpu),
-        Kind.MEMORY_HIGH: (sample.memory / limits.memory * 100, tuned.memory),
-    }
-    gauges, bases, findings = {}, {}, []
-    for kind, (value, threshold) in values.items():
+        return Reading(msgspec.structs.replace(track, last=sample), None, _child_killed(last, sample))
+    gauges, bases, findings = dict(track.gauges), {}, list(_child_killed(last, sample))
+    for value in _values(last, sample, cpu, limits, tuned):
+        kind = value.kind
         before = track.gauges.get(kind, Gauge())
         gauge, phase = read_gauge(
-            before, value, threshold, window=tuned.window, begun=last.time, now=sample.time
+            before, value.now, value.threshold, window=tuned.window, begun=last.time, now=sample.time
         )
-        base = track.bases.get(kind, sample)
         gauges[kind] = gauge
-        if gauge.since is not None:
-            bases[kind] = base
+        if gauge.since is not None or phase is not None:
+            bases[kind] = track.bases.get(kind, sample)
         if phase is not None:
             since = last.time if before.since is None else before.since
-            evidence = _evidence(kind, value, threshold, base, sample, limits)
-            findings.append(Finding(kind, phase, since, evidence))
-    return Reading(Track(sample, gauges, bases), cpu, tuple(findings))
-
-
-def _evidence(
-    kind: Kind, value: float, threshold: float, base: Sample, sample: Sample, limits: Limits
-) -> tuple[Evidence, ...]:
-    elapsed = sample.time - base.time
-    facts = [Evidence("threshold", round(threshold, 1), "%")]
-    if kind is Kind.CPU_HIGH:
-        facts.insert(0, Evidence("cpu", round(value, 1), "%"))
-        if sample.received is not None and base.received is not None and elapsed > 0:
-            facts.append(Evidence("received", round((sample.received - base.received) / elapsed, 1), "B/s"))
-        return tuple(facts)
-    growth = (sample.memory - base.memory) / elapsed if elapsed > 0 else 0.0
-    return (
-        Evidence("memory", round(value, 1), "%"),
-        *facts,
-        Evidence("memory_bytes", sample.memory, "B"),
-        Evidence("memory_limit", limits.memory, "B"),
-        Evidence("growth", round(growth, 1), "B/s"),
+            findings.append(Finding(kind, phase, since, _evidence(value, bases[kind], sample)))
+    used = sample.memory - sample.cache
+    over = gauges.get(Kind.MEMORY_HIGH, Gauge())
+    aloft = over.since is not None or over.raised
+    after = Track(
+        last=sample,
+        gauges=gauges,
+        bases={kind: base for kind, base in bases.items() if gauges[kind].since is not None},
+        high=extend(track.high, sample.time, used, window=tuned.window) if aloft else Trend(),
+        long=extend(track.long, sample.time, used, window=tuned.leak_window),
+        leaking=track.leaking,
     )
+    return _judge_memory(after, limits, tuned, cpu, tuple(findings))
+
+
+def _values(last: Sample, sample: Sample, cpu: float, limits: Limits, tuned: Thresholds) -> Iterator[_Value]:
+    used = cpu / (limits.cpu or 1.0)
+    yield _Value(Kind.CPU_HIGH, used, tuned.cpu)
+    periods = sample.periods - last.periods
+    if sample.periods:
+        held = (sample.throttled - last.throttled) / periods * 100 if periods > 0 else 0.0
+        # One that uses its whole limit is held back too: that is told as cpu_high already.
+        value = held if used < tuned.cpu * RELEASE else 0.0
+        yield _Value(Kind.CPU_THROTTLED, value, tuned.throttled, (Evidence("cpu", round(used, 1), "%"),))
+    if limits.memory > 0:
+        yield _Value(
+            Kind.MEMORY_HIGH, sample.memory / limits.memory * 100, tuned.memory, _memory(sample, limits)
+        )
+    if limits.pids > 0 and sample.pids is not None:
+        facts = (Evidence("pids_limit", limits.pids),)
+        yield _Value(Kind.PIDS_HIGH, sample.pids / limits.pids * 100, tuned.pids, facts)
+    if sample.descriptors is not None and sample.descriptors_limit:
+        facts = (Evidence("files_limit", sample.descriptors_limit),)
+        share = sample.descriptors / sample.descriptors_limit * 100
+        yield _Value(Kind.FD_HIGH, share, tuned.fds, facts)
+
+
+NAMES: Final = {
+    Kind.CPU_HIGH: "cpu",
+    Kind.CPU_THROTTLED: "throttled",
+    Kind.MEMORY_HIGH: "memory",
+    Kind.PIDS_HIGH: "pids",
+    Kind.FD_HIGH: "open_files",
+}
+"""What the value of each kind is called in evidence, in percent."""
+
+
+def _evidence(value: _Value, base: Sample, sample: Sample) -> tuple[Evidence, ...]:
+    facts = [
+        Evidence(NAMES[value.kind], round(value.now, 1), "%"),
+        Evidence("threshold", round(value.threshold, 1), "%"),
+        *value.facts,
+    ]
+    elapsed = sample.time - base.time
+    received = sample.received is not None and base.received is not None
+    if value.kind is Kind.CPU_HIGH and received and elapsed > 0:
+        rate = ((sample.received or 0) - (base.received or 0)) / elapsed
+        facts.append(Evidence("received", round(rate, 1), "B/s"))
+    return tuple(facts)
+
+
+def _memory(sample: Sample, limits: Limits) -> tuple[Evidence, ...]:
+    facts = [Evidence("memory_bytes", sample.memory, "B"), Evidence("memory_limit", limits.memory, "B")]
+    if sample.cache:
+        facts.append(Evidence("cache", sample.cache, "B"))
+    if sample.pressure is not None:
+        facts.append(Evidence("pressure", sample.pressure, "%"))
+    return tuple(facts)
+
+
+def _child_killed(last: Sample | None, sample: Sample) -> tuple[Finding, ...]:
+    """The kernel has killed a process in the container, and not the main one: the container goes on."""
+    before = None if last is None else last.oom_kills
+    if before is None or sample.oom_kills is None or sample.oom_kills <= before:
+        return ()
+    return (Finding(Kind.OOM, Phase.RAISED, sample.time, (Evidence("survived", True),)),)
+
+
+def _judge_memory(
+    track: Track, limits: Limits, tuned: Thresholds, cpu: float, findings: tuple[Finding, ...]
+) -> Reading:
+    """Tell a leak from memory that is merely high; only one of the two is told at a time."""
+    sample, leaking = track.last, track.leaking
+    over = track.gauges.get(Kind.MEMORY_HIGH, Gauge())
+    found = next((each for each in findings if each.kind is Kind.MEMORY_HIGH), None)
+    rest = [each for each in findings if each is not found]
+    rising = _rising(track, limits, tuned, raised=found is not None and found.phase is Phase.RAISED)
+    if sample is None or (found is None and rising is None and not leaking):
+        return Reading(track, cpu, findings)
+    if leaking and rising is None and not over.raised:
+        rest.append(Finding(Kind.MEMORY_LEAK, Phase.CLEARED, sample.time))
+        leaking = False
+    elif rising is not None and not leaking:
+        since = found.since if found else track.long.points[0][0]
+        rest.append(Finding(Kind.MEMORY_LEAK, Phase.RAISED, since, _leak(sample, limits, tuned, rising)))
+        leaking = True
+    elif found is not None and (not leaking or found.phase is Phase.CLEARED):
+        rest.append(_with(found, _manner(track, limits)))
+    return Reading(msgspec.structs.replace(track, leaking=leaking), cpu, tuple(rest))
+
+
+def _rising(track: Track, limits: Limits, tuned: Thresholds, *, raised: bool) -> Rise | None:
+    """The rise of memory that is to be told of: just as it has become too high, or for long and soon full."""
+    if track.last is None or limits.memory <= 0:
+        return None
+    floor = track.last.memory - track.last.cache
+    if raised and _is_seasoned(track, tuned):
+        return None if toothed(track.long) else _climb(track, limits)
+    if floor < HALF * limits.memory:
+        return None
+    rose = rise(track.long, limits.memory, window=tuned.leak_window)
+    return rose if rose is not None and rose.left <= tuned.leak_horizon else None
+
+
+def _climb(track: Track, limits: Limits) -> Rise | None:
+    """The rise since memory is too high."""
+    points = track.high.points
+    span = points[-1][0] - points[0][0] if points else 0.0
+    return rise(track.high, limits.memory, window=span, share=RISING) if span > 0 else None
+
+
+def _is_seasoned(track: Track, tuned: Thresholds) -> bool:
+    """Whether the process has been known for long enough to tell how its memory behaves."""
+    points = track.long.points
+    return bool(points) and track.long.latest - points[0][0] >= WHOLE * tuned.leak_window
+
+
+def _leak(sample: Sample, limits: Limits, tuned: Thresholds, rose: Rise) -> tuple[Evidence, ...]:
+    return (
+        Evidence("memory", round(sample.memory / limits.memory * 100, 1), "%"),
+        Evidence("threshold", round(tuned.memory, 1), "%"),
+        *_memory(sample, limits),
+        Evidence("growth", round(rose.slope, 1), "B/s"),
+        Evidence("full_in", round(rose.left, 1), "s"),
+    )
+
+
+def _manner(track: Track, limits: Limits) -> str:
+    """In what way memory that is too high is no leak."""
+    if toothed(track.long):
+        return "falls_back"
+    return "warming_up" if _climb(track, limits) else "steady"
+
+
+def _with(finding: Finding, manner: str) -> Finding:
+    return finding._replace(evidence=(*finding.evidence, Evidence("manner", manner)))

@@ -9,6 +9,9 @@ from hemostat.events import HealthAlert, Kind, Reason
 
 DEAD: Final = frozenset({"exited", "dead"})
 
+SAMPLED: Final = frozenset({Kind.CPU_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH})
+"""Kinds whose condition one more pair of samples shows. Open files are read too seldom for that."""
+
 
 class Health(Enum):
     WELL = "well"
@@ -53,8 +56,12 @@ def still_high(
         percent = cpu_percent(before, after)
         if percent is not None and share(percent, info.cpu_limit) >= threshold:
             return f"its CPU is still at {share(percent, info.cpu_limit):.0f} %"
-    if alert.kind is Kind.MEMORY_HIGH:
+    if alert.kind is Kind.MEMORY_LEAK:
         full = after.memory / (info.memory_limit or host_memory) * 100
         if full >= threshold:
             return f"its memory is still at {full:.0f} %"
+    if alert.kind is Kind.PIDS_HIGH and after.pids is not None and info.pids_limit:
+        used = after.pids / info.pids_limit * 100
+        if used >= threshold:
+            return f"it still has {used:.0f} % of its processes"
     return ""

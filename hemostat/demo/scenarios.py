@@ -13,7 +13,7 @@ SPIN: Final = "while :; do :; done"
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """`fault` is run in the container by `sh -c`, `rounds` times: each when the one before has ended.
+    """`fault` is run in the container by `sh -c`.
 
     `observe` are the engine's facts to compare with `expected`: `restarts` since the first fault, `status`,
     `health`, `disk` (writable layer, against the threshold); and `alerts`, where there must be none.
@@ -30,6 +30,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | None = None
     health: tuple[str, ...] | None = None
     window: float = 0.0
+    rounds: int = 1
+    """How often the fault is made, each time when the one before has been dealt with."""
     over_budget: bool = False
     """Whether to go on until the budget is spent, and once more."""
     watch: float = 0.0
@@ -68,7 +70,7 @@ SCENARIOS: Final = {
             breaks="a process leaks memory towards its limit of 64 MiB",
             heals="restarted before the limit is reached",
             fault=f"{{ {LEAK}; }} >/dev/null 2>&1 &",
-            labels=_window(3),
+            labels={**_window(3), "hemostat.leak_window": "3s"},
             memory=64 * MIB,
             window=3.0,
             expected=RESTARTED,
@@ -79,6 +81,15 @@ SCENARIOS: Final = {
             heals="started again at once",
             fault="kill -USR1 1",
             expected=RESTARTED,
+        ),
+        Scenario(
+            name="crash-loop",
+            breaks="the main process exits with code 7, again after every start",
+            heals="started twice; the third death is a crash loop, left to people",
+            fault="kill -USR1 1",
+            rounds=3,
+            watch=2.0,
+            expected={"restarts": 2, "status": "exited", "health": None},
         ),
         Scenario(
             name="unhealthy",

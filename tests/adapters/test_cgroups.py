@@ -1,10 +1,13 @@
 """Cgroup files as each version and driver lays them out, in a tree of our own."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from hemostat.adapters.cgroups import CgroupSampler
+from hemostat.adapters.cgroups.probe import EVERY
 from hemostat.core.model import ContainerInfo, Sample, reference
 
 ID = "4f" * 32
@@ -14,9 +17,13 @@ V1_MOUNTS = """\
 24 30 0:22 / /proc rw,nosuid - proc proc rw
 32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid shared:9 - cgroup cgroup rw,cpu,cpuacct
 35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
+36 31 0:33 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
+37 31 0:34 / /sys/fs/cgroup/blkio rw,relatime - cgroup cgroup rw,blkio
 41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
 """
 V2_MOUNTS = "35 31 0:29 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
+
+V1_CONTROLLERS = ("pids", "memory", "cpu,cpuacct", "blkio", "freezer")
 
 V2_PATHS = [
     f"/docker/{ID}",
@@ -26,8 +33,26 @@ V2_PATHS = [
 ]
 
 
+NET_DEV = """\
+Inter-|   Receive                          |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop
+    lo:    5000       1    0    0    0     0          0         0     5000       1    0    0
+  eth0:    1200       2    0    0    0     0          0         0      300       1    0    0
+  eth1:34 1 0 0 0 0 0 0 7 1 0 0
+"""
+LIMITS = """\
+Limit                     Soft Limit           Hard Limit           Units
+Max processes             96365                96365                processes
+Max open files            1024                 524288               files
+"""
+
+
 def info(
-    container: str = ID, pid: int = PID, started_at: float = 1.0, network: str = "bridge"
+    container: str = ID,
+    pid: int = PID,
+    started_at: float = 1.0,
+    network: str = "bridge",
+    cpus: float | None = None,
 ) -> ContainerInfo:
     return ContainerInfo(
         ref=reference(container, "web", "nginx", {}),
@@ -35,6 +60,7 @@ def info(
         pid=pid,
         started_at=started_at,
         network_mode=network,
+        cpu_limit=cpus,
     )
 
 
@@ -68,6 +94,39 @@ class Tree:
         self.write(f"sys/fs/cgroup{path}/cpu.stat", "usage_usec 2500000\nuser_usec 1\nsystem_usec 2\n")
         self.write(f"sys/fs/cgroup{path}/memory.current", "50000\n")
         self.write(f"sys/fs/cgroup{path}/memory.stat", "anon 7\nfile 8\ninactive_file 20000\n")
+
+    def v1_rest(self, path: str) -> None:
+        """What v1 tells besides CPU and memory."""
+        self.write(f"proc/{PID}/cgroup", "".join(f"3:{each}:{path}\n" for each in V1_CONTROLLERS))
+        self.write(f"sys/fs/cgroup/cpu,cpuacct{path}/cpu.stat", "nr_periods 90\nnr_throttled 12\n")
+        memory = "inactive_file 1\nactive_file 2\ntotal_inactive_file 20000\ntotal_active_file 4000\n"
+        self.write(f"sys/fs/cgroup/memory{path}/memory.stat", memory)
+        oom = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"
+        self.write(f"sys/fs/cgroup/memory{path}/memory.oom_control", oom)
+        self.write(f"sys/fs/cgroup/pids{path}/pids.current", "6\n")
+        io = "8:0 Read 4096\n8:0 Write 100\n8:0 Total 4196\n8:16 Read 4\n8:16 Write 20\nTotal 4220\n"
+        self.write(f"sys/fs/cgroup/blkio{path}/blkio.throttle.io_service_bytes_recursive", io)
+
+    def v2_rest(self, path: str) -> None:
+        """What v2 tells besides CPU and memory."""
+        cpu = "usage_usec 2500000\nuser_usec 1\nnr_periods 90\nnr_throttled 12\nthrottled_usec 5\n"
+        self.write(f"sys/fs/cgroup{path}/cpu.stat", cpu)
+        self.write(f"sys/fs/cgroup{path}/memory.stat", "anon 7\ninactive_file 20000\nactive_file 4000\n")
+        self.write(f"sys/fs/cgroup{path}/memory.events", "low 0\nhigh 0\nmax 9\noom 4\noom_kill 3\n")
+        self.write(f"sys/fs/cgroup{path}/pids.current", "6\n")
+        io = "8:0 rbytes=4096 wbytes=100 rios=9 wios=9\n8:16 rbytes=4 wbytes=20 rios=1 wios=1\n"
+        self.write(f"sys/fs/cgroup{path}/io.stat", io)
+        full = "full avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
+        self.write(
+            f"sys/fs/cgroup{path}/memory.pressure",
+            f"some avg10=1.25 avg60=0.10 avg300=0.00 total=1\n{full}",
+        )
+
+    def process(self, files: int = 3) -> None:
+        self.write(f"proc/{PID}/net/dev", NET_DEV)
+        self.write(f"proc/{PID}/limits", LIMITS)
+        for number in range(files):
+            self.write(f"proc/{PID}/fd/{number}", "")
 
     def sample(self, *containers: ContainerInfo) -> list[Sample]:
         sampler = CgroupSampler(self.root)
@@ -174,11 +233,196 @@ def test_a_restarted_container_is_looked_up_again(tmp_path: Path) -> None:
 def test_received_bytes_are_those_of_every_interface_but_the_loop(tmp_path: Path) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[0])
-    tree.write(
-        f"proc/{PID}/net/dev",
-        "Inter-|   Receive\n face |bytes packets\n    lo: 5000 1 0\n  eth0: 1200 2 0\n  eth1:34 1 0\n",
-    )
+    tree.process()
     sampler = CgroupSampler(tmp_path)
     assert sampler.received(info()) == 1234
     assert sampler.received(info(network="host")) is None
     assert sampler.received(info(pid=PID + 1)) is None
+
+
+FULL = Sample(
+    container_id=ID,
+    time=5.0,
+    cpu=2.5,
+    memory=30_000,
+    cache=4_000,
+    periods=90,
+    throttled=12,
+    pids=6,
+    received=1234,
+    sent=307,
+    read=4100,
+    written=120,
+    descriptors=3,
+    descriptors_limit=1024,
+    oom_kills=3,
+)
+
+
+@pytest.fixture(params=["v1", "v2"])
+def full(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
+    """A container of which everything can be read that this version of cgroups counts."""
+    if request.param == "v1":
+        tree = Tree(tmp_path, V1_MOUNTS)
+        tree.v1(V2_PATHS[1])
+        tree.v1_rest(V2_PATHS[1])
+    else:
+        tree = Tree(tmp_path, V2_MOUNTS)
+        tree.v2(V2_PATHS[1])
+        tree.v2_rest(V2_PATHS[1])
+    tree.process()
+    return tree
+
+
+def dear(sample: Sample) -> bool:
+    return sample.read is not None
+
+
+def test_everything_that_is_counted_is_read(full: Tree) -> None:
+    (sample,) = full.sample(info(cpus=0.5))
+    assert replace(sample, pressure=None) == FULL
+    assert sample.pressure == (1.25 if (full.root / "sys/fs/cgroup/system.slice").exists() else None)
+
+
+def test_without_a_cpu_quota_there_are_no_periods(full: Tree) -> None:
+    (sample,) = full.sample(info())
+    assert (sample.periods, sample.throttled) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("missing", "field"),
+    [
+        ("pids.current", "pids"),
+        ("io.stat", "read"),
+        ("blkio.throttle.io_service_bytes_recursive", "written"),
+        ("memory.events", "oom_kills"),
+        ("memory.oom_control", "oom_kills"),
+        ("memory.pressure", "pressure"),
+        ("net/dev", "received"),
+        ("limits", "descriptors_limit"),
+    ],
+)
+def test_what_is_not_counted_here_is_unknown_and_the_rest_is_known(
+    full: Tree, missing: str, field: str
+) -> None:
+    for path in full.root.rglob(missing):
+        path.unlink()
+    (sample,) = full.sample(info())
+    assert (sample.cpu, sample.memory) == (2.5, 30_000)
+    if (full.root / "sys/fs/cgroup/memory").exists() == (missing not in {"io.stat", "memory.events"}):
+        assert getattr(sample, field) is None
+
+
+def test_files_of_another_user_s_process_are_unknown(full: Tree) -> None:
+    shutil.rmtree(full.root / f"proc/{PID}/fd")
+    (sample,) = full.sample(info())
+    assert (sample.descriptors, sample.descriptors_limit, sample.memory) == (None, 1024, 30_000)
+
+
+def test_a_process_without_a_limit_of_open_files(full: Tree) -> None:
+    full.write(f"proc/{PID}/limits", LIMITS.replace("1024  ", "unlimited"))
+    assert [sample.descriptors_limit for sample in full.sample(info())] == [None]
+
+
+def test_an_older_kernel_counts_block_io_under_another_name(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, V1_MOUNTS)
+    tree.v1(V2_PATHS[0])
+    tree.v1_rest(V2_PATHS[0])
+    directory = tmp_path / f"sys/fs/cgroup/blkio{V2_PATHS[0]}"
+    name = "blkio.throttle.io_service_bytes"
+    (directory / f"{name}_recursive").rename(directory / name)
+    assert [(sample.read, sample.written) for sample in tree.sample()] == [(4100, 120)]
+
+
+def test_the_host_s_network_is_nobody_s(full: Tree) -> None:
+    (sample,) = full.sample(info(network="host"))
+    assert (sample.received, sample.sent, sample.pids) == (None, None, 6)
+
+
+def test_a_container_s_first_sample_is_whole_and_later_ones_take_turns(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, V2_MOUNTS)
+    containers = [info(f"{number:064x}", pid=PID + number) for number in range(10)]
+    for each in containers:
+        tree.v2(f"/docker/{each.ref.id}", pid=each.pid)
+        tree.v2_rest(f"/docker/{each.ref.id}")
+    sampler = CgroupSampler(tmp_path)
+    assert all(dear(sample) for sample in sampler.sample(containers, 1.0))
+    rounds = [sampler.sample(containers, 2.0 + number) for number in range(EVERY)]
+    assert [sum(map(dear, samples)) for samples in rounds] == [2] * EVERY
+    assert {sample.container_id for samples in rounds for sample in samples if dear(sample)} == {
+        each.ref.id for each in containers
+    }
+    assert all(sample.pids == 6 for samples in rounds for sample in samples)
+    sampler.close()
+
+
+def test_a_kill_for_want_of_memory_is_seen_in_the_round_in_which_usage_moves(full: Tree) -> None:
+    sampler = CgroupSampler(full.root)
+    sampler.sample([info()], 1.0)
+    for name, text in (("memory.events", "oom 5\noom_kill 4\n"), ("memory.oom_control", "oom_kill 4\n")):
+        for path in full.root.rglob(name):
+            path.write_text(text)
+    for name in ("memory.current", "memory.usage_in_bytes"):
+        for path in full.root.rglob(name):
+            path.write_text("45000\n")
+    (sample,) = sampler.sample([info()], 2.0)
+    assert (sample.memory, sample.oom_kills) == (25_000, 4)
+    sampler.close()
+
+
+# --- in a container: /proc is our own, the host's hierarchies are mounted somewhere ------------------
+
+
+def host_mounted(full: Tree, at: str) -> None:
+    """The tree as it looks from inside a container that has the host's cgroups mounted at `at`."""
+    shutil.rmtree(full.root / "proc" / str(PID))
+    mounts = full.root / "proc/self/mountinfo"
+    own = mounts.read_text().replace(" / /sys", f" /docker/{'0' * 64} /sys")
+    mounts.write_text(own + mounts.read_text().replace("/sys/fs/cgroup", at))
+    (full.root / at.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+    (full.root / "sys/fs/cgroup").rename(full.root / at.lstrip("/"))
+    full.write("sys/fs/cgroup/memory/cgroup.procs", "")
+
+
+@pytest.mark.parametrize("at", ["/host/sys/fs/cgroup", "/mnt"])
+def test_from_inside_a_container_the_host_s_hierarchy_is_searched(full: Tree, at: str) -> None:
+    host_mounted(full, at)
+    (sample,) = full.sample(info(cpus=0.5))
+    unseen = {"received": None, "sent": None, "descriptors": None, "descriptors_limit": None}
+    assert replace(sample, pressure=None) == replace(FULL, **unseen)
+    assert CgroupSampler(full.root).usable(info())
+    assert CgroupSampler(full.root).received(info()) is None
+
+
+def test_a_process_of_our_own_with_the_container_s_number_is_not_believed(full: Tree) -> None:
+    host_mounted(full, "/mnt")
+    full.write(f"proc/{PID}/cgroup", "0::/\n")
+    full.process()
+    (sample,) = full.sample(info())
+    assert (sample.memory, sample.received, sample.descriptors) == (30_000, None, None)
+
+
+def test_podman_s_monitor_of_a_container_is_not_the_container(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, V2_MOUNTS)
+    tree.v2(V2_PATHS[3])
+    tree.v2(f"/machine.slice/libpod-conmon-{ID}.scope")
+    tree.write(f"sys/fs/cgroup/machine.slice/libpod-conmon-{ID}.scope/memory.current", "99000\n")
+    shutil.rmtree(tmp_path / "proc" / str(PID))
+    assert tree.sample() == EXPECTED
+
+
+def test_a_root_elsewhere_may_be_told_as_seen_from_the_top(full: Tree) -> None:
+    mounts = full.root / "proc/self/mountinfo"
+    mounts.write_text(mounts.read_text().replace(" /sys", f" {full.root}/sys"))
+    assert replace(*full.sample(info(cpus=0.5)), pressure=None) == FULL
+
+
+def test_a_container_that_is_not_here_is_not_looked_for_in_every_round(full: Tree) -> None:
+    sampler = CgroupSampler(full.root)
+    absent = info("bb" * 32, pid=PID + 1)
+    assert sampler.sample([absent], 0.0) == []
+    full.v2(f"/docker/{'bb' * 32}", pid=PID + 1)
+    full.v1(f"/docker/{'bb' * 32}", pid=PID + 1)
+    assert sampler.sample([absent], 10.0) == []
+    assert len(sampler.sample([absent], 40.0)) == 1
+    sampler.close()

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from hemostat.adapters.cgroups import CgroupSampler
@@ -136,6 +137,15 @@ def test_several_threads_share_one_engine(
     for thread in threads:
         thread.join(timeout=60)
     assert sorted(found) == sorted(containers)
+
+
+def test_a_container_that_is_removed_while_it_is_listed_is_left_out(
+    docker_engine: DockerEngine, make_container: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = make_container()
+    listed = [{"Id": "f" * 64}, {"Id": container}]
+    monkeypatch.setattr(docker.APIClient, "containers", lambda *_, **__: listed)
+    assert [info.ref.id for info in docker_engine.containers()] == [container]
 
 
 def test_a_container_that_cannot_start_leaves_nothing_behind(docker_workshop: DockerWorkshop) -> None:

@@ -1,6 +1,8 @@
-"""The stats API's answer in the units of a sample."""
+"""The stats API's answer in the units of a sample, and who is asked for it how."""
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -8,12 +10,13 @@ import pytest
 from hemostat.adapters.docker_stats import StatsSampler
 from hemostat.core.model import ContainerInfo, Sample, reference
 from hemostat.errors import EngineError, NoSuchContainerError
+from tests.engine_fixtures import eventually
 
 CPU = {"cpu_usage": {"total_usage": 2_500_000_000}}
 
 
-def info(container: str, status: str = "running") -> ContainerInfo:
-    return ContainerInfo(ref=reference(container, container, "nginx", {}), status=status)
+def info(container: str, status: str = "running", **fields: Any) -> ContainerInfo:
+    return ContainerInfo(ref=reference(container, container, "nginx", {}), status=status, **fields)
 
 
 def stats(memory: Mapping[str, Any], **more: object) -> dict[str, Any]:
@@ -54,7 +57,8 @@ def sampler() -> Iterator[StatsSampler]:
     ],
 )
 def test_one_sample(sampler: StatsSampler, container: str, memory: int, received: int | None) -> None:
-    expected = Sample(container_id=container, time=7.0, cpu=2.5, memory=memory, received=received)
+    sent = None if received is None else 0
+    expected = Sample(container_id=container, time=7.0, cpu=2.5, memory=memory, received=received, sent=sent)
     assert sampler.sample([info(container)], 7.0) == [expected]
     assert sampler.received(info(container)) == received
 
@@ -65,6 +69,51 @@ def test_one_sample(sampler: StatsSampler, container: str, memory: int, received
 def test_a_sample_bears_the_time_the_engine_took_it_at(read_at: str, time: float) -> None:
     sampler = StatsSampler(lambda _container: stats({"usage": 50_000}, read=read_at))
     assert [sample.time for sample in sampler.sample([info("late")], 7.0)] == [time]
+    sampler.close()
+
+
+BLOCK_IO = [
+    {"major": 8, "minor": 0, "op": "Read", "value": 4096},
+    {"major": 8, "minor": 0, "op": "Write", "value": 100},
+    {"major": 8, "minor": 0, "op": "Total", "value": 4196},
+    {"major": 8, "minor": 16, "op": "read", "value": 4},
+    {"major": 8, "minor": 16, "op": "write", "value": 20},
+]
+
+
+@pytest.mark.parametrize("prefix", ["", "total_"])
+def test_everything_that_is_counted_is_told(prefix: str) -> None:
+    told = stats(
+        {"usage": 50_000, "stats": {f"{prefix}inactive_file": 20_000, f"{prefix}active_file": 4_000}},
+        cpu_stats={**CPU, "throttling_data": {"periods": 90, "throttled_periods": 12}},
+        pids_stats={"current": 6},
+        networks={"eth0": {"rx_bytes": 1200, "tx_bytes": 300}, "eth1": {"rx_bytes": 34, "tx_bytes": 7}},
+        blkio_stats={"io_service_bytes_recursive": BLOCK_IO},
+    )
+    sampler = StatsSampler(lambda _container: told)
+    assert sampler.sample([info("c1")], 7.0) == [
+        Sample(
+            container_id="c1",
+            time=7.0,
+            cpu=2.5,
+            memory=30_000,
+            cache=4_000,
+            periods=90,
+            throttled=12,
+            pids=6,
+            received=1234,
+            sent=307,
+            read=4100,
+            written=120,
+        )
+    ]
+    sampler.close()
+
+
+@pytest.mark.parametrize("blkio", [None, {}, {"io_service_bytes_recursive": None}])
+def test_block_io_that_is_not_counted_is_unknown(blkio: dict[str, Any] | None) -> None:
+    sampler = StatsSampler(lambda _container: stats({"usage": 1}, blkio_stats=blkio))
+    assert [(sample.read, sample.written) for sample in sampler.sample([info("c1")], 7.0)] == [(None, None)]
     sampler.close()
 
 
@@ -81,3 +130,136 @@ def test_an_engine_that_refuses_gives_no_samples() -> None:
     sampler = StatsSampler(refuse)
     assert sampler.sample([info("v1")], 7.0) == []
     sampler.close()
+
+
+# --- streams ----------------------------------------------------------------------------------------
+
+
+class Station:
+    """Streams whose answers are put in by hand. An answer of None ends one, an error breaks it."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, SimpleQueue[Mapping[str, Any] | Exception | None]] = {}
+        self.opened: list[str] = []
+        self.asked: list[str] = []
+
+    def tell(self, container: str, *answers: Mapping[str, Any] | Exception | None) -> None:
+        for answer in answers:
+            self.queues.setdefault(container, SimpleQueue()).put(answer)
+
+    def read(self, container: str) -> Mapping[str, Any]:
+        self.asked.append(container)
+        return stats({"usage": 7})
+
+    def follow(self, container: str) -> tuple[Generator[Mapping[str, Any], None, None], Callable[[], None]]:
+        self.opened.append(container)
+        return self._answers(container), lambda: self.tell(container, None)
+
+    def _answers(self, container: str) -> Generator[Mapping[str, Any], None, None]:
+        queue = self.queues.setdefault(container, SimpleQueue())
+        while (answer := queue.get()) is not None:
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+
+class Time:
+    now = 100.0
+
+
+@pytest.fixture
+def station() -> Station:
+    return Station()
+
+
+@pytest.fixture
+def streaming(station: Station) -> Iterator[StatsSampler]:
+    before = threading.active_count()
+    sampler = StatsSampler(station.read, station.follow, streams=2, threads=1, clock=lambda: Time.now)
+    yield sampler
+    sampler.close()
+    assert threading.active_count() == before
+
+
+def usage(sampler: StatsSampler, *containers: ContainerInfo) -> list[int]:
+    return [sample.memory for sample in sampler.sample(containers, 7.0)]
+
+
+def test_a_stream_is_opened_once_and_its_newest_answer_told(
+    station: Station, streaming: StatsSampler
+) -> None:
+    station.tell("c1", stats({"usage": 1}))
+    assert usage(streaming, info("c1")) == [1]
+    assert usage(streaming, info("c1")) == [1]
+    station.tell("c1", stats({"usage": 2}), stats({"usage": 3}))
+    eventually(lambda: usage(streaming, info("c1")) == [3])
+    assert (station.opened, station.asked) == (["c1"], [])
+
+
+def test_containers_beyond_the_bound_are_asked_and_get_a_stream_when_one_is_free(
+    station: Station, streaming: StatsSampler
+) -> None:
+    for container in ("c1", "c2", "c3"):
+        station.tell(container, stats({"usage": 1}))
+    containers = [info("c1"), info("c2"), info("c3")]
+    assert usage(streaming, *containers) == [1, 1, 7]
+    assert (station.opened, station.asked) == (["c1", "c2"], ["c3"])
+    station.tell("c1", stats({}))
+    eventually(lambda: usage(streaming, info("c2"), info("c3")) == [1, 1])
+    assert station.opened == ["c1", "c2", "c3"]
+
+
+def test_a_stream_that_breaks_is_opened_again(station: Station, streaming: StatsSampler) -> None:
+    station.tell("c1", stats({"usage": 1}))
+    assert usage(streaming, info("c1")) == [1]
+    station.tell("c1", EngineError("gone"), stats({"usage": 2}))
+    eventually(lambda: usage(streaming, info("c1")) == [2])
+    assert station.opened == ["c1", "c1"]
+
+
+def test_a_container_that_stopped_ends_its_stream_and_is_left_out(
+    station: Station, streaming: StatsSampler
+) -> None:
+    station.tell("c1", stats({"usage": 1}))
+    assert usage(streaming, info("c1")) == [1]
+    station.tell("c1", stats({}), stats({}))
+    eventually(lambda: usage(streaming, info("c1")) == [])
+
+
+def test_an_answer_that_is_old_or_of_a_former_life_is_not_told(
+    station: Station, streaming: StatsSampler
+) -> None:
+    taken = "2023-11-14T22:13:20Z"
+    station.tell("c1", stats({"usage": 1}, read=taken))
+    assert usage(streaming, info("c1", started_at=1_600_000_000.0)) == [1]
+    Time.now += 5
+    assert usage(streaming, info("c1", started_at=1_600_000_000.0)) == []
+    station.tell("c1", stats({"usage": 2}, read="2023-11-14T22:13:22Z"))
+    assert usage(streaming, info("c1", started_at=1_700_000_001.0)) == [2]
+
+
+def test_a_stream_that_nobody_asks_for_is_given_up(station: Station, streaming: StatsSampler) -> None:
+    station.tell("c1", stats({"usage": 1}))
+    assert usage(streaming, info("c1")) == [1]
+    Time.now += 60
+    station.tell("c1", stats({"usage": 2}))
+    eventually(lambda: streaming._streams == set())
+    assert usage(streaming) == []
+    assert streaming._feeds == {}
+
+
+def test_received_bytes_come_from_the_stream_and_the_host_s_are_nobody_s(
+    station: Station, streaming: StatsSampler
+) -> None:
+    station.tell("c1", stats({"usage": 1}, networks={"eth0": {"rx_bytes": 12, "tx_bytes": 0}}))
+    assert streaming.received(info("c1")) == 12
+    assert streaming.received(info("c2", network_mode="host")) is None
+    assert (station.opened, station.asked) == (["c1"], [])
+
+
+def test_closing_ends_streams_that_wait_and_opens_no_more(station: Station, streaming: StatsSampler) -> None:
+    station.tell("c1", stats({"usage": 1}))
+    assert usage(streaming, info("c1")) == [1]
+    streaming.close()
+    assert usage(streaming, info("c1"), info("c2")) == [1]
+    assert (station.opened, streaming._streams) == (["c1"], set())

@@ -68,7 +68,8 @@ def test_what_is_no_news_is_ignored(said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "signal"), [("15", 15), ("SIGTERM", 15), ("KILL", 9), ("RTMIN+3", None), ("", None)]
+    ("text", "signal"),
+    [("15", 15), ("SIGTERM", 15), ("KILL", 9), ("RTMIN+3", 37), ("SIGRTMAX-14", 50), ("x", None), ("", None)],
 )
 def test_a_signal_is_told_by_number_or_by_name(text: str, signal: int | None) -> None:
     assert heard("kill", signal=text).signal == signal
@@ -116,6 +117,51 @@ def test_a_container_without_anything_special() -> None:
     info = translate.info(inspected(host={"Memory": 0, "RestartPolicy": {"Name": ""}}))
     assert (info.memory_limit, info.restart_policy, info.health, info.ref.labels) == (None, "no", None, {})
     assert (info.ref.name, info.started_at, info.finished_at) == ("web", 1_700_000_000.123456, 0.0)
+
+
+def test_what_a_health_check_said_last_and_how_often_it_has_failed() -> None:
+    log = [{"Output": "well"}, {"Output": "\nrefused " + "x" * 400}]
+    info = translate.info(
+        inspected(state={"Health": {"Status": "unhealthy", "FailingStreak": 4, "Log": log}})
+    )
+    assert info.failing_streak == 4
+    assert info.health_output == ("refused " + "x" * 400)[:300]
+
+
+@pytest.mark.parametrize("health", [{}, {"Status": "starting", "FailingStreak": 0, "Log": None}, {"Log": []}])
+def test_a_health_check_that_has_not_run_has_said_nothing(health: dict[str, Any]) -> None:
+    info = translate.info(inspected(state={"Health": health}))
+    assert (info.failing_streak, info.health_output) == (0, "")
+
+
+@pytest.mark.parametrize(("said", "limit"), [(100, 100), (0, None), (-1, None), (None, None)])
+def test_a_limit_of_processes(said: int | None, limit: int | None) -> None:
+    assert translate.info(inspected(host={"PidsLimit": said})).pids_limit == limit
+
+
+def test_the_signal_a_container_is_stopped_by() -> None:
+    assert translate.info(inspected(config={"StopSignal": "SIGQUIT"})).stop_signal == 3
+    assert translate.info(inspected()).stop_signal is None
+
+
+@pytest.mark.parametrize(
+    ("networks", "address"),
+    [
+        ({"none": {"IPAddress": ""}, "web": {"IPAddress": "172.18.0.2"}}, "172.18.0.2"),
+        ({"host": {"IPAddress": ""}}, ""),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_the_address_is_the_first_one_there_is(networks: dict[str, Any] | None, address: str) -> None:
+    told = {**inspected(), "NetworkSettings": {"Networks": networks}}
+    assert translate.info(told).address == address
+
+
+def test_when_it_was_made_and_where_it_logs() -> None:
+    made = {**inspected(), "Created": "2023-11-14T22:13:20Z", "LogPath": "/var/lib/docker/c1-json.log"}
+    info = translate.info(made)
+    assert (info.created_at, info.log_path) == (1_700_000_000.0, "/var/lib/docker/c1-json.log")
 
 
 @pytest.mark.parametrize(("status", "health"), [("", None), ("none", None), ("unhealthy", "unhealthy")])

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import redis
 
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect, masked
 from hemostat.adapters.redis.embedded import binary
@@ -28,6 +29,22 @@ def test_third_parties_find_the_keys_that_are_promised(redis_client: Client) -> 
     assert raw.type("hemostat:stats:web") == b"string"
     assert 0 < raw.pttl("hemostat:stats:web") <= 10_000
     assert raw.exists("hemostat:heartbeat:monitor@h-1")
+    assert raw.zscore("hemostat:live:container_stats", "hemostat:stats:web") == event(stats()).time + 10
+
+
+def test_what_only_refreshes_a_screen_is_not_written_to_the_disk(state_dir: Path) -> None:
+    """Unlike an alert: Redis comes back with that alone."""
+    client = connect(EmbeddedRedis(state_dir).ensure())
+    bus = RedisBus(client)
+    bus.publish([event(alert())])
+    bus.show([event(stats())], ttl=60)
+    assert len(bus.last("container_stats")) == 1
+    with suppress(redis.ConnectionError):
+        client.raw.shutdown()
+    EmbeddedRedis(state_dir).ensure()
+    assert bus.recent("health_alert", 9) == [event(alert())]
+    assert bus.last("container_stats") == []
+    client.close()
 
 
 def test_a_group_that_redis_has_forgotten_is_made_again(redis_client: Client) -> None:

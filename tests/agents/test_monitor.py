@@ -4,8 +4,9 @@ import pytest
 
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
-from hemostat.core.detect import Thresholds
-from hemostat.core.model import Connected, Disconnected, DiskUse, EngineEvent, Samples
+from hemostat.core.model import Connected, Disconnected, DiskUse, EngineEvent, HostSample, Probed, Samples
+from hemostat.core.thresholds import Thresholds
+from hemostat.errors import EngineError
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock
@@ -159,10 +160,10 @@ def test_a_short_spike_is_passed_over(watch):
 
 
 def test_growing_memory_is_an_alert_with_its_growth(watch):
-    web = watch.make(memory=100 * MIB)
+    web = watch.make(memory=100 * MIB, labels={"hemostat.leak_window": "10s"})
     watch.engine.use(web, 70 * MIB, growth=1 * MIB)
     watch.sample(25)
-    assert watch.told() == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+    assert watch.told() == [(Kind.MEMORY_LEAK, Phase.RAISED)]
     assert watch.alerts[0].number("growth") == pytest.approx(MIB, rel=0.1)
 
 
@@ -264,3 +265,211 @@ def test_an_unknown_event_is_looked_at_and_passed_over(watch):
     info = watch.engine.inspect(web)
     watch.tell(EngineEvent(time=watch.clock.now(), action="rename", container=info.ref))
     assert watch.alerts == []
+
+
+def names(watch: Watch) -> list[tuple[str, str, str]]:
+    """Container, kind and root of every alert that was raised."""
+    raised = (alert for alert in watch.alerts if alert.phase is Phase.RAISED)
+    return [(alert.container.name, alert.kind.value, alert.root) for alert in raised]
+
+
+def compose(service: str, depends_on: str = "") -> dict[str, str]:
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": service}
+    return {**labels, "com.docker.compose.depends_on": depends_on} if depends_on else labels
+
+
+def crash_and_start(watch: Watch, container: str, times: int) -> None:
+    for _ in range(times):
+        watch.engine.crash(container, 1)
+        watch.listen()
+        watch.engine.start(container)
+        watch.sample(2)
+
+
+def test_the_third_death_in_five_minutes_is_a_crash_loop_and_no_crash(watch):
+    crash_and_start(watch, watch.make(), 4)
+    assert watch.told() == [
+        (Kind.EXITED, Phase.RAISED),
+        (Kind.EXITED, Phase.RAISED),
+        (Kind.EXITED, Phase.CLEARED),
+        (Kind.CRASH_LOOP, Phase.RAISED),
+    ]
+
+
+def test_a_crash_loop_under_dockers_own_policy_is_told_once(watch):
+    web = watch.make(restart_policy="always")
+    for _ in range(5):
+        watch.engine.crash(web, 1)
+        watch.sample()
+    assert watch.told() == [(Kind.CRASH_LOOP, Phase.RAISED)]
+
+
+def test_a_crash_loop_is_over_when_the_deaths_are_long_past(watch):
+    crash_and_start(watch, watch.make(labels={"hemostat.loop_window": "1m"}), 3)
+    watch.sample(40)
+    assert watch.told()[-1] == (Kind.CRASH_LOOP, Phase.RAISED)
+    watch.sample(25)
+    assert watch.told()[-1] == (Kind.CRASH_LOOP, Phase.CLEARED)
+
+
+def test_a_restarted_monitor_remembers_earlier_deaths(watch):
+    web = watch.make()
+    crash_and_start(watch, web, 2)
+    watch.restart_monitor()
+    watch.tell(Connected())
+    crash_and_start(watch, web, 1)
+    assert watch.told()[-1] == (Kind.CRASH_LOOP, Phase.RAISED)
+
+
+def test_health_that_comes_and_goes_is_flapping_and_not_unhealthy_each_time(watch):
+    web = watch.make(health=("true",), labels={"hemostat.unhealthy_for": "5s"})
+    for health in ("unhealthy", "healthy") * 4:
+        watch.engine.set_health(web, health)
+        watch.sample(2)
+    assert watch.told() == [(Kind.FLAPPING, Phase.RAISED)]
+    watch.sample(300)
+    assert watch.told()[1:] == [(Kind.FLAPPING, Phase.CLEARED)]
+
+
+def test_health_that_came_round_by_itself_is_given_time_to_do_so_again(watch):
+    web = watch.make(health=("true",))
+    for health in ("unhealthy", "healthy", "unhealthy"):
+        watch.engine.set_health(web, health)
+        watch.sample(2)
+    assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED), (Kind.UNHEALTHY, Phase.CLEARED)]
+    watch.sample(10)
+    assert watch.told()[2:] == [(Kind.UNHEALTHY, Phase.RAISED)]
+
+
+def test_what_depends_on_a_container_that_is_down_waits_for_it(watch):
+    db = watch.make(name="db", labels=compose("db"))
+    web = watch.make(name="web", health=("true",), labels=compose("web", "db:service_started:true"))
+    watch.engine.crash(db, 1)
+    watch.engine.set_health(web, "unhealthy")
+    watch.listen()
+    assert names(watch) == [("db", "exited", ""), ("web", "unhealthy", "db")]
+    assert watch.alerts[0].downstream == ("web",)
+    watch.engine.start(db)
+    watch.sample(9)
+    assert len(names(watch)) == 2
+    watch.sample(3)
+    assert names(watch)[2:] == [("web", "unhealthy", "")]
+
+
+def test_what_recovers_with_its_dependency_is_not_told_again(watch):
+    db = watch.make(name="db", labels=compose("db"))
+    web = watch.make(name="web", health=("true",), labels=compose("web", "db:service_started:true"))
+    watch.engine.stop(db)
+    watch.engine.set_health(web, "unhealthy")
+    watch.listen()
+    watch.engine.start(db)
+    watch.sample(5)
+    watch.engine.set_health(web, "healthy")
+    watch.sample(30)
+    assert names(watch) == [("web", "unhealthy", "db")]
+    assert watch.told()[-1] == (Kind.UNHEALTHY, Phase.CLEARED)
+
+
+def busy_host(watch: Watch, seconds: int, cpu: float) -> None:
+    for _ in range(seconds):
+        watch.tell(HostSample(time=watch.clock.now(), cpu=cpu))
+        watch.sample()
+
+
+def test_a_container_that_a_busy_host_starves_is_left_alone_until_it_is_calm(watch):
+    web = watch.make(health=("true",))
+    busy_host(watch, 5, 1.0)
+    watch.engine.set_health(web, "unhealthy")
+    watch.listen()
+    busy_host(watch, 5, 1.0)
+    assert names(watch) == [("web", "unhealthy", "h")]
+    assert watch.alerts[0].number("host_cpu") == 100.0
+    busy_host(watch, 12, 0.2)
+    assert names(watch)[1:] == [("web", "unhealthy", "")]
+
+
+def test_the_container_that_makes_the_host_busy_is_no_victim_of_it(watch):
+    web = watch.make(health=("true",))
+    watch.engine.spin(web, 0.9)
+    busy_host(watch, 5, 1.0)
+    watch.engine.set_health(web, "unhealthy")
+    watch.listen()
+    assert names(watch) == [("web", "unhealthy", "")]
+
+
+def test_many_that_fail_at_once_are_one_storm_and_wait(watch):
+    containers = [watch.make(name=f"c{number}") for number in range(8)]
+    for container in containers:
+        watch.engine.crash(container, 1)
+    watch.listen()
+    told = names(watch)
+    assert told[:4] == [(f"c{number}", "exited", "") for number in range(4)]
+    assert told[4] == ("h", "storm", "")
+    assert told[5:] == [(f"c{number}", "exited", "h") for number in range(4, 8)]
+    storm = next(alert for alert in watch.alerts if alert.kind is Kind.STORM)
+    assert (storm.container.is_host, storm.number("storm")) == (True, 5)
+    watch.sample(30)
+    assert [alert.kind for alert in watch.alerts if alert.phase is Phase.CLEARED] == [Kind.STORM]
+    assert len(names(watch)) == len(told)
+
+
+def test_a_probe_that_keeps_failing_is_a_hang_until_it_passes(watch):
+    web = watch.make(labels={"hemostat.probe": "tcp://:80"})
+    for error in ("", "refused", "refused", "refused", "refused", ""):
+        watch.clock.advance(5)
+        watch.tell(Probed(container_id=web, time=watch.clock.now(), error=error))
+    assert watch.told() == [(Kind.HUNG, Phase.RAISED), (Kind.HUNG, Phase.CLEARED)]
+    assert watch.alerts[0].fact("probe") == "refused"
+
+
+def test_a_full_filesystem_of_the_engine_is_an_alert_about_the_host(watch):
+    for used in (50, 95, 95, 80):
+        for _ in range(12):
+            now = watch.clock.advance(1)
+            watch.tell(HostSample(time=now, disk_size=100, disk_used=used))
+    assert watch.told() == [(Kind.DISK_HIGH, Phase.RAISED), (Kind.DISK_HIGH, Phase.CLEARED)]
+    assert watch.alerts[0].container.is_host
+
+
+def test_a_log_that_grows_is_an_alert(watch):
+    web = watch.make(labels={"hemostat.log": "1MiB"})
+    watch.tell(DiskUse(web, 0, 2 * MIB))
+    assert watch.alerts[0].number("log_bytes") == 2 * MIB
+
+
+def test_a_high_value_ends_with_the_container_that_had_it(watch):
+    web = watch.make(labels={"hemostat.window": "3s"})
+    watch.engine.spin(web, 1.0)
+    watch.sample(6)
+    watch.engine.crash(web, 0)
+    watch.sample(15)
+    assert watch.told() == [(Kind.CPU_HIGH, Phase.RAISED), (Kind.CPU_HIGH, Phase.CLEARED)]
+
+
+def test_a_habit_is_no_news_once_it_is_known(watch):
+    watch = Watch(baseline=True, baseline_window=60.0)
+    web = watch.make()
+    watch.engine.spin(web, 0.9)
+    watch.sample(120)
+    assert watch.alerts == []
+    watch.engine.spin(web, 1.0)
+    watch.sample(15)
+    assert watch.told() == [(Kind.CPU_HIGH, Phase.RAISED)]
+
+
+def test_stats_that_do_not_change_are_told_now_and_then(watch):
+    watch.make()
+    watch.sample(3)
+    watch.stats.clear()
+    watch.sample(20)
+    assert 3 <= len(watch.stats) <= 6
+
+
+def test_a_death_is_told_without_asking_an_engine_that_is_busy_with_it(watch):
+    web = watch.make()
+    watch.clock.advance(1)
+    watch.engine.crash(web, 3)
+    watch.engine.fail(EngineError("it takes its time"))
+    watch.listen()
+    assert names(watch) == [("web", "exited", "")]
+    assert watch.alerts[0].number("exit_code") == 3

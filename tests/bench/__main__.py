@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import signal
+import sys
 from collections.abc import Callable
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crash, footprint, sampling, startup
+from tests.bench import crash, footprint, sampling, scale, startup
 from tests.bench.lab import Lab, lab
 
 Rows = list[tuple[str, str, str]]
@@ -58,22 +61,64 @@ def _footprint(figures: dict[str, float]) -> Rows:
     ]
 
 
+def _scale(figures: dict[str, float]) -> Rows:
+    counts = dict.fromkeys(key.partition(" ")[0] for key in figures)
+
+    def row(label: str, name: str, show: Callable[[float], str], aim: str) -> tuple[str, str, str]:
+        return label, "  ".join(show(figures[f"{count} {name}"]) for count in counts), aim
+
+    return [
+        (f"with {' / '.join(counts)} quiet containers, sampled once a second", "", ""),
+        row("  HemoStat CPU, all processes, of one core", "HemoStat CPU", _percent, "aim 3 %"),
+        row("  and of the engine on its behalf", "engine CPU for HemoStat", _percent, "both together"),
+        row("  docker stats CPU, engine included", "docker stats CPU", _percent, ""),
+        row("  death to alert received, median", "alert p50", _tenths, ""),
+        row("  death to alert received, p99", "alert p99", _tenths, "aim 10 ms"),
+        row("  monitor's exec to the last container's stats", "start-up", _ms, "aim 1,000 ms"),
+        row("  resident", "resident", _mib, ""),
+        row("  proportional", "proportional", _mib, ""),
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2f} %"
+
+
+def _tenths(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f} ms"
+
+
+def _mib(size: float) -> str:
+    return f"{size / 2**20:.0f} MiB"
+
+
 MEASUREMENTS: dict[str, tuple[Callable[[Lab], dict[str, float]], Callable[[dict[str, float]], Rows]]] = {
     "crash": (crash.measure, _crash),
     "sampling": (sampling.measure, _sampling),
     "startup": (lambda _: startup.measure(), _startup),
     "footprint": (footprint.measure, _footprint),
+    "scale": (scale.measure, _scale),
 }
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(sorted(int(word) for word in text.split(",")))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of: {', '.join(MEASUREMENTS)}")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--counts", type=_counts, default=scale.COUNTS, help="containers for scale: 10,100,300"
+    )
     options = parser.parse_args()
+    MEASUREMENTS["scale"] = partial(scale.measure, counts=options.counts), _scale
     unknown = set(options.names) - MEASUREMENTS.keys()
     if unknown:
         parser.error(f"no measurement {', '.join(sorted(unknown))}")
+    # Ended like this, it must still clear up what it has made.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     figures: dict[str, dict[str, float]] = {}
     table = Table("what", "measured", "ratio")
     with lab() as made:

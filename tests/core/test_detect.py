@@ -5,18 +5,18 @@ import pytest
 from hemostat.core.detect import (
     INTENT_LASTS,
     Gauge,
-    Thresholds,
     cpu_percent,
     failure,
     intended,
+    looping,
     missed_failure,
     read_gauge,
     share,
-    tuned,
-    watched,
+    stays_down,
 )
 from hemostat.core.model import ContainerInfo, EngineEvent, Sample
-from hemostat.events import Container, Kind, Phase
+from hemostat.core.thresholds import Thresholds
+from hemostat.events import Kind, Phase
 from tests.samples import NOW, WEB
 
 
@@ -40,16 +40,38 @@ def kill(signal: int | None) -> EngineEvent:
         (dead(), 137, NOW - 1, None),
         (dead(), 143, NOW - 30, None),
         (dead(), 1, NOW - INTENT_LASTS - 1, Kind.EXITED),
-        (dead(restart_policy="always"), 1, None, None),
-        (dead(restart_policy="unless-stopped"), 1, None, None),
-        (dead(restart_policy="on-failure"), 1, None, None),
-        (dead(restart_policy="on-failure", max_retries=3, restart_count=3), 1, None, Kind.EXITED),
-        (dead(status="running"), 1, None, None),
-        (dead(status="restarting"), 1, None, None),
+        (dead(restart_policy="always"), 1, None, Kind.EXITED),
     ],
 )
-def test_a_death_is_a_failure_only_if_nobody_wanted_it_and_nobody_mends_it(info, exit_code, asked_at, kind):
+def test_a_death_is_a_failure_only_if_nobody_wanted_it(info, exit_code, asked_at, kind):
     assert failure(info, exit_code, asked_at=asked_at, died_at=NOW) is kind
+
+
+@pytest.mark.parametrize(
+    ("info", "down"),
+    [
+        (dead(), True),
+        (dead(status="dead"), True),
+        (dead(status="running"), False),
+        (dead(status="restarting"), False),
+        (dead(restart_policy="always"), False),
+        (dead(restart_policy="unless-stopped"), False),
+        (dead(restart_policy="on-failure"), False),
+        (dead(restart_policy="on-failure", max_retries=3, restart_count=2), False),
+        (dead(restart_policy="on-failure", max_retries=3, restart_count=3), True),
+        (dead(auto_remove=True), False),
+    ],
+)
+def test_it_stays_down_unless_docker_or_a_person_starts_it(info, down):
+    assert stays_down(info) is down
+
+
+@pytest.mark.parametrize(
+    ("ages", "loop"),
+    [((1, 2, 3), True), ((1, 2), False), ((1, 2, 400), False), ((299, 299, 299), True), ((), False)],
+)
+def test_three_deaths_in_five_minutes_are_a_crash_loop(ages, loop):
+    assert looping([NOW - age for age in ages], Thresholds(), NOW) is loop
 
 
 @pytest.mark.parametrize(
@@ -73,34 +95,11 @@ def test_a_death_that_nobody_saw_is_given_the_benefit_of_the_doubt(info, kind):
     ("signal", "asked"), [(15, True), (9, True), (2, True), (None, True), (1, False), (10, False)]
 )
 def test_only_a_signal_that_ends_a_container_is_a_wish(signal, asked):
-    assert intended(kill(signal)) is asked
+    assert intended(kill(signal), None) is asked
 
 
-@pytest.mark.parametrize(
-    ("labels", "minded"),
-    [
-        ({}, True),
-        ({"hemostat.enable": "false"}, False),
-        ({"hemostat.enable": "OFF"}, False),
-        ({"autoheal": "true"}, True),
-        ({"autoheal": "false"}, False),
-        ({"autoheal": "false", "hemostat.enable": "true"}, True),
-    ],
-)
-def test_a_label_opts_out(labels, minded):
-    assert watched(Container(id="c", name="c", labels=labels)) is minded
-
-
-def test_labels_tune_one_container():
-    labels = {"hemostat.cpu": "95%", "hemostat.window": "1m", "hemostat.disk": "16MiB"}
-    thresholds = tuned(Thresholds(), labels)
-    assert (thresholds.cpu, thresholds.window, thresholds.disk) == (95.0, 60.0, 16 << 20)
-    assert thresholds.memory == Thresholds().memory
-
-
-@pytest.mark.parametrize("text", ["", "much", "nan", "-5", "0", "inf"])
-def test_a_label_with_a_typing_mistake_blinds_nobody(text):
-    assert tuned(Thresholds(), {"hemostat.cpu": text}) == Thresholds()
+def test_the_signal_that_its_image_asks_for_ends_a_container_too():
+    assert intended(kill(10), 10)
 
 
 def readings(values, *, window: float = 10.0, threshold: float = 80.0) -> list[tuple[int, Phase]]:

@@ -1,7 +1,9 @@
 """One process under the samples."""
 
-from hemostat.core.detect import Thresholds
+import pytest
+
 from hemostat.core.model import Sample
+from hemostat.core.thresholds import Thresholds
 from hemostat.core.track import Limits, Track, begin, busy, observe
 from hemostat.events import Kind, Phase
 
@@ -10,11 +12,11 @@ LIMITS = Limits(cpu=1.0, memory=100 * MIB)
 TUNED = Thresholds(window=3.0)
 
 
-def run(samples, *, limits: Limits = LIMITS, track: Track | None = None):
+def run(samples, *, limits: Limits = LIMITS, track: Track | None = None, tuned: Thresholds = TUNED):
     """The track after the samples, and every finding on the way with the time it was made."""
     track, found = track or Track(), []
     for each in samples:
-        reading = observe(track, each, limits, TUNED)
+        reading = observe(track, each, limits, tuned)
         track = reading.track
         found += [(each.time, finding) for finding in reading.findings]
     return track, found
@@ -62,10 +64,10 @@ def test_the_rate_of_arriving_work_is_evidence_where_it_is_known():
 
 
 def test_memory_is_told_with_its_growth():
-    _, found = run(filling(6, start=81, growth=2))
+    _, found = run(filling(9, start=71, growth=2), tuned=Thresholds(window=3.0, leak_window=4.0))
     facts = {item.name: item.value for item in found[0][1].evidence}
-    assert found[0][1].kind is Kind.MEMORY_HIGH
-    assert facts["growth"] == 2 * MIB
+    assert found[0][1].kind is Kind.MEMORY_LEAK
+    assert facts["growth"] == pytest.approx(2 * MIB)
     assert facts["memory_limit"] == 100 * MIB
 
 
@@ -95,3 +97,97 @@ def test_calm_is_neither_high_nor_on_its_way():
     track, _ = run(spinning(1))
     assert not track.calm(Kind.CPU_HIGH)
     assert run(spinning(5, cores=0.0))[0].calm(Kind.CPU_HIGH)
+
+
+def kinds(samples, **fields) -> list[tuple[Kind, Phase]]:
+    return [(finding.kind, finding.phase) for _, finding in run(samples, **fields)[1]]
+
+
+def used(megabytes, **fields) -> list[Sample]:
+    """One sample a second, of these working sets."""
+    return [
+        Sample(container_id="c", time=float(t), cpu=0.0, memory=int(each * MIB), **fields)
+        for t, each in enumerate(megabytes)
+    ]
+
+
+def test_memory_that_is_high_and_steady_is_no_leak():
+    assert kinds(used([90] * 30)) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+
+
+def test_something_loaded_once_is_no_leak():
+    assert kinds(used([10] * 5 + [80, 86, 95] + [95] * 30)) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+
+
+def test_memory_that_rises_for_long_is_a_leak_before_it_is_high():
+    track, found = run(used([50 + t / 20 for t in range(400)]))
+    assert [finding.kind for _, finding in found] == [Kind.MEMORY_LEAK]
+    time, finding = found[0]
+    left = next(item.value for item in finding.evidence if item.name == "full_in")
+    assert time + left == pytest.approx(1000, rel=0.05)
+    assert not track.calm(Kind.MEMORY_LEAK)
+
+
+def test_a_heap_that_is_collected_is_no_leak_however_high_its_teeth():
+    teeth = [40 + (t % 40) * 1.4 for t in range(400)]
+    raised = [(time, found) for time, found in run(used(teeth))[1] if found.phase is Phase.RAISED]
+    assert {finding.kind for _, finding in raised} == {Kind.MEMORY_HIGH}
+    assert {finding.evidence[-1].value for time, finding in raised if time > 50} == {"falls_back"}
+
+
+def test_a_fast_rise_late_in_life_is_a_leak():
+    assert kinds(used([30] * 300 + [80 + t for t in range(10)])) == [(Kind.MEMORY_LEAK, Phase.RAISED)]
+
+
+def test_a_young_process_may_be_warming_up():
+    found = run(used([10] * 5 + list(range(80, 99))))[1]
+    assert [(f.kind, f.evidence[-1].value) for _, f in found] == [(Kind.MEMORY_HIGH, "warming_up")]
+
+
+def test_file_cache_that_grows_is_no_leak():
+    samples = [
+        Sample(container_id="c", time=float(t), cpu=0.0, memory=t * MIB, cache=t * MIB) for t in range(100)
+    ]
+    assert kinds(samples) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+
+
+def test_a_container_held_back_below_its_limit_is_throttled():
+    bursts = [
+        Sample(container_id="c", time=float(t), cpu=0.3 * t, memory=0, periods=10 * t, throttled=6 * t)
+        for t in range(10)
+    ]
+    assert kinds(bursts) == [(Kind.CPU_THROTTLED, Phase.RAISED)]
+
+
+def test_one_that_uses_its_whole_limit_is_busy_and_not_throttled_too():
+    busy_one = [
+        Sample(container_id="c", time=float(t), cpu=1.0 * t, memory=0, periods=10 * t, throttled=9 * t)
+        for t in range(10)
+    ]
+    assert kinds(busy_one) == [(Kind.CPU_HIGH, Phase.RAISED)]
+
+
+def test_processes_and_open_files_are_measured_against_their_limits():
+    limits = Limits(cpu=1.0, memory=100 * MIB, pids=100)
+    assert kinds(used([1] * 10, pids=95), limits=limits) == [(Kind.PIDS_HIGH, Phase.RAISED)]
+    assert kinds(used([1] * 10, pids=95)) == []
+    files = used([1] * 10, descriptors=1000, descriptors_limit=1024)
+    assert kinds(files) == [(Kind.FD_HIGH, Phase.RAISED)]
+
+
+def test_values_that_are_read_now_and_then_hold_in_between():
+    samples = used([1] * 12)
+    for t in (0, 5, 10):
+        samples[t] = used([1] * 12, descriptors=1000, descriptors_limit=1024)[t]
+    assert kinds(samples) == [(Kind.FD_HIGH, Phase.RAISED)]
+
+
+def test_a_process_that_the_kernel_killed_inside_is_told():
+    samples = [*used([1, 1], oom_kills=0), used([1] * 3, oom_kills=1)[2]]
+    assert kinds(samples) == [(Kind.OOM, Phase.RAISED)]
+
+
+def test_a_leak_that_was_told_is_not_told_again_by_another_monitor_and_can_end():
+    again = begin({Kind.MEMORY_LEAK})
+    assert kinds(used([85 + t / 4 for t in range(20)]), track=again) == []
+    assert kinds(used([20] * 10), track=again) == [(Kind.MEMORY_LEAK, Phase.CLEARED)]

@@ -60,9 +60,9 @@ def sample(time: float, cpu: float, memory: int = 0) -> Sample:
         (Kind.CPU_HIGH, info(), sample(1, 0.9), True),
         (Kind.CPU_HIGH, info(), sample(1, 0.1), False),
         (Kind.CPU_HIGH, info(cpu_limit=0.5), sample(1, 0.45), True),
-        (Kind.MEMORY_HIGH, info(memory_limit=100), sample(1, 0, 90), True),
-        (Kind.MEMORY_HIGH, info(memory_limit=100), sample(1, 0, 20), False),
-        (Kind.MEMORY_HIGH, info(), sample(1, 0, 900), True),
+        (Kind.MEMORY_LEAK, info(memory_limit=100), sample(1, 0, 90), True),
+        (Kind.MEMORY_LEAK, info(memory_limit=100), sample(1, 0, 20), False),
+        (Kind.MEMORY_LEAK, info(), sample(1, 0, 900), True),
         (Kind.EXITED, info(), sample(1, 0.9, 1000), False),
     ],
 )

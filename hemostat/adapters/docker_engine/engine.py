@@ -2,14 +2,17 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Self
 
+import msgspec
+from docker.errors import NotFound
+
 from hemostat.adapters.docker_engine import stream, translate
-from hemostat.adapters.docker_engine.connection import Connection, address, require
+from hemostat.adapters.docker_engine.connection import Connection, address, getter, require
 from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent
-from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.errors import EngineError
 from hemostat.ports import EngineVersion
 
 STOP_TIMEOUT: Final = 10
@@ -49,6 +52,7 @@ class DockerEngine:
             cgroup_driver=info.get("CgroupDriver") or "",
             cpus=info["NCPU"],
             memory=info["MemTotal"],
+            local="unix:" in self.connection.url,
             time=translate.seconds(info.get("SystemTime")),
         )
 
@@ -58,11 +62,10 @@ class DockerEngine:
     def find(self, filters: Mapping[str, Any]) -> list[ContainerInfo]:
         """Every container that passes the engine's `filters`, inspected."""
         with self.connection.client("list containers") as client:
-            ids = [row["Id"] for row in client.containers(all=True, filters=dict(filters))]
-        found = []
-        for container in ids:
-            with suppress(NoSuchContainerError):
-                found.append(self.inspect(container))
+            rows, get, found = client.containers(all=True, filters=dict(filters)), getter(client), []
+            for row in rows:
+                with suppress(NotFound):
+                    found.append(translate.info(_inspected(get, row["Id"])))
         return found
 
     def inspect(self, container: str) -> ContainerInfo:
@@ -70,7 +73,7 @@ class DockerEngine:
 
     def _inspect(self, container: str) -> dict[str, Any]:
         with self.connection.client(f"inspect {container}") as client:
-            return dict(client.inspect_container(container))
+            return _inspected(getter(client), container)
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         begin = time.time() if since is None else since
@@ -80,7 +83,7 @@ class DockerEngine:
     def _listen(self, since: str) -> Iterator[Iterator[bytes]]:
         with (
             self.connection.client("follow events") as client,
-            stream.listen(client, self._wires, since, self._filters) as lines,
+            stream.listen(client, stream.events(since, self._filters), self._wires) as lines,
         ):
             yield lines
 
@@ -158,6 +161,26 @@ class DockerEngine:
             one_shot = True if (major, minor) >= ONE_SHOT_API else None
             return dict(client.stats(container, stream=False, one_shot=one_shot))
 
+    def follow_stats(
+        self, container: str
+    ) -> tuple[Generator[Mapping[str, Any], None, None], Callable[[], None]]:
+        """The stats API's answers, one a second while the container is there, and what ends them from another
+        thread."""
+        wires = stream.Wires()
+        return self._stats(container, wires), wires.cut
+
+    def _stats(self, container: str, wires: stream.Wires) -> Generator[Mapping[str, Any], None, None]:
+        path = f"/containers/{container}/stats?stream=true"
+        with (
+            self.connection.client(f"follow stats of {container}") as client,
+            stream.listen(client, path, wires, self._wires, timeout=client.timeout) as lines,
+        ):
+            yield from map(msgspec.json.decode, lines)
+
     def close(self) -> None:
         self._wires.cut()
         self.connection.close()
+
+
+def _inspected(get: Callable[[str], bytes], container: str) -> dict[str, Any]:
+    return msgspec.json.decode(get(f"/containers/{container}/json"), type=dict[str, Any])

@@ -5,8 +5,9 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from typing import Final
+from urllib.parse import urlencode
 
 import docker
 import msgspec
@@ -87,17 +88,24 @@ def _cut(wire: socket.socket) -> None:
         logger.debug("engine.stream_already_cut")
 
 
+def events(since: str, filters: Mapping[str, str]) -> str:
+    """The stream of events, as a path of the API."""
+    return (
+        f"/events?{urlencode({'since': since, 'filters': convert_filters({**translate.FILTER, **filters})})}"
+    )
+
+
 @contextmanager
 def listen(
-    client: docker.APIClient, wires: Wires, since: str, filters: Mapping[str, str]
+    client: docker.APIClient, path: str, *wires: Wires, timeout: float | None = None
 ) -> Iterator[Iterator[bytes]]:
-    """Open the stream of events; its lines come as the engine writes them, without a read timeout."""
-    parameters = {"since": since, "filters": convert_filters({**translate.FILTER, **filters})}
-    url = f"{client.base_url}/v{client.api_version}/events"
-    with closing(client.get(url, params=parameters, stream=True, timeout=None)) as response:
+    """Open a stream; its lines come as the engine writes them. `timeout`: seconds of silence that end it."""
+    url = f"{client.base_url}/v{client.api_version}{path}"
+    with closing(client.get(url, stream=True, timeout=timeout)) as response, ExitStack() as held:
         require(response)
-        with wires.hold(response):
-            yield response.iter_lines(chunk_size=None)
+        for each in wires:
+            held.enter_context(each.hold(response))
+        yield response.iter_lines(chunk_size=None)
 
 
 def follow(

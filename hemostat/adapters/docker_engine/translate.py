@@ -19,6 +19,10 @@ FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "hea
 """Asked of the engine, so that a health check's three exec events a second never leave it."""
 
 NANO: Final = 10**9
+REAL_TIME: Final = {"SIGRTMIN": 34, "SIGRTMAX": 64}
+"""As the engine counts them; `SIGRTMIN+3` is how a systemd is stopped."""
+OUTPUT: Final = 300
+"""Characters of a health check's output."""
 
 
 class Message(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "nanos": "timeNano"}):
@@ -76,21 +80,22 @@ def _number(text: str | None) -> int | None:
 
 
 def _signal(text: str | None) -> int | None:
-    """By number or by name, with SIG or without; None for a real-time one."""
+    """By number or by name, with SIG or without."""
     name = "SIG" + (text or "").upper().removeprefix("SIG")
-    known = signal.Signals.__members__.get(name)
-    return int(known) if known else _number(text)
+    known = REAL_TIME.get(name[:8]) or signal.Signals.__members__.get(name)
+    return _number(text) if known is None else int(known) + (_number(name[8:]) or 0)
 
 
 def info(inspected: Mapping[str, Any]) -> ContainerInfo:
     state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
     policy = host.get("RestartPolicy") or {}
+    health = state.get("Health") or {}
     return ContainerInfo(
         ref=reference(
             inspected["Id"], inspected["Name"], config.get("Image") or "", config.get("Labels") or {}
         ),
         status=state["Status"],
-        health=_health(state.get("Health") or {}),
+        health=_health(health),
         exit_code=state.get("ExitCode") or 0,
         oom_killed=bool(state.get("OOMKilled")),
         started_at=seconds(state.get("StartedAt")),
@@ -101,13 +106,38 @@ def info(inspected: Mapping[str, Any]) -> ContainerInfo:
         pid=state.get("Pid") or 0,
         cpu_limit=_cores(host),
         memory_limit=host.get("Memory") or None,
+        pids_limit=_pids(host),
         network_mode=host.get("NetworkMode") or "",
+        stop_signal=_signal(config.get("StopSignal")),
+        failing_streak=health.get("FailingStreak") or 0,
+        health_output=_output(health),
+        address=_address(inspected.get("NetworkSettings") or {}),
+        log_path=inspected.get("LogPath") or "",
+        created_at=seconds(inspected.get("Created")),
+        auto_remove=bool(host.get("AutoRemove")),
     )
 
 
 def _health(health: Mapping[str, Any]) -> str | None:
     status = health.get("Status") or None
     return None if status == "none" else status
+
+
+def _output(health: Mapping[str, Any]) -> str:
+    """Of the last check. The engine tells the oldest first."""
+    log = health.get("Log") or [{}]
+    return (log[-1].get("Output") or "").strip()[:OUTPUT]
+
+
+def _address(network: Mapping[str, Any]) -> str:
+    addresses = (each.get("IPAddress") for each in (network.get("Networks") or {}).values())
+    return next(filter(None, addresses), "")
+
+
+def _pids(host: Mapping[str, Any]) -> int | None:
+    """The engine writes no limit as null, 0 or -1."""
+    limit = host.get("PidsLimit") or 0
+    return limit if limit > 0 else None
 
 
 def _cores(host: Mapping[str, Any]) -> float | None:

@@ -1,0 +1,117 @@
+"""Which file of which controller tells what in either cgroup version, and how its text is read."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, NamedTuple
+
+
+class Layout(NamedTuple):
+    """Files are (controller, names to try). A key is what stands before a number at the start of a line; it
+    is empty where the file is the number. `cpu`, `usage` and `stat` every container has."""
+
+    cpu: tuple[str, str]
+    cpu_key: bytes
+    cpu_unit: float
+    usage: tuple[str, str]
+    stat: tuple[str, str]
+    inactive_key: bytes
+    active_key: bytes
+    quota: tuple[str, str]
+    oom: tuple[str, str]
+    pids: tuple[str, str]
+    io: tuple[str, str, str]
+    """The second name is for kernels before 5.0."""
+    pressure: tuple[str, str]
+
+
+V1: Final = Layout(
+    cpu=("cpuacct", "cpuacct.usage"),
+    cpu_key=b"",
+    cpu_unit=1e-9,
+    usage=("memory", "memory.usage_in_bytes"),
+    stat=("memory", "memory.stat"),
+    inactive_key=b"total_inactive_file ",
+    active_key=b"total_active_file ",
+    quota=("cpu", "cpu.stat"),
+    oom=("memory", "memory.oom_control"),
+    pids=("pids", "pids.current"),
+    io=("blkio", "blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"),
+    pressure=("memory", "memory.pressure"),
+)
+V2: Final = Layout(
+    cpu=("", "cpu.stat"),
+    cpu_key=b"usage_usec ",
+    cpu_unit=1e-6,
+    usage=("", "memory.current"),
+    stat=("", "memory.stat"),
+    inactive_key=b"inactive_file ",
+    active_key=b"active_file ",
+    quota=("", "cpu.stat"),
+    oom=("", "memory.events"),
+    pids=("", "pids.current"),
+    io=("", "io.stat", ""),
+    pressure=("", "memory.pressure"),
+)
+
+OOM_KEY: Final = b"oom_kill "
+PERIODS_KEY: Final = b"nr_periods "
+THROTTLED_KEY: Final = b"nr_throttled "
+
+
+def layout(directories: Mapping[str, Path]) -> Layout:
+    """The version that counts CPU and memory here; both are mounted on many hosts. Raises OSError."""
+    if "cpuacct" in directories and "memory" in directories:
+        return V1
+    if "" in directories:
+        return V2
+    raise FileNotFoundError("no controller counts CPU and memory")
+
+
+def field(text: bytes, key: bytes) -> int:
+    """The number after `key` at the start of a line, 0 where there is none."""
+    if not text.startswith(key):
+        start = text.find(b"\n" + key) + 1
+        if start == 0:
+            return 0
+        start += len(key)
+    else:
+        start = len(key)
+    end = text.find(b"\n", start)
+    return int(text[start:end] if end >= 0 else text[start:])
+
+
+def pressure(text: bytes) -> float:
+    """`some avg10` of a PSI file, in percent."""
+    _, _, after = text.partition(b"some avg10=")
+    return float(after.split(None, 1)[0])
+
+
+def block_io(text: bytes) -> tuple[int, int]:
+    """Bytes read and written over all devices: `8:0 Read 4096` (v1), `8:0 rbytes=4096 wbytes=0` (v2)."""
+    read = written = 0
+    for name, number in pairwise(text.replace(b"=", b" ").split()):
+        if name in {b"Read", b"rbytes"}:
+            read += int(number)
+        elif name in {b"Write", b"wbytes"}:
+            written += int(number)
+    return read, written
+
+
+def network(text: bytes) -> tuple[int, int]:
+    """Bytes taken in and sent by the interfaces of a /proc/PID/net/dev, the loopback's left out."""
+    received = sent = 0
+    for line in text.splitlines()[2:]:
+        name, _, numbers = line.partition(b":")
+        if name.strip() != b"lo":
+            counters = numbers.split()
+            received += int(counters[0])
+            sent += int(counters[8])
+    return received, sent
+
+
+def open_files_limit(text: bytes) -> int | None:
+    """The soft limit in a /proc/PID/limits, None where it is unlimited."""
+    _, _, after = text.partition(b"Max open files")
+    soft = after.split(None, 1)[0]
+    return int(soft) if soft.isdigit() else None

@@ -1,0 +1,157 @@
+"""Where a container's files are: read from the kernel, not guessed from a driver's naming habits.
+
+The kernel tells by the process (/proc/PID/cgroup) where /proc is the engine host's. In a container of our own
+it is not, and the mounted hierarchies are searched for a directory named after the container.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from hemostat.core.model import ContainerInfo
+
+CONTROLLERS: Final = frozenset({"", "cpu", "cpuacct", "memory", "pids", "blkio"})
+DEPTH: Final = 8
+"""How deep the search goes: a rootless engine's containers are at 5."""
+IDENTITY: Final = re.compile(r"[0-9a-f]{64}")
+ANOTHER: Final = "conmon"
+"""Podman's monitor of a container has a cgroup named after the container, too."""
+
+
+class Place(NamedTuple):
+    directories: dict[str, Path]
+    """By controller, "" for v2."""
+    process: Path | None
+    """The main process in /proc, where it can be shown to be this container's."""
+
+
+class Mount(NamedTuple):
+    """A mounted hierarchy: which cgroup is at its top (not / inside a container), and where it is."""
+
+    top: str
+    point: Path
+
+    def under(self, path: str) -> Path:
+        relative = path.removeprefix(self.top) if self.top != "/" else path
+        return self.point / relative.lstrip("/")
+
+
+class Places:
+    """`root` is where /proc and the mounts are looked for."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._mounts = _mounts(root)
+        self._found: dict[Path, dict[str, str]] = {}
+
+    def forget(self) -> None:
+        """Search anew when next something has to be searched for."""
+        self._found.clear()
+
+    def find(self, container: ContainerInfo) -> Place:
+        """Raises OSError where nothing can be shown to be this container's."""
+        told = self._told(container)
+        process = self._proc(container) if told else None
+        place = Place(self._directories(told) or self._searched(container.ref.id), process)
+        if not place.directories:
+            raise ProcessLookupError(container.pid)
+        return place
+
+    def process(self, container: ContainerInfo) -> Path:
+        """Its main process in /proc. Raises OSError where that has since become another's."""
+        if not self._told(container):
+            raise ProcessLookupError(container.pid)
+        return self._proc(container)
+
+    def _proc(self, container: ContainerInfo) -> Path:
+        return self._root / "proc" / str(container.pid)
+
+    def _told(self, container: ContainerInfo) -> dict[str, str]:
+        """By controller, what the kernel says; empty where it does not name the container.
+
+        The process may sit in a cgroup below the container's own: the one named after it is meant.
+        """
+        told: dict[str, str] = {}
+        with suppress(OSError):
+            for line in (self._proc(container) / "cgroup").read_text().splitlines():
+                _, controllers, path = line.split(":", 2)
+                directory = _named_after(container.ref.id, path)
+                if directory is not None:
+                    told |= dict.fromkeys(CONTROLLERS.intersection(controllers.split(",")), directory)
+        return told
+
+    def _directories(self, told: dict[str, str]) -> dict[str, Path]:
+        found = {}
+        for controller, directory in told.items():
+            places = (mount.under(directory) for mount in self._mounts.get(controller, ()))
+            existing = next(filter(Path.is_dir, places), None)
+            if existing is not None:
+                found[controller] = existing
+        return found
+
+    def _searched(self, container: str) -> dict[str, Path]:
+        """The same path in every hierarchy as in the one that counts memory."""
+        for mount in (*self._mounts.get("memory", ()), *self._mounts.get("", ())):
+            path = self._index(mount.point).get(container)
+            if path is not None:
+                return {
+                    controller: other.point / path
+                    for controller, mounts in self._mounts.items()
+                    for other in reversed(mounts)
+                    if (other.point / path).is_dir()
+                }
+        return {}
+
+    def _index(self, top: Path) -> dict[str, str]:
+        if top not in self._found:
+            self._found[top] = {}
+            for name, path in _containers(top):
+                self._found[top].setdefault(name, path)
+        return self._found[top]
+
+
+def _named_after(container: str, path: str) -> str | None:
+    parts = path.split("/")
+    for depth, part in enumerate(parts, 1):
+        if container in part:
+            return "/".join(parts[:depth])
+    return None
+
+
+def _containers(top: Path) -> Iterator[tuple[str, str]]:
+    """Ids of containers and their paths below `top`, the nearest to it first."""
+    level = [""]
+    for _ in range(DEPTH):
+        level = [path for above in level for path in _below(top, above)]
+        for path in level:
+            name = path.rpartition("/")[2]
+            identity = IDENTITY.search(name)
+            if identity and ANOTHER not in name:
+                yield identity[0], path
+
+
+def _below(top: Path, path: str) -> list[str]:
+    try:
+        with os.scandir(top / path) as entries:
+            return [f"{path}/{entry.name}".lstrip("/") for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
+
+
+def _mounts(root: Path) -> dict[str, list[Mount]]:
+    """The mounted hierarchies by controller, "" for v2. Our own container's, and the host's beside it."""
+    found: dict[str, list[Mount]] = {}
+    with suppress(OSError):
+        for line in (root / "proc/self/mountinfo").read_text().splitlines():
+            place, _, kind = line.partition(" - ")
+            top, point = place.split()[3:5]
+            system, _, options = kind.split(" ", 2)
+            for name in {"cgroup": options.split(","), "cgroup2": [""]}.get(system, []):
+                # Where `root` is not /, the kernel may tell the place as it is from /.
+                beneath = point.removeprefix(str(root)).lstrip("/")
+                if name in CONTROLLERS:
+                    found.setdefault(name, []).append(Mount(top, root / beneath))
+    return found

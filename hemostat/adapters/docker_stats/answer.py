@@ -1,0 +1,72 @@
+"""The stats API's answer in the units of a sample. Pure functions."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from hemostat.core.model import Sample
+
+Answer = Mapping[str, Any]
+
+
+def running(stats: Answer) -> bool:
+    """False for a container that has stopped: the engine answers with empty numbers."""
+    return (stats.get("memory_stats") or {}).get("usage") is not None
+
+
+def taken(stats: Answer) -> float:
+    """Epoch seconds by the engine's clock; 0 where it does not say."""
+    timestamp = stats.get("read")
+    return max(datetime.fromisoformat(timestamp).timestamp(), 0.0) if timestamp else 0.0
+
+
+def sample(container: str, stats: Answer, now: float) -> Sample:
+    memory, cpu = stats["memory_stats"], stats["cpu_stats"]
+    throttling = cpu.get("throttling_data") or {}
+    working_set = memory["usage"] - _inactive(memory)
+    read, written = _block_io(stats.get("blkio_stats") or {})
+    return Sample(
+        container_id=container,
+        time=taken(stats) or now,
+        cpu=cpu["cpu_usage"]["total_usage"] / 1e9,
+        memory=working_set,
+        cache=min(_file_cache(memory, "active_file"), working_set),
+        periods=throttling.get("periods") or 0,
+        throttled=throttling.get("throttled_periods") or 0,
+        pids=(stats.get("pids_stats") or {}).get("current"),
+        received=_network(stats, "rx_bytes"),
+        sent=_network(stats, "tx_bytes"),
+        read=read,
+        written=written,
+    )
+
+
+def _inactive(memory: Answer) -> int:
+    """Bytes of file cache that would be given back first."""
+    inactive = _file_cache(memory, "inactive_file")
+    return inactive if inactive < memory["usage"] else 0
+
+
+def _file_cache(memory: Answer, name: str) -> int:
+    """With cgroup v1, the number without `total_` leaves the cgroups below out."""
+    detail = memory.get("stats") or {}
+    return int(detail.get(f"total_{name}", detail.get(name, 0)))
+
+
+def _block_io(blkio: Answer) -> tuple[int | None, int | None]:
+    """Bytes read and written over all devices; None where the engine does not count them."""
+    rows = blkio.get("io_service_bytes_recursive")
+    if rows is None:
+        return None, None
+    return _operations(rows, "read"), _operations(rows, "write")
+
+
+def _operations(rows: list[Answer], name: str) -> int:
+    """Written with a capital letter or without, depending on the cgroup version."""
+    return sum(row["value"] for row in rows if row["op"].lower() == name)
+
+
+def _network(stats: Answer, counter: str) -> int | None:
+    """None where the container has no network of its own."""
+    networks = stats.get("networks")
+    return sum(network.get(counter, 0) for network in networks.values()) if networks else None

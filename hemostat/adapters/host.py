@@ -1,0 +1,51 @@
+"""How busy the engine's host is and how full its disk, where that host is this one."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from hemostat.core.model import HostSample
+
+ROOT: Final = Path("/")
+IDLE: Final = slice(3, 5)
+"""idle and iowait among the numbers of the first line of /proc/stat; guest times are in user's already."""
+COUNTED: Final = 8
+
+
+class HostSampler:
+    """`directory` is the engine's data directory as it is told by the engine, below `root`."""
+
+    def __init__(self, directory: str, root: Path = ROOT) -> None:
+        self._directory = root / directory.lstrip("/")
+        self._stat = root / "proc/stat"
+        self._before = self._ticks()
+
+    def sample(self, now: float) -> HostSample:
+        """What cannot be known is None, or 0 of 0 bytes."""
+        size, used = self._disk()
+        return HostSample(time=now, cpu=self._busy(), disk_size=size, disk_used=used)
+
+    def _busy(self) -> float | None:
+        """The share since the call before. The kernel's iowait may run backwards."""
+        before, self._before = self._before, self._ticks()
+        if before is None or self._before is None:
+            return None
+        total, idle = (new - old for new, old in zip(self._before, before, strict=True))
+        return min(max((total - idle) / total, 0.0), 1.0) if total > 0 else None
+
+    def _ticks(self) -> tuple[int, int] | None:
+        """All, and idle ones."""
+        try:
+            name, *numbers = self._stat.read_text().partition("\n")[0].split()
+            ticks = [int(number) for number in numbers[:COUNTED]]
+        except (OSError, ValueError):
+            return None
+        return (sum(ticks), sum(ticks[IDLE])) if name == "cpu" else None
+
+    def _disk(self) -> tuple[int, int]:
+        """Size and use in bytes as df shows them: what is kept for root is not used."""
+        try:
+            disk = os.statvfs(self._directory)
+        except OSError:
+            return 0, 0
+        return disk.f_blocks * disk.f_frsize, (disk.f_blocks - disk.f_bfree) * disk.f_frsize

@@ -1,0 +1,59 @@
+"""Where a failure comes from: the container itself, one that it depends on, or the host.
+
+Only a container whose failure is its own is acted on. What is held is told all the same, and told anew once
+nothing stands in the way any more.
+"""
+
+from typing import Final
+
+import msgspec
+
+from hemostat.core.incidents import ITSELF, Cause, Held
+from hemostat.core.model import ContainerInfo, HostSample
+from hemostat.core.topology import Topology
+from hemostat.events import Evidence, Kind
+
+SATURATED: Final = 0.95
+"""Share of all the host's cores that is busy, above which health checks fail for want of CPU."""
+SUSTAINED: Final = 3.0
+"""Seconds for which it must be: a container that starts may take all the cores for one."""
+CULPRIT: Final = 0.5
+"""Share of the host's CPU with which a container is the reason for its saturation, not its victim."""
+
+STARVED: Final = frozenset({Kind.UNHEALTHY, Kind.HUNG})
+"""Kinds that want of CPU can cause."""
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the engine's host. `busy` is 0 to 1; `saturated` since when it has been too much."""
+
+    name: str
+    cores: int = 1
+    busy: float | None = None
+    saturated: float | None = None
+
+
+def measured(host: Host, sample: HostSample) -> Host:
+    busy = sample.cpu
+    if busy is None or busy < SATURATED:
+        return msgspec.structs.replace(host, busy=busy, saturated=None)
+    saturated = sample.time if host.saturated is None else host.saturated
+    return msgspec.structs.replace(host, busy=busy, saturated=saturated)
+
+
+def starved(host: Host, cpu: float | None, now: float) -> bool:
+    """Whether the host has no CPU left for a container that itself uses `cpu` percent of a core."""
+    own = (cpu or 0.0) / 100 / host.cores
+    return host.saturated is not None and now - host.saturated >= SUSTAINED and own < CULPRIT
+
+
+def blame(
+    info: ContainerInfo, kind: Kind, topology: Topology, host: Host, *, cpu: float | None, now: float
+) -> Cause:
+    root = topology.root(info.ref.id)
+    if root is not None:
+        state = root.health if root.running and root.health else root.status
+        return Cause(root.ref.name, Held.DEPENDENCY, (Evidence("dependency", f"{root.ref.name} is {state}"),))
+    if kind in STARVED and starved(host, cpu, now):
+        return Cause(host.name, Held.HOST, (Evidence("host_cpu", round((host.busy or 0.0) * 100, 1), "%"),))
+    return ITSELF

@@ -1,0 +1,157 @@
+"""What is too much, and for how long: the configuration table `monitor`, and what tunes it for one container.
+
+A container's labels win over the table of its compose project, and that over the rest of the configuration.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
+
+from hemostat.core.units import Bytes, Percent, Period, Seconds, duration, size
+from hemostat.events import Container
+
+NO: Final = frozenset({"false", "no", "0", "off"})
+YES: Final = frozenset({"true", "yes", "1", "on"})
+NEVER: Final = float("inf")
+
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The configuration table `monitor`."""
+
+    cpu: Percent = 85.0
+    """Of the CPU limit; of one core where there is none."""
+    throttled: Percent = 50.0
+    """Of the scheduler's periods in which a container was held back that does not use its whole limit."""
+    memory: Percent = 80.0
+    """Of the memory limit; of the host's memory where there is none."""
+    pids: Percent = 90.0
+    """Of the limit of processes."""
+    fds: Percent = 90.0
+    """Of the limit of open files of the main process."""
+    window: Seconds = 10.0
+    """How long a threshold must be exceeded before it is an alert."""
+    settle: Seconds = 10.0
+    """How long a container must run again before its crash is over."""
+    loop_deaths: Count = 3
+    """Deaths within `loop_window` that make a crash loop."""
+    loop_window: Seconds = 300.0
+    unhealthy_for: Seconds = 0.0
+    """How long a health check must have failed before it is an alert."""
+    flap_changes: Count = 6
+    """Changes of health within `flap_window` that make it flapping."""
+    flap_window: Seconds = 300.0
+    leak_window: Seconds = 300.0
+    """How long memory must have risen to count as a leak before it is high."""
+    leak_horizon: Seconds = 900.0
+    """A leak is an alert when the limit will be reached within this time."""
+    interval: Period = 1.0
+    """Between two samples."""
+    disk: Bytes = 0
+    """Size of a container's writable layer that is an alert; 0 is never."""
+    log: Bytes = 0
+    """Size of a container's json-file log that is an alert; 0 is never."""
+    disk_interval: Period = 30.0
+    """Between two measurements of writable layers, each of which costs the engine a walk over the files."""
+    host_disk: Percent = 90.0
+    """Of the filesystem of the engine's data directory."""
+    probe_interval: Period = 5.0
+    """Between two probes of a container that asks for them by label."""
+    probe_timeout: Period = 2.0
+    probe_failures: Count = 3
+    """Probes in a row that must fail."""
+    probe_start: Seconds = 60.0
+    """How long after its start a container may fail probes, as long as none has passed."""
+    storm_count: Count = 5
+    """Containers that fail within `storm_window`, at least a third of all, that make a storm."""
+    storm_window: Seconds = 10.0
+    baseline: bool = False
+    """Whether a container's own habit raises its thresholds of CPU and memory."""
+    baseline_window: Period = 3600.0
+    """How long a habit must last to be one."""
+    baseline_ceiling: Percent = 98.0
+    """No habit raises a threshold above this."""
+    only: str = ""
+    """Watch only containers with this label, `key` or `key=value`; empty: all."""
+    projects: dict[str, dict[str, str | float | bool]] = {}
+    """Thresholds by compose project."""
+
+
+def watched(container: Container) -> bool:
+    """Whether HemoStat minds this container: not where a label opts out."""
+    labels = container.labels
+    return labels.get("hemostat.enable", labels.get("autoheal", "true")).lower() not in NO
+
+
+def is_job(container: Container) -> bool:
+    """A batch job: that it uses all of its CPU is no news, and a failed one is not simply run again."""
+    return container.labels.get("hemostat.job", "").lower() in YES
+
+
+def tuned(thresholds: Thresholds, container: Container) -> Thresholds:
+    """The thresholds for one container. Labels that do not parse are passed over: a typing mistake in one
+    container's label must not blind the monitor."""
+    labels = {name: container.labels.get(f"hemostat.{name}") for name in TUNABLE}
+    asked = {**thresholds.projects.get(container.project or "", {}), **_present(labels)}
+    changes: dict[str, Any] = {"cpu": NEVER, "throttled": NEVER} if is_job(container) else {}
+    for name, text in asked.items():
+        try:
+            changes[name] = TUNABLE[name](str(text))
+        except ValueError:
+            continue
+    return msgspec.structs.replace(thresholds, **changes) if changes else thresholds
+
+
+def mistakes(projects: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:
+    """What cannot be used in the tables of projects: dotted key, and why."""
+    found = []
+    for project, table in projects.items():
+        for name, value in table.items():
+            try:
+                TUNABLE[name](str(value))
+            except KeyError:
+                found.append((f"{project}.{name}", f"is none of {', '.join(TUNABLE)}"))
+            except ValueError as error:
+                found.append((f"{project}.{name}", str(error)))
+    return found
+
+
+def _present(labels: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: text for name, text in labels.items() if text is not None}
+
+
+def percent(text: str) -> float:
+    """`90`, `90%`, or `off` for never. Raises ValueError."""
+    if text.lower() == "off":
+        return NEVER
+    value = float(text.removesuffix("%"))
+    if not 0 < value < NEVER:
+        raise ValueError(f"{text!r} is not a percentage such as 90, nor off")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(f"{text!r} is less than 1")
+    return value
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in YES | NO:
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text.lower() in YES
+
+
+TUNABLE: Final[Mapping[str, Callable[[str], float | bool]]] = {
+    **dict.fromkeys(("cpu", "throttled", "memory", "pids", "fds"), percent),
+    **dict.fromkeys(("window", "settle", "unhealthy_for", "loop_window", "flap_window"), duration),
+    **dict.fromkeys(("leak_window", "leak_horizon"), duration),
+    **dict.fromkeys(("disk", "log"), size),
+    **dict.fromkeys(("loop_deaths", "flap_changes", "probe_failures"), _count),
+    "baseline": _switch,
+}
+"""What a label `hemostat.NAME`, or the table of a project, may change."""

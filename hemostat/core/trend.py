@@ -1,0 +1,169 @@
+"""Whether the floor of a value rises, and when it reaches the limit.
+
+Garbage-collected heaps are saw-teeth: only their troughs tell what is really in use. The floor is kept as the
+least value of each of BUCKETS parts of a window. It rises when, over the whole window,
+
+1. it ends higher than it began in STEADY of all pairs of times: Kendall's tau, the statistic of the
+   Mann-Kendall test for a trend (Mann 1945, Kendall 1975);
+2. its slope, the median of the slopes of all pairs (Theil 1950, Sen 1968), makes up a share of the limit in a
+   window, in the later half too: a cache that is filling slows down;
+3. no single step makes most of the rise: something loaded once is no trend;
+4. where the value fell on the way, all of this is true of the troughs, at least three of them; where it did
+   not, it is higher than any height it has come down from before: a tooth may be longer than the window.
+
+Values are not negative. Whatever cannot be compared (clocks set back, long gaps, NaN) begins anew.
+"""
+
+from itertools import combinations, pairwise
+from math import inf, isfinite
+from statistics import median
+from typing import Final, NamedTuple
+
+import msgspec
+
+Points = tuple[tuple[float, float], ...]
+"""Times and values, by time."""
+
+BUCKETS: Final = 30
+STEADY: Final = 0.75
+ENOUGH: Final = 3
+"""Points without which there is no trend."""
+STEP: Final = 0.6
+"""Share of the rise that a single step may make."""
+WHOLE: Final = 0.9
+"""Share of the window that must have been seen. Troughs must span half of it."""
+DROP: Final = 0.1
+"""Share of the range by which a value must fall to end a tooth."""
+FALL: Final = 0.05
+"""Share of its height by which a value must fall to have come down."""
+OUTGROWN: Final = 0.25
+"""Share of the range by which the troughs must have risen for the teeth to be mere noise."""
+REMEMBERED: Final = 12
+"""Windows after which a height is forgotten."""
+
+
+class Trend(msgspec.Struct, frozen=True):
+    """`points` is the floor of the newest buckets. `crest` is the height of the present tooth, `ceiling` the
+    greatest height it has come down from, at the time `down`."""
+
+    points: Points = ()
+    latest: float = -inf
+    opened: float = -inf
+    """When the newest bucket began."""
+    crest: float = 0.0
+    ceiling: float = 0.0
+    down: float = -inf
+
+
+class Rise(NamedTuple):
+    """`slope` is units a second, `floor` the floor now, `left` the seconds until it is at the limit."""
+
+    slope: float
+    floor: float
+    left: float
+
+
+def extend(trend: Trend, time: float, value: float, *, window: float) -> Trend:
+    """The trend with one more value. `window` (seconds) is to be the same each time."""
+    if not (isfinite(time) and isfinite(value)) or time == trend.latest:
+        return trend
+    if not 0 < time - trend.latest <= window:
+        return Trend(((time, value),), time, time, value)
+    points, opened = trend.points, trend.opened
+    if time - opened >= window / BUCKETS:
+        points, opened = (*_recent(points, time - window), (time, value)), time
+    elif value < points[-1][1]:
+        points = (*points[:-1], (time, value))
+    crest, ceiling, down = trend.crest, trend.ceiling, trend.down
+    if time - down > REMEMBERED * window:
+        ceiling = 0.0
+    if value < crest * (1 - FALL):
+        if crest >= ceiling:
+            ceiling, down = crest, time
+        crest = value
+    return Trend(points, time, opened, max(crest, value), ceiling, down)
+
+
+def rise(trend: Trend, limit: float, *, window: float, share: float = 0.05) -> Rise | None:
+    """How the floor rises; None where it does not, or by less than `share` of the limit in a window."""
+    points = trend.points
+    least = limit * share
+    if not (0 < limit < inf) or len(points) < ENOUGH or trend.latest - points[0][0] < window * WHOLE:
+        return None
+    values = [value for _, value in points]
+    if max(values) - min(values) < least / 2:
+        return None
+    floor = _floor(trend)
+    if len(floor) < ENOUGH or floor[-1][0] - floor[0][0] < window / 2:
+        return None
+    slope = _slope(floor)
+    if slope is None or slope * window < least:
+        return None
+    now = floor[-1][1] + slope * (trend.latest - floor[-1][0])
+    return Rise(slope, now, max(limit - now, 0.0) / slope)
+
+
+def toothed(trend: Trend) -> bool:
+    """Whether the value falls back on its own: within the window, or from about this height before; and not
+    only a little on its way up."""
+    if not trend.points:
+        return False
+    values = [value for _, value in trend.points]
+    span, floor = max(values) - min(values), _floor(trend)
+    if _slope(floor) is not None and floor[-1][1] - floor[0][1] >= OUTGROWN * span:
+        return False
+    if span >= FALL * max(values) and _troughs(trend.points) is not None:
+        return True
+    return trend.ceiling >= trend.crest * (1 - FALL) > 0
+
+
+def _floor(trend: Trend) -> Points:
+    """Rule 4: the points that count."""
+    low = _troughs(trend.points)
+    if low is None:
+        return trend.points if trend.crest > trend.ceiling else ()
+    return low
+
+
+def _recent(points: Points, since: float) -> Points:
+    """Without what is older, but for the one that spans the beginning."""
+    first = 0
+    while first + 1 < len(points) and points[first + 1][0] <= since:
+        first += 1
+    return points[first:]
+
+
+def _troughs(points: Points) -> Points | None:
+    """The lowest point of every tooth but the first, which began unseen, and of the last only where it has
+    risen since; None where nothing fell."""
+    values = [value for _, value in points]
+    drop = (max(values) - min(values)) * DROP if values else 0.0
+    found: list[tuple[float, float]] = []
+    falling, teeth, high, low = False, 0, -inf, (0.0, inf)
+    for point in points:
+        if falling:
+            low = min(low, point, key=lambda p: p[1])
+            if point[1] - low[1] >= drop > 0:
+                found.append(low)
+                falling, high = False, point[1]
+        elif high - point[1] >= drop > 0:
+            falling, low, teeth = True, point, teeth + 1
+        high = max(high, point[1])
+    return tuple(found) if teeth else None
+
+
+def _slope(floor: Points) -> float | None:
+    """Of a floor that rises steadily, all along and in its later half; None of any other."""
+    if len(floor) < ENOUGH:
+        return None
+    pairs = list(combinations(floor, 2))
+    tau = sum((b[1] > a[1]) - (b[1] < a[1]) for a, b in pairs) / len(pairs)
+    height = floor[-1][1] - floor[0][1]
+    if tau < STEADY or max(b[1] - a[1] for a, b in pairwise(floor)) > STEP * height:
+        return None
+    later = floor[len(floor) // 2 :]
+    return min(_median(pairs), _median(list(combinations(later, 2))) if len(later) >= ENOUGH else inf)
+
+
+def _median(pairs: list[tuple[tuple[float, float], tuple[float, float]]]) -> float:
+    return median((b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs)

@@ -1,0 +1,84 @@
+"""What the measurements say of a container under watch, and of the host: gauges, habits, disks, probes."""
+
+from hemostat.core import baseline, detect, probe
+from hemostat.core.blame import measured
+from hemostat.core.incidents import Told
+from hemostat.core.model import DiskUse, HostSample, Probed, Sample
+from hemostat.core.track import Finding, Limits, observe
+from hemostat.core.ward import Patient, Ward
+from hemostat.events import Evidence, Kind, Phase
+
+
+def limits(patient: Patient, host_memory: int) -> Limits:
+    info = patient.info
+    return Limits(info.cpu_limit or 1.0, info.memory_limit or host_memory, info.pids_limit or 0)
+
+
+def sampled(patient: Patient, sample: Sample, bounds: Limits) -> tuple[Finding, ...]:
+    """One more sample: what has become too high, or is so no longer."""
+    reading = observe(patient.track, sample, bounds, baseline.lifted(patient.tuned, patient.habit))
+    patient.track, patient.cpu = reading.track, reading.cpu
+    raised = any(gauge.raised for gauge in reading.track.gauges.values())
+    if patient.tuned.baseline and reading.cpu is not None and bounds.memory > 0 and not raised:
+        shares = {
+            Kind.CPU_HIGH: reading.cpu / bounds.cpu,
+            Kind.MEMORY_HIGH: sample.memory / bounds.memory * 100,
+        }
+        patient.habit = baseline.learn(patient.habit, shares, sample.time, patient.tuned)
+    return reading.findings
+
+
+def disk_used(ward: Ward, use: DiskUse, now: float) -> list[Told]:
+    patient = ward.get(use.container_id)
+    if patient is None:
+        return []
+    levels = (("disk_bytes", use.size, patient.tuned.disk), ("log_bytes", use.log, patient.tuned.log))
+    known = [(name, size, limit) for name, size, limit in levels if size is not None and limit]
+    if (use.container_id, Kind.DISK_HIGH) in ward.register:
+        over = all(size < limit * detect.RELEASE for _, size, limit in known)
+        return ward.register.closed(use.container_id, [Kind.DISK_HIGH]) if over else []
+    for name, size, limit in known:
+        if size >= limit:
+            facts = [Evidence(name, size, "B"), Evidence("threshold", limit, "B")]
+            return ward.fail(patient, Kind.DISK_HIGH, since=now, now=now, evidence=facts)
+    return []
+
+
+def host_measured(ward: Ward, sample: HostSample) -> list[Told]:
+    limit, window = ward.thresholds.host_disk, ward.thresholds.window
+    ward.host = measured(ward.host, sample)
+    if not sample.disk_size:
+        return []
+    share = sample.disk_used / sample.disk_size * 100
+    raised = ("", Kind.DISK_HIGH) in ward.register
+    gauge = ward.disk if ward.disk.raised == raised else detect.Gauge(raised)
+    ward.disk, phase = detect.read_gauge(
+        gauge, share, limit, window=window, begun=sample.time, now=sample.time
+    )
+    if phase is not Phase.RAISED:
+        return ward.register.closed("", [Kind.DISK_HIGH]) if phase is Phase.CLEARED else []
+    facts = [
+        Evidence("disk", round(share, 1), "%"),
+        Evidence("threshold", limit, "%"),
+        Evidence("disk_free", sample.disk_size - sample.disk_used, "B"),
+    ]
+    told = ward.register.opened(ward.itself, Kind.DISK_HIGH, since=sample.time, window=window, evidence=facts)
+    return [told]
+
+
+def probed(ward: Ward, answer: Probed, now: float) -> list[Told]:
+    patient = ward.get(answer.container_id)
+    if patient is None or not patient.info.running:
+        return []
+    patient.probing, phase = probe.judge(
+        patient.probing,
+        answer.error,
+        now=now,
+        started_at=patient.info.started_at,
+        failures=patient.tuned.probe_failures,
+        start_period=probe.start_period(patient.ref.labels, patient.tuned.probe_start),
+    )
+    if phase is Phase.RAISED:
+        facts = [Evidence("probe", answer.error)]
+        return ward.fail(patient, Kind.HUNG, since=patient.probing.since, now=now, evidence=facts)
+    return ward.register.closed(patient.ref.id, [Kind.HUNG]) if phase is Phase.CLEARED else []

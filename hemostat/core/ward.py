@@ -1,0 +1,261 @@
+"""The containers under watch, what is wrong with them, and what the monitor must remember of them.
+
+Failures are told here and nowhere else, so that each is asked where it comes from, and whether it is one of
+many. Told once, an incident is looked at in every round: it is over, or what held it has gone, or it goes on.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from hemostat.core import detect, storm
+from hemostat.core.baseline import Baseline, rounded
+from hemostat.core.blame import Host, blame
+from hemostat.core.health import Health
+from hemostat.core.incidents import Cause, Held, Incident, Register, Told
+from hemostat.core.model import ContainerInfo
+from hemostat.core.probe import Probing, Target, target
+from hemostat.core.storm import Storm
+from hemostat.core.thresholds import Thresholds, tuned
+from hemostat.core.topology import Topology
+from hemostat.core.track import GAUGED, Track, begin
+from hemostat.events import Container, Evidence, Kind
+
+DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
+
+
+class Patient(msgspec.Struct, kw_only=True):
+    """One container. What is known of its process begins anew with every start. `cpu` is percent of one
+    core."""
+
+    info: ContainerInfo
+    tuned: Thresholds
+    track: Track = Track()
+    health: Health = Health()
+    target: Target | None = None
+    """What it asks to be probed on."""
+    probing: Probing = Probing()
+    cpu: float | None = None
+    habit: Baseline = Baseline()
+    """Outlives the process."""
+
+    @property
+    def ref(self) -> Container:
+        return self.info.ref
+
+
+class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a monitor must know of the time before it was started, by container id. Times are epoch seconds:
+    when somebody asked it to stop, and when it failed."""
+
+    asked: dict[str, float] = {}
+    deaths: dict[str, tuple[float, ...]] = {}
+    habits: dict[str, Baseline] = {}
+    incidents: tuple[Incident, ...] = ()
+
+
+class Ward:
+    def __init__(self, thresholds: Thresholds, host: Host) -> None:
+        self.thresholds = thresholds
+        self.host = host
+        self.register = Register(host.name)
+        self.asked: dict[str, float] = {}
+        self.deaths: dict[str, tuple[float, ...]] = {}
+        self.disk = detect.Gauge()
+        """Of the filesystem of the engine's data."""
+        self._patients: dict[str, Patient] = {}
+        self._topology: Topology | None = None
+        self._habits: dict[str, Baseline] = {}
+        self._storm = Storm()
+        self._free: dict[tuple[str, Kind], float] = {}
+        """Since when nothing has held an incident that was held."""
+
+    # --- who is here --------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Patient]:
+        return iter(tuple(self._patients.values()))
+
+    def get(self, container_id: str) -> Patient | None:
+        return self._patients.get(container_id)
+
+    def restore(self, past: Past) -> None:
+        self.asked, self.deaths, self._habits = dict(past.asked), dict(past.deaths), dict(past.habits)
+        self.register = Register(self.host.name, past.incidents)
+
+    def past(self) -> Past:
+        habits = {each.ref.id: rounded(each.habit, each.tuned) for each in self if each.habit.levels}
+        incidents = tuple(self.register)
+        return Past(asked=self.asked, deaths=self.deaths, habits=habits, incidents=incidents)
+
+    def admit(self, info: ContainerInfo, now: float) -> Patient:
+        """A container as it is now, new or known."""
+        patient = self._patients.get(info.ref.id)
+        if patient is None or patient.ref != info.ref:
+            self._topology = None
+        elif self._topology is not None:
+            self._topology.update(info)
+        if patient is not None and patient.info.started_at == info.started_at:
+            patient.info = info
+            return patient
+        newly = self._patients[info.ref.id] = self._newly(info, now)
+        if patient is not None:
+            newly.habit = patient.habit
+        return newly
+
+    def _newly(self, info: ContainerInfo, now: float) -> Patient:
+        """What was alerted before, and is not older than the process, stays alerted."""
+        known = {each.kind: each for each in self.register.of(info.ref.id) if info.started_at <= each.since}
+        failing = None
+        if info.health == "unhealthy":
+            failing = known[Kind.UNHEALTHY].since if Kind.UNHEALTHY in known else now
+        return Patient(
+            info=info,
+            tuned=tuned(self.thresholds, info.ref),
+            track=begin(known),
+            health=Health(failing),
+            target=target(info.ref.labels),
+            probing=Probing(raised=Kind.HUNG in known),
+            habit=self._habits.get(info.ref.id, Baseline()),
+        )
+
+    def discharge(self, container_id: str) -> list[Told]:
+        """It is gone, and all that was wrong with it."""
+        self._patients.pop(container_id, None)
+        self._topology = None
+        self.asked.pop(container_id, None)
+        self.deaths.pop(container_id, None)
+        return self.register.closed(container_id)
+
+    def keep_only(self, present: Iterable[str]) -> list[Told]:
+        """Discharge whoever is not among these."""
+        known = self._patients.keys() | {each.container.id for each in self.register} - {""}
+        return [told for gone in sorted(known - set(present)) for told in self.discharge(gone)]
+
+    @property
+    def itself(self) -> Container:
+        """The host as the subject of an alert."""
+        return Container(id="", name=self.host.name)
+
+    # --- what is wrong ------------------------------------------------------------------------------
+
+    def fail(
+        self,
+        patient: Patient,
+        kind: Kind,
+        *,
+        since: float,
+        now: float,
+        window: float = 0.0,
+        evidence: Iterable[Evidence] = (),
+    ) -> list[Told]:
+        """Tell it, with where it comes from; and the storm, if it is the one too many."""
+        told, cause = self._weather(patient, kind, now)
+        cause = cause or self._blame(patient, kind, now)
+        return [*told, self._opened(patient, kind, since, window, evidence, cause)]
+
+    def _opened(
+        self,
+        patient: Patient,
+        kind: Kind,
+        since: float,
+        window: float,
+        evidence: Iterable[Evidence],
+        cause: Cause,
+    ) -> Told:
+        downstream = tuple(info.ref.name for info in self.topology.downstream(patient.ref.id))
+        return self.register.opened(
+            patient.ref,
+            kind,
+            since=since,
+            window=window,
+            evidence=evidence,
+            cause=cause,
+            downstream=downstream,
+        )
+
+    def _weather(self, patient: Patient, kind: Kind, now: float) -> tuple[list[Told], Cause | None]:
+        """Whether this failure is one of many, which only a fault of the host or the engine explains."""
+        limits = self.thresholds
+        self._storm, verdict = storm.gather(
+            self._storm,
+            patient.ref.id,
+            kind,
+            now,
+            count=limits.storm_count,
+            window=limits.storm_window,
+            running=len(self._patients),
+        )
+        if not verdict.raging:
+            return [], None
+        told = []
+        if verdict.began:
+            names = {each.ref.id: each.ref.name for each in self}
+            since, evidence = self._storm.since or now, storm.evidence(self._storm, names)
+            told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
+        return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(self._storm.failures)),))
+
+    def _blame(self, patient: Patient, kind: Kind, now: float) -> Cause:
+        return blame(patient.info, kind, self.topology, self.host, cpu=patient.cpu, now=now)
+
+    @property
+    def topology(self) -> Topology:
+        if self._topology is None:
+            self._topology = Topology.of(patient.info for patient in self)
+        return self._topology
+
+    # --- what becomes of it -------------------------------------------------------------------------
+
+    def review(self, now: float) -> list[Told]:
+        """Close what is over, and tell anew what is held no longer."""
+        told: list[Told] = []
+        for incident in self.register:
+            if self._is_over(incident, now):
+                told += self.register.closed(incident.container.id, [incident.kind])
+            elif incident.held in {Held.DEPENDENCY, Held.HOST}:
+                told += self._released(incident, now)
+        return told
+
+    def waiting(self) -> set[str]:
+        """The ids of containers that wait for what they depend on."""
+        return {each.container.id for each in self.register if each.held is Held.DEPENDENCY}
+
+    def _released(self, incident: Incident, now: float) -> list[Told]:
+        patient = self._patients.get(incident.container.id)
+        if patient is None or self._blame(patient, incident.kind, now).held:
+            self._free.pop(incident.key, None)
+            return []
+        if now - self._free.setdefault(incident.key, now) < patient.tuned.settle:
+            return []
+        del self._free[incident.key]
+        cause = self._blame(patient, incident.kind, now)
+        return [self._opened(patient, incident.kind, now, incident.window, incident.evidence, cause)]
+
+    def _is_over(self, incident: Incident, now: float) -> bool:
+        """A crash when the container has run long enough since, a high value when the process that had it is
+        gone, and anything at all when a person has stopped the container."""
+        if incident.kind is Kind.STORM:
+            return storm.is_over(self._storm, now, window=self.thresholds.storm_window)
+        patient = self._patients.get(incident.container.id)
+        if patient is None:
+            return False
+        info, settle = patient.info, patient.tuned.settle
+        if not info.running:
+            return self._rests(incident, info, now) > settle
+        return min(now - info.started_at, now - incident.since) >= settle and self._is_calm(
+            incident, patient, now
+        )
+
+    def _is_calm(self, incident: Incident, patient: Patient, now: float) -> bool:
+        if incident.kind in GAUGED:
+            return patient.track.calm(incident.kind)
+        if incident.kind is Kind.CRASH_LOOP:
+            return not detect.looping(self.deaths.get(patient.ref.id, ()), patient.tuned, now)
+        return incident.kind in DEATHS
+
+    def _rests(self, incident: Incident, info: ContainerInfo, now: float) -> float:
+        """Seconds for which the container has been at rest and meant to be; what only a running one can have
+        ends with it in any case."""
+        if incident.kind not in DEATHS | {Kind.CRASH_LOOP} and info.status in {"exited", "dead"}:
+            return now - info.finished_at
+        return now - self.asked.get(info.ref.id, now)

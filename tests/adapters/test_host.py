@@ -1,0 +1,73 @@
+"""The host's counters, in a tree of our own and on this machine."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.host import HostSampler
+from hemostat.core.model import HostSample
+
+
+def stat(root: Path, line: str) -> None:
+    (root / "proc").mkdir(exist_ok=True)
+    (root / "proc/stat").write_text(f"{line}\ncpu0 1 1 1 1 1 1 1 1 0 0\nintr 5\n")
+
+
+def busy(root: Path, before: str, after: str) -> float | None:
+    stat(root, before)
+    sampler = HostSampler("/var/lib/docker", root)
+    stat(root, after)
+    return sampler.sample(1.0).cpu
+
+
+@pytest.mark.parametrize(
+    ("after", "share"),
+    [
+        ("cpu 50 0 0 50 0 0 0 0 0 0", 0.5),
+        ("cpu 10 5 5 40 40 0 0 0 0 0", 0.2),
+        ("cpu 0 0 0 0 0 25 25 25 0 0", 1.0),
+        ("cpu 50 0 0 50 0 0 0 0 50 0", 0.5),
+        ("cpu 100 0 0 0 -1 0 0 0 0 0", 1.0),
+        ("cpu 0 0 0 0 0 0 0 0 0 0", None),
+        ("cpu x", None),
+        ("btime 1 2 3 4 5", None),
+        ("", None),
+    ],
+)
+def test_busy_is_what_was_neither_idle_nor_waiting(tmp_path: Path, after: str, share: float | None) -> None:
+    assert busy(tmp_path, "cpu 0 0 0 0 0 0 0 0 0 0", after) == share
+
+
+def test_a_share_is_of_the_time_since_the_call_before(tmp_path: Path) -> None:
+    stat(tmp_path, "cpu 100 0 0 100 0 0 0 0 0 0")
+    sampler = HostSampler("/var/lib/docker", tmp_path)
+    stat(tmp_path, "cpu 110 0 0 190 0 0 0 0 0 0")
+    assert sampler.sample(1.0).cpu == pytest.approx(0.1)
+    stat(tmp_path, "cpu 190 0 0 210 0 0 0 0 0 0")
+    assert sampler.sample(2.0).cpu == pytest.approx(0.8)
+    assert sampler.sample(3.0).cpu is None
+
+
+def test_counters_that_started_anew_tell_nothing(tmp_path: Path) -> None:
+    assert busy(tmp_path, "cpu 900 0 0 900 0 0 0 0", "cpu 1 0 0 1 0 0 0 0") is None
+
+
+def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
+    assert HostSampler("/var/lib/docker", tmp_path).sample(4.0) == HostSample(time=4.0)
+
+
+def test_the_disk_is_that_of_the_engine_s_directory(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/docker").mkdir(parents=True)
+    sample = HostSampler("/var/lib/docker", tmp_path).sample(1.0)
+    usage = shutil.disk_usage(tmp_path)
+    assert sample.disk_size == usage.total
+    assert sample.disk_used == pytest.approx(usage.used, abs=64 << 20)
+
+
+def test_blocks_kept_for_root_are_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = os.statvfs_result((4096, 4096, 1000, 300, 250, 10, 10, 10, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _path: disk)
+    sample = HostSampler("/var/lib/docker", tmp_path).sample(1.0)
+    assert (sample.disk_size, sample.disk_used) == (1000 * 4096, 700 * 4096)

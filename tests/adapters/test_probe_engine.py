@@ -1,0 +1,49 @@
+"""Probes of real containers, at the address the engine gave them."""
+
+import pytest
+
+from hemostat.adapters.docker_engine import DockerEngine
+from hemostat.adapters.probe import probe
+from hemostat.core.probe import Target, address_of, target
+from tests.engine_fixtures import eventually
+
+pytestmark = pytest.mark.docker
+
+SERVER = ("sh", "-c", "echo well > /tmp/health; exec httpd -f -p 8080 -h /tmp")
+PATIENT = 10.0
+
+
+@pytest.fixture
+def server(make_container) -> str:
+    return make_container(SERVER, labels={"hemostat.probe": "http://:8080/health"})
+
+
+def asked(engine: DockerEngine, container: str) -> tuple[Target, str]:
+    """What the container's label asks to be probed, and its address."""
+    info = engine.inspect(container)
+    wanted, address = target(info.ref.labels), address_of(info, {})
+    assert wanted is not None
+    assert address is not None
+    return wanted, address
+
+
+def test_a_container_that_answers_is_well(docker_engine, server):
+    wanted, address = asked(docker_engine, server)
+    eventually(lambda: probe(wanted, address, PATIENT) == "")
+    assert probe(Target("http", 8080, "/nothing"), address, PATIENT) == "status 404"
+    assert probe(Target("tcp", 8080), address, PATIENT) == ""
+    assert probe(Target("tcp", 8081), address, PATIENT) == "connection refused"
+
+
+def test_a_container_that_hangs_is_not(docker_engine, make_container):
+    """The kernel takes the connection, and nobody answers it."""
+    hung = make_container(
+        (
+            "sh",
+            "-c",
+            "trap 'exit 0' TERM; httpd -p 8080; kill -STOP $(pidof httpd); while :; do sleep 1; done",
+        ),
+        labels={"hemostat.probe": "http://:8080/"},
+    )
+    wanted, address = asked(docker_engine, hung)
+    eventually(lambda: probe(wanted, address, 0.2) == "no answer within 0.2 s")

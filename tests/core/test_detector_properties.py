@@ -1,0 +1,227 @@
+"""What holds of the detectors for every series, however odd.
+
+Nothing is told of a value that stays below its threshold, and one thing of a value that stays above. Neither
+units nor the time of day matter. Clocks that jump, gaps, counters that begin anew, limits of zero and numbers
+that are none raise nothing and break nothing.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+from math import inf, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.detect import RELEASE, Gauge, cpu_percent, read_gauge
+from hemostat.core.model import Sample
+from hemostat.core.thresholds import Thresholds
+from hemostat.core.track import Finding, Limits, Track, begin, observe
+from hemostat.events import Kind, Phase
+
+THRESHOLD, WINDOW = 80.0, 10.0
+ODD = (nan, inf, -inf)
+
+Reading = tuple[float, float]
+"""A time and a value."""
+
+
+def told(readings: Iterable[Reading], *, threshold: float = THRESHOLD, raised: bool = False) -> list[Phase]:
+    """What a gauge tells of these, each measured since the one before."""
+    gauge, phases = Gauge(raised), []
+    for (begun, _), (now, value) in pairwise(readings):
+        gauge, phase = read_gauge(gauge, value, threshold, window=WINDOW, begun=begun, now=now)
+        phases += [] if phase is None else [phase]
+    return phases
+
+
+def steps(values: Iterable[float], *, step: float = 1.0, start: float = 0.0) -> list[Reading]:
+    return [(start + step * index, value) for index, value in enumerate(values)]
+
+
+LOW = st.floats(-1e6, 79.9)
+HIGH = st.floats(THRESHOLD, 1e6)
+CALM = st.floats(-1e6, THRESHOLD * RELEASE - 0.1)
+ANY = st.floats(allow_nan=True, allow_infinity=True)
+WHOLE = st.integers(-(2**40), 2**40)
+"""Values that can be scaled and shifted without rounding."""
+
+
+@given(st.lists(LOW, max_size=60))
+def test_what_stays_below_is_never_told(values):
+    assert told(steps(values)) == []
+
+
+@given(st.lists(HIGH, min_size=12, max_size=60))
+def test_what_stays_above_is_told_once(values):
+    assert told(steps(values)) == [Phase.RAISED]
+
+
+@given(st.lists(HIGH, min_size=12, max_size=30), st.lists(CALM, min_size=12, max_size=30))
+def test_what_was_above_and_stays_below_is_told_to_be_over_once(above, below):
+    assert told(steps([*above, *below])) == [Phase.RAISED, Phase.CLEARED]
+
+
+@given(st.lists(st.floats(THRESHOLD * RELEASE, 1e6), max_size=60))
+def test_what_only_dips_into_the_hysteresis_is_not_over(values):
+    assert told(steps(values), raised=True) == []
+
+
+@given(st.lists(ANY, max_size=80))
+def test_phases_alternate_and_need_a_whole_window_each(values):
+    phases = told(steps(values))
+    assert phases[::2] == [Phase.RAISED] * len(phases[::2])
+    assert phases[1::2] == [Phase.CLEARED] * len(phases[1::2])
+    assert len(phases) <= len(values) / WINDOW
+
+
+@given(
+    st.lists(st.integers(0, 200), max_size=80),
+    st.sampled_from([0.25, 4.0, 1024.0]),
+    st.integers(-(2**30), 2**30),
+)
+def test_neither_unit_nor_time_of_day_matters(values, unit, start):
+    scaled = steps([value * unit for value in values], start=float(start))
+    assert told(scaled, threshold=THRESHOLD * unit) == told(steps(values))
+
+
+@given(st.lists(st.integers(0, 200), max_size=80))
+def test_the_more_is_too_much_the_less_is_told(values):
+    """A higher threshold never raises earlier."""
+
+    def first(threshold: float) -> float:
+        found = (n for n in range(len(values) + 1) if told(steps(values[:n]), threshold=threshold))
+        return next(found, inf)
+
+    assert first(60.0) <= first(120.0)
+
+
+@given(st.lists(st.tuples(ANY, LOW | st.sampled_from(ODD)), max_size=60))
+def test_no_clock_raises_what_is_below_or_no_number(readings):
+    assert told(readings) == []
+
+
+@given(
+    st.lists(LOW, max_size=20),
+    HIGH,
+    st.lists(LOW, max_size=20),
+    st.sampled_from([1.0, 11.0, 1e6, -1e6, nan, inf]),
+)
+def test_one_high_value_is_never_enough_whatever_the_clock_does(before, high, after, jump):
+    readings = steps([*before, high])
+    times = steps(after, start=readings[-1][0] + jump)
+    assert told([(-1.0, 0.0), *readings[:-1], (readings[-1][0] + jump, high), *times]) == []
+
+
+@given(st.floats(11.0, 1e6))
+def test_a_clock_set_back_does_not_silence_what_stays_above(back):
+    readings = [*steps([90.0] * 5, start=back), *steps([90.0] * 14)]
+    assert told(readings) == [Phase.RAISED]
+
+
+MIB = 1 << 20
+LIMITS = Limits(cpu=1.0, memory=100 * MIB, pids=100)
+TUNED = Thresholds(window=3.0, leak_window=10.0)
+
+
+def found(samples: Iterable[Sample], limits: Limits = LIMITS, track: Track | None = None) -> list[Finding]:
+    track, findings = track or Track(), []
+    for sample in samples:
+        track, _, new = observe(track, sample, limits, TUNED)
+        findings += new
+    return findings
+
+
+def sampled(shares: Iterable[tuple[float, float]], *, start: float = 0.0, scale: float = 1.0) -> list[Sample]:
+    """One a second, for shares of a limit of `scale` times LIMITS: CPU since the one before, and memory."""
+    used, samples = 0.0, []
+    for second, (cpu, memory) in enumerate(shares):
+        used += cpu * scale
+        size = int(memory * LIMITS.memory * scale)
+        samples.append(Sample(container_id="c", time=start + second, cpu=used, memory=size))
+    return samples
+
+
+QUIET = st.tuples(st.floats(0, 0.84), st.floats(0, 0.49))
+HOT = st.tuples(st.floats(0.86, 4.0), st.floats(0, 0.49))
+FULL = st.tuples(st.floats(0, 0.84), st.floats(0.8, 1.0))
+
+
+@given(st.lists(QUIET, max_size=50))
+def test_a_quiet_container_is_never_told(shares):
+    assert found(sampled(shares)) == []
+
+
+@given(st.lists(HOT, min_size=6, max_size=50))
+def test_a_busy_container_is_told_once(shares):
+    assert [(each.kind, each.phase) for each in found(sampled(shares))] == [(Kind.CPU_HIGH, Phase.RAISED)]
+
+
+@given(st.lists(FULL, min_size=6, max_size=50))
+def test_a_full_container_is_told_of_its_memory_once_or_of_its_leak(shares):
+    told_of = [(each.kind, each.phase) for each in found(sampled(shares))]
+    assert set(told_of) <= {(Kind.MEMORY_HIGH, Phase.RAISED), (Kind.MEMORY_LEAK, Phase.RAISED)}
+    assert 1 <= len(told_of) == len(set(told_of))
+
+
+@given(st.lists(QUIET | HOT | FULL, max_size=40), st.sampled_from([0.5, 4.0]), st.integers(0, 2**30))
+def test_neither_the_size_of_the_limits_nor_the_time_matters(shares, scale, start):
+    larger = Limits(cpu=scale, memory=int(100 * MIB * scale), pids=100)
+    plain = [(each.kind, each.phase, each.since) for each in found(sampled(shares))]
+    other = found(sampled(shares, start=float(start), scale=scale), larger)
+    assert [(each.kind, each.phase, each.since - start) for each in other] == plain
+
+
+@given(
+    st.lists(QUIET, max_size=20), st.lists(QUIET, max_size=20), st.sampled_from([-1e9, -5.0, 0.0, 60.0, 1e9])
+)
+def test_a_new_process_at_another_time_is_told_of_nothing(before, after, jump):
+    first = sampled(before)
+    assert found([*first, *sampled(after, start=len(first) + jump)]) == []
+
+
+COUNTERS = st.integers(0, 2**50)
+MAYBE = st.none() | COUNTERS
+SAMPLES = st.builds(
+    Sample,
+    container_id=st.just("c"),
+    time=ANY | st.floats(0, 100),
+    cpu=ANY | st.floats(0, 100),
+    memory=COUNTERS,
+    cache=COUNTERS,
+    periods=COUNTERS,
+    throttled=COUNTERS,
+    pids=MAYBE,
+    received=MAYBE,
+    descriptors=MAYBE,
+    descriptors_limit=MAYBE,
+    oom_kills=MAYBE,
+    pressure=st.none() | ANY,
+)
+
+
+@given(
+    st.lists(SAMPLES, max_size=25),
+    st.sampled_from([LIMITS, Limits(0.0, 0), Limits(0.0, 1, 1), Limits(inf, 2**50, 2**50)]),
+    st.sets(st.sampled_from(Kind)),
+)
+def test_nothing_makes_it_fail_and_nothing_is_told_twice(samples, limits, raised):
+    state = Counter(dict.fromkeys(raised, 1))
+    for finding in found(samples, limits, begin(raised)):
+        assert finding.phase in set(Phase)
+        if finding.kind is not Kind.OOM:
+            state[finding.kind] += 1 if finding.phase is Phase.RAISED else -1
+            assert state[finding.kind] in {0, 1}
+
+
+@given(SAMPLES, SAMPLES)
+def test_cpu_is_a_number_or_none(before, after):
+    percent = cpu_percent(before, after)
+    assert percent is None or 0 <= percent < inf
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_reading_that_is_no_number_leaves_the_gauge_as_it_was(odd):
+    gauge = Gauge(raised=False, since=5.0)
+    assert read_gauge(gauge, odd, THRESHOLD, window=WINDOW, begun=6.0, now=7.0) == (gauge, None)
