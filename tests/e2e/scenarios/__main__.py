@@ -40,7 +40,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="one JSON object a round instead of the table")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=SCENARIOS, help="play these alone")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play all N times")
-    parser.add_argument("--record", type=Path, metavar="DIR", help="write each scenario's events and truth here")
+    parser.add_argument(
+        "--record", type=Path, metavar="DIR", help="write each scenario's events and truth here"
+    )
     return parser.parse_args()
 
 

@@ -8,8 +8,8 @@ from hemostat.events import Action, Kind
 from tests.e2e.scenarios.mains import IDLE, SPIN, cpus, fill, memory, on_go
 from tests.e2e.scenarios.model import RESTARTED, Box, Expected, Scenario
 
-BURST: Final = "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; sleep 0.4"
-"""Some thirty milliseconds of CPU, of which a tenth of a core gives ten a period."""
+BURST: Final = "i=0; while [ $i -lt 15000 ]; do i=$((i+1)); done; sleep 0.25"
+"""Some fifteen milliseconds of CPU, of which a tenth of a core gives ten a period."""
 
 SCENARIOS: Final = (
     Scenario(
@@ -25,10 +25,12 @@ SCENARIOS: Final = (
     ),
     Scenario(
         name="cpu-throttled",
+        settings={"MONITOR_INTERVAL": "1s"},
         about="short bursts under a small quota: held back in most periods, never busy on average",
         boxes=(
             Box(
                 main=on_go(f"while :; do {BURST}; done"),
+                labels={"hemostat.throttled": "40"},
                 options=cpus(0.1),
             ),
         ),

@@ -35,6 +35,8 @@ class Lab:
         self.proxy: Proxy | None = None
         self.began = time.time()
         """When it happened."""
+        self.alone = False
+        """Whether the HemoStat that looks on watches nothing else."""
         self.names: dict[str, str] = {}
         """The box by the container's name, and by its id."""
         self.starts: dict[str, set[str]] = {}

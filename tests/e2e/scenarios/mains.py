@@ -1,4 +1,4 @@
-"""What the containers run. A main that is to break waits for /tmp/go and forgets it, so that a restart cures it."""
+"""What the containers run. A main that is to break waits for /tmp/go, and forgets it when it starts anew."""
 
 from typing import Final
 
@@ -19,7 +19,9 @@ ALIVE: Final = "trap 'exit 0' TERM; while :; do touch /shared/alive; sleep 0.2; 
 
 
 def on_go(then: str, meanwhile: str = "sleep 0.1") -> str:
-    return f"rm -f /tmp/go; trap 'exit 0' TERM; until [ -e /tmp/go ]; do {meanwhile}; done; rm /tmp/go; {then}"
+    return (
+        f"rm -f /tmp/go; trap 'exit 0' TERM; until [ -e /tmp/go ]; do {meanwhile}; done; rm /tmp/go; {then}"
+    )
 
 
 def fill(mib: int) -> str:

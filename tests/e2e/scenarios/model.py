@@ -50,14 +50,18 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     """None: what an action that works comes to."""
     root: str = ""
+    then: Action | None = None
+    """What is done in the end, once what it waits for is well."""
     may: bool = False
-    """Whether it need not be told, but may."""
+    """Whether it need not be told, but may: and nothing need be done about it, whatever is to blame."""
 
     @property
     def ends(self) -> Outcome | None:
         if self.action is None or self.outcome:
             return self.outcome
-        return Outcome.ESCALATED if self.action is Action.NONE else Outcome.HEALED
+        if self.action is not Action.NONE:
+            return Outcome.HEALED
+        return Outcome.WAITING if self.root else Outcome.ESCALATED
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

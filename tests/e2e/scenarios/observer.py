@@ -41,7 +41,7 @@ class Observer:
         url = self._redis.ensure()
         self.events: list[Event] = []
         self.measured: set[str] = set()
-        """Ids of the containers of which there are stats."""
+        """Ids of the containers that have been measured twice."""
         self._client = connect(url)
         self._bus = RedisBus(self._client)
         self._stop = threading.Event()
@@ -49,10 +49,6 @@ class Observer:
         self._thread.start()
         own = {"REDIS_URL": url, "MONITOR_ONLY": f"{LABEL}={group}", **WINDOWS, **settings}
         self.log = directory / "log"
-        from hemostat.config import FIELDS, variable
-
-        names = {variable(key).removeprefix("HEMOSTAT_") for key in FIELDS}
-        own = {key: value for key, value in own.items() if key in names}
         with self.log.open("w") as log:
             self._process = start("all", env=environ(directory, **own), stderr=log.fileno())
         self._await_roles()
@@ -62,7 +58,8 @@ class Observer:
             if self._stop.is_set():
                 return
             if event is not None and isinstance(event.data, ContainerStats):
-                self.measured.add(event.data.container.id)
+                if event.data.cpu is not None:
+                    self.measured.add(event.data.container.id)
             elif event is not None:
                 self.events.append(event)
 

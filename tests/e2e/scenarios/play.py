@@ -7,10 +7,11 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.story import subject
 from hemostat.events import Event, encode
 from tests.e2e.scenarios.judge import Result, acts, judge, seen, settled
 from tests.e2e.scenarios.lab import Lab
-from tests.e2e.scenarios.model import HOST, Facts, Scenario
+from tests.e2e.scenarios.model import Facts, Scenario
 from tests.e2e.scenarios.observer import Observer
 from tests.e2e.scenarios.second import SecondEngine
 from tests.proxy import Proxy
@@ -74,6 +75,7 @@ def _stage(scenario: Scenario, group: str, shared: Observer | None) -> Iterator[
         if own or shared is None:
             shared = Observer(group, settings)
             stack.callback(shared.close)
+            lab.alone = True
         yield lab, shared
 
 
@@ -114,14 +116,9 @@ def _facts(lab: Lab) -> dict[str, Facts]:
 
 
 def _mine(observer: Observer, lab: Lab) -> list[Event]:
-    """The events about this scenario's containers; of the host's where the HemoStat is its own."""
-    from hemostat.core.story import subject
-
+    """The events about this scenario's containers; and the host's, where no other scenario causes them."""
     return [
         event
         for event in tuple(observer.events)
-        if (about := subject(event)) and (about[0].id in lab.names or about[0].is_host)
+        if (about := subject(event)) and (about[0].id in lab.names or (lab.alone and about[0].is_host))
     ]
-
-
-__all__ = ["HOST", "Played", "play"]

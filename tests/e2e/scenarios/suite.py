@@ -60,7 +60,7 @@ def _played(scenario: Scenario, group: str, observer: Observer | None, tell: Tel
     began = time.time()
     try:
         played = play(scenario, group, observer)
-    except Exception:
+    except Exception:  # noqa: BLE001 - one that cannot be played must not end the others
         played = _broken(scenario, began, traceback.format_exc())
     tell(played)
     return played

@@ -10,7 +10,7 @@ from tests.e2e.scenarios.model import HOST, STOPPED, Box, Expected, Facts, Scena
 
 FLOOD: Final = "while :; do head -c 64k /dev/zero; sleep 0.2; done"
 
-BURNING: Final = 9.0
+BURNING: Final = 10.0
 MOST: Final = 262144
 LEAST: Final = 2
 """Shares of the CPU where it is scarce."""
@@ -91,7 +91,10 @@ SCENARIOS: Final = (
         about="a second of full CPU in every four",
         trap=True,
         boxes=(
-            Box(main=f"trap 'exit 0' TERM; while :; do timeout 1 sh -c '{SPIN}'; sleep 3; done", options=cpus(0.3)),
+            Box(
+                main=f"trap 'exit 0' TERM; while :; do timeout 1 sh -c '{SPIN}'; sleep 3; done",
+                options=cpus(0.3),
+            ),
         ),
         happens=lambda _: None,
         watch=12,
@@ -151,7 +154,7 @@ SCENARIOS: Final = (
                 main=CURABLE,
                 health=COSTLY,
                 timeout=1,
-                retries=2,
+                retries=3,
                 options={"cpu_shares": LEAST},
             )
             for number in range(4)
@@ -178,7 +181,10 @@ SCENARIOS: Final = (
                 Box(name=f"always{number}", options={"restart_policy": {"Name": "always"}})
                 for number in range(ALWAYS)
             ),
-            *(Box(name=f"once{number}", main=_main) for number, _main in enumerate([IDLE, "exec sleep 1000"] * 3)),
+            *(
+                Box(name=f"once{number}", main=_main)
+                for number, _main in enumerate([IDLE, "exec sleep 1000"] * 3)
+            ),
         ),
         happens=_restart_engine,
         facts={

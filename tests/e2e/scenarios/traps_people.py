@@ -171,7 +171,12 @@ SCENARIOS: Final = (
         about="a container takes 5 s to become healthy, within its start period",
         trap=True,
         boxes=(
-            Box(main=f"sleep 5; touch /tmp/up; {IDLE}", health="test -e /tmp/up", start_period=20, healthy=False),
+            Box(
+                main=f"sleep 5; touch /tmp/up; {IDLE}",
+                health="test -e /tmp/up",
+                start_period=20,
+                healthy=False,
+            ),
         ),
         happens=lambda lab: lab.until("app", health="healthy"),
         watch=2,
