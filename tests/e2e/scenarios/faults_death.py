@@ -40,7 +40,8 @@ def _crashed(name: str, health: str) -> Scenario:
                 name="db",
                 service="db",
                 main="rm -f /tmp/go /tmp/up; trap 'exit 0' TERM; [ ! -e /tmp/crashed ] || sleep 5; "
-                "touch /tmp/up; while [ ! -e /tmp/go ]; do touch /shared/alive; sleep 0.2; done; touch /tmp/crashed; exit 9",
+                "touch /tmp/up; while [ ! -e /tmp/go ]; do touch /shared/alive; sleep 0.2; done; "
+                "touch /tmp/crashed; exit 9",
                 health=health,
                 start_period=20,
                 labels={"hemostat.settle": "10s"},
