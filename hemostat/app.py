@@ -114,7 +114,7 @@ class RealParts:
 
         settings = self._settings
         engine = DockerEngine.connect(settings.engine.url or None, label=settings.monitor.only)
-        return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats))
+        return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats, engine.follow_stats))
 
     def surroundings(self, engine: EngineVersion) -> Surroundings:
         """Of an engine whose data are here."""

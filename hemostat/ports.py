@@ -154,7 +154,8 @@ class Sampler(Protocol):
 
     def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
         """One sample a container; those that cannot be read (any more) are left out. The engine's own clock
-        may have stamped them."""
+        may have stamped them, and one that it took may be told twice. A container's first sample is whole,
+        later ones are so every few rounds."""
         ...
 
     def received(self, container: ContainerInfo) -> int | None:

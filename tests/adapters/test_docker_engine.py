@@ -11,7 +11,7 @@ import pytest
 from hemostat.adapters.cgroups import CgroupSampler
 from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
 from hemostat.adapters.docker_stats import StatsSampler
-from hemostat.core.model import Connected, Disconnected
+from hemostat.core.model import Connected, ContainerInfo, Disconnected
 from hemostat.errors import EngineError, EngineUnreachableError
 from tests.engine_fixtures import SESSION, Listener, eventually, spec
 from tests.proxy import Proxy
@@ -196,6 +196,41 @@ def test_both_samplers_see_the_same_container_alike(
     assert near.cpu > 0
     assert near.cpu == pytest.approx(far.cpu, abs=1.0)
     assert cgroups.received(info) == pytest.approx(stats.received(info), abs=10_000)
+
+
+def test_streams_of_stats_follow_containers_and_give_back_threads_and_sockets(
+    docker_engine: DockerEngine, make_container: Callable[..., str]
+) -> None:
+    infos = [docker_engine.inspect(make_container()) for _ in range(3)]
+    before = threading.active_count(), open_files()
+    sampler = StatsSampler(docker_engine.stats, docker_engine.follow_stats, streams=2)
+    assert len(sampler.sample(infos, 1.0)) == 3
+    docker_engine.stop(infos[0].ref.id, timeout=5)
+    eventually(lambda: [sample.container_id for sample in sampler.sample(infos, 1.0)] == ids(infos[1:]))
+    docker_engine.start(infos[0].ref.id)
+    infos[0] = docker_engine.inspect(infos[0].ref.id)
+    eventually(lambda: len(sampler.sample(infos, 1.0)) == 3)
+    sampler.close()
+    eventually(lambda: (threading.active_count(), open_files()) == before)
+
+
+def test_a_closed_engine_ends_its_streams_of_stats(
+    proxy: Proxy, engine: DockerEngine, docker_engine: DockerEngine, make_container: Callable[..., str]
+) -> None:
+    info = docker_engine.inspect(make_container())
+    sampler = StatsSampler(engine.stats, engine.follow_stats)
+    assert len(sampler.sample([info], 1.0)) == 1
+    engine.close()
+    eventually(lambda: not sampler._streams)
+    sampler.close()
+
+
+def ids(infos: list[ContainerInfo]) -> list[str]:
+    return [info.ref.id for info in infos]
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def test_cgroup_files_of_a_container_that_stopped_are_let_go(

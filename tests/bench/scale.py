@@ -28,8 +28,8 @@ from tests.bench.lab import Lab, descendants, hemostat_all, memory, named
 
 COUNTS = (10, 100, 300)
 WINDOWS, SECONDS = 4, 5.0
-"""CPU is read in so many windows of so many seconds. Of HemoStat's the median counts; of the engine's the least,
-for it may have work from others too."""
+"""CPU is read in so many windows of so many seconds. Of HemoStat's the median counts; of the engine's the
+least, for it may have work from others too."""
 STARTS = 5
 KILLS = 60
 PAUSE = 0.3

@@ -70,13 +70,12 @@ def layout(directories: Mapping[str, Path]) -> Layout:
 
 def field(text: bytes, key: bytes) -> int:
     """The number after `key` at the start of a line, 0 where there is none."""
-    if not text.startswith(key):
-        start = text.find(b"\n" + key) + 1
-        if start == 0:
-            return 0
-        start += len(key)
-    else:
-        start = len(key)
+    if not key:
+        return int(text)
+    start = 0 if text.startswith(key) else text.find(b"\n" + key) + 1
+    if start == 0 and not text.startswith(key):
+        return 0
+    start += len(key)
     end = text.find(b"\n", start)
     return int(text[start:end] if end >= 0 else text[start:])
 

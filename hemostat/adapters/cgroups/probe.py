@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 EVERY: Final = 5
 """Rounds between two readings of network, block I/O, descriptors and pressure."""
+SELDOM: Final = 12
+"""Of these, from one reading of the limit of descriptors to the next."""
 ENOUGH: Final = 16384
 """Bytes: more than any of these files has ever been."""
 
@@ -31,7 +33,8 @@ class Probe:
         self._usage = -1
         self._memory = (0, 0)
         self._oom_kills: int | None = None
-        self._fresh = True
+        self._limit: int | None = None
+        self._readings = 0
         try:
             self._open_cgroup()
             self._open_process()
@@ -79,11 +82,11 @@ class Probe:
     def read(self, container: ContainerInfo, now: float) -> Sample:
         """Raises OSError, or ValueError for an empty file, once the cgroup is gone."""
         self._turn = (self._turn + 1) % EVERY
-        dear = self._fresh or not self._turn
+        dear = not self._turn or not self._readings
         cpu = os.pread(self._cpu_file, 1024, 0)
         working_set, cache = self._read_memory(dear)
         periods, throttled = self._throttling(container)
-        sample = Sample(
+        return Sample(
             container_id=container.ref.id,
             time=now,
             cpu=layout.field(cpu, self._layout.cpu_key) * self._layout.cpu_unit,
@@ -95,8 +98,6 @@ class Probe:
             oom_kills=self._oom_kills,
             **(self._dear(container) if dear else {}),
         )
-        self._fresh = False
-        return sample
 
     def _read_memory(self, dear: bool) -> tuple[int, int]:
         """Working set and cache in it. The detail is dear: while usage stands still, the last one does."""
@@ -107,7 +108,7 @@ class Probe:
             working_set = usage - inactive if inactive < usage else usage
             active = layout.field(stat, self._layout.active_key)
             self._usage, self._memory = usage, (working_set, min(active, working_set))
-            self._oom_kills = _read(self._oom_file, lambda text: layout.field(text, layout.OOM_KEY))
+            self._oom_kills = _read(self._oom_file, _kills)
         return self._memory
 
     def _throttling(self, container: ContainerInfo) -> tuple[int, int]:
@@ -116,6 +117,9 @@ class Probe:
         return _read(self._quota_file, _throttling) or (0, 0)
 
     def _dear(self, container: ContainerInfo) -> dict[str, Any]:
+        if self._readings % SELDOM == 0:
+            self._limit = _read(self._limits_file, layout.open_files_limit)
+        self._readings += 1
         received, sent = self._network(container) or (None, None)
         read, written = _read(self._io_file, layout.block_io) or (None, None)
         return {
@@ -124,7 +128,7 @@ class Probe:
             "read": read,
             "written": written,
             "descriptors": self._descriptors(),
-            "descriptors_limit": _read(self._limits_file, layout.open_files_limit),
+            "descriptors_limit": self._limit,
             "pressure": _read(self._pressure_file, layout.pressure),
         }
 
@@ -154,6 +158,10 @@ class Probe:
         for file in self._files:
             os.close(file)
         self._files.clear()
+
+
+def _kills(text: bytes) -> int:
+    return layout.field(text, layout.OOM_KEY)
 
 
 def _throttling(text: bytes) -> tuple[int, int]:

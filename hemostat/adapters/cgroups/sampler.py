@@ -71,13 +71,11 @@ class CgroupSampler:
             del self._missing[key]
 
     def _sample(self, key: Key, container: ContainerInfo, now: float) -> Sample | None:
-        missed = self._missing.get(key)
-        if missed is not None and abs(now - missed) < PATIENCE:
-            return None
-        self._missing.pop(key, None)
         try:
             probe = self._probes.get(key)
             if probe is None:
+                if self._missed(key, now):
+                    return None
                 probe = self._probes[key] = self._open(container)
             return probe.read(container, now)
         except (OSError, ValueError):
@@ -85,6 +83,13 @@ class CgroupSampler:
             with suppress(KeyError):
                 self._probes.pop(key).close()
             return None
+
+    def _missed(self, key: Key, now: float) -> bool:
+        missed = self._missing.pop(key, None)
+        if missed is None or abs(now - missed) >= PATIENCE:
+            return False
+        self._missing[key] = missed
+        return True
 
     def _open(self, container: ContainerInfo) -> Probe:
         return Probe(self._places.find(container), next(self._turns) % EVERY, counted=self._counted)

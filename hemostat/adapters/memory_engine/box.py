@@ -94,6 +94,8 @@ class Box:
             cpu_limit=self.cpus,
             memory_limit=self.memory,
             network_mode="bridge",
+            failing_streak=int(self.health == "unhealthy"),
+            created_at=self.created,
         )
 
     def sample(self, now: float) -> Sample | None:
@@ -101,5 +103,11 @@ class Box:
             return None
         self.process.settle(now)
         return Sample(
-            container_id=self.id, time=now, cpu=self.process.cpu, memory=self.process.memory, received=0
+            container_id=self.id,
+            time=now,
+            cpu=self.process.cpu,
+            memory=self.process.memory,
+            pids=1,
+            received=0,
+            sent=0,
         )

@@ -17,6 +17,7 @@ TIMEOUT: Final = 5.0
 """Seconds for an answer; blocking reads must ask for less."""
 
 MASK: Final = "********"
+PASSING: Final = re.compile(r"\b(?:MISCONF|OOM|LOADING)\b")
 REFUSED: Final = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 
@@ -79,8 +80,10 @@ def translate(error: redis.RedisError, url: str) -> BusError:
         return BusUnreachableError(
             f"Redis at {where} cannot be reached ({reason})", hint="is it running? See redis.url"
         )
-    # MISCONF is a full disk, OOM a full memory: people mend both without restarting us.
-    return BusError(f"Redis at {where}: {text}", transient=text.startswith(("MISCONF", "OOM", "LOADING")))
+    # MISCONF is a full disk, OOM a full memory: people mend both without restarting us. The client takes these
+    # words off some of its errors, and puts others before them.
+    passing = isinstance(error, redis.exceptions.OutOfMemoryError | redis.exceptions.BusyLoadingError)
+    return BusError(f"Redis at {where}: {text}", transient=passing or bool(PASSING.search(text)))
 
 
 def masked(url: str) -> str:
