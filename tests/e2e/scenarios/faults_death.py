@@ -196,7 +196,7 @@ SCENARIOS: Final = (
             Box(
                 main=LISTEN,
                 labels={"hemostat.probe": "http://:8080/"},
-                options={"network_mode": None},
+                network=True,
             ),
         ),
         happens=lambda lab: lab.signal("app", signal.SIGSTOP),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 from docker.errors import DockerException, NotFound
 from docker.models.containers import Container
+from docker.models.networks import Network
 from requests import RequestException
 
 from tests.engine_fixtures import IMAGE
@@ -45,6 +46,7 @@ class Lab:
         self._group = group
         self._current: dict[str, Container] = {}
         self._made: list[Container] = []
+        self._bridge: Network | None = None
         self._directory = tempfile.TemporaryDirectory(prefix="hs-")
 
     # --- making -------------------------------------------------------------------------------------
@@ -52,14 +54,15 @@ class Lab:
     def make(self, box: "Box", *, start: bool = True) -> Container:
         """Another one of the same name takes the place of the first, as in a deploy."""
         name = f"{self._prefix}-{box.name}"
-        options = {"network_mode": "none", "stop_signal": None, **self._named(box.options)}
+        network = {"network": self._network()} if box.network else {"network_mode": "none"}
+        options = {**network, **self._named(box.options)}
         made = self.client.containers.create(
             IMAGE,
             ["sh", "-c", box.main],
             name=name,
             labels=self._labels(box),
             healthcheck=_health(box),
-            **{key: value for key, value in options.items() if value is not None},
+            **options,
         )
         self._made.append(made)
         self._current[box.name] = made
@@ -77,6 +80,12 @@ class Lab:
         if "volumes_from" in options:
             named["volumes_from"] = [str(self[each].id) for each in options["volumes_from"]]
         return named
+
+    def _network(self) -> str:
+        if self._bridge is None:
+            labels = {LABEL: self._group}
+            self._bridge = self.client.networks.create(self._prefix, driver="bridge", labels=labels)
+        return self._prefix
 
     def _labels(self, box: "Box") -> dict[str, str]:
         labels = {LABEL: self._group, **box.labels}
@@ -117,9 +126,9 @@ class Lab:
         return int(self.state(box)["Pid"])
 
     def address(self, box: str) -> str:
-        """On the engine's default network."""
-        found = self.client.api.inspect_container(self[box].id)["NetworkSettings"]["IPAddress"]
-        return str(found)
+        """On the scenario's network."""
+        networks = self.client.api.inspect_container(self[box].id)["NetworkSettings"]["Networks"]
+        return str(networks[self._prefix]["IPAddress"])
 
     def until(self, box: str, **wanted: object) -> None:
         """Wait until the engine says so of the box: `running=False`, `health="healthy"`."""
@@ -164,6 +173,8 @@ class Lab:
         for made in reversed(self._made):
             with suppress(NotFound, RequestException):
                 made.remove(force=True, v=True)
+        if self._bridge is not None:
+            self._bridge.remove()
         self.client.close()
         self._directory.cleanup()
 

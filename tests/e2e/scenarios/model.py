@@ -37,6 +37,8 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
     start_period: float = 0.0
     healthy: bool = True
     """Whether to wait until the health check passes before anything is done."""
+    network: bool = False
+    """Whether it is on the scenario's network; else it has none."""
     options: dict[str, Any] = {}
 
 

@@ -60,9 +60,10 @@ SCENARIOS: Final = (
             Box(
                 name="worker",
                 main="(sleep 1000 | nc -l -p 9000 >/dev/null) & " + SPIN,
-                options={**cpus(0.2), "network_mode": None},
+                network=True,
+                options=cpus(0.2),
             ),
-            Box(name="sender", options={"network_mode": None}),
+            Box(name="sender", network=True),
         ),
         happens=_send,
         expected=(

@@ -4,7 +4,7 @@ from typing import Final
 
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.lab import Lab
-from tests.e2e.scenarios.mains import ALIVE, FRESH, LISTEN, STUBBORN, on_go
+from tests.e2e.scenarios.mains import ALIVE, FRESH, LISTEN, STUBBORN, WELL, on_go
 from tests.e2e.scenarios.model import IDLE, RESTARTED, STOPPED, Box, Expected, Facts, Scenario
 
 
@@ -82,6 +82,20 @@ SCENARIOS: Final = (
         watch=4,
     ),
     Scenario(
+        name="draining",
+        about="a person stops a container that says it is unhealthy while it finishes its work",
+        trap=True,
+        boxes=(
+            Box(
+                main="trap 'touch /tmp/go; sleep 4; exit 0' TERM; while :; do sleep 0.2; done",
+                health=WELL,
+            ),
+        ),
+        happens=lambda lab: lab["app"].stop(timeout=10),
+        facts={"app": STOPPED},
+        watch=3,
+    ),
+    Scenario(
         name="docker-kill",
         about="a person kills a container",
         trap=True,
@@ -115,7 +129,7 @@ SCENARIOS: Final = (
                 main=LISTEN,
                 health="wget -q -O /dev/null http://127.0.0.1:8080/",
                 labels={"hemostat.probe": "http://:8080/"},
-                options={"network_mode": None},
+                network=True,
             ),
         ),
         happens=_pause,
@@ -189,7 +203,7 @@ SCENARIOS: Final = (
             Box(
                 main=f"sleep 6; {LISTEN}",
                 labels={"hemostat.probe": "tcp://:8080"},
-                options={"network_mode": None},
+                network=True,
             ),
         ),
         happens=lambda _: None,
