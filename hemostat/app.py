@@ -6,7 +6,8 @@ Vendors are imported where they are needed, so that no role carries what it does
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hemostat import topology
@@ -15,7 +16,18 @@ from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
 from hemostat.errors import BusUnreachableError
-from hemostat.ports import Bus, Clock, Engine, EngineVersion, Ledger, Notifier, Sampler, Store, Surroundings
+from hemostat.ports import (
+    Bus,
+    Clock,
+    Desk,
+    Engine,
+    EngineVersion,
+    Ledger,
+    Notifier,
+    Sampler,
+    Store,
+    Surroundings,
+)
 from hemostat.runner import Pulse, Runner, Step
 
 if TYPE_CHECKING:
@@ -93,6 +105,8 @@ class Parts(Protocol):
 
     def ledger(self) -> Ledger: ...
 
+    def desk(self) -> Desk: ...
+
     def store(self) -> Store: ...
 
     def close(self) -> None: ...
@@ -125,6 +139,11 @@ class RealParts:
 
         return RedisLedger(self._redis)
 
+    def desk(self) -> Desk:
+        from hemostat.adapters.redis import RedisDesk
+
+        return RedisDesk(self._redis)
+
     def store(self) -> Store:
         from hemostat.adapters.redis import RedisStore
 
@@ -140,10 +159,12 @@ class SimulatedParts:
 
     def __init__(self, engine: "MemoryEngine") -> None:
         from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger, MemoryStore
+        from hemostat.adapters.memory_desk import MemoryDesk
 
         self._engine = engine
         self._ledger = MemoryLedger()
         self._store = MemoryStore()
+        self._desk = MemoryDesk()
         self.bus = MemoryBus(engine.clock)
 
     def engine(self) -> tuple[Engine, Sampler]:
@@ -154,6 +175,9 @@ class SimulatedParts:
 
     def ledger(self) -> Ledger:
         return self._ledger
+
+    def desk(self) -> Desk:
+        return self._desk
 
     def store(self) -> Store:
         return self._store
@@ -184,7 +208,7 @@ class Place:
             pid=os.getpid(),
         )
 
-    def consume(self, step: Step, workers: int) -> None:
+    def consume(self, step: Step, workers: int, notice: Callable[[], str] = str) -> None:
         Runner(
             self.role,
             step,
@@ -195,6 +219,7 @@ class Place:
             consumer=self.instance,
             workers=workers,
             stop=self.stop,
+            notice=notice,
         ).run()
 
 
@@ -203,6 +228,18 @@ def open_bus(settings: Settings, *, start: bool) -> Bus:
     bus = _bus(_redis(settings, start=start))
     bus.ping()
     return bus
+
+
+@contextmanager
+def open_desk(settings: Settings) -> Iterator[Desk]:
+    """Where people tell the responders what they may do. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDesk
+
+    redis = _redis(settings, start=False)
+    try:
+        yield RedisDesk(redis)
+    finally:
+        redis.close()
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -276,6 +313,7 @@ def _responder(place: Place) -> None:
         engine,
         sampler,
         place.parts.ledger(),
+        place.parts.desk(),
         place.clock,
         settings.responder,
         host=settings.host_name,
@@ -283,7 +321,8 @@ def _responder(place: Place) -> None:
         host_memory=engine.version().memory,
     )
     # Some workers more than may act: while actions are verified, refusals are not kept waiting.
-    place.consume(responder.step, workers=2 * settings.responder.concurrency)
+    workers = 2 * settings.responder.concurrency
+    place.consume(responder.step, workers, lambda: responder.notice(place.clock.now()))
 
 
 def _alert(place: Place) -> None:

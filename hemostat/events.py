@@ -56,6 +56,7 @@ class Action(StrEnum):
     RESTART = "restart"
     START = "start"
     SCALE = "scale"
+    EXEC = "exec"
     CLEANUP = "cleanup"
     NONE = "none"
 
@@ -83,6 +84,12 @@ class Reason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     BUDGET_SPENT = "budget_spent"
     COOLDOWN = "cooldown"
+    BREAKER_OPEN = "breaker_open"
+    MIN_HEALTHY = "min_healthy"
+    PAUSED = "paused"
+    APPROVAL = "approval"
+    REJECTED = "rejected"
+    NO_ANSWER = "no_answer"
     EXPIRED = "expired"
     RECOVERED = "recovered"
     STOPPED = "stopped"
@@ -200,7 +207,8 @@ class RemediationComplete(msgspec.Struct, frozen=True, kw_only=True):
     before: State | None = None
     after: State | None = None
     durations: dict[str, float] = {}
-    evidence: str | None = None
+    alert: HealthAlert | None = None
+    """What it answered, where the next rung of the ladder may follow."""
 
 
 class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.model import (
     Attempt,
     Book,
@@ -40,10 +41,12 @@ class Interrupted(BaseException):
 
 
 class Later(msgspec.Struct, frozen=True):
-    """A step's answer: nothing yet, deliver this event again at `until` (epoch seconds)."""
+    """A step's answer: not now, deliver this event again at `until` (epoch seconds). `told` is to be
+    published meanwhile."""
 
     until: float
     why: str
+    told: tuple[Event, ...] = ()
 
 
 class Engine(Protocol):
@@ -227,8 +230,9 @@ class Bus(Protocol):
         """Publish the outputs and acknowledge the entry, in one transaction."""
         ...
 
-    def defer(self, role: str, entry: Entry, until: float) -> None:
-        """Acknowledge the entry now and deliver it again at `until` (epoch seconds), in one transaction."""
+    def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
+        """Publish the outputs, acknowledge the entry now and deliver it again at `until` (epoch seconds), in
+        one transaction."""
         ...
 
     def promote(self, now: float) -> int:
@@ -271,6 +275,39 @@ class Ledger(Protocol):
 
     def finish(self, host: str, attempt: Attempt) -> None:
         """Replace the intent of the same key by its outcome."""
+        ...
+
+
+class Desk(Protocol):
+    """Where people tell the responders what they may do. Every responder reads it before every action."""
+
+    def controls(self) -> Controls: ...
+
+    def pause(self, container: str, pause: Pause) -> None:
+        """`container` is a name, or EVERYTHING."""
+        ...
+
+    def resume(self, container: str) -> bool:
+        """Lift the pause; False if there was none."""
+        ...
+
+    def reset(self, container: str, now: float) -> None:
+        """Close the breaker."""
+        ...
+
+    def ask(self, approval: Approval) -> Approval:
+        """Put a request on the desk, unless one of its key is there; the one that is there."""
+        ...
+
+    def answer(
+        self, approval_id: str, answer: Answer, *, by: str, reason: str, now: float
+    ) -> Approval | None:
+        """Answer a request that is open; None if there is none of this id. One that was answered, or whose
+        time is up, stays as it is."""
+        ...
+
+    def approvals(self) -> list[Approval]:
+        """All on the desk, oldest first; they are kept for a while after the answer."""
         ...
 
 

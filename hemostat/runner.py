@@ -79,7 +79,9 @@ class Runner:
         consumer: str,
         workers: int,
         stop: threading.Event,
+        notice: Callable[[], str] = str,
     ) -> None:
+        """`notice` is asked at every heartbeat for what people should know of the role; empty for nothing."""
         self._role = role
         self._group = group
         self._step = step
@@ -89,6 +91,7 @@ class Runner:
         self._consumer = consumer
         self._workers = workers
         self._stop = stop
+        self._notice = notice
         self._patience = Patience(clock)
         self._working: dict[Future[None], Entry] = {}
 
@@ -120,7 +123,7 @@ class Runner:
         name, reads = self._group, self._role.reads
         self._bus.keep(name, self._consumer, list(self._busy().values()))
         self._take(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
-        self._pulse.beat(self._patience.trouble, self._bus.lag(name, reads))
+        self._pulse.beat(self._patience.trouble or self._notice(), self._bus.lag(name, reads))
 
     def _left_behind(self) -> list[Entry]:
         """What this consumer had in hand when it was killed."""
@@ -165,7 +168,7 @@ class Runner:
         name = self._group
         if isinstance(result, Later):
             logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, result.why)
-            self._patience(lambda: self._bus.defer(name, entry, result.until))
+            self._patience(lambda: self._bus.defer(name, entry, result.until, result.told))
         else:
             self._patience(lambda: self._bus.ack(name, entry, result))
 

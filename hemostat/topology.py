@@ -22,7 +22,7 @@ ROLES: Final = (
     Role(
         "analyzer",
         "analyze",
-        ("health_alert",),
+        ("health_alert", "remediation_complete"),
         ("remediation_needed", "false_alarm"),
         "Diagnose alerts, tell real issues from false alarms.",
     ),

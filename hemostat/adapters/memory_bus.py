@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from hemostat.core.model import Attempt, Book
 from hemostat.errors import DecodeError
 from hemostat.events import Event, decode, encode
 from hemostat.ports import Clock, Entry
+
+RECENT: Final = 50
+"""Ended attempts of a host that a book tells of."""
 
 
 @dataclass
@@ -131,10 +135,10 @@ class MemoryBus:
             self._groups[role, entry.stream].pending.pop(entry.id, None)
             self._changed.notify_all()
 
-    def defer(self, role: str, entry: Entry, until: float) -> None:
+    def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         with self._changed:
             self._deferred.append((until, entry))
-            self.ack(role, entry)
+            self.ack(role, entry, outputs)
 
     def promote(self, now: float) -> int:
         with self._changed:
@@ -195,6 +199,7 @@ class MemoryLedger:
                 version=self._versions[host],
                 attempts=tuple(attempt for attempt in attempts if attempt.container == container),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-RECENT:],
             )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:

@@ -1,7 +1,17 @@
-"""The analyzer: an alert in, a remediation or a false alarm out. The rules are core.diagnose's."""
+"""The analyzer: an alert in, a remediation or a false alarm out; a remediation that did not help in, the next
+rung of the ladder out. The rules are core.diagnose's and core.escalate's."""
 
 from hemostat.core.diagnose import diagnose
-from hemostat.events import Event, FalseAlarm, HealthAlert, Phase, RemediationNeeded
+from hemostat.core.escalate import follows
+from hemostat.events import (
+    Action,
+    Event,
+    FalseAlarm,
+    HealthAlert,
+    Phase,
+    RemediationComplete,
+    RemediationNeeded,
+)
 
 
 class Analyzer:
@@ -9,22 +19,28 @@ class Analyzer:
         self._source = source
 
     def step(self, event: Event, now: float) -> list[Event]:
-        alert = event.data
-        if not isinstance(alert, HealthAlert) or alert.phase is Phase.CLEARED:
-            return []
-        verdict = diagnose(alert)
-        data: FalseAlarm | RemediationNeeded
-        if verdict.action is None:
-            data = FalseAlarm(alert=alert, diagnosis=verdict.diagnosis)
-        else:
-            data = RemediationNeeded(alert=alert, action=verdict.action, diagnosis=verdict.diagnosis)
-        return [
-            Event.make(
-                data,
-                time=now,
-                host=event.host,
-                source=self._source,
-                incident=event.incident,
-                cause=event.id,
-            )
-        ]
+        match event.data:
+            case HealthAlert(phase=Phase.RAISED) as alert:
+                return [self._answer(event, now, _judged(alert))]
+            case RemediationComplete(alert=HealthAlert() as alert) as done:
+                action = follows(done)
+                return [] if action is None else [self._answer(event, now, _climbed(done, alert, action))]
+        return []
+
+    def _answer(self, event: Event, now: float, data: FalseAlarm | RemediationNeeded) -> Event:
+        return Event.make(
+            data, time=now, host=event.host, source=self._source, incident=event.incident, cause=event.id
+        )
+
+
+def _judged(alert: HealthAlert) -> FalseAlarm | RemediationNeeded:
+    verdict = diagnose(alert)
+    if verdict.action is None:
+        return FalseAlarm(alert=alert, diagnosis=verdict.diagnosis)
+    return RemediationNeeded(
+        alert=alert, action=verdict.action, diagnosis=verdict.diagnosis, parameters=verdict.parameters
+    )
+
+
+def _climbed(done: RemediationComplete, alert: HealthAlert, action: Action) -> RemediationNeeded:
+    return RemediationNeeded(alert=alert, action=action, diagnosis=done.diagnosis, rung=done.rung + 1)

@@ -1,7 +1,8 @@
 """The responder: the only role that acts. Whether it may is core.policy's to say.
 
-1. Read the container and the ledger, and decide. What was finished is told again; what was begun is taken
-   up. Refused, or no longer needed: say so and why. Not now: ask to be given the request again later.
+1. Read the container, the ledger and what people have said, and decide. What was finished is told again; what
+   was begun is taken up. Refused, or no longer needed: say so and why. Not now, or not before a person has
+   approved it: ask to be given the request again later.
 2. Reserve the attempt by compare-and-set: if anybody wrote to the ledger meanwhile, decide anew.
 3. Act, unless the container's own start time shows that a crash came after the action.
 4. Verify: running, healthy and the alert's condition gone, for long enough.
@@ -14,8 +15,20 @@ from typing import Final
 import msgspec
 
 from hemostat.core import cleanup, policy
+from hemostat.core.control import Approval
 from hemostat.core.model import Attempt, ContainerInfo, Sample
-from hemostat.core.policy import Act, Decision, Limits, Refuse, Repeat, Resume, Wait
+from hemostat.core.policy import (
+    Act,
+    Ask,
+    Decision,
+    Limits,
+    Peers,
+    Refuse,
+    Repeat,
+    Resume,
+    Situation,
+    Wait,
+)
 from hemostat.core.units import duration, show_size
 from hemostat.core.verify import SAMPLED, Health, needless, state_of, still_high
 from hemostat.errors import EngineError, NoSuchContainerError
@@ -30,8 +43,9 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
     State,
+    digest,
 )
-from hemostat.ports import Clock, Engine, Later, Ledger, Sampler
+from hemostat.ports import Clock, Desk, Engine, Later, Ledger, Sampler
 
 POLL: Final = 0.25
 """Seconds between two looks at a container that is being verified."""
@@ -64,6 +78,7 @@ class Responder:
         engine: Engine,
         sampler: Sampler,
         ledger: Ledger,
+        desk: Desk,
         clock: Clock,
         limits: Limits,
         *,
@@ -74,6 +89,9 @@ class Responder:
         self._engine = engine
         self._sampler = sampler
         self._ledger = ledger
+        self._desk = desk
+        self._announced: set[tuple[str, Reason]] = set()
+        """Waits that people have been told of: once each, as far as this process knows."""
         self._clock = clock
         self._limits = limits
         self._host = host
@@ -87,19 +105,32 @@ class Responder:
         case = Case(event, request, event.incident, self._inspect(request.alert.container))
         if request.action is Action.NONE:
             return self._told(case, _unasked(request.alert))
-        while True:
-            decision, version = self._decide(case, now)
-            match decision:
-                case Wait(until=until, why=why):
-                    return Later(until, why)
-                case Refuse() | Repeat():
-                    return self._told(case, _unacted(decision))
-                case Resume(attempt=attempt):
-                    return self._carry_out(case, attempt)
-                case Act(attempt=attempt):
-                    intent = msgspec.structs.replace(attempt, started_at=_start(case.found))
-                    if self._ledger.reserve(self._host, intent, version):
-                        return self._carry_out(case, intent)
+        while (result := self._try(case, now)) is None:
+            logger.info("decision.repeated incident=%s", event.incident)
+        return result
+
+    def _try(self, case: Case, now: float) -> list[Event] | Later | None:
+        """Decide, and do as decided; None where the ledger was written to meanwhile."""
+        decision, version = self._decide(case, now)
+        result: list[Event] | Later | None = None
+        match decision:
+            case Wait(until=until, why=why, reason=reason):
+                result = Later(until, why, self._announce(case, reason, why))
+            case Ask(until=until):
+                result = self._asked(case, until, now)
+            case Refuse() | Repeat():
+                result = self._told(case, _unacted(decision))
+            case Resume(attempt=attempt):
+                result = self._carry_out(case, attempt)
+            case Act(attempt=attempt):
+                intent = msgspec.structs.replace(attempt, started_at=_start(case.found))
+                if self._ledger.reserve(self._host, intent, version):
+                    result = self._carry_out(case, intent)
+        return result
+
+    def notice(self, now: float) -> str:
+        """What people should know of: that nothing is done, and who wanted that."""
+        return self._desk.controls().notice(now)
 
     def _inspect(self, container: Container) -> ContainerInfo | None:
         """None where it is gone, and for the host itself, to which nothing is ever done."""
@@ -112,14 +143,68 @@ class Responder:
         alert = case.request.alert
         book = self._ledger.read(self._host, alert.container.name)
         lease = ACTING + self._limits.verify_timeout
+        situation = Situation(
+            book=book,
+            controls=self._desk.controls(),
+            approval=self._approval(case),
+            peers=self._peers(case),
+        )
         decision = policy.decide(
-            case.request, case.incident, book, self._limits, by=self._source, lease=lease, now=now
+            case.request, case.incident, situation, self._limits, by=self._source, lease=lease, now=now
         )
         begun = any(attempt.key == policy.key(case.request, case.incident) for attempt in book.attempts)
         if not begun:
             late = Reason.GONE if case.found is None else needless(alert, case.found)
             decision = decision if late is None else Refuse(late)
         return decision, book.version
+
+    def _approval(self, case: Case) -> Approval | None:
+        mode = policy.mode_of(case.request.alert.container, case.request.action, self._limits)
+        if mode != "approve":
+            return None
+        name = policy.key(case.request, case.incident)
+        return next((each for each in self._desk.approvals() if each.key == name), None)
+
+    def _asked(self, case: Case, until: float, now: float) -> Later:
+        """Put the request on people's desk, and tell them once."""
+        request, name = case.request, policy.key(case.request, case.incident)
+        asked = Approval(
+            id=digest(name.encode(), 3),
+            key=name,
+            incident=case.incident,
+            host=self._host,
+            container=request.alert.container.name,
+            action=request.action,
+            cause=request.diagnosis.cause,
+            asked=now,
+            until=until,
+        )
+        approval = self._desk.ask(asked)
+        how = f"hemostat approve {approval.id}"
+        ended = Ended(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
+        told = self._told(case, ended) if approval == asked else []
+        return Later(now + policy.PEOPLE_RETRY, "it waits for approval", tuple(told))
+
+    def _announce(self, case: Case, reason: Reason | None, why: str) -> tuple[Event, ...]:
+        mark = (policy.key(case.request, case.incident), reason)
+        if reason is None or mark in self._announced:
+            return ()
+        self._announced.add((mark[0], reason))
+        return tuple(self._told(case, Ended(outcome=Outcome.WAITING, reason=reason, detail=why)))
+
+    def _peers(self, case: Case) -> Peers:
+        """The other replicas of its compose service; asked of the engine only where it would be missed."""
+        container = case.request.alert.container
+        group = policy.service(container)
+        if group is None or case.found is None or state_of(case.found)[0] is not Health.WELL:
+            return Peers()
+        others = [
+            info
+            for info in self._engine.containers()
+            if policy.service(info.ref) == group and info.ref.id != container.id
+        ]
+        healthy = sum(state_of(info)[0] is Health.WELL for info in others)
+        return Peers(len(others), healthy, itself=True)
 
     # --- acting -------------------------------------------------------------------------------------
 
@@ -229,6 +314,7 @@ class Responder:
             before=None if case.found is None else case.found.state,
             after=ended.after,
             durations=ended.durations,
+            alert=alert if ended.reason in CLIMBED else None,
         )
         return [
             Event.make(
@@ -267,9 +353,13 @@ def _unasked(alert: HealthAlert) -> Ended:
     return Ended(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
 
 
+CLIMBED: Final = frozenset({Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED})
+"""Reasons after which the next rung of the ladder follows."""
+
 _UNACTED: Final = {
     Reason.DRY_RUN: Outcome.DRY_RUN,
     Reason.EXPIRED: Outcome.EXPIRED,
+    Reason.NO_ANSWER: Outcome.EXPIRED,
     Reason.GONE: Outcome.NOT_APPLICABLE,
     Reason.RECOVERED: Outcome.NOT_APPLICABLE,
     Reason.STOPPED: Outcome.NOT_APPLICABLE,

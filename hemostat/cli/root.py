@@ -20,6 +20,7 @@ class Lazy(NamedTuple):
 
 _RUN: Final = "Run"
 _LOOK: Final = "Look"
+_DECIDE: Final = "Decide"
 _TRY: Final = "Try"
 _SET_UP: Final = "Set up"
 
@@ -29,6 +30,12 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "tui": Lazy(_LOOK, "hemostat.cli.tui:tui", "Open the dashboard."),
     "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),
     "events": Lazy(_LOOK, "hemostat.cli.events:events", "Print events; -f follows them live."),
+    "approvals": Lazy(_DECIDE, "hemostat.cli.desk:approvals", "List what waits for approval."),
+    "approve": Lazy(_DECIDE, "hemostat.cli.desk:approve", "Let an action be done."),
+    "reject": Lazy(_DECIDE, "hemostat.cli.desk:reject", "Keep an action from being done."),
+    "pause": Lazy(_DECIDE, "hemostat.cli.desk:pause", "Keep all actions from being done, for a while."),
+    "resume": Lazy(_DECIDE, "hemostat.cli.desk:resume", "Lift a pause."),
+    "reset": Lazy(_DECIDE, "hemostat.cli.desk:reset", "Close a circuit breaker."),
     "demo": Lazy(_TRY, "hemostat.cli.demo:demo", "Break a container of its own and watch it heal."),
     "doctor": Lazy(_SET_UP, "hemostat.cli.doctor:doctor", "Check that this machine has what HemoStat needs."),
     "config": Lazy(_SET_UP, "hemostat.cli.config:config", "Write, show or check the configuration."),
@@ -61,7 +68,7 @@ class Root(Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         width = max(map(len, COMMANDS))
-        for section in (_RUN, _LOOK, _TRY, _SET_UP):
+        for section in (_RUN, _LOOK, _DECIDE, _TRY, _SET_UP):
             rows = [
                 (name.ljust(width), lazy.help) for name, lazy in COMMANDS.items() if lazy.section == section
             ]

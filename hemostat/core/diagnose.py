@@ -16,6 +16,8 @@ PRESSED: Final = 20.0
 """Percent of the time in which processes wait for memory, above which a steady level is no good one."""
 
 CLEANUP: Final = "hemostat.cleanup.paths"
+EXEC: Final = "hemostat.exec"
+SCALE: Final = "hemostat.scale."
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -23,6 +25,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     action: Action | None
     diagnosis: Diagnosis
+    parameters: dict[str, float | str | bool] = {}
 
 
 def diagnose(alert: HealthAlert) -> Verdict:
@@ -69,11 +72,24 @@ def _oom(alert: HealthAlert) -> Verdict:
     at = f"killed by the kernel at its limit of {show_size(limit)}" if limit else "killed by the kernel"
     if is_job(alert.container):
         return _verdict(Action.NONE, "failed job", 0.9, at, "label hemostat.job: not run again unasked")
+    if alert.occurrence > 1 and f"{SCALE}memory_max" in alert.container.labels:
+        return _scaled("memory", "out of memory", at, "once more, so a restart alone does not mend it")
     return _verdict(Action.RESTART, "out of memory", 0.95, at)
 
 
-def _unhealthy(_: HealthAlert) -> Verdict:
-    return _verdict(Action.RESTART, "hung", 0.9, "its health check fails while its process runs")
+def _scaled(resource: str, cause: str, *reasons: str) -> Verdict:
+    verdict = _verdict(Action.SCALE, cause, 0.85, *reasons)
+    return msgspec.structs.replace(verdict, parameters={"resource": resource})
+
+
+def _unhealthy(alert: HealthAlert) -> Verdict:
+    return _cured(alert, "its health check fails while its process runs")
+
+
+def _cured(alert: HealthAlert, fact: str) -> Verdict:
+    """What hangs is cured by the command that its label names, else by a restart."""
+    action = Action.EXEC if EXEC in alert.container.labels else Action.RESTART
+    return _verdict(action, "hung", 0.9, fact)
 
 
 def _flapping(alert: HealthAlert) -> Verdict:
@@ -82,7 +98,7 @@ def _flapping(alert: HealthAlert) -> Verdict:
 
 
 def _hung(alert: HealthAlert) -> Verdict:
-    return _verdict(Action.RESTART, "hung", 0.9, f"its probe fails: {alert.fact('probe')}")
+    return _cured(alert, f"its probe fails: {alert.fact('probe')}")
 
 
 def _cpu_high(alert: HealthAlert) -> Verdict:
@@ -92,6 +108,8 @@ def _cpu_high(alert: HealthAlert) -> Verdict:
         return _verdict(Action.NONE, "busy", 0.5, held, "whether work is arriving cannot be told")
     rate = f"{show_size(alert.number('received'))}/s arriving by network"
     if alert.number("received") >= WORK:
+        if f"{SCALE}cpu_max" in alert.container.labels:
+            return _scaled("cpu", "saturated", held, rate)
         return _verdict(Action.NONE, "saturated", 0.8, held, rate)
     return _verdict(Action.RESTART, "runaway", 0.85, held, f"no work to explain it: {rate}")
 

@@ -183,9 +183,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Book(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger as read at one moment. `version` changes with every reservation on the host.
 
-    `attempts` are this container's, oldest first; `running` are all of the host that have no outcome yet.
+    `attempts` are this container's, oldest first; `running` are all of the host that have no outcome yet, and
+    `ended` the latest of the host that have one, oldest first.
     """
 
     version: int
     attempts: tuple[Attempt, ...] = ()
     running: tuple[Attempt, ...] = ()
+    ended: tuple[Attempt, ...] = ()

@@ -1,19 +1,26 @@
-"""Whether a remediation may be done now: act, resume, wait or refuse, and why. Design, section 6.
+"""Whether a remediation may be done now: act, resume, ask, wait or refuse, and why. Design, section 6.
 
 The rules are asked in this order; the first that objects decides.
 1. The same occurrence was handled before, or is being handled: never twice.
 2. The request is out of date, the container is protected, or the action is not among those allowed for it.
 3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
-4. Back-off since the last action; another action on this container or service; too many on the host: wait.
-5. Dry run: everything would have allowed it, so it is told and not done.
+4. The circuit breaker of the container or of the host is open.
+5. Somebody has pressed the kill switch: wait until it is lifted.
+6. A person must approve it, and has not, or has said no.
+7. Back-off since the last action; another action on this container or service; too many on the host at once
+   or within a minute; too few healthy replicas besides: wait.
+8. Dry run: everything would have allowed it, so it is told and not done.
 """
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from hemostat.core import breaker
+from hemostat.core.control import Answer, Approval, Controls
 from hemostat.core.model import Attempt, Book
 from hemostat.core.restart import delay, streak
 from hemostat.core.units import Seconds, show_duration
@@ -21,16 +28,27 @@ from hemostat.events import Action, Container, Outcome, Reason, RemediationNeede
 
 BUSY_RETRY: Final = 0.5
 """Seconds until a request that another action stands in the way of is looked at again."""
+PEOPLE_RETRY: Final = 1.0
+"""The same for one that waits for a person."""
 
 FREE: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN})
 """Outcomes for which nothing was done to the container, and so no budget is spent."""
+
+Mode = Literal["auto", "approve", "dry-run"]
+STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `responder`."""
 
-    mode: Literal["auto", "dry-run"] = "auto"
-    """`dry-run` tells what would be done, and does nothing."""
+    mode: Mode = "auto"
+    """`approve` waits for a person; `dry-run` tells what would be done, and does nothing."""
+    modes: dict[Action, Mode] = {}
+    """The same by action. Of all that apply to a request the strictest wins."""
+    project_modes: dict[str, Mode] = {}
+    """The same by compose project."""
+    approve_for: Seconds = 900.0
+    """How long a person has to approve; then it is not done."""
     actions: tuple[Action, ...] = (Action.RESTART, Action.START, Action.CLEANUP)
     """What may be done at all. The label `hemostat.actions` narrows it for one container."""
     protect: tuple[str, ...] = ()
@@ -45,14 +63,46 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     backoff_max: Seconds = 300.0
     backoff_reset: Seconds = 600.0
     """So long without an action, and the back-off begins anew."""
+    breaker_failures: Annotated[int, Meta(ge=1)] = 3
+    """Failed remediations in a row that open a container's circuit breaker."""
+    host_breaker_failures: Annotated[int, Meta(ge=1)] = 5
+    """The same for a host, where they were on more than one container."""
+    breaker_open: Seconds = 600.0
+    """How long a breaker stays open before one trial is let through."""
     concurrency: Annotated[int, Meta(ge=1)] = 4
     """Actions at the same time on one host."""
+    rush: Annotated[int, Meta(ge=1)] = 10
+    """Actions on one host within a minute; further ones wait."""
+    min_healthy: Annotated[int, Meta(ge=0)] = 1
+    """Replicas of a compose service that must stay healthy when another healthy one is acted on."""
     expire: Seconds = 900.0
     """A failure that began longer ago is not acted on any more: a person has come to terms with it."""
     verify_for: Seconds = 2.0
     """How long a container must be well after an action to count as healed."""
     verify_timeout: Seconds = 60.0
     """How long it may take to become well."""
+
+
+RUSH_WINDOW: Final = 60.0
+
+
+class Peers(msgspec.Struct, frozen=True):
+    """The other replicas of the container's service: how many there are, and how many are healthy. `itself`
+    is whether the container is healthy as far as the engine knows."""
+
+    size: int = 0
+    healthy: int = 0
+    itself: bool = False
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a decision is made on, besides the request: as read at one moment."""
+
+    book: Book
+    controls: Controls = Controls()
+    approval: Approval | None = None
+    """The one that was asked for this very attempt, if any."""
+    peers: Peers = Peers()
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -73,11 +123,18 @@ class Repeat(msgspec.Struct, frozen=True):
     attempt: Attempt
 
 
+class Ask(msgspec.Struct, frozen=True):
+    """Ask people, who have until then (epoch seconds)."""
+
+    until: float
+
+
 class Wait(msgspec.Struct, frozen=True):
-    """Ask again at `until` (epoch seconds)."""
+    """Ask again at `until` (epoch seconds). `reason` is for people, where it may take long."""
 
     until: float
     why: str
+    reason: Reason | None = None
 
 
 class Refuse(msgspec.Struct, frozen=True):
@@ -85,7 +142,7 @@ class Refuse(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-Decision = Act | Resume | Repeat | Wait | Refuse
+Decision = Act | Resume | Repeat | Ask | Wait | Refuse
 
 
 def key(request: RemediationNeeded, incident: str) -> str:
@@ -96,7 +153,7 @@ def key(request: RemediationNeeded, incident: str) -> str:
 def decide(
     request: RemediationNeeded,
     incident: str,
-    book: Book,
+    situation: Situation,
     limits: Limits,
     *,
     by: str,
@@ -104,15 +161,22 @@ def decide(
     now: float,
 ) -> Decision:
     """Decide on `request` for the responder `by`, which needs at most `lease` seconds to act and verify."""
-    container = request.alert.container
-    name = key(request, incident)
+    container, book = request.alert.container, situation.book
+    name, mode = key(request, incident), mode_of(container, request.action, limits)
+    handled = _handled(name, book, by, now)
+    if isinstance(handled, Resume):
+        return _halted(container, situation.controls, now) or handled
+    approved = mode == "approve" and _is(situation.approval, Answer.APPROVED)
     return (
-        _handled(name, book, by, now)
-        or _expired(request, limits, now)
+        handled
+        or (None if approved else _expired(request, limits, now))
         or _forbidden(container, request.action, limits)
         or _spent(book, limits, now)
-        or _pause(container, book, limits, now)
-        or _rehearsed(container, limits)
+        or _broken(container, situation, limits, now)
+        or _halted(container, situation.controls, now)
+        or (_unapproved(situation.approval, limits, now) if mode == "approve" else None)
+        or _pause(container, situation, limits, now)
+        or (Refuse(Reason.DRY_RUN, "nothing was done") if mode == "dry-run" else None)
         or Act(
             Attempt(
                 key=name,
@@ -132,6 +196,17 @@ def service(container: Container) -> str | None:
     if container.project is None or container.service is None:
         return None
     return f"{container.project}/{container.service}"
+
+
+def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
+    """The strictest of the modes that apply."""
+    named = (
+        limits.mode,
+        limits.modes.get(action),
+        limits.project_modes.get(container.project or ""),
+        container.labels.get("hemostat.mode"),
+    )
+    return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
 
 
 def _handled(name: str, book: Book, by: str, now: float) -> Decision | None:
@@ -180,7 +255,56 @@ def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
     return None
 
 
-def _pause(container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
+def _broken(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+    """Rule 4. A half-open breaker lets one trial through, so another one in hand is waited for."""
+    book, since = situation.book, situation.controls.reset(container.name)
+    own = breaker.of(book.attempts, limits.breaker_failures, limits.breaker_open, since=since, now=now)
+    everywhere = situation.controls.resets.get("*", 0.0)
+    host = breaker.of(
+        book.ended,
+        limits.host_breaker_failures,
+        limits.breaker_open,
+        since=everywhere,
+        now=now,
+        spread=True,
+    )
+    for what, state in (("container", own), ("host", host)):
+        if state.open:
+            left = show_duration(state.until - now)
+            failed = f"{state.failures} failed remediations in a row"
+            return Refuse(Reason.BREAKER_OPEN, f"of the {what}, after {failed}, for another {left}")
+    if host.half_open and any(attempt.lease > now for attempt in book.running):
+        return Wait(now + BUSY_RETRY, "the host's breaker is half open, and a trial is under way")
+    return None
+
+
+def _halted(container: Container, controls: Controls, now: float) -> Decision | None:
+    pause = controls.paused(container.name, now)
+    if pause is None:
+        return None
+    until = now + PEOPLE_RETRY if pause.until is None else min(pause.until, now + PEOPLE_RETRY)
+    return Wait(until, f"paused by {pause.by}", Reason.PAUSED)
+
+
+def _unapproved(approval: Approval | None, limits: Limits, now: float) -> Decision | None:
+    if approval is None:
+        return Ask(now + limits.approve_for)
+    if approval.answer is Answer.REJECTED:
+        why = f": {approval.reason}" if approval.reason else ""
+        return Refuse(Reason.REJECTED, f"by {approval.by}{why}")
+    if approval.answer is Answer.APPROVED:
+        return None
+    if now >= approval.until:
+        return Refuse(Reason.NO_ANSWER, f"nobody approved it within {show_duration(limits.approve_for)}")
+    return Wait(min(approval.until, now + PEOPLE_RETRY), "it waits for approval")
+
+
+def _is(approval: Approval | None, answer: Answer) -> bool:
+    return approval is not None and approval.answer is answer
+
+
+def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+    book = situation.book
     ends = [a.finished or a.time for a in book.attempts if a.outcome not in FREE]
     wait = delay(streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max)
     if ends and now < ends[-1] + wait:
@@ -191,12 +315,26 @@ def _pause(container: Container, book: Book, limits: Limits, now: float) -> Deci
             return Wait(now + BUSY_RETRY, f"{other.action} of {other.container} is under way")
     if sum(other.lease > now for other in book.running) >= limits.concurrency:
         return Wait(now + BUSY_RETRY, f"{limits.concurrency} actions are under way")
-    return None
+    return _rushed(book, limits, now) or _thinned(container, situation.peers, limits, now)
 
 
-def _rehearsed(container: Container, limits: Limits) -> Decision | None:
-    mode = "dry-run" if container.labels.get("hemostat.mode") == "dry-run" else limits.mode
-    return Refuse(Reason.DRY_RUN, "nothing was done") if mode == "dry-run" else None
+def _rushed(book: Book, limits: Limits, now: float) -> Decision | None:
+    begun = sorted(a.time for a in (*book.ended, *book.running) if a.outcome not in FREE)
+    recent = [time for time in begun if abs(now - time) < RUSH_WINDOW]
+    if len(recent) < limits.rush:
+        return None
+    until = max(recent[-limits.rush] + RUSH_WINDOW, now + BUSY_RETRY)
+    return Wait(until, f"{len(recent)} actions on this host within a minute")
+
+
+def _thinned(container: Container, peers: Peers, limits: Limits, now: float) -> Decision | None:
+    """Only what is healthy is missed while it restarts, and a service of one has nobody to stand in."""
+    text = container.labels.get("hemostat.min_healthy", "")
+    least = int(text) if text.isdigit() else limits.min_healthy
+    if not peers.itself or peers.size == 0 or peers.healthy >= least:
+        return None
+    why = f"{peers.healthy} of {peers.size} other replicas are healthy, {least} must be"
+    return Wait(now + PEOPLE_RETRY, why, Reason.MIN_HEALTHY)
 
 
 def _truthy(text: str) -> bool:

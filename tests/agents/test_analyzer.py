@@ -1,7 +1,7 @@
 """An alert in, a remediation or a false alarm out."""
 
 from hemostat.agents.analyzer import Analyzer
-from hemostat.events import Evidence, FalseAlarm, Kind, RemediationNeeded
+from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Reason, RemediationNeeded
 from tests.samples import CLEARED, NOW, alert, complete, event
 
 ANALYZER = Analyzer(source="analyzer@1")
@@ -23,3 +23,22 @@ def test_a_false_alarm_is_told_as_one():
 def test_the_end_of_a_condition_asks_for_nothing():
     assert ANALYZER.step(event(CLEARED), NOW) == []
     assert ANALYZER.step(event(complete()), NOW) == []
+
+
+def failed(**changes):
+    told = alert(kind=Kind.UNHEALTHY)
+    plain = {"outcome": Outcome.FAILED, "reason": Reason.NOT_VERIFIED, "kind": told.kind, "alert": told}
+    return event(complete(**{**plain, **changes}))
+
+
+def test_what_did_not_help_is_followed_by_the_next_rung():
+    (told,) = ANALYZER.step(failed(action=Action.EXEC), NOW)
+    assert (told.data.action, told.data.rung) == (Action.RESTART, 1)
+    (told,) = ANALYZER.step(failed(rung=1), NOW)
+    assert (told.data.action, told.data.rung, told.incident) == (Action.NONE, 2, "i1")
+
+
+def test_what_healed_or_was_refused_is_followed_by_nothing():
+    assert ANALYZER.step(event(complete(alert=alert())), NOW) == []
+    refused = event(complete(outcome=Outcome.REFUSED, reason=Reason.BUDGET_SPENT, alert=alert()))
+    assert ANALYZER.step(refused, NOW) == []

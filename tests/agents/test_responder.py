@@ -4,8 +4,10 @@ import msgspec
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryLedger
+from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.responder import Responder
+from hemostat.core.control import Answer, Pause
 from hemostat.core.policy import Limits
 from hemostat.errors import EngineError, EngineUnreachableError
 from hemostat.events import (
@@ -33,6 +35,7 @@ class Scene:
         self.clock = FakeClock()
         self.engine = MemoryEngine(self.clock)
         self.ledger = MemoryLedger()
+        self.desk = MemoryDesk()
         self.web = self.make("web")
         self.clock.advance(60)
 
@@ -45,6 +48,7 @@ class Scene:
             self.engine,
             self.engine,
             self.ledger,
+            self.desk,
             self.clock,
             Limits(**limits),
             host="h",
@@ -245,3 +249,85 @@ def test_containers_of_another_host_are_not_ours(scene):
     elsewhere = msgspec.structs.replace(scene.crashed(), host="elsewhere")
     assert scene.responder().step(elsewhere, scene.clock.now()) == []
     assert not scene.engine.inspect("web").running
+
+
+def later(scene: Scene, event: Event, responder: Responder) -> tuple[str, list[RemediationComplete]]:
+    answer = responder.step(event, scene.clock.now())
+    assert isinstance(answer, Later)
+    return answer.why, [told.data for told in answer.told]
+
+
+def test_while_paused_nothing_is_done_and_people_are_told_once(scene):
+    scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
+    event, responder = scene.crashed(), scene.responder()
+    why, told = later(scene, event, responder)
+    assert (why, [(each.outcome, each.reason) for each in told]) == (
+        "paused by ann",
+        [(Outcome.WAITING, Reason.PAUSED)],
+    )
+    assert later(scene, event, responder)[1] == []
+    assert not scene.engine.inspect("web").running
+    scene.desk.resume("*")
+    assert scene.step(event, responder).outcome is Outcome.HEALED
+
+
+def test_a_request_waits_for_a_person_and_is_done_when_approved(scene):
+    event, responder = scene.crashed(), scene.responder(mode="approve")
+    _, told = later(scene, event, responder)
+    (waiting,) = scene.desk.approvals()
+    assert [(each.outcome, each.detail) for each in told] == [
+        (Outcome.AWAITING_APPROVAL, f"hemostat approve {waiting.id}")
+    ]
+    assert later(scene, event, responder)[1] == []
+    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    assert scene.step(event, responder).outcome is Outcome.HEALED
+
+
+def test_a_rejected_request_is_refused_with_who_and_why(scene):
+    event, responder = scene.crashed(), scene.responder(mode="approve")
+    later(scene, event, responder)
+    (waiting,) = scene.desk.approvals()
+    scene.desk.answer(waiting.id, Answer.REJECTED, by="ann", reason="deploying", now=scene.clock.now())
+    done = scene.step(event, responder)
+    assert (done.outcome, done.reason, done.detail) == (
+        Outcome.REFUSED,
+        Reason.REJECTED,
+        "by ann: deploying",
+    )
+
+
+def test_nobodys_answer_is_no(scene):
+    event, responder = scene.crashed(), scene.responder(mode="approve", approve_for=60.0)
+    later(scene, event, responder)
+    scene.clock.advance(61)
+    done = scene.step(event, responder)
+    assert (done.outcome, done.reason) == (Outcome.EXPIRED, Reason.NO_ANSWER)
+    assert not scene.engine.inspect("web").running
+
+
+def test_of_two_responders_one_asks(scene):
+    event = scene.crashed()
+    assert len(later(scene, event, scene.responder("a", mode="approve"))[1]) == 1
+    assert later(scene, event, scene.responder("b", mode="approve"))[1] == []
+    assert len(scene.desk.approvals()) == 1
+
+
+def test_the_last_healthy_replica_is_not_taken_away(scene):
+    labels = {"com.docker.compose.project": "p", "com.docker.compose.service": "api"}
+    first, second = scene.make("api-1", labels=labels), scene.make("api-2", labels=labels)
+    scene.clock.advance(60)
+    scene.engine.crash(second, 1)
+    event = scene.request(Kind.CPU_HIGH, container="api-1")
+    why, told = later(scene, event, scene.responder())
+    assert why == "0 of 1 other replicas are healthy, 1 must be"
+    assert [each.reason for each in told] == [Reason.MIN_HEALTHY]
+    assert scene.engine.inspect(first).started_at < scene.clock.now() - 30
+
+
+def test_what_did_not_help_tells_what_it_answered_so_that_the_next_rung_can_follow(scene):
+    event = scene.request(Kind.UNHEALTHY)
+    scene.engine.set_health("web", "unhealthy")
+    scene.clock.on_sleep = lambda _: scene.engine.set_health("web", "unhealthy")
+    done = scene.step(event)
+    assert done.outcome is Outcome.FAILED
+    assert done.alert == event.data.alert

@@ -9,13 +9,27 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hemostat.adapters.memory_bus import MemoryLedger
+from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.model import Attempt, Book
-from hemostat.core.policy import Act, Limits, Refuse, Repeat, Resume, Wait, decide
+from hemostat.core.policy import (
+    Act,
+    Ask,
+    Limits,
+    Peers,
+    Refuse,
+    Repeat,
+    Resume,
+    Situation,
+    Wait,
+    decide,
+)
 from hemostat.events import Action, Container, Outcome, Reason
 from tests.samples import NOW, alert, needed
 
 LEASE = 120.0
 LIMITS = Limits()
+NO_WORD = Controls()
+ALONE = Peers()
 
 
 def attempt(ago: float, *, outcome: Outcome | None = Outcome.HEALED, **changes) -> Attempt:
@@ -34,11 +48,20 @@ def attempt(ago: float, *, outcome: Outcome | None = Outcome.HEALED, **changes) 
 
 
 def ask(
-    *attempts: Attempt, limits: Limits = LIMITS, running: Sequence[Attempt] = (), by="responder@a", **changes
+    *attempts: Attempt,
+    limits: Limits = LIMITS,
+    running: Sequence[Attempt] = (),
+    ended: Sequence[Attempt] = (),
+    by="responder@a",
+    controls: Controls = NO_WORD,
+    approval: Approval | None = None,
+    peers: Peers = ALONE,
+    **changes,
 ):
     request = needed(**{"alert": alert(since=NOW - 1), **changes})
-    book = Book(version=1, attempts=attempts, running=tuple(running))
-    return decide(request, "i1", book, limits, by=by, lease=LEASE, now=NOW)
+    book = Book(version=1, attempts=attempts, running=tuple(running), ended=tuple(ended))
+    situation = Situation(book=book, controls=controls, approval=approval, peers=peers)
+    return decide(request, "i1", situation, limits, by=by, lease=LEASE, now=NOW)
 
 
 def labelled(**labels: str):
@@ -146,6 +169,163 @@ def test_a_host_gets_so_many_actions_at_a_time():
     assert isinstance(ask(running=[msgspec.structs.replace(each, lease=NOW - 1) for each in busy]), Act)
 
 
+PAUSED = Pause(by="ann", at=NOW - 5)
+
+
+@pytest.mark.parametrize("name", ["*", "web"])
+def test_the_kill_switch_holds_everything_back_and_says_who_pressed_it(name):
+    decision = ask(controls=Controls(pauses={name: PAUSED}))
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.why) == (Reason.PAUSED, "paused by ann")
+
+
+def test_a_pause_for_another_container_or_one_that_is_over_holds_nothing_back():
+    assert isinstance(ask(controls=Controls(pauses={"db": PAUSED})), Act)
+    over = msgspec.structs.replace(PAUSED, until=NOW - 1)
+    assert isinstance(ask(controls=Controls(pauses={"*": over})), Act)
+
+
+def test_what_was_begun_is_not_gone_on_with_while_paused():
+    mine = attempt(2.0, key="i1:1:0", outcome=None)
+    assert isinstance(ask(mine, controls=Controls(pauses={"*": PAUSED})), Wait)
+
+
+def approval(answer: Answer | None = None, until: float = NOW + 60) -> Approval:
+    return Approval(
+        id="a1",
+        key="i1:1:0",
+        incident="i1",
+        host="h",
+        container="web",
+        action=Action.RESTART,
+        cause="crash",
+        asked=NOW - 10,
+        until=until,
+        answer=answer,
+        by="ann",
+        reason="not now",
+    )
+
+
+APPROVE = Limits(mode="approve")
+
+
+def test_in_approve_mode_a_person_is_asked_and_waited_for():
+    assert ask(limits=APPROVE) == Ask(NOW + APPROVE.approve_for)
+    assert isinstance(ask(limits=APPROVE, approval=approval()), Wait)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (approval(Answer.REJECTED), Reason.REJECTED),
+        (approval(until=NOW - 1), Reason.NO_ANSWER),
+    ],
+)
+def test_no_and_no_answer_are_both_no(given, reason):
+    decision = ask(limits=APPROVE, approval=given)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is reason
+
+
+def test_yes_is_yes_even_where_it_took_longer_than_a_request_lives():
+    late = alert(since=NOW - 901)
+    assert isinstance(ask(limits=APPROVE, approval=approval(Answer.APPROVED), alert=late), Act)
+
+
+def test_yes_does_not_widen_any_limit():
+    used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
+    decision = ask(*used, limits=APPROVE, approval=approval(Answer.APPROVED))
+    assert isinstance(decision, Refuse)
+
+
+@pytest.mark.parametrize(
+    ("limits", "labels", "kind"),
+    [
+        (Limits(modes={Action.RESTART: "approve"}), {}, Ask),
+        (Limits(modes={Action.CLEANUP: "approve"}), {}, Act),
+        (Limits(project_modes={"shop": "dry-run"}), {"com.docker.compose.project": "shop"}, Refuse),
+        (Limits(project_modes={"shop": "dry-run"}), {}, Act),
+        (LIMITS, {"hemostat.mode": "approve"}, Ask),
+        (Limits(mode="dry-run"), {"hemostat.mode": "auto"}, Refuse),
+        (Limits(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
+    ],
+)
+def test_the_strictest_of_the_modes_that_apply_wins(limits, labels, kind):
+    told = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=labels))
+    assert isinstance(ask(limits=limits, alert=told), kind)
+
+
+def failed(ago: float, **changes) -> Attempt:
+    return attempt(ago, outcome=Outcome.FAILED, **changes)
+
+
+ROOMY = Limits(budget=100, backoff=0.0)
+
+
+def test_after_repeated_failures_the_breaker_of_the_container_opens_and_lets_one_trial_through_later():
+    recent = [failed(ago) for ago in (300.0, 200.0, 100.0)]
+    decision = ask(*recent, limits=ROOMY)
+    assert decision == Refuse(
+        Reason.BREAKER_OPEN, "of the container, after 3 failed remediations in a row, for another 8 min 21 s"
+    )
+    assert isinstance(ask(*(failed(ago) for ago in (900.0, 800.0, 700.0)), limits=ROOMY), Act)
+    assert isinstance(ask(*recent[:2], attempt(50.0), *recent[2:], limits=ROOMY), Act)
+
+
+def test_a_failed_trial_opens_it_again():
+    tried = [failed(ago) for ago in (1900.0, 1800.0, 1700.0, 30.0)]
+    assert isinstance(ask(*tried, limits=ROOMY), Refuse)
+
+
+def test_a_person_can_close_it():
+    recent = [failed(ago) for ago in (300.0, 200.0, 100.0)]
+    assert isinstance(ask(*recent, limits=ROOMY, controls=Controls(resets={"web": NOW - 10})), Act)
+    assert isinstance(ask(*recent, limits=ROOMY, controls=Controls(resets={"*": NOW - 10})), Act)
+
+
+def test_the_breaker_of_the_host_opens_when_several_containers_cannot_be_healed():
+    several = [failed(float(ago), container=f"c{ago % 2}") for ago in range(50, 100, 10)]
+    spread = [msgspec.structs.replace(each, container=f"c{n % 2}") for n, each in enumerate(several)]
+    decision = ask(ended=spread, limits=ROOMY)
+    assert isinstance(decision, Refuse)
+    assert decision.detail.startswith("of the host")
+    assert isinstance(ask(ended=several, limits=ROOMY), Act)
+
+
+def test_a_half_open_breaker_of_the_host_lets_one_through_at_a_time():
+    old = [failed(1000.0 + n, container=f"c{n}") for n in range(5)]
+    assert isinstance(ask(ended=old, limits=ROOMY), Act)
+    trial = attempt(1.0, key="t", container="c9", outcome=None)
+    assert isinstance(ask(ended=old, running=[trial], limits=ROOMY), Wait)
+
+
+def test_a_rush_of_actions_on_one_host_is_slowed_down():
+    rush = [attempt(float(n), container=f"c{n}") for n in range(1, 11)]
+    decision = ask(ended=rush)
+    assert isinstance(decision, Wait)
+    assert decision.until == NOW + 50
+    assert isinstance(ask(ended=rush[1:]), Act)
+
+
+@pytest.mark.parametrize(
+    ("peers", "kind"),
+    [
+        (Peers(2, 2, itself=True), Act),
+        (Peers(2, 0, itself=True), Wait),
+        (Peers(2, 0, itself=False), Act),
+        (Peers(0, 0, itself=True), Act),
+    ],
+)
+def test_a_healthy_replica_is_not_taken_away_where_too_few_are_left(peers, kind):
+    assert isinstance(ask(peers=peers), kind)
+
+
+def test_a_label_says_how_many_must_stay():
+    told = labelled(min_healthy="2")
+    assert isinstance(ask(peers=Peers(2, 1, itself=True), alert=told), Wait)
+
+
 CONTAINERS = {
     name: Container(id=name, name=name, labels=labels)
     for name, labels in {
@@ -155,7 +335,7 @@ CONTAINERS = {
         "queue": {},
     }.items()
 }
-TIGHT = Limits(concurrency=2, budget=2, backoff=1.0, expire=1e9)
+TIGHT = Limits(concurrency=2, budget=2, backoff=1.0, expire=1e9, rush=5, breaker_failures=2)
 REQUESTS = st.tuples(st.sampled_from(sorted(CONTAINERS)), st.integers(1, 4))
 """A container and which occurrence of its incident: few, so that they are delivered again and again."""
 
@@ -167,6 +347,7 @@ class Responders(RuleBasedStateMachine):
         super().__init__()
         self.now = NOW
         self.ledger = MemoryLedger()
+        self.controls = Controls()
         self.acting: list[tuple[Attempt, str]] = []
         """Attempts in hand, and by whom."""
         self.acted: dict[str, list[float]] = {name: [] for name in CONTAINERS}
@@ -179,7 +360,8 @@ class Responders(RuleBasedStateMachine):
         books = [self.ledger.read("h", name) for (name, _), _ in calls]
         for ((name, occurrence), by), book in zip(calls, books, strict=True):
             request = needed(alert=alert(container=CONTAINERS[name], occurrence=occurrence))
-            decision = decide(request, name, book, TIGHT, by=by, lease=LEASE, now=self.now)
+            situation = Situation(book=book, controls=self.controls)
+            decision = decide(request, name, situation, TIGHT, by=by, lease=LEASE, now=self.now)
             if isinstance(decision, Act) and self.ledger.reserve("h", decision.attempt, book.version):
                 self.begin(decision.attempt, by)
             elif isinstance(decision, Resume):
@@ -187,6 +369,7 @@ class Responders(RuleBasedStateMachine):
 
     def begin(self, attempt: Attempt, by: str) -> None:
         assert attempt.key not in self.begun, f"{attempt.key} is begun twice"
+        assert not self.controls.pauses
         held = [other for other, _ in self.acting if other.lease > self.now]
         assert attempt.container not in {other.container for other in held}
         assert attempt.service is None or attempt.service not in {other.service for other in held}
@@ -196,6 +379,7 @@ class Responders(RuleBasedStateMachine):
         self.acting.append((attempt, by))
 
     def resume(self, attempt: Attempt, by: str) -> None:
+        assert not self.controls.pauses
         first = self.begun[attempt.key]
         assert first.by == by or first.lease <= self.now, f"{attempt.key} is {first.by}'s, not {by}'s"
         self.acting = [each for each in self.acting if each[0].key != attempt.key]
@@ -212,6 +396,10 @@ class Responders(RuleBasedStateMachine):
     @rule(by=st.sampled_from("ab"))
     def crash(self, by: str) -> None:
         self.acting = [each for each in self.acting if each[1] != by]
+
+    @rule()
+    def press_or_release_the_kill_switch(self) -> None:
+        self.controls = Controls(pauses={} if self.controls.pauses else {"*": Pause(by="ann", at=self.now)})
 
     @rule(seconds=st.sampled_from([0.1, 5.0, 30.0, 400.0, -1.0, -300.0]))
     def set_clock(self, seconds: float) -> None:

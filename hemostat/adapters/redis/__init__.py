@@ -12,8 +12,12 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     memo:<key>           string       what a role must remember over a restart
     events:<type>        list         the newest stored events, newest first
     event:<id>           string       one stored event, expires
+    control:pauses       hash         the kill switch, by container, `*` for all
+    control:resets       hash         when a person closed a breaker, by container, `*` for all
+    approvals            hash         requests for a person's approval and the answers, by attempt
     ledger:<host>:version      counter    of everything written to the host's ledger
     ledger:<host>:running      hash       attempts without an outcome, by key
+    ledger:<host>:ended        list       the latest attempts that have an outcome, newest first
     ledger:<host>:of:<name>    hash       attempts on one container, by key
 
 No other package knows these.
@@ -21,8 +25,19 @@ No other package knows these.
 
 from hemostat.adapters.redis.bus import RedisBus
 from hemostat.adapters.redis.client import Client, connect, masked
+from hemostat.adapters.redis.desk import RedisDesk
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
 from hemostat.adapters.redis.ledger import RedisLedger
 from hemostat.adapters.redis.store import RedisStore
 
-__all__ = ["Client", "EmbeddedRedis", "RedisBus", "RedisLedger", "RedisStore", "connect", "masked", "resolve"]
+__all__ = [
+    "Client",
+    "EmbeddedRedis",
+    "RedisBus",
+    "RedisDesk",
+    "RedisLedger",
+    "RedisStore",
+    "connect",
+    "masked",
+    "resolve",
+]

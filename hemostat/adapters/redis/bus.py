@@ -119,9 +119,10 @@ class RedisBus:
             batch.xack(PREFIX + entry.stream, role, entry.id)
             batch.execute()
 
-    def defer(self, role: str, entry: Entry, until: float) -> None:
+    def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         member = MARK.join((entry.stream, entry.id, "")).encode() + entry.raw
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            _append(batch, outputs)
             batch.zadd(DEFERRED, {member: until})
             batch.xack(PREFIX + entry.stream, role, entry.id)
             batch.execute()

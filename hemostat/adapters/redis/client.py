@@ -80,8 +80,8 @@ def translate(error: redis.RedisError, url: str) -> BusError:
         return BusUnreachableError(
             f"Redis at {where} cannot be reached ({reason})", hint="is it running? See redis.url"
         )
-    # MISCONF is a full disk, OOM a full memory: people mend both without restarting us. The client takes these
-    # words off some of its errors, and puts others before them.
+    # MISCONF is a full disk, OOM a full memory: people mend both without restarting us. The client takes
+    # these words off some of its errors, and puts others before them.
     passing = isinstance(error, redis.exceptions.OutOfMemoryError | redis.exceptions.BusyLoadingError)
     return BusError(f"Redis at {where}: {text}", transient=passing or bool(PASSING.search(text)))
 

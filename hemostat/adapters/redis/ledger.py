@@ -10,6 +10,9 @@ from hemostat.core.model import Attempt, Book
 KEPT: Final = 48 * 3600.0
 """Seconds after which an attempt is dropped: longer than any budget window or cooldown in use."""
 
+RECENT: Final = 50
+"""Ended attempts of a host that a book tells of."""
+
 RESERVE: Final = """
 if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
 redis.call('INCR', KEYS[1])
@@ -31,8 +34,14 @@ class RedisLedger:
             batch.get(version)
             batch.hvals(running)
             batch.hvals(attempts)
+            batch.lrange(_ended(host), 0, RECENT - 1)
             answers: Any = batch.execute()
-        return Book(version=int(answers[0] or 0), attempts=_read(answers[2]), running=_read(answers[1]))
+        return Book(
+            version=int(answers[0] or 0),
+            attempts=_read(answers[2]),
+            running=_read(answers[1]),
+            ended=_read(answers[3]),
+        )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
         keys = _keys(host, attempt.container)
@@ -49,8 +58,15 @@ class RedisLedger:
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
             batch.incr(version)
             batch.hdel(running, attempt.key)
-            batch.hset(attempts, attempt.key, msgspec.json.encode(attempt))
+            told: Any = msgspec.json.encode(attempt)
+            batch.hset(attempts, attempt.key, told)
+            batch.lpush(_ended(host), told)
+            batch.ltrim(_ended(host), 0, RECENT - 1)
             batch.execute()
+
+
+def _ended(host: str) -> str:
+    return f"{PREFIX}ledger:{host}:ended"
 
 
 def _keys(host: str, container: str) -> tuple[str, str, str]:

@@ -1,0 +1,175 @@
+"""`hemostat approvals`, `approve`, `reject`, `pause`, `resume`, `reset`: what people tell the responders.
+
+They take effect before the next action of every responder. Who said what is recorded: the user of this
+machine, or whom --by names.
+"""
+
+import getpass
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hemostat import errors
+from hemostat.cli.options import Globals
+from hemostat.cli.tables import Row, Table, show
+from hemostat.core.control import EVERYTHING, Answer, Approval, Pause
+from hemostat.core.text import clean
+from hemostat.core.units import duration, show_duration
+from hemostat.errors import UsageError
+
+if TYPE_CHECKING:
+    from hemostat.ports import Desk
+
+by_option = click.option("--by", metavar="NAME", help="Who says so; default: the user of this machine.")
+reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
+container_option = click.option(
+    "--container", default=EVERYTHING, metavar="NAME", help="Only this container; default: all of them."
+)
+
+
+class Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@contextmanager
+def _desk(given: Globals) -> Iterator["Desk"]:
+    from hemostat import app
+
+    with app.open_desk(given.settings()) as desk:
+        yield desk
+
+
+@click.command()
+@click.pass_obj
+def approvals(given: Globals) -> None:
+    """List what waits for approval, and how long it still does."""
+    now = time.time()
+    with _desk(given) as desk:
+        found = [each for each in desk.approvals() if each.is_open(now)]
+    if given.json:
+        click.echo(json.dumps([_told(each) for each in found]))
+        return
+    rows = [
+        Row((each.id, each.container, each.action, each.cause, f"{show_duration(each.until - now)} left"))
+        for each in found
+    ]
+    show(Table("Waiting for approval", ("id", "container", "action", "why", "time"), rows))
+    if not rows:
+        click.echo("nothing waits for approval")
+
+
+@click.command()
+@click.argument("approval_id", metavar="ID")
+@reason_option
+@by_option
+@click.pass_obj
+def approve(given: Globals, approval_id: str, reason: str, by: str | None) -> int:
+    """Let the action with this ID be done. All other limits hold."""
+    return _answer(given, approval_id, Answer.APPROVED, reason, by)
+
+
+@click.command()
+@click.argument("approval_id", metavar="ID")
+@reason_option
+@by_option
+@click.pass_obj
+def reject(given: Globals, approval_id: str, reason: str, by: str | None) -> int:
+    """Keep the action with this ID from being done."""
+    return _answer(given, approval_id, Answer.REJECTED, reason, by)
+
+
+@click.command()
+@click.option(
+    "--for", "seconds", type=Duration(), metavar="TIME", help="How long, such as 30m; default: until resumed."
+)
+@container_option
+@reason_option
+@by_option
+@click.pass_obj
+def pause(given: Globals, seconds: float | None, container: str, reason: str, by: str | None) -> None:
+    """Keep all actions from being done. What is detected is told all the same, and waits."""
+    now = time.time()
+    until = None if seconds is None else now + seconds
+    with _desk(given) as desk:
+        desk.pause(container, Pause(by=by or _who(), at=now, until=until, reason=reason))
+    length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
+    _say(given, f"paused: {_name(container)}, {length}", container=container, until=until)
+
+
+@click.command()
+@container_option
+@click.pass_obj
+def resume(given: Globals, container: str) -> int:
+    """Lift a pause."""
+    with _desk(given) as desk:
+        lifted = desk.resume(container)
+    words = f"resumed: {_name(container)}" if lifted else f"there was no pause for {_name(container)}"
+    _say(given, words, container=container, resumed=lifted)
+    return errors.OK if lifted else errors.FAILURE
+
+
+@click.command()
+@container_option
+@click.pass_obj
+def reset(given: Globals, container: str) -> None:
+    """Close the circuit breaker: failures up to now do not count any more."""
+    with _desk(given) as desk:
+        desk.reset(container, time.time())
+    _say(given, f"breaker closed: {_name(container)}", container=container)
+
+
+def _answer(given: Globals, approval_id: str, answer: Answer, reason: str, by: str | None) -> int:
+    now, who = time.time(), by or _who()
+    with _desk(given) as desk:
+        approval = desk.answer(approval_id, answer, by=who, reason=reason, now=now)
+    if approval is None:
+        raise UsageError(
+            f"nothing with the id {approval_id!r} waits for approval", hint="see: hemostat approvals"
+        )
+    done = approval.answer is answer and approval.by == who and approval.answered == now
+    words = (
+        f"{answer}: {approval.action} of {approval.container}" if done else f"too late: {_state(approval)}"
+    )
+    _say(given, words, **_told(approval))
+    return errors.OK if done else errors.FAILURE
+
+
+def _state(approval: Approval) -> str:
+    if approval.answer is None:
+        return "nobody answered in time"
+    moment = datetime.fromtimestamp(approval.answered).astimezone()
+    return f"{approval.answer} by {approval.by} at {moment:%H:%M:%S}"
+
+
+def _told(approval: Approval) -> dict[str, Any]:
+    import msgspec
+
+    told: dict[str, Any] = msgspec.to_builtins(approval)
+    return told
+
+
+def _say(given: Globals, words: str, **fields: Any) -> None:
+    click.echo(json.dumps(fields) if given.json else clean(words))
+
+
+def _name(container: str) -> str:
+    return "everything" if container == EVERYTHING else container
+
+
+def _who() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"unknown@{socket.gethostname()}"

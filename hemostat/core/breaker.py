@@ -1,0 +1,51 @@
+"""Circuit breakers: after repeated failures nothing is tried for a while, then one trial decides.
+
+Closed until `failures` remediations in a row have failed; then open; after `open_for` seconds half open: one
+trial is let through, which closes it or opens it again. There is no state but the ledger's attempts.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from hemostat.core.model import Attempt
+from hemostat.events import Outcome
+
+COUNTED = frozenset({Outcome.HEALED, Outcome.FAILED})
+
+
+class Breaker(msgspec.Struct, frozen=True):
+    """`failures` is how many in a row, up to now; `until` when it becomes half open (epoch seconds)."""
+
+    failures: int = 0
+    open: bool = False
+    half_open: bool = False
+    until: float = 0.0
+
+
+def of(
+    attempts: Sequence[Attempt],
+    failures: int,
+    open_for: float,
+    *,
+    since: float = 0.0,
+    now: float,
+    spread: bool = False,
+) -> Breaker:
+    """The breaker over these attempts, oldest first. Those that ended before `since` do not count: somebody
+    closed it then. `spread`: one container's failures alone do not open it."""
+    ended = [a for a in attempts if a.outcome in COUNTED and _end(a) > since]
+    failed: list[Attempt] = []
+    for attempt in sorted(ended, key=_end, reverse=True):
+        if attempt.outcome is Outcome.HEALED:
+            break
+        failed.append(attempt)
+    count = len(failed)
+    if count < failures or (spread and len({attempt.container for attempt in failed}) < 2):  # noqa: PLR2004
+        return Breaker(count)
+    until = _end(failed[0]) + open_for
+    return Breaker(count, open=now < until, half_open=now >= until, until=until)
+
+
+def _end(attempt: Attempt) -> float:
+    return attempt.time if attempt.finished is None else attempt.finished

@@ -1,0 +1,85 @@
+"""What people tell the responders, as they type it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.redis import EmbeddedRedis, RedisDesk, connect
+from hemostat.core.control import Answer, Approval
+from hemostat.events import Action
+
+FAR = 9e9
+ASKED = Approval(
+    id="a1b2c3",
+    key="i1:1:0",
+    incident="i1",
+    host="h",
+    container="web",
+    action=Action.RESTART,
+    cause="crash",
+    asked=FAR - 60,
+    until=FAR,
+)
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def desk(bus):
+    client = connect(EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"])).url)
+    yield RedisDesk(client)
+    client.close()
+
+
+def test_a_pause_is_put_and_lifted_by_name(hemostat, desk):
+    said = hemostat("pause", "--for", "30m", "--by", "ann", "--reason", "deploy")
+    assert (said.code, said.out) == (0, "paused: everything, for 30 min\n")
+    (pause,) = desk.controls().pauses.values()
+    assert (pause.by, pause.reason, round(pause.until - pause.at)) == ("ann", "deploy", 1800)
+    assert hemostat("resume").code == 0
+    assert desk.controls().pauses == {}
+
+
+def test_lifting_what_is_not_there_fails_and_says_so(hemostat, desk):
+    said = hemostat("resume", "--container", "web")
+    assert (said.code, said.out) == (1, "there was no pause for web\n")
+
+
+def test_a_pause_for_no_time_at_all_is_a_mistake(hemostat, desk):
+    said = hemostat("pause", "--for", "a while")
+    assert said.code == 2
+    assert "is not a duration such as 10s" in said.err
+
+
+def test_what_waits_is_listed_and_answered(hemostat, desk):
+    desk.ask(ASKED)
+    assert "a1b2c3" in hemostat("approvals").out
+    assert [each["id"] for each in hemostat("approvals", "--json").json] == ["a1b2c3"]
+    said = hemostat("approve", "a1b2c3", "--by", "ann")
+    assert (said.code, said.out) == (0, "approved: restart of web\n")
+    assert desk.approvals()[0].answer is Answer.APPROVED
+    assert hemostat("approvals").out == "nothing waits for approval\n"
+
+
+def test_who_comes_second_is_told_what_the_first_said(hemostat, desk):
+    desk.ask(ASKED)
+    hemostat("reject", "a1b2c3", "--by", "ann", "--reason", "not now")
+    said = hemostat("approve", "a1b2c3", "--by", "bob")
+    assert said.code == 1
+    assert said.out.startswith("too late: rejected by ann at ")
+
+
+def test_an_id_that_nobody_asked_for_is_a_mistake(hemostat, desk):
+    said = hemostat("approve", "nothing")
+    assert said.code == 2
+    assert said.err == "hemostat: nothing with the id 'nothing' waits for approval: see: hemostat approvals\n"
+
+
+def test_a_breaker_is_closed_by_name(hemostat, desk):
+    assert hemostat("reset", "--container", "web").out == "breaker closed: web\n"
+    assert desk.controls().reset("web") > 0
+
+
+def test_without_a_redis_there_is_nobody_to_tell(hemostat):
+    assert hemostat("pause").code == 3
