@@ -59,6 +59,10 @@ class Result(msgspec.Struct, kw_only=True):
     required_raised: int
     wrong_actions: list[str]
     seconds: float = 0.0
+    busy: float = 0.0
+    """Share of the host's CPU that was busy meanwhile, 0 to 1."""
+    again: bool = False
+    """Whether this is the second time, since the host was too busy for the first."""
 
 
 def seen(events: Iterable[Event], names: Mapping[str, str], began: float) -> list[Seen]:

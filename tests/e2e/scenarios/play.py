@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -31,7 +32,7 @@ class Played(msgspec.Struct, kw_only=True):
 
 
 def play(scenario: Scenario, group: str, shared: Observer | None) -> Played:
-    started = time.monotonic()
+    started, before = time.monotonic(), _ticks()
     with ExitStack() as stack:
         lab, observer = stack.enter_context(_stage(scenario, group, shared))
         _make(scenario, lab, observer)
@@ -43,6 +44,7 @@ def play(scenario: Scenario, group: str, shared: Observer | None) -> Played:
         seconds = time.monotonic() - started
         result = judge(scenario, told, acts(events, lab.names), _facts(lab), seconds)
         result.differences = [each for each in result.differences if each]
+        result.busy = _busy(before, _ticks())
         return Played(
             result=result,
             about=scenario.about,
@@ -122,3 +124,14 @@ def _mine(observer: Observer, lab: Lab) -> list[Event]:
         for event in tuple(observer.events)
         if (about := subject(event)) and (about[0].id in lab.names or (lab.alone and about[0].is_host))
     ]
+
+
+def _ticks() -> tuple[int, int]:
+    """Of the host's CPU since it booted: idle ones, and all."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return fields[3] + fields[4], sum(fields)
+
+
+def _busy(before: tuple[int, int], after: tuple[int, int]) -> float:
+    idle, all_ = after[0] - before[0], after[1] - before[1]
+    return round(1 - idle / all_, 3) if all_ > 0 else 0.0

@@ -17,6 +17,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     recall: float
     """Of the incidents expected, the share that was raised."""
     wrong_actions: int
+    again: int
+    """Scenarios played a second time, since the host was too busy for the first."""
     seconds: float
 
 
@@ -28,6 +30,7 @@ def totals(results: Iterable[Result], seconds: float) -> Totals:
         precision=_share(sum(each.raised_expected for each in results), sum(each.raised for each in results)),
         recall=_share(sum(each.required_raised for each in results), sum(each.required for each in results)),
         wrong_actions=sum(len(each.wrong_actions) for each in results),
+        again=sum(each.again for each in results),
         seconds=round(seconds, 1),
     )
 
@@ -46,11 +49,12 @@ def show(results: Iterable[Result], summary: Totals) -> None:
             "\n".join(each.expected),
             "\n".join(observed),
             "" if each.delay is None else f"{each.delay:.2f} s",
-            "WRONG" if each.differences else "correct",
+            ("WRONG" if each.differences else "correct") + (", second try" if each.again else ""),
         )
     console = Console(width=None if Console().is_terminal else 160, highlight=False, markup=False)
     console.print(table)
     console.print(
         f"{summary.correct} of {summary.scenarios} correct, precision {summary.precision:.3f}, recall "
-        f"{summary.recall:.3f}, {summary.wrong_actions} wrong actions, {summary.seconds:.0f} s"
+        f"{summary.recall:.3f}, {summary.wrong_actions} wrong actions, {summary.again} played again, "
+        f"{summary.seconds:.0f} s"
     )

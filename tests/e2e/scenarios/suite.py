@@ -15,7 +15,8 @@ from tests.e2e.scenarios.observer import TOGETHER, Observer
 from tests.e2e.scenarios.play import Played, play
 from tests.engine_fixtures import IMAGE
 
-AT_A_TIME: Final = 7
+AT_A_TIME: Final = 6
+BUSY: Final = 0.85
 
 SCENARIOS: Final = {
     scenario.name: scenario
@@ -35,6 +36,9 @@ def run(names: Sequence[str], tell: Tell = lambda _: None) -> list[Played]:
     for scenario in chosen:
         if scenario.alone:
             played[scenario.name] = _played(scenario, group, None, tell)
+        elif _is_void(played[scenario.name]):
+            played[scenario.name] = _played(scenario, f"{group}b", None, tell)
+            played[scenario.name].result.again = True
     return [played[name] for name in names]
 
 
@@ -49,6 +53,11 @@ def _together(scenarios: Iterable[Scenario], group: str, tell: Tell) -> dict[str
             return {each.result.scenario: each for each in done}
     finally:
         observer.close()
+
+
+def _is_void(played: Played) -> bool:
+    """On a host that has no CPU left, HemoStat rightly holds back: what it did there is no verdict."""
+    return bool(played.result.differences) and played.result.busy >= BUSY
 
 
 def _length(scenario: Scenario) -> float:
