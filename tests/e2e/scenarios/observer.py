@@ -27,7 +27,12 @@ WINDOWS: Final = {
     "RESPONDER_VERIFY_FOR": "0.5s",
     "RESPONDER_VERIFY_TIMEOUT": "10s",
 }
-TOGETHER: Final = {"MONITOR_STORM_COUNT": "1000", "RESPONDER_CONCURRENCY": "32"}
+TOGETHER: Final = {
+    "MONITOR_STORM_COUNT": "1000",
+    "RESPONDER_CONCURRENCY": "1000",
+    "RESPONDER_RUSH": "1000",
+    "RESPONDER_HOST_BREAKER_FAILURES": "1000",
+}
 """For the one that many scenarios share: their faults are no storm, and none waits for the others."""
 ROLES: Final = 4
 PATIENCE: Final = 40.0
