@@ -150,6 +150,8 @@ class Ward:
         evidence: Iterable[Evidence] = (),
     ) -> list[Told]:
         """Tell it, with where it comes from; and the storm, if it is the one too many."""
+        if self._is_ending(patient, now):
+            return []
         told, cause = self._weather(patient, kind, now)
         cause = cause or self._blame(patient, kind, now)
         return [*told, self._opened(patient, kind, since, window, evidence, cause)]
@@ -197,6 +199,11 @@ class Ward:
 
     def _blame(self, patient: Patient, kind: Kind, now: float) -> Cause:
         return blame(patient.info, kind, self.topology, self.host, cpu=patient.cpu, now=now)
+
+    def _is_ending(self, patient: Patient, now: float) -> bool:
+        """Whether somebody has asked it to stop and it is still at it: what it does meanwhile is no news."""
+        asked = self.asked.get(patient.ref.id)
+        return asked is not None and patient.info.running and 0 <= now - asked < detect.INTENT_LASTS
 
     @property
     def topology(self) -> Topology:

@@ -95,6 +95,18 @@ def test_an_oom_kill_is_told_with_the_limit(watch):
     assert watch.alerts[0].fact("memory_limit") == 64 * MIB
 
 
+def test_what_is_ill_while_it_is_being_stopped_is_no_news(watch):
+    web = watch.make(health=("true",))
+    watch.sample()
+    ref = watch.engine.inspect(web).ref
+    watch.tell(EngineEvent(time=watch.clock.now(), action="kill", container=ref, signal=15))
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(5)
+    watch.engine.crash(web, 1)
+    watch.sample(20)
+    assert watch.alerts == []
+
+
 def test_what_people_do_is_no_failure(watch):
     web = watch.make()
     watch.engine.stop(web)
