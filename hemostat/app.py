@@ -348,14 +348,16 @@ def _bus(redis: "Client") -> Bus:
 
 def _redis(settings: Settings, *, start: bool) -> "Client":
     """A client of the configured Redis, the one found, or the embedded one, which it revives if it dies."""
-    from hemostat.adapters.redis import EmbeddedRedis, connect, resolve
+    from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, resolve
 
     embedded = EmbeddedRedis(settings.state_path)
     url = resolve(settings.redis.url or None, settings.state_path, start=start)
     if url is None:
         raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
     revive = embedded.ensure if start and url == embedded.url else None
-    return connect(url, password=settings.redis_password, revive=revive)
+    given = settings.redis
+    tls = Tls(ca_file=given.ca_file, cert_file=given.cert_file, key_file=given.key_file)
+    return connect(url, username=given.username, password=settings.redis_password, tls=tls, revive=revive)
 
 
 _RUN: Final[Mapping[str, Callable[[Place], None]]] = {

@@ -235,8 +235,8 @@ class Bus(Protocol):
         one transaction."""
         ...
 
-    def promote(self, now: float) -> int:
-        """Put deferred entries that are due back on their streams; how many."""
+    def promote(self, streams: Sequence[str], now: float) -> int:
+        """Put deferred entries of these streams that are due back on them; how many."""
         ...
 
     def bury(self, role: str, entry: Entry, error: str, now: float) -> None:

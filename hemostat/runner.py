@@ -110,7 +110,7 @@ class Runner:
     def _turn(self, pool: ThreadPoolExecutor) -> None:
         if self._pulse.due():
             self._rounds(pool)
-        self._bus.promote(self._clock.now())
+        self._bus.promote(self._role.reads, self._clock.now())
         free = self._workers - len(self._busy())
         if free <= 0:
             wait(self._working, timeout=BLOCK, return_when=FIRST_COMPLETED)

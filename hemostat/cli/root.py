@@ -39,6 +39,9 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "demo": Lazy(_TRY, "hemostat.cli.demo:demo", "Break a container of its own and watch it heal."),
     "doctor": Lazy(_SET_UP, "hemostat.cli.doctor:doctor", "Check that this machine has what HemoStat needs."),
     "config": Lazy(_SET_UP, "hemostat.cli.config:config", "Write, show or check the configuration."),
+    "redis-acl": Lazy(
+        _SET_UP, "hemostat.cli.redis_acl:redis_acl", "Print a Redis ACL file: who may say what."
+    ),
     "schema": Lazy(_SET_UP, "hemostat.cli.schema:schema", "Print the JSON Schema of all events."),
 }
 

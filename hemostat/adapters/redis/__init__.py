@@ -5,7 +5,7 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     <type>               stream       field `event`; one group a role (responders: one a host)
     <type>               channel      the same events, for whoever listens
     dead                 stream       stream, id, error, time, event: what could not be handled
-    deferred             sorted set   what is to be delivered again; score is when
+    deferred:<type>      sorted set   what is to be delivered again on that stream; score is when
     stats:<container>    string       last container_stats, expires
     heartbeat:<source>   string       last heartbeat, expires
     live:<type>          sorted set   which of those two there are; score is when they expire
@@ -24,7 +24,7 @@ No other package knows these.
 """
 
 from hemostat.adapters.redis.bus import RedisBus
-from hemostat.adapters.redis.client import Client, connect, masked
+from hemostat.adapters.redis.client import Client, Tls, connect, masked
 from hemostat.adapters.redis.desk import RedisDesk
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
 from hemostat.adapters.redis.ledger import RedisLedger
@@ -37,6 +37,7 @@ __all__ = [
     "RedisDesk",
     "RedisLedger",
     "RedisStore",
+    "Tls",
     "connect",
     "masked",
     "resolve",
