@@ -16,7 +16,9 @@ from hemostat.core.model import (
     Disconnected,
     EngineEvent,
     HostSample,
+    Leftover,
     Sample,
+    Service,
 )
 from hemostat.core.probe import Target
 from hemostat.events import Event
@@ -57,6 +59,10 @@ class Engine(Protocol):
 
     def inspect(self, container: str) -> ContainerInfo: ...
 
+    def attached(self) -> list[ContainerInfo]:
+        """The running containers that live in another's network namespace."""
+        ...
+
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         """Events about containers as they happen, for ever, over lost connections: each (re)connection is
         told by Connected, each loss by Disconnected, and what the engine remembers of the time between
@@ -81,18 +87,31 @@ class Engine(Protocol):
         """The command lines running in the container."""
         ...
 
-    def exec(self, container: str, command: Sequence[str]) -> tuple[int, str]:
-        """Run a command inside and wait: exit code and output (both streams)."""
+    def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
+        """Run a command inside and wait: exit code and the beginning of its output (both streams).
+
+        EngineError, not transient, where it is not done within `timeout` seconds; it may then go on.
+        """
         ...
 
     def writable_size(self, container: str) -> int:
         """Bytes of the container's writable layer. Costs the engine a walk over it."""
         ...
 
-    def prune(self, *, labels: Mapping[str, str] = {}, older_than: float = 0.0) -> int:
-        """Remove stopped containers carrying all `labels` that were created `older_than` seconds ago or
-        earlier; the bytes freed."""
+    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[Leftover]:
+        """What nothing uses and carries all `labels`; so the build cache, which has none, only without them.
+        Costs the engine a walk over all its files."""
         ...
+
+    def discard(self, leftover: Leftover) -> int:
+        """Remove it, never by force; the bytes freed. What is gone or in use by now stays as it is: 0."""
+        ...
+
+    def service(self, service: str) -> Service:
+        """A swarm's service by id or name. EngineError where there is none, or no swarm managed here."""
+        ...
+
+    def set_replicas(self, service: str, replicas: int) -> None: ...
 
     def close(self) -> None:
         """Give up the connection; a blocked `events` ends."""
@@ -110,6 +129,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     cpus: float | None = None
     health: tuple[str, ...] | None = None
     restart_policy: str = "no"
+    network: str = "bridge"
 
 
 class Workshop(Protocol):

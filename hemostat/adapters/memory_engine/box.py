@@ -93,7 +93,7 @@ class Box:
             pid=self.process.pid if self.process else 0,
             cpu_limit=self.cpus,
             memory_limit=self.memory,
-            network_mode="bridge",
+            network_mode=self.spec.network,
         )
 
     def sample(self, now: float) -> Sample | None:
