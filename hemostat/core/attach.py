@@ -10,7 +10,7 @@ from hemostat.core.topology import SHARED, SHORT, Topology
 def stranded(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[ContainerInfo]:
     """The running containers that share the owner's network and started before it did, so that they have lost
     it: what is needed before what needs it."""
-    members = {info.ref.id: info for info in infos}
+    members = {info.ref.id: info for info in infos if info.ref.id != owner.ref.id}
     found: dict[str, ContainerInfo] = {}
     hosts = [owner]
     while hosts:
