@@ -27,7 +27,7 @@ def volume(**fields: object) -> dict:
 
 
 def found(**used: object) -> list[Leftover]:
-    return [*litter.images(used, {}), *litter.volumes(used, {}), *litter.build_cache(used, {})]
+    return [*litter.images(used, []), *litter.volumes(used, []), *litter.build_cache(used, [])]
 
 
 def test_an_image_without_a_name_frees_what_it_shares_with_none():
@@ -60,7 +60,16 @@ def test_a_volume_that_is_used_or_kept_elsewhere_is_left(fields):
 def test_the_build_cache_is_one_and_has_no_labels():
     rows = [{"Size": 10}, {"Size": 20}, {"Size": 40, "InUse": True}, {"Size": 80, "Shared": True}]
     assert found(BuildCache=rows) == [Leftover(what=Litter.BUILD_CACHE, size=30)]
-    assert list(litter.build_cache({"BuildCache": rows}, LABELS)) == []
+    assert list(litter.build_cache({"BuildCache": rows}, ["team"])) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [([], 2), (["team"], 1), (["team=a"], 1), (["team=b"], 0), (["team", "team=a"], 1), (["team", "x"], 0)],
+)
+def test_only_what_carries_all_labels_is_told_of(wanted, count):
+    used = {"Images": [image(), image(Labels={"team": "a"})]}
+    assert len(list(litter.images(used, wanted))) == count
 
 
 def test_an_engine_that_has_nothing_tells_of_nothing():
@@ -89,6 +98,16 @@ def test_a_dangling_image_is_found_and_removed(docker_engine):
     assert docker_engine.discard(told) == told.size >= 200_000
     assert docker_engine.discard(told) == 0
     assert of(docker_engine, Litter.IMAGE) == []
+
+
+@pytest.mark.docker
+def test_an_engine_that_is_bounded_by_a_label_tells_of_nothing_else(docker_engine):
+    bounded = DockerEngine.connect(label="hemostat.test=nobody-s")
+    dangling(docker_engine)
+    (told,) = of(docker_engine, Litter.IMAGE)
+    assert bounded.reclaimable() == []
+    bounded.close()
+    docker_engine.discard(told)
 
 
 @pytest.mark.docker

@@ -24,8 +24,8 @@ ONE_SHOT_API: Final = (1, 41)
 
 
 class DockerEngine:
-    """Safe to use from several threads at once. `label` (`key` or `key=value`) bounds what `containers` and
-    `events` tell of."""
+    """Safe to use from several threads at once. `label` (`key` or `key=value`) bounds what `containers`,
+    `attached`, `reclaimable` and `events` tell of."""
 
     def __init__(self, connection: Connection, label: str = "") -> None:
         self.connection = connection
@@ -150,11 +150,12 @@ class DockerEngine:
         with self.connection.client("disk usage") as client:
             used = json_of(client.get(f"{base(client)}/system/df", timeout=litter.PATIENCE))
         stopped = [row["Id"] for row in used.get("Containers") or () if row["State"] in litter.STOPPED]
+        wanted = [*self._filters.values(), *(f"{key}={value}" for key, value in labels.items())]
         return [
-            *litter.containers(used, labels, self._ended(stopped)),
-            *litter.images(used, labels),
-            *litter.volumes(used, labels),
-            *litter.build_cache(used, labels),
+            *litter.containers(used, wanted, self._ended(stopped)),
+            *litter.images(used, wanted),
+            *litter.volumes(used, wanted),
+            *litter.build_cache(used, wanted),
         ]
 
     def _ended(self, containers: Sequence[str]) -> dict[str, float]:

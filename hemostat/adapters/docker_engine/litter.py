@@ -1,6 +1,6 @@
 """What the engine keeps and nothing uses, by its own reckoning of its disk, and how each kind is removed."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import docker
@@ -18,43 +18,45 @@ NONE: Final = frozenset({"<none>:<none>", "<none>@<none>"})
 Json = Mapping[str, Any]
 
 
-def containers(used: Json, labels: Mapping[str, str], ended: Mapping[str, float]) -> Iterator[Leftover]:
+def containers(used: Json, wanted: Sequence[str], ended: Mapping[str, float]) -> Iterator[Leftover]:
     """Those of which `ended` tells when they were stopped."""
-    for row in _labelled(used.get("Containers"), labels):
+    for row in _labelled(used.get("Containers"), wanted):
         if row["Id"] in ended:
             name = next(iter(row.get("Names") or ()), row["Id"]).removeprefix("/")
             yield _leftover(Litter.CONTAINER, row["Id"], name, row, row.get("SizeRw"), ended[row["Id"]])
 
 
-def images(used: Json, labels: Mapping[str, str]) -> Iterator[Leftover]:
+def images(used: Json, wanted: Sequence[str]) -> Iterator[Leftover]:
     """Without tag and digest. What it shares with other images stays when it goes."""
-    for row in _labelled(used.get("Images"), labels):
+    for row in _labelled(used.get("Images"), wanted):
         names = {*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())}
         if names <= NONE and row.get("Containers") == 0:
             size = (row.get("Size") or 0) - max(0, row.get("SharedSize") or 0)
             yield _leftover(Litter.IMAGE, row["Id"], "", row, size, row.get("Created") or 0.0)
 
 
-def volumes(used: Json, labels: Mapping[str, str]) -> Iterator[Leftover]:
+def volumes(used: Json, wanted: Sequence[str]) -> Iterator[Leftover]:
     """On this host's disk alone: others' drivers keep what they keep elsewhere."""
-    for row in _labelled(used.get("Volumes"), labels):
+    for row in _labelled(used.get("Volumes"), wanted):
         use, name = row.get("UsageData") or {}, row["Name"]
         if use.get("RefCount") == 0 and row.get("Driver") == "local" and not row.get("Options"):
             since = seconds(row.get("CreatedAt"))
             yield _leftover(Litter.VOLUME, name, name, row, use.get("Size"), since)
 
 
-def build_cache(used: Json, labels: Mapping[str, str]) -> Iterator[Leftover]:
+def build_cache(used: Json, wanted: Sequence[str]) -> Iterator[Leftover]:
     """All of it as one: its records need each other. What images share is not freed."""
     unused = [row for row in used.get("BuildCache") or () if not row.get("InUse") and not row.get("Shared")]
-    if unused and not labels:
+    if unused and not wanted:
         size = sum(row.get("Size") or 0 for row in unused)
         yield Leftover(what=Litter.BUILD_CACHE, size=size)
 
 
-def _labelled(rows: Iterable[Json] | None, labels: Mapping[str, str]) -> Iterator[Json]:
+def _labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Json]:
+    """Those that carry all that is `wanted`, each `key` or `key=value`."""
     for row in rows or ():
-        if labels.items() <= (row.get("Labels") or {}).items():
+        carried = row.get("Labels") or {}
+        if {*wanted} <= {*carried, *(f"{key}={value}" for key, value in carried.items())}:
             yield row
 
 
