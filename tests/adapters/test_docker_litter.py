@@ -164,7 +164,8 @@ def build(engine: DockerEngine) -> None:
 def test_a_service_is_scaled_and_keeps_all_else(other_engine):
     with other_engine.connection.client("make a service") as client:
         client.init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
-        task = {"ContainerSpec": {"Image": "hemostat-test:busybox", "Command": ["sleep", "1000"]}}
+        container = {"Image": "hemostat-test:busybox", "Command": ["sleep", "1000"], "StopGracePeriod": 10**8}
+        task = {"ContainerSpec": container}
         labels = {"hemostat.scale.max": "3"}
         networks = [{"Target": "host"}]
         identity = client.create_service(task, name="shop", labels=labels, networks=networks)["ID"]
