@@ -16,7 +16,7 @@ from tests.e2e.scenarios.play import Played, play
 from tests.engine_fixtures import IMAGE
 
 AT_A_TIME: Final = 6
-BUSY: Final = 0.85
+BUSY: Final = 0.8
 
 SCENARIOS: Final = {
     scenario.name: scenario
