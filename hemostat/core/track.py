@@ -221,8 +221,10 @@ def _rising(track: Track, limits: Limits, tuned: Thresholds, *, raised: bool) ->
     if track.last is None or limits.memory <= 0:
         return None
     floor = track.last.memory - track.last.cache
-    if raised and _is_seasoned(track, tuned):
-        return None if toothed(track.long) else _climb(track, limits)
+    if raised and _is_seasoned(track, tuned) and not toothed(track.long):
+        climb = _climb(track, limits)
+        if climb is not None:
+            return climb
     if floor < HALF * limits.memory:
         return None
     rose = rise(track.long, limits.memory, window=tuned.leak_window)
