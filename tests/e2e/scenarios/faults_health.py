@@ -62,7 +62,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         name="unhealthy-chain",
-        about="a container fails, and with it one that shares its network",
+        about="a container fails, and with it one that shares its network: one action, which re-attaches it",
         trap=True,
         boxes=(
             Box(name="app", main=CURABLE, health=WELL, retries=2, options={"volumes": ["/tmp"]}),
@@ -78,7 +78,7 @@ SCENARIOS: Final = (
             UNHEALTHY,
             Expected(kind=Kind.UNHEALTHY, on="sidecar", root="app", action=Action.NONE, may=True),
         ),
-        facts={"app": RESTARTED},
+        facts={"app": RESTARTED, "sidecar": RESTARTED},
         watch=4,
     ),
     Scenario(
