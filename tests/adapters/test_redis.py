@@ -177,6 +177,25 @@ def test_a_killed_redis_comes_back_with_what_it_had_acknowledged(state_dir: Path
     client.close()
 
 
+def test_a_redis_that_hangs_is_waited_for_and_joined_by_no_other(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two on one append-only file would each be told one half of everything."""
+    monkeypatch.setattr("hemostat.adapters.redis.client.TIMEOUT", 0.1)
+    embedded = EmbeddedRedis(state_dir)
+    embedded.ensure()
+    (pid,) = _processes(state_dir)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(BusUnreachableError, match="runs and does not answer") as caught:
+            embedded.ensure()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert caught.value.transient
+    eventually(embedded.alive)
+    assert _processes(state_dir) == [pid]
+
+
 def test_the_last_to_leave_turns_it_off(state_dir: Path) -> None:
     embedded = EmbeddedRedis(state_dir)
     assert not embedded.shut_down_if_unused(), "it does not run"
