@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from math import inf
 from typing import Final
 
 from hemostat.core.restart import delay
@@ -45,7 +46,8 @@ class Pulse:
         self.handled = 0
 
     def due(self) -> bool:
-        return self._clock.now() >= self._due
+        """A clock that was set back does not silence it."""
+        return not 0 < self._due - self._clock.now() <= BEAT
 
     def beat(self, trouble: str, lag: int) -> None:
         now = self._clock.now()
@@ -94,13 +96,16 @@ class Runner:
         self._notice = notice
         self._patience = Patience(clock)
         self._working: dict[Future[None], Entry] = {}
+        self._astray = True
+        """Whether entries may have been given to this consumer that it does not know of: by a process that
+        was killed, or in an answer of Redis that was lost on the way."""
+        self._latest = clock.now()
 
     def run(self) -> None:
         """Work until `stop` is set; what is in hand then is finished or left for the next delivery."""
         logger.info("role.started role=%s instance=%s", self._role.name, self._consumer)
         with ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
             try:
-                self._patience(lambda: self._take(pool, self._left_behind()))
                 while not self._stop.is_set():
                     self._patience(lambda: self._turn(pool))
             except Interrupted:
@@ -108,15 +113,19 @@ class Runner:
         logger.info("role.stopped role=%s handled=%d", self._role.name, self._pulse.handled)
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:
+        if self._astray:
+            self._take(pool, self._left_behind())
+        self._astray = True
         if self._pulse.due():
             self._rounds(pool)
-        self._bus.promote(self._clock.now())
+        self._promote()
         free = self._workers - len(self._busy())
         if free <= 0:
             wait(self._working, timeout=BLOCK, return_when=FIRST_COMPLETED)
-            return
-        reads = self._role.reads
-        self._take(pool, self._bus.read(self._group, self._consumer, reads, count=free, timeout=BLOCK))
+        else:
+            reads = self._role.reads
+            self._take(pool, self._bus.read(self._group, self._consumer, reads, count=free, timeout=BLOCK))
+        self._astray = False
 
     def _rounds(self, pool: ThreadPoolExecutor) -> None:
         """What is done at every heartbeat: hold on to what is in hand, take over what others dropped."""
@@ -125,9 +134,20 @@ class Runner:
         self._take(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
         self._pulse.beat(self._patience.trouble or self._notice(), self._bus.lag(name, reads))
 
+    def _promote(self) -> None:
+        """Where the clock was set back, everything deferred is looked at anew: it was to wait some seconds,
+        and not as long again as the clock was wrong."""
+        now = self._clock.now()
+        while now < self._latest - BEAT and self._bus.promote(inf):
+            pass
+        self._latest = now
+        self._bus.promote(now)
+
     def _left_behind(self) -> list[Entry]:
-        """What this consumer had in hand when it was killed."""
-        return self._bus.unfinished(self._group, self._consumer, self._role.reads)
+        """What this consumer was given, has not acknowledged, and does not have in hand."""
+        in_hand = {(entry.stream, entry.id) for entry in self._busy().values()}
+        given = self._bus.unfinished(self._group, self._consumer, self._role.reads)
+        return [entry for entry in given if (entry.stream, entry.id) not in in_hand]
 
     def _busy(self) -> dict[Future[None], Entry]:
         for future in [future for future in self._working if future.done()]:
