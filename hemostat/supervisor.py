@@ -24,7 +24,8 @@ from hemostat.core.units import show_duration
 from hemostat.errors import INTERRUPTED, OK, USAGE, UsageError
 
 FIRST: Final = 0.1
-CEILING: Final = 30.0
+CEILING: Final = 5.0
+"""Seconds between two starts at most: while a role is down, nobody is healed by it."""
 RESET: Final = 60.0
 """Seconds that a child must have lived for its next end to count as the first again."""
 GRACE: Final = 10.0
