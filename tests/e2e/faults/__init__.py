@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from tests.e2e.faults import rows
+from tests.e2e.faults import hazards, rows
 from tests.e2e.faults.account import Row
 from tests.e2e.faults.rows import FULL, SHORT, Size
 
@@ -19,4 +19,8 @@ FAULTS: Final[dict[str, Callable[[Size], Row]]] = {
     "network-frozen": rows.frozen_network,
     "responders": rows.ten_responders,
     "budget": rows.spent_budget,
+    "hostile": hazards.hostile_messages,
+    "disk": hazards.full_disk,
+    "engine-restarted": hazards.restarted_engine,
+    "clock": hazards.clock_set_back,
 }

@@ -61,14 +61,14 @@ class Site:
         self.docker = docker.DockerClient(docker_url) if docker_url else docker.from_env()
         self.deaths: list[Happening] = []
         self.happened: list[Happening] = []
-        self.random = random.Random()
+        self.random = random.Random()  # noqa: S311 - which container crashes is no secret
         self.begun = time.time()
+        self.pids: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._client: Client | None = None
         self._network = "none" if docker_url else "bridge"
         self.containers = [self._make() for _ in range(containers)]
-        self._events = self.docker.api.events(decode=True, filters={"label": self.label, "type": "container"})
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.listen()
 
     def _make(self) -> str:
         name, (key, value) = f"hs-fault-{secrets.token_hex(3)}", self.label.split("=")
@@ -77,9 +77,15 @@ class Site:
         )
         return str(made.id)
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Witness what happens from now on; to be told again when the engine was away."""
+        api = self.docker.api
+        self._events = api.events(decode=True, filters={"label": self.label, "type": "container"})
+        threading.Thread(target=self._witness, args=(self._events,), daemon=True).start()
+
+    def _witness(self, events: Any) -> None:
         with suppress(Exception):
-            for event in self._events:
+            for event in events:
                 happening = Happening(event["timeNano"] / 1e9, event["id"], event["Action"])
                 if happening.action in {"start", "die"}:
                     self.happened.append(happening)
@@ -134,6 +140,17 @@ class Site:
         self.deaths.append(self.of(container, "die")[seen])
         return True
 
+    def crash_unseen(self, count: int) -> None:
+        """Crash containers while nobody can be asked about them, which takes the pids from before."""
+        for container in self.random.sample(sorted(self.pids), count):
+            os.kill(self.pids.pop(container), signal.SIGUSR1)
+            self.deaths.append(Happening(time.time(), container, "die"))
+
+    def remember(self) -> None:
+        """The pids of what runs now, for `crash_unseen`."""
+        states = {each: self.docker.api.inspect_container(each)["State"] for each in self.containers}
+        self.pids = {each: state["Pid"] for each, state in states.items() if state["Running"]}
+
     def of(self, container: str, action: str) -> list[Happening]:
         return [each for each in self.happened if (each.container, each.action) == (container, action)]
 
@@ -187,19 +204,22 @@ class Site:
 
 
 @contextmanager
-def site(containers: int = 10, docker_url: str | None = None) -> Iterator[Site]:
-    with tempfile.TemporaryDirectory(prefix="hs-fault-") as place:
-        made = Site(Path(place), containers, docker_url)
+def site(
+    containers: int, docker_url: str | None = None, directory: Path | None = None
+) -> Iterator[Site]:
+    with tempfile.TemporaryDirectory(prefix="hs-fault-") as other:
+        place = directory or Path(other)
+        made = Site(place, containers, docker_url)
         try:
             yield made
         finally:
             made.close()
             if keep := os.environ.get("KEEP_LOGS"):
-                shutil.copy(Path(place) / "all.log", keep)
-            EmbeddedRedis(Path(place)).shut_down_if_unused()
+                shutil.copy(place / "all.log", keep)
+            EmbeddedRedis(place).shut_down_if_unused()
 
 
-def provide_image() -> None:
-    engine = DockerEngine.connect()
+def provide_image(url: str | None = None) -> None:
+    engine = DockerEngine.connect(url)
     DockerWorkshop(engine).image(IMAGE, shutil.which("busybox") or "/bin/busybox")
     engine.close()
