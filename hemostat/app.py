@@ -20,6 +20,7 @@ from hemostat.ports import (
     Bus,
     Clock,
     Desk,
+    Dossiers,
     Engine,
     EngineVersion,
     Ledger,
@@ -109,6 +110,8 @@ class Parts(Protocol):
 
     def store(self) -> Store: ...
 
+    def dossiers(self) -> Dossiers: ...
+
     def close(self) -> None: ...
 
 
@@ -149,6 +152,11 @@ class RealParts:
 
         return RedisStore(self._redis)
 
+    def dossiers(self) -> Dossiers:
+        from hemostat.adapters.redis import RedisDossiers
+
+        return RedisDossiers(self._redis)
+
     def close(self) -> None:
         self.bus.close()
         turn_off(self._settings)
@@ -160,11 +168,13 @@ class SimulatedParts:
     def __init__(self, engine: "MemoryEngine") -> None:
         from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger, MemoryStore
         from hemostat.adapters.memory_desk import MemoryDesk
+        from hemostat.adapters.memory_dossiers import MemoryDossiers
 
         self._engine = engine
         self._ledger = MemoryLedger()
         self._store = MemoryStore()
         self._desk = MemoryDesk()
+        self._dossiers = MemoryDossiers()
         self.bus = MemoryBus(engine.clock)
 
     def engine(self) -> tuple[Engine, Sampler]:
@@ -181,6 +191,9 @@ class SimulatedParts:
 
     def store(self) -> Store:
         return self._store
+
+    def dossiers(self) -> Dossiers:
+        return self._dossiers
 
     def close(self) -> None:
         """Shared: whoever made it lets go of it."""
@@ -240,6 +253,13 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
         yield RedisDesk(redis)
     finally:
         redis.close()
+
+
+def open_dossiers(settings: Settings) -> Dossiers:
+    """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDossiers
+
+    return RedisDossiers(_redis(settings, start=False))
 
 
 def open_engine(settings: Settings) -> Engine:
@@ -314,6 +334,7 @@ def _responder(place: Place) -> None:
         sampler,
         place.parts.ledger(),
         place.parts.desk(),
+        place.parts.dossiers(),
         place.clock,
         settings.responder,
         host=settings.host_name,
@@ -348,14 +369,16 @@ def _bus(redis: "Client") -> Bus:
 
 def _redis(settings: Settings, *, start: bool) -> "Client":
     """A client of the configured Redis, the one found, or the embedded one, which it revives if it dies."""
-    from hemostat.adapters.redis import EmbeddedRedis, connect, resolve
+    from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, resolve
 
     embedded = EmbeddedRedis(settings.state_path)
     url = resolve(settings.redis.url or None, settings.state_path, start=start)
     if url is None:
         raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
     revive = embedded.ensure if start and url == embedded.url else None
-    return connect(url, password=settings.redis_password, revive=revive)
+    given = settings.redis
+    tls = Tls(ca_file=given.ca_file, cert_file=given.cert_file, key_file=given.key_file)
+    return connect(url, username=given.username, password=settings.redis_password, tls=tls, revive=revive)
 
 
 _RUN: Final[Mapping[str, Callable[[Place], None]]] = {

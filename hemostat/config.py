@@ -36,6 +36,14 @@ class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """redis://, rediss:// or unix:// address; empty: one on localhost, else an embedded one."""
     password_file: str = ""
     """A file whose first line is the password, so that it need not stand in the URL."""
+    username: str = ""
+    """The user to log in as; empty: the URL's, else Redis's default user."""
+    ca_file: str = ""
+    """PEM certificates of the authorities trusted for rediss://; empty: the system's."""
+    cert_file: str = ""
+    """PEM certificate to show to a Redis that asks for one."""
+    key_file: str = ""
+    """Its private key."""
 
 
 class Docker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

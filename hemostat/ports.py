@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from hemostat.core.control import Answer, Approval, Controls, Pause
+from hemostat.core.dossier import Details, Dossier
 from hemostat.core.model import (
     Attempt,
     Book,
@@ -59,6 +60,10 @@ class Engine(Protocol):
         ...
 
     def inspect(self, container: str) -> ContainerInfo: ...
+
+    def details(self, container: str) -> Details:
+        """How it was made, with the secrets in its environment: for evidence, which masks them."""
+        ...
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         """Events about containers as they happen, for ever, over lost connections: each (re)connection is
@@ -113,6 +118,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     cpus: float | None = None
     health: tuple[str, ...] | None = None
     restart_policy: str = "no"
+    environment: dict[str, str] = {}
 
 
 class Workshop(Protocol):
@@ -235,8 +241,8 @@ class Bus(Protocol):
         one transaction."""
         ...
 
-    def promote(self, now: float) -> int:
-        """Put deferred entries that are due back on their streams; how many."""
+    def promote(self, streams: Sequence[str], now: float) -> int:
+        """Put deferred entries of these streams that are due back on them; how many."""
         ...
 
     def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
@@ -319,6 +325,19 @@ class Store(Protocol):
         ...
 
     def kept(self, event_id: str) -> bool: ...
+
+
+class Dossiers(Protocol):
+    """The evidence kept with an incident: for a week, the newest ten dossiers."""
+
+    def put(self, incident: str, dossier: Dossier) -> bool:
+        """Keep the dossier; False if there is one of this occurrence and rung: the first one stays, for after
+        an interruption the container may have been acted upon."""
+        ...
+
+    def get(self, incident: str) -> list[Dossier]:
+        """Oldest first; none where nothing was kept, or not any more."""
+        ...
 
 
 class Notifier(Protocol):

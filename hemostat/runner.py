@@ -137,11 +137,11 @@ class Runner:
     def _promote(self) -> None:
         """Where the clock was set back, everything deferred is looked at anew: it was to wait some seconds,
         and not as long again as the clock was wrong."""
-        now = self._clock.now()
-        while now < self._latest - BEAT and self._bus.promote(inf):
+        now, reads = self._clock.now(), self._role.reads
+        while now < self._latest - BEAT and self._bus.promote(reads, inf):
             pass
         self._latest = now
-        self._bus.promote(now)
+        self._bus.promote(reads, now)
 
     def _left_behind(self) -> list[Entry]:
         """What this consumer was given, has not acknowledged, and does not have in hand."""

@@ -11,6 +11,10 @@ class Role(NamedTuple):
     does: str
     per_host: bool = False
     """Whether every host has its own group of readers: the engine of another host cannot be reached."""
+    shows: tuple[str, ...] = ("heartbeat",)
+    """What it says to screens alone."""
+    defers: bool = False
+    """Whether it puts off what it reads, and back on the stream when it is due."""
 
     def group(self, host: str) -> str:
         """The consumer group that one of this role on `host` reads with."""
@@ -18,7 +22,14 @@ class Role(NamedTuple):
 
 
 ROLES: Final = (
-    Role("monitor", "monitor", (), ("health_alert",), "Watch containers, raise alerts."),
+    Role(
+        "monitor",
+        "monitor",
+        (),
+        ("health_alert",),
+        "Watch containers, raise alerts.",
+        shows=("container_stats", "heartbeat"),
+    ),
     Role(
         "analyzer",
         "analyze",
@@ -33,6 +44,7 @@ ROLES: Final = (
         ("remediation_complete",),
         "Act on diagnoses, within the safety limits.",
         per_host=True,
+        defers=True,
     ),
     Role(
         "alert",

@@ -140,9 +140,9 @@ class MemoryBus:
             self._deferred.append((until, entry))
             self.ack(role, entry, outputs)
 
-    def promote(self, now: float) -> int:
+    def promote(self, streams: Sequence[str], now: float) -> int:
         with self._changed:
-            due = [(until, entry) for until, entry in self._deferred if until <= now]
+            due = [each for each in self._deferred if each[0] <= now and each[1].stream in streams]
             self._deferred = [each for each in self._deferred if each not in due]
             for _, entry in due:
                 self.put(entry.stream, entry.raw)

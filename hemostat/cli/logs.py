@@ -1,4 +1,4 @@
-"""Where log lines go and how they look: stderr, one line each, no control characters from outside."""
+"""Where log lines go and how they look: stderr, one line each, no secrets, no control characters."""
 
 import logging
 import sys
@@ -25,11 +25,18 @@ class Formatter(logging.Formatter):
         return time.strftime("%Y-%m-%dT%H:%M:%S", moment) + fraction + time.strftime("%z", moment)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        return clean(super().formatMessage(record))
+        return _harmless(super().formatMessage(record))
 
     def formatException(self, ei: object) -> str:  # noqa: N802
         lines = super().formatException(ei).splitlines()  # type: ignore[arg-type]  # the stub's union is private
-        return "\n".join(clean(line) for line in lines)
+        return "\n".join(_harmless(line) for line in lines)
+
+
+def _harmless(line: str) -> str:
+    """Without secrets, and without what a terminal would act on."""
+    from hemostat.core.redact import redact
+
+    return clean(redact(line))
 
 
 def start(verbosity: int) -> None:

@@ -36,9 +36,15 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "pause": Lazy(_DECIDE, "hemostat.cli.desk:pause", "Keep all actions from being done, for a while."),
     "resume": Lazy(_DECIDE, "hemostat.cli.desk:resume", "Lift a pause."),
     "reset": Lazy(_DECIDE, "hemostat.cli.desk:reset", "Close a circuit breaker."),
+    "evidence": Lazy(
+        _LOOK, "hemostat.cli.evidence:evidence", "Print what was known before each action on an incident."
+    ),
     "demo": Lazy(_TRY, "hemostat.cli.demo:demo", "Break a container of its own and watch it heal."),
     "doctor": Lazy(_SET_UP, "hemostat.cli.doctor:doctor", "Check that this machine has what HemoStat needs."),
     "config": Lazy(_SET_UP, "hemostat.cli.config:config", "Write, show or check the configuration."),
+    "redis-acl": Lazy(
+        _SET_UP, "hemostat.cli.redis_acl:redis_acl", "Print a Redis ACL file: who may say what."
+    ),
     "schema": Lazy(_SET_UP, "hemostat.cli.schema:schema", "Print the JSON Schema of all events."),
 }
 

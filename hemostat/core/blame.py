@@ -4,13 +4,14 @@ Only a container whose failure is its own is acted on. What is held is told all 
 nothing stands in the way any more.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
 
 from hemostat.core.incidents import ITSELF, Cause, Held
 from hemostat.core.model import ContainerInfo, HostSample
-from hemostat.core.topology import Topology
+from hemostat.core.topology import Topology, down
 from hemostat.events import Evidence, Kind
 
 SATURATED: Final = 0.95
@@ -48,11 +49,20 @@ def starved(host: Host, cpu: float | None, now: float) -> bool:
 
 
 def blame(
-    info: ContainerInfo, kind: Kind, topology: Topology, host: Host, *, cpu: float | None, now: float
+    info: ContainerInfo,
+    kind: Kind,
+    topology: Topology,
+    host: Host,
+    *,
+    ill: Collection[str] = (),
+    cpu: float | None,
+    now: float,
 ) -> Cause:
-    root = topology.root(info.ref.id)
+    """`ill` are the ids of containers that run and are not to be relied on (yet)."""
+    root = topology.root(info.ref.id, ill)
     if root is not None:
-        state = root.health if root.running and root.health else root.status
+        state = "recovering" if root.ref.id in ill and not down(root) else root.health or root.status
+        state = state if root.running else root.status
         return Cause(root.ref.name, Held.DEPENDENCY, (Evidence("dependency", f"{root.ref.name} is {state}"),))
     if kind in STARVED and starved(host, cpu, now):
         return Cause(host.name, Held.HOST, (Evidence("host_cpu", round((host.busy or 0.0) * 100, 1), "%"),))

@@ -6,7 +6,7 @@ is well. One that must only complete is down when it ended with a failure.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple, Self
 
 from hemostat.core.model import ContainerInfo
@@ -45,14 +45,14 @@ class Topology:
         names = _Names(ordered)
         return cls({info.ref.id: info for info in ordered}, {i.ref.id: names.needs(i) for i in ordered})
 
-    def root(self, container_id: str) -> ContainerInfo | None:
+    def root(self, container_id: str, ill: Collection[str] = ()) -> ContainerInfo | None:
         """The deepest container that is down, reached from this one through needs that are down; None where
-        all its needs are well. Containers that need each other are not blamed for each other's failures:
-        none of them would be healed."""
-        depths = self._descend(container_id)
+        all its needs are well. `ill` are the ids of those that run and are not to be relied on (yet).
+        Containers that need each other are not blamed for each other's failures: none would be healed."""
+        depths = self._descend(container_id, ill)
         circle = self._above(container_id)
         blamed = [other for other in depths if other not in circle]
-        ends = [other for other in blamed if not any(self._failed(other))] or blamed
+        ends = [other for other in blamed if not any(self._failed(other, ill))] or blamed
         return min((self._infos[e] for e in ends), key=lambda i: (-depths[i.ref.id], _order(i)), default=None)
 
     def update(self, info: ContainerInfo) -> None:
@@ -74,23 +74,24 @@ class Topology:
         """All that depend on it, directly or not, by name."""
         return tuple(sorted((self._infos[other] for other in self._above(container_id)), key=_order))
 
-    def _descend(self, container_id: str) -> dict[str, int]:
+    def _descend(self, container_id: str, ill: Collection[str]) -> dict[str, int]:
         """How many steps away each container is that is reached through failed needs."""
         depths, layer = {container_id: 0}, [container_id]
         while layer:
             below = {
-                member: None for upper in layer for member in self._failed(upper) if member not in depths
+                member: None for upper in layer for member in self._failed(upper, ill) if member not in depths
             }
             depths.update(dict.fromkeys(below, depths[layer[0]] + 1))
             layer = list(below)
         del depths[container_id]
         return depths
 
-    def _failed(self, container_id: str) -> Iterator[str]:
+    def _failed(self, container_id: str, ill: Collection[str]) -> Iterator[str]:
         """The members of its needs that are down."""
         for need in self._needs.get(container_id, ()):
             judge = aborted if need.completes else down
-            if all(judge(self._infos[member]) for member in need.members):
+            sick = () if need.completes else ill
+            if all(member in sick or judge(self._infos[member]) for member in need.members):
                 yield from need.members
 
     def _above(self, container_id: str) -> set[str]:

@@ -4,6 +4,7 @@ from hemostat.core import baseline, detect, probe
 from hemostat.core.blame import measured
 from hemostat.core.incidents import Told
 from hemostat.core.model import DiskUse, HostSample, Probed, Sample
+from hemostat.core.redact import redact
 from hemostat.core.track import Finding, Limits, observe
 from hemostat.core.ward import Patient, Ward
 from hemostat.events import Evidence, Kind, Phase
@@ -79,6 +80,6 @@ def probed(ward: Ward, answer: Probed, now: float) -> list[Told]:
         start_period=probe.start_period(patient.ref.labels, patient.tuned.probe_start),
     )
     if phase is Phase.RAISED:
-        facts = [Evidence("probe", answer.error)]
+        facts = [Evidence("probe", redact(answer.error))]
         return ward.fail(patient, Kind.HUNG, since=patient.probing.since, now=now, evidence=facts)
     return ward.register.closed(patient.ref.id, [Kind.HUNG]) if phase is Phase.CLEARED else []

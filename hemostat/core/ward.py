@@ -23,6 +23,8 @@ from hemostat.core.track import GAUGED, Track, begin
 from hemostat.events import Container, Evidence, Kind
 
 DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
+UNRELIABLE: Final = DEATHS | {Kind.CRASH_LOOP, Kind.HUNG}
+"""Kinds of which a container is over only some time after it runs again."""
 
 
 class Patient(msgspec.Struct, kw_only=True):
@@ -150,6 +152,8 @@ class Ward:
         evidence: Iterable[Evidence] = (),
     ) -> list[Told]:
         """Tell it, with where it comes from; and the storm, if it is the one too many."""
+        if self._is_ending(patient, now):
+            return []
         told, cause = self._weather(patient, kind, now)
         cause = cause or self._blame(patient, kind, now)
         return [*told, self._opened(patient, kind, since, window, evidence, cause)]
@@ -196,7 +200,13 @@ class Ward:
         return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(self._storm.failures)),))
 
     def _blame(self, patient: Patient, kind: Kind, now: float) -> Cause:
-        return blame(patient.info, kind, self.topology, self.host, cpu=patient.cpu, now=now)
+        ill = {each.container.id for each in self.register if each.kind in UNRELIABLE}
+        return blame(patient.info, kind, self.topology, self.host, ill=ill, cpu=patient.cpu, now=now)
+
+    def _is_ending(self, patient: Patient, now: float) -> bool:
+        """Whether somebody has asked it to stop and it is still at it: what it does meanwhile is no news."""
+        asked = self.asked.get(patient.ref.id)
+        return asked is not None and patient.info.running and 0 <= now - asked < detect.INTENT_LASTS
 
     @property
     def topology(self) -> Topology:

@@ -95,6 +95,18 @@ def test_an_oom_kill_is_told_with_the_limit(watch):
     assert watch.alerts[0].fact("memory_limit") == 64 * MIB
 
 
+def test_what_is_ill_while_it_is_being_stopped_is_no_news(watch):
+    web = watch.make(health=("true",))
+    watch.sample()
+    ref = watch.engine.inspect(web).ref
+    watch.tell(EngineEvent(time=watch.clock.now(), action="kill", container=ref, signal=15))
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(5)
+    watch.engine.crash(web, 1)
+    watch.sample(20)
+    assert watch.alerts == []
+
+
 def test_what_people_do_is_no_failure(watch):
     web = watch.make()
     watch.engine.stop(web)
@@ -366,10 +378,22 @@ def test_what_depends_on_a_container_that_is_down_waits_for_it(watch):
     assert names(watch) == [("db", "exited", ""), ("web", "unhealthy", "db")]
     assert watch.alerts[0].downstream == ("web",)
     watch.engine.start(db)
-    watch.sample(9)
+    watch.sample(19)
     assert len(names(watch)) == 2
     watch.sample(3)
     assert names(watch)[2:] == [("web", "unhealthy", "")]
+
+
+def test_a_dependency_that_has_only_just_come_back_is_still_to_blame(watch):
+    db = watch.make(name="db", labels=compose("db"))
+    web = watch.make(name="web", health=("true",), labels=compose("web", "db:service_started:true"))
+    watch.engine.crash(db, 1)
+    watch.listen()
+    watch.engine.start(db)
+    watch.sample(5)
+    watch.engine.set_health(web, "unhealthy")
+    watch.listen()
+    assert names(watch) == [("db", "exited", ""), ("web", "unhealthy", "db")]
 
 
 def test_what_recovers_with_its_dependency_is_not_told_again(watch):

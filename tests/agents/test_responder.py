@@ -5,11 +5,12 @@ import pytest
 
 from hemostat.adapters.memory_bus import MemoryLedger
 from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
 from hemostat.core.policy import Limits
-from hemostat.errors import EngineError, EngineUnreachableError
+from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
     Action,
     Event,
@@ -36,6 +37,7 @@ class Scene:
         self.engine = MemoryEngine(self.clock)
         self.ledger = MemoryLedger()
         self.desk = MemoryDesk()
+        self.dossiers = MemoryDossiers()
         self.web = self.make("web")
         self.clock.advance(60)
 
@@ -49,6 +51,7 @@ class Scene:
             self.engine,
             self.ledger,
             self.desk,
+            self.dossiers,
             self.clock,
             Limits(**limits),
             host="h",
@@ -331,3 +334,20 @@ def test_what_did_not_help_tells_what_it_answered_so_that_the_next_rung_can_foll
     done = scene.step(event)
     assert done.outcome is Outcome.FAILED
     assert done.alert == event.data.alert
+
+
+def test_what_was_known_is_kept_before_the_action_without_its_secrets(scene):
+    scene.engine.write("web", log="connecting to postgres://app:hunter2@db/app")
+    scene.step(scene.crashed())
+    (kept,) = scene.dossiers.get("i1")
+    assert kept.state.status == "exited"
+    assert "connecting to postgres://app" in kept.log
+    assert "hunter2" not in kept.log
+
+
+def test_evidence_that_cannot_be_kept_keeps_nobody_down(scene, monkeypatch):
+    def lost(*_):
+        raise BusUnreachableError("gone")
+
+    monkeypatch.setattr(scene.dossiers, "put", lost)
+    assert scene.step(scene.crashed()).outcome is Outcome.HEALED

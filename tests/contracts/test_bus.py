@@ -143,9 +143,10 @@ def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
     bus.publish([event(alert())])
     (entry,) = read(bus)
     bus.defer("analyzer", entry, until=100.0)
-    assert (bus.lag("analyzer", [STREAM]), bus.promote(99.9), read(bus)) == (0, 0, [])
+    assert (bus.lag("analyzer", [STREAM]), bus.promote(BOTH, 99.9), read(bus)) == (0, 0, [])
+    assert bus.promote(["remediation_needed"], 100.0) == 0, "those of another stream are another's to promote"
     promoted: list[int] = []
-    askers = [threading.Thread(target=lambda: promoted.append(bus.promote(100.0))) for _ in range(8)]
+    askers = [threading.Thread(target=lambda: promoted.append(bus.promote(BOTH, 100.0))) for _ in range(8)]
     for asker in askers:
         asker.start()
     for asker in askers:

@@ -266,3 +266,14 @@ def test_closing_ends_the_events(lab: Lab) -> None:
     listener = lab.listen()
     lab.engine.close()
     assert listener.join()
+
+
+def test_details_tell_how_a_container_was_made(lab: Lab) -> None:
+    container = lab.make(memory=64 << 20, cpus=0.5, environment={"MODE": "fast", "API_KEY": "abc"})
+    details = lab.engine.details(container)
+    assert details.command[:2] == ("sh", "-c")
+    assert (details.memory_limit, details.cpu_limit, details.restart_policy) == (64 << 20, 0.5, "no")
+    assert details.networks == ("bridge",)
+    assert {"MODE": "fast", "API_KEY": "abc"}.items() <= details.environment.items()
+    with pytest.raises(NoSuchContainerError):
+        lab.engine.details(UNKNOWN)

@@ -166,3 +166,38 @@ def test_without_an_engine_it_says_so_and_does_not_start(state_dir):
     assert ended.returncode == 3
     assert ended.stderr.count("\n") == 1
     assert "no Docker Engine" in ended.stderr
+
+
+def down(docker_engine: DockerEngine, name: str) -> None:
+    docker_engine.exec(name, ["kill", "-USR1", "1"])
+    eventually(lambda: not docker_engine.inspect(name).running)
+
+
+def test_while_paused_nothing_is_done_and_it_is_made_up_for_afterwards(
+    everything, make_container, docker_engine
+):
+    name = watched(everything, make_container, docker_engine)
+    assert run("pause", "--by", "ann", env=everything.env).returncode == 0
+    down(docker_engine, name)
+    eventually(lambda: everything.outcomes(name) == ["waiting"])
+    eventually(lambda: "paused by ann" in {role["trouble"] for role in everything.status()["roles"]})
+    assert not docker_engine.inspect(name).running
+    assert run("resume", env=everything.env).returncode == 0
+    eventually(lambda: everything.outcomes(name) == ["waiting", "healed"])
+    assert docker_engine.inspect(name).running
+
+
+def test_what_needs_approval_is_done_when_a_person_has_approved_it(state_dir, make_container, docker_engine):
+    running = Everything(state_dir, RESPONDER_MODE="approve")
+    try:
+        name = watched(running, make_container, docker_engine)
+        down(docker_engine, name)
+        eventually(lambda: json.loads(run("approvals", "--json", env=running.env).stdout))
+        (waiting,) = json.loads(run("approvals", "--json", env=running.env).stdout)
+        assert not docker_engine.inspect(name).running
+        assert run("approve", waiting["id"], env=running.env).returncode == 0
+        eventually(lambda: running.outcomes(name) == ["awaiting_approval", "healed"])
+    finally:
+        running.process.terminate()
+        running.process.communicate(timeout=30)
+    assert docker_engine.inspect(name).running

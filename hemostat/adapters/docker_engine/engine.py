@@ -11,6 +11,7 @@ from docker.errors import NotFound
 
 from hemostat.adapters.docker_engine import stream, translate
 from hemostat.adapters.docker_engine.connection import Connection, address, getter, require
+from hemostat.core.dossier import Details
 from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent
 from hemostat.errors import EngineError
 from hemostat.ports import EngineVersion
@@ -70,6 +71,9 @@ class DockerEngine:
 
     def inspect(self, container: str) -> ContainerInfo:
         return translate.info(self._inspect(container))
+
+    def details(self, container: str) -> Details:
+        return translate.details(self._inspect(container))
 
     def _inspect(self, container: str) -> dict[str, Any]:
         with self.connection.client(f"inspect {container}") as client:

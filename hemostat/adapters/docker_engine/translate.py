@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from hemostat.core.dossier import Check, Details
 from hemostat.core.model import ContainerInfo, EngineEvent, reference
 
 ACTIONS: Final = frozenset(
@@ -115,6 +116,37 @@ def info(inspected: Mapping[str, Any]) -> ContainerInfo:
         log_path=inspected.get("LogPath") or "",
         created_at=seconds(inspected.get("Created")),
         auto_remove=bool(host.get("AutoRemove")),
+    )
+
+
+def details(inspected: Mapping[str, Any]) -> Details:
+    state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
+    policy = host.get("RestartPolicy") or {}
+    variables = (each.partition("=") for each in config.get("Env") or ())
+    return Details(
+        command=tuple((config.get("Entrypoint") or []) + (config.get("Cmd") or [])),
+        restart_policy=policy.get("Name") or "no",
+        max_retries=policy.get("MaximumRetryCount") or 0,
+        cpu_limit=_cores(host),
+        memory_limit=host.get("Memory") or None,
+        pids_limit=_pids(host),
+        networks=tuple(sorted((inspected.get("NetworkSettings") or {}).get("Networks") or ())),
+        mounts=tuple(sorted(map(_mount, inspected.get("Mounts") or ()))),
+        environment={name: value for name, _, value in variables},
+        checks=tuple(map(_check, (state.get("Health") or {}).get("Log") or ())),
+        error=state.get("Error") or "",
+    )
+
+
+def _mount(mount: Mapping[str, Any]) -> str:
+    return f"{mount['Destination']}{'' if mount.get('RW', True) else ':ro'}"
+
+
+def _check(check: Mapping[str, Any]) -> Check:
+    return Check(
+        time=seconds(check.get("Start")),
+        exit_code=check.get("ExitCode") or 0,
+        output=(check.get("Output") or "").strip(),
     )
 
 

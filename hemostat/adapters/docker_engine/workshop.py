@@ -44,6 +44,7 @@ class DockerWorkshop:
                     list(spec.command),
                     name=spec.name,
                     labels=spec.labels,
+                    environment=spec.environment,
                     healthcheck=_health_check(spec),
                     host_config=client.create_host_config(**_host_config(spec)),
                 )["Id"]

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from hemostat.core.dossier import Details
 from hemostat.core.model import ContainerInfo, Sample, reference
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec
@@ -96,6 +97,16 @@ class Box:
             network_mode="bridge",
             failing_streak=int(self.health == "unhealthy"),
             created_at=self.created,
+        )
+
+    def details(self) -> Details:
+        return Details(
+            command=self.spec.command,
+            restart_policy=self.spec.restart_policy,
+            cpu_limit=self.cpus,
+            memory_limit=self.memory,
+            networks=("bridge",),
+            environment=dict(self.spec.environment),
         )
 
     def sample(self, now: float) -> Sample | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from hemostat.adapters.memory_engine.box import Box
 from hemostat.adapters.memory_engine.faults import KILLED, SIGKILL, SIGTERM, TERMINATED, Faults
+from hemostat.core.dossier import Details
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.errors import EngineError
 from hemostat.ports import ContainerSpec, EngineVersion
@@ -32,6 +33,10 @@ class MemoryEngine(Faults):
     def inspect(self, container: str) -> ContainerInfo:
         with self._box(container) as box:
             return box.info()
+
+    def details(self, container: str) -> Details:
+        with self._box(container) as box:
+            return box.details()
 
     def start(self, container: str) -> None:
         with self._box(container) as box:

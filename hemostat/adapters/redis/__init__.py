@@ -5,7 +5,7 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     <type>               stream       field `event`; one group a role (responders: one a host)
     <type>               channel      the same events, for whoever listens
     dead                 stream       stream, id, error, time, event: what could not be handled
-    deferred             sorted set   what is to be delivered again; score is when
+    deferred:<type>      sorted set   what is to be delivered again on that stream; score is when
     stats:<container>    string       last container_stats, expires
     heartbeat:<source>   string       last heartbeat, expires
     live:<type>          sorted set   which of those two there are; score is when they expire
@@ -15,6 +15,7 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     control:pauses       hash         the kill switch, by container, `*` for all
     control:resets       hash         when a person closed a breaker, by container, `*` for all
     approvals            hash         requests for a person's approval and the answers, by attempt
+    evidence:<incident>  hash         dossiers by occurrence and rung, the newest ten, expires
     ledger:<host>:version      counter    of everything written to the host's ledger
     ledger:<host>:running      hash       attempts without an outcome, by key
     ledger:<host>:ended        list       the latest attempts that have an outcome, newest first
@@ -24,8 +25,9 @@ No other package knows these.
 """
 
 from hemostat.adapters.redis.bus import RedisBus
-from hemostat.adapters.redis.client import Client, connect, masked
+from hemostat.adapters.redis.client import Client, Tls, connect, masked
 from hemostat.adapters.redis.desk import RedisDesk
+from hemostat.adapters.redis.dossiers import RedisDossiers
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
 from hemostat.adapters.redis.ledger import RedisLedger
 from hemostat.adapters.redis.store import RedisStore
@@ -35,8 +37,10 @@ __all__ = [
     "EmbeddedRedis",
     "RedisBus",
     "RedisDesk",
+    "RedisDossiers",
     "RedisLedger",
     "RedisStore",
+    "Tls",
     "connect",
     "masked",
     "resolve",

@@ -15,21 +15,25 @@ from hemostat.ports import Entry
 STREAM_LENGTH: Final = 100_000
 DEAD_LENGTH: Final = 10_000
 DEAD: Final = f"{PREFIX}dead"
-DEFERRED: Final = f"{PREFIX}deferred"
+DEFERRED: Final = f"{PREFIX}deferred:"
 MARK: Final = "\x1f"
-"""Between stream, entry id and event of a deferred entry."""
+"""Between entry id and event of a deferred entry."""
 
 PROMOTE: Final = """
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 100)
-for _, member in ipairs(due) do
-  local first = string.find(member, ARGV[2], 1, true)
-  local second = string.find(member, ARGV[2], first + 1, true)
-  redis.call('ZREM', KEYS[1], member)
-  local stream = ARGV[3] .. string.sub(member, 1, first - 1)
-  redis.call('XADD', stream, '*', 'event', string.sub(member, second + 1))
+local count = 0
+for i, key in ipairs(KEYS) do
+  local due = redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'LIMIT', 0, 100)
+  for _, member in ipairs(due) do
+    local mark = string.find(member, ARGV[2], 1, true)
+    redis.call('XADD', ARGV[i + 2], '*', 'event', string.sub(member, mark + 1))
+    redis.call('ZREM', key, member)
+  end
+  count = count + #due
 end
-return #due
+return count
 """
+"""Sorted sets as keys; now, the mark, and each set's stream. The streams are no keys here: a reader that
+defers nothing needs no right to write what it reads. Added before it is removed: a refusal loses nothing."""
 
 SHOW: Final = """
 -- Followers are told, the append-only file is not: what is lost with Redis would have expired all the same.
@@ -120,16 +124,17 @@ class RedisBus:
             batch.execute()
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
-        member = MARK.join((entry.stream, entry.id, "")).encode() + entry.raw
+        member = f"{entry.id}{MARK}".encode() + entry.raw
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
             _append(batch, outputs)
-            batch.zadd(DEFERRED, {member: until})
+            batch.zadd(DEFERRED + entry.stream, {member: until})
             batch.xack(PREFIX + entry.stream, role, entry.id)
             batch.execute()
 
-    def promote(self, now: float) -> int:
+    def promote(self, streams: Sequence[str], now: float) -> int:
+        keys = [DEFERRED + stream for stream in streams]
         with self._client.call():
-            return int(self._promote(keys=[DEFERRED], args=[now, MARK, PREFIX]))
+            return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
 
     def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
         fields = {"stream": entry.stream, "id": entry.id, "error": error, "time": now, "event": entry.raw}
@@ -226,7 +231,9 @@ class RedisBus:
         with self._client.call() as raw:
             try:
                 groups: Any = raw.xinfo_groups(PREFIX + stream)
-            except redis.ResponseError:
+            except redis.ResponseError as error:
+                if "no such key" not in str(error):
+                    raise
                 return 0
             group = next((group for group in groups if group["name"] == role.encode()), None)
             if group is None:

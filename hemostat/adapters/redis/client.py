@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import redis
@@ -18,7 +19,23 @@ TIMEOUT: Final = 5.0
 
 MASK: Final = "********"
 PASSING: Final = re.compile(r"\b(?:MISCONF|OOM|LOADING)\b")
-REFUSED: Final = ("NOAUTH", "WRONGPASS", "NOPERM")
+REFUSED: Final = ("NOAUTH", "WRONGPASS")
+FORBIDDEN: Final = re.compile(r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b")
+"""Inside a script the versions of Redis have words of their own for it."""
+UNUSABLE: Final = re.compile("PEM lib|NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|KEY_VALUES_MISMATCH")
+LONGEST: Final = 200
+"""Characters of Redis's own words in an error: a pipeline's bear the whole command."""
+
+
+class Tls(NamedTuple):
+    """Files in PEM; empty: none."""
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+
+PLAIN: Final = Tls()
 
 
 class Client:
@@ -28,6 +45,7 @@ class Client:
     def __init__(self, raw: redis.Redis, url: str, revive: Callable[[], object] | None = None) -> None:
         self.raw = raw
         self.url = url
+        self.user = str(raw.connection_pool.connection_kwargs.get("username") or "default")
         self._revive = revive
 
     @contextmanager
@@ -36,7 +54,7 @@ class Client:
         try:
             yield self.raw
         except redis.RedisError as error:
-            told = translate(error, self.url)
+            told = translate(error, self.url, self.user)
             if self._revive is not None and isinstance(told, BusUnreachableError) and told.transient:
                 self._revive()
             raise told from None
@@ -45,9 +63,18 @@ class Client:
         self.raw.close()
 
 
-def connect(url: str, *, password: str | None = None, revive: Callable[[], object] | None = None) -> Client:
-    """`url`: redis://, rediss:// or unix://; `password` where the URL has none. Connects on first use."""
-    options = {"password": password} if password else {}
+def connect(
+    url: str,
+    *,
+    username: str = "",
+    password: str | None = None,
+    tls: Tls = PLAIN,
+    revive: Callable[[], object] | None = None,
+) -> Client:
+    """`url`: redis://, rediss:// or unix://; `username` and `password` where the URL has none. Connects on
+    first use. Raises BusError for an address or a file that cannot be used."""
+    login = {"username": username, "password": password}
+    options = {name: value for name, value in login.items() if value} | _tls_options(url, tls)
     try:
         raw = redis.Redis.from_url(
             url,
@@ -65,14 +92,41 @@ def connect(url: str, *, password: str | None = None, revive: Callable[[], objec
     return Client(raw, url, revive)
 
 
-def translate(error: redis.RedisError, url: str) -> BusError:
+def _tls_options(url: str, tls: Tls) -> dict[str, str]:
+    files = {name: value for name, value in tls._asdict().items() if value}
+    if files and not url.startswith("rediss://"):
+        raise BusError(
+            f"redis.{next(iter(files))} is set, but redis.url {masked(url)!r} is not encrypted",
+            hint="write rediss://",
+        )
+    names = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
+    return {names[name]: _readable(f"redis.{name}", value) for name, value in files.items()}
+
+
+def _readable(key: str, name: str) -> str:
+    path = Path(name).expanduser()
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise BusError(f"{key}: {path} cannot be read: {error.strerror}") from None
+    return str(path)
+
+
+def translate(error: redis.RedisError, url: str, user: str = "default") -> BusError:
     where = masked(url)
     text = " ".join(str(error).split())
+    if told := _untrusted(text, where):
+        return told
+    if isinstance(error, redis.exceptions.NoPermissionError) or FORBIDDEN.search(text):
+        return BusError(
+            f"Redis at {where} does not allow this to user {user} ({_short(text)})",
+            hint="hemostat redis-acl prints what each role's user must be allowed; set redis.username to it",
+        )
     refused = isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError)
     if refused or text.startswith(REFUSED):
         return BusUnreachableError(
-            f"Redis at {where} refuses the password",
-            hint="set redis.url or redis.password_file",
+            f"Redis at {where} refuses the password of user {user}",
+            hint="set redis.url, or redis.username and redis.password_file",
             transient=False,
         )
     if isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.exceptions.ReadOnlyError):
@@ -84,6 +138,27 @@ def translate(error: redis.RedisError, url: str) -> BusError:
     # these words off some of its errors, and puts others before them.
     passing = isinstance(error, redis.exceptions.OutOfMemoryError | redis.exceptions.BusyLoadingError)
     return BusError(f"Redis at {where}: {text}", transient=passing or bool(PASSING.search(text)))
+
+
+def _untrusted(text: str, where: str) -> BusError | None:
+    """What a failed TLS handshake means; None for another error. The words are OpenSSL's."""
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        why = text.partition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" .")
+        message = f"Redis at {where} shows a certificate that is not trusted ({why})"
+        hint = "set redis.ca_file to the certificate of its authority, and the name in redis.url to its own"
+    elif "CERTIFICATE_REQUIRED" in text or "HANDSHAKE_FAILURE" in text:
+        message = f"Redis at {where} asks for a certificate"
+        hint = "set redis.cert_file and redis.key_file"
+    elif UNUSABLE.search(text):
+        message = f"the certificate, key or authority for Redis at {where} cannot be used"
+        hint = "redis.ca_file, redis.cert_file and redis.key_file are PEM, and the key is the certificate's"
+    else:
+        return None
+    return BusUnreachableError(message, hint=hint, transient=False)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def masked(url: str) -> str:

@@ -10,10 +10,19 @@ from pathlib import Path
 import msgspec
 
 from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.adapters.redis import EmbeddedRedis, RedisDesk, RedisLedger, connect
+from hemostat.adapters.redis import Client, EmbeddedRedis, RedisDesk, RedisDossiers, RedisLedger, connect
 from hemostat.agents.responder import Responder
 from hemostat.core.policy import Limits
-from hemostat.events import DURABLE, Action, Event, HealthAlert, Kind, RemediationNeeded, Severity, incident_id
+from hemostat.events import (
+    DURABLE,
+    Action,
+    Event,
+    HealthAlert,
+    Kind,
+    RemediationNeeded,
+    Severity,
+    incident_id,
+)
 from hemostat.ports import ContainerSpec, Later
 from tests.clock import FakeClock
 from tests.e2e.faults.account import Happening, Row, account
@@ -169,14 +178,14 @@ def clock_set_back(_: Size) -> Row:
         redis = EmbeddedRedis(Path(place))
         client = connect(redis.ensure())
         try:
-            return _Clockwork(RedisLedger(client), RedisDesk(client)).play()
+            return _Clockwork(client).play()
         finally:
             client.close()
             redis.shut_down_if_unused()
 
 
 class _Clockwork:
-    def __init__(self, ledger: RedisLedger, desk: RedisDesk) -> None:
+    def __init__(self, redis: Client) -> None:
         self.clock = FakeClock()
         self.engine = MemoryEngine(self.clock)
         self.web = self.engine.run(ContainerSpec(name="web", image="x", command=("x",), labels={}))
@@ -187,8 +196,9 @@ class _Clockwork:
         self.responder = Responder(
             self.engine,
             self.engine,
-            ledger,
-            desk,
+            RedisLedger(redis),
+            RedisDesk(redis),
+            RedisDossiers(redis),
             self.clock,
             limits,
             host="h",
@@ -223,7 +233,9 @@ class _Clockwork:
         )
         incident = incident_id("h", self.web, Kind.EXITED, 0.0)
         request = RemediationNeeded(alert=alert, action=Action.RESTART, diagnosis=DIAGNOSIS)
-        told = [Event.make(each, time=died, host="h", source="t", incident=incident) for each in (alert, request)]
+        told = [
+            Event.make(each, time=died, host="h", source="t", incident=incident) for each in (alert, request)
+        ]
         self.events.append(told[0])
         waited = 0.0
         while isinstance(result := self.responder.step(told[1], self.clock.now()), Later):

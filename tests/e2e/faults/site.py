@@ -175,7 +175,7 @@ class Site:
         bus = RedisBus(self.redis)
         host = os.uname().nodename
         lags = sum(bus.lag(role.group(host), role.reads) for role in ROLES if role.reads)
-        return lags + int(self.redis.raw.zcard("hemostat:deferred"))  # type: ignore[arg-type]
+        return lags + int(self.redis.raw.zcard("hemostat:deferred:remediation_needed"))  # type: ignore[arg-type]
 
     def all_run(self) -> bool:
         found = self.docker.api.containers(filters={"label": self.label})
@@ -204,9 +204,7 @@ class Site:
 
 
 @contextmanager
-def site(
-    containers: int, docker_url: str | None = None, directory: Path | None = None
-) -> Iterator[Site]:
+def site(containers: int, docker_url: str | None = None, directory: Path | None = None) -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="hs-fault-") as other:
         place = directory or Path(other)
         made = Site(place, containers, docker_url)

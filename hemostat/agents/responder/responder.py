@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.agents.responder.evidence import collect
 from hemostat.core import cleanup, policy
 from hemostat.core.control import Approval
 from hemostat.core.model import Attempt, ContainerInfo, Sample
@@ -29,9 +30,10 @@ from hemostat.core.policy import (
     Situation,
     Wait,
 )
+from hemostat.core.redact import redact
 from hemostat.core.units import duration, show_size
 from hemostat.core.verify import SAMPLED, Health, needless, state_of, still_high
-from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.errors import BusError, EngineError, NoSuchContainerError
 from hemostat.events import (
     Action,
     Container,
@@ -45,12 +47,15 @@ from hemostat.events import (
     State,
     digest,
 )
-from hemostat.ports import Clock, Desk, Engine, Later, Ledger, Sampler
+from hemostat.ports import Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
 
 POLL: Final = 0.25
 """Seconds between two looks at a container that is being verified."""
 ACTING: Final = 60.0
 """Seconds allowed for the action itself, in the lease: a stop timeout and a start."""
+
+EVIDENCE: Final = 0.25
+"""Seconds that gathering evidence may keep an action waiting."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +84,7 @@ class Responder:
         sampler: Sampler,
         ledger: Ledger,
         desk: Desk,
+        dossiers: Dossiers,
         clock: Clock,
         limits: Limits,
         *,
@@ -90,6 +96,7 @@ class Responder:
         self._sampler = sampler
         self._ledger = ledger
         self._desk = desk
+        self._dossiers = dossiers
         self._announced: set[tuple[str, Reason]] = set()
         """Waits that people have been told of: once each, as far as this process knows."""
         self._clock = clock
@@ -213,6 +220,7 @@ class Responder:
         began = self._clock.now()
         try:
             if _start(case.found) <= attempt.started_at:
+                self._keep_evidence(case)
                 self._act(case.request, case.found)
             acted = self._clock.now()
             ended = self._verify(case.request.alert)
@@ -229,6 +237,14 @@ class Responder:
         )
         self._ledger.finish(self._host, finished)
         return self._told(case, ended)
+
+    def _keep_evidence(self, case: Case) -> None:
+        """What is known before the action. That it cannot be kept is no reason to leave a container down."""
+        kept = collect(self._engine, case.request, case.found, self._clock.now(), patience=EVIDENCE)
+        try:
+            self._dossiers.put(case.incident, kept)
+        except BusError as error:
+            logger.warning("evidence.lost incident=%s error=%s", case.incident, error)
 
     def _act(self, request: RemediationNeeded, found: ContainerInfo | None) -> None:
         container, action = request.alert.container, request.action
@@ -308,7 +324,7 @@ class Responder:
             outcome=ended.outcome,
             reason=ended.reason,
             diagnosis=case.request.diagnosis,
-            detail=ended.detail,
+            detail=redact(ended.detail),
             rung=case.request.rung,
             occurrence=alert.occurrence,
             before=None if case.found is None else case.found.state,

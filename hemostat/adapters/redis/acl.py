@@ -1,0 +1,152 @@
+"""Who may speak: a Redis ACL file with a user for each role, made from the topology. Text in, text out.
+
+A grant is a set of commands on a set of keys and channels. Redis 7 takes each as a selector, so that a
+command is allowed on the keys of its own grant alone, and tells reading a key from writing it. Redis 6 knows
+neither: there a user may run any of its commands on any of its keys.
+
+Scripts need their declared keys readable and writable in Redis 7 (`EVALSHA` cannot say what it will do with
+them), and every command inside is checked against the user as if it were sent.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from hemostat.adapters.redis.bus import DEAD, DEFERRED
+from hemostat.adapters.redis.client import PREFIX
+from hemostat.adapters.redis.desk import APPROVALS
+from hemostat.events import DURABLE, TYPES
+from hemostat.topology import ROLES, Role
+
+NEWEST: Final = 7
+VERSIONS: Final = (NEWEST, 6)
+EVERY_ROLE: Final = "hemostat-all"
+"""For `hemostat all`, whose roles share their settings."""
+VIEWER: Final = "hemostat-viewer"
+OPERATOR: Final = "hemostat-operator"
+CONNECTION: Final = ("ping", "select", "multi", "exec")
+SCRIPTS: Final = ("evalsha", "script|load")
+CONSUMING: Final = (
+    "xreadgroup", "xack", "xclaim", "xautoclaim", "xpending",
+    "xgroup|create", "xinfo|groups", "xlen", "xrange",
+)  # fmt: skip
+CONTROL: Final = f"{PREFIX}control:*"
+EVIDENCE: Final = f"{PREFIX}evidence:*"
+
+
+class Grant(NamedTuple):
+    commands: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    both: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+
+def user(role: Role) -> str:
+    return f"hemostat-{role.name}"
+
+
+def grants() -> dict[str, list[Grant]]:
+    """Every user, with what it may do beyond connecting."""
+    roles = {user(role): [*_speaks(role), *_consumes(role), *_KEEPS[role.name]] for role in ROLES}
+    every = [grant for own in roles.values() for grant in own]
+    return {**roles, EVERY_ROLE: every, VIEWER: list(_VIEWS), OPERATOR: [*_VIEWS, *_DECIDES]}
+
+
+def acl(hashes: Mapping[str, str], *, version: int = NEWEST) -> str:
+    """The file's lines, for Redis of this major version. `hashes`: SHA-256 of passwords by user, in
+    hexadecimal; who has none cannot log in."""
+    write = _selectors if version >= NEWEST else _merged
+    lines = [
+        f"user {name} on {_password(hashes.get(name))} resetkeys resetchannels -@all {write(allowed)}"
+        for name, allowed in grants().items()
+    ]
+    return "\n".join(["user default off resetpass resetkeys resetchannels -@all", *lines]) + "\n"
+
+
+def _password(digest: str | None) -> str:
+    return f"#{digest}" if digest else "resetpass"
+
+
+def _speaks(role: Role) -> Iterator[Grant]:
+    """Its streams, and what it shows: the scripts that do the latter declare no keys."""
+    live = tuple(f"{PREFIX}live:{kind}" for kind in role.shows)
+    last = [f"{PREFIX}heartbeat:{role.name}@*"]
+    if "container_stats" in role.shows:
+        last.append(f"{PREFIX}stats:*")
+    if role.writes:
+        yield Grant(("xadd",), writes=_named(role.writes))
+    yield Grant(("publish",), channels=_named((*role.writes, *role.shows)))
+    yield Grant(SCRIPTS)
+    yield Grant(("set",), writes=tuple(last))
+    yield Grant(("zadd", "zremrangebyscore"), writes=live)
+
+
+def _consumes(role: Role) -> Iterator[Grant]:
+    if not role.reads:
+        return
+    put_off = tuple(DEFERRED + stream for stream in role.reads)
+    yield Grant(CONSUMING, both=_named(role.reads))
+    yield Grant(("xadd",), writes=(DEAD,))
+    yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=put_off)
+    if role.defers:
+        yield Grant(("xadd",), writes=_named(role.reads))
+
+
+def _named(types: Iterable[str]) -> tuple[str, ...]:
+    return tuple(PREFIX + kind for kind in types)
+
+
+_VIEWS: Final = (
+    Grant(("xrevrange",), reads=_named(DURABLE)),
+    Grant(("subscribe", "unsubscribe"), channels=_named(TYPES)),
+    Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
+    Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
+    Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
+    Grant(("hvals",), reads=(EVIDENCE,)),
+)
+_DECIDES: Final = (
+    Grant(("hset", "hdel"), writes=(CONTROL,)),
+    Grant((*SCRIPTS, "hget", "hset"), both=(APPROVALS,)),
+)
+_KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
+    "monitor": (Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:*",)),),
+    "analyzer": (),
+    "responder": (
+        Grant(
+            (*SCRIPTS, "get", "incr", "incrby", "hset", "hdel", "hvals", "lrange", "lpush", "ltrim"),
+            both=(f"{PREFIX}ledger:*",),
+        ),
+        Grant(("hgetall",), reads=(CONTROL,)),
+        Grant((*SCRIPTS, "hgetall", "hsetnx", "hget", "hdel"), both=(APPROVALS,)),
+        Grant((*SCRIPTS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE,)),
+    ),
+    "alert": (
+        Grant((*SCRIPTS, "set", "lpush", "ltrim", "exists"), both=(f"{PREFIX}event:*", f"{PREFIX}events:*")),
+    ),
+}
+"""What is a role's own, past its streams."""
+
+
+def _selectors(allowed: Iterable[Grant]) -> str:
+    return " ".join([_commands(CONNECTION), *(f"(-@all {_selector(grant)})" for grant in allowed)])
+
+
+def _selector(grant: Grant) -> str:
+    keys = (
+        *(f"%R~{key}" for key in grant.reads),
+        *(f"%W~{key}" for key in grant.writes),
+        *(f"~{key}" for key in grant.both),
+    )
+    return " ".join((_commands(grant.commands), *keys, *(f"&{each}" for each in grant.channels)))
+
+
+def _merged(allowed: Iterable[Grant]) -> str:
+    every = list(allowed)
+    commands = [*CONNECTION, *(name for grant in every for name in grant.commands)]
+    keys = [f"~{key}" for grant in every for key in (*grant.reads, *grant.writes, *grant.both)]
+    channels = [f"&{each}" for grant in every for each in grant.channels]
+    return " ".join((_commands(dict.fromkeys(commands)), *dict.fromkeys(keys), *dict.fromkeys(channels)))
+
+
+def _commands(names: Iterable[str]) -> str:
+    return " ".join(f"+{name}" for name in names)

@@ -1,0 +1,5 @@
+"""The responder: the only role that acts."""
+
+from hemostat.agents.responder.responder import Responder
+
+__all__ = ["Responder"]

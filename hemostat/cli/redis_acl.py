@@ -1,0 +1,58 @@
+"""`hemostat redis-acl`: a Redis ACL file, and the passwords that go with it."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from hemostat.errors import ConfigError
+
+
+@click.command("redis-acl")
+@click.option(
+    "--passwords",
+    metavar="DIR",
+    help="Write a random password for each user to DIR/USER, unless there is one, and print its SHA-256.",
+)
+@click.option(
+    "--compatible",
+    type=click.Choice(["6", "7"]),
+    default="7",
+    show_default=True,
+    help="Major version of Redis. 6 (6.2 at least) cannot tell reading from writing.",
+)
+def redis_acl(passwords: str | None, compatible: str) -> None:
+    """Print a Redis ACL file (redis.conf: aclfile): a user for each role, one for `hemostat all`
+    (hemostat-all), one for people who look (hemostat-viewer), one for people who decide (hemostat-operator).
+    The default user is off.
+
+    Without --passwords no user has one, and none can log in until an administrator gives it one.
+    """
+    from hemostat.adapters.redis import acl
+
+    hashes = _hashes(Path(passwords).expanduser(), acl.grants()) if passwords else {}
+    click.echo(acl.acl(hashes, version=int(compatible)), nl=False)
+
+
+def _hashes(directory: Path, users: Iterable[str]) -> dict[str, str]:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return {name: hashlib.sha256(_password(directory / name).encode()).hexdigest() for name in users}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--passwords {directory} cannot be used: {error}") from None
+
+
+def _password(path: Path) -> str:
+    """That of the file, which is made, for its owner alone, if there is none."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32) + "\n")
+    except FileExistsError:
+        pass
+    password = path.read_text("utf-8").partition("\n")[0].strip()
+    if not password:
+        raise ConfigError(f"{path} is empty", hint="write a password to its first line, or remove it")
+    return password

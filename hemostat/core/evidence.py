@@ -1,0 +1,154 @@
+"""What was known of a container before something was done to it: bounded, and without secrets.
+
+What is kept is decided here; it is gathered by agents/evidence. A dossier is never larger than LIMIT: what is
+least missed is given up first.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.dossier import Details, Dossier, Point, encode
+from hemostat.core.model import ContainerInfo, reference
+from hemostat.core.redact import redact, redact_environment
+from hemostat.events import Container, Evidence, RemediationNeeded
+
+LIMIT: Final = 64 * 1024
+"""Bytes of an encoded dossier."""
+LOG_LIMIT: Final = 16 * 1024
+"""Bytes of a log's tail, as encoded."""
+RAW: Final = 4 * LOG_LIMIT
+"""Characters of a log that are looked at: lines may be of any length, and a restart waits for this."""
+SAMPLES: Final = 120
+PROCESSES: Final = 100
+VARIABLES: Final = 200
+LINE: Final = 500
+"""Characters of a command line, a variable or a health check's output."""
+CUT: Final = "[earlier lines are left out]\n"
+
+CONTROL: Final = re.compile(r"\x1b\[[0-?]{0,20}[ -/]{0,4}[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""A terminal's colours and commands, and what no encoding knows."""
+
+
+def dossier(
+    request: RemediationNeeded,
+    found: ContainerInfo | None,
+    *,
+    now: float,
+    log: str = "",
+    processes: Sequence[str] = (),
+    details: Details | None = None,
+    samples: Sequence[Point] = (),
+    missing: dict[str, str] | None = None,
+) -> Dossier:
+    """Of raw material, secrets masked, within LIMIT."""
+    alert = request.alert
+    return _shrunk(
+        Dossier(
+            time=now,
+            container=_named(alert.container),
+            kind=alert.kind,
+            action=request.action,
+            occurrence=alert.occurrence,
+            rung=request.rung,
+            state=None if found is None else found.state,
+            log=tail(log, LOG_LIMIT),
+            processes=tuple(map(_line, processes[:PROCESSES])),
+            details=None if details is None else masked(details),
+            samples=tuple(samples[-SAMPLES:]),
+            evidence=tuple(_fact(item) for item in alert.evidence[:50]),
+            missing={source: _line(why) for source, why in (missing or {}).items()},
+        )
+    )
+
+
+def masked(details: Details) -> Details:
+    variables = list(redact_environment(_plain_variables(details.environment)).items())[:VARIABLES]
+    return msgspec.structs.replace(
+        details,
+        command=tuple(_line(" ".join(details.command)).split(" ")) if details.command else (),
+        networks=tuple(map(_line, details.networks[:50])),
+        mounts=tuple(map(_line, details.mounts[:50])),
+        environment={name[:LINE]: value[:LINE] for name, value in variables},
+        checks=tuple(
+            msgspec.structs.replace(check, output=_line(check.output)) for check in details.checks[-10:]
+        ),
+        error=_line(details.error),
+    )
+
+
+def tail(log: str, limit: int) -> str:
+    """The end of the log without secrets, in whole lines if it can be, at most `limit` bytes as encoded. It
+    is cut after it is redacted, so that no cut lays half a secret open."""
+    looked_at = log[-RAW:]
+    text = redact(_plain(looked_at))
+    if len(looked_at) == len(log) and _size(text) <= limit:
+        return text
+    room = limit - len(CUT) - 2
+    end = text[-room:]
+    while _size(end) > room:
+        end = end[min(len(end), max(1, (_size(end) - room) // 6)) :]
+    _, line_end, rest = end.partition("\n")
+    return CUT + (rest if line_end and rest else end)
+
+
+# --- bounds -------------------------------------------------------------------------------------------
+
+
+def _without(name: str, empty: object) -> Callable[[Dossier], Dossier]:
+    return lambda kept: msgspec.structs.replace(kept, **{name: empty, "left_out": (*kept.left_out, name)})
+
+
+def _without_environment(kept: Dossier) -> Dossier:
+    details = None if kept.details is None else msgspec.structs.replace(kept.details, environment={})
+    return msgspec.structs.replace(kept, details=details, left_out=(*kept.left_out, "environment"))
+
+
+STEPS: Final[tuple[Callable[[Dossier], Dossier], ...]] = (
+    _without("samples", ()),
+    _without("processes", ()),
+    _without_environment,
+    _without("details", None),
+    lambda kept: msgspec.structs.replace(kept, log=tail(kept.log, LOG_LIMIT // 4)),
+    _without("evidence", ()),
+    _without("log", ""),
+    _without("missing", {}),
+)
+"""What is given up, in this order, until the rest fits."""
+
+
+def _shrunk(kept: Dossier) -> Dossier:
+    for step in STEPS:
+        if len(encode(kept)) <= LIMIT:
+            break
+        kept = step(kept)
+    return kept
+
+
+def _size(text: str) -> int:
+    return len(msgspec.json.encode(text))
+
+
+def _plain(text: str) -> str:
+    return CONTROL.sub("", text.replace("\r\n", "\n"))
+
+
+def _plain_variables(variables: dict[str, str]) -> dict[str, str]:
+    some = list(variables.items())[:VARIABLES]
+    return {_plain(name[:LINE]): _plain(value[: 4 * LINE]) for name, value in some}
+
+
+def _line(text: str) -> str:
+    return redact(_plain(text[: 4 * LINE]))[:LINE]
+
+
+def _fact(item: Evidence) -> Evidence:
+    value = _line(item.value) if isinstance(item.value, str) else item.value
+    return Evidence(_line(item.name), value, _line(item.unit))
+
+
+def _named(container: Container) -> Container:
+    labels = {_line(key): _line(value) for key, value in list(container.labels.items())[:50]}
+    return reference(_line(container.id), _line(container.name), _line(container.image), labels)

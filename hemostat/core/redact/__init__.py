@@ -1,0 +1,43 @@
+"""Secrets in text that is about to be kept or sent, masked. What is one is decided here and nowhere else.
+
+A mask says what it stands for: `[redacted: password]`. When in doubt a word too many is masked, but what an
+operator needs of an ordinary log stays: digests, ids, paths, times, and sentences about passwords. Work is
+linear in the length of the text, whatever it holds.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from hemostat.core.redact import blocks, commands, headers, pairs, shapes, urls
+from hemostat.core.redact.mask import MASK, mask
+
+RULES: Final = (blocks.hide, headers.hide, commands.hide, pairs.hide, urls.hide, shapes.hide)
+"""In this order: what is known by its surroundings goes whole, before a part of it is known by its shape."""
+PASSES: Final = 4
+"""What one rule masks can lay open to another: until nothing changes, and for a hostile text not for ever."""
+
+
+def redact(text: str, *, emails: bool = False) -> str:
+    """The text with its secrets masked; with `emails`, e-mail addresses too. Twice is the same as once."""
+    rules = (*RULES, shapes.hide_emails) if emails else RULES
+    for _ in range(PASSES):
+        before = text
+        for rule in rules:
+            text = "".join(part if MASK.fullmatch(part) else rule(part) for part in MASK.split(text))
+        if text == before:
+            break
+    return text
+
+
+def redact_environment(environment: Mapping[str, str] | Iterable[str]) -> dict[str, str]:
+    """A container's environment, as a mapping or as `NAME=value`: a value whose name says that it is a secret
+    goes whole, of the others what looks like one."""
+    if not isinstance(environment, Mapping):
+        split = (each.partition("=") for each in environment)
+        environment = {name: value for name, _, value in split}
+    return {name: _value(name, value) for name, value in environment.items()}
+
+
+def _value(name: str, value: str) -> str:
+    kind = pairs.secret_name(name, value)
+    return redact(value) if kind is None or MASK.fullmatch(value) else mask(kind)

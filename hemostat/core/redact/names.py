@@ -1,0 +1,68 @@
+"""Which names say that what they name is a secret, and which values are none."""
+
+import re
+from typing import Final
+
+KINDS: Final = (
+    ("key", "key"),
+    ("pass", "password"),
+    ("pwd", "password"),
+    ("masterauth", "password"),
+    ("secret", "secret"),
+    ("token", "token"),
+    ("credential", "credential"),
+    ("sess", "session"),
+)
+
+HARMLESS: Final = (
+    *("type", "file", "path", "dir", "name", "policy", "expiry", "expires", "expiration", "expired", "ttl"),
+    *("timeout", "count", "limit", "length", "size", "url", "uri", "endpoint", "method", "mode", "enabled"),
+    *(
+        "required",
+        "provider",
+        "version",
+        "algorithm",
+        "issuer",
+        "class",
+        "service",
+        "store",
+        "manager",
+        "host",
+    ),
+    *("port", "scope", "scopes", "header", "field", "format", "index", "age", "used", "total", "per_second"),
+    *("_at", "_in", "controller", "handler", "error", "exception", "user", "username", "plugin", "hashing"),
+    *(".java", ".kt", ".scala", ".py", ".go", ".js", ".ts", ".tsx", ".jsx", ".mjs", ".rb", ".rs", ".php"),
+    *(".cs", ".c", ".h", ".cc", ".cpp", ".log", ".yaml", ".yml", ".json", ".toml", ".txt", ".conf", ".ex"),
+    *(".pem", ".key", ".crt", ".service", ".sock", ".sh", ".lua", ".swift", ".vue", ".sql", ".xml", ".html"),
+)
+"""How a name ends that speaks of a secret and does not hold it."""
+OTHERWISE: Final = ("iz", "is", "ary", "ari", "less", "ed", "ing")
+"""How ordinary words go on: tokenizer, secretary, passwordless."""
+
+EMPTY: Final = re.compile(
+    r"(?i)(?:true|false|yes|no|on|off|null|nil|none|undefined|empty|unset|\*+|x{3,}|\.{3,}|…|-"
+    r"|[<\[({]?(?:redacted|hidden|masked|filtered|omitted|removed|secret|set|unset)[>\])}]?"
+    r"|\$\{[\w.:-]+\}?|\$\([^)]*\)|\{\{.*|%\(?\w+\)?s|%[a-z])"
+)
+"""Values that hide nothing."""
+PROSE: Final = re.compile(
+    r"(?i)(?:a|an|the|is|are|was|were|be|to|for|of|in|on|or|and|not|no|with|by|from|at|as|has|have|had|does|did"
+    r"|do|can|cannot|could|must|may|should|will|would|if|when|it|its|this|that|you|your|please|got|use|using"
+    r"|invalid|incorrect|wrong|bad|missing|expired|expires|expiring|required|requires|rejected|denied|refused"
+    r"|failed|failure|fails|error|mismatch|unauthorized|forbidden|revoked|unknown|unexpected|unset|unsupported"
+    r"|malformed|valid|ok|okay|success|successful|changed|updated|rotated|created|deleted|loaded|found|present"
+    r"|absent|provided|specified|given|supplied|attempt|attempts|check|checking|authentication|authorization"
+    r"|signature|context|permission|access|could|couldn|can't|connection|must|mandatory|optional|disabled"
+    r"|enabled|refresh|refreshed|refreshing|reset|verification|verified|validation|using|jwt|cookie|user)[,.!]?"
+)
+"""Words that follow a colon in a sentence about a secret, and are none."""
+WORDS: Final = re.compile(r"[a-z]{2,}[,.]?(?=[ ]+[a-z]{1,20}(?:[ .,;!)]|$))")
+
+
+def kind_of(word: str, rest: str) -> str | None:
+    """What the value is, by the secret word of its name and how the name goes on; None if it is none."""
+    after = rest.lower().removeprefix("s")
+    if after.startswith(OTHERWISE) or after.rstrip("s").endswith(HARMLESS) or after.endswith(HARMLESS):
+        return None
+    lower = word.lower()
+    return next((kind for part, kind in KINDS if part in lower), "credential")

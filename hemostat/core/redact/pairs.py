@@ -1,0 +1,201 @@
+"""Names that say that their value is a secret, and the value: `DB_PASSWORD=x`, `"apiKey": "x"`."""
+
+import re
+from typing import Final
+
+from hemostat.core.redact.mask import BARE, QUOTED, mask
+from hemostat.core.redact.names import EMPTY, PROSE, WORDS, kind_of
+
+KEY: Final = re.compile(
+    r"""
+    (?P<word>
+      pass(?:word|wd|phrase|code) | pass (?<![a-z]pass) (?![a-z])
+      | (?:db|pg|user|smtp|ftp|mail|root|mysql|redis|admin)_?pass (?![a-z])
+      | pwd | requirepass | masterauth
+      | secret | token | credential | auth (?<![a-z]auth) (?: _?key )? (?![a-z]) | x-amz-signature
+      | (?:api|access|private|signing|encryption|account|master|license|service|storage|shared) [ _.-]? key
+      | sess(?:ion)?_?id (?![a-z])
+    )
+    (?P<rest> [\w.-]{0,40}+ )
+    (?P<close> \\{0,8} ["'`]? \]? )
+    (?P<gap> [ \t]{0,4}+ )
+    (?P<separator> => | := | :(?!:|//) | ==? | > | , )?
+    (?P<space> [ \t]{0,4}+ )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+PORT: Final = re.compile(r"\d{1,5}(?![\w.-])")
+RELEASE: Final = re.compile(r"v?\d+(?:\.\d+)+[\w.-]*|v\d+|latest|stable|edge|alpine|main|master")
+COUNT: Final = re.compile(r"\d{1,9}(?:\.\d+)?[%s]?")
+
+NEAR: Final = re.compile(
+    r"""[^\w\n]{1,6}(?:(?:is|was|value|key|id)[^\w\n]{1,4}){0,2}(?P<value>[A-Za-z0-9+/_-]{32,}+={0,2})"""
+)
+UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+BLOCK: Final = re.compile(r"[|>][+-]?[ \t]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+)*+)")
+REST: Final = re.compile(r"[^\n=:\"',;&|#]{1,200}(?=\n|$|[ ]#)")
+"""A value of several words, which has the line for itself."""
+INDENT: Final = 80
+"""Characters before a secret word that may still be its line's first name."""
+VARIED: Final = 8
+NAME: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+BEFORE: Final = re.compile(r"\s*(?:-\s+|export\s+|set\s+|ENV\s+)?")
+
+
+HINT: Final = re.compile(
+    "[pP][aAwW][sSdD]|[kK][eE][yY]|[aA][uU][tT][hH]|[sScC][eErR][cCsSeE]|[tT][oO][kK][eE]|[aA][mM][zZ]"
+)
+"""Cheap to look for, and in every name that counts: most texts hold none."""
+
+Span = tuple[int, int]
+
+
+def hide(text: str) -> str:
+    if not HINT.search(text):
+        return text
+    kept: list[str] = []
+    done = at = 0
+    while found := KEY.search(text, at):
+        kind = kind_of(found["word"], found["rest"])
+        at = found.end("rest") if kind is None else found.end()
+        span = None if kind is None else _value(text, found)
+        if kind is not None and span is not None:
+            kept += [text[done : span[0]], mask(kind)]
+            done = at = span[1]
+    return "".join([*kept, text[done:]])
+
+
+def secret_name(name: str, value: str) -> str | None:
+    """The kind of secret that a variable of this name and value is; None if it is none."""
+    if EMPTY.fullmatch(value) or not value:
+        return None
+    for found in KEY.finditer(name):
+        kind = kind_of(found["word"], found["rest"])
+        if kind is not None and not _directory(found, value) and not _counts(found, value):
+            return kind
+    return None
+
+
+def _value(text: str, key: re.Match[str]) -> Span | None:
+    """Where the secret that belongs to the key is."""
+    match key["separator"]:
+        case None:
+            return _beside(text, key)
+        case ",":
+            return (
+                _quoted(text, key.end())
+                if key["close"] and text[key.end() : key.end() + 1] in "\"'`"
+                else None
+            )
+        case ">":
+            end = text.find("<", key.end(), key.end() + 500)
+            return (key.end(), end) if end > key.end() and not key["gap"] else None
+    return _quoted(text, key.end()) if QUOTED.match(text, key.end()) else _bare(text, key)
+
+
+def _quoted(text: str, at: int) -> Span | None:
+    found = QUOTED.match(text, at)
+    if found is None or not found["body"] or EMPTY.fullmatch(found["body"]):
+        return None
+    return found.span("body")
+
+
+def _bare(text: str, key: re.Match[str]) -> Span | None:
+    if key["separator"] == ":" and (block := BLOCK.match(text, key.end())):
+        return block.span("value")
+    found = BARE.match(text, key.end())
+    if found is None or EMPTY.fullmatch(found[0]):
+        return None
+    value = found[0]
+    if value[0] in "{[(<" and any(char in value for char in ':="'):
+        return None
+    if _directory(key, value) or _counts(key, value) or _prose(text, key, found):
+        return None
+    return key.end(), _line_end(text, key) or found.end()
+
+
+def _prose(text: str, key: re.Match[str], found: re.Match[str]) -> bool:
+    """Whether what follows a colon is a sentence, an address or a version."""
+    value, word = found[0], key["word"].lower()
+    if key["separator"] != ":" or key["close"]:
+        return False
+    if not key["space"]:
+        before = _before(text, key.start())
+        return before.endswith(("/", "@")) or bool(RELEASE.fullmatch(value)) or _port(before, value)
+    if PROSE.fullmatch(value) or (word.endswith("pass") and key["word"].isupper()):
+        return True
+    careful = word.startswith("pass") or word == "pwd"
+    return (not careful and bool(WORDS.match(text, found.start()))) or (word == "auth" and value.isalpha())
+
+
+def _port(before: str, value: str) -> bool:
+    return "//" in before and bool(PORT.match(value))
+
+
+def _before(text: str, at: int) -> str:
+    """What stands before the name whose secret word begins at `at`."""
+    return text[max(0, at - INDENT) : at].rstrip(NAME)
+
+
+def _directory(key: re.Match[str], value: str) -> bool:
+    """PWD and OLDPWD are where a shell stands."""
+    return key["word"] in {"PWD", "pwd"} and value.startswith("/") and not key["rest"]
+
+
+def _counts(key: re.Match[str], value: str) -> bool:
+    """Tokens are counted, and so are tests that pass."""
+    counted = key["word"].lower() == "token" and key["rest"].lower().startswith("s")
+    return bool((counted or key["word"].lower() == "pass") and COUNT.fullmatch(value))
+
+
+def _line_end(text: str, key: re.Match[str]) -> int | None:
+    """The end of the line where name and value have it for themselves, as in a file of settings."""
+    if not key["word"].lower().startswith("pass"):
+        return None
+    begin = text.rfind("\n", max(0, key.start() - INDENT), key.start()) + 1
+    alone = (begin or key.start() <= INDENT) and BEFORE.fullmatch(text[begin : key.start()].rstrip(NAME))
+    rest = REST.match(text, key.end()) if alone else None
+    return rest.end() if rest else None
+
+
+def _beside(text: str, key: re.Match[str]) -> Span | None:
+    """A secret without a separator: after a flag, in SQL, in a file of Redis; or something random."""
+    word, apart = key["word"].lower(), bool(key["gap"] or key["space"])
+    if apart and _name(text, key.start()).startswith("-"):
+        return _argument(text, key.end())
+    if (
+        apart
+        and word.startswith("pass")
+        and not key["close"]
+        and text[key.end() : key.end() + 1] in {"'", '"'}
+    ):
+        return _quoted(text, key.end())
+    if apart and word in {"requirepass", "masterauth"}:
+        return _argument(text, key.end())
+    near = NEAR.match(text, key.end("rest"))
+    if near and _random(near["value"]) and not UUID.fullmatch(near["value"]):
+        return near.span("value")
+    return None
+
+
+def _name(text: str, at: int) -> str:
+    return text[max(0, at - INDENT) + len(_before(text, at)) : at]
+
+
+def _argument(text: str, at: int) -> Span | None:
+    found = BARE.match(text, at)
+    if text[at : at + 1] in {"'", '"'}:
+        return _quoted(text, at)
+    if found is None or found[0].startswith("-") or PROSE.fullmatch(found[0]) or EMPTY.fullmatch(found[0]):
+        return None
+    return found.span()
+
+
+def _random(text: str) -> bool:
+    """Whether nobody would write this: many different characters, digits among them."""
+    return (
+        len(set(text)) >= VARIED
+        and any(char.isdigit() for char in text)
+        and any(char.isalpha() for char in text)
+    )

@@ -1,0 +1,59 @@
+"""Redis servers of the tests' own that let only some in: by an ACL file, or by certificates."""
+
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hemostat.adapters.redis import Client, connect
+from hemostat.adapters.redis.acl import acl, grants
+from hemostat.adapters.redis.embedded import binary
+from tests.engine_fixtures import eventually
+
+ADMIN = "admin"
+
+
+@contextmanager
+def serving(directory: Path, *options: str) -> Iterator[str]:
+    """A server on a socket in the directory; its address."""
+    address = directory / "redis.sock"
+    command = [binary(), "--unixsocket", str(address), "--save", "", "--dir", str(directory), *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        try:
+            eventually(lambda: address.exists() or server.poll() is not None)
+            assert server.poll() is None, "it refuses its configuration"
+            yield f"unix://{address}"
+        finally:
+            server.terminate()
+
+
+class Guarded:
+    """A Redis with the users of HemoStat, whose passwords are their names backwards, and an administrator."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._clients: dict[str, Client] = {}
+
+    def client(self, user: str) -> Client:
+        if user not in self._clients:
+            self._clients[user] = connect(self.url, username=user, password=user[::-1])
+        return self._clients[user]
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
+
+@contextmanager
+def guarded(version: int) -> Iterator[Guarded]:
+    hashes = {name: hashlib.sha256(name[::-1].encode()).hexdigest() for name in grants()}
+    with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
+        file = Path(directory, "users.acl")
+        administrator = f"user {ADMIN} on >{ADMIN[::-1]} ~* &* +@all\n"
+        file.write_text(acl(hashes, version=version) + administrator)
+        with serving(Path(directory), "--port", "0", "--aclfile", str(file)) as url:
+            server = Guarded(url)
+            yield server
+            server.close()

@@ -1,0 +1,309 @@
+"""Who may speak: each role can do its work with its user, and is refused what is not its own."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from hemostat import app
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.redis import RedisBus, RedisDesk, RedisDossiers, RedisLedger, RedisStore, connect
+from hemostat.adapters.redis.acl import EVERY_ROLE, OPERATOR, VIEWER, acl, grants, user
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.cli.status import look
+from hemostat.config import Redis, Settings
+from hemostat.core.control import Answer, Approval, Pause
+from hemostat.core.evidence import dossier
+from hemostat.core.model import Attempt
+from hemostat.errors import BusError, BusUnreachableError
+from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Outcome
+from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Sampler, Surroundings
+from hemostat.topology import BY_NAME, ROLES, Role
+from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
+from tests.engine_fixtures import eventually, spec
+from tests.samples import DIAGNOSIS, NOW, alert, complete, event, heartbeat, needed, stats
+
+SAID = {
+    "health_alert": event(alert()),
+    "remediation_needed": event(needed()),
+    "false_alarm": event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)),
+    "remediation_complete": event(complete()),
+}
+ATTEMPT = Attempt(key="i:1:0", container="web", action=Action.RESTART, time=NOW, by="responder@h", lease=NOW)
+MONITOR, ANALYZER, RESPONDER, ALERT = (user(role) for role in ROLES)
+
+
+@pytest.fixture(scope="module", params=[7, 6])
+def every_server(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Guarded]:
+    with guarded(request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(redis_url: str) -> Iterator[Guarded]:
+    with guarded(7) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def emptied(request: pytest.FixtureRequest) -> None:
+    for name in ("server", "every_server"):
+        if name in request.fixturenames:
+            raw = request.getfixturevalue(name).client(ADMIN).raw
+            raw.flushall()
+            raw.script_flush()
+            raw.acl_log_reset()
+
+
+def bus(server: Guarded, name: str) -> RedisBus:
+    return RedisBus(server.client(name))
+
+
+ASKED = Approval(
+    key="i:1:0",
+    id="a1",
+    incident="i",
+    host="h",
+    container="web",
+    action=Action.RESTART,
+    cause="crash",
+    asked=NOW,
+    until=NOW + 60,
+)
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_each_role_can_do_all_of_its_work_on_the_bus(every_server: Guarded, role: Role) -> None:
+    """Everything that the runner and the watcher ask of a bus, on an empty server too."""
+    own, group = bus(every_server, user(role)), role.group("h")
+    own.ping()
+    own.publish([SAID[name] for name in role.writes])
+    shown = [heartbeat(role.name), *([stats()] if "container_stats" in role.shows else [])]
+    own.show([event(each) for each in shown], ttl=10)
+    if not role.reads:
+        return
+    assert own.unfinished(group, "a", role.reads) == []
+    bus(every_server, ADMIN).publish([SAID[name] for name in role.reads for _ in range(3)])
+    first, second, *rest = own.read(group, "a", role.reads, count=50, timeout=0)
+    assert own.lag(group, role.reads) == 2 + len(rest)
+    assert len(own.unfinished(group, "a", role.reads)) == 2 + len(rest)
+    own.keep(group, "a", [first])
+    assert len(own.claim(group, "b", role.reads, idle=0)) == 2 + len(rest)
+    own.ack(group, first, [SAID[name] for name in role.writes])
+    own.bury(group, second, "poison", NOW)
+    assert own.promote(role.reads, NOW) == 0
+    if role.defers:
+        own.defer(group, rest[0], until=NOW)
+        assert own.promote(role.reads, NOW) == 1
+        assert own.read(group, "a", role.reads, count=9, timeout=0)
+
+
+@pytest.mark.redis
+def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
+    """The monitor its memo, the responder its ledger and its requests, the alert role its store."""
+    bus(every_server, MONITOR).publish([], memo=("monitor:h", b"memo"))
+    assert bus(every_server, MONITOR).recall("monitor:h") == b"memo"
+    ledger = RedisLedger(every_server.client(RESPONDER))
+    assert ledger.reserve("h", ATTEMPT, ledger.read("h", "web").version)
+    ledger.finish("h", ATTEMPT)
+    assert ledger.read("h", "web").attempts == (ATTEMPT,)
+    store = RedisStore(every_server.client(ALERT))
+    assert store.append(SAID["health_alert"])
+    assert store.kept(SAID["health_alert"].id)
+    assert RedisDesk(every_server.client(RESPONDER)).ask(ASKED) == ASKED
+    kept = dossier(needed(), None, now=NOW)
+    assert RedisDossiers(every_server.client(RESPONDER)).put("i", kept)
+    assert RedisDossiers(every_server.client(VIEWER)).get("i") == [kept]
+
+
+@pytest.mark.redis
+def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
+    everything, admin = bus(every_server, VIEWER), bus(every_server, ADMIN)
+    admin.publish(list(SAID.values()))
+    admin.show([event(stats()), event(heartbeat())], ttl=10)
+    assert [len(everything.recent(name, 9)) for name in DURABLE] == [1] * len(DURABLE)
+    assert len(look(everything, NOW).containers) == 1
+    assert RedisDesk(every_server.client(VIEWER)).approvals() == []
+    with closing(everything.subscribe(tuple(TYPES), timeout=0.05)) as heard:
+        assert next(heard) is None
+        admin.publish([SAID["false_alarm"]])
+        assert next(filter(None, heard)) == SAID["false_alarm"]
+
+
+@pytest.mark.redis
+def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guarded) -> None:
+    person, responder = (RedisDesk(every_server.client(name)) for name in (OPERATOR, RESPONDER))
+    person.pause("web", Pause(by="ann", at=NOW))
+    person.reset("web", NOW)
+    assert set(responder.controls().pauses) == set(responder.controls().resets) == {"web"}
+    assert person.resume("web")
+    asked = responder.ask(ASKED)
+    told = person.answer(asked.id, Answer.APPROVED, by="ann", reason="go", now=NOW)
+    assert told is not None
+    assert responder.approvals() == [told]
+    assert look(bus(every_server, OPERATOR), NOW) is not None
+
+
+def _reserve(ledger: Ledger) -> object:
+    return ledger.reserve("h", ATTEMPT, 0)
+
+
+def _hear(heard: Bus) -> object:
+    with closing(heard.subscribe(["health_alert"], timeout=0.01)) as messages:
+        return next(messages)
+
+
+DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
+    "write health_alert": (lambda s, u: bus(s, u).publish([SAID["health_alert"]]), {MONITOR}),
+    "write remediation_needed": (
+        lambda s, u: bus(s, u).publish([SAID["remediation_needed"]]),
+        {ANALYZER},
+    ),
+    "write false_alarm": (lambda s, u: bus(s, u).publish([SAID["false_alarm"]]), {ANALYZER}),
+    "write remediation_complete": (
+        lambda s, u: bus(s, u).publish([SAID["remediation_complete"]]),
+        {RESPONDER},
+    ),
+    "show stats": (lambda s, u: bus(s, u).show([event(stats())], 5), {MONITOR}),
+    "show the analyzer's heartbeat": (
+        lambda s, u: bus(s, u).show([event(heartbeat("analyzer"))], 5),
+        {ANALYZER},
+    ),
+    "take requests": (
+        lambda s, u: bus(s, u).read("g", "c", ["remediation_needed"], count=1, timeout=0),
+        {RESPONDER, ALERT},
+    ),
+    "take outcomes": (
+        lambda s, u: bus(s, u).read("g", "c", ["remediation_complete"], count=1, timeout=0),
+        {ANALYZER, ALERT},
+    ),
+    "read history": (lambda s, u: bus(s, u).recent("health_alert", 1), {VIEWER, OPERATOR}),
+    "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER, OPERATOR}),
+    "read the ledger": (lambda s, u: RedisLedger(s.client(u)).read("h", "web"), {RESPONDER}),
+    "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),
+    "store an event": (lambda s, u: RedisStore(s.client(u)).append(SAID["health_alert"]), {ALERT}),
+    "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
+    "pause": (lambda s, u: RedisDesk(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR}),
+    "reset a breaker": (lambda s, u: RedisDesk(s.client(u)).reset("web", NOW), {OPERATOR}),
+    "see pauses": (lambda s, u: RedisDesk(s.client(u)).controls(), {RESPONDER, VIEWER, OPERATOR}),
+    "read a stranger's key": (lambda s, u: s.client(u).raw.get("other"), set()),
+    "delete a stream": (lambda s, u: s.client(u).raw.delete("hemostat:health_alert"), set()),
+    "empty Redis": (lambda s, u: s.client(u).raw.flushall(), set()),
+    "list keys": (lambda s, u: s.client(u).raw.keys("*"), set()),
+    "change its own rights": (lambda s, u: s.client(u).raw.acl_setuser(u, enabled=True, keys=["*"]), set()),
+    "configure Redis": (lambda s, u: s.client(u).raw.config_set("dir", "/"), set()),
+    "run a script of its own on a stranger's key": (
+        lambda s, u: s.client(u).raw.register_script("return redis.call('SET', 'other', 1)")(),
+        set(),
+    ),
+}
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("name", list(grants()))
+@pytest.mark.parametrize("deed", list(DEEDS))
+def test_each_user_may_do_what_is_its_own_and_nothing_else(server: Guarded, deed: str, name: str) -> None:
+    """And what is refused leaves no trace. The user of all roles may do what any of them may."""
+    do, allowed = DEEDS[deed]
+    if not allowed.isdisjoint((MONITOR, ANALYZER, RESPONDER, ALERT)):
+        allowed = allowed | {EVERY_ROLE}
+    if name in allowed:
+        do(server, name)
+        return
+    with (
+        pytest.raises(BusError, match=rf"does not allow this to user {name}.*hemostat redis-acl"),
+        server.client(name).call(),
+    ):
+        do(server, name)
+    assert server.client(ADMIN).raw.dbsize() == 0
+
+
+@pytest.mark.redis
+def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(server: Guarded) -> None:
+    for name, password in ((MONITOR, "wrong"), ("", None)):
+        with closing(connect(server.url, username=name, password=password)) as client:
+            with pytest.raises(BusUnreachableError, match=rf"password of user {name or 'default'}") as caught:
+                RedisBus(client).ping()
+            assert not caught.value.transient
+
+
+class OnMemory(app.RealParts):
+    """A role's real Redis, and an engine in memory."""
+
+    def __init__(self, settings: Settings, engine: MemoryEngine) -> None:
+        super().__init__(settings)
+        self._memory = engine
+
+    def engine(self) -> tuple[Engine, Sampler]:
+        return self._memory, self._memory
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings:
+        return app.Nowhere()
+
+
+@pytest.fixture
+def engine(server: Guarded, tmp_path: Path) -> Iterator[MemoryEngine]:
+    """An engine that all roles look after, each logged in as its own user, by its password's file."""
+    stop = threading.Event()
+    engine = MemoryEngine(SystemClock(stop))
+
+    def work(role: Role) -> None:
+        file = tmp_path / user(role)
+        file.write_text(user(role)[::-1])
+        login = Redis(url=server.url, username=user(role), password_file=str(file))
+        settings = Settings(host="h", state_dir=str(tmp_path / "state"), redis=login)
+        with suppress(Interrupted):
+            app.run_role(role.name, settings, instance="i", stop=stop, parts=OnMemory(settings, engine))
+
+    threads = [threading.Thread(target=work, args=(role,)) for role in ROLES]
+    for thread in threads:
+        thread.start()
+    yield engine
+    stop.set()
+    engine.close()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.redis
+def test_the_roles_heal_a_container_as_users_of_their_own(server: Guarded, engine: MemoryEngine) -> None:
+    """Redis refuses none of them anything on the way from the crash to the stored outcome."""
+    seen = bus(server, VIEWER)
+    container = engine.run(spec())
+    eventually(lambda: len(seen.last("heartbeat")) == len(ROLES) and seen.last("container_stats"))
+    engine.crash(container, 7)
+    eventually(lambda: seen.recent("remediation_complete", 1))
+    (outcome,) = seen.recent("remediation_complete", 1)
+    assert outcome.data.outcome is Outcome.HEALED
+    store = RedisStore(server.client(ADMIN))
+    eventually(lambda: store.kept(outcome.id))
+    assert server.client(ADMIN).raw.acl_log() == []
+
+
+def test_the_file_has_a_line_for_each_user_and_shuts_the_default_one_out() -> None:
+    default, *lines = acl({}).splitlines()
+    assert default.startswith("user default off resetpass")
+    assert [line.split()[1] for line in lines] == list(grants())
+    assert all("-@all" in line and "+@" not in line and "allkeys" not in line for line in lines)
+
+
+def test_only_a_hash_lets_a_user_in() -> None:
+    lines = dict(zip(grants(), acl({MONITOR: "ab" * 32}).splitlines()[1:], strict=True))
+    assert f" #{'ab' * 32} " in lines[MONITOR]
+    assert " resetpass " in lines[ANALYZER]
+
+
+def test_redis_6_is_told_nothing_that_it_does_not_know() -> None:
+    assert not {"%", "(", ")"} & set(acl({}, version=6))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_what_a_role_writes_it_is_allowed_to_add_to_and_publish(role: Role) -> None:
+    """And only that: a stream added to the topology is in the file at once."""
+    added = {key for grant in grants()[user(role)] if "xadd" in grant.commands for key in grant.writes}
+    back = role.reads if BY_NAME[role.name].defers else ()
+    dead = {"hemostat:dead"} if role.reads else set()
+    assert added == {f"hemostat:{name}" for name in (*role.writes, *back)} | dead

@@ -1,0 +1,128 @@
+"""Redis over TLS: who is not trusted gets nothing, and is told why in one line."""
+
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from hemostat.adapters.redis import RedisBus, Tls, connect
+from hemostat.errors import BusError, BusUnreachableError
+from tests.adapters.guarded_redis import serving
+
+pytestmark = pytest.mark.redis
+
+
+class Secure(NamedTuple):
+    port: int
+    ca: str
+    cert: str
+    key: str
+
+    def url(self, name: str = "127.0.0.1", scheme: str = "rediss") -> str:
+        return f"{scheme}://{name}:{self.port}/0"
+
+
+def _openssl(directory: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=directory)
+
+
+def _certify(directory: Path) -> None:
+    """An authority, and a certificate of its for 127.0.0.1 alone."""
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    authority = ("-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
+    _openssl(
+        directory, "req", "-x509", *new, "-subj", "/CN=authority", "-days", "2", *authority,
+        "-keyout", "ca.key", "-out", "ca.crt",
+    )  # fmt: skip
+    _openssl(directory, "req", *new, "-subj", "/CN=redis", "-keyout", "own.key", "-out", "own.csr")
+    (directory / "names").write_text("subjectAltName=IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n")
+    _openssl(
+        directory, "x509", "-req", "-in", "own.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+        "-days", "2", "-extfile", "names", "-out", "own.crt",
+    )  # fmt: skip
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+@pytest.fixture(scope="module", params=["no", "yes"], ids=["anyone", "clients with a certificate"])
+def secure(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Secure]:
+    with tempfile.TemporaryDirectory(prefix="hs-test-") as name:
+        directory = Path(name)
+        _certify(directory)
+        paths = [str(directory / file) for file in ("ca.crt", "own.crt", "own.key")]
+        found = Secure(_free_port(), *paths)
+        options = {
+            "--port": "0",
+            "--bind": "127.0.0.1",
+            "--tls-port": str(found.port),
+            "--tls-ca-cert-file": found.ca,
+            "--tls-cert-file": found.cert,
+            "--tls-key-file": found.key,
+            "--tls-auth-clients": request.param,
+        }
+        with serving(directory, *(word for pair in options.items() for word in pair)):
+            yield found
+
+
+def _ping(url: str, tls: Tls) -> None:
+    with closing(connect(url, tls=tls)) as client:
+        RedisBus(client).ping()
+
+
+def test_with_the_authority_and_a_certificate_it_works(secure: Secure) -> None:
+    _ping(secure.url(), Tls(secure.ca, secure.cert, secure.key))
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "message"),
+    [
+        ("127.0.0.1", False, r"not trusted \(.*\): set redis\.ca_file"),
+        ("localhost", True, r"not trusted \(.*localhost.*\): .*the name in redis\.url"),
+    ],
+)
+def test_a_certificate_that_proves_nothing_is_refused(
+    secure: Secure, name: str, trusted: bool, message: str
+) -> None:
+    tls = Tls(secure.ca if trusted else "", secure.cert, secure.key)
+    with pytest.raises(BusUnreachableError, match=message) as caught:
+        _ping(secure.url(name), tls)
+    assert not caught.value.transient
+    assert "\n" not in str(caught.value)
+
+
+def test_who_must_show_a_certificate_and_has_none_is_told(
+    secure: Secure, request: pytest.FixtureRequest
+) -> None:
+    if request.node.callspec.params["secure"] == "no":
+        _ping(secure.url(), Tls(secure.ca))
+        return
+    with pytest.raises(BusUnreachableError, match=r"asks for a certificate: set redis\.cert_file"):
+        _ping(secure.url(), Tls(secure.ca))
+
+
+def test_files_that_are_no_certificates_are_told_as_such(secure: Secure) -> None:
+    """The authority's is trusted, but the key is not the certificate's; then, a key is no authority."""
+    for tls in (Tls(secure.ca, secure.ca, secure.key), Tls(secure.key)):
+        with pytest.raises(
+            BusUnreachableError, match=r"cannot be used: redis\.ca_file, .* are PEM"
+        ) as caught:
+            _ping(secure.url(), tls)
+        assert not caught.value.transient
+
+
+def test_certificates_without_encryption_are_a_mistake() -> None:
+    with pytest.raises(BusError, match=r"redis\.ca_file is set, .* not encrypted: write rediss://"):
+        connect("redis://h/0", tls=Tls(ca_file="ca.crt"))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BusError, match=r"redis\.key_file: .*none cannot be read: No such file"):
+        connect("rediss://h/0", tls=Tls(key_file=str(tmp_path / "none")))

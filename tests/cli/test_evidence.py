@@ -1,0 +1,47 @@
+"""`hemostat evidence`: what is kept of an incident, for people and for programs."""
+
+import os
+from pathlib import Path
+
+from hemostat.adapters.redis import EmbeddedRedis, RedisDossiers, connect
+from hemostat.cli.evidence import lines
+from hemostat.core.dossier import Check, Details, Point, decode
+from hemostat.core.evidence import dossier
+from hemostat.core.model import ContainerInfo
+from tests.samples import NOW, WEB, needed
+
+KEPT = dossier(
+    needed(),
+    ContainerInfo(ref=WEB, status="exited", exit_code=1),
+    now=NOW,
+    log="out of cheese\n\x1b[2Jdone\n",
+    processes=["serve"],
+    details=Details(
+        command=("serve",),
+        environment={"API_KEY": "abc"},
+        mounts=("/data:ro",),
+        checks=(Check(time=NOW, exit_code=1, output="refused"),),
+    ),
+    samples=[Point(NOW, 12.5, 1 << 20), Point(NOW + 1, None, None)],
+    missing={"processes": "it took too long"},
+)
+
+
+def test_every_part_is_shown():
+    shown = list(lines(KEPT))
+    assert "web  exited, no. 1, before restart" in shown[0]
+    assert {"  exited, exit code 1", "  API_KEY=[redacted: key]", "  mount /data:ro"} <= set(shown)
+    assert {"  health check 1: refused", "  out of cheese", "  processes: it took too long"} <= set(shown)
+
+
+def test_what_is_kept_is_printed(bus, hemostat):
+    server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
+    RedisDossiers(connect(server.url)).put("i1", KEPT)
+    assert "out of cheese" in hemostat("evidence", "i1").out
+    assert decode(hemostat("evidence", "i1", "--json").out.encode()) == KEPT
+
+
+def test_an_incident_without_evidence_is_said(bus, hemostat):
+    code, out, err = hemostat("evidence", "i9")
+    assert (code, out) == (1, "")
+    assert err == "hemostat: no evidence is kept of incident 'i9': see: hemostat events\n"

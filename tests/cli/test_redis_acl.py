@@ -1,0 +1,50 @@
+"""`hemostat redis-acl`: the file on stdout, the passwords where they are wanted."""
+
+import hashlib
+import stat
+
+
+def test_passwords_are_written_for_their_owner_alone_and_printed_as_hashes(hemostat, tmp_path):
+    code, out, err = hemostat("redis-acl", "--passwords", str(tmp_path / "new"))
+    assert (code, err) == (0, "")
+    files = sorted((tmp_path / "new").iterdir())
+    assert len(files) == len(out.splitlines()) - 1
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    for file in files:
+        password = file.read_text().strip()
+        assert password not in out
+        assert f"user {file.name} on #{hashlib.sha256(password.encode()).hexdigest()} " in out
+
+
+def test_passwords_that_are_there_are_kept(hemostat, tmp_path):
+    first = hemostat("redis-acl", "--passwords", str(tmp_path)).out
+    (tmp_path / "hemostat-viewer").unlink()
+    second = hemostat("redis-acl", "--passwords", str(tmp_path)).out
+    changed = set(first.splitlines()) ^ set(second.splitlines())
+    assert {line.split()[1] for line in changed} == {"hemostat-viewer"}
+
+
+def test_without_passwords_nobody_can_log_in(hemostat):
+    out = hemostat("redis-acl").out
+    assert all(" resetpass " in line for line in out.splitlines())
+    assert "nopass" not in out
+
+
+def test_redis_6_gets_what_it_understands(hemostat):
+    out = hemostat("redis-acl", "--compatible", "6").out
+    assert "%R~" not in out
+    assert "(" not in out
+
+
+def test_an_empty_password_is_refused(hemostat, tmp_path):
+    (tmp_path / "hemostat-alert").touch()
+    code, out, err = hemostat("redis-acl", "--passwords", str(tmp_path))
+    assert (code, out) == (2, "")
+    assert "hemostat-alert is empty: write a password" in err
+
+
+def test_a_directory_that_cannot_be_is_told(hemostat, tmp_path):
+    (tmp_path / "file").touch()
+    code, out, err = hemostat("redis-acl", "--passwords", str(tmp_path / "file"))
+    assert (code, out) == (2, "")
+    assert "cannot be used" in err

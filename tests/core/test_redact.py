@@ -1,0 +1,213 @@
+"""No secret survives, no ordinary line is touched, and no text takes long. In the corpus secrets stand
+between « and »; those that a scanner of sources would take for real are put together here."""
+
+import re
+from pathlib import Path
+from textwrap import wrap
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.redact import redact, redact_environment
+
+HEX = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+MIXED = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA5cD7"
+BODY = "\n".join(wrap("MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 8, 64))
+PEM = f"-----BEGIN RSA {'PRIVATE'} KEY-----\n{BODY}\n-----END RSA {'PRIVATE'} KEY-----"
+
+SHAPES = {
+    "aws": "AKIA" + "IOSFODNN7EXAMPLE",
+    "openai": "sk-" + MIXED,
+    "anthropic": "sk-ant-" + "api03-" + MIXED,
+    "github": "ghp_" + MIXED,
+    "github_pat": "github_pat_" + MIXED,
+    "gitlab": "glpat-" + MIXED[:20],
+    "slack": "xoxb-" + "12345-" + MIXED,
+    "google": "AIza" + MIXED[:35],
+    "stripe": "sk_live_" + MIXED[:24],
+    "sendgrid": "SG." + MIXED[:22] + "." + MIXED,
+    "npm": "npm_" + MIXED,
+    "hugging_face": "hf_" + MIXED[:34],
+    "slack_hook": "services/T0/B0/" + MIXED[:24],
+    "discord_hook": "1234567890/" + MIXED,
+    "jwt": "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0." + MIXED,
+    "telegram": "123456789:" + "AA" + MIXED,
+    "vault": "hvs." + MIXED,
+    "pem": PEM,
+    "pem_escaped": PEM.replace("\n", "\\n"),
+    "pem_cut": PEM[:300],
+}
+HERE = Path(__file__).parent / "redact_corpus"
+POSITIVE = (HERE / "positive.txt").read_text().splitlines()
+NEGATIVE = (HERE / "negative.txt").read_text().splitlines()
+
+
+def filled(line: str) -> str:
+    line = re.sub(r"\{(\w+)\}", lambda name: SHAPES.get(name[1], name[0]), line)
+    return line.replace("|\\n", "|\n")
+
+
+def secrets(marked: str) -> list[str]:
+    return re.findall("«(.*?)»", marked, re.DOTALL)
+
+
+def bare(marked: str) -> str:
+    return marked.replace("«", "").replace("»", "")
+
+
+def test_the_corpus_is_large():
+    assert min(len(set(POSITIVE)), len(set(NEGATIVE))) >= 120
+
+
+@pytest.mark.parametrize("line", POSITIVE)
+def test_a_secret_is_masked(line):
+    marked = filled(line)
+    masked = redact(bare(marked))
+    assert "[redacted: " in masked
+    for secret in secrets(marked):
+        assert secret not in masked.replace("[redacted: ", "")
+    assert redact(masked) == masked
+
+
+@pytest.mark.parametrize("line", NEGATIVE)
+def test_an_ordinary_line_stays_as_it_is(line):
+    assert redact(line) == line
+
+
+def test_what_surrounds_a_secret_stays():
+    assert redact("user=bob password=x1 host=db") == "user=bob password=[redacted: password] host=db"
+    assert redact("postgres://app:x1@db:5432/app") == "postgres://app:[redacted: password]@db:5432/app"
+    assert redact(f"before\n{PEM}\nafter") == "before\n[redacted: private key]\nafter"
+
+
+def test_a_key_that_is_cut_off_at_its_beginning_is_masked():
+    assert redact(PEM[100:] + "\nafter") == "[redacted: private key]\nafter"
+
+
+def test_addresses_are_masked_when_asked_for():
+    line = "mail from bob@example.org to <eve@mail.example.com>"
+    assert redact(line) == line
+    assert redact(line, emails=True) == "mail from [redacted: email] to <[redacted: email]>"
+
+
+def test_an_environment_is_masked_by_its_names():
+    masked = redact_environment(
+        ["PATH=/usr/bin", "DB_PASSWORD=a b=c", "URL=redis://:x1@h", "PWD=/app", "API_TOKEN=", "FLAG"]
+    )
+    assert masked == {
+        "PATH": "/usr/bin",
+        "DB_PASSWORD": "[redacted: password]",
+        "URL": "redis://:[redacted: password]@h",
+        "PWD": "/app",
+        "API_TOKEN": "",
+        "FLAG": "",
+    }
+    assert redact_environment(masked) == masked
+
+
+WORDS = st.sampled_from(
+    [
+        "password",
+        "token",
+        "=",
+        ":",
+        " ",
+        '"',
+        "\\",
+        "'",
+        "://",
+        "@",
+        "a",
+        "9",
+        ",",
+        ";",
+        "&",
+        "{",
+        "}",
+        "\n",
+        "]",
+        "[redacted: token]",
+        "AKIA",
+        "Bearer ",
+        "Authorization: ",
+        "cookie=",
+        "--",
+        "eyJ",
+        "-----END PRIVATE KEY-----",
+    ]
+)
+ANY = st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=40).map("".join))
+
+
+@given(ANY, st.booleans())
+def test_twice_is_the_same_as_once(text, emails):
+    once = redact(text, emails=emails)
+    assert redact(once, emails=emails) == once
+
+
+SECRET = st.text("abcXYZ019-_.~!*+/%", min_size=12, max_size=40).map(lambda text: f"q7{text}Z9")
+AROUND = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=60)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "\n DB_PASSWORD={} \n",
+        '\n "password": "{}" \n',
+        "\n token={} level=info \n",
+        "\n api_key='{}' \n",
+        "\n Authorization: Bearer {} \n",
+        "\n Cookie: sid={}; a=b \n",
+        "\n postgres://app:{}@db/app \n",
+        "\n app --password {} --x \n",
+        "\n mysql -p{} app \n",
+        "\n Server=db;Password={};Encrypt=true \n",
+    ],
+)
+@given(before=AROUND, secret=SECRET, after=AROUND)
+def test_no_surroundings_save_a_secret(template, before, secret, after):
+    assert secret not in redact(before + template.format(secret) + after)
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+@given(before=AROUND, after=AROUND)
+def test_no_surroundings_save_a_secret_of_known_shape(shape, before, after):
+    prefix = {"slack_hook": "https://hooks.slack.com/", "discord_hook": "https://discord.com/api/webhooks/"}
+    text = f"{before} {prefix.get(shape, '')}{SHAPES[shape]} {after}"
+    assert SHAPES[shape] not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "password",
+        "token=",
+        'password="',
+        'password=\\"',
+        "://",
+        "://:",
+        "://a:@",
+        "eyJ",
+        "eyJ-",
+        "mysql -p",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----END PRIVATE KEY-----",
+        "authorization: bearer ",
+        "cookie=a",
+        "\\",
+        "sk-",
+        "a@",
+        "aaaa.",
+        "[redacted: token]",
+        "password: |\n a\n",
+        "A",
+        " ",
+        "\n",
+        "token,a=",
+        "login a password ",
+    ],
+)
+@pytest.mark.timeout(60)
+def test_a_hostile_line_of_a_megabyte_comes_to_an_end(unit):
+    redact((unit * (1_000_000 // len(unit) + 1))[:1_000_000], emails=True)

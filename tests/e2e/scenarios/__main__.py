@@ -1,0 +1,62 @@
+"""`python -m tests.e2e.scenarios [--json] [--only NAME ...] [--repeat N] [--record DIR]`."""
+
+import argparse
+import re
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from tests.e2e.scenarios.play import Played
+from tests.e2e.scenarios.report import Totals, show, totals
+from tests.e2e.scenarios.suite import SCENARIOS, run
+
+
+class Told(msgspec.Struct, frozen=True):
+    totals: Totals
+    played: list[Played]
+
+
+def main() -> int:
+    asked = _arguments()
+    correct = True
+    for number in range(asked.repeat):
+        started = time.monotonic()
+        played = run(asked.only or list(SCENARIOS), _progress)
+        summary = totals((each.result for each in played), time.monotonic() - started)
+        correct = correct and summary.correct == summary.scenarios
+        if asked.record:
+            _record(asked.record / str(number + 1) if asked.repeat > 1 else asked.record, played)
+        if asked.json:
+            sys.stdout.write(msgspec.json.encode(Told(summary, played)).decode() + "\n")
+        else:
+            show((each.result for each in played), summary)
+    return 0 if correct else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.e2e.scenarios", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object a round instead of the table")
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=SCENARIOS, help="play these alone")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play all N times")
+    parser.add_argument(
+        "--record", type=Path, metavar="DIR", help="write each scenario's events and truth here"
+    )
+    return parser.parse_args()
+
+
+def _progress(played: Played) -> None:
+    verdict = "WRONG" if played.result.differences else "correct"
+    print(f"{played.result.scenario}: {verdict} ({played.result.seconds:.1f} s)", file=sys.stderr)
+
+
+def _record(directory: Path, played: list[Played]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for each in played:
+        path = directory / f"{re.sub(r'[^a-z0-9-]', '', each.result.scenario)}.json"
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(each)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,266 @@
+"""Processes that die or hang, each in its own way."""
+
+import signal
+from typing import Final
+
+from hemostat.events import Action, Kind, Outcome
+from tests.e2e.scenarios.lab import Lab
+from tests.e2e.scenarios.mains import CURABLE, FRESH, IDLE, LISTEN, WELL, memory, on_go
+from tests.e2e.scenarios.model import HOST, RESTARTED, STOPPED, Box, Expected, Facts, Scenario
+
+EXITED: Final = Expected(kind=Kind.EXITED)
+TOLD: Final = Expected(kind=Kind.EXITED, action=Action.NONE)
+UNHEALTHY: Final = Expected(kind=Kind.UNHEALTHY)
+UP: Final = "test -e /tmp/up"
+ANSWERS: Final = "wget -q -O /dev/null http://127.0.0.1:8080/"
+ONCE: Final = "[ -e /tmp/second ] || { touch /tmp/second; exit 3; }; "
+"""A first start that fails."""
+
+
+def _cut(lab: Lab) -> None:
+    """It dies while nobody hears of it."""
+    assert lab.proxy is not None
+    lab.proxy.cut()
+    lab.touch("app")
+    lab.until("app", running=False)
+    lab.pause(1)
+    lab.proxy.open()
+
+
+def _crashed(name: str, health: str) -> Scenario:
+    """With a health check or without."""
+    return Scenario(
+        name=name,
+        about="the database crashes and takes a while to recover"
+        + ("" if health else ", without a health check that says so")
+        + "; the web server that needs it is unhealthy",
+        trap=True,
+        boxes=(
+            Box(
+                name="db",
+                service="db",
+                main="rm -f /tmp/go /tmp/up; trap 'exit 0' TERM; [ ! -e /tmp/crashed ] || sleep 5; "
+                "touch /tmp/up; while [ ! -e /tmp/go ]; do touch /shared/alive; sleep 0.2; done; "
+                "touch /tmp/crashed; exit 9",
+                health=health,
+                start_period=20,
+                labels={"hemostat.settle": "10s"},
+                options={"volumes": ["/shared"]},
+            ),
+            Box(
+                name="web",
+                service="web",
+                depends_on="db",
+                health=FRESH,
+                retries=2,
+                options={"volumes_from": ["db"]},
+            ),
+        ),
+        happens=lambda lab: lab.touch("db"),
+        expected=(
+            Expected(kind=Kind.EXITED, on="db"),
+            Expected(kind=Kind.UNHEALTHY, on="web", root="db", action=Action.NONE),
+        ),
+        facts={"db": RESTARTED},
+        watch=6,
+    )
+
+
+SCENARIOS: Final = (
+    Scenario(
+        name="exit-code",
+        about="the main process exits with code 7",
+        boxes=(Box(main=on_go("exit 7")),),
+        happens=lambda lab: lab.touch("app"),
+        expected=(EXITED,),
+        facts={"app": RESTARTED},
+    ),
+    Scenario(
+        name="sigkill",
+        about="the main process is killed from the host, unknown to the engine",
+        happens=lambda lab: lab.signal("app", signal.SIGKILL),
+        expected=(EXITED,),
+        facts={"app": RESTARTED},
+    ),
+    Scenario(
+        name="segfault",
+        about="the main process dies of SIGSEGV: exit code 139",
+        boxes=(Box(main="exec sleep 1000", options={"init": True}),),
+        happens=lambda lab: lab.sh("app", "killall -SEGV sleep"),
+        expected=(EXITED,),
+        facts={"app": RESTARTED},
+    ),
+    Scenario(
+        name="oom",
+        about="the main process outgrows its memory limit and is killed by the kernel",
+        boxes=(Box(main=on_go("exec tail /dev/zero"), options=memory(32)),),
+        happens=lambda lab: lab.touch("app"),
+        expected=(Expected(kind=Kind.OOM),),
+        facts={"app": RESTARTED},
+    ),
+    Scenario(
+        name="oom-child",
+        about="a child outgrows the memory limit and is killed; the main process lives on",
+        boxes=(Box(main=on_go(f"tail /dev/zero; {IDLE}"), options=memory(32)),),
+        happens=lambda lab: lab.touch("app"),
+        expected=(Expected(kind=Kind.OOM, action=Action.NONE),),
+    ),
+    Scenario(
+        name="crash-loop",
+        about="the main process exits at once after each start",
+        boxes=(Box(main="[ ! -e /tmp/ill ] || exit 1; until [ -e /tmp/ill ]; do sleep 0.1; done; exit 1"),),
+        happens=lambda lab: lab.sh("app", "touch /tmp/ill"),
+        expected=(
+            Expected(kind=Kind.EXITED, outcome=Outcome.FAILED),
+            Expected(kind=Kind.CRASH_LOOP, action=Action.NONE),
+        ),
+        facts={"app": Facts(running=False, restarts=2)},
+        watch=4,
+    ),
+    Scenario(
+        name="crash-loop-always",
+        about="the same, and Docker restarts it by itself",
+        boxes=(
+            Box(
+                main="until [ -e /tmp/ill ]; do sleep 0.1; done; sleep 0.3; exit 1",
+                options={"restart_policy": {"Name": "always"}},
+            ),
+        ),
+        happens=lambda lab: lab.sh("app", "touch /tmp/ill"),
+        expected=(Expected(kind=Kind.CRASH_LOOP, action=Action.NONE),),
+        facts={"app": Facts(running=None, restarts=None)},
+        watch=5,
+    ),
+    Scenario(
+        name="unhealthy",
+        about="the health check begins to fail; a restart cures it",
+        boxes=(Box(main=CURABLE, health=WELL),),
+        happens=lambda lab: lab.touch("app"),
+        expected=(UNHEALTHY,),
+        facts={"app": RESTARTED},
+    ),
+    Scenario(
+        name="unhealthy-chain",
+        about="a container fails, and with it one that shares its network",
+        trap=True,
+        boxes=(
+            Box(name="app", main=CURABLE, health=WELL, retries=2, options={"volumes": ["/tmp"]}),
+            Box(
+                name="sidecar",
+                health=WELL,
+                retries=3,
+                options={"network_mode": "container:app", "volumes_from": ["app"]},
+            ),
+        ),
+        happens=lambda lab: lab.touch("app"),
+        expected=(
+            UNHEALTHY,
+            Expected(kind=Kind.UNHEALTHY, on="sidecar", root="app", action=Action.NONE, may=True),
+        ),
+        facts={"app": RESTARTED},
+        watch=4,
+    ),
+    Scenario(
+        name="shared-network",
+        about="a hung server is restarted into a new network; the sidecar in its old one must follow",
+        boxes=(
+            Box(name="app", main=LISTEN, health=ANSWERS, retries=2, timeout=0.5),
+            Box(
+                name="sidecar",
+                health=ANSWERS,
+                retries=3,
+                timeout=0.5,
+                options={"network_mode": "container:app"},
+            ),
+        ),
+        happens=lambda lab: lab.signal("app", signal.SIGSTOP),
+        expected=(
+            UNHEALTHY,
+            Expected(
+                kind=Kind.UNHEALTHY,
+                on="sidecar",
+                root="app",
+                action=Action.NONE,
+                then=Action.RESTART,
+                may=True,
+            ),
+        ),
+        facts={"app": RESTARTED, "sidecar": RESTARTED},
+        watch=3,
+    ),
+    *(_crashed(*each) for each in (("dependency-crashed", UP), ("dependency-recovering", ""))),
+    Scenario(
+        name="hung",
+        about="the server stops answering its probe; it has no health check",
+        boxes=(
+            Box(
+                main=LISTEN,
+                labels={"hemostat.probe": "http://:8080/"},
+                network=True,
+            ),
+        ),
+        happens=lambda lab: lab.signal("app", signal.SIGSTOP),
+        expected=(Expected(kind=Kind.HUNG),),
+        facts={"app": RESTARTED},
+    ),
+    Scenario(
+        name="job-failed",
+        about="a batch job, labelled as one, ends with exit code 1: told, not repeated",
+        trap=True,
+        boxes=(Box(main=on_go("exit 1"), labels={"hemostat.job": "true"}),),
+        happens=lambda lab: lab.touch("app"),
+        expected=(TOLD,),
+        facts={"app": STOPPED},
+        watch=3,
+    ),
+    Scenario(
+        name="stream-cut",
+        about="a container dies while the connection to the engine is lost",
+        boxes=(Box(main=on_go("exit 7")),),
+        way="proxy",
+        happens=_cut,
+        expected=(EXITED,),
+        facts={"app": RESTARTED},
+    ),
+    Scenario(
+        name="short-lived",
+        about="a new container dies within a tenth of a second of its making",
+        boxes=(),
+        happens=lambda lab: lab.make(Box(main=ONCE + IDLE)) and None,
+        expected=(EXITED,),
+        facts={"app": RESTARTED},
+    ),
+    Scenario(
+        name="storm",
+        about="seven containers are killed at once: something is wrong with the host",
+        trap=True,
+        boxes=tuple(Box(name=f"app{number}") for number in range(7)),
+        settings={},
+        happens=lambda lab: lab.signal_all(signal.SIGKILL),
+        expected=(
+            Expected(kind=Kind.STORM, on=HOST, action=Action.NONE),
+            *(Expected(kind=Kind.EXITED, on=f"app{number}", may=True) for number in range(7)),
+        ),
+        facts={f"app{number}": Facts(running=None, restarts=None) for number in range(7)},
+        acted_on=4,
+        watch=4,
+    ),
+    Scenario(
+        name="protected",
+        about="a protected container crashes: told, not touched",
+        boxes=(Box(main=on_go("exit 7"), labels={"hemostat.protect": "true"}),),
+        happens=lambda lab: lab.touch("app"),
+        expected=(Expected(kind=Kind.EXITED, outcome=Outcome.REFUSED),),
+        facts={"app": STOPPED},
+        watch=3,
+    ),
+    Scenario(
+        name="opted-out",
+        about="a container that opted out crashes: nothing at all",
+        trap=True,
+        boxes=(Box(main=on_go("exit 7"), labels={"hemostat.enable": "false"}),),
+        happens=lambda lab: lab.touch("app"),
+        facts={"app": STOPPED},
+        watch=4,
+    ),
+)

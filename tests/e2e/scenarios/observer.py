@@ -1,0 +1,91 @@
+"""`hemostat all` of the suite's own: its windows shortened, nothing else; and everything that it says."""
+
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
+from hemostat.events import DURABLE, ContainerStats, Event
+from tests.e2e.command import environ, start
+from tests.e2e.scenarios.lab import LABEL
+
+WINDOWS: Final = {
+    "MONITOR_WINDOW": "3s",
+    "MONITOR_SETTLE": "2s",
+    "MONITOR_INTERVAL": "0.5s",
+    "MONITOR_DISK_INTERVAL": "1s",
+    "MONITOR_LOOP_WINDOW": "30s",
+    "MONITOR_FLAP_WINDOW": "20s",
+    "MONITOR_LEAK_WINDOW": "10s",
+    "MONITOR_LEAK_HORIZON": "30s",
+    "MONITOR_PROBE_INTERVAL": "0.5s",
+    "MONITOR_PROBE_TIMEOUT": "1s",
+    "RESPONDER_BACKOFF": "0.2s",
+    "RESPONDER_VERIFY_FOR": "0.5s",
+    "RESPONDER_VERIFY_TIMEOUT": "10s",
+}
+TOGETHER: Final = {
+    "MONITOR_STORM_COUNT": "1000",
+    "RESPONDER_CONCURRENCY": "1000",
+    "RESPONDER_RUSH": "1000",
+    "RESPONDER_HOST_BREAKER_FAILURES": "1000",
+}
+"""For the one that many scenarios share: their faults are no storm, and none waits for the others."""
+ROLES: Final = 4
+PATIENCE: Final = 40.0
+
+
+class Observer:
+    def __init__(self, group: str, settings: dict[str, str]) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="hs-")
+        directory = Path(self._directory.name)
+        self._redis = EmbeddedRedis(directory)
+        url = self._redis.ensure()
+        self.events: list[Event] = []
+        self.measured: set[str] = set()
+        """Ids of the containers that have been measured twice."""
+        self._client = connect(url)
+        self._bus = RedisBus(self._client)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="observer")
+        self._thread.start()
+        own = {"REDIS_URL": url, "MONITOR_ONLY": f"{LABEL}={group}", **WINDOWS, **settings}
+        self.log = directory / "log"
+        with self.log.open("w") as log:
+            self._process = start("all", env=environ(directory, **own), stderr=log.fileno())
+        self._await_roles()
+
+    def _listen(self) -> None:
+        for event in self._bus.subscribe((*DURABLE, "container_stats"), timeout=0.2):
+            if self._stop.is_set():
+                return
+            if event is not None and isinstance(event.data, ContainerStats):
+                if event.data.cpu is not None:
+                    self.measured.add(event.data.container.id)
+            elif event is not None:
+                self.events.append(event)
+
+    def _await_roles(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while len(self._bus.last("heartbeat")) < ROLES:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"hemostat all does not come up: {self.log.read_text()}")
+            time.sleep(0.05)
+
+    def close(self) -> str:
+        """What it has logged."""
+        self._process.terminate()
+        try:
+            self._process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._stop.set()
+        self._thread.join()
+        self._client.close()
+        self._redis.shut_down_if_unused()
+        logged = self.log.read_text()
+        self._directory.cleanup()
+        return logged

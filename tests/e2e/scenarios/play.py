@@ -1,0 +1,137 @@
+"""One scenario, from the making of its containers to the verdict."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hemostat.core.story import subject
+from hemostat.events import Event, encode
+from tests.e2e.scenarios.judge import Result, acts, judge, seen, settled
+from tests.e2e.scenarios.lab import Lab
+from tests.e2e.scenarios.model import Facts, Scenario
+from tests.e2e.scenarios.observer import Observer
+from tests.e2e.scenarios.second import SecondEngine
+from tests.proxy import Proxy
+
+TICK: Final = 0.25
+PATIENCE: Final = 40.0
+
+
+class Played(msgspec.Struct, kw_only=True):
+    """`events` as they travelled; `containers` the box by the container's id."""
+
+    result: Result
+    about: str
+    began: float
+    events: list[msgspec.Raw]
+    containers: dict[str, str]
+
+
+def play(scenario: Scenario, group: str, shared: Observer | None) -> Played:
+    started, before = time.monotonic(), _ticks()
+    with ExitStack() as stack:
+        lab, observer = stack.enter_context(_stage(scenario, group, shared))
+        _make(scenario, lab, observer)
+        lab.began = time.time()
+        scenario.happens(lab)
+        _look_on(scenario, lab, observer)
+        events = _mine(observer, lab)
+        told = seen(events, lab.names, lab.began)
+        seconds = time.monotonic() - started
+        result = judge(scenario, told, acts(events, lab.names), _facts(lab), seconds)
+        result.differences = [each for each in result.differences if each]
+        result.busy = _busy(before, _ticks())
+        return Played(
+            result=result,
+            about=scenario.about,
+            began=lab.began,
+            events=[msgspec.Raw(encode(event)) for event in events],
+            containers={key: box for key, box in lab.names.items() if not key.startswith("hs-")},
+        )
+
+
+@contextmanager
+def _stage(scenario: Scenario, group: str, shared: Observer | None) -> Iterator[tuple[Lab, Observer]]:
+    """The containers' lab, and the HemoStat that looks on: a shared one, or its own."""
+    own = shared is None or scenario.settings is not None or scenario.way != "direct"
+    group = f"{group}-{scenario.name}" if own else group
+    with ExitStack() as stack:
+        second = None
+        if scenario.way == "second":
+            second = SecondEngine()
+            stack.callback(second.close)
+            second.load()
+        lab = Lab(scenario.name, group, second.url if second else None, second=second)
+        stack.callback(lab.close)
+        settings = dict(scenario.settings or {})
+        if scenario.way == "proxy":
+            lab.proxy = Proxy(lab.directory / "engine.sock")
+            stack.callback(lab.proxy.cut)
+            settings["ENGINE_URL"] = f"unix://{lab.proxy.path}"
+        if second:
+            settings["ENGINE_URL"] = second.url
+        if own or shared is None:
+            shared = Observer(group, settings)
+            stack.callback(shared.close)
+            lab.alone = True
+        yield lab, shared
+
+
+def _make(scenario: Scenario, lab: Lab, observer: Observer) -> None:
+    """Until all run, are healthy, and are known to the monitor."""
+    for box in scenario.boxes:
+        lab.make(box)
+    for box in scenario.boxes:
+        if box.health and box.healthy:
+            lab.until(box.name, health="healthy")
+    wanted = {str(lab[box.name].id) for box in scenario.boxes if box.labels.get("hemostat.enable") != "false"}
+    deadline = time.monotonic() + PATIENCE
+    while not wanted <= observer.measured:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{scenario.name}: the monitor does not see all of its containers")
+        time.sleep(0.05)
+    _facts(lab)
+
+
+def _look_on(scenario: Scenario, lab: Lab, observer: Observer) -> None:
+    deadline = time.monotonic() + scenario.within
+    while time.monotonic() < deadline:
+        if settled(scenario, seen(_mine(observer, lab), lab.names, lab.began), _facts(lab)):
+            break
+        time.sleep(TICK)
+    end = time.monotonic() + scenario.watch
+    while time.monotonic() < end:
+        _facts(lab)
+        time.sleep(TICK)
+
+
+def _facts(lab: Lab) -> dict[str, Facts]:
+    found = {}
+    for box in lab.boxes():
+        state = lab.state(box)
+        found[box] = Facts(running=bool(state.get("Running")), restarts=lab.restarts(box))
+    return found
+
+
+def _mine(observer: Observer, lab: Lab) -> list[Event]:
+    """The events about this scenario's containers; and the host's, where no other scenario causes them."""
+    return [
+        event
+        for event in tuple(observer.events)
+        if (about := subject(event)) and (about[0].id in lab.names or (lab.alone and about[0].is_host))
+    ]
+
+
+def _ticks() -> tuple[int, int]:
+    """Of the host's CPU since it booted: idle ones, and all."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return fields[3] + fields[4], sum(fields)
+
+
+def _busy(before: tuple[int, int], after: tuple[int, int]) -> float:
+    idle, all_ = after[0] - before[0], after[1] - before[1]
+    return round(1 - idle / all_, 3) if all_ > 0 else 0.0

@@ -1,0 +1,99 @@
+"""All scenarios: many at a time under one HemoStat, those that disturb others alone."""
+
+import secrets
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+from tests.e2e.scenarios import faults_death, faults_pressure, traps_load, traps_people
+from tests.e2e.scenarios.judge import Result
+from tests.e2e.scenarios.model import Scenario
+from tests.e2e.scenarios.observer import TOGETHER, Observer
+from tests.e2e.scenarios.play import Played, play
+from tests.engine_fixtures import IMAGE
+
+AT_A_TIME: Final = 6
+BUSY: Final = 0.85
+
+SCENARIOS: Final = {
+    scenario.name: scenario
+    for part in (traps_people, traps_load, faults_death, faults_pressure)
+    for scenario in part.SCENARIOS
+}
+
+Tell = Callable[[Played], None]
+
+
+def run(names: Sequence[str], tell: Tell = lambda _: None) -> list[Played]:
+    """Play these scenarios; each is told when it is done. In the order of `names`."""
+    _image()
+    chosen = [SCENARIOS[name] for name in names]
+    group = secrets.token_hex(3)
+    played = _together([each for each in chosen if not each.alone], group, tell)
+    for scenario in chosen:
+        if scenario.alone:
+            played[scenario.name] = _played(scenario, group, None, tell)
+        elif _is_void(played[scenario.name]):
+            played[scenario.name] = _played(scenario, f"{group}b", None, tell)
+            played[scenario.name].result.again = True
+    return [played[name] for name in names]
+
+
+def _together(scenarios: Iterable[Scenario], group: str, tell: Tell) -> dict[str, Played]:
+    ordered = sorted(scenarios, key=_length, reverse=True)
+    if not ordered:
+        return {}
+    observer = Observer(group, TOGETHER)
+    try:
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            done = pool.map(lambda each: _played(each, group, observer, tell), ordered)
+            return {each.result.scenario: each for each in done}
+    finally:
+        observer.close()
+
+
+def _is_void(played: Played) -> bool:
+    """On a host that has no CPU left, HemoStat rightly holds back: what it did there is no verdict."""
+    return bool(played.result.differences) and played.result.busy >= BUSY
+
+
+def _length(scenario: Scenario) -> float:
+    """Long ones first, so that none begins when all others are done."""
+    return scenario.watch + 10 * bool(scenario.required) + 30 * (scenario.way == "second")
+
+
+def _played(scenario: Scenario, group: str, observer: Observer | None, tell: Tell) -> Played:
+    began = time.time()
+    try:
+        played = play(scenario, group, observer)
+    except Exception:  # noqa: BLE001 - one that cannot be played must not end the others
+        played = _broken(scenario, began, traceback.format_exc())
+    tell(played)
+    return played
+
+
+def _broken(scenario: Scenario, began: float, why: str) -> Played:
+    """It could not be played: no verdict is a wrong one."""
+    result = Result(
+        scenario=scenario.name,
+        trap=scenario.trap,
+        expected=[],
+        observed=[],
+        differences=[f"could not be played: {why}"],
+        delay=None,
+        raised=0,
+        raised_expected=0,
+        required=len(scenario.required),
+        required_raised=0,
+        wrong_actions=[],
+    )
+    return Played(result=result, about=scenario.about, began=began, events=[], containers={})
+
+
+def _image() -> None:
+    engine = DockerEngine.connect()
+    DockerWorkshop(engine).image(IMAGE, "/bin/busybox")
+    engine.close()
