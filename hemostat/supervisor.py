@@ -6,6 +6,7 @@ wrong: starting it again would not mend that.
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import selectors
@@ -31,6 +32,8 @@ RESET: Final = 60.0
 GRACE: Final = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 LONGEST_LINE: Final = 8192
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a log on a full disk answers: lines are lost for it, and no role is."""
 
 COLOURS: Final = ("36", "35", "33", "32", "34")
 PR_SET_PDEATHSIG: Final = 1
@@ -214,8 +217,12 @@ class _Supervisor:
 
     def _write(self, label: str, colour: str, text: str) -> None:
         head = f"{label:<{self._width}} |"
-        self._out.write(f"\x1b[{colour}m{head}\x1b[0m {text}\n" if self._coloured else f"{head} {text}\n")
-        self._out.flush()
+        try:
+            self._out.write(f"\x1b[{colour}m{head}\x1b[0m {text}\n" if self._coloured else f"{head} {text}\n")
+            self._out.flush()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
 
 
 class _Signals:

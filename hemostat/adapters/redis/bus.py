@@ -14,6 +14,8 @@ from hemostat.ports import Entry
 
 STREAM_LENGTH: Final = 100_000
 DEAD_LENGTH: Final = 10_000
+DEAD_BYTES: Final = 16 * 1024
+"""What is kept of an event that could not be handled: whoever sends nonsense must not fill the memory."""
 DEAD: Final = f"{PREFIX}dead"
 DEFERRED: Final = f"{PREFIX}deferred:"
 MARK: Final = "\x1f"
@@ -137,7 +139,7 @@ class RedisBus:
             return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
 
     def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
-        fields = {"stream": entry.stream, "id": entry.id, "error": error, "time": now, "event": entry.raw}
+        fields = {"stream": entry.stream, "id": entry.id, "error": error, "time": now, "event": entry.raw[:DEAD_BYTES]}
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
             batch.xadd(DEAD, fields, maxlen=DEAD_LENGTH, approximate=True)  # type: ignore[arg-type]
             batch.xack(PREFIX + entry.stream, role, entry.id)

@@ -103,13 +103,16 @@ def small_disk(directory: Path) -> Iterator[Callable[[bool], None]]:
 
 def full_disk(size: Size) -> Row:
     """The log of `hemostat all` is on it too."""
-    with tempfile.TemporaryDirectory(prefix="hs-disk-") as place, small_disk(Path(place)) as fill:
-        with site(size.containers, directory=Path(place)) as at:
-            at.begin()
-            fill(True)
-            at.crash_for(size.crashes, 0.5, size.frozen)
-            fill(False)
-            return told(at, "the disk of Redis full", time.time())
+    with (
+        tempfile.TemporaryDirectory(prefix="hs-disk-") as place,
+        small_disk(Path(place)) as fill,
+        site(size.containers, directory=Path(place)) as at,
+    ):
+        at.begin()
+        fill(True)
+        at.crash_for(size.crashes, 0.5, size.frozen)
+        fill(False)
+        return told(at, "the disk of Redis full", time.time())
 
 
 # --- an engine that restarts ------------------------------------------------------------------------------
@@ -172,8 +175,8 @@ def restarted_engine(size: Size) -> Row:
 
 
 def clock_set_back(_: Size) -> Row:
-    """The responder with a clock that is handed to it, on the ledger in a real Redis; the engine is in memory.
-    The clocks of processes cannot be set without setting the machine's."""
+    """The responder with a clock that is handed to it, on the ledger in a real Redis; the engine is in
+    memory. The clocks of processes cannot be set without setting the machine's."""
     with tempfile.TemporaryDirectory(prefix="hs-clock-") as place:
         redis = EmbeddedRedis(Path(place))
         client = connect(redis.ensure())

@@ -1,4 +1,4 @@
-"""A building site: containers that crash when told to, `hemostat all` that watches them, a witness of both."""
+"""Containers that crash when told to, `hemostat all` that watches them, and a witness of both."""
 
 import json
 import os
