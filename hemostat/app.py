@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 ANALYSES: Final = 4
 """Alerts analysed at a time."""
+AHEAD: Final = 64
+"""Entries that a role whose steps are short reads at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -221,7 +223,7 @@ class Place:
             pid=os.getpid(),
         )
 
-    def consume(self, step: Step, workers: int, notice: Callable[[], str] = str) -> None:
+    def consume(self, step: Step, workers: int, notice: Callable[[], str] = str, ahead: int = 0) -> None:
         Runner(
             self.role,
             step,
@@ -233,6 +235,7 @@ class Place:
             workers=workers,
             stop=self.stop,
             notice=notice,
+            ahead=ahead,
         ).run()
 
 
@@ -321,7 +324,7 @@ def _monitor(place: Place) -> None:
 def _analyzer(place: Place) -> None:
     from hemostat.agents.analyzer import Analyzer
 
-    place.consume(Analyzer(source=place.source).step, workers=ANALYSES)
+    place.consume(Analyzer(source=place.source).step, workers=ANALYSES, ahead=AHEAD)
 
 
 def _responder(place: Place) -> None:
@@ -349,7 +352,9 @@ def _responder(place: Place) -> None:
 def _alert(place: Place) -> None:
     from hemostat.agents.alert import Alert
 
-    place.consume(Alert(place.parts.store(), _notifiers(place.settings), place.clock).step, workers=1)
+    place.consume(
+        Alert(place.parts.store(), _notifiers(place.settings), place.clock).step, workers=1, ahead=AHEAD
+    )
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:

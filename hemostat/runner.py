@@ -1,17 +1,20 @@
 """The loop of every role that reads streams: read, step, publish, acknowledge.
 
 An entry is acknowledged in the same transaction that publishes what came of it, so a role may die at any
-point: the entry is delivered again, and the step must bear that. What passes is waited out. A step that
-fails otherwise is tried MAX_DELIVERIES times in all, over restarts too; then the entry is buried with its
-error, and the next one has its turn.
+point: the entry is delivered again, and the step must bear that. What is finished while one transaction is
+under way goes into the next, all together. What passes is waited out. A step that fails otherwise is tried
+MAX_DELIVERIES times in all, over restarts too; then the entry is buried with its error, and the next one has
+its turn.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from math import inf
-from typing import Final
+from queue import Empty, SimpleQueue
+from typing import Final, Self
 
 from hemostat.core.restart import delay
 from hemostat.events import Event, Heartbeat
@@ -24,6 +27,10 @@ BEAT: Final = 2.0
 """Seconds between two heartbeats; one is believed for three of them."""
 BLOCK: Final = 1.0
 """Seconds that a read waits; how late a deferred entry may come."""
+PROMOTE: Final = 0.05
+"""Seconds between two looks at what is due."""
+LARGEST: Final = 100
+"""Entries acknowledged in one transaction."""
 ABANDONED: Final = 30.0
 """Seconds without a sign of its consumer after which an entry is taken over."""
 
@@ -66,6 +73,48 @@ class Pulse:
         self._bus.show([event], ttl=3 * BEAT)
 
 
+class Commits:
+    """Acknowledges entries with their outputs, in the order in which they were finished, from one thread."""
+
+    def __init__(self, bus: Bus, group: str, patience: Patience) -> None:
+        self._bus = bus
+        self._group = group
+        self._patience = patience
+        self._finished: SimpleQueue[tuple[Entry, Sequence[Event], Future[None]]] = SimpleQueue()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="commit")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait until everything that was added is dealt with."""
+        self._pool.shutdown()
+
+    def add(self, entry: Entry, outputs: Sequence[Event], done: "Future[None]") -> None:
+        """`done` is resolved when it is on the bus."""
+        self._finished.put((entry, outputs, done))
+        self._pool.submit(self._commit)
+
+    def _commit(self) -> None:
+        batch: list[tuple[Entry, Sequence[Event], Future[None]]] = []
+        with suppress(Empty):
+            while len(batch) < LARGEST:
+                batch.append(self._finished.get_nowait())
+        if not batch:
+            return
+        error: BaseException | None = None
+        try:
+            self._patience(
+                lambda: self._bus.ack_all(self._group, [(entry, outputs) for entry, outputs, _ in batch])
+            )
+        except Interrupted:
+            logger.info("entries.left count=%d", len(batch))
+        except BaseException as failed:  # noqa: BLE001 - raised by whoever asks for it
+            error = failed
+        for *_, done in batch:
+            done.set_result(None) if error is None else done.set_exception(error)
+
+
 class Runner:
     """Runs one role's `step` over its streams, on at most `workers` entries at a time."""
 
@@ -82,8 +131,10 @@ class Runner:
         workers: int,
         stop: threading.Event,
         notice: Callable[[], str] = str,
+        ahead: int = 0,
     ) -> None:
-        """`notice` is asked at every heartbeat for what people should know of the role; empty for nothing."""
+        """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
+        asked at every heartbeat for what people should know of the role; empty for nothing."""
         self._role = role
         self._group = group
         self._step = step
@@ -92,19 +143,22 @@ class Runner:
         self._pulse = pulse
         self._consumer = consumer
         self._workers = workers
+        self._ahead = ahead
         self._stop = stop
         self._notice = notice
         self._patience = Patience(clock)
+        self._commits = Commits(bus, group, self._patience)
         self._working: dict[Future[None], Entry] = {}
         self._astray = True
         """Whether entries may have been given to this consumer that it does not know of: by a process that
         was killed, or in an answer of Redis that was lost on the way."""
-        self._latest = clock.now()
+        self._latest = 0.0
+        """When due entries were last asked for."""
 
     def run(self) -> None:
         """Work until `stop` is set; what is in hand then is finished or left for the next delivery."""
         logger.info("role.started role=%s instance=%s", self._role.name, self._consumer)
-        with ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
+        with self._commits, ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
             try:
                 while not self._stop.is_set():
                     self._patience(lambda: self._turn(pool))
@@ -119,8 +173,8 @@ class Runner:
         if self._pulse.due():
             self._rounds(pool)
         self._promote()
-        free = self._workers - len(self._busy())
-        if free <= 0:
+        free = self._workers + self._ahead - len(self._busy())
+        if free <= self._ahead // 2:  # a read brings many, or it costs more than it brings
             wait(self._working, timeout=BLOCK, return_when=FIRST_COMPLETED)
         else:
             reads = self._role.reads
@@ -140,8 +194,9 @@ class Runner:
         now, reads = self._clock.now(), self._role.reads
         while now < self._latest - BEAT and self._bus.promote(reads, inf):
             pass
-        self._latest = now
-        self._bus.promote(reads, now)
+        if not 0 <= now - self._latest < PROMOTE:
+            self._bus.promote(reads, now)
+            self._latest = now
 
     def _left_behind(self) -> list[Entry]:
         """What this consumer was given, has not acknowledged, and does not have in hand."""
@@ -153,23 +208,39 @@ class Runner:
         for future in [future for future in self._working if future.done()]:
             del self._working[future]
             future.result()
+            self._pulse.handled += 1
         return self._working
 
     def _take(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            self._working[pool.submit(self._handle, entry)] = entry
+            done: Future[None] = Future()
+            self._working[done] = entry
+            pool.submit(self._handle, entry, done)
 
-    def _handle(self, entry: Entry) -> None:
+    def _handle(self, entry: Entry, done: "Future[None]") -> None:
         try:
-            if entry.event is None:
-                self._bury(entry, entry.error)
-            else:
-                self._work(entry, entry.event)
-            self._pulse.handled += 1
+            outputs = self._outputs(entry)
         except Interrupted:
             logger.info("entry.left stream=%s id=%s", entry.stream, entry.id)
+            outputs = None
+        except BaseException as error:  # noqa: BLE001 - raised by whoever asks `done`
+            done.set_exception(error)
+            return
+        if outputs is None:
+            done.set_result(None)
+        else:
+            self._commits.add(entry, outputs, done)
 
-    def _work(self, entry: Entry, event: Event) -> None:
+    def _outputs(self, entry: Entry) -> Sequence[Event] | None:
+        """What is to be published when the entry is acknowledged; None where it is put off or buried."""
+        if self._stop.is_set():
+            raise Interrupted
+        if entry.event is not None:
+            return self._work(entry, entry.event)
+        self._bury(entry, entry.error)
+        return None
+
+    def _work(self, entry: Entry, event: Event) -> Sequence[Event] | None:
         tries = entry.deliveries
         while tries <= MAX_DELIVERIES:
             try:
@@ -180,17 +251,16 @@ class Runner:
                 tries += 1
                 self._clock.sleep(delay(tries, FIRST, CEILING))
             else:
-                self._finish(entry, result)
-                return
+                if not isinstance(result, Later):
+                    return result
+                self._put_off(entry, result)
+                return None
         self._bury(entry, reason if tries > entry.deliveries else f"given up after {tries - 1} deliveries")
+        return None
 
-    def _finish(self, entry: Entry, result: Sequence[Event] | Later) -> None:
-        name = self._group
-        if isinstance(result, Later):
-            logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, result.why)
-            self._patience(lambda: self._bus.defer(name, entry, result.until, result.told))
-        else:
-            self._patience(lambda: self._bus.ack(name, entry, result))
+    def _put_off(self, entry: Entry, later: Later) -> None:
+        logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, later.why)
+        self._patience(lambda: self._bus.defer(self._group, entry, later.until, later.told))
 
     def _bury(self, entry: Entry, error: str) -> None:
         logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, error)

@@ -1,10 +1,9 @@
-"""How many alerts a second go through analyzer, responder and alert, and how long a hop takes at half of that.
+"""Alerts a second through analyzer, responder and alert, and how long a hop takes at half of that.
 
 Redis is real; the engine is in memory and the responder rehearses, so that neither bounds what is measured.
 Every role is a process. A hop is from an event's time to the time of the one that answers it.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,8 +14,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import quantiles
-
-import msgspec
 
 from hemostat import app
 from hemostat.adapters.memory_engine import MemoryEngine
@@ -149,7 +146,3 @@ def measure(counts: Sequence[int] = COUNTS) -> dict[str, float]:
     for count in counts:
         figures |= {f"{count} {name}": value for name, value in _one(count).items()}
     return figures
-
-
-if __name__ == "__main__":
-    print(os.getpid(), msgspec.json.encode(measure()).decode())

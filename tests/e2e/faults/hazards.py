@@ -1,4 +1,4 @@
-"""Faults that need a world of their own: hostile words, a full disk, an engine that restarts, a wrong clock."""
+"""Faults that need a world of their own: hostile words, a full disk, a restarted engine, a wrong clock."""
 
 import subprocess
 import tempfile
