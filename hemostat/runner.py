@@ -1,10 +1,9 @@
 """The loop of every role that reads streams: read, step, publish, acknowledge.
 
 An entry is acknowledged in the same transaction that publishes what came of it, so a role may die at any
-point: the entry is delivered again, and the step must bear that. What is finished while one transaction is
-under way goes into the next, all together. What passes is waited out. A step that fails otherwise is tried
-MAX_DELIVERIES times in all, over restarts too; then the entry is buried with its error, and the next one has
-its turn.
+point: the entry is delivered again, and the step must bear that. What is finished within a few milliseconds
+shares a transaction. What passes is waited out. A step that fails otherwise is tried MAX_DELIVERIES times in
+all, over restarts too; then the entry is buried with its error, and the next one has its turn.
 """
 
 import logging
@@ -13,8 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from math import inf
-from queue import Empty, SimpleQueue
-from typing import Final, Self
+from typing import Final
 
 from hemostat.core.restart import delay
 from hemostat.events import Event, Heartbeat
@@ -29,8 +27,8 @@ BLOCK: Final = 1.0
 """Seconds that a read waits; how late a deferred entry may come."""
 PROMOTE: Final = 0.05
 """Seconds between two looks at what is due."""
-LARGEST: Final = 100
-"""Entries acknowledged in one transaction."""
+GATHER: Final = 0.005
+"""Seconds for which what is finished may wait for more to be acknowledged with it."""
 ABANDONED: Final = 30.0
 """Seconds without a sign of its consumer after which an entry is taken over."""
 
@@ -73,48 +71,6 @@ class Pulse:
         self._bus.show([event], ttl=3 * BEAT)
 
 
-class Commits:
-    """Acknowledges entries with their outputs, in the order in which they were finished, from one thread."""
-
-    def __init__(self, bus: Bus, group: str, patience: Patience) -> None:
-        self._bus = bus
-        self._group = group
-        self._patience = patience
-        self._finished: SimpleQueue[tuple[Entry, Sequence[Event], Future[None]]] = SimpleQueue()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="commit")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Wait until everything that was added is dealt with."""
-        self._pool.shutdown()
-
-    def add(self, entry: Entry, outputs: Sequence[Event], done: "Future[None]") -> None:
-        """`done` is resolved when it is on the bus."""
-        self._finished.put((entry, outputs, done))
-        self._pool.submit(self._commit)
-
-    def _commit(self) -> None:
-        batch: list[tuple[Entry, Sequence[Event], Future[None]]] = []
-        with suppress(Empty):
-            while len(batch) < LARGEST:
-                batch.append(self._finished.get_nowait())
-        if not batch:
-            return
-        error: BaseException | None = None
-        try:
-            self._patience(
-                lambda: self._bus.ack_all(self._group, [(entry, outputs) for entry, outputs, _ in batch])
-            )
-        except Interrupted:
-            logger.info("entries.left count=%d", len(batch))
-        except BaseException as failed:  # noqa: BLE001 - raised by whoever asks for it
-            error = failed
-        for *_, done in batch:
-            done.set_result(None) if error is None else done.set_exception(error)
-
-
 class Runner:
     """Runs one role's `step` over its streams, on at most `workers` entries at a time."""
 
@@ -147,8 +103,7 @@ class Runner:
         self._stop = stop
         self._notice = notice
         self._patience = Patience(clock)
-        self._commits = Commits(bus, group, self._patience)
-        self._working: dict[Future[None], Entry] = {}
+        self._working: dict[Future[None], Sequence[Entry]] = {}
         self._astray = True
         """Whether entries may have been given to this consumer that it does not know of: by a process that
         was killed, or in an answer of Redis that was lost on the way."""
@@ -158,7 +113,7 @@ class Runner:
     def run(self) -> None:
         """Work until `stop` is set; what is in hand then is finished or left for the next delivery."""
         logger.info("role.started role=%s instance=%s", self._role.name, self._consumer)
-        with self._commits, ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
+        with ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
             try:
                 while not self._stop.is_set():
                     self._patience(lambda: self._turn(pool))
@@ -173,7 +128,7 @@ class Runner:
         if self._pulse.due():
             self._rounds(pool)
         self._promote()
-        free = self._workers + self._ahead - len(self._busy())
+        free = self._workers + self._ahead - len(self._in_hand())
         if free <= self._ahead // 2:  # a read brings many, or it costs more than it brings
             wait(self._working, timeout=BLOCK, return_when=FIRST_COMPLETED)
         else:
@@ -184,7 +139,7 @@ class Runner:
     def _rounds(self, pool: ThreadPoolExecutor) -> None:
         """What is done at every heartbeat: hold on to what is in hand, take over what others dropped."""
         name, reads = self._group, self._role.reads
-        self._bus.keep(name, self._consumer, list(self._busy().values()))
+        self._bus.keep(name, self._consumer, self._in_hand())
         self._take(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
         self._pulse.beat(self._patience.trouble or self._notice(), self._bus.lag(name, reads))
 
@@ -200,36 +155,48 @@ class Runner:
 
     def _left_behind(self) -> list[Entry]:
         """What this consumer was given, has not acknowledged, and does not have in hand."""
-        in_hand = {(entry.stream, entry.id) for entry in self._busy().values()}
+        in_hand = {(entry.stream, entry.id) for entry in self._in_hand()}
         given = self._bus.unfinished(self._group, self._consumer, self._role.reads)
         return [entry for entry in given if (entry.stream, entry.id) not in in_hand]
 
-    def _busy(self) -> dict[Future[None], Entry]:
+    def _in_hand(self) -> list[Entry]:
         for future in [future for future in self._working if future.done()]:
-            del self._working[future]
+            self._pulse.handled += len(self._working.pop(future))
             future.result()
-            self._pulse.handled += 1
-        return self._working
+        return [entry for entries in self._working.values() for entry in entries]
 
     def _take(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            done: Future[None] = Future()
-            self._working[done] = entry
-            pool.submit(self._handle, entry, done)
+        """Where steps are short one worker does many: threads that hand over to each other cost more."""
+        size = 1 + self._ahead
+        for start in range(0, len(entries), size):
+            some = entries[start : start + size]
+            self._working[pool.submit(self._handle, some)] = some
 
-    def _handle(self, entry: Entry, done: "Future[None]") -> None:
+    def _handle(self, entries: Sequence[Entry]) -> None:
+        """One after the other; what is finished within GATHER is acknowledged together."""
+        done: list[tuple[Entry, Sequence[Event]]] = []
+        since = self._clock.now()
         try:
-            outputs = self._outputs(entry)
+            for entry in entries:
+                outputs = self._outputs(entry)
+                if outputs is not None:
+                    done.append((entry, outputs))
+                if not 0 <= self._clock.now() - since < GATHER:
+                    self._acknowledge(done)
+                    done, since = [], self._clock.now()
+            self._acknowledge(done)
         except Interrupted:
-            logger.info("entry.left stream=%s id=%s", entry.stream, entry.id)
-            outputs = None
-        except BaseException as error:  # noqa: BLE001 - raised by whoever asks `done`
-            done.set_exception(error)
-            return
-        if outputs is None:
-            done.set_result(None)
-        else:
-            self._commits.add(entry, outputs, done)
+            self._leave(done)
+
+    def _leave(self, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        """When told to stop: what is finished is acknowledged if that can be done now."""
+        logger.info("entries.left finished=%d", len(done))
+        with suppress(Interrupted):
+            self._acknowledge(done)
+
+    def _acknowledge(self, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        if done:
+            self._patience(lambda: self._bus.ack_all(self._group, done))
 
     def _outputs(self, entry: Entry) -> Sequence[Event] | None:
         """What is to be published when the entry is acknowledged; None where it is put off or buried."""
