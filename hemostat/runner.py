@@ -14,6 +14,8 @@ from contextlib import suppress
 from math import inf
 from typing import Final
 
+import msgspec
+
 from hemostat.core.restart import delay
 from hemostat.events import Event, Heartbeat
 from hemostat.ports import Bus, Clock, Entry, Interrupted, Later
@@ -123,7 +125,7 @@ class Runner:
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:
         if self._astray:
-            self._take(pool, self._left_behind())
+            self._take_again(pool, self._left_behind())
         self._astray = True
         if self._pulse.due():
             self._rounds(pool)
@@ -140,7 +142,7 @@ class Runner:
         """What is done at every heartbeat: hold on to what is in hand, take over what others dropped."""
         name, reads = self._group, self._role.reads
         self._bus.keep(name, self._consumer, self._in_hand())
-        self._take(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
+        self._take_again(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
         self._pulse.beat(self._patience.trouble or self._notice(), self._bus.lag(name, reads))
 
     def _promote(self) -> None:
@@ -171,6 +173,14 @@ class Runner:
         for start in range(0, len(entries), size):
             some = entries[start : start + size]
             self._working[pool.submit(self._handle, some)] = some
+
+    def _take_again(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
+        """Each for itself, in order. If one of them kills its worker, it is among the first: those behind it
+        were not begun, and are not given up with it."""
+        for number, entry in enumerate(entries):
+            tries = entry.deliveries if number < self._workers else min(entry.deliveries, MAX_DELIVERIES)
+            one = [msgspec.structs.replace(entry, deliveries=tries)]
+            self._working[pool.submit(self._handle, one)] = one
 
     def _handle(self, entries: Sequence[Entry]) -> None:
         """One after the other; what is finished within GATHER is acknowledged together."""

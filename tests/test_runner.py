@@ -252,3 +252,14 @@ def test_a_clock_set_back_silences_nobody_and_makes_nothing_wait_longer(loop):
         eventually(loop.answers)
         eventually(lambda: loop.bus.last("heartbeat")[0].time < loop.clock.now() + 60)
     assert loop.seen == [FIRST, FIRST]
+
+
+def test_what_waited_behind_an_entry_that_kills_its_worker_is_not_given_up_with_it(loop):
+    loop.bus.publish([FIRST, SECOND])
+    loop.bus.read("analyzer", "i", ROLE.reads, count=2, timeout=0)
+    for _ in range(MAX_DELIVERIES):
+        loop.bus.unfinished("analyzer", "i", ROLE.reads)
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert [error for _, error in loop.bus.dead] == [f"given up after {MAX_DELIVERIES + 1} deliveries"]
+    assert (loop.seen, loop.answers()) == ([SECOND], [ANSWER])
