@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -81,7 +82,7 @@ def guarded(state_dir: Path) -> Iterator[str]:
     address = state_dir / "guarded.sock"
     options = ["--port", "0", "--unixsocket", str(address), "--requirepass", "open sesame", "--save", ""]
     with subprocess.Popen([binary(), *options], stdout=subprocess.DEVNULL, cwd=state_dir) as server:
-        eventually(address.exists)
+        eventually(lambda: _listens(address))
         yield f"unix://{address}"
         server.terminate()
 
@@ -254,6 +255,12 @@ def test_the_binary_in_the_wheel_serves_where_path_has_none(
     embedded.ensure()
     assert embedded.alive()
     assert embedded.shut_down_if_unused()
+
+
+def _listens(address: Path) -> bool:
+    """The file is there before anybody does."""
+    with socket.socket(socket.AF_UNIX) as knocking:
+        return knocking.connect_ex(str(address)) == 0
 
 
 def _processes(directory: Path) -> list[int]:
