@@ -41,6 +41,8 @@ TENDING: Final = 30.0
 """Seconds between two looks at what was scaled."""
 ANALYSES: Final = 4
 """Alerts analysed at a time."""
+AHEAD: Final = 64
+"""Entries that a role whose steps are short reads at once."""
 
 logger = logging.getLogger(__name__)
 
@@ -225,7 +227,7 @@ class Place:
             pid=os.getpid(),
         )
 
-    def consume(self, step: Step, workers: int, notice: Callable[[], str] = str) -> None:
+    def consume(self, step: Step, workers: int, notice: Callable[[], str] = str, ahead: int = 0) -> None:
         Runner(
             self.role,
             step,
@@ -237,6 +239,7 @@ class Place:
             workers=workers,
             stop=self.stop,
             notice=notice,
+            ahead=ahead,
         ).run()
 
 
@@ -325,7 +328,7 @@ def _monitor(place: Place) -> None:
 def _analyzer(place: Place) -> None:
     from hemostat.agents.analyzer import Analyzer
 
-    place.consume(Analyzer(source=place.source).step, workers=ANALYSES)
+    place.consume(Analyzer(source=place.source).step, workers=ANALYSES, ahead=AHEAD)
 
 
 def _responder(place: Place) -> None:
@@ -367,7 +370,9 @@ def _tend(place: Place, responder: "Responder") -> None:
 def _alert(place: Place) -> None:
     from hemostat.agents.alert import Alert
 
-    place.consume(Alert(place.parts.store(), _notifiers(place.settings), place.clock).step, workers=1)
+    place.consume(
+        Alert(place.parts.store(), _notifiers(place.settings), place.clock).step, workers=1, ahead=AHEAD
+    )
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:

@@ -1,16 +1,20 @@
 """The loop of every role that reads streams: read, step, publish, acknowledge.
 
 An entry is acknowledged in the same transaction that publishes what came of it, so a role may die at any
-point: the entry is delivered again, and the step must bear that. What passes is waited out. A step that
-fails otherwise is tried MAX_DELIVERIES times in all, over restarts too; then the entry is buried with its
-error, and the next one has its turn.
+point: the entry is delivered again, and the step must bear that. What is finished within a few milliseconds
+shares a transaction. What passes is waited out. A step that fails otherwise is tried MAX_DELIVERIES times in
+all, over restarts too; then the entry is buried with its error, and the next one has its turn.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from math import inf
 from typing import Final
+
+import msgspec
 
 from hemostat.core.restart import delay
 from hemostat.events import Event, Heartbeat
@@ -23,6 +27,10 @@ BEAT: Final = 2.0
 """Seconds between two heartbeats; one is believed for three of them."""
 BLOCK: Final = 1.0
 """Seconds that a read waits; how late a deferred entry may come."""
+PROMOTE: Final = 0.05
+"""Seconds between two looks at what is due."""
+GATHER: Final = 0.005
+"""Seconds for which what is finished may wait for more to be acknowledged with it."""
 ABANDONED: Final = 30.0
 """Seconds without a sign of its consumer after which an entry is taken over."""
 
@@ -45,7 +53,8 @@ class Pulse:
         self.handled = 0
 
     def due(self) -> bool:
-        return self._clock.now() >= self._due
+        """A clock that was set back does not silence it."""
+        return not 0 < self._due - self._clock.now() <= BEAT
 
     def beat(self, trouble: str, lag: int) -> None:
         now = self._clock.now()
@@ -80,8 +89,10 @@ class Runner:
         workers: int,
         stop: threading.Event,
         notice: Callable[[], str] = str,
+        ahead: int = 0,
     ) -> None:
-        """`notice` is asked at every heartbeat for what people should know of the role; empty for nothing."""
+        """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
+        asked at every heartbeat for what people should know of the role; empty for nothing."""
         self._role = role
         self._group = group
         self._step = step
@@ -90,17 +101,22 @@ class Runner:
         self._pulse = pulse
         self._consumer = consumer
         self._workers = workers
+        self._ahead = ahead
         self._stop = stop
         self._notice = notice
         self._patience = Patience(clock)
-        self._working: dict[Future[None], Entry] = {}
+        self._working: dict[Future[None], Sequence[Entry]] = {}
+        self._astray = True
+        """Whether entries may have been given to this consumer that it does not know of: by a process that
+        was killed, or in an answer of Redis that was lost on the way."""
+        self._latest = 0.0
+        """When due entries were last asked for."""
 
     def run(self) -> None:
         """Work until `stop` is set; what is in hand then is finished or left for the next delivery."""
         logger.info("role.started role=%s instance=%s", self._role.name, self._consumer)
         with ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
             try:
-                self._patience(lambda: self._take(pool, self._left_behind()))
                 while not self._stop.is_set():
                     self._patience(lambda: self._turn(pool))
             except Interrupted:
@@ -108,48 +124,100 @@ class Runner:
         logger.info("role.stopped role=%s handled=%d", self._role.name, self._pulse.handled)
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:
+        if self._astray:
+            self._take_again(pool, self._left_behind())
+        self._astray = True
         if self._pulse.due():
             self._rounds(pool)
-        self._bus.promote(self._role.reads, self._clock.now())
-        free = self._workers - len(self._busy())
-        if free <= 0:
+        self._promote()
+        free = self._workers + self._ahead - len(self._in_hand())
+        if free <= self._ahead // 2:  # a read brings many, or it costs more than it brings
             wait(self._working, timeout=BLOCK, return_when=FIRST_COMPLETED)
-            return
-        reads = self._role.reads
-        self._take(pool, self._bus.read(self._group, self._consumer, reads, count=free, timeout=BLOCK))
+        else:
+            reads = self._role.reads
+            self._take(pool, self._bus.read(self._group, self._consumer, reads, count=free, timeout=BLOCK))
+        self._astray = False
 
     def _rounds(self, pool: ThreadPoolExecutor) -> None:
         """What is done at every heartbeat: hold on to what is in hand, take over what others dropped."""
         name, reads = self._group, self._role.reads
-        self._bus.keep(name, self._consumer, list(self._busy().values()))
-        self._take(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
+        self._bus.keep(name, self._consumer, self._in_hand())
+        self._take_again(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
         self._pulse.beat(self._patience.trouble or self._notice(), self._bus.lag(name, reads))
 
-    def _left_behind(self) -> list[Entry]:
-        """What this consumer had in hand when it was killed."""
-        return self._bus.unfinished(self._group, self._consumer, self._role.reads)
+    def _promote(self) -> None:
+        """Where the clock was set back, everything deferred is looked at anew: it was to wait some seconds,
+        and not as long again as the clock was wrong."""
+        now, reads = self._clock.now(), self._role.reads
+        while now < self._latest - BEAT and self._bus.promote(reads, inf):
+            pass
+        if not 0 <= now - self._latest < PROMOTE:
+            self._bus.promote(reads, now)
+            self._latest = now
 
-    def _busy(self) -> dict[Future[None], Entry]:
+    def _left_behind(self) -> list[Entry]:
+        """What this consumer was given, has not acknowledged, and does not have in hand."""
+        in_hand = {(entry.stream, entry.id) for entry in self._in_hand()}
+        given = self._bus.unfinished(self._group, self._consumer, self._role.reads)
+        return [entry for entry in given if (entry.stream, entry.id) not in in_hand]
+
+    def _in_hand(self) -> list[Entry]:
         for future in [future for future in self._working if future.done()]:
-            del self._working[future]
+            self._pulse.handled += len(self._working.pop(future))
             future.result()
-        return self._working
+        return [entry for entries in self._working.values() for entry in entries]
 
     def _take(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            self._working[pool.submit(self._handle, entry)] = entry
+        """Where steps are short one worker does many: threads that hand over to each other cost more."""
+        size = 1 + self._ahead
+        for start in range(0, len(entries), size):
+            some = entries[start : start + size]
+            self._working[pool.submit(self._handle, some)] = some
 
-    def _handle(self, entry: Entry) -> None:
+    def _take_again(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
+        """Each for itself, in order. If one of them kills its worker, it is among the first: those behind it
+        were not begun, and are not given up with it."""
+        for number, entry in enumerate(entries):
+            tries = entry.deliveries if number < self._workers else min(entry.deliveries, MAX_DELIVERIES)
+            one = [msgspec.structs.replace(entry, deliveries=tries)]
+            self._working[pool.submit(self._handle, one)] = one
+
+    def _handle(self, entries: Sequence[Entry]) -> None:
+        """One after the other; what is finished within GATHER is acknowledged together."""
+        done: list[tuple[Entry, Sequence[Event]]] = []
+        since = self._clock.now()
         try:
-            if entry.event is None:
-                self._bury(entry, entry.error)
-            else:
-                self._work(entry, entry.event)
-            self._pulse.handled += 1
+            for entry in entries:
+                outputs = self._outputs(entry)
+                if outputs is not None:
+                    done.append((entry, outputs))
+                if not 0 <= self._clock.now() - since < GATHER:
+                    self._acknowledge(done)
+                    done, since = [], self._clock.now()
+            self._acknowledge(done)
         except Interrupted:
-            logger.info("entry.left stream=%s id=%s", entry.stream, entry.id)
+            self._leave(done)
 
-    def _work(self, entry: Entry, event: Event) -> None:
+    def _leave(self, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        """When told to stop: what is finished is acknowledged if that can be done now."""
+        logger.info("entries.left finished=%d", len(done))
+        with suppress(Interrupted):
+            self._acknowledge(done)
+
+    def _acknowledge(self, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        if done:
+            self._patience(lambda: self._bus.ack_all(self._group, done))
+
+    def _outputs(self, entry: Entry) -> Sequence[Event] | None:
+        """What is to be published when the entry is acknowledged; None where it is put off or buried."""
+        if self._stop.is_set():
+            raise Interrupted
+        if entry.event is not None:
+            return self._work(entry, entry.event)
+        self._bury(entry, entry.error)
+        return None
+
+    def _work(self, entry: Entry, event: Event) -> Sequence[Event] | None:
         tries = entry.deliveries
         while tries <= MAX_DELIVERIES:
             try:
@@ -160,17 +228,16 @@ class Runner:
                 tries += 1
                 self._clock.sleep(delay(tries, FIRST, CEILING))
             else:
-                self._finish(entry, result)
-                return
+                if not isinstance(result, Later):
+                    return result
+                self._put_off(entry, result)
+                return None
         self._bury(entry, reason if tries > entry.deliveries else f"given up after {tries - 1} deliveries")
+        return None
 
-    def _finish(self, entry: Entry, result: Sequence[Event] | Later) -> None:
-        name = self._group
-        if isinstance(result, Later):
-            logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, result.why)
-            self._patience(lambda: self._bus.defer(name, entry, result.until, result.told))
-        else:
-            self._patience(lambda: self._bus.ack(name, entry, result))
+    def _put_off(self, entry: Entry, later: Later) -> None:
+        logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, later.why)
+        self._patience(lambda: self._bus.defer(self._group, entry, later.until, later.told))
 
     def _bury(self, entry: Entry, error: str) -> None:
         logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, error)

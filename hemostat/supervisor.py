@@ -6,6 +6,7 @@ wrong: starting it again would not mend that.
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import selectors
@@ -24,12 +25,15 @@ from hemostat.core.units import show_duration
 from hemostat.errors import INTERRUPTED, OK, USAGE, UsageError
 
 FIRST: Final = 0.1
-CEILING: Final = 30.0
+CEILING: Final = 5.0
+"""Seconds between two starts at most: while a role is down, nobody is healed by it."""
 RESET: Final = 60.0
 """Seconds that a child must have lived for its next end to count as the first again."""
 GRACE: Final = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 LONGEST_LINE: Final = 8192
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a log on a full disk answers: lines are lost for it, and no role is."""
 
 COLOURS: Final = ("36", "35", "33", "32", "34")
 PR_SET_PDEATHSIG: Final = 1
@@ -213,8 +217,12 @@ class _Supervisor:
 
     def _write(self, label: str, colour: str, text: str) -> None:
         head = f"{label:<{self._width}} |"
-        self._out.write(f"\x1b[{colour}m{head}\x1b[0m {text}\n" if self._coloured else f"{head} {text}\n")
-        self._out.flush()
+        try:
+            self._out.write(f"\x1b[{colour}m{head}\x1b[0m {text}\n" if self._coloured else f"{head} {text}\n")
+            self._out.flush()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
 
 
 class _Signals:

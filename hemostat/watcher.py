@@ -111,8 +111,10 @@ class Watcher:
         try:
             while not self._stop.is_set():
                 observe()
-                due = max(due + interval, self._clock.now())
-                self._clock.sleep(due - self._clock.now())
+                # Never longer than the interval, for the clock may have been set back.
+                now = self._clock.now()
+                due = min(max(due + interval, now), now + interval)
+                self._clock.sleep(due - now)
         except Interrupted:
             pass
 

@@ -187,3 +187,79 @@ def test_a_bus_that_is_gone_for_a_moment_costs_nothing_and_repeats_nothing(loop)
     with loop.running(lambda _: [ANSWER]):
         eventually(lambda: loop.lag() == 0)
     assert (loop.seen, loop.answers()) == ([FIRST], [ANSWER])
+
+
+class Lossy(MemoryBus):
+    """A bus whose first answer with entries in it is lost on the way."""
+
+    lost = False
+
+    def read(self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float) -> list:
+        entries = super().read(role, consumer, streams, count=count, timeout=timeout)
+        if entries and not self.lost:
+            self.lost = True
+            raise BusUnreachableError("the connection broke")
+        return entries
+
+
+def test_what_was_in_an_answer_that_was_lost_is_asked_for_again(loop):
+    loop.bus = Lossy(loop.clock)
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER]):
+        eventually(loop.answers)
+    assert (loop.seen, loop.answers()) == ([FIRST], [ANSWER])
+
+
+def test_what_is_in_hand_while_an_answer_is_lost_is_not_taken_up_twice(loop):
+    loop.bus = Lossy(loop.clock)
+    loop.bus.lost = True
+    loop.bus.publish([FIRST])
+    done = threading.Event()
+
+    def step(told: Event) -> list[Event]:
+        if told == FIRST:
+            loop.bus.lost = False
+            loop.bus.publish([SECOND])
+            assert done.wait(20)
+        done.set()
+        return []
+
+    with loop.running(step, workers=2):
+        eventually(lambda: loop.lag() == 0)
+    assert loop.seen == [FIRST, SECOND]
+
+
+class Adjustable(SystemClock):
+    """A clock that somebody sets."""
+
+    behind = 0.0
+
+    def now(self) -> float:
+        return super().now() - self.behind
+
+
+def test_a_clock_set_back_silences_nobody_and_makes_nothing_wait_longer(loop):
+    loop.clock = Adjustable(loop.stop)
+    loop.bus = MemoryBus(loop.clock)
+    loop.bus.publish([FIRST])
+
+    def step(_: Event) -> list[Event] | Later:
+        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now() + 60, "back-off")
+
+    with loop.running(step):
+        eventually(lambda: len(loop.seen) == 1 and loop.lag() == 0)
+        loop.clock.behind = 3600.0
+        eventually(loop.answers)
+        eventually(lambda: loop.bus.last("heartbeat")[0].time < loop.clock.now() + 60)
+    assert loop.seen == [FIRST, FIRST]
+
+
+def test_what_waited_behind_an_entry_that_kills_its_worker_is_not_given_up_with_it(loop):
+    loop.bus.publish([FIRST, SECOND])
+    loop.bus.read("analyzer", "i", ROLE.reads, count=2, timeout=0)
+    for _ in range(MAX_DELIVERIES):
+        loop.bus.unfinished("analyzer", "i", ROLE.reads)
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert [error for _, error in loop.bus.dead] == [f"given up after {MAX_DELIVERIES + 1} deliveries"]
+    assert (loop.seen, loop.answers()) == ([SECOND], [ANSWER])

@@ -156,3 +156,17 @@ def test_a_second_supervisor_of_the_same_state_is_refused(start):
     assert second.end() == 2
     assert second.says("hemostat all is already running on")
     assert second.says(f"as process {first.process.pid}")
+
+
+def test_a_full_disk_under_its_log_ends_nobody(tmp_path):
+    children = {"monitor": f"import pathlib; pathlib.Path({str(tmp_path)!r}, 'runs').touch(); {ONCE}"}
+    program = PARENT.format(children=children, state=str(tmp_path / "state"), grace=10.0)
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen([sys.executable, "-c", program], stderr=full) as process,
+    ):
+        for _ in range(2):
+            eventually((tmp_path / "runs").exists)
+            (tmp_path / "runs").unlink()
+        process.terminate()
+        assert process.wait(timeout=20) == 0

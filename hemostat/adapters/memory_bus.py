@@ -135,6 +135,11 @@ class MemoryBus:
             self._groups[role, entry.stream].pending.pop(entry.id, None)
             self._changed.notify_all()
 
+    def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        with self._changed:
+            for entry, outputs in done:
+                self.ack(role, entry, outputs)
+
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         with self._changed:
             self._deferred.append((until, entry))

@@ -31,15 +31,19 @@ class Alert:
         self._clock = clock
 
     def step(self, event: Event, _: float) -> list[Event]:
-        if self._store.kept(event.id):
-            return []
-        about = subject(event)
-        name = about[0].name if about else event.host
-        logger.info("%s container=%s incident=%s %s", event.type, name, event.incident, line(event))
-        if isinstance(event.data, RemediationComplete) and event.data.outcome not in SILENT:
+        if (
+            self._notifiers
+            and isinstance(event.data, RemediationComplete)
+            and event.data.outcome not in SILENT
+        ):
+            if self._store.kept(event.id):
+                return []
             for notifier in self._notifiers:
                 self._notify(notifier, event)
-        self._store.append(event)
+        if self._store.append(event):
+            about = subject(event)
+            name = about[0].name if about else event.host
+            logger.info("%s container=%s incident=%s %s", event.type, name, event.incident, line(event))
         return []
 
     def _notify(self, notifier: Notifier, event: Event) -> None:

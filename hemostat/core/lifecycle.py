@@ -29,9 +29,11 @@ def died(ward: Ward, patient: Patient, event: EngineEvent, now: float) -> list[T
 
 
 def missed(ward: Ward, patient: Patient, seen_until: float, now: float) -> list[Told]:
-    """A container as it is listed: whether it died while nobody looked."""
+    """A container as it is listed: whether it died while nobody looked. A process that was started after the
+    last death that was told has died another one."""
     info = patient.info
-    known = any((info.ref.id, kind) in ward.register for kind in DOWN)
+    down = [each for each in ward.register.of(info.ref.id) if each.kind in DOWN]
+    known = any(info.started_at <= incident.since for incident in down)
     if known or info.ref.id in ward.asked or not seen_until:
         return []
     kind = detect.missed_failure(info, seen_until=max(seen_until, now - detect.STALE))

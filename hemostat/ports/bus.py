@@ -66,6 +66,10 @@ class Bus(Protocol):
         """Publish the outputs and acknowledge the entry, in one transaction."""
         ...
 
+    def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        """The same for several entries with their outputs, in one transaction."""
+        ...
+
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         """Publish the outputs, acknowledge the entry now and deliver it again at `until` (epoch seconds), in
         one transaction."""

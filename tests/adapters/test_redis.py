@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -81,7 +82,7 @@ def guarded(state_dir: Path) -> Iterator[str]:
     address = state_dir / "guarded.sock"
     options = ["--port", "0", "--unixsocket", str(address), "--requirepass", "open sesame", "--save", ""]
     with subprocess.Popen([binary(), *options], stdout=subprocess.DEVNULL, cwd=state_dir) as server:
-        eventually(address.exists)
+        eventually(lambda: _listens(address))
         yield f"unix://{address}"
         server.terminate()
 
@@ -177,6 +178,25 @@ def test_a_killed_redis_comes_back_with_what_it_had_acknowledged(state_dir: Path
     client.close()
 
 
+def test_a_redis_that_hangs_is_waited_for_and_joined_by_no_other(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two on one append-only file would each be told one half of everything."""
+    monkeypatch.setattr("hemostat.adapters.redis.client.TIMEOUT", 0.1)
+    embedded = EmbeddedRedis(state_dir)
+    embedded.ensure()
+    (pid,) = _processes(state_dir)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(BusUnreachableError, match="runs and does not answer") as caught:
+            embedded.ensure()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert caught.value.transient
+    eventually(embedded.alive)
+    assert _processes(state_dir) == [pid]
+
+
 def test_the_last_to_leave_turns_it_off(state_dir: Path) -> None:
     embedded = EmbeddedRedis(state_dir)
     assert not embedded.shut_down_if_unused(), "it does not run"
@@ -235,6 +255,12 @@ def test_the_binary_in_the_wheel_serves_where_path_has_none(
     embedded.ensure()
     assert embedded.alive()
     assert embedded.shut_down_if_unused()
+
+
+def _listens(address: Path) -> bool:
+    """The file is there before anybody does."""
+    with socket.socket(socket.AF_UNIX) as knocking:
+        return knocking.connect_ex(str(address)) == 0
 
 
 def _processes(directory: Path) -> list[int]:

@@ -232,6 +232,22 @@ def test_a_death_that_happened_meanwhile_is_found_by_listing(watch):
     assert len(watch.alerts) == 1
 
 
+def test_a_second_death_that_happened_meanwhile_is_told_although_the_first_is_not_over(watch):
+    """As by an engine that was killed, and so remembers nothing of it."""
+    web = watch.make()
+    watch.engine.crash(web)
+    watch.listen()
+    watch.clock.advance(2)
+    watch.engine.start(web)
+    watch.listen()
+    watch.clock.advance(2)
+    watch.tell(Disconnected("gone"))
+    watch.engine.crash(web)
+    watch.tell(Connected())
+    watch.tell(Connected())
+    assert [alert.occurrence for alert in watch.alerts] == [1, 2]
+
+
 def test_a_container_removed_meanwhile_ends_its_incident(watch):
     web = watch.make()
     watch.engine.crash(web)

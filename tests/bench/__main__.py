@@ -10,7 +10,7 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crash, footprint, sampling, scale, startup
+from tests.bench import crash, footprint, pipeline, sampling, scale, startup
 from tests.bench.lab import Lab, lab
 
 Rows = list[tuple[str, str, str]]
@@ -80,6 +80,20 @@ def _scale(figures: dict[str, float]) -> Rows:
     ]
 
 
+def _pipeline(figures: dict[str, float]) -> Rows:
+    counts = dict.fromkeys(key.partition(" ")[0] for key in figures)
+
+    def row(label: str, name: str, show: Callable[[float], str], aim: str) -> tuple[str, str, str]:
+        return label, "  ".join(show(figures[f"{count} {name}"]) for count in counts), aim
+
+    return [
+        (f"with {' / '.join(counts)} analyzers and responders", "", ""),
+        row("  alerts through the whole pipeline", "rate", lambda rate: f"{rate:,.0f}/s", "aim 2,000/s"),
+        row("  one hop at half that rate, median", "p50", _tenths, ""),
+        row("  one hop at half that rate, p99", "p99", _tenths, "aim 5 ms"),
+    ]
+
+
 def _percent(share: float) -> str:
     return f"{share * 100:.2f} %"
 
@@ -98,6 +112,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Lab], dict[str, float]], Callable[[dict[
     "startup": (lambda _: startup.measure(), _startup),
     "footprint": (footprint.measure, _footprint),
     "scale": (scale.measure, _scale),
+    "pipeline": (lambda _: pipeline.measure(), _pipeline),
 }
 
 

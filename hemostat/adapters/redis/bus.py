@@ -14,6 +14,8 @@ from hemostat.ports import Entry
 
 STREAM_LENGTH: Final = 100_000
 DEAD_LENGTH: Final = 10_000
+DEAD_BYTES: Final = 16 * 1024
+"""What is kept of an event that could not be handled: whoever sends nonsense must not fill the memory."""
 DEAD: Final = f"{PREFIX}dead"
 DEFERRED: Final = f"{PREFIX}deferred:"
 MARK: Final = "\x1f"
@@ -118,9 +120,16 @@ class RedisBus:
             batch.execute()
 
     def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
+        self.ack_all(role, [(entry, outputs)])
+
+    def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        ids: dict[str, list[str]] = {}
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
-            _append(batch, outputs)
-            batch.xack(PREFIX + entry.stream, role, entry.id)
+            for entry, outputs in done:
+                _append(batch, outputs)
+                ids.setdefault(entry.stream, []).append(entry.id)
+            for stream, names in ids.items():
+                batch.xack(PREFIX + stream, role, *names)
             batch.execute()
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
@@ -137,7 +146,13 @@ class RedisBus:
             return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
 
     def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
-        fields = {"stream": entry.stream, "id": entry.id, "error": error, "time": now, "event": entry.raw}
+        fields = {
+            "stream": entry.stream,
+            "id": entry.id,
+            "error": error,
+            "time": now,
+            "event": entry.raw[:DEAD_BYTES],
+        }
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
             batch.xadd(DEAD, fields, maxlen=DEAD_LENGTH, approximate=True)  # type: ignore[arg-type]
             batch.xack(PREFIX + entry.stream, role, entry.id)

@@ -3,6 +3,9 @@
 It is a daemon that nobody keeps: whoever finds it gone starts it, under a lock, and the last command to end
 shuts it down. The append-only file is written before Redis answers and synced every second: what was
 acknowledged survives a kill -9 of Redis; only a crash of the whole machine can cost its last second.
+
+It holds a lock of its own for as long as it lives. So one that hangs, or is still reading its file, is waited
+for: a second one on the same file would be told one half of everything, and the first the other.
 """
 
 import fcntl
@@ -16,7 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from hemostat.adapters.redis.client import connect
 from hemostat.errors import BusError, BusUnreachableError
@@ -26,6 +29,8 @@ SERVERS: Final = ("redis-server", "valkey-server")
 LONGEST_PATH: Final = 100
 """Bytes of a socket's path that every system allows (Linux: 107)."""
 START: Final = 10.0
+LEAVING: Final = 2.0
+"""Seconds for which one that does not answer is taken for one that is just ending."""
 POLL: Final = 0.01
 
 
@@ -73,6 +78,8 @@ class EmbeddedRedis:
         self._directory = directory.absolute()
         self._patience = patience
         self._socket = _socket(self._directory)
+        self._life = self._directory / "redis.life"
+        """Locked by the server, which inherits it: unlike the number of a process, a lock never lies."""
         self.url = f"unix://{self._socket}"
 
     def alive(self) -> bool:
@@ -83,6 +90,7 @@ class EmbeddedRedis:
         if not self.alive():
             with self._locked():
                 if not self.alive():
+                    self._await_end()
                     self._start()
         return self.url
 
@@ -103,6 +111,20 @@ class EmbeddedRedis:
             return True
         return False
 
+    def _await_end(self) -> None:
+        deadline = time.monotonic() + LEAVING
+        while self._lives():
+            if time.monotonic() > deadline:
+                raise BusUnreachableError(
+                    "the embedded Redis runs and does not answer", hint=f"see {self._directory / 'redis.log'}"
+                )
+            time.sleep(POLL)
+
+    def _lives(self) -> bool:
+        """Whether there is a process, answering or not."""
+        with self._life.open("a") as life:
+            return not _lock(life)
+
     def _start(self) -> None:
         server = binary()
         if server is None:
@@ -112,18 +134,23 @@ class EmbeddedRedis:
                 transient=False,
             )
         log = self._directory / "redis.log"
-        subprocess.run(
-            [server, *self._options(log)],
-            check=False,
-            capture_output=True,
-            umask=0o077,
-            stdin=subprocess.DEVNULL,
-        )
+        with self._life.open("a") as life:
+            _lock(life)
+            subprocess.run(
+                [server, *self._options(log)],
+                check=False,
+                capture_output=True,
+                umask=0o077,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[life.fileno()],
+            )
         deadline = time.monotonic() + self._patience
         while not self.alive():
             if time.monotonic() > deadline:
                 raise BusUnreachableError(
-                    f"the embedded Redis did not start: {_last_line(log)}", hint=f"see {log}", transient=False
+                    f"the embedded Redis did not start: {_last_line(log)}",
+                    hint=f"see {log}",
+                    transient=self._lives(),
                 )
             time.sleep(POLL)
 
@@ -157,6 +184,15 @@ class EmbeddedRedis:
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _lock(file: TextIO) -> bool:
+    """Whether it could be had."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _socket(directory: Path) -> Path:

@@ -1,0 +1,148 @@
+"""Alerts a second through analyzer, responder and alert, and how long a hop takes at half of that.
+
+Redis is real; the engine is in memory and the responder rehearses, so that neither bounds what is measured.
+Every role is a process. A hop is from an event's time to the time of the one that answers it.
+"""
+
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import quantiles
+
+from hemostat import app
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.config import Redis, Settings
+from hemostat.core.policy import Limits
+from hemostat.events import Event, HealthAlert, Kind, Severity, incident_id
+from hemostat.ports import ContainerSpec, Engine, Sampler
+from hemostat.topology import BY_NAME
+
+COUNTS = (1, 2, 4)
+ALERTS = 3000
+SECONDS = 4.0
+"""For which alerts come at half the rate of the most that went through."""
+PATIENTS = 50
+BURST = 0.005
+HOST = "bench"
+ROLES = ("analyzer", "responder", "alert")
+
+
+def _ward(clock: SystemClock) -> MemoryEngine:
+    """The same crashed containers, with the same ids, in every process."""
+    engine = MemoryEngine(clock)
+    for number in range(PATIENTS):
+        spec = ContainerSpec(name=f"web-{number}", image="x", command=("x",), labels={})
+        engine.crash(engine.run(spec))
+    return engine
+
+
+class Rehearsal(app.RealParts):
+    def engine(self) -> tuple[Engine, Sampler]:
+        made = _ward(SystemClock(threading.Event()))
+        return made, made
+
+
+def serve(role: str, instance: str, url: str, state: str) -> None:
+    """One role, in a process of its own, until SIGTERM."""
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    limits = Limits(mode="dry-run", rush=1_000_000)
+    settings = Settings(host=HOST, state_dir=state, redis=Redis(url=url), responder=limits)
+    app.run_role(role, settings, instance=instance, stop=stop, parts=Rehearsal(settings))
+
+
+@contextmanager
+def _roles(count: int, url: str, state: str) -> Iterator[None]:
+    """`count` analyzers and responders; one alert role, for a second one would tell people in no order."""
+    names = ["analyzer"] * count + ["responder"] * count + ["alert"]
+    program = "import sys; from tests.bench.pipeline import serve; serve(*sys.argv[1:])"
+    made = [
+        subprocess.Popen([sys.executable, "-c", program, name, f"{name}-{number}", url, state])
+        for number, name in enumerate(names)
+    ]
+    try:
+        yield
+    finally:
+        for each in made:
+            each.terminate()
+        for each in made:
+            each.wait(20)
+
+
+def _alerts(engine: MemoryEngine, begin: int, count: int) -> list[Event]:
+    infos, now, events = engine.containers(), time.time(), []
+    for number in range(begin, begin + count):
+        ref = infos[number % PATIENTS].ref
+        data = HealthAlert(container=ref, kind=Kind.EXITED, severity=Severity.CRITICAL, since=now)
+        name = incident_id(HOST, ref.id, Kind.EXITED, float(number))
+        events.append(Event.make(data, time=now, host=HOST, source="bench", incident=name))
+    return events
+
+
+def _lag(bus: RedisBus) -> int:
+    return sum(bus.lag(BY_NAME[name].group(HOST), BY_NAME[name].reads) for name in ROLES)
+
+
+def _await_quiet(bus: RedisBus) -> None:
+    while _lag(bus):
+        time.sleep(0.02)
+
+
+def _flood(bus: RedisBus, engine: MemoryEngine) -> float:
+    """Alerts a second, when all are there at once."""
+    events = _alerts(engine, 0, ALERTS)
+    began = time.monotonic()
+    for start in range(0, ALERTS, 500):
+        bus.publish(events[start : start + 500])
+    _await_quiet(bus)
+    return ALERTS / (time.monotonic() - began)
+
+
+def _steady(bus: RedisBus, engine: MemoryEngine, rate: float) -> list[float]:
+    """Seconds of every hop, with so many alerts a second."""
+    sent, began = 0, time.monotonic()
+    while (elapsed := time.monotonic() - began) < SECONDS:
+        due = int(elapsed * rate) - sent
+        if due > 0:
+            bus.publish(_alerts(engine, ALERTS + sent, due))
+            sent += due
+        time.sleep(BURST)
+    _await_quiet(bus)
+    return _hops(bus, sent)
+
+
+def _hops(bus: RedisBus, sent: int) -> list[float]:
+    told = {stream: bus.recent(stream, sent) for stream in ("health_alert", "remediation_needed")}
+    asked = {event.id: event.time for events in told.values() for event in events}
+    answers = [*told["remediation_needed"], *bus.recent("remediation_complete", sent)]
+    return [event.time - asked[event.cause] for event in answers if event.cause in asked]
+
+
+def _one(count: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory(prefix="hs-pipe-") as directory:
+        embedded = EmbeddedRedis(Path(directory))
+        client = connect(embedded.ensure())
+        bus, engine = RedisBus(client), _ward(SystemClock(threading.Event()))
+        with _roles(count, embedded.url, directory):
+            while len(bus.last("heartbeat")) < 2 * count + 1:
+                time.sleep(0.05)
+            rate = _flood(bus, engine)
+            hops = quantiles(_steady(bus, engine, rate / 2), n=100)
+        client.close()
+        embedded.shut_down_if_unused()
+    return {"rate": rate, "p50": hops[49], "p99": hops[98]}
+
+
+def measure(counts: Sequence[int] = COUNTS) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for count in counts:
+        figures |= {f"{count} {name}": value for name, value in _one(count).items()}
+    return figures

@@ -1,0 +1,254 @@
+"""Faults that need a world of their own: hostile words, a full disk, a restarted engine, a wrong clock."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.redis import Client, EmbeddedRedis, RedisDesk, RedisDossiers, RedisLedger, connect
+from hemostat.agents.responder import Responder
+from hemostat.core.policy import Limits
+from hemostat.events import (
+    DURABLE,
+    Action,
+    Event,
+    HealthAlert,
+    Kind,
+    RemediationNeeded,
+    Severity,
+    incident_id,
+)
+from hemostat.ports import ContainerSpec, Later
+from tests.clock import FakeClock
+from tests.e2e.faults.account import Happening, Row, account
+from tests.e2e.faults.rows import BUDGET, Size, told
+from tests.e2e.faults.site import provide_image, site, wait_until
+from tests.samples import DIAGNOSIS, complete, event, heartbeat, needed, stats
+
+HOUR = 3600.0
+DISK = 24 << 20
+
+# --- hostile messages -----------------------------------------------------------------------------------
+
+
+def hostile() -> list[bytes]:
+    """No two alike in what is wrong with them."""
+    whole = msgspec.json.encode(event(needed()))
+    return [
+        b"",
+        b"null",
+        b"[]",
+        b"{",
+        whole[: len(whole) // 2],
+        whole.replace(b'"version":1', b'"version":99'),
+        whole.replace(b'"version":1', b'"version":"1"'),
+        whole.replace(b'"remediation_needed"', b'"format_disk"'),
+        whole.replace(b'"action":"restart"', b'"action":"rm -rf /"'),
+        whole.replace(b'"since":1795480000.0', b'"since":1e999'),
+        whole.replace(b'"since":1795480000.0', b'"since":"yesterday"'),
+        whole.replace(b'"id":"c1"', b'"id":"../../images/prune?all=1#"'),
+        whole.replace(b'"name":"web"', b'"name":"\\u001b[2J\\u0000; reboot #"'),
+        whole.replace(b'"incident":"i1"', b'"incident":null'),
+        b"[" * 100_000,
+        b"\xff\xfe\x00" * 100,
+        msgspec.json.encode(event(heartbeat())),
+        msgspec.json.encode(event(stats())),
+        msgspec.json.encode(event(complete())),
+    ]
+
+
+def hostile_messages(size: Size) -> Row:
+    """On every stream, while containers crash; a few are larger than what is read at all."""
+    with site(size.containers) as at:
+        at.begin()
+        words, raw = hostile(), at.redis.raw
+        for number in range(size.hostile):
+            word = b"x" * 300_000 if number % 250 == 0 else words[number % len(words)]
+            with raw.pipeline(transaction=False) as batch:
+                for stream in DURABLE:
+                    batch.xadd(f"hemostat:{stream}", {"event": word} if number % 7 else {"junk": word})
+                batch.execute()
+            if number % (size.hostile // size.crashes) == 0:
+                at.crash_for(1, 0.0)
+        ended = time.time()
+        row = told(at, f"{size.hostile:,} hostile messages on every stream", ended)
+    return msgspec.structs.replace(row, note=f"{row.note}, all dealt with in {time.time() - ended:.0f} s")
+
+
+# --- a full disk ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(directory: Path) -> Iterator[Callable[[bool], None]]:
+    """A file system of its own in the directory, and what fills or frees it."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", directory], check=True)
+    ballast = directory / "ballast"
+
+    def fill(full: bool) -> None:
+        if full:
+            subprocess.run(["dd", "if=/dev/zero", f"of={ballast}", "bs=4k"], check=False, capture_output=True)
+        else:
+            ballast.unlink()
+
+    try:
+        yield fill
+    finally:
+        subprocess.run(["umount", "--lazy", directory], check=True)
+
+
+def full_disk(size: Size) -> Row:
+    """The log of `hemostat all` is on it too."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hs-disk-") as place,
+        small_disk(Path(place)) as fill,
+        site(size.containers, directory=Path(place)) as at,
+    ):
+        at.begin()
+        fill(True)
+        at.crash_for(size.crashes, 0.5, size.frozen)
+        fill(False)
+        return told(at, "the disk of Redis full", time.time())
+
+
+# --- an engine that restarts ------------------------------------------------------------------------------
+
+DAEMON = """
+while :; do
+  dockerd --data-root {0}/data --exec-root {0}/exec -H unix://{0}/docker.sock --pidfile {0}/docker.pid \
+    --bridge=none --iptables=false --ip6tables=false --live-restore --storage-driver=vfs
+  sleep 2
+done
+"""
+
+
+@contextmanager
+def private_engine(directory: Path) -> Iterator[str]:
+    """A dockerd of our own, in namespaces of its own, that comes back whenever it is killed; its address."""
+    with (directory / "dockerd.log").open("wb") as log:
+        command = ["unshare", "--net", "--mount", "sh", "-c", DAEMON.format(directory)]
+        shell = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"unix://{directory}/docker.sock"
+    try:
+        wait_until(lambda: _answers(url), "a dockerd of our own", 60)
+        yield url
+    finally:
+        shell.kill()
+        shell.wait()
+        _kill_daemon(directory, "TERM")
+        wait_until(lambda: not (directory / "docker.pid").exists(), "dockerd has ended", 30)
+
+
+def _answers(url: str) -> bool:
+    return subprocess.run(["docker", "-H", url, "ps"], check=False, capture_output=True).returncode == 0
+
+
+def _kill_daemon(directory: Path, signal: str) -> None:
+    subprocess.run(["kill", f"-{signal}", (directory / "docker.pid").read_text()], check=True)
+
+
+def restarted_engine(size: Size) -> Row:
+    """Ended and killed; its containers run on (live-restore), and some crash while it is away."""
+    with tempfile.TemporaryDirectory(prefix="hs-engine-") as place, private_engine(Path(place)) as url:
+        provide_image(url)
+        with site(size.containers, docker_url=url) as at:
+            at.begin(ENGINE_URL=url)
+            for signal in ("TERM", "KILL"):
+                at.crash_for(size.crashes // 2, 0.2, 20)
+                at.settle()
+                at.remember()
+                _kill_daemon(Path(place), signal)
+                wait_until(lambda: not _answers(url), "the engine is away")
+                at.crash_unseen(2)
+                wait_until(lambda: _answers(url), "the engine is back")
+                back = time.time()
+                at.listen()
+                wait_until(at.all_run, "all run")
+            return told(at, "the engine restarted: ended, then killed", back)
+
+
+# --- a clock that is set back -------------------------------------------------------------------------------
+
+
+def clock_set_back(_: Size) -> Row:
+    """The responder with a clock that is handed to it, on the ledger in a real Redis; the engine is in
+    memory. The clocks of processes cannot be set without setting the machine's."""
+    with tempfile.TemporaryDirectory(prefix="hs-clock-") as place:
+        redis = EmbeddedRedis(Path(place))
+        client = connect(redis.ensure())
+        try:
+            return _Clockwork(client).play()
+        finally:
+            client.close()
+            redis.shut_down_if_unused()
+
+
+class _Clockwork:
+    def __init__(self, redis: Client) -> None:
+        self.clock = FakeClock()
+        self.engine = MemoryEngine(self.clock)
+        self.web = self.engine.run(ContainerSpec(name="web", image="x", command=("x",), labels={}))
+        self.events: list[Event] = []
+        self.deaths: list[Happening] = []
+        self.starts: list[Happening] = []
+        limits = Limits(budget=BUDGET, backoff=10.0, verify_for=1.0)
+        self.responder = Responder(
+            self.engine,
+            self.engine,
+            RedisLedger(redis),
+            RedisDesk(redis),
+            RedisDossiers(redis),
+            self.clock,
+            limits,
+            host="h",
+            source="responder@1",
+            host_memory=1 << 30,
+        )
+
+    def play(self) -> Row:
+        longest = 0.0
+        for occurrence in range(1, BUDGET + 3):
+            longest = max(longest, self._crash(occurrence))
+            if occurrence == 2:
+                self.clock.time -= HOUR
+        note = f"by {HOUR:.0f} s; longest wait {longest:.0f} s"
+        row = account(
+            "the clock set back", self.deaths, self.events, self.starts, ended=0.0, budget=BUDGET, note=note
+        )
+        return msgspec.structs.replace(row, recovered=round(longest, 1))
+
+    def _crash(self, occurrence: int) -> float:
+        """One death, and all that the responder does about it; the seconds for which it has waited. What it
+        has left alone is started by hand."""
+        self.engine.crash(self.web, 7)
+        died = self.clock.now()
+        self.deaths.append(Happening(died, self.web, "die"))
+        alert = HealthAlert(
+            container=self.engine.inspect(self.web).ref,
+            kind=Kind.EXITED,
+            severity=Severity.CRITICAL,
+            since=died,
+            occurrence=occurrence,
+        )
+        incident = incident_id("h", self.web, Kind.EXITED, 0.0)
+        request = RemediationNeeded(alert=alert, action=Action.RESTART, diagnosis=DIAGNOSIS)
+        told = [
+            Event.make(each, time=died, host="h", source="t", incident=incident) for each in (alert, request)
+        ]
+        self.events.append(told[0])
+        waited = 0.0
+        while isinstance(result := self.responder.step(told[1], self.clock.now()), Later):
+            self.events += result.told
+            waited += result.until - self.clock.now()
+            self.clock.time = result.until
+        self.events += result
+        if self.engine.inspect(self.web).running:
+            self.starts.append(Happening(self.clock.now(), self.web, "start"))
+        else:
+            self.engine.start(self.web)
+        self.clock.advance(1.0)
+        return waited

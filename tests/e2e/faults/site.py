@@ -1,0 +1,223 @@
+"""Containers that crash when told to, `hemostat all` that watches them, and a witness of both."""
+
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
+from hemostat.events import DURABLE, Event
+from hemostat.topology import ROLES
+from tests.bench.lab import descendants
+from tests.e2e.command import environ
+from tests.e2e.faults.account import Happening
+
+IMAGE = "hemostat-test:busybox"
+LABEL = "hemostat.faults"
+CRASHES = ["sh", "-c", "trap 'exit 0' TERM; trap 'exit 7' USR1; while :; do sleep 3600 & wait $!; done"]
+"""Ends with code 7 on SIGUSR1: a failure even where nobody saw it happen."""
+STEADY = 2.0
+"""Seconds that a container must have run before it is crashed again: it is verified by then."""
+GENEROUS = {
+    "MONITOR_LOOP_DEATHS": "100000",
+    "MONITOR_STORM_COUNT": "100000",
+    "RESPONDER_BUDGET": "100000",
+    "RESPONDER_BACKOFF": "0",
+    "RESPONDER_RUSH": "100000",
+    "RESPONDER_BREAKER_FAILURES": "100000",
+    "RESPONDER_HOST_BREAKER_FAILURES": "100000",
+    "RESPONDER_VERIFY_FOR": "0.5",
+}
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"within {seconds:g} s: {what}")
+        time.sleep(0.05)
+
+
+class Site:
+    """One HemoStat on one engine. `redis` is where its Redis listens, as this process reaches it."""
+
+    def __init__(self, directory: Path, containers: int, docker_url: str | None = None) -> None:
+        self.directory = directory
+        self.label = f"{LABEL}={secrets.token_hex(4)}"
+        self.docker = docker.DockerClient(docker_url) if docker_url else docker.from_env()
+        self.deaths: list[Happening] = []
+        self.happened: list[Happening] = []
+        self.random = random.Random()  # noqa: S311 - which container crashes is no secret
+        self.begun = time.time()
+        self.pids: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: Client | None = None
+        self._network = "none" if docker_url else "bridge"
+        self.containers = [self._make() for _ in range(containers)]
+        self.listen()
+
+    def _make(self) -> str:
+        name, (key, value) = f"hs-fault-{secrets.token_hex(3)}", self.label.split("=")
+        made = self.docker.containers.run(
+            IMAGE, CRASHES, name=name, labels={key: value}, detach=True, network_mode=self._network
+        )
+        return str(made.id)
+
+    def listen(self) -> None:
+        """Witness what happens from now on; to be told again when the engine was away."""
+        api = self.docker.api
+        self._events = api.events(decode=True, filters={"label": self.label, "type": "container"})
+        threading.Thread(target=self._witness, args=(self._events,), daemon=True).start()
+
+    def _witness(self, events: Any) -> None:
+        with suppress(Exception):
+            for event in events:
+                happening = Happening(event["timeNano"] / 1e9, event["id"], event["Action"])
+                if happening.action in {"start", "die"}:
+                    self.happened.append(happening)
+
+    # --- HemoStat -----------------------------------------------------------------------------------
+
+    def begin(self, **settings: str) -> None:
+        """Start `hemostat all`, and wait until it watches."""
+        options = {**GENEROUS, "MONITOR_ONLY": self.label, **settings}
+        self.env = environ(self.directory, **options)
+        with (self.directory / "all.log").open("ab") as log:
+            command = [sys.executable, "-m", "hemostat", "all"]
+            self._process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
+        wait_until(self._is_watching, "hemostat all watches the containers")
+        self.begun = time.time()
+
+    def _is_watching(self) -> bool:
+        shown = subprocess.run(
+            [sys.executable, "-m", "hemostat", "status", "--json"],
+            env=self.env,
+            capture_output=True,
+            check=False,
+        )
+        told = json.loads(shown.stdout or "{}") if shown.returncode == 0 else {}
+        return len(told.get("roles", ())) >= len(ROLES) and len(told["containers"]) == len(self.containers)
+
+    def roles(self) -> list[int]:
+        """The pids of the roles that run."""
+        return [] if self._process is None else descendants(self._process.pid)[1:]
+
+    @property
+    def redis_pid(self) -> int:
+        return int((self.directory / "redis.pid").read_text())
+
+    @property
+    def redis(self) -> Client:
+        if self._client is None:
+            self._client = connect(EmbeddedRedis(self.directory).url)
+        return self._client
+
+    # --- crashing -----------------------------------------------------------------------------------
+
+    def crash(self, container: str) -> bool:
+        """Crash it, if it has run for long enough; whether it has been."""
+        state: dict[str, Any] = self.docker.api.inspect_container(container)["State"]
+        started = max((each.time for each in self.happened if each.container == container), default=0.0)
+        if not state["Running"] or time.time() - started < STEADY:
+            return False
+        seen = len(self.of(container, "die"))
+        os.kill(state["Pid"], signal.SIGUSR1)
+        wait_until(lambda: len(self.of(container, "die")) > seen, "the container has crashed", 30)
+        self.deaths.append(self.of(container, "die")[seen])
+        return True
+
+    def crash_unseen(self, count: int) -> None:
+        """Crash containers while nobody can be asked about them, which takes the pids from before."""
+        for container in self.random.sample(sorted(self.pids), count):
+            os.kill(self.pids.pop(container), signal.SIGUSR1)
+            self.deaths.append(Happening(time.time(), container, "die"))
+
+    def remember(self) -> None:
+        """The pids of what runs now, for `crash_unseen`."""
+        states = {each: self.docker.api.inspect_container(each)["State"] for each in self.containers}
+        self.pids = {each: state["Pid"] for each, state in states.items() if state["Running"]}
+
+    def of(self, container: str, action: str) -> list[Happening]:
+        return [each for each in self.happened if (each.container, each.action) == (container, action)]
+
+    def crash_for(self, count: int, every: float, longest: float = 300.0) -> None:
+        """Crash `count` times, one container after the other; those that are down are passed over."""
+        deadline = time.monotonic() + longest
+        done = 0
+        while done < count and time.monotonic() < deadline:
+            done += any(
+                self.crash(each) for each in self.random.sample(self.containers, len(self.containers))
+            )
+            time.sleep(every)
+
+    # --- how it stands ------------------------------------------------------------------------------
+
+    def events(self) -> list[Event]:
+        bus = RedisBus(self.redis)
+        return [event for stream in DURABLE for event in bus.recent(stream, 100_000)]
+
+    def waiting(self) -> int:
+        """Entries that some role has still to deal with."""
+        bus = RedisBus(self.redis)
+        host = os.uname().nodename
+        lags = sum(bus.lag(role.group(host), role.reads) for role in ROLES if role.reads)
+        return lags + int(self.redis.raw.zcard("hemostat:deferred:remediation_needed"))  # type: ignore[arg-type]
+
+    def all_run(self) -> bool:
+        found = self.docker.api.containers(filters={"label": self.label})
+        return len(found) == len(self.containers)
+
+    def settle(self, *, running: bool = True, seconds: float = 90.0) -> str:
+        """Wait until there is nothing left to do; what there is still, if the time was too short."""
+        try:
+            wait_until(
+                lambda: (not running or self.all_run()) and self.waiting() == 0, "all is done", seconds
+            )
+        except TimeoutError:
+            return f"{self.waiting()} entries wait"
+        return ""
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(30)
+            self._process.kill()
+        self._events.close()
+        for container in self.docker.containers.list(all=True, filters={"label": self.label}):
+            container.remove(force=True, v=True)
+        self.docker.close()
+
+
+@contextmanager
+def site(containers: int, docker_url: str | None = None, directory: Path | None = None) -> Iterator[Site]:
+    with tempfile.TemporaryDirectory(prefix="hs-fault-") as other:
+        place = directory or Path(other)
+        made = Site(place, containers, docker_url)
+        try:
+            yield made
+        finally:
+            made.close()
+            if keep := os.environ.get("KEEP_LOGS"):
+                shutil.copy(place / "all.log", keep)
+            EmbeddedRedis(place).shut_down_if_unused()
+
+
+def provide_image(url: str | None = None) -> None:
+    engine = DockerEngine.connect(url)
+    DockerWorkshop(engine).image(IMAGE, shutil.which("busybox") or "/bin/busybox")
+    engine.close()

@@ -1,0 +1,38 @@
+"""The account of the fault table: it must see what is lost, doubled or over budget."""
+
+import pytest
+
+from hemostat.events import Outcome, Reason
+from tests.e2e.faults.account import Happening, account
+from tests.samples import NOW, WEB, alert, complete, event
+
+DEATH = Happening(NOW, WEB.id, "die")
+START = Happening(NOW + 3, WEB.id, "start")
+ALERT = event(alert())
+REFUSED = complete(outcome=Outcome.REFUSED, reason=Reason.BUDGET_SPENT)
+WAITING = complete(outcome=Outcome.WAITING, reason=Reason.PAUSED)
+
+
+@pytest.mark.parametrize(
+    ("events", "waiting", "told"),
+    [
+        ([ALERT, event(complete())], 0, "closed"),
+        ([ALERT, event(REFUSED)], 0, "escalated"),
+        ([ALERT, event(WAITING)], 0, "open"),
+        ([ALERT], 1, "open"),
+        ([ALERT], 0, "lost"),
+        ([], 1, "lost"),
+        ([ALERT, event(complete(occurrence=2))], 0, "lost"),
+    ],
+)
+def test_a_death_is_counted_by_what_became_of_it(events, waiting, told):
+    row = account("f", [DEATH], events, [DEATH, START], ended=NOW + 1, budget=3, waiting=waiting)
+    counts = {"closed": row.closed, "escalated": row.escalated, "open": row.open, "lost": row.lost}
+    assert counts == {**dict.fromkeys(counts, 0), told: 1}
+    assert (row.clean, row.recovered) == (told != "lost", 2.0)
+
+
+def test_more_starts_than_deaths_are_doubled_and_more_than_the_budget_is_over_it():
+    events = [ALERT, event(complete())]
+    row = account("f", [DEATH], events, [DEATH, START, START], ended=NOW, budget=1)
+    assert (row.doubled, row.over_budget, row.clean) == (1, 1, False)

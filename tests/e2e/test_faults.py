@@ -1,0 +1,24 @@
+"""Nothing is lost and nothing is done twice, whatever breaks: the short version of `tests.e2e.faults`."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.e2e.faults import FAULTS, SHORT
+
+pytestmark = [pytest.mark.docker, pytest.mark.redis]
+
+GATE = ("roles", "redis-killed", "redis-frozen", "engine-cut", "network-cut", "budget", "hostile", "clock")
+
+
+@pytest.mark.parametrize("name", GATE)
+def test_every_incident_is_accounted_for_and_none_is_acted_on_twice(name, docker_workshop):
+    row = FAULTS[name](SHORT)
+    assert row.clean, row
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="needs to mount a small disk")
+def test_a_full_disk_loses_nothing(docker_workshop):
+    row = FAULTS["disk"](SHORT)
+    assert row.clean, row
