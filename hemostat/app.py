@@ -15,7 +15,7 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
-from hemostat.errors import BusUnreachableError
+from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.ports import (
     Bus,
     Clock,
@@ -23,6 +23,7 @@ from hemostat.ports import (
     Dossiers,
     Engine,
     EngineVersion,
+    Interrupted,
     Ledger,
     Notifier,
     Sampler,
@@ -34,7 +35,10 @@ from hemostat.runner import Pulse, Runner, Step
 if TYPE_CHECKING:
     from hemostat.adapters.memory_engine import MemoryEngine
     from hemostat.adapters.redis import Client
+    from hemostat.agents.responder import Responder
 
+TENDING: Final = 30.0
+"""Seconds between two looks at what was scaled."""
 ANALYSES: Final = 4
 """Alerts analysed at a time."""
 AHEAD: Final = 64
@@ -345,8 +349,22 @@ def _responder(place: Place) -> None:
         host_memory=engine.version().memory,
     )
     # Some workers more than may act: while actions are verified, refusals are not kept waiting.
+    threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
     workers = 2 * settings.responder.concurrency
     place.consume(responder.step, workers, lambda: responder.notice(place.clock.now()))
+
+
+def _tend(place: Place, responder: "Responder") -> None:
+    """Put back what was scaled, now and then, until the role is told to stop."""
+    try:
+        while True:
+            place.clock.sleep(TENDING)
+            try:
+                place.parts.bus.publish(responder.tend(place.clock.now()))
+            except HemoStatError as error:
+                logger.warning("tending.failed error=%s", error)
+    except Interrupted:
+        return
 
 
 def _alert(place: Place) -> None:

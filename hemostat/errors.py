@@ -5,6 +5,7 @@
     ├── UsageError           exit 2   a name that does not exist, a command that cannot be meant
     ├── TimedOutError        exit 4
     ├── DecodeError          exit 1   bytes that are no event
+    ├── NotApplicableError   exit 1   an action that this container gives no hold for; nothing was done
     └── AdapterError         exit 1   a vendor's failure in our words; `transient` says whether waiting helps
         ├── EngineError               the Docker Engine refused or failed
         │   ├── EngineUnreachableError    exit 3, transient
@@ -54,6 +55,10 @@ class TimedOutError(HemoStatError):
 
 
 class DecodeError(HemoStatError):
+    pass
+
+
+class NotApplicableError(HemoStatError):
     pass
 
 

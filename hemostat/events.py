@@ -101,7 +101,7 @@ class Reason(StrEnum):
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A container as events name it, or the host itself, which has no id. `labels` holds HemoStat's,
-    autoheal's and compose's own alone."""
+    autoheal's, compose's and a swarm service's own alone."""
 
     id: str
     name: str

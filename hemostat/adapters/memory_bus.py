@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.model import Attempt, Book
+from hemostat.core.model import Attempt, Book, Scaled
 from hemostat.errors import DecodeError
 from hemostat.events import Event, decode, encode
 from hemostat.ports import Clock, Entry
@@ -196,6 +196,7 @@ class MemoryLedger:
         self._lock = threading.Lock()
         self._versions: dict[str, int] = defaultdict(int)
         self._attempts: dict[str, dict[str, Attempt]] = defaultdict(dict)
+        self._scaled: dict[str, dict[tuple[str, str], Scaled]] = defaultdict(dict)
 
     def read(self, host: str, container: str) -> Book:
         with self._lock:
@@ -221,6 +222,21 @@ class MemoryLedger:
     def _write(self, host: str, attempt: Attempt) -> None:
         self._versions[host] += 1
         self._attempts[host][attempt.key] = attempt
+
+    def scaled(self, host: str) -> list[Scaled]:
+        with self._lock:
+            return list(self._scaled[host].values())
+
+    def keep_scaled(self, host: str, scaled: Scaled) -> None:
+        with self._lock:
+            kept = self._scaled[host]
+            name = (scaled.service or scaled.container, scaled.resource)
+            kept[name] = scaled.again(kept[name]) if name in kept else scaled
+
+    def drop_scaled(self, host: str, scaled: Scaled) -> bool:
+        with self._lock:
+            name = (scaled.service or scaled.container, scaled.resource)
+            return self._scaled[host].pop(name, None) is not None
 
 
 class MemoryStore:

@@ -62,10 +62,18 @@ def approvals(given: Globals) -> None:
         click.echo(json.dumps([_told(each) for each in found]))
         return
     rows = [
-        Row((each.id, each.container, each.action, each.cause, f"{show_duration(each.until - now)} left"))
+        Row(
+            (
+                each.id,
+                each.container,
+                each.plan,
+                each.cause,
+                f"{show_duration(each.until - now)} left",
+            )
+        )
         for each in found
     ]
-    show(Table("Waiting for approval", ("id", "container", "action", "why", "time"), rows))
+    show(Table("Waiting for approval", ("id", "container", "what", "why", "time"), rows))
     if not rows:
         click.echo("nothing waits for approval")
 

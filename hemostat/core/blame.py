@@ -18,6 +18,9 @@ SATURATED: Final = 0.95
 """Share of all the host's cores that is busy, above which health checks fail for want of CPU."""
 SUSTAINED: Final = 3.0
 """Seconds for which it must be: a container that starts may take all the cores for one."""
+TIMED_OUT: Final = "exceeded timeout"
+"""What the engine says of a health check that did not end in time: then one second is enough."""
+BRIEFLY: Final = 1.0
 CULPRIT: Final = 0.5
 """Share of the host's CPU with which a container is the reason for its saturation, not its victim."""
 
@@ -42,10 +45,11 @@ def measured(host: Host, sample: HostSample) -> Host:
     return msgspec.structs.replace(host, busy=busy, saturated=saturated)
 
 
-def starved(host: Host, cpu: float | None, now: float) -> bool:
+def starved(info: ContainerInfo, host: Host, cpu: float | None, now: float) -> bool:
     """Whether the host has no CPU left for a container that itself uses `cpu` percent of a core."""
     own = (cpu or 0.0) / 100 / host.cores
-    return host.saturated is not None and now - host.saturated >= SUSTAINED and own < CULPRIT
+    least = BRIEFLY if TIMED_OUT in info.health_output else SUSTAINED
+    return host.saturated is not None and now - host.saturated >= least and own < CULPRIT
 
 
 def blame(
@@ -64,6 +68,6 @@ def blame(
         state = "recovering" if root.ref.id in ill and not down(root) else root.health or root.status
         state = state if root.running else root.status
         return Cause(root.ref.name, Held.DEPENDENCY, (Evidence("dependency", f"{root.ref.name} is {state}"),))
-    if kind in STARVED and starved(host, cpu, now):
+    if kind in STARVED and starved(info, host, cpu, now):
         return Cause(host.name, Held.HOST, (Evidence("host_cpu", round((host.busy or 0.0) * 100, 1), "%"),))
     return ITSELF

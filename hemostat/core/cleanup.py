@@ -1,10 +1,22 @@
-"""What a cleanup may delete in a container: the contents of directories that its label names, and no more."""
+"""What a cleanup may delete: in a container the contents of directories that its label names; on the host
+what nothing uses, as far as the settings go, and nothing that a label or the list of the protected keeps."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Final
 
+import msgspec
+
+from hemostat.core.model import Leftover, Litter
+from hemostat.core.thresholds import YES, watched
+from hemostat.core.units import Seconds, show_size
+from hemostat.events import Container
+
 LABEL: Final = "hemostat.cleanup.paths"
+PROTECT: Final = "hemostat.protect"
+KEEP: Final = "hemostat.keep"
 SYSTEM: Final = frozenset(
     {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run"}
     | {"/sbin", "/srv", "/sys", "/usr", "/var", "/var/lib"}
@@ -35,3 +47,66 @@ def _safe(text: str) -> str | None:
     if not path.is_absolute() or ".." in path.parts or text.startswith("//"):
         return None
     return None if str(path) in SYSTEM else str(path)
+
+
+class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
+    """What may go when the host's disk is full."""
+
+    stopped_older_than: Seconds = 86400.0
+    """Containers that have been stopped for so long."""
+    images: bool = True
+    """Images without a name that no container uses."""
+    build_cache: bool = True
+    volumes: bool = False
+    """Volumes that no container uses, named ones too: their contents are lost."""
+
+
+def plan(
+    leftovers: Iterable[Leftover], settings: Cleanup, protect: Sequence[str], now: float
+) -> tuple[Leftover, ...]:
+    """What of the leftovers is to go, containers first. `protect`: names never touched; * and ? match."""
+    going = (each for each in leftovers if _allowed(each, settings, now) and not _kept(each, protect))
+    order = list(Litter)
+    return tuple(sorted(going, key=lambda each: (order.index(each.what), each.name, each.id)))
+
+
+def _allowed(leftover: Leftover, settings: Cleanup, now: float) -> bool:
+    match leftover.what:
+        case Litter.CONTAINER:
+            return now - leftover.since >= settings.stopped_older_than
+        case Litter.IMAGE:
+            return settings.images
+        case Litter.VOLUME:
+            return settings.volumes
+        case Litter.BUILD_CACHE:
+            return settings.build_cache
+
+
+def _kept(leftover: Leftover, protect: Sequence[str]) -> bool:
+    labels = leftover.labels
+    return _set(labels, KEEP) or untouchable(
+        Container(id=leftover.id, name=leftover.name, labels=labels), protect
+    )
+
+
+def untouchable(thing: Container, protect: Sequence[str]) -> bool:
+    """Whether its labels or its name keep HemoStat's hands off it."""
+    if _set(thing.labels, PROTECT) or not watched(thing):
+        return True
+    return any(fnmatchcase(thing.name, pattern) for pattern in protect)
+
+
+def _set(labels: Mapping[str, str], name: str) -> bool:
+    return labels.get(name, "").lower() in YES
+
+
+def describe(items: Iterable[tuple[Leftover, int]]) -> str:
+    """Leftovers with their bytes, by kind: `2 stopped containers 24.0 MiB, build cache 1.2 GiB`."""
+    kinds: defaultdict[Litter, list[int]] = defaultdict(list)
+    for leftover, freed in items:
+        kinds[leftover.what].append(freed)
+    return ", ".join(f"{_count(what, len(sizes))} {show_size(sum(sizes))}" for what, sizes in kinds.items())
+
+
+def _count(what: Litter, number: int) -> str:
+    return str(what) if what is Litter.BUILD_CACHE else f"{number} {what}{'s' * (number != 1)}"

@@ -70,7 +70,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     container: str
     action: Action
-    cause: str
+    plan: str = ""
+    """What exactly would be done."""
+    cause: str = ""
     asked: float
     until: float
     answer: Answer | None = None

@@ -154,7 +154,7 @@ def _disk_high(alert: HealthAlert) -> Verdict:
         return _verdict(Action.NONE, "log not rotated", 0.9, size, "run it with --log-opt max-size=10m")
     if alert.container.is_host:
         share = f"the engine's filesystem is {alert.number('disk'):.0f} % full"
-        return _verdict(Action.NONE, "disk filling", 0.9, share, "docker system df tells what uses it")
+        return _verdict(Action.CLEANUP, "disk filling", 0.9, share, "docker system df tells what uses it")
     size, limit = show_size(alert.number("disk_bytes")), show_size(alert.number("threshold"))
     fact = f"its writable layer holds {size}, the threshold is {limit}"
     if CLEANUP not in alert.container.labels:

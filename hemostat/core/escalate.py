@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hemostat.events import Action, HealthAlert, Kind, Outcome, Reason, RemediationComplete
+from hemostat.events import Action, Kind, Outcome, Reason, RemediationComplete
 
 DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
 DOWN: Final = frozenset({"exited", "dead"})
@@ -22,14 +22,14 @@ def follows(done: RemediationComplete) -> Action | None:
     if done.outcome is Outcome.FAILED:
         # One that died again is told of by its own death, which the crash loop ends.
         again = done.kind in DEATHS and done.after is not None and done.after.status in DOWN
-        return None if again else LADDER.get(done.action)
+        return None if again else _instead(done.action, done.kind)
     if done.outcome is Outcome.NOT_APPLICABLE and done.reason is Reason.UNSUPPORTED:
-        return _instead(done.action, done.alert)
+        return _instead(done.action, done.kind)
     return None
 
 
-def _instead(action: Action, alert: HealthAlert | None) -> Action | None:
-    """What is done where an action cannot be: a busy container that cannot be scaled is not restarted."""
-    if action is Action.SCALE and alert is not None and alert.kind is not Kind.OOM:
+def _instead(action: Action, kind: Kind) -> Action | None:
+    """A busy container is not restarted because scaling it is not possible, or not enough."""
+    if action is Action.SCALE and kind is not Kind.OOM:
         return Action.NONE
     return LADDER.get(action)

@@ -1,13 +1,14 @@
 """What the engine and the ledger tell us, in our own words. Facts only; others decide what they mean."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from hemostat.events import Action, Container, Outcome, Reason, State
 
-KEPT_LABELS: Final = ("hemostat.", "autoheal", "com.docker.compose.")
+KEPT_LABELS: Final = ("hemostat.", "autoheal", "com.docker.compose.", "com.docker.swarm.service.")
 """Prefixes of the labels that events may carry: others are none of our business, and may hold secrets."""
 
 
@@ -159,6 +160,60 @@ Observation = EngineEvent | Connected | Disconnected | Samples | DiskUse | HostS
 """Whatever the monitor is told."""
 
 
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A swarm's service. `replicas` is None where it runs once on every node."""
+
+    id: str
+    name: str
+    replicas: int | None
+    labels: dict[str, str] = {}
+
+
+class Litter(StrEnum):
+    CONTAINER = "stopped container"
+    IMAGE = "dangling image"
+    VOLUME = "unused volume"
+    BUILD_CACHE = "build cache"
+
+
+class Leftover(msgspec.Struct, frozen=True, kw_only=True):
+    """Something on the engine that nothing uses. The build cache is one, without an id."""
+
+    what: Litter
+    id: str = ""
+    name: str = ""
+    size: int = 0
+    """Bytes that its removal frees."""
+    since: float = 0.0
+    """When it was stopped, or made (epoch seconds)."""
+    labels: dict[str, str] = {}
+
+
+class Resource(StrEnum):
+    """What of a container can be made larger."""
+
+    CPU = "cpu"
+    MEMORY = "memory"
+    REPLICAS = "replicas"
+
+
+class Scaled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A limit raised for a while: `before` and `after` are cores, bytes or replicas."""
+
+    container: str
+    """Its id."""
+    resource: Resource
+    before: float
+    after: float
+    time: float
+    service: str = ""
+    """Id of the swarm service whose replicas they are."""
+
+    def again(self, earlier: "Scaled") -> "Scaled":
+        """The same raise after an earlier one: it goes back to where that came from."""
+        return msgspec.structs.replace(self, before=earlier.before)
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One remediation in the ledger: written as intent before the action, completed after it.
 
@@ -175,6 +230,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str | None = None
     started_at: float = 0.0
     """The container's start time before the action: a later one proves that it was carried out."""
+    scaled: Scaled | None = None
+    """What is to be raised, decided before it is done, so that it is not raised twice."""
     outcome: Outcome | None = None
     reason: Reason | None = None
     finished: float | None = None

@@ -23,7 +23,7 @@ from hemostat.core import breaker
 from hemostat.core.control import Answer, Approval, Controls
 from hemostat.core.model import Attempt, Book
 from hemostat.core.restart import delay, streak
-from hemostat.core.units import Seconds, show_duration
+from hemostat.core.units import Bytes, Seconds, show_duration
 from hemostat.events import Action, Container, Outcome, Reason, RemediationNeeded
 
 BUSY_RETRY: Final = 0.5
@@ -81,6 +81,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long a container must be well after an action to count as healed."""
     verify_timeout: Seconds = 60.0
     """How long it may take to become well."""
+    scale_memory_max: Bytes = 0
+    """What scaling may raise a container's memory limit to, where its label does not say; 0 is no scaling."""
+    scale_cpu_max: Annotated[float, Meta(ge=0)] = 0.0
+    """The same of its CPU limit, in cores."""
+    scale_calm: Seconds = 1800.0
+    """How long a raised limit stays at least."""
+    cleanup_host: bool = False
+    """Whether a cleanup of the host may delete what nothing uses."""
+    cleanup_stopped_older_than: Seconds = 86400.0
+    cleanup_images: bool = True
+    cleanup_build_cache: bool = True
+    cleanup_volumes: bool = False
+    exec_timeout: Seconds = 30.0
+    """How long a command in a container may take."""
 
 
 RUSH_WINDOW: Final = 60.0
@@ -230,6 +244,8 @@ def _forbidden(container: Container, action: Action, limits: Limits) -> Decision
         return Refuse(Reason.PROTECTED, "label hemostat.protect")
     if any(fnmatchcase(container.name, pattern) for pattern in limits.protect):
         return Refuse(Reason.PROTECTED, "responder.protect")
+    if container.is_host and not (action is Action.CLEANUP and limits.cleanup_host):
+        return Refuse(Reason.NOT_ALLOWED, "responder.cleanup_host is false")
     if action not in limits.actions:
         return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.actions")
     allowed = container.labels.get("hemostat.actions")

@@ -97,7 +97,7 @@ def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> 
     if last is None or cpu is None:
         return Reading(msgspec.structs.replace(track, last=sample), None, _child_killed(last, sample))
     gauges, bases, findings = dict(track.gauges), {}, list(_child_killed(last, sample))
-    for value in _values(last, sample, cpu, limits, tuned):
+    for value in _values(track, last, sample, cpu, limits, tuned):
         kind = value.kind
         before = track.gauges.get(kind, Gauge())
         gauge, phase = read_gauge(
@@ -123,15 +123,13 @@ def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> 
     return _judge_memory(after, limits, tuned, cpu, tuple(findings))
 
 
-def _values(last: Sample, sample: Sample, cpu: float, limits: Limits, tuned: Thresholds) -> Iterator[_Value]:
+def _values(
+    track: Track, last: Sample, sample: Sample, cpu: float, limits: Limits, tuned: Thresholds
+) -> Iterator[_Value]:
     used = cpu / (limits.cpu or 1.0)
     yield _Value(Kind.CPU_HIGH, used, tuned.cpu)
-    periods = sample.periods - last.periods
     if sample.periods:
-        held = (sample.throttled - last.throttled) / periods * 100 if periods > 0 else 0.0
-        # One that uses its whole limit is held back too: that is told as cpu_high already.
-        value = held if used < tuned.cpu * RELEASE else 0.0
-        yield _Value(Kind.CPU_THROTTLED, value, tuned.throttled, (Evidence("cpu", round(used, 1), "%"),))
+        yield _throttled(track.bases.get(Kind.CPU_THROTTLED, last), sample, limits, tuned)
     if limits.memory > 0:
         yield _Value(
             Kind.MEMORY_HIGH, sample.memory / limits.memory * 100, tuned.memory, _memory(sample, limits)
@@ -143,6 +141,15 @@ def _values(last: Sample, sample: Sample, cpu: float, limits: Limits, tuned: Thr
         facts = (Evidence("files_limit", sample.descriptors_limit),)
         share = sample.descriptors / sample.descriptors_limit * 100
         yield _Value(Kind.FD_HIGH, share, tuned.fds, facts)
+
+
+def _throttled(since: Sample, sample: Sample, limits: Limits, tuned: Thresholds) -> _Value:
+    """On average since it began, for what is held back comes in bursts. One that uses its whole limit is held
+    back too: that is told as cpu_high already."""
+    periods, used = sample.periods - since.periods, (cpu_percent(since, sample) or 0.0) / (limits.cpu or 1.0)
+    held = (sample.throttled - since.throttled) / periods * 100 if periods > 0 else 0.0
+    value = held if used < tuned.cpu * RELEASE else 0.0
+    return _Value(Kind.CPU_THROTTLED, value, tuned.throttled, (Evidence("cpu", round(used, 1), "%"),))
 
 
 NAMES: Final = {
@@ -214,8 +221,10 @@ def _rising(track: Track, limits: Limits, tuned: Thresholds, *, raised: bool) ->
     if track.last is None or limits.memory <= 0:
         return None
     floor = track.last.memory - track.last.cache
-    if raised and _is_seasoned(track, tuned):
-        return None if toothed(track.long) else _climb(track, limits)
+    if raised and _is_seasoned(track, tuned) and not toothed(track.long):
+        climb = _climb(track, limits)
+        if climb is not None:
+            return climb
     if floor < HALF * limits.memory:
         return None
     rose = rise(track.long, limits.memory, window=tuned.leak_window)

@@ -5,6 +5,7 @@ from typing import Final
 
 from hemostat.core.detect import cpu_percent, share
 from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.units import show_size
 from hemostat.events import HealthAlert, Kind, Reason
 
 DEAD: Final = frozenset({"exited", "dead"})
@@ -45,6 +46,14 @@ def state_of(info: ContainerInfo) -> tuple[Health, str]:
     if info.health == "starting":
         return Health.NOT_YET, "its health check has not passed yet"
     return Health.WELL, ""
+
+
+def short_of(alert: HealthAlert, freed: int) -> str:
+    """What is missing for the host's disk to be below its threshold again; empty if nothing is."""
+    share, threshold = alert.number("disk"), alert.number("threshold", 100.0)
+    size = alert.number("disk_free") / (1 - share / 100) if share < 100 else 0.0  # noqa: PLR2004
+    missing = size * (share - threshold) / 100 - freed
+    return f"{show_size(missing)} more must go" if missing > 0 or not freed else ""
 
 
 def still_high(

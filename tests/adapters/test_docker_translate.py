@@ -205,6 +205,7 @@ def api_error(kind: type[APIError], status: int, explanation: str) -> APIError:
         (api_error(APIError, 409, "container web\n is not running"), EngineError, False),
         (api_error(APIError, 500, "runc failed"), EngineError, False),
         (api_error(APIError, 503, "shutting down"), EngineError, True),
+        (api_error(APIError, 409, "a prune operation is already running"), EngineError, True),
         (requests.ReadTimeout("read timed out"), EngineError, True),
         (requests.ConnectionError("reset"), EngineUnreachableError, True),
         (requests.ConnectTimeout("timed out"), EngineUnreachableError, True),

@@ -13,6 +13,7 @@ from hemostat.core.policy import Limits
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
     Action,
+    Container,
     Event,
     Evidence,
     HealthAlert,
@@ -61,9 +62,9 @@ class Scene:
 
     def request(self, kind: Kind = Kind.EXITED, action: Action = Action.RESTART, **changes) -> Event:
         ref = self.engine.inspect(changes.pop("container", "web")).ref
-        incident = changes.pop("incident", "i1")
+        incident, parameters = changes.pop("incident", "i1"), changes.pop("parameters", {})
         told: HealthAlert = alert(kind=kind, container=ref, since=self.clock.now(), **changes)
-        data = RemediationNeeded(alert=told, action=action, diagnosis=DIAGNOSIS)
+        data = RemediationNeeded(alert=told, action=action, diagnosis=DIAGNOSIS, parameters=parameters)
         return Event.make(data, time=self.clock.now(), host="h", source="analyzer@1", incident=incident)
 
     def crashed(self, **changes) -> Event:
@@ -279,7 +280,7 @@ def test_a_request_waits_for_a_person_and_is_done_when_approved(scene):
     _, told = later(scene, event, responder)
     (waiting,) = scene.desk.approvals()
     assert [(each.outcome, each.detail) for each in told] == [
-        (Outcome.AWAITING_APPROVAL, f"hemostat approve {waiting.id}")
+        (Outcome.AWAITING_APPROVAL, f"restart? hemostat approve {waiting.id}")
     ]
     assert later(scene, event, responder)[1] == []
     scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
@@ -351,3 +352,83 @@ def test_evidence_that_cannot_be_kept_keeps_nobody_down(scene, monkeypatch):
 
     monkeypatch.setattr(scene.dossiers, "put", lost)
     assert scene.step(scene.crashed()).outcome is Outcome.HEALED
+
+
+def scaled_up(scene: Scene, **limits) -> Responder:
+    """A container that has died of its memory limit twice is given more."""
+    scene.make("hungry", memory=64 * MIB, labels={"hemostat.scale.memory_max": "128MiB"})
+    scene.clock.advance(60)
+    scene.engine.oom("hungry")
+    responder = scene.responder(actions=(Action.SCALE,), **limits)
+    event = scene.request(Kind.OOM, Action.SCALE, container="hungry", parameters={"resource": "memory"})
+    done = scene.step(event, responder)
+    assert (done.outcome, done.detail) == (Outcome.HEALED, "memory 64.0 MiB → 96.0 MiB")
+    return responder
+
+
+def test_what_was_raised_runs_with_more_and_comes_back_down_after_calm(scene):
+    responder = scaled_up(scene)
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+    assert responder.tend(scene.clock.advance(60)) == []
+    (told,) = responder.tend(scene.clock.advance(1800))
+    assert told.data.detail == "back: memory 96.0 MiB → 64.0 MiB"
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
+    assert responder.tend(scene.clock.advance(1800)) == []
+
+
+def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):
+    responder = scaled_up(scene)
+    scene.engine.update("hungry", memory=100 * MIB)
+    assert responder.tend(scene.clock.advance(3600)) == []
+    assert scene.engine.inspect("hungry").memory_limit == 100 * MIB
+    assert scene.ledger.scaled("h") == []
+
+
+def test_while_paused_nothing_is_put_back_either(scene):
+    responder = scaled_up(scene)
+    scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
+    assert responder.tend(scene.clock.advance(3600)) == []
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+
+
+def test_what_cannot_be_done_is_said_and_costs_no_budget(scene):
+    scene.make("plain", memory=64 * MIB)
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="plain", parameters={"resource": "cpu"})
+    done = scene.step(event, scene.responder(actions=(Action.SCALE,)))
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.UNSUPPORTED)
+    assert done.detail == "it has no cpu limit that could be raised"
+    assert scene.ledger.read("h", "plain").attempts == ()
+
+
+def host_alert(scene: Scene) -> Event:
+    facts = (
+        Evidence("disk", 95.0, "%"),
+        Evidence("threshold", 90.0, "%"),
+        Evidence("disk_free", 5 * MIB, "B"),
+    )
+    told = alert(
+        kind=Kind.DISK_HIGH, container=Container(id="", name="h"), since=scene.clock.now(), evidence=facts
+    )
+    data = RemediationNeeded(alert=told, action=Action.CLEANUP, diagnosis=DIAGNOSIS)
+    return Event.make(data, time=scene.clock.now(), host="h", source="analyzer@1", incident="i9")
+
+
+def test_nothing_of_the_host_is_deleted_unless_people_have_allowed_it(scene):
+    done = scene.step(host_alert(scene))
+    assert (done.outcome, done.reason, done.detail) == (
+        Outcome.REFUSED,
+        Reason.NOT_ALLOWED,
+        "responder.cleanup_host is false",
+    )
+
+
+def test_a_cleanup_of_the_host_is_judged_by_what_it_freed(scene):
+    old = scene.make("old")
+    scene.engine.write(old, size=6 * MIB)
+    scene.engine.stop(old)
+    scene.clock.advance(90_000)
+    done = scene.step(host_alert(scene), scene.responder(cleanup_host=True))
+    assert (done.outcome, done.detail) == (
+        Outcome.HEALED,
+        "1 stopped container 6.0 MiB: 6.0 MiB freed",
+    )

@@ -68,6 +68,8 @@ class MemoryLab(Lab):
         self.write = lambda container, size: self.fake.write(container, size=size)
 
     def _exec(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+        if "sleep" in command[-1]:
+            raise TimeoutError
         return (3, "out\nerr\n") if "exit 3" in command[-1] else (0, "")
 
     def sicken(self, container: str) -> None:

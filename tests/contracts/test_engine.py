@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from hemostat.core.model import Sample
+from hemostat.core.model import Leftover, Litter, Sample
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import Engine
 from tests.contracts.engine_lab import DockerLab, Lab, MemoryLab
@@ -213,6 +213,12 @@ def test_exec_gives_the_exit_code_and_both_streams(lab: Lab) -> None:
     assert sorted(output.split()) == ["err", "out"]
 
 
+def test_a_command_that_takes_too_long_is_given_up(lab: Lab) -> None:
+    with pytest.raises(EngineError, match=r"not done within 0\.5 s") as caught:
+        lab.engine.exec(lab.make(), ["sh", "-c", "sleep 5"], timeout=0.5)
+    assert not caught.value.transient
+
+
 def test_top_tells_the_command_lines_of_what_runs(lab: Lab) -> None:
     container = lab.make()
     assert any("while sleep" in line for line in lab.engine.top(container))
@@ -228,17 +234,55 @@ def test_the_writable_layer_is_measured(lab: Lab) -> None:
     assert lab.engine.writable_size(container) - before >= 300_000
 
 
-def test_prune_takes_the_stopped_and_labelled_alone(lab: Lab) -> None:
-    mine = {"hemostat.batch": "mine"}
-    running, stopped, other = lab.make(labels=mine), lab.make(labels=mine), lab.make()
+def reclaimable(lab: Lab, **labels: str) -> dict[str, Leftover]:
+    """By id, of this session alone: others' leftovers are none of a test's business."""
+    labels = {"hemostat.test": SESSION, **{f"hemostat.{key}": value for key, value in labels.items()}}
+    return {leftover.id: leftover for leftover in lab.engine.reclaimable(labels)}
+
+
+def test_what_is_stopped_is_reclaimable_with_its_size_and_since_when(lab: Lab) -> None:
+    running, stopped = lab.make(), lab.make(labels={"hemostat.batch": "mine"})
     lab.write(stopped, 300_000)
-    for container in (stopped, other):
+    lab.engine.stop(stopped)
+    found = reclaimable(lab)
+    assert running not in found
+    info = lab.engine.inspect(stopped)
+    assert (found[stopped].what, found[stopped].name) == (Litter.CONTAINER, info.ref.name)
+    assert found[stopped].since == info.finished_at
+    assert found[stopped].size >= 300_000
+    assert list(reclaimable(lab, batch="mine")) == [stopped]
+    assert reclaimable(lab, batch="yours") == {}
+
+
+def test_what_is_discarded_is_gone_and_what_runs_again_stays(lab: Lab) -> None:
+    gone, again = lab.make(), lab.make()
+    for container in (gone, again):
+        lab.write(container, 300_000)
         lab.engine.stop(container)
-    labels = {"hemostat.test": SESSION, **mine}
-    assert lab.engine.prune(labels=labels, older_than=3600) == 0
-    assert lab.engine.prune(labels=labels) >= 300_000
+    found = reclaimable(lab)
+    lab.engine.start(again)
+    assert lab.engine.discard(found[gone]) >= 300_000
+    assert lab.engine.discard(found[gone]) == 0
+    assert lab.engine.discard(found[again]) == 0
     left = {info.ref.id for info in lab.workshop.find(f"hemostat.test={SESSION}")}
-    assert {running, stopped, other} & left == {running, other}
+    assert {gone, again} & left == {again}
+
+
+def test_who_lives_in_another_s_network_is_told_while_it_runs(lab: Lab) -> None:
+    owner = lab.make()
+    sharer, stopped = (lab.make(network=f"container:{owner}") for _ in range(2))
+    lab.engine.stop(stopped)
+    found = {info.ref.id: info for info in lab.engine.attached()}
+    assert {owner, sharer, stopped} & found.keys() == {sharer}
+    assert found[sharer].network_mode == f"container:{owner}"
+    assert found[sharer] == lab.engine.inspect(sharer)
+
+
+def test_a_service_that_does_not_exist_is_refused(lab: Lab) -> None:
+    with pytest.raises(EngineError):
+        lab.engine.service(UNKNOWN)
+    with pytest.raises(EngineError):
+        lab.engine.set_replicas(UNKNOWN, 2)
 
 
 def test_removing_twice_is_silent(lab: Lab) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from hemostat.adapters.memory_bus import MemoryLedger
 from hemostat.adapters.redis import RedisLedger
-from hemostat.core.model import Attempt
+from hemostat.core.model import Attempt, Resource, Scaled
 from hemostat.events import Action, Outcome, Reason
 from hemostat.ports import Ledger
 
@@ -102,3 +102,20 @@ def test_attempts_of_long_ago_are_dropped(redis_client: object) -> None:
     for key, time in (("old", NOW - 49 * 3600), ("new", NOW)):
         assert ledger.reserve("h", attempt(key, time=time), ledger.read("h", "web").version)
     assert [each.key for each in ledger.read("h", "web").attempts] == ["new"]
+
+
+RAISED = Scaled(container="c1", resource=Resource.MEMORY, before=64.0, after=96.0, time=NOW)
+
+
+def test_what_is_raised_is_remembered_until_somebody_takes_it_back(ledger: Ledger) -> None:
+    ledger.keep_scaled("h", RAISED)
+    assert (ledger.scaled("h"), ledger.scaled("other")) == ([RAISED], [])
+    assert ledger.drop_scaled("h", RAISED)
+    assert not ledger.drop_scaled("h", RAISED)
+    assert ledger.scaled("h") == []
+
+
+def test_what_is_raised_twice_goes_back_to_where_it_was_first(ledger: Ledger) -> None:
+    ledger.keep_scaled("h", RAISED)
+    ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=96.0, after=144.0))
+    assert [(each.before, each.after) for each in ledger.scaled("h")] == [(64.0, 144.0)]

@@ -1,11 +1,12 @@
-"""What a cleanup may delete: run for real on directories of the test's own."""
+"""What a cleanup may delete; in a container run for real, on directories of the test's own."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from hemostat.core.cleanup import LABEL, SCRIPT, SYSTEM, command
+from hemostat.core.cleanup import LABEL, SCRIPT, SYSTEM, Cleanup, command, describe, plan
+from hemostat.core.model import Leftover, Litter
 
 
 @pytest.mark.parametrize("path", ["tmp", "../x", "/tmp/../etc", "//etc", "", " ", *SYSTEM, "/etc/", "/./"])
@@ -49,3 +50,64 @@ def test_another_device_is_left_alone():
     done = run("/", "/proc")
     assert done.returncode == 1
     assert "/proc is a mount" in done.stderr
+
+
+NOW = 1_000_000.0
+HOUR = 3600.0
+
+
+def leftover(
+    what: Litter = Litter.CONTAINER, name: str = "a", hours: float = 48.0, **labels: str
+) -> Leftover:
+    return Leftover(what=what, id=name, name=name, size=1 << 20, since=NOW - hours * HOUR, labels=labels)
+
+
+def planned(*leftovers: Leftover, protect: tuple[str, ...] = (), **settings: object) -> list[str]:
+    return [each.name for each in plan(leftovers, Cleanup(**settings), protect, NOW)]
+
+
+def test_containers_go_when_they_have_been_stopped_for_long_enough():
+    assert planned(leftover(name="a", hours=25), leftover(name="b", hours=23)) == ["a"]
+    assert planned(leftover(hours=25), stopped_older_than=26 * HOUR) == []
+
+
+def test_volumes_go_only_where_that_is_asked_for():
+    volume = leftover(Litter.VOLUME, "data")
+    assert planned(volume) == []
+    assert planned(volume, volumes=True) == ["data"]
+
+
+def test_images_and_build_cache_go_unless_they_are_kept():
+    both = leftover(Litter.IMAGE, "i"), leftover(Litter.BUILD_CACHE, "b")
+    assert planned(*both) == ["i", "b"]
+    assert planned(*both, images=False) == ["b"]
+    assert planned(*both, build_cache=False) == ["i"]
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("hemostat.protect", "true"),
+        ("hemostat.keep", "yes"),
+        ("hemostat.enable", "false"),
+        ("autoheal", "false"),
+    ],
+)
+@pytest.mark.parametrize("what", list(Litter))
+def test_what_a_label_keeps_is_kept(what, label, text):
+    assert planned(leftover(what, **{label: text}), volumes=True) == []
+
+
+def test_what_the_settings_protect_by_name_is_kept():
+    assert planned(leftover(name="postgres-1"), leftover(name="web"), protect=("postgres*",)) == ["web"]
+
+
+def test_containers_go_before_what_they_may_have_used():
+    everything = [leftover(what, what.name) for what in reversed(Litter)]
+    assert planned(*everything, volumes=True) == [what.name for what in Litter]
+
+
+def test_it_is_told_by_kind():
+    items = [(leftover(), 1 << 20), (leftover(name="b"), 0), (leftover(Litter.BUILD_CACHE), 1 << 30)]
+    assert describe(items) == "2 stopped containers 1.0 MiB, build cache 1.0 GiB"
+    assert describe([(leftover(Litter.IMAGE), 512)]) == "1 dangling image 512 B"

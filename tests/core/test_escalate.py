@@ -27,7 +27,8 @@ def unsupported(kind: Kind):
     ("done", "action"),
     [
         (failed(Action.EXEC), Action.RESTART),
-        (failed(Action.SCALE), Action.RESTART),
+        (failed(Action.SCALE, Kind.OOM), Action.RESTART),
+        (failed(Action.SCALE, Kind.CPU_HIGH), Action.NONE),
         (failed(Action.RESTART), Action.NONE),
         (failed(Action.CLEANUP), Action.NONE),
         (failed(Action.RESTART, Kind.EXITED, after=DEAD), None),

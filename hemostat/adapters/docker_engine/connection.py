@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import docker
+import msgspec
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, NotFound, create_api_error_from_http_exception
 from docker.utils import kwargs_from_env
@@ -17,6 +18,8 @@ from requests import HTTPError, PreparedRequest, ReadTimeout, RequestException, 
 from hemostat.errors import EngineError, EngineUnreachableError, NoSuchContainerError
 
 UNAVAILABLE = 503
+BUSY = "operation is already running"
+"""How the engine refuses a second walk over its files, or a second prune, at a time."""
 SOCKET = "http+docker://localhost"
 """Over a unix socket, the SDK would keep one connection open for each of the last 25 paths it asked for."""
 
@@ -97,6 +100,16 @@ def getter(client: docker.APIClient) -> Callable[[str], bytes]:
     return get
 
 
+def base(client: docker.APIClient) -> str:
+    """Of the addresses that are asked for without the SDK's own method."""
+    return f"{client.base_url}/v{client.api_version}"
+
+
+def json_of(response: Response) -> dict[str, Any]:
+    require(response)
+    return msgspec.json.decode(response.content, type=dict[str, Any])
+
+
 def require(response: Response) -> None:
     """Raise the SDK's error for an answer that was asked for without the SDK's own method."""
     try:
@@ -140,7 +153,8 @@ def _refused(error: APIError, doing: str) -> EngineError:
     reason = _one_line(error.explanation or error)
     if isinstance(error, NotFound) and "no such container" in reason.lower():
         return NoSuchContainerError(f"{doing}: {reason}")
-    return EngineError(f"{doing}: {reason}", transient=error.status_code == UNAVAILABLE)
+    passing = error.status_code == UNAVAILABLE or reason.endswith(BUSY)
+    return EngineError(f"{doing}: {reason}", transient=passing)
 
 
 def _unreachable(error: Exception, url: str) -> EngineUnreachableError:

@@ -9,11 +9,13 @@ from typing import Any, Final, Self
 import msgspec
 from docker.errors import NotFound
 
-from hemostat.adapters.docker_engine import stream, translate
-from hemostat.adapters.docker_engine.connection import Connection, address, getter, require
+from hemostat.adapters.docker_engine import litter, stream, translate
+from hemostat.adapters.docker_engine.command import run_exec
+from hemostat.adapters.docker_engine.connection import Connection, address, base, getter, json_of, require
 from hemostat.core.dossier import Details
-from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent
-from hemostat.errors import EngineError
+from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent, Leftover, Service
+from hemostat.core.topology import SHARED
+from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import EngineVersion
 
 STOP_TIMEOUT: Final = 10
@@ -23,8 +25,8 @@ ONE_SHOT_API: Final = (1, 41)
 
 
 class DockerEngine:
-    """Safe to use from several threads at once. `label` (`key` or `key=value`) bounds what `containers` and
-    `events` tell of."""
+    """Safe to use from several threads at once. `label` (`key` or `key=value`) bounds what `containers`,
+    `attached`, `reclaimable` and `events` tell of."""
 
     def __init__(self, connection: Connection, label: str = "") -> None:
         self.connection = connection
@@ -68,6 +70,16 @@ class DockerEngine:
                 with suppress(NotFound):
                     found.append(translate.info(_inspected(get, row["Id"])))
         return found
+
+    def attached(self) -> list[ContainerInfo]:
+        with self.connection.client("list containers") as client:
+            rows = client.containers(filters=dict(self._filters))
+            get, found = getter(client), []
+            for row in rows:
+                if (row.get("HostConfig") or {}).get("NetworkMode", "").startswith(SHARED):
+                    with suppress(NotFound):
+                        found.append(translate.info(_inspected(get, row["Id"])))
+        return [info for info in found if info.running]
 
     def inspect(self, container: str) -> ContainerInfo:
         return translate.info(self._inspect(container))
@@ -116,7 +128,7 @@ class DockerEngine:
         body = translate.limits(self._inspect(container)["HostConfig"], cpus, memory)
         with self.connection.client(f"update {container}") as client:
             # The SDK's own method knows quotas but not NanoCpus, which `docker run --cpus` sets.
-            url = f"{client.base_url}/v{client.api_version}/containers/{container}/update"
+            url = f"{base(client)}/containers/{container}/update"
             require(client.post(url, json=body, timeout=client.timeout))
 
     def logs(self, container: str, tail: int = 100) -> str:
@@ -127,11 +139,10 @@ class DockerEngine:
         with self.connection.client(f"top of {container}") as client:
             return [row[-1] for row in client.top(container)["Processes"] or ()]
 
-    def exec(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+    def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
         with self.connection.client(f"exec in {container}") as client:
             run = client.exec_create(container, list(command))["Id"]
-            output = client.exec_start(run)
-            return client.exec_inspect(run)["ExitCode"], output.decode(errors="replace")
+            return run_exec(client, run, timeout, self._wires)
 
     def writable_size(self, container: str) -> int:
         identity = self._inspect(container)["Id"]
@@ -139,24 +150,51 @@ class DockerEngine:
             rows = client.containers(all=True, size=True, filters={"id": identity})
         return sum(row.get("SizeRw") or 0 for row in rows)
 
-    def prune(self, *, labels: Mapping[str, str] = {}, older_than: float = 0.0) -> int:
-        filters = {"status": ["exited", "dead"], "label": [f"{key}={value}" for key, value in labels.items()]}
-        latest = time.time() - older_than
-        with self.connection.client("list stopped containers") as client:
-            rows = client.containers(all=True, size=True, filters=filters)
-        stopped = [row for row in rows if row["Created"] <= latest]
-        return sum(row.get("SizeRw") or 0 for row in stopped if self._removed(row["Id"]))
+    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[Leftover]:
+        with self.connection.client("disk usage") as client:
+            used = json_of(client.get(f"{base(client)}/system/df", timeout=litter.PATIENCE))
+        stopped = [row["Id"] for row in used.get("Containers") or () if row["State"] in litter.STOPPED]
+        wanted = [*self._filters.values(), *(f"{key}={value}" for key, value in labels.items())]
+        return [
+            *litter.containers(used, wanted, self._ended(stopped)),
+            *litter.images(used, wanted),
+            *litter.volumes(used, wanted),
+            *litter.build_cache(used, wanted),
+        ]
 
-    def _removed(self, container: str) -> bool:
-        """Without force: one that was started meanwhile stays, and its volumes in any case."""
+    def _ended(self, containers: Sequence[str]) -> dict[str, float]:
+        """When each of them was stopped."""
+        ended = {}
+        for container in containers:
+            with suppress(NoSuchContainerError):
+                info = self.inspect(container)
+                ended[container] = max(info.finished_at, info.created_at)
+        return ended
+
+    def discard(self, leftover: Leftover) -> int:
         try:
-            with self.connection.client(f"remove {container}") as client:
-                client.remove_container(container, v=False, force=False)
+            with self.connection.client(f"remove {leftover.what} {leftover.name}") as client:
+                return litter.remove(client, leftover)
         except EngineError as error:
             if error.transient:
                 raise
-            return False
-        return True
+            return 0
+
+    def service(self, service: str) -> Service:
+        return translate.service(self._service(service))
+
+    def _service(self, service: str) -> dict[str, Any]:
+        with self.connection.client(f"inspect service {service}") as client:
+            return json_of(client.get(f"{base(client)}/services/{service}", timeout=client.timeout))
+
+    def set_replicas(self, service: str, replicas: int) -> None:
+        """Raises EngineError too where the service was changed between the look and the update."""
+        seen = self._service(service)
+        body = translate.replicated(seen["Spec"], replicas)
+        with self.connection.client(f"scale service {service}") as client:
+            url = f"{base(client)}/services/{seen['ID']}/update"
+            version = {"version": seen["Version"]["Index"]}
+            require(client.post(url, json=body, params=version, timeout=client.timeout))
 
     def stats(self, container: str) -> Mapping[str, Any]:
         """The stats API's answer, at once where the engine can."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from hemostat.core.dossier import Check, Details
-from hemostat.core.model import ContainerInfo, EngineEvent, reference
+from hemostat.core.model import ContainerInfo, EngineEvent, Service, reference
 
 ACTIONS: Final = frozenset(
     {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}
@@ -201,3 +201,17 @@ def limits(host: Mapping[str, Any], cpus: float | None, memory: int | None) -> d
         body["Memory"] = memory
         body["MemorySwap"] = memory + total - before if total > 0 else total
     return body
+
+
+def service(inspected: Mapping[str, Any]) -> Service:
+    spec = inspected["Spec"]
+    replicated = (spec.get("Mode") or {}).get("Replicated")
+    replicas = None if replicated is None else replicated.get("Replicas", 1)
+    return Service(
+        id=inspected["ID"], name=spec.get("Name") or "", replicas=replicas, labels=spec.get("Labels") or {}
+    )
+
+
+def replicated(spec: Mapping[str, Any], replicas: int) -> dict[str, Any]:
+    """The service's specification with so many replicas, and all else as it was."""
+    return {**spec, "Mode": {"Replicated": {"Replicas": replicas}}}

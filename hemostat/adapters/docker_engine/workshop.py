@@ -72,7 +72,10 @@ def _health_check(spec: ContainerSpec) -> dict[str, Any] | None:
 
 def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     """Memory and swap alike, so that there is no swap to fall back on."""
-    config: dict[str, Any] = {"restart_policy": {"Name": spec.restart_policy}}
+    config: dict[str, Any] = {
+        "restart_policy": {"Name": spec.restart_policy},
+        "network_mode": spec.network,
+    }
     if spec.memory is not None:
         config |= {"mem_limit": spec.memory, "memswap_limit": spec.memory}
     if spec.cpus is not None:

@@ -94,7 +94,7 @@ class Box:
             pid=self.process.pid if self.process else 0,
             cpu_limit=self.cpus,
             memory_limit=self.memory,
-            network_mode="bridge",
+            network_mode=self.spec.network,
             failing_streak=int(self.health == "unhealthy"),
             created_at=self.created,
         )

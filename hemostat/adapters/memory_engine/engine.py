@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from hemostat.adapters.memory_engine.box import Box
 from hemostat.adapters.memory_engine.faults import KILLED, SIGKILL, SIGTERM, TERMINATED, Faults
 from hemostat.core.dossier import Details
-from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.model import ContainerInfo, Leftover, Litter, Sample, Service
 from hemostat.errors import EngineError
 from hemostat.ports import ContainerSpec, EngineVersion
 
@@ -37,6 +39,9 @@ class MemoryEngine(Faults):
     def details(self, container: str) -> Details:
         with self._box(container) as box:
             return box.details()
+
+    def attached(self) -> list[ContainerInfo]:
+        return [i for i in self.containers() if i.running and i.network_mode.startswith("container:")]
 
     def start(self, container: str) -> None:
         with self._box(container) as box:
@@ -72,10 +77,13 @@ class MemoryEngine(Faults):
             self._require_running(box)
             return [" ".join(box.spec.command)]
 
-    def exec(self, container: str, command: Sequence[str]) -> tuple[int, str]:
+    def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
         with self._box(container) as box:
             self._require_running(box)
-            return self.on_exec(container, command)
+            try:
+                return self.on_exec(container, command)
+            except TimeoutError:
+                raise EngineError(f"exec in {container}: not done within {timeout:g} s") from None
 
     def _require_running(self, box: Box) -> None:
         if box.process is None:
@@ -85,19 +93,30 @@ class MemoryEngine(Faults):
         with self._box(container) as box:
             return box.writable
 
-    def prune(self, *, labels: Mapping[str, str] = {}, older_than: float = 0.0) -> int:
+    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[Leftover]:
         with self._available():
-            latest = self.clock.now() - older_than
-            stopped = [
-                box
-                for box in self._boxes.values()
-                if box.status == "exited"
-                and box.created <= latest
-                and all(box.carries(f"{key}={value}") for key, value in labels.items())
-            ]
-            for box in stopped:
+            stopped = [_leftover(box) for box in self._boxes.values() if box.status in {"created", "exited"}]
+            return [each for each in stopped + self.litter if labels.items() <= each.labels.items()]
+
+    def discard(self, leftover: Leftover) -> int:
+        with self._available():
+            box = self._boxes.get(leftover.id)
+            if box is not None and box.process is None:
                 self._destroy(box)
-            return sum(box.writable for box in stopped)
+                return box.writable
+            if leftover in self.litter:
+                self.litter.remove(leftover)
+                return leftover.size
+            return 0
+
+    def service(self, service: str) -> Service:
+        with self._available():
+            if service not in self.services:
+                raise EngineError(f"service {service} not found")
+            return self.services[service]
+
+    def set_replicas(self, service: str, replicas: int) -> None:
+        self.services[service] = msgspec.structs.replace(self.service(service), replicas=replicas)
 
     def image(self, tag: str, program: str) -> None:
         """Any image will do."""
@@ -136,3 +155,14 @@ class MemoryEngine(Faults):
     def received(self, container: ContainerInfo) -> int | None:
         with self._available():
             return 0 if container.ref.id in self._boxes else None
+
+
+def _leftover(box: Box) -> Leftover:
+    return Leftover(
+        what=Litter.CONTAINER,
+        id=box.id,
+        name=box.spec.name,
+        size=box.writable,
+        since=max(box.created, box.finished_at),
+        labels=box.spec.labels,
+    )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from hemostat.adapters.memory_engine.box import Box, Process
-from hemostat.core.model import Connected, Disconnected, EngineEvent
+from hemostat.core.model import Connected, Disconnected, EngineEvent, Leftover, Service
 from hemostat.errors import EngineError, EngineUnreachableError, NoSuchContainerError
 from hemostat.ports import Clock
 
@@ -21,6 +21,10 @@ class Faults:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.on_exec: Callable[[str, Sequence[str]], tuple[int, str]] = lambda _container, _command: (0, "")
+        """May raise TimeoutError: the command outlives its time."""
+        self.litter: list[Leftover] = []
+        """Images, volumes and build cache that nothing uses."""
+        self.services: dict[str, Service] = {}
         self._boxes: dict[str, Box] = {}
         self._made = 0
         self._history: list[EngineEvent] = []

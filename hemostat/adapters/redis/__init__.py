@@ -19,6 +19,7 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     ledger:<host>:version      counter    of everything written to the host's ledger
     ledger:<host>:running      hash       attempts without an outcome, by key
     ledger:<host>:ended        list       the latest attempts that have an outcome, newest first
+    ledger:<host>:scaled       hash       limits that are raised and come back down, by container
     ledger:<host>:of:<name>    hash       attempts on one container, by key
 
 No other package knows these.

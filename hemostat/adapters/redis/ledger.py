@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
-from hemostat.core.model import Attempt, Book
+from hemostat.core.model import Attempt, Book, Scaled
 
 KEPT: Final = 48 * 3600.0
 """Seconds after which an attempt is dropped: longer than any budget window or cooldown in use."""
@@ -63,6 +63,29 @@ class RedisLedger:
             batch.lpush(_ended(host), told)
             batch.ltrim(_ended(host), 0, RECENT - 1)
             batch.execute()
+
+    def scaled(self, host: str) -> list[Scaled]:
+        with self._client.call() as raw:
+            kept: Any = raw.hvals(_scaled(host))
+        return [msgspec.json.decode(value, type=Scaled) for value in kept]
+
+    def keep_scaled(self, host: str, scaled: Scaled) -> None:
+        earlier = next((each for each in self.scaled(host) if _field(each) == _field(scaled)), None)
+        kept: Any = msgspec.json.encode(scaled if earlier is None else scaled.again(earlier))
+        with self._client.call() as raw:
+            raw.hset(_scaled(host), _field(scaled), kept)
+
+    def drop_scaled(self, host: str, scaled: Scaled) -> bool:
+        with self._client.call() as raw:
+            return bool(raw.hdel(_scaled(host), _field(scaled)))
+
+
+def _scaled(host: str) -> str:
+    return f"{PREFIX}ledger:{host}:scaled"
+
+
+def _field(scaled: Scaled) -> str:
+    return f"{scaled.service or scaled.container}:{scaled.resource}"
 
 
 def _ended(host: str) -> str:

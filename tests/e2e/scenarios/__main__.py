@@ -23,7 +23,7 @@ def main() -> int:
     correct = True
     for number in range(asked.repeat):
         started = time.monotonic()
-        played = run(asked.only or list(SCENARIOS), _progress)
+        played = run(list(dict.fromkeys(asked.only or SCENARIOS)), _progress)
         summary = totals((each.result for each in played), time.monotonic() - started)
         correct = correct and summary.correct == summary.scenarios
         if asked.record:

@@ -8,8 +8,9 @@ from hemostat.events import Action, Kind
 from tests.e2e.scenarios.mains import IDLE, SPIN, cpus, fill, memory, on_go
 from tests.e2e.scenarios.model import RESTARTED, Box, Expected, Scenario
 
-BURST: Final = "i=0; while [ $i -lt 15000 ]; do i=$((i+1)); done; sleep 0.25"
-"""Some fifteen milliseconds of CPU, of which a tenth of a core gives ten a period."""
+BURST: Final = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; sleep 0.6"
+"""Some sixty milliseconds of CPU, of which a tenth of a core gives ten a period: held back in most of six,
+and then at rest for as long, on a machine of half the speed or twice."""
 
 SCENARIOS: Final = (
     Scenario(
@@ -30,7 +31,7 @@ SCENARIOS: Final = (
         boxes=(
             Box(
                 main=on_go(f"while :; do {BURST}; done"),
-                labels={"hemostat.throttled": "40"},
+                labels={"hemostat.throttled": "25"},
                 options=cpus(0.1),
             ),
         ),

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
-from tests.e2e.scenarios import faults_death, faults_pressure, traps_load, traps_people
+from tests.e2e.scenarios import faults_death, faults_health, faults_pressure, traps_load, traps_people
 from tests.e2e.scenarios.judge import Result
 from tests.e2e.scenarios.model import Scenario
 from tests.e2e.scenarios.observer import TOGETHER, Observer
@@ -16,11 +16,11 @@ from tests.e2e.scenarios.play import Played, play
 from tests.engine_fixtures import IMAGE
 
 AT_A_TIME: Final = 6
-BUSY: Final = 0.85
+BUSY: Final = 0.8
 
 SCENARIOS: Final = {
     scenario.name: scenario
-    for part in (traps_people, traps_load, faults_death, faults_pressure)
+    for part in (traps_people, traps_load, faults_death, faults_health, faults_pressure)
     for scenario in part.SCENARIOS
 }
 

@@ -1,0 +1,102 @@
+"""What came of a request, and how it is told."""
+
+from typing import Final
+
+import msgspec
+
+from hemostat.core.model import ContainerInfo
+from hemostat.core.policy import Refuse, Repeat
+from hemostat.core.redact import redact
+from hemostat.events import (
+    Event,
+    HealthAlert,
+    Kind,
+    Outcome,
+    Reason,
+    RemediationComplete,
+    RemediationNeeded,
+    State,
+)
+
+CLIMBED: Final = frozenset({Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED})
+"""Reasons after which the next rung of the ladder follows."""
+
+UNACTED: Final = {
+    Reason.DRY_RUN: Outcome.DRY_RUN,
+    Reason.EXPIRED: Outcome.EXPIRED,
+    Reason.NO_ANSWER: Outcome.EXPIRED,
+    Reason.UNSUPPORTED: Outcome.NOT_APPLICABLE,
+    Reason.GONE: Outcome.NOT_APPLICABLE,
+    Reason.RECOVERED: Outcome.NOT_APPLICABLE,
+    Reason.STOPPED: Outcome.NOT_APPLICABLE,
+}
+"""What a refusal is called where it is none."""
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    outcome: Outcome
+    reason: Reason
+    detail: str = ""
+    after: State | None = None
+    durations: dict[str, float] = {}
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One request as it was delivered, and the container as it was found."""
+
+    event: Event
+    request: RemediationNeeded
+    incident: str
+    found: ContainerInfo | None
+
+
+def complete(case: Case, ended: Ended) -> RemediationComplete:
+    alert = case.request.alert
+    return RemediationComplete(
+        container=alert.container,
+        kind=alert.kind,
+        action=case.request.action,
+        outcome=ended.outcome,
+        reason=ended.reason,
+        diagnosis=case.request.diagnosis,
+        detail=redact(ended.detail),
+        rung=case.request.rung,
+        occurrence=alert.occurrence,
+        before=None if case.found is None else case.found.state,
+        after=ended.after,
+        durations=ended.durations,
+        alert=alert if ended.reason in CLIMBED else None,
+    )
+
+
+def timed(case: Case, ended: Ended, *, began: float, acted: float, now: float) -> Ended:
+    durations = {"act": acted - began, "verify": now - acted, "total": now - case.event.time}
+    if case.request.alert.kind in {Kind.EXITED, Kind.OOM} and ended.after is not None:
+        durations["down"] = max(0.0, ended.after.started_at - case.request.alert.since)
+    rounded = {name: round(seconds, 3) for name, seconds in durations.items()}
+    return msgspec.structs.replace(ended, durations=rounded)
+
+
+def verified(symptom: str, after: State | None = None) -> Ended:
+    """`symptom` is what is still wrong; empty if nothing is."""
+    if symptom:
+        return Ended(outcome=Outcome.FAILED, reason=Reason.NOT_VERIFIED, detail=symptom, after=after)
+    return Ended(outcome=Outcome.HEALED, reason=Reason.VERIFIED, after=after)
+
+
+def unasked(alert: HealthAlert) -> Ended:
+    """No action is asked for: what is ill because of another waits for that one, the rest for a person."""
+    if alert.root:
+        return Ended(outcome=Outcome.WAITING, reason=Reason.ROOT_ELSEWHERE, detail=f"for {alert.root}")
+    return Ended(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
+
+
+def unacted(decision: Refuse | Repeat) -> Ended:
+    if isinstance(decision, Refuse):
+        outcome = UNACTED.get(decision.reason, Outcome.REFUSED)
+        return Ended(outcome=outcome, reason=decision.reason, detail=decision.detail)
+    return Ended(
+        outcome=decision.attempt.outcome or Outcome.FAILED,
+        reason=decision.attempt.reason or Reason.NOT_VERIFIED,
+        detail="told again after an interruption",
+    )

@@ -1,0 +1,270 @@
+"""What an action does to a container or to the host. Whether it may, and whether it helped, others decide.
+
+Every operation can be taken up after an interruption: a restart that was carried out is not done again, a
+limit that stands where it was to be stays there, what is gone already cannot be deleted twice. A command in
+a container alone is run once more.
+"""
+
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core import cleanup, scale
+from hemostat.core.attach import stranded
+from hemostat.core.cleanup import Cleanup
+from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled
+from hemostat.core.scale import Ceilings
+from hemostat.core.text import clean
+from hemostat.core.units import duration, show_size
+from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
+from hemostat.events import Action, RemediationNeeded
+from hemostat.ports import Clock, Engine
+
+EXEC: Final = "hemostat.exec"
+KEPT_OUTPUT: Final = 200
+"""Characters of a command's output that are told."""
+
+logger = logging.getLogger(__name__)
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What was done, in words; `freed` is bytes, of a cleanup."""
+
+    detail: str = ""
+    freed: int | None = None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What would be done, in words; `scaled` is what the ledger keeps of a scaling, before it is done."""
+
+    detail: str
+    scaled: Scaled | None = None
+
+
+class Surgeon:
+    """`protect`: names never to be touched. `labels`: a cleanup of the host minds only what carries these.
+    `exec_timeout`: seconds for a command in a container."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        ceilings: Ceilings = Ceilings(),  # noqa: B008 - it is frozen
+        rubbish: Cleanup = Cleanup(),  # noqa: B008 - it is frozen
+        *,
+        protect: Sequence[str] = (),
+        labels: Mapping[str, str] = {},
+        exec_timeout: float = 30.0,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._ceilings = ceilings
+        self._rubbish = rubbish
+        self._protect = protect
+        self._labels = labels
+        self._exec_timeout = exec_timeout
+
+    def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
+        """What `operate` would do; does nothing. Raises NotApplicableError, EngineError."""
+        if request.action is Action.CLEANUP and request.alert.container.is_host:
+            return Plan(cleanup.describe((each, each.size) for each in self._litter()))
+        info = _present(found)
+        match request.action:
+            case Action.RESTART | Action.START:
+                return Plan(str(request.action))
+            case Action.SCALE:
+                scaled = self._raised(request, info)
+                return Plan(scale.describe(scaled), scaled)
+            case Action.CLEANUP:
+                return Plan("empty " + " ".join(_paths(info)[4:]))
+            case Action.EXEC:
+                return Plan("run " + clean(shlex.join(_command(info))))
+            case _:
+                raise NotApplicableError(f"{request.action} is nothing that can be done")
+
+    def operate(
+        self,
+        request: RemediationNeeded,
+        found: ContainerInfo | None,
+        *,
+        since: float | None = None,
+        scaled: Scaled | None = None,
+    ) -> Done:
+        """Act, or finish what was begun: `since` is the container's start time before the action, `scaled`
+        what was planned, both as the ledger kept them; None where this is the first time.
+
+        Raises NotApplicableError where the action gives no hold and nothing was done, and EngineError.
+        """
+        logger.info("action.begun action=%s container=%s", request.action, request.alert.container.name)
+        if request.action is Action.CLEANUP and request.alert.container.is_host:
+            return self._clear()
+        info = _present(found)
+        match request.action:
+            case Action.RESTART | Action.START:
+                return self._revive(request.action, info, info.started_at if since is None else since)
+            case Action.SCALE:
+                return self._scale(request, info, scaled)
+            case Action.CLEANUP:
+                return self._empty(info)
+            case Action.EXEC:
+                return self._exec(info)
+            case _:
+                raise NotApplicableError(f"{request.action} is nothing that can be done")
+
+    # --- restart, start -----------------------------------------------------------------------------
+
+    def _revive(self, action: Action, info: ContainerInfo, since: float) -> Done:
+        """Unless it was started after `since`; then what lost its network by that."""
+        if info.started_at <= since and info.running and action is Action.RESTART:
+            self._engine.restart(info.ref.id, stop_timeout(info.ref.labels))
+        elif info.started_at <= since:
+            self._engine.start(info.ref.id)
+        return self._reattach(info.ref.id)
+
+    def _reattach(self, container: str) -> Done:
+        """Restart those that share its network and lost it. One that fails does not keep the next waiting."""
+        told: list[str] = []
+        failed: list[str] = []
+        for info in stranded(self._engine.inspect(container), self._engine.attached()):
+            if cleanup.untouchable(info.ref, self._protect):
+                told.append(f"{info.ref.name} left without network: it is protected")
+                continue
+            try:
+                self._engine.restart(info.ref.id, stop_timeout(info.ref.labels))
+                told.append(f"{info.ref.name} re-attached to its network")
+            except NoSuchContainerError:
+                continue
+            except EngineError as error:
+                if error.transient:
+                    raise
+                failed.append(f"{info.ref.name} not re-attached: {error.message}")
+        if failed:
+            raise EngineError("; ".join(told + failed))
+        return Done("; ".join(told))
+
+    # --- scale --------------------------------------------------------------------------------------
+
+    def _raised(self, request: RemediationNeeded, info: ContainerInfo) -> Scaled:
+        what, now = scale.resource(request.parameters), self._clock.now()
+        service = info.ref.labels.get(scale.SERVICE_ID)
+        if service is not None and what is not Resource.MEMORY:
+            return scale.more_replicas(info, self._engine.service(service), now)
+        host = self._engine.version()
+        return scale.raised(info, what, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now)
+
+    def _scale(self, request: RemediationNeeded, info: ContainerInfo, scaled: Scaled | None) -> Done:
+        """One that has died of too little is started with more."""
+        done = self._set(scaled or self._raised(request, info))
+        if info.status in {"exited", "dead"}:
+            self._revive(Action.START, info, info.started_at)
+        return done
+
+    def _set(self, scaled: Scaled) -> Done:
+        current = self.current(scaled)
+        if scale.standing(scaled, current):
+            return Done(scale.describe(scaled))
+        if not scale.standing(_reversed(scaled), current):
+            raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
+        self._put(scaled)
+        return Done(scale.describe(scaled))
+
+    def current(self, scaled: Scaled) -> float | None:
+        """The limit, or the number of replicas, as it is now; None where there is none (any more)."""
+        if scaled.service:
+            return self._engine.service(scaled.service).replicas
+        try:
+            return scale.limit(self._engine.inspect(scaled.container), scaled.resource)
+        except NoSuchContainerError:
+            return None
+
+    def scale_back(self, scaled: Scaled) -> Done:
+        """Put the old limit back. Raises NotApplicableError where it is no longer what it was raised to."""
+        if not scale.standing(scaled, self.current(scaled)):
+            raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
+        labels = self._engine.service(scaled.service).labels if scaled.service else {}
+        back = msgspec.structs.replace(_reversed(scaled), after=scale.lowest(scaled, labels))
+        self._put(back)
+        return Done(scale.describe(back))
+
+    def _put(self, scaled: Scaled) -> None:
+        match scaled.resource:
+            case Resource.CPU:
+                self._engine.update(scaled.container, cpus=scaled.after)
+            case Resource.MEMORY:
+                self._engine.update(scaled.container, memory=int(scaled.after))
+            case Resource.REPLICAS:
+                self._engine.set_replicas(scaled.service, int(scaled.after))
+
+    # --- cleanup, exec ------------------------------------------------------------------------------
+
+    def _empty(self, info: ContainerInfo) -> Done:
+        command, before = _paths(info), self._engine.writable_size(info.ref.id)
+        self._run(info, command, "cleanup")
+        freed = max(0, before - self._engine.writable_size(info.ref.id))
+        return Done(f"{show_size(freed)} freed", freed)
+
+    def _litter(self) -> tuple[Leftover, ...]:
+        leftovers = self._engine.reclaimable(self._labels)
+        found = cleanup.plan(leftovers, self._rubbish, self._protect, self._clock.now())
+        if not found:
+            raise NotApplicableError("there is nothing on the host that may be deleted")
+        return found
+
+    def _clear(self) -> Done:
+        items = [(leftover, self._engine.discard(leftover)) for leftover in self._litter()]
+        freed = sum(size for _, size in items)
+        return Done(f"{cleanup.describe(items)}: {show_size(freed)} freed", freed)
+
+    def _exec(self, info: ContainerInfo) -> Done:
+        output = self._run(info, _command(info), "command")
+        return Done(f"exit code 0: {output}" if output else "exit code 0")
+
+    def _run(self, info: ContainerInfo, command: Sequence[str], what: str) -> str:
+        """The beginning of what it printed. Raises EngineError for an exit code that is not 0."""
+        if not info.running:
+            raise NotApplicableError(f"it is {info.status}: no {what} can run in it")
+        code, output = self._engine.exec(info.ref.id, command, self._exec_timeout)
+        told = clean(output.strip()[:KEPT_OUTPUT])[:KEPT_OUTPUT]
+        if code:
+            raise EngineError(f"{what} failed with exit code {code}: {told}".removesuffix(": "))
+        return told
+
+
+def _present(found: ContainerInfo | None) -> ContainerInfo:
+    if found is None:
+        raise NotApplicableError("there is no container that this could be done to")
+    return found
+
+
+def _paths(info: ContainerInfo) -> list[str]:
+    command = cleanup.command(info.ref.labels)
+    if command is None:
+        raise NotApplicableError(f"the label {cleanup.LABEL} names nothing that may be deleted")
+    return command
+
+
+def _command(info: ContainerInfo) -> list[str]:
+    """The words of its label, as a shell would split them; no shell is asked."""
+    try:
+        words = shlex.split(info.ref.labels.get(EXEC, ""))
+    except ValueError as error:
+        raise NotApplicableError(f"label {EXEC} cannot be read: {error}") from None
+    if not words:
+        raise NotApplicableError(f"no label {EXEC} says what may be run in it")
+    return words
+
+
+def _reversed(scaled: Scaled) -> Scaled:
+    return msgspec.structs.replace(scaled, before=scaled.after, after=scaled.before)
+
+
+def stop_timeout(labels: Mapping[str, str]) -> float | None:
+    """Seconds that its label asks for; None is the container's own, also where the label cannot be read."""
+    text = labels.get("hemostat.stop_timeout", labels.get("autoheal.stop.timeout"))
+    try:
+        return None if text is None else duration(text)
+    except ValueError:
+        return None

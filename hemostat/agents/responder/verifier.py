@@ -1,0 +1,64 @@
+"""Whether an action helped: by the engine, and by the symptom that was alerted."""
+
+from typing import Final
+
+from hemostat.agents.responder.report import Ended, verified
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.policy import Limits
+from hemostat.core.units import show_size
+from hemostat.core.verify import SAMPLED, Health, short_of, state_of, still_high
+from hemostat.events import HealthAlert, Kind
+from hemostat.ports import Clock, Engine, Sampler
+
+POLL: Final = 0.25
+"""Seconds between two looks at a container."""
+
+
+class Verifier:
+    def __init__(
+        self, engine: Engine, sampler: Sampler, clock: Clock, limits: Limits, host_memory: int
+    ) -> None:
+        self._engine = engine
+        self._sampler = sampler
+        self._clock = clock
+        self._limits = limits
+        self._host_memory = host_memory
+
+    def verify(self, alert: HealthAlert, freed: int | None = None) -> Ended:
+        """Look until the container has been well for `verify_for`, is ill, or `verify_timeout` is over. Of
+        the host, whether what was `freed` (bytes) is enough."""
+        if alert.container.is_host:
+            return verified(short_of(alert, freed or 0))
+        deadline = self._clock.now() + self._limits.verify_timeout
+        well_since: float | None = None
+        base: Sample | None = None
+        while True:
+            info = self._engine.inspect(alert.container.id)
+            now = self._clock.now()
+            health, why = state_of(info)
+            if health is Health.ILL:
+                return verified(why, info.state)
+            if health is Health.NOT_YET:
+                well_since = None
+            elif well_since is None or info.started_at > well_since:
+                well_since, base = now, self._sample(info, now)
+            elif now - well_since >= self._limits.verify_for:
+                return verified(self._symptom(alert, info, base, now), info.state)
+            if now >= deadline:
+                return verified(why or "it did not stay up", info.state)
+            self._clock.sleep(POLL)
+
+    def _sample(self, info: ContainerInfo, now: float) -> Sample | None:
+        return next(iter(self._sampler.sample([info], now)), None)
+
+    def _symptom(self, alert: HealthAlert, info: ContainerInfo, base: Sample | None, now: float) -> str:
+        """What is left of the alert's condition; empty if nothing is."""
+        if alert.kind is Kind.DISK_HIGH:
+            size, threshold = self._engine.writable_size(info.ref.id), alert.number("threshold")
+            return f"it still holds {show_size(size)}" if size >= threshold else ""
+        if alert.kind not in SAMPLED:
+            return ""
+        after = self._sample(info, now)
+        if base is None or after is None:
+            return "its CPU and memory cannot be measured"
+        return still_high(alert, info, base, after, self._host_memory)

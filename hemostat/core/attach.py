@@ -1,0 +1,31 @@
+"""Who lives in whose network namespace. A container that is started gets a new one; those that share it stay
+in the old one, which has no network any more, until they are restarted too."""
+
+from collections.abc import Iterable
+
+from hemostat.core.model import ContainerInfo
+from hemostat.core.topology import SHARED, SHORT, Topology
+
+
+def stranded(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[ContainerInfo]:
+    """The running containers that share the owner's network and started before it did, so that they have lost
+    it: what is needed before what needs it."""
+    members = {info.ref.id: info for info in infos if info.ref.id != owner.ref.id}
+    found: dict[str, ContainerInfo] = {}
+    hosts = [owner]
+    while hosts:
+        names = _names(hosts.pop())
+        hosts += (fresh := [i for i in members.values() if i.ref.id not in found and _shares(i, names)])
+        found |= {info.ref.id: info for info in fresh}
+    topology = Topology.of(members.values())
+    lost = [info for info in found.values() if info.running and info.started_at < owner.started_at]
+    return sorted(lost, key=lambda i: (len(topology.upstream(i.ref.id) & found.keys()), i.ref.name))
+
+
+def _names(info: ContainerInfo) -> set[str]:
+    return {info.ref.id, info.ref.id[:SHORT], info.ref.name}
+
+
+def _shares(info: ContainerInfo, names: set[str]) -> bool:
+    mode = info.network_mode
+    return mode.startswith(SHARED) and mode.removeprefix(SHARED).removeprefix("/") in names

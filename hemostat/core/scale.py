@@ -1,0 +1,150 @@
+"""How far a limit is raised, and when it comes back down.
+
+By half, up to the ceiling: the container's own label, else the setting, and never above the host's. What has
+no limit cannot be raised, and what has no ceiling is not: how much is too much is for its owner to say. A
+replica of a swarm's service gets no more CPU, but company.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from hemostat.core.model import ContainerInfo, Resource, Scaled, Service
+from hemostat.core.units import Bytes, show_size, size
+from hemostat.errors import NotApplicableError
+
+FACTOR: Final = 1.5
+ROOM: Final = 0.8
+"""Share of the old limit that must suffice before it is put back."""
+CALM: Final = 1800.0
+"""Seconds that a raised limit stays at least."""
+MIB: Final = 1 << 20
+SAME: Final = 1e-3
+"""Engines keep CPU limits as whole microseconds of a period: what differs by less is the same limit."""
+
+SERVICE_ID: Final = "com.docker.swarm.service.id"
+MEMORY_MAX: Final = "hemostat.scale.memory_max"
+CPU_MAX: Final = "hemostat.scale.cpu_max"
+REPLICAS_MIN: Final = "hemostat.scale.min"
+REPLICAS_MAX: Final = "hemostat.scale.max"
+
+
+class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a limit may be raised to; 0 is none."""
+
+    memory: Bytes = 0
+    cpus: float = 0.0
+
+
+def resource(parameters: Mapping[str, object]) -> Resource:
+    """What a request wants more of. Raises NotApplicableError."""
+    try:
+        return Resource(str(parameters.get("resource")))
+    except ValueError:
+        raise NotApplicableError("the request does not say what to scale: cpu, memory or replicas") from None
+
+
+def limit(info: ContainerInfo, what: Resource) -> float | None:
+    return info.memory_limit if what is Resource.MEMORY else info.cpu_limit
+
+
+def raised(info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilings, now: float) -> Scaled:
+    """The next limit of one container. Raises NotApplicableError."""
+    if what is Resource.REPLICAS:
+        raise NotApplicableError(f"replicas are compose's to add: docker compose up --scale {_service(info)}")
+    before = limit(info, what)
+    if before is None:
+        raise NotApplicableError(f"it has no {what} limit that could be raised")
+    most = _ceiling(info.ref.labels, what, ceilings)
+    most = min(most, host.memory if what is Resource.MEMORY else host.cpus)
+    after = min(_rounded(before * FACTOR, what), most)
+    if after <= before:
+        raise NotApplicableError(f"its {what} limit is {show(before, what)}, the ceiling {show(most, what)}")
+    return Scaled(container=info.ref.id, resource=what, before=before, after=after, time=now)
+
+
+def more_replicas(info: ContainerInfo, service: Service, now: float) -> Scaled:
+    """The next number of replicas. Labels of the service count before those of its containers. Raises
+    NotApplicableError."""
+    labels = {**info.ref.labels, **service.labels}
+    most, before = _replicas(labels, REPLICAS_MAX), service.replicas
+    if before is None:
+        raise NotApplicableError(f"service {service.name} runs once on every node")
+    if most is None:
+        raise NotApplicableError(f"no label {REPLICAS_MAX} says how many replicas {service.name} may have")
+    wanted = max(math.ceil(before * FACTOR), before + 1, _replicas(labels, REPLICAS_MIN) or 0)
+    after = min(wanted, most)
+    if after <= before:
+        raise NotApplicableError(f"service {service.name} has {before} replicas, the ceiling is {most}")
+    return Scaled(
+        container=info.ref.id,
+        resource=Resource.REPLICAS,
+        before=before,
+        after=after,
+        time=now,
+        service=service.id,
+    )
+
+
+def standing(scaled: Scaled, current: float | None) -> bool:
+    """Whether the limit is still what it was raised to; if not, somebody else has decided since."""
+    return current is not None and math.isclose(current, scaled.after, rel_tol=SAME)
+
+
+def due_back(
+    scaled: Scaled, current: float | None, usage: float | None, now: float, calm: float = CALM
+) -> bool:
+    """Whether the old limit may be put back. `current` is the limit now; `usage` the working set in bytes,
+    the cores in use, or the replicas' worth of work; what is not known (None) puts nothing back."""
+    rested = now - scaled.time >= calm
+    return rested and standing(scaled, current) and usage is not None and usage < ROOM * scaled.before
+
+
+def lowest(scaled: Scaled, labels: Mapping[str, str]) -> float:
+    """What it goes back to: what it was, but never below the smallest number of replicas."""
+    least = _replicas(labels, REPLICAS_MIN) if scaled.resource is Resource.REPLICAS else None
+    return max(scaled.before, least or 0)
+
+
+def show(amount: float, what: Resource) -> str:
+    return show_size(amount) if what is Resource.MEMORY else f"{amount:g}"
+
+
+def describe(scaled: Scaled) -> str:
+    """`memory 64.0 MiB → 96.0 MiB`, `cpu 0.5 → 0.8`, `replicas 2 → 3`."""
+    before, after = (show(amount, scaled.resource) for amount in (scaled.before, scaled.after))
+    return f"{scaled.resource} {before} → {after}"
+
+
+def _rounded(amount: float, what: Resource) -> float:
+    """Up to whole MiB, or tenths of a core."""
+    if what is Resource.MEMORY:
+        return math.ceil(amount / MIB) * MIB
+    return math.ceil(round(amount * 10, 6)) / 10
+
+
+def _ceiling(labels: Mapping[str, str], what: Resource, ceilings: Ceilings) -> float:
+    name, default = (MEMORY_MAX, ceilings.memory) if what is Resource.MEMORY else (CPU_MAX, ceilings.cpus)
+    text = labels.get(name)
+    try:
+        most = default if text is None else size(text) if what is Resource.MEMORY else float(text)
+    except ValueError:
+        raise NotApplicableError(f"label {name}: {text!r} is not a {what} limit") from None
+    if not 0 < most < math.inf:
+        raise NotApplicableError(f"no ceiling: neither label {name} nor a setting gives one")
+    return most
+
+
+def _replicas(labels: Mapping[str, str], name: str) -> int | None:
+    text = labels.get(name)
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise NotApplicableError(f"label {name}: {text!r} is not a number of replicas")
+    return int(text)
+
+
+def _service(info: ContainerInfo) -> str:
+    return f"{info.ref.service or info.ref.name}=N"

@@ -1,0 +1,104 @@
+"""How events travel."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from hemostat.events import Event
+
+
+class Later(msgspec.Struct, frozen=True):
+    """A step's answer: not now, deliver this event again at `until` (epoch seconds). `told` is to be
+    published meanwhile."""
+
+    until: float
+    why: str
+    told: tuple[Event, ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One undone entry of a stream. `event` is None where the bytes are no event; `error` says why."""
+
+    stream: str
+    id: str
+    raw: bytes
+    event: Event | None
+    error: str = ""
+    deliveries: int = 1
+
+
+class Bus(Protocol):
+    """Streams with a group per role, and pub/sub of the same names. `stream` is an event type."""
+
+    def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
+        """Append and publish in one transaction; `memo` (key, value) is kept in the same one."""
+        ...
+
+    def recall(self, key: str) -> bytes | None:
+        """The last memo of this key."""
+        ...
+
+    def show(self, events: Sequence[Event], ttl: float) -> None:
+        """Publish what only refreshes a screen, and keep each as the last value for `ttl` seconds."""
+        ...
+
+    def read(
+        self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
+    ) -> list[Entry]:
+        """New entries for this role, waiting at most `timeout` seconds for the first."""
+        ...
+
+    def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
+        """Take over entries that some consumer (this one too) got `idle` seconds ago or earlier and has
+        neither acknowledged nor kept; `deliveries` is counted up."""
+        ...
+
+    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+        """What was delivered to this very consumer and not acknowledged; `deliveries` is counted up."""
+        ...
+
+    def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
+        """Say that these are still being worked on, so that nobody claims them."""
+        ...
+
+    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
+        """Publish the outputs and acknowledge the entry, in one transaction."""
+        ...
+
+    def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        """The same for several entries with their outputs, in one transaction."""
+        ...
+
+    def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
+        """Publish the outputs, acknowledge the entry now and deliver it again at `until` (epoch seconds), in
+        one transaction."""
+        ...
+
+    def promote(self, streams: Sequence[str], now: float) -> int:
+        """Put deferred entries of these streams that are due back on them; how many."""
+        ...
+
+    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
+        """Move the entry to the dead-letter stream, with its error."""
+        ...
+
+    def lag(self, role: str, streams: Sequence[str]) -> int:
+        """How many entries this role has not acknowledged, undelivered ones included."""
+        ...
+
+    def recent(self, stream: str, count: int) -> list[Event]:
+        """The newest events of a stream, oldest first; what is no event is left out."""
+        ...
+
+    def last(self, stream: str) -> list[Event]:
+        """The last values that `show` kept of this type and that have not expired."""
+        ...
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        """Events published from now on; None whenever `timeout` seconds pass in silence."""
+        ...
+
+    def ping(self) -> None: ...
+
+    def close(self) -> None: ...

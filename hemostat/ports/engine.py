@@ -1,0 +1,174 @@
+"""The engine, what it runs on, and its counters."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from hemostat.core.dossier import Details
+from hemostat.core.model import (
+    Connected,
+    ContainerInfo,
+    Disconnected,
+    EngineEvent,
+    HostSample,
+    Leftover,
+    Sample,
+    Service,
+)
+from hemostat.core.probe import Target
+
+
+class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
+    version: str
+    api: str
+    name: str
+    """The engine's host name."""
+    root: str
+    """The engine's data directory."""
+    cgroup_version: str
+    cgroup_driver: str
+    cpus: int
+    memory: int
+    local: bool = False
+    """Whether it is reached by a unix socket, and so is on this host."""
+    time: float = 0.0
+    """The engine's clock, epoch seconds; 0 where it does not tell."""
+
+
+class Engine(Protocol):
+    """A Docker Engine. Containers are named by id or name; NoSuchContainerError where there is none."""
+
+    def version(self) -> EngineVersion: ...
+
+    def containers(self) -> list[ContainerInfo]:
+        """Every container, stopped ones too; one removed meanwhile is left out."""
+        ...
+
+    def inspect(self, container: str) -> ContainerInfo: ...
+
+    def details(self, container: str) -> Details:
+        """How it was made, with the secrets in its environment: for evidence, which masks them."""
+        ...
+
+    def attached(self) -> list[ContainerInfo]:
+        """The running containers that live in another's network namespace."""
+        ...
+
+    def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
+        """Events about containers as they happen, for ever, over lost connections: each (re)connection is
+        told by Connected, each loss by Disconnected, and what the engine remembers of the time between
+        follows. `since` (epoch seconds) begins with the past. Blocks; ends when `close` is called."""
+        ...
+
+    def start(self, container: str) -> None: ...
+
+    def stop(self, container: str, timeout: float | None = None) -> None:
+        """`timeout`: seconds before SIGKILL; None is the container's own."""
+        ...
+
+    def restart(self, container: str, timeout: float | None = None) -> None: ...
+
+    def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
+        """Set limits: `cpus` in cores, `memory` in bytes."""
+        ...
+
+    def logs(self, container: str, tail: int = 100) -> str: ...
+
+    def top(self, container: str) -> list[str]:
+        """The command lines running in the container."""
+        ...
+
+    def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
+        """Run a command inside and wait: exit code and the beginning of its output (both streams).
+
+        EngineError, not transient, where it is not done within `timeout` seconds; it may then go on.
+        """
+        ...
+
+    def writable_size(self, container: str) -> int:
+        """Bytes of the container's writable layer. Costs the engine a walk over it."""
+        ...
+
+    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[Leftover]:
+        """What nothing uses and carries all `labels`; so the build cache, which has none, only without them.
+        Costs the engine a walk over all its files."""
+        ...
+
+    def discard(self, leftover: Leftover) -> int:
+        """Remove it, never by force; the bytes freed. What is gone or in use by now stays as it is: 0."""
+        ...
+
+    def service(self, service: str) -> Service:
+        """A swarm's service by id or name. EngineError where there is none, or no swarm managed here."""
+        ...
+
+    def set_replicas(self, service: str, replicas: int) -> None: ...
+
+    def close(self) -> None:
+        """Give up the connection; a blocked `events` ends."""
+        ...
+
+
+class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A container to be made. `memory` in bytes; `health` runs every second, one failure counts."""
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    labels: dict[str, str]
+    memory: int | None = None
+    cpus: float | None = None
+    health: tuple[str, ...] | None = None
+    restart_policy: str = "no"
+    environment: dict[str, str] = {}
+    network: str = "bridge"
+
+
+class Workshop(Protocol):
+    """Makes and removes containers. For demos and tests: no role has this."""
+
+    def image(self, tag: str, program: str) -> None:
+        """Make an image, unless it is there: one static program, busybox, with its applets as links."""
+        ...
+
+    def run(self, spec: ContainerSpec) -> str:
+        """Create and start; the id."""
+        ...
+
+    def find(self, label: str) -> list[ContainerInfo]:
+        """All containers with this label, `key` or `key=value`, stopped ones too."""
+        ...
+
+    def remove(self, container: str) -> None:
+        """Kill and remove; nothing if it is gone."""
+        ...
+
+
+class Sampler(Protocol):
+    """Counters of running containers."""
+
+    def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
+        """One sample a container; those that cannot be read (any more) are left out. The engine's own clock
+        may have stamped them, and one that it took may be told twice. A container's first sample is whole,
+        later ones are so every few rounds."""
+        ...
+
+    def received(self, container: ContainerInfo) -> int | None:
+        """Bytes its network interfaces took in since it started; None where that cannot be known."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What is around the containers: the network, and the engine's host, of which nothing is known where it
+    is another one. Safe to use from several threads at once."""
+
+    def measure(self, now: float) -> HostSample | None: ...
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file on the engine's host."""
+        ...
+
+    def probe(self, target: Target, address: str, timeout: float) -> str:
+        """Whether the target answers at this address within `timeout` seconds: what is wrong, or nothing."""
+        ...

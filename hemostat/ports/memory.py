@@ -1,0 +1,100 @@
+"""What is remembered, and who is told."""
+
+from typing import Protocol
+
+from hemostat.core.control import Answer, Approval, Controls, Pause
+from hemostat.core.dossier import Dossier
+from hemostat.core.model import Attempt, Book, Scaled
+from hemostat.events import Event
+
+
+class Ledger(Protocol):
+    """Attempts at remediation, by host and container. Time-outs are policy's business, not the ledger's."""
+
+    def read(self, host: str, container: str) -> Book: ...
+
+    def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
+        """Write an intent if the host's book is still at `version`; False if it is not, and nothing done."""
+        ...
+
+    def finish(self, host: str, attempt: Attempt) -> None:
+        """Replace the intent of the same key by its outcome."""
+        ...
+
+    def scaled(self, host: str) -> list[Scaled]:
+        """What is raised now and is to come back down."""
+        ...
+
+    def keep_scaled(self, host: str, scaled: Scaled) -> None:
+        """What is raised again goes back to where it was first."""
+        ...
+
+    def drop_scaled(self, host: str, scaled: Scaled) -> bool:
+        """Take the record off; False if somebody else has done so."""
+        ...
+
+
+class Desk(Protocol):
+    """Where people tell the responders what they may do. Every responder reads it before every action."""
+
+    def controls(self) -> Controls: ...
+
+    def pause(self, container: str, pause: Pause) -> None:
+        """`container` is a name, or EVERYTHING."""
+        ...
+
+    def resume(self, container: str) -> bool:
+        """Lift the pause; False if there was none."""
+        ...
+
+    def reset(self, container: str, now: float) -> None:
+        """Close the breaker."""
+        ...
+
+    def ask(self, approval: Approval) -> Approval:
+        """Put a request on the desk, unless one of its key is there; the one that is there."""
+        ...
+
+    def answer(
+        self, approval_id: str, answer: Answer, *, by: str, reason: str, now: float
+    ) -> Approval | None:
+        """Answer a request that is open; None if there is none of this id. One that was answered, or whose
+        time is up, stays as it is."""
+        ...
+
+    def approvals(self) -> list[Approval]:
+        """All on the desk, oldest first; they are kept for a while after the answer."""
+        ...
+
+
+class Store(Protocol):
+    """Every event, kept for people who ask later."""
+
+    def append(self, event: Event) -> bool:
+        """Keep the event; False if it was kept before."""
+        ...
+
+    def kept(self, event_id: str) -> bool: ...
+
+
+class Dossiers(Protocol):
+    """The evidence kept with an incident: for a week, the newest ten dossiers."""
+
+    def put(self, incident: str, dossier: Dossier) -> bool:
+        """Keep the dossier; False if there is one of this occurrence and rung: the first one stays, for after
+        an interruption the container may have been acted upon."""
+        ...
+
+    def get(self, incident: str) -> list[Dossier]:
+        """Oldest first; none where nothing was kept, or not any more."""
+        ...
+
+
+class Notifier(Protocol):
+    """One channel to people. `name` appears in logs."""
+
+    name: str
+
+    def notify(self, event: Event) -> None:
+        """Tell about a finished remediation. Raises NotifyError."""
+        ...

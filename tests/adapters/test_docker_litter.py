@@ -1,0 +1,186 @@
+"""What the engine's reckoning of its disk is taken for, and that only what nothing uses is ever removed."""
+
+import io
+import secrets
+import tarfile
+from collections.abc import Iterator
+
+import pytest
+
+from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop, litter
+from hemostat.core.model import Leftover, Litter
+from hemostat.core.scale import SERVICE_ID
+from tests.engine_fixtures import SESSION, eventually
+from tests.second_engine import second_engine
+
+LABELS = {"hemostat.test": SESSION}
+
+
+def image(**fields: object) -> dict:
+    plain = {"Id": "sha256:1", "Created": 7, "RepoTags": None, "RepoDigests": None, "Containers": 0}
+    return {**plain, "Size": 100, "SharedSize": 30, "Labels": None, **fields}
+
+
+def volume(**fields: object) -> dict:
+    plain = {"Name": "v", "Driver": "local", "Labels": None, "Options": None}
+    return {**plain, "UsageData": {"Size": 50, "RefCount": 0}, **fields}
+
+
+def found(**used: object) -> list[Leftover]:
+    return [*litter.images(used, []), *litter.volumes(used, []), *litter.build_cache(used, [])]
+
+
+def test_an_image_without_a_name_frees_what_it_shares_with_none():
+    (told,) = found(Images=[image(RepoTags=["<none>:<none>"], RepoDigests=["<none>@<none>"])])
+    assert (told.what, told.id, told.size, told.since) == (Litter.IMAGE, "sha256:1", 70, 7)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"RepoTags": ["a:1"]}, {"RepoDigests": ["a@sha256:2"]}, {"Containers": 1}]
+)
+def test_an_image_with_a_name_or_a_container_is_in_use(fields):
+    assert found(Images=[image(**fields)]) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"UsageData": {"Size": 50, "RefCount": 1}},
+        {"UsageData": {"Size": -1, "RefCount": -1}},
+        {"UsageData": None},
+        {"Driver": "nfs"},
+        {"Options": {"type": "nfs", "o": "addr=10.0.0.1"}},
+    ],
+)
+def test_a_volume_that_is_used_or_kept_elsewhere_is_left(fields):
+    assert [told.name for told in found(Volumes=[volume()])] == ["v"]
+    assert found(Volumes=[volume(**fields)]) == []
+
+
+def test_the_build_cache_is_one_and_has_no_labels():
+    rows = [{"Size": 10}, {"Size": 20}, {"Size": 40, "InUse": True}, {"Size": 80, "Shared": True}]
+    assert found(BuildCache=rows) == [Leftover(what=Litter.BUILD_CACHE, size=30)]
+    assert list(litter.build_cache({"BuildCache": rows}, ["team"])) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [([], 2), (["team"], 1), (["team=a"], 1), (["team=b"], 0), (["team", "team=a"], 1), (["team", "x"], 0)],
+)
+def test_only_what_carries_all_labels_is_told_of(wanted, count):
+    used = {"Images": [image(), image(Labels={"team": "a"})]}
+    assert len(list(litter.images(used, wanted))) == count
+
+
+def test_an_engine_that_has_nothing_tells_of_nothing():
+    assert found(Images=None, Volumes=None, BuildCache=None) == found() == []
+
+
+def dangling(engine: DockerEngine) -> None:
+    """An image without a name, with the session's label and 200 kB of its own."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        entry = tarfile.TarInfo("filler")
+        entry.size = 200_000
+        tar.addfile(entry, io.BytesIO(secrets.token_bytes(entry.size)))
+    with engine.connection.client("import image") as client:
+        client.import_image_from_data(buffer.getvalue(), changes=[f"LABEL hemostat.test={SESSION}"])
+
+
+def of(engine: DockerEngine, what: Litter) -> list[Leftover]:
+    return [each for each in engine.reclaimable(LABELS) if each.what is what]
+
+
+@pytest.mark.docker
+def test_a_dangling_image_is_found_and_removed(docker_engine):
+    dangling(docker_engine)
+    (told,) = of(docker_engine, Litter.IMAGE)
+    assert docker_engine.discard(told) == told.size >= 200_000
+    assert docker_engine.discard(told) == 0
+    assert of(docker_engine, Litter.IMAGE) == []
+
+
+@pytest.mark.docker
+def test_an_engine_that_is_bounded_by_a_label_tells_of_nothing_else(docker_engine):
+    bounded = DockerEngine.connect(label="hemostat.test=nobody-s")
+    dangling(docker_engine)
+    (told,) = of(docker_engine, Litter.IMAGE)
+    assert bounded.reclaimable() == []
+    bounded.close()
+    docker_engine.discard(told)
+
+
+@pytest.mark.docker
+def test_a_volume_is_removed_only_while_nothing_uses_it(docker_engine, docker_workshop: DockerWorkshop):
+    name = f"hs-test-{secrets.token_hex(4)}"
+    with docker_engine.connection.client("make a volume") as client:
+        client.create_volume(name, labels=LABELS)
+        (told,) = of(docker_engine, Litter.VOLUME)
+        host = client.create_host_config(binds=[f"{name}:/data"])
+        user = client.create_container("hemostat-test:busybox", "true", host_config=host, labels=LABELS)["Id"]
+    try:
+        assert told.name == name
+        assert of(docker_engine, Litter.VOLUME) == []
+        assert docker_engine.discard(told) == 0
+    finally:
+        docker_workshop.remove(user)
+    assert of(docker_engine, Litter.VOLUME) == [told]
+    docker_engine.discard(told)
+    assert of(docker_engine, Litter.VOLUME) == []
+
+
+@pytest.fixture(scope="module")
+def other_engine() -> Iterator[DockerEngine]:
+    with second_engine() as engine:
+        DockerWorkshop(engine).image("hemostat-test:busybox", "/bin/busybox")
+        yield engine
+
+
+@pytest.mark.docker
+def test_the_build_cache_is_found_and_emptied(other_engine):
+    build(other_engine)
+    (told,) = other_engine.reclaimable()
+    assert told.what is Litter.BUILD_CACHE
+    assert other_engine.discard(told) == told.size > 0
+    assert other_engine.reclaimable() == []
+
+
+def build(engine: DockerEngine) -> None:
+    """By BuildKit, without a tag, and refused at the end: what it has fetched stays in the cache."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        content = b"FROM hemostat-test:busybox\nRUN exit 1\n"
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+    with engine.connection.client("build") as client:
+        url = f"{client.base_url}/v{client.api_version}/build"
+        headers = {"Content-Type": "application/x-tar"}
+        parameters = {"version": "2", "networkmode": "none"}
+        client.post(url, data=buffer.getvalue(), params=parameters, headers=headers).raise_for_status()
+
+
+@pytest.mark.docker
+def test_a_service_is_scaled_and_keeps_all_else(other_engine):
+    with other_engine.connection.client("make a service") as client:
+        client.init_swarm(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
+        container = {"Image": "hemostat-test:busybox", "Command": ["sleep", "1000"], "StopGracePeriod": 10**8}
+        task = {"ContainerSpec": container}
+        labels = {"hemostat.scale.max": "3"}
+        networks = [{"Target": "host"}]
+        identity = client.create_service(task, name="shop", labels=labels, networks=networks)["ID"]
+        before = client.inspect_service(identity)["Spec"]
+    eventually(lambda: replicas(other_engine, identity) == 1)
+    told = other_engine.service(identity)
+    assert (told.name, told.replicas, told.labels) == ("shop", 1, labels)
+    other_engine.set_replicas(identity, 2)
+    with other_engine.connection.client("look at the service") as client:
+        after = client.inspect_service(identity)["Spec"]
+    assert after == {**before, "Mode": {"Replicated": {"Replicas": 2}}}
+    eventually(lambda: replicas(other_engine, identity) == 2)
+
+
+def replicas(engine: DockerEngine, service: str) -> int:
+    """That run, as the monitor sees them."""
+    infos = engine.containers()
+    return sum(info.running and info.ref.labels.get(SERVICE_ID) == service for info in infos)
