@@ -197,6 +197,8 @@ class Site:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(30)
             self._process.kill()
+        if self._client is not None:
+            self._client.close()
         self._events.close()
         for container in self.docker.containers.list(all=True, filters={"label": self.label}):
             container.remove(force=True, v=True)
