@@ -323,8 +323,8 @@ def _pause(container: Container, situation: Situation, limits: Limits, now: floa
     book = situation.book
     ends = [a.finished or a.time for a in book.attempts if a.outcome not in FREE]
     wait = delay(streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max)
-    if ends and now < ends[-1] + wait:
-        return Wait(ends[-1] + wait, f"back-off of {show_duration(wait)}")
+    if ends and abs(now - ends[-1]) < wait:  # a clock that was set back makes nobody wait for longer
+        return Wait(min(ends[-1], now) + wait, f"back-off of {show_duration(wait)}")
     group = service(container)
     for other in book.running:
         if other.lease > now and (other.container == container.name or (group and other.service == group)):

@@ -128,6 +128,12 @@ def test_back_off_grows_with_every_action(earlier, wait):
     assert decision.until == NOW + wait
 
 
+def test_a_clock_that_was_set_back_makes_nobody_wait_for_longer():
+    decision = ask(attempt(-5.0), limits=Limits(backoff_reset=1e9))
+    assert decision.until <= NOW + 10.0
+    assert isinstance(ask(attempt(-3600.0)), Act)
+
+
 def test_after_calm_the_back_off_begins_anew():
     assert isinstance(ask(attempt(700.0)), Act)
 

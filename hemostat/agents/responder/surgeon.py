@@ -117,10 +117,10 @@ class Surgeon:
     # --- restart, start -----------------------------------------------------------------------------
 
     def _revive(self, action: Action, info: ContainerInfo, since: float) -> Done:
-        """Unless it was started after `since`; then what lost its network by that."""
-        if info.started_at <= since and info.running and action is Action.RESTART:
+        """Unless it is not the process of `since` any more; then what lost its network by that."""
+        if info.started_at == since and info.running and action is Action.RESTART:
             self._engine.restart(info.ref.id, stop_timeout(info.ref.labels))
-        elif info.started_at <= since:
+        elif info.started_at == since:
             self._engine.start(info.ref.id)
         return self._reattach(info.ref.id)
 
