@@ -27,7 +27,8 @@ def needless(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     """
     if alert.kind in {Kind.EXITED, Kind.OOM}:
         if info.status in DEAD:
-            return None
+            # It has run since: this end may be a person's wish, and a failure has an alert of its own.
+            return Reason.STOPPED if info.started_at > alert.since else None
         return Reason.RECOVERED if info.running or info.status == "restarting" else Reason.STOPPED
     if not info.running:
         return Reason.STOPPED

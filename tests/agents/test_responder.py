@@ -195,6 +195,20 @@ def test_what_a_person_stopped_meanwhile_stays_stopped(scene):
     assert not scene.engine.inspect("web").running
 
 
+def test_what_a_person_started_and_stopped_while_the_request_waited_stays_stopped(scene):
+    request, responder = scene.crashed(), scene.responder()
+    scene.desk.pause("*", Pause(by="ada", at=scene.clock.now()))
+    assert isinstance(scene.step(request, responder), Later)
+    scene.clock.advance(5)
+    scene.engine.start("web")
+    scene.clock.advance(5)
+    scene.engine.stop("web")
+    scene.desk.resume("*")
+    done = scene.step(request, responder)
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.STOPPED)
+    assert not scene.engine.inspect("web").running
+
+
 def test_what_is_gone_is_not_looked_for(scene):
     request = scene.crashed()
     scene.engine.remove("web")
