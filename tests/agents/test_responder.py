@@ -147,6 +147,24 @@ def test_another_responder_waits_for_the_one_that_is_at_work(scene):
     assert scene.starts() == 1
 
 
+def test_a_request_told_twice_at_once_is_done_once(scene):
+    responder, restart = scene.responder(), scene.engine.restart
+    event, twin = scene.request(Kind.HUNG), scene.request(Kind.HUNG)
+    answers = []
+
+    def restart_slowly(container: str, timeout: float | None = None) -> None:
+        scene.engine.restart = restart
+        answers.append(responder.step(twin, scene.clock.now()))
+        restart(container, timeout)
+
+    scene.engine.restart = restart_slowly
+    assert scene.step(event, responder).outcome is Outcome.HEALED
+    assert isinstance(answers[0], Later)
+    assert scene.starts() == 1
+    assert scene.step(twin, responder).outcome is Outcome.HEALED
+    assert scene.starts() == 1
+
+
 def test_the_fourth_in_an_hour_is_refused(scene):
     outcomes = []
     for occurrence in range(1, 5):

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.evidence import collect
+from hemostat.agents.responder.hands import Hands
 from hemostat.agents.responder.report import Case, Ended, complete, timed, unacted, unasked
 from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.agents.responder.tending import Tending
@@ -23,18 +24,7 @@ from hemostat.core import policy
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.model import Attempt, ContainerInfo
-from hemostat.core.policy import (
-    Act,
-    Ask,
-    Decision,
-    Limits,
-    Peers,
-    Refuse,
-    Repeat,
-    Resume,
-    Situation,
-    Wait,
-)
+from hemostat.core.policy import Act, Ask, Decision, Limits, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.scale import Ceilings
 from hemostat.core.verify import Health, needless, state_of
 from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
@@ -99,6 +89,7 @@ class Responder:
         self._tending = Tending(
             engine, sampler, ledger, self._surgeon, clock, host=host, calm=limits.scale_calm
         )
+        self._hands = Hands()
         self._announced: set[tuple[str, Reason]] = set()
         """Waits that people have been told of: once each, as far as this process knows."""
 
@@ -109,9 +100,12 @@ class Responder:
         case = Case(event, request, event.incident, self._inspect(request.alert.container))
         if request.action is Action.NONE:
             return self._told(case, unasked(request.alert))
-        while (result := self._try(case, now)) is None:
-            logger.info("decision.repeated incident=%s", event.incident)
-        return result
+        with self._hands.take(policy.key(request, event.incident)) as free:
+            if not free:
+                return Later(now + policy.BUSY_RETRY, "it is under way")
+            while (result := self._try(case, now)) is None:
+                logger.info("decision.repeated incident=%s", event.incident)
+            return result
 
     def notice(self, now: float) -> str:
         """What people should know of: that nothing is done, and who wanted that."""
