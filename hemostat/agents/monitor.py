@@ -6,6 +6,7 @@ deserves an action is not decided here.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -30,7 +31,7 @@ from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.track import Track, busy
 from hemostat.core.ward import Past, Patient, Ward
-from hemostat.errors import NoSuchContainerError
+from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import ContainerStats, Event, Payload, Phase
 from hemostat.ports import Engine, Sampler
 
@@ -164,6 +165,12 @@ class Monitor:
         for other in self._ward.topology.upstream(container_id):
             self._look(other, now)
 
+    def _glance_upstream(self, container_id: str, now: float) -> None:
+        """The same amid a round, where a step that raised would not tell again what it has found: what cannot
+        be asked now is as it was."""
+        with suppress(EngineError):
+            self._look_upstream(container_id, now)
+
     def _oomed(self, event: EngineEvent, now: float) -> list[Told]:
         """It comes before the death, if there is one."""
         if (patient := self._ward.get(event.container.id)) is not None:
@@ -242,7 +249,7 @@ class Monitor:
             told += lifecycle.judge_health(self._ward, patient, now)
             shown += self._stats(patient, sample, now)
         for waiting in self._ward.waiting():
-            self._look_upstream(waiting, now)
+            self._glance_upstream(waiting, now)
         return shown + self._wrap(told + self._ward.review(now), now)
 
     def _observed(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
@@ -254,7 +261,7 @@ class Monitor:
             if phase is Phase.CLEARED:
                 told += ward.register.closed(patient.ref.id, [kind])
                 continue
-            self._look_upstream(patient.ref.id, now)
+            self._glance_upstream(patient.ref.id, now)
             window = patient.tuned.window
             told += ward.fail(patient, kind, since=since, now=now, window=window, evidence=evidence)
         return told

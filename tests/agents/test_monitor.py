@@ -6,7 +6,7 @@ from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
 from hemostat.core.model import Connected, Disconnected, DiskUse, EngineEvent, HostSample, Probed, Samples
 from hemostat.core.thresholds import Thresholds
-from hemostat.errors import EngineError
+from hemostat.errors import EngineError, EngineUnreachableError
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock
@@ -392,6 +392,28 @@ def test_what_recovers_with_its_dependency_is_not_told_again(watch):
     watch.sample(30)
     assert names(watch) == [("web", "unhealthy", "db")]
     assert watch.told()[-1] == (Kind.UNHEALTHY, Phase.CLEARED)
+
+
+def test_an_engine_that_is_gone_for_a_moment_loses_no_alert_of_a_round(watch):
+    watch.make(name="db", labels=compose("db"))
+    web = watch.make(name="web", labels=compose("web", "db:service_started:true"))
+    watch.engine.spin(web, 1.0)
+    inspect = watch.engine.inspect
+
+    def gone(_: str) -> None:
+        watch.engine.inspect = inspect
+        raise EngineUnreachableError("engine gone")
+
+    watch.engine.inspect = gone
+    for _ in range(60):
+        watch.clock.advance(1.0)
+        samples = Samples(tuple(watch.engine.sample(watch.monitor.running(), watch.clock.now())))
+        try:
+            watch.tell(samples)
+        except EngineUnreachableError:
+            watch.tell(samples)
+    assert watch.engine.inspect is inspect
+    assert names(watch) == [("web", "cpu_high", "")]
 
 
 def busy_host(watch: Watch, seconds: int, cpu: float) -> None:
