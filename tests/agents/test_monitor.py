@@ -1,5 +1,7 @@
 """What the monitor makes of what the engine says and the samplers measure."""
 
+from signal import SIGQUIT
+
 import pytest
 
 from hemostat.adapters.memory_engine import MemoryEngine
@@ -230,6 +232,32 @@ def test_a_death_that_happened_meanwhile_is_found_by_listing(watch):
     assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
     watch.listen()
     assert len(watch.alerts) == 1
+
+
+def survive_a_signal(watch: Watch) -> str:
+    """A thread dump, say; a while ago."""
+    web = watch.make()
+    watch.tell(
+        EngineEvent(
+            time=watch.clock.now(), action="kill", container=watch.engine.inspect(web).ref, signal=SIGQUIT
+        )
+    )
+    watch.clock.advance(1200)
+    watch.sample()
+    return web
+
+
+def test_a_signal_that_was_survived_does_not_end_the_incident_of_a_later_crash(watch):
+    watch.engine.crash(survive_a_signal(watch), 7)
+    watch.sample(60)
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+
+
+def test_a_signal_that_was_survived_does_not_excuse_a_later_crash_that_nobody_saw(watch):
+    web = survive_a_signal(watch)
+    watch.engine.crash(web, 7)
+    watch.tell(Connected())
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
 
 
 def test_a_container_removed_meanwhile_ends_its_incident(watch):
