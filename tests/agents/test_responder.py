@@ -128,6 +128,47 @@ def test_who_died_before_the_action_acts_when_it_is_back(scene):
     assert scene.starts() == 1
 
 
+def begun(scene: Scene, responder: Responder) -> Event:
+    """A request to restart whose responder dies just before it acts."""
+    event = scene.request(Kind.UNHEALTHY, container=scene.make("app", health=("true",)))
+    scene.engine.set_health("app", "unhealthy")
+    scene.engine.restart, restart = broken(EngineUnreachableError("engine gone")), scene.engine.restart
+    with pytest.raises(EngineUnreachableError):
+        scene.step(event, responder)
+    scene.engine.restart = restart
+    return event
+
+
+def test_what_recovered_before_a_begun_action_is_taken_up_is_left_alone(scene):
+    responder, before = scene.responder(), scene.clock.now()
+    event = begun(scene, responder)
+    scene.clock.advance(600)
+    scene.engine.set_health("app", "healthy")
+    done = scene.step(event, responder)
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.RECOVERED)
+    assert scene.engine.inspect("app").started_at == before
+    assert scene.ledger.read("h", "app").running == ()
+
+
+def test_what_a_person_stopped_before_a_begun_action_is_taken_up_stays_stopped(scene):
+    responder = scene.responder()
+    event = begun(scene, responder)
+    scene.clock.advance(600)
+    scene.engine.stop("app")
+    assert scene.step(event, responder).reason is Reason.STOPPED
+    assert not scene.engine.inspect("app").running
+
+
+def test_what_a_begun_restart_has_stopped_is_started_again(scene):
+    responder = scene.responder()
+    event = begun(scene, responder)
+    scene.clock.advance(10)
+    scene.engine.stop("app")
+    scene.clock.advance(600)
+    assert scene.step(event, responder).outcome is Outcome.HEALED
+    assert scene.engine.inspect("app").running
+
+
 def broken(error: EngineError):
     def call(*_: object) -> None:
         raise error

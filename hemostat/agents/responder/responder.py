@@ -26,7 +26,7 @@ from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.model import Attempt, ContainerInfo
 from hemostat.core.policy import Act, Ask, Decision, Limits, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.scale import Ceilings
-from hemostat.core.verify import Health, needless, state_of
+from hemostat.core.verify import Health, needless, overtaken, state_of
 from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import (
     Action,
@@ -241,7 +241,19 @@ class Responder:
         return self._carry_out(case, intent)
 
     def _carry_out(self, case: Case, attempt: Attempt) -> list[Event]:
-        """Act and verify. A failure that passes leaves the attempt open, to be resumed by the next try."""
+        """Act and verify, or finish what was begun; not where it has come to nothing meanwhile."""
+        late = None if case.found is None else overtaken(case.request.alert, case.found, attempt)
+        ended = self._operated(case, attempt) if late is None else unacted(Refuse(late))
+        finished = msgspec.structs.replace(
+            attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
+        )
+        self._ledger.finish(self._host, finished)
+        if attempt.scaled is not None and ended.outcome in {Outcome.HEALED, Outcome.FAILED}:
+            self._ledger.keep_scaled(self._host, attempt.scaled)
+        return self._told(case, ended)
+
+    def _operated(self, case: Case, attempt: Attempt) -> Ended:
+        """A failure that passes leaves the attempt open, to be resumed by the next try."""
         began = self._clock.now()
         try:
             done = self._surgeon.operate(
@@ -261,13 +273,7 @@ class Responder:
             detail = "; ".join(filter(None, (done.detail, ended.detail)))
             ended = msgspec.structs.replace(ended, detail=detail)
             ended = timed(case, ended, began=began, acted=acted, now=self._clock.now())
-        finished = msgspec.structs.replace(
-            attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
-        )
-        self._ledger.finish(self._host, finished)
-        if attempt.scaled is not None and ended.outcome in {Outcome.HEALED, Outcome.FAILED}:
-            self._ledger.keep_scaled(self._host, attempt.scaled)
-        return self._told(case, ended)
+        return ended
 
     def _keep_evidence(self, case: Case) -> None:
         """What is known before the action. That it cannot be kept is no reason to leave a container down."""
