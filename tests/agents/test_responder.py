@@ -206,6 +206,24 @@ def test_a_request_told_twice_at_once_is_done_once(scene):
     assert scene.starts() == 1
 
 
+def test_a_container_that_takes_long_to_stop_is_not_restarted_twice(scene):
+    scene.make("db", labels={"hemostat.stop_timeout": "10m"})
+    scene.clock.advance(60)
+    hung, unhealthy = (scene.request(Kind.HUNG, container="db", incident=name) for name in ("i1", "i2"))
+    responder, restart, answers = scene.responder(), scene.engine.restart, []
+
+    def restart_slowly(container: str, timeout: float | None = None) -> None:
+        scene.engine.restart = restart
+        scene.clock.advance(500)
+        answers.append(responder.step(unhealthy, scene.clock.now()))
+        restart(container, timeout)
+
+    scene.engine.restart = restart_slowly
+    assert scene.step(hung, responder).outcome is Outcome.HEALED
+    assert isinstance(answers[0], Later)
+    assert scene.step(unhealthy, responder).reason is Reason.RECOVERED
+
+
 def test_the_fourth_in_an_hour_is_refused(scene):
     outcomes = []
     for occurrence in range(1, 5):

@@ -17,7 +17,7 @@ import msgspec
 from hemostat.agents.responder.evidence import collect
 from hemostat.agents.responder.hands import Hands
 from hemostat.agents.responder.report import Case, Ended, complete, timed, unacted, unasked
-from hemostat.agents.responder.surgeon import Surgeon
+from hemostat.agents.responder.surgeon import Surgeon, stop_timeout
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import policy
@@ -157,7 +157,7 @@ class Responder:
             peers=self._peers(case),
         )
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
-        lease = acting + self._limits.verify_timeout
+        lease = acting + self._limits.verify_timeout + (stop_timeout(alert.container.labels) or 0.0)
         decision = policy.decide(
             case.request, case.incident, situation, self._limits, by=self._source, lease=lease, now=now
         )
