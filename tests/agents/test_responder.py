@@ -482,6 +482,22 @@ def test_while_paused_nothing_is_put_back_either(scene):
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
 
 
+def test_nothing_is_put_back_of_a_container_that_is_paused_by_itself(scene):
+    responder = scaled_up(scene)
+    scene.desk.pause("hungry", Pause(by="ann", at=scene.clock.now()))
+    assert responder.tend(scene.clock.advance(3600)) == []
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+    scene.desk.resume("hungry")
+    assert len(responder.tend(scene.clock.now())) == 1
+
+
+def test_nothing_is_put_back_where_scaling_is_only_rehearsed(scene):
+    scaled_up(scene)
+    responder = scene.responder(modes={Action.SCALE: "dry-run"})
+    assert responder.tend(scene.clock.advance(3600)) == []
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+
+
 def test_what_cannot_be_done_is_said_and_costs_no_budget(scene):
     scene.make("plain", memory=64 * MIB)
     event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="plain", parameters={"resource": "cpu"})

@@ -28,15 +28,7 @@ from hemostat.core.policy import Act, Ask, Decision, Limits, Peers, Refuse, Repe
 from hemostat.core.scale import Ceilings
 from hemostat.core.verify import Health, needless, overtaken, state_of
 from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
-from hemostat.events import (
-    Action,
-    Container,
-    Event,
-    Outcome,
-    Reason,
-    RemediationNeeded,
-    digest,
-)
+from hemostat.events import Action, Container, Event, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
 
 ACTING: Final = 60.0
@@ -113,9 +105,15 @@ class Responder:
 
     def tend(self, now: float) -> list[Event]:
         """Put back what was scaled and is due, unless people want nothing done."""
-        if self._desk.controls().paused(EVERYTHING, now) or self._limits.mode != "auto":
+        controls = self._desk.controls()
+        if controls.paused(EVERYTHING, now):
             return []
-        told = self._tending.round(now)
+
+        def may(container: Container) -> bool:
+            mode = policy.mode_of(container, Action.SCALE, self._limits)
+            return mode == "auto" and controls.paused(container.name, now) is None
+
+        told = self._tending.round(now, may)
         return [Event.make(each, time=now, host=self._host, source=self._source) for each in told]
 
     def _inspect(self, container: Container) -> ContainerInfo | None:

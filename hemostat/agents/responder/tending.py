@@ -1,7 +1,7 @@
 """What was scaled up comes back down after calm."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from hemostat.agents.responder.surgeon import Surgeon
@@ -9,7 +9,7 @@ from hemostat.core import scale
 from hemostat.core.detect import cpu_percent
 from hemostat.core.model import ContainerInfo, Resource, Sample, Scaled
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
-from hemostat.events import Action, Diagnosis, Kind, Outcome, Reason, RemediationComplete
+from hemostat.events import Action, Container, Diagnosis, Kind, Outcome, Reason, RemediationComplete
 from hemostat.ports import Clock, Engine, Ledger, Sampler
 
 GLANCE: Final = 1.0
@@ -39,13 +39,16 @@ class Tending:
         self._host = host
         self._calm = calm
 
-    def round(self, now: float) -> Iterator[RemediationComplete]:
-        """Put back what is due. Of several responders, the one that takes the record off does it."""
+    def round(self, now: float, may: Callable[[Container], bool]) -> Iterator[RemediationComplete]:
+        """Put back what is due, where it `may` be. Of several responders, the one that takes the record off
+        does it."""
         for scaled in self._ledger.scaled(self._host):
             current = self._surgeon.current(scaled)
             if not scale.standing(scaled, current):
                 self._ledger.drop_scaled(self._host, scaled)
-            elif scale.due_back(scaled, current, self._usage(scaled), now, self._calm):
+            elif scale.due_back(scaled, current, self._usage(scaled), now, self._calm) and may(
+                self._engine.inspect(scaled.container).ref
+            ):
                 yield from self._back(scaled)
 
     def _back(self, scaled: Scaled) -> Iterator[RemediationComplete]:
