@@ -9,6 +9,7 @@ from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
+from hemostat.core.model import Resource, Scaled
 from hemostat.core.policy import Limits
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
@@ -496,6 +497,15 @@ def test_nothing_is_put_back_where_scaling_is_only_rehearsed(scene):
     responder = scene.responder(modes={Action.SCALE: "dry-run"})
     assert responder.tend(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+
+
+def test_what_cannot_be_put_back_does_not_keep_the_rest_raised(scene):
+    scene.ledger.keep_scaled(
+        "h", Scaled(container="c0", resource=Resource.REPLICAS, before=1, after=2, time=0.0, service="gone")
+    )
+    responder = scaled_up(scene)
+    assert len(responder.tend(scene.clock.advance(3600))) == 1
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
 
 
 def test_what_cannot_be_done_is_said_and_costs_no_budget(scene):

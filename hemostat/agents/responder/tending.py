@@ -43,13 +43,21 @@ class Tending:
         """Put back what is due, where it `may` be. Of several responders, the one that takes the record off
         does it."""
         for scaled in self._ledger.scaled(self._host):
-            current = self._surgeon.current(scaled)
-            if not scale.standing(scaled, current):
-                self._ledger.drop_scaled(self._host, scaled)
-            elif scale.due_back(scaled, current, self._usage(scaled), now, self._calm) and may(
-                self._engine.inspect(scaled.container).ref
-            ):
+            try:
+                due = self._is_due(scaled, now, may)
+            except EngineError as error:
+                logger.warning("scale.not_looked_at container=%s error=%s", scaled.container, error)
+                continue
+            if due:
                 yield from self._back(scaled)
+
+    def _is_due(self, scaled: Scaled, now: float, may: Callable[[Container], bool]) -> bool:
+        current = self._surgeon.current(scaled)
+        if not scale.standing(scaled, current):
+            self._ledger.drop_scaled(self._host, scaled)
+            return False
+        due = scale.due_back(scaled, current, self._usage(scaled), now, self._calm)
+        return due and may(self._engine.inspect(scaled.container).ref)
 
     def _back(self, scaled: Scaled) -> Iterator[RemediationComplete]:
         if not self._ledger.drop_scaled(self._host, scaled):
