@@ -517,6 +517,16 @@ def test_what_cannot_be_done_is_said_and_costs_no_budget(scene):
     assert scene.ledger.read("h", "plain").attempts == ()
 
 
+def test_what_the_engine_will_not_plan_is_told_and_not_given_up_in_silence(scene):
+    scene.make("replica", labels={"com.docker.swarm.service.id": "s1"})
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="replica", parameters={"resource": "cpu"})
+    for mode in ("auto", "approve"):
+        done = scene.step(event, scene.responder(mode=mode, actions=(Action.SCALE,)))
+        assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.UNSUPPORTED)
+        assert done.detail == "service s1 not found"
+        assert done.alert is not None
+
+
 def host_alert(scene: Scene) -> Event:
     facts = (
         Evidence("disk", 95.0, "%"),
