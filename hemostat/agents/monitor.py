@@ -161,9 +161,13 @@ class Monitor:
 
     def _look_upstream(self, container_id: str, now: float) -> None:
         """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
-        before it has failed for good."""
+        before it has failed for good. One that the engine will not show is as it was."""
         for other in self._ward.topology.upstream(container_id):
-            self._look(other, now)
+            try:
+                self._look(other, now)
+            except EngineError as error:
+                if error.transient:
+                    raise
 
     def _glance_upstream(self, container_id: str, now: float) -> None:
         """The same amid a round, where a step that raised would not tell again what it has found: what cannot

@@ -6,7 +6,16 @@ import pytest
 
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
-from hemostat.core.model import Connected, Disconnected, DiskUse, EngineEvent, HostSample, Probed, Samples
+from hemostat.core.model import (
+    Connected,
+    ContainerInfo,
+    Disconnected,
+    DiskUse,
+    EngineEvent,
+    HostSample,
+    Probed,
+    Samples,
+)
 from hemostat.core.thresholds import Thresholds
 from hemostat.errors import EngineError, EngineUnreachableError
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
@@ -442,6 +451,22 @@ def test_an_engine_that_is_gone_for_a_moment_loses_no_alert_of_a_round(watch):
             watch.tell(samples)
     assert watch.engine.inspect is inspect
     assert names(watch) == [("web", "cpu_high", "")]
+
+
+def test_a_death_is_told_where_the_engine_will_not_show_what_the_dead_depends_on(watch):
+    db = watch.make(name="db", labels=compose("db"))
+    web = watch.make(name="web", labels=compose("web", "db:service_started:true"))
+    inspect = watch.engine.inspect
+
+    def failing(container: str) -> ContainerInfo:
+        if container == db:
+            raise EngineError("inspect db: layer does not exist")
+        return inspect(container)
+
+    watch.engine.inspect = failing
+    watch.engine.crash(web, 7)
+    watch.listen()
+    assert names(watch) == [("web", "exited", "")]
 
 
 def busy_host(watch: Watch, seconds: int, cpu: float) -> None:
