@@ -180,7 +180,7 @@ def decide(
     handled = _handled(name, book, by, now)
     if isinstance(handled, Resume):
         return _halted(container, situation.controls, now) or handled
-    approved = mode == "approve" and _is(situation.approval, Answer.APPROVED)
+    approved = mode == "approve" and _is_fresh(situation.approval, limits, now)
     return (
         handled
         or (None if approved else _expired(request, limits, now))
@@ -315,8 +315,11 @@ def _unapproved(approval: Approval | None, limits: Limits, now: float) -> Decisi
     return Wait(min(approval.until, now + PEOPLE_RETRY), "it waits for approval")
 
 
-def _is(approval: Approval | None, answer: Answer) -> bool:
-    return approval is not None and approval.answer is answer
+def _is_fresh(approval: Approval | None, limits: Limits, now: float) -> bool:
+    """A yes makes up for a failure's age, until it is as old itself: a pause may have held it since."""
+    if approval is None or approval.answer is not Answer.APPROVED:
+        return False
+    return now - approval.answered <= limits.expire
 
 
 def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:

@@ -202,6 +202,7 @@ def approval(answer: Answer | None = None, until: float = NOW + 60) -> Approval:
         asked=NOW - 10,
         until=until,
         answer=answer,
+        answered=NOW - 1,
         by="ann",
         reason="not now",
     )
@@ -231,6 +232,16 @@ def test_no_and_no_answer_are_both_no(given, reason):
 def test_yes_is_yes_even_where_it_took_longer_than_a_request_lives():
     late = alert(since=NOW - 901)
     assert isinstance(ask(limits=APPROVE, approval=approval(Answer.APPROVED), alert=late), Act)
+
+
+def test_yes_does_not_hold_for_longer_than_a_request_lives():
+    late, long_ago = (
+        alert(since=NOW - 5000),
+        msgspec.structs.replace(approval(Answer.APPROVED), answered=NOW - 901),
+    )
+    decision = ask(limits=APPROVE, approval=long_ago, alert=late)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.EXPIRED
 
 
 def test_yes_does_not_widen_any_limit():
