@@ -213,12 +213,14 @@ def service(container: Container) -> str | None:
 
 
 def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
-    """The strictest of the modes that apply."""
+    """The strictest of the modes that apply. A label that says none of them asks a person: whoever set it
+    wanted something else than before."""
+    label = container.labels.get("hemostat.mode")
     named = (
         limits.mode,
         limits.modes.get(action),
         limits.project_modes.get(container.project or ""),
-        container.labels.get("hemostat.mode"),
+        label if label is None or label in STRICTNESS else "approve",
     )
     return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
 

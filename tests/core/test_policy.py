@@ -258,6 +258,8 @@ def test_yes_does_not_widen_any_limit():
         (Limits(project_modes={"shop": "dry-run"}), {"com.docker.compose.project": "shop"}, Refuse),
         (Limits(project_modes={"shop": "dry-run"}), {}, Act),
         (LIMITS, {"hemostat.mode": "approve"}, Ask),
+        (LIMITS, {"hemostat.mode": "dryrun"}, Ask),
+        (Limits(mode="dry-run"), {"hemostat.mode": "manual"}, Refuse),
         (Limits(mode="dry-run"), {"hemostat.mode": "auto"}, Refuse),
         (Limits(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
     ],
