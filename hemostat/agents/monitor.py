@@ -30,6 +30,7 @@ from hemostat.core.model import (
 from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.track import Track, busy
+from hemostat.core.veil import veiled
 from hemostat.core.ward import Past, Patient, Ward
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import ContainerStats, Event, Payload, Phase
@@ -127,7 +128,11 @@ class Monitor:
         return self._wrap(told, now)
 
     def _wrap(self, told: Iterable[Told], now: float) -> list[Event]:
-        return [self._event(alert, now, incident) for incident, alert in told]
+        shown = (
+            (msgspec.structs.replace(alert, container=veiled(alert.container)), incident)
+            for incident, alert in told
+        )
+        return [self._event(alert, now, incident) for alert, incident in shown]
 
     def _event(self, data: Payload, now: float, incident: str | None = None) -> Event:
         return Event.make(data, time=now, host=self._host, source=self._source, incident=incident)
@@ -273,7 +278,7 @@ class Monitor:
     def _stats(self, patient: Patient, sample: Sample | None, now: float) -> list[Event]:
         """What screens are to show: told when it has changed, and now and then."""
         stats = ContainerStats(
-            container=patient.ref,
+            container=veiled(patient.ref),
             state=patient.info.state,
             cpu=None if sample is None or patient.cpu is None else round(patient.cpu, 1),
             cpu_limit=patient.info.cpu_limit,

@@ -118,6 +118,23 @@ def test_what_is_ill_while_it_is_being_stopped_is_no_news(watch):
     assert watch.alerts == []
 
 
+def test_a_secret_in_a_command_that_a_label_names_is_not_told(watch):
+    web = watch.make(
+        labels={
+            "hemostat.exec": "redis-cli -a s3cret shutdown",
+            "hemostat.probe": "http://:80/?token=s3cret77",
+        }
+    )
+    watch.sample()
+    watch.engine.crash(web, 7)
+    watch.listen()
+    refs = [each.container for each in (*watch.alerts, *watch.stats)]
+    assert len(refs) > 1
+    assert all(
+        "s3cret" not in str(ref) and ref.labels["hemostat.exec"].startswith("redis-cli") for ref in refs
+    )
+
+
 def test_what_people_do_is_no_failure(watch):
     web = watch.make()
     watch.engine.stop(web)

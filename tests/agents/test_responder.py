@@ -401,6 +401,16 @@ def test_nobodys_answer_is_no(scene):
     assert not scene.engine.inspect("web").running
 
 
+def test_people_are_asked_without_the_secret_in_the_command(scene):
+    scene.make("redis", labels={"hemostat.exec": "redis-cli -a s3cret shutdown"})
+    event = scene.request(Kind.HUNG, Action.EXEC, container="redis")
+    responder = scene.responder(mode="approve", actions=(Action.EXEC,))
+    assert "s3cret" not in later(scene, event, responder)[1][0].detail
+    (waiting,) = scene.desk.approvals()
+    assert waiting.plan.startswith("run redis-cli -a")
+    assert "s3cret" not in waiting.plan
+
+
 def test_of_two_responders_one_asks(scene):
     event = scene.crashed()
     assert len(later(scene, event, scene.responder("a", mode="approve"))[1]) == 1
@@ -448,7 +458,8 @@ def test_evidence_that_cannot_be_kept_keeps_nobody_down(scene, monkeypatch):
 
 def scaled_up(scene: Scene, **limits) -> Responder:
     """A container that has died of its memory limit twice is given more."""
-    scene.make("hungry", memory=64 * MIB, labels={"hemostat.scale.memory_max": "128MiB"})
+    labels = {"hemostat.scale.memory_max": "128MiB", "hemostat.exec": "redis-cli -a s3cret shutdown"}
+    scene.make("hungry", memory=64 * MIB, labels=labels)
     scene.clock.advance(60)
     scene.engine.oom("hungry")
     responder = scene.responder(actions=(Action.SCALE,), **limits)
@@ -464,6 +475,7 @@ def test_what_was_raised_runs_with_more_and_comes_back_down_after_calm(scene):
     assert responder.tend(scene.clock.advance(60)) == []
     (told,) = responder.tend(scene.clock.advance(1800))
     assert told.data.detail == "back: memory 96.0 MiB → 64.0 MiB"
+    assert "s3cret" not in str(told.data)
     assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
     assert responder.tend(scene.clock.advance(1800)) == []
 

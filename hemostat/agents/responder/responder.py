@@ -25,6 +25,7 @@ from hemostat.core.cleanup import Cleanup
 from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.model import Attempt, ContainerInfo
 from hemostat.core.policy import Act, Ask, Decision, Limits, Peers, Refuse, Repeat, Resume, Situation, Wait
+from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
 from hemostat.core.verify import Health, needless, overtaken, state_of
 from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
@@ -195,7 +196,7 @@ class Responder:
         """Put the request on people's desk, and tell them once, with what exactly would be done."""
         request, name = case.request, policy.key(case.request, case.incident)
         try:
-            plan = self._surgeon.plan(request, case.found).detail
+            plan = redact(self._surgeon.plan(request, case.found).detail)
         except NotApplicableError as error:
             return self._told(case, unacted(Refuse(Reason.UNSUPPORTED, error.message)))
         asked = Approval(

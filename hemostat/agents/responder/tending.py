@@ -8,6 +8,7 @@ from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.core import scale
 from hemostat.core.detect import cpu_percent
 from hemostat.core.model import ContainerInfo, Resource, Sample, Scaled
+from hemostat.core.veil import veiled
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, Container, Diagnosis, Kind, Outcome, Reason, RemediationComplete
 from hemostat.ports import Clock, Engine, Ledger, Sampler
@@ -92,7 +93,7 @@ class Tending:
 
 def _told(scaled: Scaled, info: ContainerInfo, detail: str) -> RemediationComplete:
     return RemediationComplete(
-        container=info.ref,
+        container=veiled(info.ref),
         kind=KINDS[scaled.resource],
         action=Action.SCALE,
         outcome=Outcome.HEALED,
