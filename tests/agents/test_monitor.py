@@ -286,6 +286,22 @@ def test_a_signal_that_was_survived_does_not_excuse_a_later_crash_that_nobody_sa
     assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
 
 
+@pytest.mark.parametrize("fault", ["cpu", "probe"])
+def test_what_fails_soon_after_a_signal_that_was_survived_is_told_once_it_is_no_end(watch, fault):
+    web = watch.make(labels={"hemostat.probe": "tcp://:80"})
+    watch.tell(Probed(container_id=web, time=watch.clock.now()))
+    ref = watch.engine.inspect(web).ref
+    watch.tell(EngineEvent(time=watch.clock.now(), action="kill", container=ref, signal=SIGQUIT))
+    if fault == "cpu":
+        watch.engine.spin(web, 1.0)
+    for _ in range(150):
+        watch.sample(5)
+        watch.tell(
+            Probed(container_id=web, time=watch.clock.now(), error="refused" if fault == "probe" else "")
+        )
+    assert watch.told() == [({"cpu": Kind.CPU_HIGH, "probe": Kind.HUNG}[fault], Phase.RAISED)]
+
+
 def test_a_container_removed_meanwhile_ends_its_incident(watch):
     web = watch.make()
     watch.engine.crash(web)
