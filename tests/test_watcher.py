@@ -100,6 +100,21 @@ def test_what_happens_while_the_engine_cannot_be_reached_is_told_afterwards(watc
     assert [event.data.container.name for event in watch.alerts()] == ["web", "other"]
 
 
+@pytest.mark.parametrize("source", ["sample", "events"])
+def test_a_source_that_fails_once_in_a_way_nobody_thought_of_is_asked_again(watch, source, monkeypatch):
+    watch.end()
+    asked = getattr(watch.engine, source)
+
+    def fail_once(*arguments: object) -> object:
+        monkeypatch.setattr(watch.engine, source, asked)
+        raise OSError("no such device")
+
+    monkeypatch.setattr(watch.engine, source, fail_once)
+    watch.start()
+    watch.engine.crash(watch.make())
+    eventually(watch.alerts)
+
+
 def test_a_restarted_monitor_goes_on_where_the_last_one_was(watch):
     first, second = watch.make("first"), watch.make("second")
     watch.engine.crash(first)
