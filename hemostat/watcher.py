@@ -194,6 +194,10 @@ class Watcher:
             events = self._patience(lambda: self._monitor.step(observation, self._clock.now()))
         except Exception:
             logger.exception("observation.failed observation=%r", observation)
+            if isinstance(observation, Connected):
+                # Without the list nobody is watched.
+                self._clock.sleep(IDLE)
+                self._queue.put(observation)
             return
         finally:
             if isinstance(observation, Samples | Connected):
