@@ -14,7 +14,15 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.monitor import Monitor
-from hemostat.core.model import Connected, ContainerInfo, DiskUse, Observation, Probed, Samples
+from hemostat.core.model import (
+    Connected,
+    ContainerInfo,
+    Disconnected,
+    DiskUse,
+    Observation,
+    Probed,
+    Samples,
+)
 from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds
 from hemostat.errors import AdapterError
@@ -103,14 +111,26 @@ class Watcher:
     # --- what blocks --------------------------------------------------------------------------------
 
     def _listen(self) -> None:
-        for observation in self._engine.events(self._monitor.since):
-            self._queue.put(observation)
+        """Until the engine is closed: a monitor that no longer hears anything would seem well."""
+        while not self._stop.is_set():
+            try:
+                for observation in self._engine.events(self._monitor.since):
+                    self._queue.put(observation)
+            except Exception as error:
+                logger.exception("listening.failed")
+                self._queue.put(Disconnected(f"{type(error).__name__}: {error}"))
+                self._stop.wait(IDLE)
+            else:
+                return
 
     def _every(self, interval: float, observe: Callable[[], None]) -> None:
         due = self._clock.now()
         try:
             while not self._stop.is_set():
-                observe()
+                try:
+                    observe()
+                except Exception:
+                    logger.exception("observing.failed")
                 # Never longer than the interval, for the clock may have been set back.
                 now = self._clock.now()
                 due = min(max(due + interval, now), now + interval)
@@ -123,6 +143,13 @@ class Watcher:
             return
         self._patient_for = 0.0
         self._sampled.clear()
+        try:
+            self._measure()
+        except Exception:
+            self._sampled.set()
+            raise
+
+    def _measure(self) -> None:
         try:
             samples = self._sampler.sample(self._monitor.running(), self._clock.now())
         except AdapterError as error:
@@ -169,6 +196,10 @@ class Watcher:
             events = self._patience(lambda: self._monitor.step(observation, self._clock.now()))
         except Exception:
             logger.exception("observation.failed observation=%r", observation)
+            if isinstance(observation, Connected):
+                # Without the list nobody is watched.
+                self._clock.sleep(IDLE)
+                self._queue.put(observation)
             return
         finally:
             if isinstance(observation, Samples | Connected):

@@ -100,6 +100,36 @@ def test_what_happens_while_the_engine_cannot_be_reached_is_told_afterwards(watc
     assert [event.data.container.name for event in watch.alerts()] == ["web", "other"]
 
 
+@pytest.mark.parametrize("source", ["sample", "events"])
+def test_a_source_that_fails_once_in_a_way_nobody_thought_of_is_asked_again(watch, source, monkeypatch):
+    watch.end()
+    asked = getattr(watch.engine, source)
+
+    def fail_once(*arguments: object) -> object:
+        monkeypatch.setattr(watch.engine, source, asked)
+        raise OSError("no such device")
+
+    monkeypatch.setattr(watch.engine, source, fail_once)
+    watch.start()
+    watch.engine.crash(watch.make())
+    eventually(watch.alerts)
+
+
+def test_a_list_that_the_engine_refuses_once_is_asked_for_again(watch, monkeypatch):
+    web = watch.make(disk="1MiB")
+    watch.end()
+    containers = watch.engine.containers
+
+    def refuse_once() -> list[ContainerInfo]:
+        monkeypatch.setattr(watch.engine, "containers", containers)
+        raise EngineError("list containers: layer does not exist")
+
+    monkeypatch.setattr(watch.engine, "containers", refuse_once)
+    watch.start()
+    watch.engine.write(web, size=2 << 20)
+    eventually(watch.alerts)
+
+
 def test_a_restarted_monitor_goes_on_where_the_last_one_was(watch):
     first, second = watch.make("first"), watch.make("second")
     watch.engine.crash(first)

@@ -6,6 +6,7 @@ deserves an action is not decided here.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -29,8 +30,9 @@ from hemostat.core.model import (
 from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.track import Track, busy
+from hemostat.core.veil import veiled
 from hemostat.core.ward import Past, Patient, Ward
-from hemostat.errors import NoSuchContainerError
+from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import ContainerStats, Event, Payload, Phase
 from hemostat.ports import Engine, Sampler
 
@@ -126,7 +128,11 @@ class Monitor:
         return self._wrap(told, now)
 
     def _wrap(self, told: Iterable[Told], now: float) -> list[Event]:
-        return [self._event(alert, now, incident) for incident, alert in told]
+        shown = (
+            (msgspec.structs.replace(alert, container=veiled(alert.container)), incident)
+            for incident, alert in told
+        )
+        return [self._event(alert, now, incident) for alert, incident in shown]
 
     def _event(self, data: Payload, now: float, incident: str | None = None) -> Event:
         return Event.make(data, time=now, host=self._host, source=self._source, incident=incident)
@@ -160,9 +166,19 @@ class Monitor:
 
     def _look_upstream(self, container_id: str, now: float) -> None:
         """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
-        before it has failed for good."""
+        before it has failed for good. One that the engine will not show is as it was."""
         for other in self._ward.topology.upstream(container_id):
-            self._look(other, now)
+            try:
+                self._look(other, now)
+            except EngineError as error:
+                if error.transient:
+                    raise
+
+    def _glance_upstream(self, container_id: str, now: float) -> None:
+        """The same amid a round, where a step that raised would not tell again what it has found: what cannot
+        be asked now is as it was."""
+        with suppress(EngineError):
+            self._look_upstream(container_id, now)
 
     def _oomed(self, event: EngineEvent, now: float) -> list[Told]:
         """It comes before the death, if there is one."""
@@ -242,7 +258,7 @@ class Monitor:
             told += lifecycle.judge_health(self._ward, patient, now)
             shown += self._stats(patient, sample, now)
         for waiting in self._ward.waiting():
-            self._look_upstream(waiting, now)
+            self._glance_upstream(waiting, now)
         return shown + self._wrap(told + self._ward.review(now), now)
 
     def _observed(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
@@ -254,7 +270,7 @@ class Monitor:
             if phase is Phase.CLEARED:
                 told += ward.register.closed(patient.ref.id, [kind])
                 continue
-            self._look_upstream(patient.ref.id, now)
+            self._glance_upstream(patient.ref.id, now)
             window = patient.tuned.window
             told += ward.fail(patient, kind, since=since, now=now, window=window, evidence=evidence)
         return told
@@ -262,7 +278,7 @@ class Monitor:
     def _stats(self, patient: Patient, sample: Sample | None, now: float) -> list[Event]:
         """What screens are to show: told when it has changed, and now and then."""
         stats = ContainerStats(
-            container=patient.ref,
+            container=veiled(patient.ref),
             state=patient.info.state,
             cpu=None if sample is None or patient.cpu is None else round(patient.cpu, 1),
             cpu_limit=patient.info.cpu_limit,

@@ -34,7 +34,9 @@ def missed(ward: Ward, patient: Patient, seen_until: float, now: float) -> list[
     info = patient.info
     down = [each for each in ward.register.of(info.ref.id) if each.kind in DOWN]
     known = any(info.started_at <= incident.since for incident in down)
-    if known or info.ref.id in ward.asked or not seen_until:
+    asked_at = ward.asked.get(info.ref.id)
+    wanted = asked_at is not None and info.finished_at - asked_at < detect.INTENT_LASTS
+    if known or wanted or not seen_until:
         return []
     kind = detect.missed_failure(info, seen_until=max(seen_until, now - detect.STALE))
     return [] if kind is None else _failed(ward, patient, kind, info.exit_code, info.finished_at, now)
@@ -84,6 +86,7 @@ def _is_told(ward: Ward, info: ContainerInfo) -> bool:
 def _failed(ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: float, now: float) -> list[Told]:
     """A death that nobody wanted: a crash loop if it is one too many, else a crash unless Docker mends it."""
     ref, tuned, register = patient.ref, patient.tuned, ward.register
+    ward.asked.pop(ref.id, None)  # It did not end of that; left there, it would end the incident.
     earlier = ward.deaths.get(ref.id, ())
     deaths = (*(death for death in earlier if abs(since - death) < tuned.loop_window), since)[-REMEMBERED:]
     ward.deaths[ref.id] = deaths

@@ -180,7 +180,7 @@ def decide(
     handled = _handled(name, book, by, now)
     if isinstance(handled, Resume):
         return _halted(container, situation.controls, now) or handled
-    approved = mode == "approve" and _is(situation.approval, Answer.APPROVED)
+    approved = mode == "approve" and _is_fresh(situation.approval, limits, now)
     return (
         handled
         or (None if approved else _expired(request, limits, now))
@@ -213,12 +213,14 @@ def service(container: Container) -> str | None:
 
 
 def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
-    """The strictest of the modes that apply."""
+    """The strictest of the modes that apply. A label that says none of them asks a person: whoever set it
+    wanted something else than before."""
+    label = container.labels.get("hemostat.mode")
     named = (
         limits.mode,
         limits.modes.get(action),
         limits.project_modes.get(container.project or ""),
-        container.labels.get("hemostat.mode"),
+        label if label is None or label in STRICTNESS else "approve",
     )
     return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
 
@@ -315,8 +317,11 @@ def _unapproved(approval: Approval | None, limits: Limits, now: float) -> Decisi
     return Wait(min(approval.until, now + PEOPLE_RETRY), "it waits for approval")
 
 
-def _is(approval: Approval | None, answer: Answer) -> bool:
-    return approval is not None and approval.answer is answer
+def _is_fresh(approval: Approval | None, limits: Limits, now: float) -> bool:
+    """A yes makes up for a failure's age, until it is as old itself: a pause may have held it since."""
+    if approval is None or approval.answer is not Answer.APPROVED:
+        return False
+    return now - approval.answered <= limits.expire
 
 
 def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:

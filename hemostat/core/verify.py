@@ -4,9 +4,9 @@ from enum import Enum
 from typing import Final
 
 from hemostat.core.detect import cpu_percent, share
-from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.model import Attempt, ContainerInfo, Sample
 from hemostat.core.units import show_size
-from hemostat.events import HealthAlert, Kind, Reason
+from hemostat.events import Action, HealthAlert, Kind, Reason
 
 DEAD: Final = frozenset({"exited", "dead"})
 
@@ -27,12 +27,23 @@ def needless(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     """
     if alert.kind in {Kind.EXITED, Kind.OOM}:
         if info.status in DEAD:
-            return None
+            # It has run since: this end may be a person's wish, and a failure has an alert of its own.
+            return Reason.STOPPED if info.started_at > alert.since else None
         return Reason.RECOVERED if info.running or info.status == "restarting" else Reason.STOPPED
     if not info.running:
         return Reason.STOPPED
     recovered = alert.kind is Kind.UNHEALTHY and info.health != "unhealthy"
     return Reason.RECOVERED if recovered or info.started_at > alert.since else None
+
+
+def overtaken(alert: HealthAlert, info: ContainerInfo, attempt: Attempt) -> Reason | None:
+    """Why a restart that was begun is not to be taken up, for the container as it is now; None if it is, or
+    was carried out. An end within the lease may be the stop that the restart itself began with."""
+    if attempt.action is not Action.RESTART or info.started_at > attempt.started_at:
+        return None
+    if info.status not in DEAD:
+        return needless(alert, info)
+    return Reason.STOPPED if info.finished_at > attempt.lease else None
 
 
 def state_of(info: ContainerInfo) -> tuple[Health, str]:

@@ -46,6 +46,16 @@ class Patient(msgspec.Struct, kw_only=True):
     def ref(self) -> Container:
         return self.info.ref
 
+    def unraise(self, kind: Kind) -> None:
+        """It was found and not told: let it be found anew."""
+        if kind is Kind.HUNG:
+            self.probing = msgspec.structs.replace(self.probing, failures=0, raised=False)
+        if kind in GAUGED:
+            begun = {Kind.MEMORY_HIGH, kind} if kind is Kind.MEMORY_LEAK else {kind}
+            gauges = {name: gauge for name, gauge in self.track.gauges.items() if name not in begun}
+            leaking = self.track.leaking and kind is not Kind.MEMORY_LEAK
+            self.track = msgspec.structs.replace(self.track, gauges=gauges, leaking=leaking)
+
 
 class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a monitor must know of the time before it was started, by container id. Times are epoch seconds:
@@ -153,6 +163,7 @@ class Ward:
     ) -> list[Told]:
         """Tell it, with where it comes from; and the storm, if it is the one too many."""
         if self._is_ending(patient, now):
+            patient.unraise(kind)
             return []
         told, cause = self._weather(patient, kind, now)
         cause = cause or self._blame(patient, kind, now)

@@ -1,12 +1,23 @@
 """What the monitor makes of what the engine says and the samplers measure."""
 
+from signal import SIGQUIT
+
 import pytest
 
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
-from hemostat.core.model import Connected, Disconnected, DiskUse, EngineEvent, HostSample, Probed, Samples
+from hemostat.core.model import (
+    Connected,
+    ContainerInfo,
+    Disconnected,
+    DiskUse,
+    EngineEvent,
+    HostSample,
+    Probed,
+    Samples,
+)
 from hemostat.core.thresholds import Thresholds
-from hemostat.errors import EngineError
+from hemostat.errors import EngineError, EngineUnreachableError
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock
@@ -105,6 +116,23 @@ def test_what_is_ill_while_it_is_being_stopped_is_no_news(watch):
     watch.engine.crash(web, 1)
     watch.sample(20)
     assert watch.alerts == []
+
+
+def test_a_secret_in_a_command_that_a_label_names_is_not_told(watch):
+    web = watch.make(
+        labels={
+            "hemostat.exec": "redis-cli -a s3cret shutdown",
+            "hemostat.probe": "http://:80/?token=s3cret77",
+        }
+    )
+    watch.sample()
+    watch.engine.crash(web, 7)
+    watch.listen()
+    refs = [each.container for each in (*watch.alerts, *watch.stats)]
+    assert len(refs) > 1
+    assert all(
+        "s3cret" not in str(ref) and ref.labels["hemostat.exec"].startswith("redis-cli") for ref in refs
+    )
 
 
 def test_what_people_do_is_no_failure(watch):
@@ -246,6 +274,48 @@ def test_a_second_death_that_happened_meanwhile_is_told_although_the_first_is_no
     watch.tell(Connected())
     watch.tell(Connected())
     assert [alert.occurrence for alert in watch.alerts] == [1, 2]
+
+
+def survive_a_signal(watch: Watch) -> str:
+    """A thread dump, say; a while ago."""
+    web = watch.make()
+    watch.tell(
+        EngineEvent(
+            time=watch.clock.now(), action="kill", container=watch.engine.inspect(web).ref, signal=SIGQUIT
+        )
+    )
+    watch.clock.advance(1200)
+    watch.sample()
+    return web
+
+
+def test_a_signal_that_was_survived_does_not_end_the_incident_of_a_later_crash(watch):
+    watch.engine.crash(survive_a_signal(watch), 7)
+    watch.sample(60)
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+
+
+def test_a_signal_that_was_survived_does_not_excuse_a_later_crash_that_nobody_saw(watch):
+    web = survive_a_signal(watch)
+    watch.engine.crash(web, 7)
+    watch.tell(Connected())
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+
+
+@pytest.mark.parametrize("fault", ["cpu", "probe"])
+def test_what_fails_soon_after_a_signal_that_was_survived_is_told_once_it_is_no_end(watch, fault):
+    web = watch.make(labels={"hemostat.probe": "tcp://:80"})
+    watch.tell(Probed(container_id=web, time=watch.clock.now()))
+    ref = watch.engine.inspect(web).ref
+    watch.tell(EngineEvent(time=watch.clock.now(), action="kill", container=ref, signal=SIGQUIT))
+    if fault == "cpu":
+        watch.engine.spin(web, 1.0)
+    for _ in range(150):
+        watch.sample(5)
+        watch.tell(
+            Probed(container_id=web, time=watch.clock.now(), error="refused" if fault == "probe" else "")
+        )
+    assert watch.told() == [({"cpu": Kind.CPU_HIGH, "probe": Kind.HUNG}[fault], Phase.RAISED)]
 
 
 def test_a_container_removed_meanwhile_ends_its_incident(watch):
@@ -408,6 +478,44 @@ def test_what_recovers_with_its_dependency_is_not_told_again(watch):
     watch.sample(30)
     assert names(watch) == [("web", "unhealthy", "db")]
     assert watch.told()[-1] == (Kind.UNHEALTHY, Phase.CLEARED)
+
+
+def test_an_engine_that_is_gone_for_a_moment_loses_no_alert_of_a_round(watch):
+    watch.make(name="db", labels=compose("db"))
+    web = watch.make(name="web", labels=compose("web", "db:service_started:true"))
+    watch.engine.spin(web, 1.0)
+    inspect = watch.engine.inspect
+
+    def gone(_: str) -> None:
+        watch.engine.inspect = inspect
+        raise EngineUnreachableError("engine gone")
+
+    watch.engine.inspect = gone
+    for _ in range(60):
+        watch.clock.advance(1.0)
+        samples = Samples(tuple(watch.engine.sample(watch.monitor.running(), watch.clock.now())))
+        try:
+            watch.tell(samples)
+        except EngineUnreachableError:
+            watch.tell(samples)
+    assert watch.engine.inspect is inspect
+    assert names(watch) == [("web", "cpu_high", "")]
+
+
+def test_a_death_is_told_where_the_engine_will_not_show_what_the_dead_depends_on(watch):
+    db = watch.make(name="db", labels=compose("db"))
+    web = watch.make(name="web", labels=compose("web", "db:service_started:true"))
+    inspect = watch.engine.inspect
+
+    def failing(container: str) -> ContainerInfo:
+        if container == db:
+            raise EngineError("inspect db: layer does not exist")
+        return inspect(container)
+
+    watch.engine.inspect = failing
+    watch.engine.crash(web, 7)
+    watch.listen()
+    assert names(watch) == [("web", "exited", "")]
 
 
 def busy_host(watch: Watch, seconds: int, cpu: float) -> None:

@@ -9,6 +9,7 @@ from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
+from hemostat.core.model import Resource, Scaled
 from hemostat.core.policy import Limits
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
@@ -128,6 +129,47 @@ def test_who_died_before_the_action_acts_when_it_is_back(scene):
     assert scene.starts() == 1
 
 
+def begun(scene: Scene, responder: Responder) -> Event:
+    """A request to restart whose responder dies just before it acts."""
+    event = scene.request(Kind.UNHEALTHY, container=scene.make("app", health=("true",)))
+    scene.engine.set_health("app", "unhealthy")
+    scene.engine.restart, restart = broken(EngineUnreachableError("engine gone")), scene.engine.restart
+    with pytest.raises(EngineUnreachableError):
+        scene.step(event, responder)
+    scene.engine.restart = restart
+    return event
+
+
+def test_what_recovered_before_a_begun_action_is_taken_up_is_left_alone(scene):
+    responder, before = scene.responder(), scene.clock.now()
+    event = begun(scene, responder)
+    scene.clock.advance(600)
+    scene.engine.set_health("app", "healthy")
+    done = scene.step(event, responder)
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.RECOVERED)
+    assert scene.engine.inspect("app").started_at == before
+    assert scene.ledger.read("h", "app").running == ()
+
+
+def test_what_a_person_stopped_before_a_begun_action_is_taken_up_stays_stopped(scene):
+    responder = scene.responder()
+    event = begun(scene, responder)
+    scene.clock.advance(600)
+    scene.engine.stop("app")
+    assert scene.step(event, responder).reason is Reason.STOPPED
+    assert not scene.engine.inspect("app").running
+
+
+def test_what_a_begun_restart_has_stopped_is_started_again(scene):
+    responder = scene.responder()
+    event = begun(scene, responder)
+    scene.clock.advance(10)
+    scene.engine.stop("app")
+    scene.clock.advance(600)
+    assert scene.step(event, responder).outcome is Outcome.HEALED
+    assert scene.engine.inspect("app").running
+
+
 def broken(error: EngineError):
     def call(*_: object) -> None:
         raise error
@@ -145,6 +187,42 @@ def test_another_responder_waits_for_the_one_that_is_at_work(scene):
     scene.clock.advance(500)
     assert scene.step(request, scene.responder("b")).outcome is Outcome.HEALED
     assert scene.starts() == 1
+
+
+def test_a_request_told_twice_at_once_is_done_once(scene):
+    responder, restart = scene.responder(), scene.engine.restart
+    event, twin = scene.request(Kind.HUNG), scene.request(Kind.HUNG)
+    answers = []
+
+    def restart_slowly(container: str, timeout: float | None = None) -> None:
+        scene.engine.restart = restart
+        answers.append(responder.step(twin, scene.clock.now()))
+        restart(container, timeout)
+
+    scene.engine.restart = restart_slowly
+    assert scene.step(event, responder).outcome is Outcome.HEALED
+    assert isinstance(answers[0], Later)
+    assert scene.starts() == 1
+    assert scene.step(twin, responder).outcome is Outcome.HEALED
+    assert scene.starts() == 1
+
+
+def test_a_container_that_takes_long_to_stop_is_not_restarted_twice(scene):
+    scene.make("db", labels={"hemostat.stop_timeout": "10m"})
+    scene.clock.advance(60)
+    hung, unhealthy = (scene.request(Kind.HUNG, container="db", incident=name) for name in ("i1", "i2"))
+    responder, restart, answers = scene.responder(), scene.engine.restart, []
+
+    def restart_slowly(container: str, timeout: float | None = None) -> None:
+        scene.engine.restart = restart
+        scene.clock.advance(500)
+        answers.append(responder.step(unhealthy, scene.clock.now()))
+        restart(container, timeout)
+
+    scene.engine.restart = restart_slowly
+    assert scene.step(hung, responder).outcome is Outcome.HEALED
+    assert isinstance(answers[0], Later)
+    assert scene.step(unhealthy, responder).reason is Reason.RECOVERED
 
 
 def test_the_fourth_in_an_hour_is_refused(scene):
@@ -192,6 +270,20 @@ def test_what_a_person_stopped_meanwhile_stays_stopped(scene):
     request = scene.request(Kind.UNHEALTHY)
     scene.engine.stop("web")
     assert scene.step(request).reason is Reason.STOPPED
+    assert not scene.engine.inspect("web").running
+
+
+def test_what_a_person_started_and_stopped_while_the_request_waited_stays_stopped(scene):
+    request, responder = scene.crashed(), scene.responder()
+    scene.desk.pause("*", Pause(by="ada", at=scene.clock.now()))
+    assert isinstance(scene.step(request, responder), Later)
+    scene.clock.advance(5)
+    scene.engine.start("web")
+    scene.clock.advance(5)
+    scene.engine.stop("web")
+    scene.desk.resume("*")
+    done = scene.step(request, responder)
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.STOPPED)
     assert not scene.engine.inspect("web").running
 
 
@@ -309,6 +401,16 @@ def test_nobodys_answer_is_no(scene):
     assert not scene.engine.inspect("web").running
 
 
+def test_people_are_asked_without_the_secret_in_the_command(scene):
+    scene.make("redis", labels={"hemostat.exec": "redis-cli -a s3cret shutdown"})
+    event = scene.request(Kind.HUNG, Action.EXEC, container="redis")
+    responder = scene.responder(mode="approve", actions=(Action.EXEC,))
+    assert "s3cret" not in later(scene, event, responder)[1][0].detail
+    (waiting,) = scene.desk.approvals()
+    assert waiting.plan.startswith("run redis-cli -a")
+    assert "s3cret" not in waiting.plan
+
+
 def test_of_two_responders_one_asks(scene):
     event = scene.crashed()
     assert len(later(scene, event, scene.responder("a", mode="approve"))[1]) == 1
@@ -356,7 +458,8 @@ def test_evidence_that_cannot_be_kept_keeps_nobody_down(scene, monkeypatch):
 
 def scaled_up(scene: Scene, **limits) -> Responder:
     """A container that has died of its memory limit twice is given more."""
-    scene.make("hungry", memory=64 * MIB, labels={"hemostat.scale.memory_max": "128MiB"})
+    labels = {"hemostat.scale.memory_max": "128MiB", "hemostat.exec": "redis-cli -a s3cret shutdown"}
+    scene.make("hungry", memory=64 * MIB, labels=labels)
     scene.clock.advance(60)
     scene.engine.oom("hungry")
     responder = scene.responder(actions=(Action.SCALE,), **limits)
@@ -372,6 +475,7 @@ def test_what_was_raised_runs_with_more_and_comes_back_down_after_calm(scene):
     assert responder.tend(scene.clock.advance(60)) == []
     (told,) = responder.tend(scene.clock.advance(1800))
     assert told.data.detail == "back: memory 96.0 MiB → 64.0 MiB"
+    assert "s3cret" not in str(told.data)
     assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
     assert responder.tend(scene.clock.advance(1800)) == []
 
@@ -391,6 +495,31 @@ def test_while_paused_nothing_is_put_back_either(scene):
     assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
 
 
+def test_nothing_is_put_back_of_a_container_that_is_paused_by_itself(scene):
+    responder = scaled_up(scene)
+    scene.desk.pause("hungry", Pause(by="ann", at=scene.clock.now()))
+    assert responder.tend(scene.clock.advance(3600)) == []
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+    scene.desk.resume("hungry")
+    assert len(responder.tend(scene.clock.now())) == 1
+
+
+def test_nothing_is_put_back_where_scaling_is_only_rehearsed(scene):
+    scaled_up(scene)
+    responder = scene.responder(modes={Action.SCALE: "dry-run"})
+    assert responder.tend(scene.clock.advance(3600)) == []
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+
+
+def test_what_cannot_be_put_back_does_not_keep_the_rest_raised(scene):
+    scene.ledger.keep_scaled(
+        "h", Scaled(container="c0", resource=Resource.REPLICAS, before=1, after=2, time=0.0, service="gone")
+    )
+    responder = scaled_up(scene)
+    assert len(responder.tend(scene.clock.advance(3600))) == 1
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
+
+
 def test_what_cannot_be_done_is_said_and_costs_no_budget(scene):
     scene.make("plain", memory=64 * MIB)
     event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="plain", parameters={"resource": "cpu"})
@@ -398,6 +527,16 @@ def test_what_cannot_be_done_is_said_and_costs_no_budget(scene):
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.UNSUPPORTED)
     assert done.detail == "it has no cpu limit that could be raised"
     assert scene.ledger.read("h", "plain").attempts == ()
+
+
+def test_what_the_engine_will_not_plan_is_told_and_not_given_up_in_silence(scene):
+    scene.make("replica", labels={"com.docker.swarm.service.id": "s1"})
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="replica", parameters={"resource": "cpu"})
+    for mode in ("auto", "approve"):
+        done = scene.step(event, scene.responder(mode=mode, actions=(Action.SCALE,)))
+        assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.UNSUPPORTED)
+        assert done.detail == "service s1 not found"
+        assert done.alert is not None
 
 
 def host_alert(scene: Scene) -> Event:

@@ -208,6 +208,7 @@ def approval(answer: Answer | None = None, until: float = NOW + 60) -> Approval:
         asked=NOW - 10,
         until=until,
         answer=answer,
+        answered=NOW - 1,
         by="ann",
         reason="not now",
     )
@@ -239,6 +240,16 @@ def test_yes_is_yes_even_where_it_took_longer_than_a_request_lives():
     assert isinstance(ask(limits=APPROVE, approval=approval(Answer.APPROVED), alert=late), Act)
 
 
+def test_yes_does_not_hold_for_longer_than_a_request_lives():
+    late, long_ago = (
+        alert(since=NOW - 5000),
+        msgspec.structs.replace(approval(Answer.APPROVED), answered=NOW - 901),
+    )
+    decision = ask(limits=APPROVE, approval=long_ago, alert=late)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.EXPIRED
+
+
 def test_yes_does_not_widen_any_limit():
     used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
     decision = ask(*used, limits=APPROVE, approval=approval(Answer.APPROVED))
@@ -253,6 +264,8 @@ def test_yes_does_not_widen_any_limit():
         (Limits(project_modes={"shop": "dry-run"}), {"com.docker.compose.project": "shop"}, Refuse),
         (Limits(project_modes={"shop": "dry-run"}), {}, Act),
         (LIMITS, {"hemostat.mode": "approve"}, Ask),
+        (LIMITS, {"hemostat.mode": "dryrun"}, Ask),
+        (Limits(mode="dry-run"), {"hemostat.mode": "manual"}, Refuse),
         (Limits(mode="dry-run"), {"hemostat.mode": "auto"}, Refuse),
         (Limits(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
     ],

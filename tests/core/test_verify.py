@@ -20,6 +20,8 @@ def info(**fields) -> ContainerInfo:
         (Kind.EXITED, info(), Reason.RECOVERED),
         (Kind.OOM, info(status="restarting"), Reason.RECOVERED),
         (Kind.EXITED, info(status="removing"), Reason.STOPPED),
+        (Kind.EXITED, info(status="exited", started_at=NOW + 1), Reason.STOPPED),
+        (Kind.OOM, info(status="exited", started_at=NOW + 1), Reason.STOPPED),
         (Kind.UNHEALTHY, info(health="unhealthy"), None),
         (Kind.UNHEALTHY, info(health="healthy"), Reason.RECOVERED),
         (Kind.UNHEALTHY, info(health="unhealthy", started_at=NOW + 1), Reason.RECOVERED),

@@ -15,38 +15,21 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.evidence import collect
+from hemostat.agents.responder.hands import Hands
 from hemostat.agents.responder.report import Case, Ended, complete, timed, unacted, unasked
-from hemostat.agents.responder.surgeon import Surgeon
+from hemostat.agents.responder.surgeon import Surgeon, stop_timeout
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import policy
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.model import Attempt, ContainerInfo
-from hemostat.core.policy import (
-    Act,
-    Ask,
-    Decision,
-    Limits,
-    Peers,
-    Refuse,
-    Repeat,
-    Resume,
-    Situation,
-    Wait,
-)
+from hemostat.core.policy import Act, Ask, Decision, Limits, Peers, Refuse, Repeat, Resume, Situation, Wait
+from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
-from hemostat.core.verify import Health, needless, state_of
+from hemostat.core.verify import Health, needless, overtaken, state_of
 from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
-from hemostat.events import (
-    Action,
-    Container,
-    Event,
-    Outcome,
-    Reason,
-    RemediationNeeded,
-    digest,
-)
+from hemostat.events import Action, Container, Event, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
 
 ACTING: Final = 60.0
@@ -99,6 +82,7 @@ class Responder:
         self._tending = Tending(
             engine, sampler, ledger, self._surgeon, clock, host=host, calm=limits.scale_calm
         )
+        self._hands = Hands()
         self._announced: set[tuple[str, Reason]] = set()
         """Waits that people have been told of: once each, as far as this process knows."""
 
@@ -109,9 +93,12 @@ class Responder:
         case = Case(event, request, event.incident, self._inspect(request.alert.container))
         if request.action is Action.NONE:
             return self._told(case, unasked(request.alert))
-        while (result := self._try(case, now)) is None:
-            logger.info("decision.repeated incident=%s", event.incident)
-        return result
+        with self._hands.take(policy.key(request, event.incident)) as free:
+            if not free:
+                return Later(now + policy.BUSY_RETRY, "it is under way")
+            while (result := self._try(case, now)) is None:
+                logger.info("decision.repeated incident=%s", event.incident)
+            return result
 
     def notice(self, now: float) -> str:
         """What people should know of: that nothing is done, and who wanted that."""
@@ -119,9 +106,15 @@ class Responder:
 
     def tend(self, now: float) -> list[Event]:
         """Put back what was scaled and is due, unless people want nothing done."""
-        if self._desk.controls().paused(EVERYTHING, now) or self._limits.mode != "auto":
+        controls = self._desk.controls()
+        if controls.paused(EVERYTHING, now):
             return []
-        told = self._tending.round(now)
+
+        def may(container: Container) -> bool:
+            mode = policy.mode_of(container, Action.SCALE, self._limits)
+            return mode == "auto" and controls.paused(container.name, now) is None
+
+        told = self._tending.round(now, may)
         return [Event.make(each, time=now, host=self._host, source=self._source) for each in told]
 
     def _inspect(self, container: Container) -> ContainerInfo | None:
@@ -163,7 +156,7 @@ class Responder:
             peers=self._peers(case),
         )
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
-        lease = acting + self._limits.verify_timeout
+        lease = acting + self._limits.verify_timeout + (stop_timeout(alert.container.labels) or 0.0)
         decision = policy.decide(
             case.request, case.incident, situation, self._limits, by=self._source, lease=lease, now=now
         )
@@ -203,7 +196,7 @@ class Responder:
         """Put the request on people's desk, and tell them once, with what exactly would be done."""
         request, name = case.request, policy.key(case.request, case.incident)
         try:
-            plan = self._surgeon.plan(request, case.found).detail
+            plan = redact(self._surgeon.plan(request, case.found).detail)
         except NotApplicableError as error:
             return self._told(case, unacted(Refuse(Reason.UNSUPPORTED, error.message)))
         asked = Approval(
@@ -247,7 +240,19 @@ class Responder:
         return self._carry_out(case, intent)
 
     def _carry_out(self, case: Case, attempt: Attempt) -> list[Event]:
-        """Act and verify. A failure that passes leaves the attempt open, to be resumed by the next try."""
+        """Act and verify, or finish what was begun; not where it has come to nothing meanwhile."""
+        late = None if case.found is None else overtaken(case.request.alert, case.found, attempt)
+        ended = self._operated(case, attempt) if late is None else unacted(Refuse(late))
+        finished = msgspec.structs.replace(
+            attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
+        )
+        self._ledger.finish(self._host, finished)
+        if attempt.scaled is not None and ended.outcome in {Outcome.HEALED, Outcome.FAILED}:
+            self._ledger.keep_scaled(self._host, attempt.scaled)
+        return self._told(case, ended)
+
+    def _operated(self, case: Case, attempt: Attempt) -> Ended:
+        """A failure that passes leaves the attempt open, to be resumed by the next try."""
         began = self._clock.now()
         try:
             done = self._surgeon.operate(
@@ -267,13 +272,7 @@ class Responder:
             detail = "; ".join(filter(None, (done.detail, ended.detail)))
             ended = msgspec.structs.replace(ended, detail=detail)
             ended = timed(case, ended, began=began, acted=acted, now=self._clock.now())
-        finished = msgspec.structs.replace(
-            attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
-        )
-        self._ledger.finish(self._host, finished)
-        if attempt.scaled is not None and ended.outcome in {Outcome.HEALED, Outcome.FAILED}:
-            self._ledger.keep_scaled(self._host, attempt.scaled)
-        return self._told(case, ended)
+        return ended
 
     def _keep_evidence(self, case: Case) -> None:
         """What is known before the action. That it cannot be kept is no reason to leave a container down."""

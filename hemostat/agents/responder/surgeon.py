@@ -68,7 +68,16 @@ class Surgeon:
         self._exec_timeout = exec_timeout
 
     def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
-        """What `operate` would do; does nothing. Raises NotApplicableError, EngineError."""
+        """What `operate` would do; does nothing. Raises NotApplicableError, also where the engine refuses to
+        say what there is to act on, and EngineError for what passes."""
+        try:
+            return self._planned(request, found)
+        except EngineError as error:
+            if error.transient:
+                raise
+            raise NotApplicableError(error.message) from None
+
+    def _planned(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
         if request.action is Action.CLEANUP and request.alert.container.is_host:
             return Plan(cleanup.describe((each, each.size) for each in self._litter()))
         info = _present(found)

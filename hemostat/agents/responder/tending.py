@@ -1,15 +1,16 @@
 """What was scaled up comes back down after calm."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.core import scale
 from hemostat.core.detect import cpu_percent
 from hemostat.core.model import ContainerInfo, Resource, Sample, Scaled
+from hemostat.core.veil import veiled
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
-from hemostat.events import Action, Diagnosis, Kind, Outcome, Reason, RemediationComplete
+from hemostat.events import Action, Container, Diagnosis, Kind, Outcome, Reason, RemediationComplete
 from hemostat.ports import Clock, Engine, Ledger, Sampler
 
 GLANCE: Final = 1.0
@@ -39,14 +40,25 @@ class Tending:
         self._host = host
         self._calm = calm
 
-    def round(self, now: float) -> Iterator[RemediationComplete]:
-        """Put back what is due. Of several responders, the one that takes the record off does it."""
+    def round(self, now: float, may: Callable[[Container], bool]) -> Iterator[RemediationComplete]:
+        """Put back what is due, where it `may` be. Of several responders, the one that takes the record off
+        does it."""
         for scaled in self._ledger.scaled(self._host):
-            current = self._surgeon.current(scaled)
-            if not scale.standing(scaled, current):
-                self._ledger.drop_scaled(self._host, scaled)
-            elif scale.due_back(scaled, current, self._usage(scaled), now, self._calm):
+            try:
+                due = self._is_due(scaled, now, may)
+            except EngineError as error:
+                logger.warning("scale.not_looked_at container=%s error=%s", scaled.container, error)
+                continue
+            if due:
                 yield from self._back(scaled)
+
+    def _is_due(self, scaled: Scaled, now: float, may: Callable[[Container], bool]) -> bool:
+        current = self._surgeon.current(scaled)
+        if not scale.standing(scaled, current):
+            self._ledger.drop_scaled(self._host, scaled)
+            return False
+        due = scale.due_back(scaled, current, self._usage(scaled), now, self._calm)
+        return due and may(self._engine.inspect(scaled.container).ref)
 
     def _back(self, scaled: Scaled) -> Iterator[RemediationComplete]:
         if not self._ledger.drop_scaled(self._host, scaled):
@@ -81,7 +93,7 @@ class Tending:
 
 def _told(scaled: Scaled, info: ContainerInfo, detail: str) -> RemediationComplete:
     return RemediationComplete(
-        container=info.ref,
+        container=veiled(info.ref),
         kind=KINDS[scaled.resource],
         action=Action.SCALE,
         outcome=Outcome.HEALED,
