@@ -3,7 +3,7 @@
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
-The meaning of the tables `monitor` and `responder` belongs to core.thresholds and core.policy.
+The meaning of the tables `monitor` and `responder` belongs to core.thresholds and core.limits.
 """
 
 import difflib
@@ -18,7 +18,7 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo
 
-from hemostat.core.policy import Limits
+from hemostat.core.limits import Limits
 from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.core.units import duration, size
 from hemostat.errors import ConfigError

@@ -14,16 +14,16 @@ The rules are asked in this order; the first that objects decides.
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Final, Literal
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 
 from hemostat.core import breaker
 from hemostat.core.control import Answer, Approval, Controls
+from hemostat.core.limits import Limits, Mode
 from hemostat.core.model import Attempt, Book
 from hemostat.core.restart import delay, streak
-from hemostat.core.units import Bytes, Seconds, show_duration
+from hemostat.core.units import show_duration
 from hemostat.events import Action, Container, Outcome, Reason, RemediationNeeded
 
 BUSY_RETRY: Final = 0.5
@@ -31,70 +31,10 @@ BUSY_RETRY: Final = 0.5
 PEOPLE_RETRY: Final = 1.0
 """The same for one that waits for a person."""
 
-FREE: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN})
+FREE: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN, Outcome.REFUSED})
 """Outcomes for which nothing was done to the container, and so no budget is spent."""
 
-Mode = Literal["auto", "approve", "dry-run"]
 STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The configuration table `responder`."""
-
-    mode: Mode = "auto"
-    """`approve` waits for a person; `dry-run` tells what would be done, and does nothing."""
-    modes: dict[Action, Mode] = {}
-    """The same by action. Of all that apply to a request the strictest wins."""
-    project_modes: dict[str, Mode] = {}
-    """The same by compose project."""
-    approve_for: Seconds = 900.0
-    """How long a person has to approve; then it is not done."""
-    actions: tuple[Action, ...] = (Action.RESTART, Action.START, Action.CLEANUP)
-    """What may be done at all. The label `hemostat.actions` narrows it for one container."""
-    protect: tuple[str, ...] = ()
-    """Names of containers never to be touched; `*` and `?` match."""
-    budget: Annotated[int, Meta(ge=0)] = 3
-    """Actions on one container within `budget_window`."""
-    budget_window: Seconds = 3600.0
-    cooldown: Seconds = 3600.0
-    """How long a container is left alone once its budget is spent."""
-    backoff: Seconds = 10.0
-    """Wait after the first action on a container, doubling with each further one."""
-    backoff_max: Seconds = 300.0
-    backoff_reset: Seconds = 600.0
-    """So long without an action, and the back-off begins anew."""
-    breaker_failures: Annotated[int, Meta(ge=1)] = 3
-    """Failed remediations in a row that open a container's circuit breaker."""
-    host_breaker_failures: Annotated[int, Meta(ge=1)] = 5
-    """The same for a host, where they were on more than one container."""
-    breaker_open: Seconds = 600.0
-    """How long a breaker stays open before one trial is let through."""
-    concurrency: Annotated[int, Meta(ge=1)] = 4
-    """Actions at the same time on one host."""
-    rush: Annotated[int, Meta(ge=1)] = 10
-    """Actions on one host within a minute; further ones wait."""
-    min_healthy: Annotated[int, Meta(ge=0)] = 1
-    """Replicas of a compose service that must stay healthy when another healthy one is acted on."""
-    expire: Seconds = 900.0
-    """A failure that began longer ago is not acted on any more: a person has come to terms with it."""
-    verify_for: Seconds = 2.0
-    """How long a container must be well after an action to count as healed."""
-    verify_timeout: Seconds = 60.0
-    """How long it may take to become well."""
-    scale_memory_max: Bytes = 0
-    """What scaling may raise a container's memory limit to, where its label does not say; 0 is no scaling."""
-    scale_cpu_max: Annotated[float, Meta(ge=0)] = 0.0
-    """The same of its CPU limit, in cores."""
-    scale_calm: Seconds = 1800.0
-    """How long a raised limit stays at least."""
-    cleanup_host: bool = False
-    """Whether a cleanup of the host may delete what nothing uses."""
-    cleanup_stopped_older_than: Seconds = 86400.0
-    cleanup_images: bool = True
-    cleanup_build_cache: bool = True
-    cleanup_volumes: bool = False
-    exec_timeout: Seconds = 30.0
-    """How long a command in a container may take."""
 
 
 RUSH_WINDOW: Final = 60.0
@@ -125,12 +65,6 @@ class Act(msgspec.Struct, frozen=True):
     attempt: Attempt
 
 
-class Resume(msgspec.Struct, frozen=True):
-    """This attempt was begun and not finished: look what became of it, then go on."""
-
-    attempt: Attempt
-
-
 class Repeat(msgspec.Struct, frozen=True):
     """This attempt was finished: its outcome may not have been told, so tell it (again)."""
 
@@ -156,6 +90,14 @@ class Refuse(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Resume(msgspec.Struct, frozen=True):
+    """This attempt was begun and not finished: look what became of it, then go on. Where there is an
+    objection by now, what has not been done yet is not to be done any more."""
+
+    attempt: Attempt
+    objection: Refuse | None = None
+
+
 Decision = Act | Resume | Repeat | Ask | Wait | Refuse
 
 
@@ -179,7 +121,9 @@ def decide(
     name, mode = key(request, incident), mode_of(container, request.action, limits)
     handled = _handled(name, book, by, now)
     if isinstance(handled, Resume):
-        return _halted(container, situation.controls, now) or handled
+        objection = _forbidden(container, request.action, limits) or _rehearsed(mode)
+        resumed = Resume(handled.attempt, objection)
+        return _halted(container, situation.controls, now) or resumed
     approved = mode == "approve" and _is_fresh(situation.approval, limits, now)
     return (
         handled
@@ -190,7 +134,7 @@ def decide(
         or _halted(container, situation.controls, now)
         or (_unapproved(situation.approval, limits, now) if mode == "approve" else None)
         or _pause(container, situation, limits, now)
-        or (Refuse(Reason.DRY_RUN, "nothing was done") if mode == "dry-run" else None)
+        or _rehearsed(mode)
         or Act(
             Attempt(
                 key=name,
@@ -241,7 +185,7 @@ def _expired(request: RemediationNeeded, limits: Limits, now: float) -> Decision
     return Refuse(Reason.EXPIRED, f"it began {show_duration(age)} ago") if age > limits.expire else None
 
 
-def _forbidden(container: Container, action: Action, limits: Limits) -> Decision | None:
+def _forbidden(container: Container, action: Action, limits: Limits) -> Refuse | None:
     if _truthy(container.labels.get("hemostat.protect", "")):
         return Refuse(Reason.PROTECTED, "label hemostat.protect")
     if any(fnmatchcase(container.name, pattern) for pattern in limits.protect):
@@ -356,6 +300,10 @@ def _thinned(container: Container, peers: Peers, limits: Limits, now: float) -> 
         return None
     why = f"{peers.healthy} of {peers.size} other replicas are healthy, {least} must be"
     return Wait(now + PEOPLE_RETRY, why, Reason.MIN_HEALTHY)
+
+
+def _rehearsed(mode: Mode) -> Refuse | None:
+    return Refuse(Reason.DRY_RUN, "nothing was done") if mode == "dry-run" else None
 
 
 def _truthy(text: str) -> bool:

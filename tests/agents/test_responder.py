@@ -9,8 +9,8 @@ from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
-from hemostat.core.model import Resource, Scaled
-from hemostat.core.policy import Limits
+from hemostat.core.limits import Limits
+from hemostat.core.model import Attempt, Resource, Scaled
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
     Action,
@@ -571,3 +571,42 @@ def test_a_cleanup_of_the_host_is_judged_by_what_it_freed(scene):
         Outcome.HEALED,
         "1 stopped container 6.0 MiB: 6.0 MiB freed",
     )
+
+
+BUSY = (Evidence("threshold", 85.0, "%"),)
+
+
+def test_what_has_passed_while_the_request_waited_is_not_acted_on(scene):
+    event, responder = scene.request(Kind.CPU_HIGH, evidence=BUSY), scene.responder()
+    scene.desk.pause("*", Pause(by="ann", at=scene.clock.now(), until=scene.clock.now() + 120))
+    later(scene, event, responder)
+    scene.clock.advance(121)
+    done = scene.step(event, responder)
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.RECOVERED)
+    assert scene.starts() == 0
+
+
+def test_what_goes_on_for_as_long_as_the_request_waited_is_acted_on(scene):
+    event, responder = scene.request(Kind.CPU_HIGH, evidence=BUSY), scene.responder()
+    scene.engine.spin("web", 1.0)
+    scene.clock.advance(60)
+    assert scene.step(event, responder).outcome is Outcome.HEALED
+
+
+def test_what_was_begun_and_is_forbidden_by_now_is_not_done_any_more(scene):
+    event = scene.crashed()
+    found = scene.engine.inspect("web")
+    attempt = Attempt(
+        key="i1:1:0",
+        container="web",
+        action=Action.RESTART,
+        time=scene.clock.now(),
+        by="responder@a",
+        lease=scene.clock.now() + 60,
+        started_at=found.started_at,
+    )
+    scene.ledger.reserve("h", attempt, scene.ledger.read("h", "web").version)
+    done = scene.step(event, scene.responder(protect=("web",)))
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.PROTECTED)
+    assert not scene.engine.inspect("web").running
+    assert scene.ledger.read("h", "web").running == ()

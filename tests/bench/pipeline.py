@@ -20,7 +20,7 @@ from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Redis, Settings
-from hemostat.core.policy import Limits
+from hemostat.core.limits import Limits
 from hemostat.events import Event, HealthAlert, Kind, Severity, incident_id
 from hemostat.ports import ContainerSpec, Engine, Sampler
 from hemostat.topology import BY_NAME

@@ -10,19 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hemostat.adapters.memory_bus import MemoryLedger
 from hemostat.core.control import Answer, Approval, Controls, Pause
+from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
-from hemostat.core.policy import (
-    Act,
-    Ask,
-    Limits,
-    Peers,
-    Refuse,
-    Repeat,
-    Resume,
-    Situation,
-    Wait,
-    decide,
-)
+from hemostat.core.policy import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait, decide
 from hemostat.events import Action, Container, Outcome, Reason
 from tests.samples import NOW, alert, needed
 

@@ -23,8 +23,9 @@ from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import policy
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.control import EVERYTHING, Approval
+from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, ContainerInfo
-from hemostat.core.policy import Act, Ask, Decision, Limits, Peers, Refuse, Repeat, Resume, Situation, Wait
+from hemostat.core.policy import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
 from hemostat.core.verify import Health, needless, overtaken, state_of
@@ -36,6 +37,8 @@ ACTING: Final = 60.0
 CLEANING: Final = 300.0
 """Seconds allowed for the action itself, in the lease: a stop timeout and a start; an engine that adds up
 what lies on its disk."""
+FRESH: Final = 30.0
+"""Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
 EVIDENCE: Final = 0.25
 """Seconds that gathering evidence may keep an action waiting."""
 
@@ -137,8 +140,8 @@ class Responder:
                 result = self._asked(case, until, now)
             case Refuse() | Repeat():
                 result = self._told(case, unacted(decision))
-            case Resume(attempt=attempt):
-                result = self._carry_out(case, attempt)
+            case Resume(attempt=attempt, objection=objection):
+                result = self._carry_out(case, attempt, objection)
             case Act(attempt=attempt):
                 result = self._begin(case, attempt, version)
         return result
@@ -227,7 +230,11 @@ class Responder:
     # --- acting -------------------------------------------------------------------------------------
 
     def _begin(self, case: Case, attempt: Attempt, version: int) -> list[Event] | None:
-        """Reserve, then act. What cannot be done is told before it costs anything."""
+        """Reserve, then act. What cannot be done, or has passed while the request waited, is told before it
+        costs anything."""
+        waited = self._clock.now() - case.event.time > FRESH
+        if waited and case.found is not None and self._verifier.is_over(case.request.alert, case.found):
+            return self._told(case, unacted(Refuse(Reason.RECOVERED)))
         try:
             plan = self._surgeon.plan(case.request, case.found)
         except NotApplicableError as error:
@@ -239,10 +246,14 @@ class Responder:
         self._keep_evidence(case)
         return self._carry_out(case, intent)
 
-    def _carry_out(self, case: Case, attempt: Attempt) -> list[Event]:
-        """Act and verify, or finish what was begun; not where it has come to nothing meanwhile."""
-        late = None if case.found is None else overtaken(case.request.alert, case.found, attempt)
-        ended = self._operated(case, attempt) if late is None else unacted(Refuse(late))
+    def _carry_out(self, case: Case, attempt: Attempt, objection: Refuse | None = None) -> list[Event]:
+        """Act and verify, or finish what was begun; not where it has come to nothing meanwhile, nor where
+        there is an objection to what is not done yet."""
+        if case.found is not None:
+            late = overtaken(case.request.alert, case.found, attempt)
+            undone = case.found.started_at == attempt.started_at
+            objection = Refuse(late) if late is not None else objection if undone else None
+        ended = self._operated(case, attempt) if objection is None else unacted(objection)
         finished = msgspec.structs.replace(
             attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
         )

@@ -3,8 +3,8 @@
 from typing import Final
 
 from hemostat.agents.responder.report import Ended, verified
+from hemostat.core.limits import Limits
 from hemostat.core.model import ContainerInfo, Sample
-from hemostat.core.policy import Limits
 from hemostat.core.units import show_size
 from hemostat.core.verify import SAMPLED, Health, short_of, state_of, still_high
 from hemostat.events import HealthAlert, Kind
@@ -12,6 +12,8 @@ from hemostat.ports import Clock, Engine, Sampler
 
 POLL: Final = 0.25
 """Seconds between two looks at a container."""
+GLANCE: Final = 1.0
+"""Seconds over which CPU is measured."""
 
 
 class Verifier:
@@ -47,6 +49,17 @@ class Verifier:
             if now >= deadline:
                 return verified(why or "it did not stay up", info.state)
             self._clock.sleep(POLL)
+
+    def is_over(self, alert: HealthAlert, info: ContainerInfo) -> bool:
+        """Whether what was measured once is so no longer; False where it cannot be measured again."""
+        if alert.kind not in SAMPLED:
+            return False
+        base = self._sample(info, self._clock.now())
+        self._clock.sleep(GLANCE)
+        after = self._sample(info, self._clock.now())
+        if base is None or after is None:
+            return False
+        return not still_high(alert, info, base, after, self._host_memory)
 
     def _sample(self, info: ContainerInfo, now: float) -> Sample | None:
         return next(iter(self._sampler.sample([info], now)), None)

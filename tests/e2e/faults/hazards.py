@@ -12,7 +12,7 @@ import msgspec
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisDesk, RedisDossiers, RedisLedger, connect
 from hemostat.agents.responder import Responder
-from hemostat.core.policy import Limits
+from hemostat.core.limits import Limits
 from hemostat.events import (
     DURABLE,
     Action,
