@@ -69,6 +69,9 @@ def hemostat_all(only: str, **settings: str) -> Iterator[subprocess.Popen[bytes]
             "HEMOSTAT_MONITOR_ONLY": only,
             "HEMOSTAT_RESPONDER_BUDGET": "100000",
             "HEMOSTAT_RESPONDER_BACKOFF": "0",
+            "HEMOSTAT_RESPONDER_RUSH": "100000",
+            # What is measured dies over and over.
+            "HEMOSTAT_MONITOR_LOOP_DEATHS": "100000",
             **settings,
         }
         command = [sys.executable, "-m", "hemostat", "all"]
