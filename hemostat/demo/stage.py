@@ -6,10 +6,11 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
 
@@ -22,11 +23,15 @@ from hemostat.events import Heartbeat
 from hemostat.ports import Bus, Clock, Engine, Interrupted, Workshop
 from hemostat.topology import BY_NAME, ROLES
 
+if TYPE_CHECKING:
+    from hemostat.adapters.redis import EmbeddedRedis
+
 LABEL: Final = "hemostat.demo"
 OWNER: Final = "hemostat.demo.owner"
 IMAGE: Final = "hemostat-demo:busybox"
 PREFIX: Final = "hemostat-demo-"
 POLL: Final = 0.05
+LEAVING: Final = 10.0
 NEEDED: Final = frozenset({"monitor", "analyzer", "responder"})
 """The roles that a healing takes."""
 
@@ -51,12 +56,23 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _sweep_directories() -> None:
-    """Remove what demos of this user left in the directory for temporary files when they were killed."""
+    """Remove what demos of this user left in the directory for temporary files when they were killed, and end
+    the Redis that lives there."""
+    from hemostat.adapters.redis import EmbeddedRedis
+
     for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
             mine = directory.lstat().st_uid == os.getuid()
             if mine and _is_orphan((directory / "owner").read_text()):
+                _end(EmbeddedRedis(directory / "state"))
                 shutil.rmtree(directory)
+
+
+def _end(server: "EmbeddedRedis") -> None:
+    """The roles of a demo that was killed end with it, and the last of them may still be at that."""
+    deadline = time.monotonic() + LEAVING
+    while server.alive() and not server.shut_down_if_unused() and time.monotonic() < deadline:
+        time.sleep(POLL)
 
 
 def owner() -> str:

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,17 @@ def test_what_a_killed_demo_left_is_removed_by_the_next_one(alone, state_dir, de
     assert run("demo", "crash", "--json", env=env).returncode == 0
     assert demo_container() == []
     assert not list(state_dir.glob("hemostat-demo-*"))
+    eventually(lambda: not servers_in(state_dir))
+
+
+def servers_in(directory: Path) -> list[str]:
+    """The processes that were started with something in this directory."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str(directory).encode() in (process / "cmdline").read_bytes():
+                found.append(process.name)
+    return found
 
 
 @pytest.mark.docker
