@@ -3,7 +3,8 @@
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
-The meaning of the tables `monitor` and `responder` belongs to core.thresholds and core.limits.
+The meaning of the tables `monitor`, `analyzer` and `responder` belongs to core.thresholds, core.analysis and
+core.limits.
 """
 
 import difflib
@@ -18,6 +19,7 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 from msgspec.structs import FieldInfo
 
+from hemostat.core.analysis import Analysis
 from hemostat.core.limits import Limits
 from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.core.units import duration, size
@@ -66,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     redis: Redis = Redis()
     engine: Docker = Docker()
     monitor: Thresholds = Thresholds()
+    analyzer: Analysis = Analysis()
     responder: Limits = Limits()
     alert: Alert = Alert()
 
@@ -86,11 +89,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return _secret("redis.password_file", self.redis.password_file)
 
     @property
+    def api_key(self) -> str | None:
+        """As configured; None: the vendor's own environment variable counts."""
+        return self.analyzer.api_key or _secret("analyzer.api_key_file", self.analyzer.api_key_file)
+
+    @property
     def slack_url(self) -> str | None:
         return self.alert.slack_webhook or _secret("alert.slack_webhook_file", self.alert.slack_webhook_file)
 
 
-SECRETS: Final = frozenset({"alert.slack_webhook"})
+SECRETS: Final = frozenset({"alert.slack_webhook", "analyzer.api_key"})
 """Keys whose values are never shown."""
 
 

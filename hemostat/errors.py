@@ -12,7 +12,9 @@
         │   └── NoSuchContainerError
         ├── BusError                  Redis refused or failed
         │   └── BusUnreachableError       exit 3, transient
-        └── NotifyError               a notification did not go out
+        ├── NotifyError               a notification did not go out
+        └── AdvisorError              a model refused, failed or talked nonsense
+            └── AdvisorUnreachableError   exit 3, transient
 
 Adapters translate vendors' exceptions into these; `core` neither raises nor catches AdapterError.
 """
@@ -97,3 +99,18 @@ class BusUnreachableError(BusError):
 
 class NotifyError(AdapterError):
     pass
+
+
+class AdvisorError(AdapterError):
+    """`wait`: seconds that the service asks to be left alone for; None where it does not say."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", transient: bool | None = None, wait: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, transient=transient)
+        self.wait = wait
+
+
+class AdvisorUnreachableError(AdvisorError):
+    exit_code = UNREACHABLE
+    transient = True

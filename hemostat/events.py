@@ -139,13 +139,40 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     restart_count: int = 0
 
 
+class Quote(msgspec.Struct, frozen=True):
+    """Words that stand in the evidence, and where: Quote("log", "no space left on device")."""
+
+    source: str
+    text: str
+
+
+class Investigation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a model came to its diagnosis. `steps` are what it looked at, `expect` what should be seen if the
+    action is right, `alternative` what else it may be; `cost` is in US dollars. Its words, redacted."""
+
+    model: str
+    roots: tuple[str, ...] = ()
+    """Names of the containers where the failure begins."""
+    quotes: tuple[Quote, ...] = ()
+    expect: str = ""
+    alternative: str = ""
+    steps: tuple[str, ...] = ()
+    seconds: float = 0.0
+    tokens: int = 0
+    cost: float = 0.0
+    reused: bool = False
+    """Whether it was made for another incident just like this one, a moment ago."""
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """`confidence` is 0 to 1; `reasons` are what the cause was concluded from; `advisor` is who concluded."""
+    """`confidence` is 0 to 1; `reasons` are what the cause was concluded from; `advisor` is who concluded:
+    `rules`, or a vendor and its model. `investigation` is None where a model had no part in it."""
 
     cause: str
     confidence: float
     reasons: tuple[str, ...] = ()
     advisor: str = "rules"
+    investigation: Investigation | None = None
 
 
 class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):

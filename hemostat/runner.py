@@ -2,12 +2,14 @@
 
 An entry is acknowledged in the same transaction that publishes what came of it, so a role may die at any
 point: the entry is delivered again, and the step must bear that. What is finished within a few milliseconds
-shares a transaction. What passes is waited out. A step that fails otherwise is tried MAX_DELIVERIES times in
-all, over restarts too; then the entry is buried with its error, and the next one has its turn.
+shares a transaction. What takes long runs apart, and keeps nothing waiting. What passes is waited out. A step
+that fails otherwise is tried MAX_DELIVERIES times in all, over restarts too; then the entry is buried with its
+error, and the next one has its turn.
 """
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -18,7 +20,7 @@ import msgspec
 
 from hemostat.core.restart import delay
 from hemostat.events import Event, Heartbeat
-from hemostat.ports import Bus, Clock, Entry, Interrupted, Later
+from hemostat.ports import Apart, Bus, Clock, Entry, Interrupted, Later
 from hemostat.retry import CEILING, FIRST, Patience
 from hemostat.topology import Role
 
@@ -34,8 +36,11 @@ GATHER: Final = 0.005
 ABANDONED: Final = 30.0
 """Seconds without a sign of its consumer after which an entry is taken over."""
 
-Step = Callable[[Event, float], Sequence[Event] | Later]
-"""A role's work on one event at one time: what to publish, or when to ask again."""
+QUEUED: Final = 4
+"""For each that runs apart, how many may be there in all: the others wait for their turn."""
+
+Step = Callable[[Event, float], Sequence[Event] | Later | Apart]
+"""A role's work on one event at one time: what to publish, when to ask again, or what is to run apart."""
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +95,11 @@ class Runner:
         stop: threading.Event,
         notice: Callable[[], str] = str,
         ahead: int = 0,
+        apart: int = 1,
     ) -> None:
         """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
-        asked at every heartbeat for what people should know of the role; empty for nothing."""
+        asked at every heartbeat for what people should know of the role; empty for nothing. `apart`: how many
+        entries that take long are worked on at a time, besides."""
         self._role = role
         self._group = group
         self._step = step
@@ -106,6 +113,11 @@ class Runner:
         self._notice = notice
         self._patience = Patience(clock)
         self._working: dict[Future[None], Sequence[Entry]] = {}
+        self._slow: dict[Future[None], Sequence[Entry]] = {}
+        self._begun: deque[tuple[Future[None], Entry]] = deque()
+        """What the workers have set apart, for the loop to take into `_slow`."""
+        self._apart = ThreadPoolExecutor(apart, thread_name_prefix=f"{role.name}-apart")
+        self._room = threading.Semaphore(QUEUED * apart)
         self._astray = True
         """Whether entries may have been given to this consumer that it does not know of: by a process that
         was killed, or in an answer of Redis that was lost on the way."""
@@ -115,7 +127,7 @@ class Runner:
     def run(self) -> None:
         """Work until `stop` is set; what is in hand then is finished or left for the next delivery."""
         logger.info("role.started role=%s instance=%s", self._role.name, self._consumer)
-        with ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
+        with self._apart, ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
             try:
                 while not self._stop.is_set():
                     self._patience(lambda: self._turn(pool))
@@ -130,7 +142,8 @@ class Runner:
         if self._pulse.due():
             self._rounds(pool)
         self._promote()
-        free = self._workers + self._ahead - len(self._in_hand())
+        self._in_hand()
+        free = self._workers + self._ahead - sum(map(len, self._working.values()))
         if free <= self._ahead // 2:  # a read brings many, or it costs more than it brings
             wait(self._working, timeout=BLOCK, return_when=FIRST_COMPLETED)
         else:
@@ -162,10 +175,15 @@ class Runner:
         return [entry for entry in given if (entry.stream, entry.id) not in in_hand]
 
     def _in_hand(self) -> list[Entry]:
-        for future in [future for future in self._working if future.done()]:
-            self._pulse.handled += len(self._working.pop(future))
-            future.result()
-        return [entry for entries in self._working.values() for entry in entries]
+        for working in (self._working, self._slow):
+            for future in [future for future in working if future.done()]:
+                self._pulse.handled += len(working.pop(future))
+                future.result()
+            while self._begun:  # after those who may have set something apart were looked at
+                begun, entry = self._begun.popleft()
+                self._slow[begun] = [entry]
+        held = (*self._working.values(), *self._slow.values())
+        return [entry for entries in held for entry in entries]
 
     def _take(self, pool: ThreadPoolExecutor, entries: Sequence[Entry]) -> None:
         """Where steps are short one worker does many: threads that hand over to each other cost more."""
@@ -213,27 +231,49 @@ class Runner:
         if self._stop.is_set():
             raise Interrupted
         if entry.event is not None:
-            return self._work(entry, entry.event)
+            return self._work(entry, entry.event, self._step)
         self._bury(entry, entry.error)
         return None
 
-    def _work(self, entry: Entry, event: Event) -> Sequence[Event] | None:
+    def _work(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
         tries = entry.deliveries
         while tries <= MAX_DELIVERIES:
             try:
-                result = self._patience(lambda: self._step(event, self._clock.now()))
+                result = self._patience(lambda: step(event, self._clock.now()))
             except Exception as error:
                 logger.exception("step.failed event=%s try=%d", event.id, tries)
                 reason = f"{type(error).__name__}: {error}"
                 tries += 1
                 self._clock.sleep(delay(tries, FIRST, CEILING))
             else:
-                if not isinstance(result, Later):
-                    return result
-                self._put_off(entry, result)
-                return None
+                return self._settle(entry, event, result)
         self._bury(entry, reason if tries > entry.deliveries else f"given up after {tries - 1} deliveries")
         return None
+
+    def _settle(
+        self, entry: Entry, event: Event, result: Sequence[Event] | Later | Apart
+    ) -> Sequence[Event] | None:
+        match result:
+            case Later():
+                self._put_off(entry, result)
+            case Apart(work=work) if self._room.acquire(blocking=False):
+                future = self._apart.submit(self._handle_apart, entry, event, lambda _, now: work(now))
+                self._begun.append((future, entry))
+            case Apart(otherwise=otherwise):
+                return self._work(entry, event, lambda _, now: otherwise(now))
+            case _:
+                return result
+        return None
+
+    def _handle_apart(self, entry: Entry, event: Event, step: Step) -> None:
+        try:
+            outputs = self._work(entry, event, step)
+            if outputs is not None:
+                self._acknowledge([(entry, outputs)])
+        except Interrupted:
+            self._leave([])
+        finally:
+            self._room.release()
 
     def _put_off(self, entry: Entry, later: Later) -> None:
         logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, later.why)

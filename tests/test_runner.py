@@ -10,15 +10,16 @@ from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.errors import BusUnreachableError, EngineUnreachableError
 from hemostat.events import Event, Heartbeat
-from hemostat.ports import Entry, Later
-from hemostat.runner import MAX_DELIVERIES, Pulse, Runner
+from hemostat.ports import Apart, Entry, Later
+from hemostat.runner import MAX_DELIVERIES, QUEUED, Pulse, Runner
 from hemostat.topology import BY_NAME
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, needed
 
 ROLE = BY_NAME["analyzer"]
 FIRST, SECOND = event(alert(), 0.0), event(alert(), 1.0)
-ANSWER = event(needed(), 2.0)
+ANSWER, LATE = event(needed(), 2.0), event(needed(), 3.0)
+Answer = Sequence[Event] | Later | Apart
 
 
 class Loop:
@@ -31,8 +32,10 @@ class Loop:
         self.seen: list[Event] = []
 
     @contextmanager
-    def running(self, step: Callable[[Event], Sequence[Event] | Later], workers: int = 1) -> Iterator[None]:
-        def note(told: Event, _: float) -> Sequence[Event] | Later:
+    def running(
+        self, step: Callable[[Event], Sequence[Event] | Later | Apart], workers: int = 1
+    ) -> Iterator[None]:
+        def note(told: Event, _: float) -> Sequence[Event] | Later | Apart:
             self.seen.append(told)
             return step(told)
 
@@ -263,3 +266,49 @@ def test_what_waited_behind_an_entry_that_kills_its_worker_is_not_given_up_with_
         eventually(lambda: loop.lag() == 0)
     assert [error for _, error in loop.bus.dead] == [f"given up after {MAX_DELIVERIES + 1} deliveries"]
     assert (loop.seen, loop.answers()) == ([SECOND], [ANSWER])
+
+
+def test_what_takes_long_keeps_nothing_waiting_that_is_quick(loop):
+    loop.bus.publish([FIRST, SECOND])
+    slowly = threading.Event()
+
+    def long_work(_: float) -> list[Event]:
+        slowly.wait(10)
+        return [LATE]
+
+    def step(told: Event) -> Sequence[Event] | Apart:
+        return Apart(long_work, lambda _: []) if told == FIRST else [ANSWER]
+
+    with loop.running(step):
+        eventually(lambda: loop.answers() == [ANSWER])
+        assert loop.lag() == 1
+        slowly.set()
+        eventually(lambda: loop.lag() == 0)
+    assert loop.answers() == [ANSWER, LATE]
+
+
+def test_where_there_is_no_room_for_what_takes_long_the_other_answer_is_given(loop):
+    many = [event(alert(), float(number)) for number in range(QUEUED + 1)]
+    loop.bus.publish(many)
+    slowly = threading.Event()
+
+    def long_work(_: float) -> list[Event]:
+        slowly.wait(10)
+        return []
+
+    with loop.running(lambda _: Apart(long_work, lambda _: [ANSWER])):
+        eventually(lambda: loop.answers() == [ANSWER])
+        assert loop.lag() == QUEUED
+        slowly.set()
+        eventually(lambda: loop.lag() == 0)
+
+
+def test_what_fails_apart_is_buried_like_any_other(loop):
+    loop.bus.publish([FIRST])
+
+    def poison(_: float) -> list[Event]:
+        raise ValueError("poison")
+
+    with loop.running(lambda _: Apart(poison, lambda _: [])):
+        eventually(lambda: loop.lag() == 0)
+    assert [error for _, error in loop.bus.dead] == ["ValueError: poison"]

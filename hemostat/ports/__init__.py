@@ -3,13 +3,17 @@
 Every method may raise AdapterError (EngineError, BusError …); `transient` says whether to wait and repeat.
 """
 
-from hemostat.ports.bus import Bus, Entry, Later
+from hemostat.ports.advisor import Advisor, Call, Result, Said, Tool, Turn, Usage
+from hemostat.ports.bus import Apart, Bus, Entry, Later
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
 from hemostat.ports.memory import Desk, Dossiers, Ledger, Notifier, Store
 
 __all__ = [
+    "Advisor",
+    "Apart",
     "Bus",
+    "Call",
     "Clock",
     "ContainerSpec",
     "Desk",
@@ -21,8 +25,13 @@ __all__ = [
     "Later",
     "Ledger",
     "Notifier",
+    "Result",
+    "Said",
     "Sampler",
     "Store",
     "Surroundings",
+    "Tool",
+    "Turn",
+    "Usage",
     "Workshop",
 ]

@@ -1,6 +1,6 @@
 """How events travel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,6 +15,14 @@ class Later(msgspec.Struct, frozen=True):
     until: float
     why: str
     told: tuple[Event, ...] = ()
+
+
+class Apart(msgspec.Struct, frozen=True):
+    """A step's answer: this takes long. `work` gives the answer proper, at the time it is called with, apart
+    from whatever is quick; where there is no room for it, `otherwise` is the answer."""
+
+    work: Callable[[float], Sequence[Event] | Later]
+    otherwise: Callable[[float], Sequence[Event] | Later]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
