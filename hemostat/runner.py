@@ -2,9 +2,9 @@
 
 An entry is acknowledged in the same transaction that publishes what came of it, so a role may die at any
 point: the entry is delivered again, and the step must bear that. What is finished within a few milliseconds
-shares a transaction. What takes long runs apart, and keeps nothing waiting. What passes is waited out. A step
-that fails otherwise is tried MAX_DELIVERIES times in all, over restarts too; then the entry is buried with its
-error, and the next one has its turn.
+shares a transaction. What takes long runs apart, and keeps nothing waiting. What passes is waited out. A
+step that fails otherwise is tried MAX_DELIVERIES times in all, over restarts too; then the entry is buried
+with its error, and the next one has its turn.
 """
 
 import logging
