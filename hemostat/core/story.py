@@ -121,7 +121,7 @@ def _alert(alert: HealthAlert) -> str:
     again = f" (no. {alert.occurrence})" if alert.occurrence > 1 else ""
     if alert.phase is Phase.CLEARED:
         return f"{alert.kind} is over"
-    facts = ", ".join(_fact(item.name, item.value, item.unit) for item in alert.evidence)
+    facts = ", ".join(fact(item.name, item.value, item.unit) for item in alert.evidence)
     if alert.downstream:
         facts = ", ".join(filter(None, (facts, f"hits {', '.join(alert.downstream)}")))
     within = "within" if alert.kind in COUNTED else "for"
@@ -129,7 +129,7 @@ def _alert(alert: HealthAlert) -> str:
     return f"{alert.kind}{again}{held}: {facts}" if facts else f"{alert.kind}{again}{held}"
 
 
-def _fact(name: str, value: float | str | bool, unit: str) -> str:
+def fact(name: str, value: float | str | bool, unit: str) -> str:
     words = name.replace("_", " ")
     if unit.startswith("B") and isinstance(value, float | int):
         return f"{words} {show_size(value)}{unit[1:]}"

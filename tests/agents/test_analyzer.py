@@ -4,7 +4,10 @@ from hemostat.agents.analyzer import Analyzer
 from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Reason, RemediationNeeded
 from tests.samples import CLEARED, NOW, alert, complete, event
 
-ANALYZER = Analyzer(source="analyzer@1")
+CLOCK = ManualClock(NOW)
+ANALYZER = Analyzer(
+    MemoryCasebook(CLOCK), MemoryDossiers(), CLOCK, Limits(), source="analyzer@1"
+)
 STEADY = alert(kind=Kind.MEMORY_HIGH, evidence=(Evidence("growth", 0.0), Evidence("memory_limit", 100)))
 
 

@@ -15,6 +15,10 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     control:pauses       hash         the kill switch, by container, `*` for all
     control:resets       hash         when a person closed a breaker, by container, `*` for all
     approvals            hash         requests for a person's approval and the answers, by attempt
+    past:<signature>     hash         how remediations of like incidents ended, the newest 20, expires
+    advice:<likeness>    string       what a model advised for incidents just alike, expires
+    advisor:spent        hash         what requests to models cost, the last two hours
+    advisor:version      counter      of the requests
     evidence:<incident>  hash         dossiers by occurrence and rung, the newest ten, expires
     ledger:<host>:version      counter    of everything written to the host's ledger
     ledger:<host>:running      hash       attempts without an outcome, by key
@@ -26,6 +30,7 @@ No other package knows these.
 """
 
 from hemostat.adapters.redis.bus import RedisBus
+from hemostat.adapters.redis.casebook import RedisCasebook, RedisPurse
 from hemostat.adapters.redis.client import Client, Tls, connect, masked
 from hemostat.adapters.redis.desk import RedisDesk
 from hemostat.adapters.redis.dossiers import RedisDossiers
@@ -37,9 +42,11 @@ __all__ = [
     "Client",
     "EmbeddedRedis",
     "RedisBus",
+    "RedisCasebook",
     "RedisDesk",
     "RedisDossiers",
     "RedisLedger",
+    "RedisPurse",
     "RedisStore",
     "Tls",
     "connect",

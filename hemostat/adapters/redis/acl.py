@@ -110,7 +110,13 @@ _DECIDES: Final = (
 )
 _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "monitor": (Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:*",)),),
-    "analyzer": (),
+    "analyzer": (
+        Grant(("xrevrange",), reads=_named(DURABLE)),
+        Grant(("hvals",), reads=(EVIDENCE,)),
+        Grant(("hgetall", "hvals", "hset", "hdel", "expire"), both=(f"{PREFIX}past:*",)),
+        Grant(("get", "set"), both=(f"{PREFIX}advice:*",)),
+        Grant((*SCRIPTS, "get", "incr", "incrby", "hvals", "hset", "hdel"), both=(f"{PREFIX}advisor:*",)),
+    ),
     "responder": (
         Grant(
             (*SCRIPTS, "get", "incr", "incrby", "hset", "hdel", "hvals", "lrange", "lpush", "ltrim"),
