@@ -347,6 +347,7 @@ def _responder(place: Place) -> None:
         host=settings.host_name,
         source=place.source,
         host_memory=engine.version().memory,
+        recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
     )
     # Some workers more than may act: while actions are verified, refusals are not kept waiting.
     threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()

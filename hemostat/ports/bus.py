@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from hemostat.core.dossier import Point
 from hemostat.events import Event
 
 
@@ -40,7 +41,8 @@ class Bus(Protocol):
         ...
 
     def show(self, events: Sequence[Event], ttl: float) -> None:
-        """Publish what only refreshes a screen, and keep each as the last value for `ttl` seconds."""
+        """Publish what only refreshes a screen, and keep each as the last value for `ttl` seconds. Of a
+        container's numbers, the latest few hundred are kept as its history."""
         ...
 
     def read(
@@ -93,6 +95,11 @@ class Bus(Protocol):
 
     def last(self, stream: str) -> list[Event]:
         """The last values that `show` kept of this type and that have not expired."""
+        ...
+
+    def history(self, host: str, container: str) -> list[Point]:
+        """The latest numbers of the container of this name, oldest first; none where it has not been seen for
+        some minutes."""
         ...
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:

@@ -1,5 +1,7 @@
 """The only role that acts: once, within its limits, and not on what has recovered."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
+from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Resource, Scaled
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
@@ -40,6 +43,7 @@ class Scene:
         self.ledger = MemoryLedger()
         self.desk = MemoryDesk()
         self.dossiers = MemoryDossiers()
+        self.history: dict[str, Sequence[Point]] = {}
         self.web = self.make("web")
         self.clock.advance(60)
 
@@ -59,6 +63,7 @@ class Scene:
             host="h",
             source=f"responder@{name}",
             host_memory=4096 * MIB,
+            recent=lambda container: self.history.get(container.name, ()),
         )
 
     def request(self, kind: Kind = Kind.EXITED, action: Action = Action.RESTART, **changes) -> Event:
@@ -95,6 +100,14 @@ def test_a_crashed_container_is_started_and_verified(scene):
     assert scene.engine.inspect("web").running
     assert (done.before.status, done.after.status) == ("exited", "running")
     assert done.durations["verify"] >= Limits().verify_for
+
+
+def test_the_evidence_tells_how_the_container_has_been(scene):
+    points = (Point(scene.clock.now() - 1, 97.0, MIB), Point(scene.clock.now(), None, None))
+    scene.history["web"] = points
+    scene.step(scene.crashed())
+    (kept,) = scene.dossiers.get("i1")
+    assert (kept.samples, kept.missing) == (points, {})
 
 
 def test_a_request_that_is_delivered_again_is_told_again_and_not_done_again(scene):

@@ -10,6 +10,7 @@
 """
 
 import logging
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -23,6 +24,7 @@ from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import policy
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.control import EVERYTHING, Approval
+from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, ContainerInfo
 from hemostat.core.policy import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
@@ -59,7 +61,9 @@ class Responder:
         host: str,
         source: str,
         host_memory: int,
+        recent: Callable[[Container], Sequence[Point]] | None = None,
     ) -> None:
+        """`recent` tells a container's latest numbers, for the evidence."""
         self._engine = engine
         self._ledger = ledger
         self._desk = desk
@@ -67,6 +71,7 @@ class Responder:
         self._clock = clock
         self._limits = limits
         self._host = host
+        self._recent = recent
         self._source = source
         self._surgeon = Surgeon(
             engine,
@@ -287,7 +292,14 @@ class Responder:
 
     def _keep_evidence(self, case: Case) -> None:
         """What is known before the action. That it cannot be kept is no reason to leave a container down."""
-        kept = collect(self._engine, case.request, case.found, self._clock.now(), patience=EVIDENCE)
+        kept = collect(
+            self._engine,
+            case.request,
+            case.found,
+            self._clock.now(),
+            patience=EVIDENCE,
+            recent=self._recent,
+        )
         try:
             self._dossiers.put(case.incident, kept)
         except BusError as error:
