@@ -30,7 +30,7 @@ from hemostat.ports import (
     Store,
     Surroundings,
 )
-from hemostat.runner import Pulse, Runner, Step
+from hemostat.runner import Buried, Pulse, Runner, Step
 
 if TYPE_CHECKING:
     from hemostat.adapters.memory_engine import MemoryEngine
@@ -227,7 +227,14 @@ class Place:
             pid=os.getpid(),
         )
 
-    def consume(self, step: Step, workers: int, notice: Callable[[], str] = str, ahead: int = 0) -> None:
+    def consume(
+        self,
+        step: Step,
+        workers: int,
+        notice: Callable[[], str] = str,
+        ahead: int = 0,
+        buried: Buried = lambda *_: (),
+    ) -> None:
         Runner(
             self.role,
             step,
@@ -240,6 +247,7 @@ class Place:
             stop=self.stop,
             notice=notice,
             ahead=ahead,
+            buried=buried,
         ).run()
 
 
@@ -328,7 +336,8 @@ def _monitor(place: Place) -> None:
 def _analyzer(place: Place) -> None:
     from hemostat.agents.analyzer import Analyzer
 
-    place.consume(Analyzer(source=place.source).step, workers=ANALYSES, ahead=AHEAD)
+    analyzer = Analyzer(source=place.source)
+    place.consume(analyzer.step, workers=ANALYSES, ahead=AHEAD, buried=analyzer.buried)
 
 
 def _responder(place: Place) -> None:
@@ -352,7 +361,9 @@ def _responder(place: Place) -> None:
     # Some workers more than may act: while actions are verified, refusals are not kept waiting.
     threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
     workers = 2 * settings.responder.concurrency
-    place.consume(responder.step, workers, lambda: responder.notice(place.clock.now()))
+    place.consume(
+        responder.step, workers, lambda: responder.notice(place.clock.now()), buried=responder.buried
+    )
 
 
 def _tend(place: Place, responder: "Responder") -> None:

@@ -79,6 +79,7 @@ class Reason(StrEnum):
     VERIFIED = "verified"
     NOT_VERIFIED = "not_verified"
     ENGINE_ERROR = "engine_error"
+    GIVEN_UP = "given_up"
     DRY_RUN = "dry_run"
     PROTECTED = "protected"
     NOT_ALLOWED = "not_allowed"

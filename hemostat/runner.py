@@ -3,7 +3,8 @@
 An entry is acknowledged in the same transaction that publishes what came of it, so a role may die at any
 point: the entry is delivered again, and the step must bear that. What is finished within a few milliseconds
 shares a transaction. What passes is waited out. A step that fails otherwise is tried MAX_DELIVERIES times in
-all, over restarts too; then the entry is buried with its error, and the next one has its turn.
+all, over restarts too; then the entry is buried with its error, the role says what people are to know of it,
+and the next one has its turn.
 """
 
 import logging
@@ -36,6 +37,9 @@ ABANDONED: Final = 30.0
 
 Step = Callable[[Event, float], Sequence[Event] | Later]
 """A role's work on one event at one time: what to publish, or when to ask again."""
+
+Buried = Callable[[Event, str, float], Sequence[Event]]
+"""What a role publishes of an event that is given up, with its error, at one time."""
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +94,7 @@ class Runner:
         stop: threading.Event,
         notice: Callable[[], str] = str,
         ahead: int = 0,
+        buried: Buried = lambda *_: (),
     ) -> None:
         """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
         asked at every heartbeat for what people should know of the role; empty for nothing."""
@@ -104,6 +109,7 @@ class Runner:
         self._ahead = ahead
         self._stop = stop
         self._notice = notice
+        self._buried = buried
         self._patience = Patience(clock)
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._astray = True
@@ -241,4 +247,12 @@ class Runner:
 
     def _bury(self, entry: Entry, error: str) -> None:
         logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, error)
-        self._patience(lambda: self._bus.bury(self._group, entry, error, self._clock.now()))
+        now, outputs = self._clock.now(), self._obituary(entry, error)
+        self._patience(lambda: self._bus.bury(self._group, entry, error, now, outputs))
+
+    def _obituary(self, entry: Entry, error: str) -> Sequence[Event]:
+        try:
+            return [] if entry.event is None else self._buried(entry.event, error, self._clock.now())
+        except Exception:
+            logger.exception("burial.untold id=%s", entry.id)
+            return []

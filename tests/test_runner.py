@@ -11,7 +11,7 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.errors import BusUnreachableError, EngineUnreachableError
 from hemostat.events import Event, Heartbeat
 from hemostat.ports import Entry, Later
-from hemostat.runner import MAX_DELIVERIES, Pulse, Runner
+from hemostat.runner import MAX_DELIVERIES, Buried, Pulse, Runner
 from hemostat.topology import BY_NAME
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, needed
@@ -31,7 +31,12 @@ class Loop:
         self.seen: list[Event] = []
 
     @contextmanager
-    def running(self, step: Callable[[Event], Sequence[Event] | Later], workers: int = 1) -> Iterator[None]:
+    def running(
+        self,
+        step: Callable[[Event], Sequence[Event] | Later],
+        workers: int = 1,
+        buried: Buried = lambda *_: (),
+    ) -> Iterator[None]:
         def note(told: Event, _: float) -> Sequence[Event] | Later:
             self.seen.append(told)
             return step(told)
@@ -47,6 +52,7 @@ class Loop:
             consumer="i",
             workers=workers,
             stop=self.stop,
+            buried=buried,
         )
         thread = threading.Thread(target=runner.run)
         thread.start()
@@ -88,6 +94,24 @@ def test_a_step_that_always_fails_is_buried_with_its_error_and_the_next_has_its_
     assert [error for _, error in loop.bus.dead] == ["ValueError: poison"]
     assert loop.seen.count(FIRST) == MAX_DELIVERIES
     assert loop.answers() == [ANSWER]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_people_are_told_of_what_is_buried(loop, told):
+    """If the role can say anything; that it cannot keeps nobody up either."""
+    loop.bus.publish([FIRST])
+    said: list[tuple[Event, str]] = []
+
+    def buried(event: Event, error: str, _: float) -> list[Event]:
+        if not told:
+            raise KeyError(event.id)
+        said.append((event, error))
+        return [ANSWER]
+
+    with loop.running(lambda _: 1 / 0, buried=buried):
+        eventually(lambda: loop.lag() == 0)
+    assert said == ([(FIRST, "ZeroDivisionError: division by zero")] if told else [])
+    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER] if told else [])
 
 
 def test_what_is_no_event_is_buried_unseen(loop):

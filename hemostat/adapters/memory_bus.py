@@ -163,10 +163,21 @@ class MemoryBus:
                 self.put(entry.stream, entry.raw)
             return len(due)
 
-    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:  # noqa: ARG002 - a fake keeps no time
+    def bury(
+        self,
+        role: str,
+        entry: Entry,
+        error: str,
+        now: float,  # noqa: ARG002 - a fake keeps no time
+        outputs: Sequence[Event] = (),
+    ) -> None:
         with self._changed:
             self.dead.append((entry, error))
-            self.ack(role, entry)
+            self.ack(role, entry, outputs)
+
+    def buried(self) -> int:
+        with self._changed:
+            return len(self.dead)
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
         with self._changed:

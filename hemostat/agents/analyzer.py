@@ -3,8 +3,10 @@ rung of the ladder out. The rules are core.diagnose's and core.escalate's."""
 
 from hemostat.core.diagnose import diagnose
 from hemostat.core.escalate import follows
+from hemostat.core.redact import redact
 from hemostat.events import (
     Action,
+    Diagnosis,
     Event,
     FalseAlarm,
     HealthAlert,
@@ -26,6 +28,18 @@ class Analyzer:
                 action = follows(done)
                 return [] if action is None else [self._answer(event, now, _climbed(done, alert, action))]
         return []
+
+    def buried(self, event: Event, error: str, now: float) -> list[Event]:
+        """What could not be judged is for a person to look at."""
+        unclear = Diagnosis(cause="not diagnosed", confidence=0.0, reasons=(redact(error),))
+        match event.data:
+            case HealthAlert(phase=Phase.RAISED) as alert:
+                told = RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=unclear)
+            case RemediationComplete(alert=HealthAlert() as alert, rung=rung):
+                told = RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=unclear, rung=rung + 1)
+            case _:
+                return []
+        return [self._answer(event, now, told)]
 
     def _answer(self, event: Event, now: float, data: FalseAlarm | RemediationNeeded) -> Event:
         return Event.make(

@@ -81,8 +81,13 @@ class Bus(Protocol):
         """Put deferred entries of these streams that are due back on them; how many."""
         ...
 
-    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
-        """Move the entry to the dead-letter stream, with its error."""
+    def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:
+        """Publish the outputs and move the entry to the dead-letter stream, with its error, in one
+        transaction."""
+        ...
+
+    def buried(self) -> int:
+        """How many entries the dead-letter stream holds."""
         ...
 
     def lag(self, role: str, streams: Sequence[str]) -> int:

@@ -93,7 +93,7 @@ def test_each_role_can_do_all_of_its_work_on_the_bus(every_server: Guarded, role
     own.keep(group, "a", [first])
     assert len(own.claim(group, "b", role.reads, idle=0)) == 2 + len(rest)
     own.ack(group, first, [SAID[name] for name in role.writes])
-    own.bury(group, second, "poison", NOW)
+    own.bury(group, second, "poison", NOW, [SAID[name] for name in role.writes])
     assert own.promote(role.reads, NOW) == 0
     if role.defers:
         own.defer(group, rest[0], until=NOW)

@@ -25,6 +25,15 @@ def test_the_end_of_a_condition_asks_for_nothing():
     assert ANALYZER.step(event(complete()), NOW) == []
 
 
+def test_what_cannot_be_judged_is_a_persons():
+    """The next rung too; and the error tells no secret."""
+    for told, rung in ((event(alert()), 0), (failed(rung=1), 2)):
+        (asked,) = ANALYZER.buried(told, "ValueError: password=hunter2", NOW)
+        assert (asked.data.action, asked.data.rung, asked.incident) == (Action.NONE, rung, told.incident)
+        assert asked.data.diagnosis.reasons == ("ValueError: password=[redacted: password]",)
+    assert ANALYZER.buried(event(CLEARED), "", NOW) == ANALYZER.buried(event(complete()), "", NOW) == []
+
+
 def failed(**changes):
     told = alert(kind=Kind.UNHEALTHY)
     plain = {"outcome": Outcome.FAILED, "reason": Reason.NOT_VERIFIED, "kind": told.kind, "alert": told}

@@ -110,6 +110,16 @@ def test_the_evidence_tells_how_the_container_has_been(scene):
     assert (kept.samples, kept.missing) == (points, {})
 
 
+def test_a_request_that_is_given_up_has_a_last_word(scene):
+    request, responder = scene.crashed(), scene.responder()
+    (told,) = responder.buried(request, "KeyError: token=hunter2", scene.clock.now())
+    assert (told.data.outcome, told.data.reason, told.incident) == (Outcome.FAILED, Reason.GIVEN_UP, "i1")
+    assert "KeyError" in told.data.detail
+    assert "hunter2" not in told.data.detail
+    elsewhere = msgspec.structs.replace(request, host="other")
+    assert responder.buried(elsewhere, "", scene.clock.now()) == []
+
+
 def test_a_request_that_is_delivered_again_is_told_again_and_not_done_again(scene):
     request = scene.crashed()
     scene.step(request)

@@ -105,6 +105,7 @@ _VIEWS: Final = (
     Grant(("xrevrange",), reads=_named(DURABLE)),
     Grant(("subscribe", "unsubscribe"), channels=_named(TYPES)),
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
+    Grant(("xlen",), reads=(DEAD,)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
     Grant(("hvals",), reads=(EVIDENCE,)),

@@ -128,7 +128,7 @@ class RedisBus:
         with self._client.call():
             return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
 
-    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
+    def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:
         fields = {
             "stream": entry.stream,
             "id": entry.id,
@@ -137,9 +137,14 @@ class RedisBus:
             "event": entry.raw[:DEAD_BYTES],
         }
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            _append(batch, outputs)
             batch.xadd(DEAD, fields, maxlen=DEAD_LENGTH, approximate=True)  # type: ignore[arg-type]
             batch.xack(PREFIX + entry.stream, role, entry.id)
             batch.execute()
+
+    def buried(self) -> int:
+        with self._client.call() as raw:
+            return int(raw.xlen(DEAD))
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
         return sum(self._lag(role, stream) for stream in streams)

@@ -17,7 +17,7 @@ import msgspec
 
 from hemostat.agents.responder.evidence import collect
 from hemostat.agents.responder.hands import Hands
-from hemostat.agents.responder.report import Case, Ended, complete, timed, unacted, unasked
+from hemostat.agents.responder.report import Case, Ended, complete, given_up, timed, unacted, unasked
 from hemostat.agents.responder.surgeon import Surgeon, stop_timeout
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Verifier
@@ -107,6 +107,13 @@ class Responder:
             while (result := self._try(case, now)) is None:
                 logger.info("decision.repeated incident=%s", event.incident)
             return result
+
+    def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
+        """The last word on a request that failed again and again: people must not wait for another."""
+        request = event.data
+        if not isinstance(request, RemediationNeeded) or event.host != self._host or event.incident is None:
+            return []
+        return self._told(Case(event, request, event.incident, None), given_up(error))
 
     def notice(self, now: float) -> str:
         """What people should know of: that nothing is done, and who wanted that."""
