@@ -186,6 +186,8 @@ class RemediationNeeded(msgspec.Struct, frozen=True, kw_only=True):
     diagnosis: Diagnosis
     parameters: dict[str, float | str | bool] = {}
     rung: int = 0
+    told: tuple[Reason, ...] = ()
+    """What people know that it waits for: the responder's note to itself, in what it puts off."""
 
 
 class FalseAlarm(msgspec.Struct, frozen=True, kw_only=True):

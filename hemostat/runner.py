@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.restart import delay
-from hemostat.events import Event, Heartbeat
+from hemostat.events import Event, Heartbeat, encode
 from hemostat.ports import Bus, Clock, Entry, Interrupted, Later
 from hemostat.retry import CEILING, FIRST, Patience
 from hemostat.topology import Role
@@ -243,6 +243,8 @@ class Runner:
 
     def _put_off(self, entry: Entry, later: Later) -> None:
         logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, later.why)
+        if later.event is not None:
+            entry = msgspec.structs.replace(entry, raw=encode(later.event))
         self._patience(lambda: self._bus.defer(self._group, entry, later.until, later.told))
 
     def _bury(self, entry: Entry, error: str) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus
@@ -146,6 +147,18 @@ def test_a_deferred_event_comes_again(loop):
     with loop.running(step):
         eventually(loop.answers)
     assert loop.seen == [FIRST, FIRST]
+
+
+def test_what_is_put_off_may_come_again_with_a_note(loop):
+    loop.bus.publish([FIRST])
+    noted = msgspec.structs.replace(FIRST, data=alert(window=7.0))
+
+    def step(_: Event) -> list[Event] | Later:
+        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now(), "approval", event=noted)
+
+    with loop.running(step):
+        eventually(loop.answers)
+    assert loop.seen == [FIRST, noted]
 
 
 def test_what_this_consumer_left_unfinished_is_taken_up(loop):

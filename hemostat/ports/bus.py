@@ -11,11 +11,12 @@ from hemostat.events import Event
 
 class Later(msgspec.Struct, frozen=True):
     """A step's answer: not now, deliver this event again at `until` (epoch seconds). `told` is to be
-    published meanwhile."""
+    published meanwhile; `event` is what is to be delivered in its place, None for the same."""
 
     until: float
     why: str
     told: tuple[Event, ...] = ()
+    event: Event | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -370,21 +370,26 @@ def test_containers_of_another_host_are_not_ours(scene):
     assert not scene.engine.inspect("web").running
 
 
-def later(scene: Scene, event: Event, responder: Responder) -> tuple[str, list[RemediationComplete]]:
+def put_off(scene: Scene, event: Event, responder: Responder) -> Later:
     answer = responder.step(event, scene.clock.now())
     assert isinstance(answer, Later)
+    return answer
+
+
+def later(scene: Scene, event: Event, responder: Responder) -> tuple[str, list[RemediationComplete]]:
+    answer = put_off(scene, event, responder)
     return answer.why, [told.data for told in answer.told]
 
 
 def test_while_paused_nothing_is_done_and_people_are_told_once(scene):
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
     event, responder = scene.crashed(), scene.responder()
-    why, told = later(scene, event, responder)
-    assert (why, [(each.outcome, each.reason) for each in told]) == (
+    answer = put_off(scene, event, responder)
+    assert (answer.why, [(each.data.outcome, each.data.reason) for each in answer.told]) == (
         "paused by ann",
         [(Outcome.WAITING, Reason.PAUSED)],
     )
-    assert later(scene, event, responder)[1] == []
+    assert later(scene, answer.event, scene.responder("another"))[1] == []
     assert not scene.engine.inspect("web").running
     scene.desk.resume("*")
     assert scene.step(event, responder).outcome is Outcome.HEALED
@@ -392,11 +397,12 @@ def test_while_paused_nothing_is_done_and_people_are_told_once(scene):
 
 def test_a_request_waits_for_a_person_and_is_done_when_approved(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve")
-    _, told = later(scene, event, responder)
+    answer = put_off(scene, event, responder)
     (waiting,) = scene.desk.approvals()
-    assert [(each.outcome, each.detail) for each in told] == [
+    assert [(each.data.outcome, each.data.detail) for each in answer.told] == [
         (Outcome.AWAITING_APPROVAL, f"restart? hemostat approve {waiting.id}")
     ]
+    event = answer.event
     assert later(scene, event, responder)[1] == []
     scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
     assert scene.step(event, responder).outcome is Outcome.HEALED
@@ -435,10 +441,27 @@ def test_people_are_asked_without_the_secret_in_the_command(scene):
 
 
 def test_of_two_responders_one_asks(scene):
-    event = scene.crashed()
-    assert len(later(scene, event, scene.responder("a", mode="approve"))[1]) == 1
-    assert later(scene, event, scene.responder("b", mode="approve"))[1] == []
+    answer = put_off(scene, scene.crashed(), scene.responder("a", mode="approve"))
+    assert len(answer.told) == 1
+    assert later(scene, answer.event, scene.responder("b", mode="approve"))[1] == []
     assert len(scene.desk.approvals()) == 1
+
+
+def test_who_died_between_asking_and_telling_tells_when_it_is_back(scene):
+    """The request comes again as it was: that there is something on the desk is no proof that people know."""
+    event = scene.crashed()
+    first = put_off(scene, event, scene.responder(mode="approve"))
+    (asked,) = scene.desk.approvals()
+    scene.clock.advance(5)
+    again = put_off(scene, event, scene.responder(mode="approve"))
+    assert [each.data.detail for each in again.told] == [each.data.detail for each in first.told]
+    assert scene.desk.approvals() == [asked], "the time to answer is not counted anew"
+
+
+def test_a_request_that_waits_is_looked_at_again_when_the_time_to_answer_is_up(scene):
+    responder = scene.responder(mode="approve", approve_for=0.4)
+    answer = put_off(scene, scene.crashed(), responder)
+    assert answer.until == scene.clock.now() + 0.4
 
 
 def test_the_last_healthy_replica_is_not_taken_away(scene):

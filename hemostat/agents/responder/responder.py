@@ -91,8 +91,6 @@ class Responder:
             engine, sampler, ledger, self._surgeon, clock, host=host, calm=limits.scale_calm
         )
         self._hands = Hands()
-        self._announced: set[tuple[str, Reason]] = set()
-        """Waits that people have been told of: once each, as far as this process knows."""
 
     def step(self, event: Event, now: float) -> list[Event] | Later:
         request = event.data
@@ -147,7 +145,8 @@ class Responder:
         result: list[Event] | Later | None = None
         match decision:
             case Wait(until=until, why=why, reason=reason):
-                result = Later(until, why, self._announce(case, reason, why))
+                ended = None if reason is None else Ended(outcome=Outcome.WAITING, reason=reason, detail=why)
+                result = self._put_off(case, until, why, ended)
             case Ask(until=until):
                 result = self._asked(case, until, now)
             case Refuse() | Repeat():
@@ -208,8 +207,12 @@ class Responder:
     # --- asking and announcing ----------------------------------------------------------------------
 
     def _asked(self, case: Case, until: float, now: float) -> list[Event] | Later:
-        """Put the request on people's desk, and tell them once, with what exactly would be done."""
+        """Put the request on people's desk, and tell them what exactly would be done. A crash in between does
+        both again: what is on the desk stays there."""
         request, name = case.request, policy.key(case.request, case.incident)
+        again, why = min(until, now + policy.PEOPLE_RETRY), "it waits for approval"
+        if Reason.APPROVAL in request.told:
+            return Later(again, why)
         try:
             plan = redact(self._surgeon.plan(request, case.found).detail)
         except NotApplicableError as error:
@@ -227,17 +230,18 @@ class Responder:
             until=until,
         )
         approval = self._desk.ask(asked)
-        how = f"{plan}? hemostat approve {approval.id}"
+        how = f"{approval.plan}? hemostat approve {approval.id}"
         ended = Ended(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
-        told = self._told(case, ended) if approval == asked else []
-        return Later(now + policy.PEOPLE_RETRY, "it waits for approval", tuple(told))
+        return self._put_off(case, again, why, ended)
 
-    def _announce(self, case: Case, reason: Reason | None, why: str) -> tuple[Event, ...]:
-        name = policy.key(case.request, case.incident)
-        if reason is None or (name, reason) in self._announced:
-            return ()
-        self._announced.add((name, reason))
-        return tuple(self._told(case, Ended(outcome=Outcome.WAITING, reason=reason, detail=why)))
+    def _put_off(self, case: Case, until: float, why: str, ended: Ended | None) -> Later:
+        """People are told once of what it waits for: the request that comes again says that they know."""
+        request = case.request
+        if ended is None or ended.reason in request.told:
+            return Later(until, why)
+        noted = msgspec.structs.replace(request, told=(*request.told, ended.reason))
+        event = msgspec.structs.replace(case.event, data=noted)
+        return Later(until, why, tuple(self._told(case, ended)), event)
 
     # --- acting -------------------------------------------------------------------------------------
 
