@@ -34,7 +34,7 @@ from hemostat.ports import (
     Store,
     Surroundings,
 )
-from hemostat.runner import Pulse, Runner, Step
+from hemostat.runner import Buried, Pulse, Runner, Step
 
 if TYPE_CHECKING:
     from hemostat.adapters.memory_engine import MemoryEngine
@@ -191,8 +191,8 @@ class SimulatedParts:
     """Everything in memory, for all roles in one process."""
 
     def __init__(self, engine: "MemoryEngine") -> None:
-        from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
         from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger, MemoryStore
+        from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
         from hemostat.adapters.memory_desk import MemoryDesk
         from hemostat.adapters.memory_dossiers import MemoryDossiers
 
@@ -256,7 +256,14 @@ class Place:
         )
 
     def consume(
-        self, step: Step, *, workers: int, notice: Callable[[], str] = str, ahead: int = 0, apart: int = 1
+        self,
+        step: Step,
+        *,
+        workers: int,
+        notice: Callable[[], str] = str,
+        ahead: int = 0,
+        apart: int = 1,
+        buried: Buried = lambda *_: (),
     ) -> None:
         Runner(
             self.role,
@@ -271,6 +278,7 @@ class Place:
             notice=notice,
             ahead=ahead,
             apart=apart,
+            buried=buried,
         ).run()
 
 
@@ -374,6 +382,7 @@ def _analyzer(place: Place) -> None:
         ahead=AHEAD,
         apart=settings.analyzer.concurrency,
         notice=lambda: analyzer.notice(place.clock.now()),
+        buried=analyzer.buried,
     )
 
 
@@ -418,11 +427,17 @@ def _responder(place: Place) -> None:
         host=settings.host_name,
         source=place.source,
         host_memory=engine.version().memory,
+        recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
     )
     # Some workers more than may act: while actions are verified, refusals are not kept waiting.
     threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
     workers = 2 * settings.responder.concurrency
-    place.consume(responder.step, workers=workers, notice=lambda: responder.notice(place.clock.now()))
+    place.consume(
+        responder.step,
+        workers=workers,
+        notice=lambda: responder.notice(place.clock.now()),
+        buried=responder.buried,
+    )
 
 
 def _tend(place: Place, responder: "Responder") -> None:

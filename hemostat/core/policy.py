@@ -72,7 +72,7 @@ class Repeat(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Ask people, who have until then (epoch seconds)."""
+    """Ask people, unless they have been asked; they have until then (epoch seconds)."""
 
     until: float
 
@@ -258,7 +258,7 @@ def _unapproved(approval: Approval | None, limits: Limits, now: float) -> Decisi
         return None
     if now >= approval.until:
         return Refuse(Reason.NO_ANSWER, f"nobody approved it within {show_duration(limits.approve_for)}")
-    return Wait(min(approval.until, now + PEOPLE_RETRY), "it waits for approval")
+    return Ask(approval.until)
 
 
 def _is_fresh(approval: Approval | None, limits: Limits, now: float) -> bool:

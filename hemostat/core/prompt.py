@@ -88,7 +88,7 @@ def _alert(alert: HealthAlert, host: str, logs: bool) -> str:
         "occurrence": str(alert.occurrence),
         "suspected root": alert.root,
         "depend on it": ", ".join(alert.downstream),
-        "facts": ", ".join(fact(each.name, each.value, each.unit) for each in facts),
+        "facts": ", ".join(fact(each) for each in facts),
         "labels": ", ".join(f"{name}={value}" for name, value in about.labels.items()),
     }
     return tools.bounded(f"{name}: {value}" for name, value in rows.items() if value)

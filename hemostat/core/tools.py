@@ -69,7 +69,11 @@ def concluding(choices: Sequence[str]) -> Tool:
         "cause": {"type": "string", "enum": [str(cause) for cause in MEANINGS]},
         "summary": {"type": "string", "description": "Why, in one or two sentences, for an operator."},
         "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-        "roots": {"type": "array", "items": text, "description": "The containers where it begins, or `host`."},
+        "roots": {
+            "type": "array",
+            "items": text,
+            "description": "Where it begins: containers, or `host`.",
+        },
         "evidence": {"type": "array", "items": quote, "minItems": 1, "maxItems": 8},
         "action": {"type": "string", "enum": list(choices)},
         "expected_effect": {"type": "string", "description": "What should be seen if you are right."},

@@ -15,9 +15,11 @@ from hemostat.core.diagnose import Verdict, diagnose
 from hemostat.core.escalate import follows
 from hemostat.core.limits import Limits
 from hemostat.core.memory import asks, matters, remembered
+from hemostat.core.redact import redact
 from hemostat.errors import HemoStatError
 from hemostat.events import (
     Action,
+    Diagnosis,
     Event,
     FalseAlarm,
     HealthAlert,
@@ -63,6 +65,18 @@ class Analyzer:
     def notice(self, now: float) -> str:
         """What people should know of: that a model is to be asked, and is not."""
         return "" if self._consultant is None else self._consultant.notice(now)
+
+    def buried(self, event: Event, error: str, now: float) -> list[Event]:
+        """What could not be judged is for a person to look at."""
+        unclear = Diagnosis(cause="not diagnosed", confidence=0.0, reasons=(redact(error),))
+        match event.data:
+            case HealthAlert(phase=Phase.RAISED) as alert:
+                told = RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=unclear)
+            case RemediationComplete(alert=HealthAlert() as alert, rung=rung):
+                told = RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=unclear, rung=rung + 1)
+            case _:
+                return []
+        return [self._answer(event, told, now)]
 
     def _judge(self, event: Event, alert: HealthAlert, now: float) -> Sequence[Event] | Apart:
         verdict = diagnose(alert)
