@@ -15,10 +15,12 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
+from hemostat.core.spend import Prices
 from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.ports import (
     Advisor,
     Bus,
+    Casebook,
     Clock,
     Desk,
     Dossiers,
@@ -27,15 +29,17 @@ from hemostat.ports import (
     Interrupted,
     Ledger,
     Notifier,
+    Purse,
     Sampler,
     Store,
     Surroundings,
 )
-from hemostat.runner import Pulse, Runner, Step
+from hemostat.runner import Buried, Pulse, Runner, Step
 
 if TYPE_CHECKING:
     from hemostat.adapters.memory_engine import MemoryEngine
     from hemostat.adapters.redis import Client
+    from hemostat.agents.analyzer import Consultant, Terms
     from hemostat.agents.responder import Responder
 
 TENDING: Final = 30.0
@@ -119,6 +123,10 @@ class Parts(Protocol):
 
     def dossiers(self) -> Dossiers: ...
 
+    def casebook(self) -> Casebook: ...
+
+    def purse(self) -> Purse: ...
+
     def close(self) -> None: ...
 
 
@@ -164,6 +172,16 @@ class RealParts:
 
         return RedisDossiers(self._redis)
 
+    def casebook(self) -> Casebook:
+        from hemostat.adapters.redis import RedisCasebook
+
+        return RedisCasebook(self._redis)
+
+    def purse(self) -> Purse:
+        from hemostat.adapters.redis import RedisPurse
+
+        return RedisPurse(self._redis)
+
     def close(self) -> None:
         self.bus.close()
         turn_off(self._settings)
@@ -174,6 +192,7 @@ class SimulatedParts:
 
     def __init__(self, engine: "MemoryEngine") -> None:
         from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger, MemoryStore
+        from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
         from hemostat.adapters.memory_desk import MemoryDesk
         from hemostat.adapters.memory_dossiers import MemoryDossiers
 
@@ -182,6 +201,8 @@ class SimulatedParts:
         self._store = MemoryStore()
         self._desk = MemoryDesk()
         self._dossiers = MemoryDossiers()
+        self._casebook = MemoryCasebook(engine.clock)
+        self._purse = MemoryPurse()
         self.bus = MemoryBus(engine.clock)
 
     def engine(self) -> tuple[Engine, Sampler]:
@@ -201,6 +222,12 @@ class SimulatedParts:
 
     def dossiers(self) -> Dossiers:
         return self._dossiers
+
+    def casebook(self) -> Casebook:
+        return self._casebook
+
+    def purse(self) -> Purse:
+        return self._purse
 
     def close(self) -> None:
         """Shared: whoever made it lets go of it."""
@@ -228,7 +255,16 @@ class Place:
             pid=os.getpid(),
         )
 
-    def consume(self, step: Step, workers: int, notice: Callable[[], str] = str, ahead: int = 0) -> None:
+    def consume(
+        self,
+        step: Step,
+        *,
+        workers: int,
+        notice: Callable[[], str] = str,
+        ahead: int = 0,
+        apart: int = 1,
+        buried: Buried = lambda *_: (),
+    ) -> None:
         Runner(
             self.role,
             step,
@@ -241,6 +277,8 @@ class Place:
             stop=self.stop,
             notice=notice,
             ahead=ahead,
+            apart=apart,
+            buried=buried,
         ).run()
 
 
@@ -338,7 +376,48 @@ def _monitor(place: Place) -> None:
 def _analyzer(place: Place) -> None:
     from hemostat.agents.analyzer import Analyzer
 
-    place.consume(Analyzer(source=place.source).step, workers=ANALYSES, ahead=AHEAD)
+    parts, settings = place.parts, place.settings
+    analyzer = Analyzer(
+        parts.casebook(),
+        parts.dossiers(),
+        place.clock,
+        settings.responder,
+        source=place.source,
+        consultant=_consultant(place, advisor(settings, os.environ)),
+    )
+    place.consume(
+        analyzer.step,
+        workers=ANALYSES,
+        ahead=AHEAD,
+        apart=settings.analyzer.concurrency,
+        notice=lambda: analyzer.notice(place.clock.now()),
+        buried=analyzer.buried,
+    )
+
+
+def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
+    if model is None:
+        return None
+    from hemostat.agents.analyzer import Consultant, LiveWitness
+
+    parts = place.parts
+    casebook = parts.casebook()
+    host = place.settings.host_name
+    witness = LiveWitness(lambda: parts.engine()[0], parts.bus, casebook, place.clock, host=host)
+    terms = _terms(place.settings, model)
+    return Consultant(model, witness, casebook, parts.purse(), place.clock, terms, source=place.source)
+
+
+def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
+    """Who is asked beside the rules; None: nobody."""
+    return None
+
+
+def _terms(settings: Settings, model: Advisor) -> "Terms":
+    from hemostat.adapters.answer import read
+    from hemostat.agents.analyzer import Terms
+
+    return Terms(settings.analyzer, settings.responder, Prices(), read)
 
 
 def _responder(place: Place) -> None:
@@ -357,11 +436,17 @@ def _responder(place: Place) -> None:
         host=settings.host_name,
         source=place.source,
         host_memory=engine.version().memory,
+        recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
     )
     # Some workers more than may act: while actions are verified, refusals are not kept waiting.
     threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
     workers = 2 * settings.responder.concurrency
-    place.consume(responder.step, workers, lambda: responder.notice(place.clock.now()))
+    place.consume(
+        responder.step,
+        workers=workers,
+        notice=lambda: responder.notice(place.clock.now()),
+        buried=responder.buried,
+    )
 
 
 def _tend(place: Place, responder: "Responder") -> None:

@@ -5,6 +5,7 @@
     ├── UsageError           exit 2   a name that does not exist, a command that cannot be meant
     ├── TimedOutError        exit 4
     ├── DecodeError          exit 1   bytes that are no event
+    ├── AdviceError          exit 1   advice that is of no use, or that nobody may ask for now
     ├── NotApplicableError   exit 1   an action that this container gives no hold for; nothing was done
     └── AdapterError         exit 1   a vendor's failure in our words; `transient` says whether waiting helps
         ├── EngineError               the Docker Engine refused or failed
@@ -13,7 +14,7 @@
         ├── BusError                  Redis refused or failed
         │   └── BusUnreachableError       exit 3, transient
         ├── NotifyError               a notification did not go out
-        └── AdvisorError              a model refused, failed or talked nonsense
+        └── AdvisorError              a model's service refused or failed
             └── AdvisorUnreachableError   exit 3, transient
 
 Adapters translate vendors' exceptions into these; `core` neither raises nor catches AdapterError.
@@ -57,6 +58,10 @@ class TimedOutError(HemoStatError):
 
 
 class DecodeError(HemoStatError):
+    pass
+
+
+class AdviceError(HemoStatError):
     pass
 
 

@@ -79,6 +79,7 @@ class Reason(StrEnum):
     VERIFIED = "verified"
     NOT_VERIFIED = "not_verified"
     ENGINE_ERROR = "engine_error"
+    GIVEN_UP = "given_up"
     DRY_RUN = "dry_run"
     PROTECTED = "protected"
     NOT_ALLOWED = "not_allowed"
@@ -212,6 +213,8 @@ class RemediationNeeded(msgspec.Struct, frozen=True, kw_only=True):
     diagnosis: Diagnosis
     parameters: dict[str, float | str | bool] = {}
     rung: int = 0
+    told: tuple[Reason, ...] = ()
+    """What people know that it waits for: the responder's note to itself, in what it puts off."""
 
 
 class FalseAlarm(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ An entry is acknowledged in the same transaction that publishes what came of it,
 point: the entry is delivered again, and the step must bear that. What is finished within a few milliseconds
 shares a transaction. What takes long runs apart, and keeps nothing waiting. What passes is waited out. A
 step that fails otherwise is tried MAX_DELIVERIES times in all, over restarts too; then the entry is buried
-with its error, and the next one has its turn.
+with its error, the role says what people are to know of it, and the next one has its turn.
 """
 
 import logging
@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.restart import delay
-from hemostat.events import Event, Heartbeat
+from hemostat.events import Event, Heartbeat, encode
 from hemostat.ports import Apart, Bus, Clock, Entry, Interrupted, Later
 from hemostat.retry import CEILING, FIRST, Patience
 from hemostat.topology import Role
@@ -41,6 +41,9 @@ QUEUED: Final = 4
 
 Step = Callable[[Event, float], Sequence[Event] | Later | Apart]
 """A role's work on one event at one time: what to publish, when to ask again, or what is to run apart."""
+
+Buried = Callable[[Event, str, float], Sequence[Event]]
+"""What a role publishes of an event that is given up, with its error, at one time."""
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +99,7 @@ class Runner:
         notice: Callable[[], str] = str,
         ahead: int = 0,
         apart: int = 1,
+        buried: Buried = lambda *_: (),
     ) -> None:
         """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
         asked at every heartbeat for what people should know of the role; empty for nothing. `apart`: how many
@@ -111,6 +115,7 @@ class Runner:
         self._ahead = ahead
         self._stop = stop
         self._notice = notice
+        self._buried = buried
         self._patience = Patience(clock)
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._slow: dict[Future[None], Sequence[Entry]] = {}
@@ -277,8 +282,18 @@ class Runner:
 
     def _put_off(self, entry: Entry, later: Later) -> None:
         logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, later.why)
+        if later.event is not None:
+            entry = msgspec.structs.replace(entry, raw=encode(later.event))
         self._patience(lambda: self._bus.defer(self._group, entry, later.until, later.told))
 
     def _bury(self, entry: Entry, error: str) -> None:
         logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, error)
-        self._patience(lambda: self._bus.bury(self._group, entry, error, self._clock.now()))
+        now, outputs = self._clock.now(), self._obituary(entry, error)
+        self._patience(lambda: self._bus.bury(self._group, entry, error, now, outputs))
+
+    def _obituary(self, entry: Entry, error: str) -> Sequence[Event]:
+        try:
+            return [] if entry.event is None else self._buried(entry.event, error, self._clock.now())
+        except Exception:
+            logger.exception("burial.untold id=%s", entry.id)
+            return []

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus
@@ -11,7 +12,7 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.errors import BusUnreachableError, EngineUnreachableError
 from hemostat.events import Event, Heartbeat
 from hemostat.ports import Apart, Entry, Later
-from hemostat.runner import MAX_DELIVERIES, QUEUED, Pulse, Runner
+from hemostat.runner import MAX_DELIVERIES, QUEUED, Buried, Pulse, Runner
 from hemostat.topology import BY_NAME
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, needed
@@ -33,9 +34,12 @@ class Loop:
 
     @contextmanager
     def running(
-        self, step: Callable[[Event], Sequence[Event] | Later | Apart], workers: int = 1
+        self,
+        step: Callable[[Event], Answer],
+        workers: int = 1,
+        buried: Buried = lambda *_: (),
     ) -> Iterator[None]:
-        def note(told: Event, _: float) -> Sequence[Event] | Later | Apart:
+        def note(told: Event, _: float) -> Answer:
             self.seen.append(told)
             return step(told)
 
@@ -50,6 +54,7 @@ class Loop:
             consumer="i",
             workers=workers,
             stop=self.stop,
+            buried=buried,
         )
         thread = threading.Thread(target=runner.run)
         thread.start()
@@ -93,6 +98,24 @@ def test_a_step_that_always_fails_is_buried_with_its_error_and_the_next_has_its_
     assert loop.answers() == [ANSWER]
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_people_are_told_of_what_is_buried(loop, told):
+    """If the role can say anything; that it cannot keeps nobody up either."""
+    loop.bus.publish([FIRST])
+    said: list[tuple[Event, str]] = []
+
+    def buried(event: Event, error: str, _: float) -> list[Event]:
+        if not told:
+            raise KeyError(event.id)
+        said.append((event, error))
+        return [ANSWER]
+
+    with loop.running(lambda _: 1 / 0, buried=buried):
+        eventually(lambda: loop.lag() == 0)
+    assert said == ([(FIRST, "ZeroDivisionError: division by zero")] if told else [])
+    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER] if told else [])
+
+
 def test_what_is_no_event_is_buried_unseen(loop):
     loop.bus.put("health_alert", b"\xff{ nonsense")
     loop.bus.publish([SECOND])
@@ -125,6 +148,18 @@ def test_a_deferred_event_comes_again(loop):
     with loop.running(step):
         eventually(loop.answers)
     assert loop.seen == [FIRST, FIRST]
+
+
+def test_what_is_put_off_may_come_again_with_a_note(loop):
+    loop.bus.publish([FIRST])
+    noted = msgspec.structs.replace(FIRST, data=alert(window=7.0))
+
+    def step(_: Event) -> list[Event] | Later:
+        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now(), "approval", event=noted)
+
+    with loop.running(step):
+        eventually(loop.answers)
+    assert loop.seen == [FIRST, noted]
 
 
 def test_what_this_consumer_left_unfinished_is_taken_up(loop):

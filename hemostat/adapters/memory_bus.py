@@ -1,7 +1,7 @@
 """The Bus, Ledger and Store ports in memory: for tests, and for a loop in one process. Safe from threads."""
 
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
 from hemostat.core.model import Attempt, Book, Scaled
 from hemostat.errors import DecodeError
-from hemostat.events import Event, decode, encode
+from hemostat.events import ContainerStats, Event, decode, encode
 from hemostat.ports import Clock, Entry
 
 RECENT: Final = 50
@@ -41,6 +42,7 @@ class MemoryBus:
         self._groups: dict[tuple[str, str], Group] = defaultdict(Group)
         self._memos: dict[str, bytes] = {}
         self._last: dict[tuple[str, str], tuple[Event, float]] = {}
+        self._points: dict[tuple[str, str], deque[Point]] = defaultdict(lambda: deque(maxlen=KEPT_POINTS))
         self._deferred: list[tuple[float, Entry]] = []
         self._published: list[Event] = []
         self._ids = count(1)
@@ -74,6 +76,9 @@ class MemoryBus:
         with self._changed:
             for event in events:
                 self._last[event.type, _name(event)] = event, self._clock.now() + ttl
+                if isinstance(event.data, ContainerStats):
+                    point = Point(event.time, event.data.cpu, event.data.memory)
+                    self._points[event.host, event.data.container.name].append(point)
             self._published += events
             self._changed.notify_all()
 
@@ -83,6 +88,11 @@ class MemoryBus:
             return [
                 event for (kind, _), (event, until) in self._last.items() if kind == stream and until > now
             ]
+
+    def history(self, host: str, container: str) -> list[Point]:
+        with self._changed:
+            points = self._points[host, container]
+            return list(points) if points and self._clock.now() < points[-1].time + KEPT_FOR else []
 
     def read(
         self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
@@ -153,10 +163,21 @@ class MemoryBus:
                 self.put(entry.stream, entry.raw)
             return len(due)
 
-    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:  # noqa: ARG002 - a fake keeps no time
+    def bury(
+        self,
+        role: str,
+        entry: Entry,
+        error: str,
+        now: float,  # noqa: ARG002 - a fake keeps no time
+        outputs: Sequence[Event] = (),
+    ) -> None:
         with self._changed:
             self.dead.append((entry, error))
-            self.ack(role, entry)
+            self.ack(role, entry, outputs)
+
+    def buried(self) -> int:
+        with self._changed:
+            return len(self.dead)
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
         with self._changed:

@@ -8,6 +8,7 @@ import click
 
 from hemostat.cli.options import Globals
 from hemostat.core.dossier import Dossier, encode
+from hemostat.core.story import fact
 from hemostat.core.text import clean
 from hemostat.core.units import show_size
 from hemostat.errors import HemoStatError
@@ -40,7 +41,7 @@ def lines(kept: Dossier) -> Iterator[str]:
     yield from _section(
         "state", [] if kept.state is None else [f"{kept.state.status}, exit code {kept.state.exit_code}"]
     )
-    yield from _section("facts", [f"{each.name} {each.value} {each.unit}".rstrip() for each in kept.evidence])
+    yield from _section("facts", [fact(each) for each in kept.evidence])
     yield from _section("processes", list(kept.processes))
     yield from _section("made with", _details(kept))
     yield from _section(

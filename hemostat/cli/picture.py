@@ -15,6 +15,8 @@ def headline(shown: Picture) -> str:
         _count(len(shown.containers), "container"),
         _count(len(shown.roles), "role") + " running",
     ]
+    if shown.buried:
+        parts.append(_count(shown.buried, "dead letter"))
     missing = f", not running: {', '.join(shown.missing)}" if shown.missing else ""
     return ", ".join(parts) + missing
 

@@ -52,5 +52,10 @@ def status(given: Globals) -> None:
 def look(bus: Bus, now: float) -> Picture:
     history = [event for name in DURABLE for event in bus.recent(name, HISTORY)]
     return picture(
-        bus.last("heartbeat"), bus.last("container_stats"), history, expected=tuple(BY_NAME), now=now
+        bus.last("heartbeat"),
+        bus.last("container_stats"),
+        history,
+        expected=tuple(BY_NAME),
+        now=now,
+        buried=bus.buried(),
     )

@@ -1,9 +1,16 @@
 """The shape in which evidence is kept, and its encoding. How one is made is core.evidence's to say."""
 
+from typing import Final
+
 import msgspec
 
 from hemostat.errors import DecodeError
 from hemostat.events import Action, Container, Evidence, Kind, State
+
+KEPT_POINTS: Final = 300
+"""Points of a container's history: five minutes where its numbers change every second."""
+KEPT_FOR: Final = 600.0
+"""Seconds for which they are kept after the last of them."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,14 +22,15 @@ def follows(done: RemediationComplete) -> Action | None:
     if done.outcome is Outcome.FAILED:
         # One that died again is told of by its own death, which the crash loop ends.
         again = done.kind in DEATHS and done.after is not None and done.after.status in DOWN
-        return None if again else _instead(done.action, done.kind)
+        return None if again else instead(done.action, done.kind)
     if done.outcome is Outcome.NOT_APPLICABLE and done.reason is Reason.UNSUPPORTED:
-        return _instead(done.action, done.kind)
+        return instead(done.action, done.kind)
     return None
 
 
-def _instead(action: Action, kind: Kind) -> Action | None:
-    """A busy container is not restarted because scaling it is not possible, or not enough."""
+def instead(action: Action, kind: Kind) -> Action | None:
+    """The rung after this one. A busy container is not restarted because scaling it is not possible, or not
+    enough."""
     if action is Action.SCALE and kind is not Kind.OOM:
         return Action.NONE
     return LADDER.get(action)

@@ -64,6 +64,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[Incident, ...] = ()
     roles: tuple[RoleState, ...] = ()
     containers: tuple[ContainerState, ...] = ()
+    buried: int = 0
+    """Events that could not be handled, and lie among the dead letters."""
 
     def told(self) -> dict[str, Any]:
         built: dict[str, Any] = msgspec.to_builtins(self)
@@ -77,6 +79,7 @@ def picture(
     *,
     expected: Sequence[str],
     now: float,
+    buried: int = 0,
 ) -> Picture:
     """Put together what the bus remembers. `expected` are the roles that should run; `now` epoch seconds."""
     roles = [_role(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)]
@@ -95,6 +98,7 @@ def picture(
         incidents=tuple(sorted(incidents, key=lambda incident: -incident.since)),
         roles=tuple(sorted(roles, key=lambda role: (not role.fault, role.role, role.instance))),
         containers=tuple(sorted(containers, key=lambda each: (not each.fault, each.host, each.name))),
+        buried=buried,
     )
 
 

@@ -72,7 +72,7 @@ class Repeat(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Ask people, who have until then (epoch seconds)."""
+    """Ask people, unless they have been asked; they have until then (epoch seconds)."""
 
     until: float
 
@@ -121,14 +121,14 @@ def decide(
     name, mode = key(request, incident), mode_of(container, request.action, limits)
     handled = _handled(name, book, by, now)
     if isinstance(handled, Resume):
-        objection = _forbidden(container, request.action, limits) or _rehearsed(mode)
+        objection = forbidden(container, request.action, limits) or _rehearsed(mode)
         resumed = Resume(handled.attempt, objection)
         return _halted(container, situation.controls, now) or resumed
     approved = mode == "approve" and _is_fresh(situation.approval, limits, now)
     return (
         handled
         or (None if approved else _expired(request, limits, now))
-        or _forbidden(container, request.action, limits)
+        or forbidden(container, request.action, limits)
         or _spent(book, limits, now)
         or _broken(container, situation, limits, now)
         or _halted(container, situation.controls, now)
@@ -185,7 +185,7 @@ def _expired(request: RemediationNeeded, limits: Limits, now: float) -> Decision
     return Refuse(Reason.EXPIRED, f"it began {show_duration(age)} ago") if age > limits.expire else None
 
 
-def _forbidden(container: Container, action: Action, limits: Limits) -> Refuse | None:
+def forbidden(container: Container, action: Action, limits: Limits) -> Refuse | None:
     if _truthy(container.labels.get("hemostat.protect", "")):
         return Refuse(Reason.PROTECTED, "label hemostat.protect")
     if any(fnmatchcase(container.name, pattern) for pattern in limits.protect):
@@ -258,7 +258,7 @@ def _unapproved(approval: Approval | None, limits: Limits, now: float) -> Decisi
         return None
     if now >= approval.until:
         return Refuse(Reason.NO_ANSWER, f"nobody approved it within {show_duration(limits.approve_for)}")
-    return Wait(min(approval.until, now + PEOPLE_RETRY), "it waits for approval")
+    return Ask(approval.until)
 
 
 def _is_fresh(approval: Approval | None, limits: Limits, now: float) -> bool:

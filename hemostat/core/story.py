@@ -11,6 +11,7 @@ from hemostat.events import (
     Container,
     ContainerStats,
     Event,
+    Evidence,
     FalseAlarm,
     HealthAlert,
     Heartbeat,
@@ -121,7 +122,7 @@ def _alert(alert: HealthAlert) -> str:
     again = f" (no. {alert.occurrence})" if alert.occurrence > 1 else ""
     if alert.phase is Phase.CLEARED:
         return f"{alert.kind} is over"
-    facts = ", ".join(_fact(item.name, item.value, item.unit) for item in alert.evidence)
+    facts = ", ".join(fact(item) for item in alert.evidence)
     if alert.downstream:
         facts = ", ".join(filter(None, (facts, f"hits {', '.join(alert.downstream)}")))
     within = "within" if alert.kind in COUNTED else "for"
@@ -129,14 +130,15 @@ def _alert(alert: HealthAlert) -> str:
     return f"{alert.kind}{again}{held}: {facts}" if facts else f"{alert.kind}{again}{held}"
 
 
-def _fact(name: str, value: float | str | bool, unit: str) -> str:
-    words = name.replace("_", " ")
+def fact(item: Evidence) -> str:
+    """`exit code 7`, `memory 61.4 MiB`."""
+    words, value, unit = item.name.replace("_", " "), item.value, item.unit
     if unit.startswith("B") and isinstance(value, float | int):
         return f"{words} {show_size(value)}{unit[1:]}"
     if unit == "s" and isinstance(value, float | int):
         return f"{words} {show_duration(value)}"
     if isinstance(value, float):
-        return f"{words} {value:.4g} {unit}".rstrip()
+        return f"{words} {int(value) if value.is_integer() else f'{value:.4g}'} {unit}".rstrip()
     return f"{words} {value} {unit}".rstrip()
 
 

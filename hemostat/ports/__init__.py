@@ -3,17 +3,20 @@
 Every method may raise AdapterError (EngineError, BusError …); `transient` says whether to wait and repeat.
 """
 
-from hemostat.ports.advisor import Advisor, Call, Result, Said, Tool, Turn, Usage
+from hemostat.core.tools import Tool
+from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
 from hemostat.ports.bus import Apart, Bus, Entry, Later
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
-from hemostat.ports.memory import Desk, Dossiers, Ledger, Notifier, Store
+from hemostat.ports.memory import Casebook, Desk, Dossiers, Ledger, Notifier, Purse, Store
+from hemostat.ports.witness import Witness
 
 __all__ = [
     "Advisor",
     "Apart",
     "Bus",
     "Call",
+    "Casebook",
     "Clock",
     "ContainerSpec",
     "Desk",
@@ -25,6 +28,7 @@ __all__ = [
     "Later",
     "Ledger",
     "Notifier",
+    "Purse",
     "Result",
     "Said",
     "Sampler",
@@ -33,5 +37,6 @@ __all__ = [
     "Tool",
     "Turn",
     "Usage",
+    "Witness",
     "Workshop",
 ]

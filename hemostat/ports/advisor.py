@@ -5,13 +5,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-
-class Tool(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model may call. `parameters` is a JSON Schema of an object."""
-
-    name: str
-    description: str
-    parameters: Mapping[str, Any]
+from hemostat.core.tools import Tool
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,16 +5,18 @@ from typing import Protocol
 
 import msgspec
 
+from hemostat.core.dossier import Point
 from hemostat.events import Event
 
 
 class Later(msgspec.Struct, frozen=True):
     """A step's answer: not now, deliver this event again at `until` (epoch seconds). `told` is to be
-    published meanwhile."""
+    published meanwhile; `event` is what is to be delivered in its place, None for the same."""
 
     until: float
     why: str
     told: tuple[Event, ...] = ()
+    event: Event | None = None
 
 
 class Apart(msgspec.Struct, frozen=True):
@@ -48,7 +50,8 @@ class Bus(Protocol):
         ...
 
     def show(self, events: Sequence[Event], ttl: float) -> None:
-        """Publish what only refreshes a screen, and keep each as the last value for `ttl` seconds."""
+        """Publish what only refreshes a screen, and keep each as the last value for `ttl` seconds. Of a
+        container's numbers, the latest few hundred are kept as its history."""
         ...
 
     def read(
@@ -87,8 +90,13 @@ class Bus(Protocol):
         """Put deferred entries of these streams that are due back on them; how many."""
         ...
 
-    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
-        """Move the entry to the dead-letter stream, with its error."""
+    def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:
+        """Publish the outputs and move the entry to the dead-letter stream, with its error, in one
+        transaction."""
+        ...
+
+    def buried(self) -> int:
+        """How many entries the dead-letter stream holds."""
         ...
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
@@ -101,6 +109,11 @@ class Bus(Protocol):
 
     def last(self, stream: str) -> list[Event]:
         """The last values that `show` kept of this type and that have not expired."""
+        ...
+
+    def history(self, host: str, container: str) -> list[Point]:
+        """The latest numbers of the container of this name, oldest first; none where it has not been seen for
+        some minutes."""
         ...
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:

@@ -2,9 +2,11 @@
 
 from typing import Protocol
 
+from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.dossier import Dossier
 from hemostat.core.model import Attempt, Book, Scaled
+from hemostat.core.spend import Spending
 from hemostat.events import Event
 
 
@@ -87,6 +89,40 @@ class Dossiers(Protocol):
 
     def get(self, incident: str) -> list[Dossier]:
         """Oldest first; none where nothing was kept, or not any more."""
+        ...
+
+
+class Casebook(Protocol):
+    """What came of remediations, by signature (core.case), and what models have advised lately."""
+
+    def remember(self, signature: str, key: str, past: Past) -> None:
+        """Keep a remediation's end, once for each `key`; the newest 20 of a signature, for 30 days."""
+        ...
+
+    def past(self, signature: str) -> list[Past]:
+        """Oldest first."""
+        ...
+
+    def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
+        """Advice for incidents just like this one, for `ttl` seconds."""
+        ...
+
+    def advice(self, likeness: str) -> bytes | None: ...
+
+
+class Purse(Protocol):
+    """What requests to models have cost, of all analyzers together. Limits are core.spend's business."""
+
+    def read(self) -> tuple[int, list[Spending]]:
+        """The version, which changes with every request, and the spendings of the last hour at least."""
+        ...
+
+    def take(self, spending: Spending, version: int) -> bool:
+        """Write it down before it is spent, if the purse is still at `version`; False if it is not."""
+        ...
+
+    def settle(self, spending: Spending) -> None:
+        """Replace what was taken by what it was in the end."""
         ...
 
 

@@ -93,7 +93,7 @@ def test_each_role_can_do_all_of_its_work_on_the_bus(every_server: Guarded, role
     own.keep(group, "a", [first])
     assert len(own.claim(group, "b", role.reads, idle=0)) == 2 + len(rest)
     own.ack(group, first, [SAID[name] for name in role.writes])
-    own.bury(group, second, "poison", NOW)
+    own.bury(group, second, "poison", NOW, [SAID[name] for name in role.writes])
     assert own.promote(role.reads, NOW) == 0
     if role.defers:
         own.defer(group, rest[0], until=NOW)
@@ -126,6 +126,7 @@ def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
     admin.show([event(stats()), event(heartbeat())], ttl=10)
     assert [len(everything.recent(name, 9)) for name in DURABLE] == [1] * len(DURABLE)
     assert len(look(everything, NOW).containers) == 1
+    assert len(everything.history("h", "web")) == 1
     assert RedisDesk(every_server.client(VIEWER)).approvals() == []
     with closing(everything.subscribe(tuple(TYPES), timeout=0.05)) as heard:
         assert next(heard) is None
@@ -181,6 +182,10 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ANALYZER, ALERT},
     ),
     "read history": (lambda s, u: bus(s, u).recent("health_alert", 1), {VIEWER, OPERATOR}),
+    "see how a container has been": (
+        lambda s, u: bus(s, u).history("h", "web"),
+        {ANALYZER, RESPONDER, VIEWER, OPERATOR},
+    ),
     "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER, OPERATOR}),
     "read the ledger": (lambda s, u: RedisLedger(s.client(u)).read("h", "web"), {RESPONDER}),
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),

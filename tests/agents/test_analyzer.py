@@ -1,10 +1,15 @@
 """An alert in, a remediation or a false alarm out."""
 
+from hemostat.adapters.memory_casebook import MemoryCasebook
+from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.agents.analyzer import Analyzer
+from hemostat.core.limits import Limits
 from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Reason, RemediationNeeded
+from tests.clock import FakeClock
 from tests.samples import CLEARED, NOW, alert, complete, event
 
-ANALYZER = Analyzer(source="analyzer@1")
+CLOCK = FakeClock(NOW)
+ANALYZER = Analyzer(MemoryCasebook(CLOCK), MemoryDossiers(), CLOCK, Limits(), source="analyzer@1")
 STEADY = alert(kind=Kind.MEMORY_HIGH, evidence=(Evidence("growth", 0.0), Evidence("memory_limit", 100)))
 
 
@@ -23,6 +28,15 @@ def test_a_false_alarm_is_told_as_one():
 def test_the_end_of_a_condition_asks_for_nothing():
     assert ANALYZER.step(event(CLEARED), NOW) == []
     assert ANALYZER.step(event(complete()), NOW) == []
+
+
+def test_what_cannot_be_judged_is_a_persons():
+    """The next rung too; and the error tells no secret."""
+    for told, rung in ((event(alert()), 0), (failed(rung=1), 2)):
+        (asked,) = ANALYZER.buried(told, "ValueError: password=hunter2", NOW)
+        assert (asked.data.action, asked.data.rung, asked.incident) == (Action.NONE, rung, told.incident)
+        assert asked.data.diagnosis.reasons == ("ValueError: password=[redacted: password]",)
+    assert ANALYZER.buried(event(CLEARED), "", NOW) == ANALYZER.buried(event(complete()), "", NOW) == []
 
 
 def failed(**changes):

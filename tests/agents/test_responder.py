@@ -1,5 +1,7 @@
 """The only role that acts: once, within its limits, and not on what has recovered."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
+from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Resource, Scaled
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
@@ -40,6 +43,7 @@ class Scene:
         self.ledger = MemoryLedger()
         self.desk = MemoryDesk()
         self.dossiers = MemoryDossiers()
+        self.history: dict[str, Sequence[Point]] = {}
         self.web = self.make("web")
         self.clock.advance(60)
 
@@ -59,6 +63,7 @@ class Scene:
             host="h",
             source=f"responder@{name}",
             host_memory=4096 * MIB,
+            recent=lambda container: self.history.get(container.name, ()),
         )
 
     def request(self, kind: Kind = Kind.EXITED, action: Action = Action.RESTART, **changes) -> Event:
@@ -95,6 +100,24 @@ def test_a_crashed_container_is_started_and_verified(scene):
     assert scene.engine.inspect("web").running
     assert (done.before.status, done.after.status) == ("exited", "running")
     assert done.durations["verify"] >= Limits().verify_for
+
+
+def test_the_evidence_tells_how_the_container_has_been(scene):
+    points = (Point(scene.clock.now() - 1, 97.0, MIB), Point(scene.clock.now(), None, None))
+    scene.history["web"] = points
+    scene.step(scene.crashed())
+    (kept,) = scene.dossiers.get("i1")
+    assert (kept.samples, kept.missing) == (points, {})
+
+
+def test_a_request_that_is_given_up_has_a_last_word(scene):
+    request, responder = scene.crashed(), scene.responder()
+    (told,) = responder.buried(request, "KeyError: token=hunter2", scene.clock.now())
+    assert (told.data.outcome, told.data.reason, told.incident) == (Outcome.FAILED, Reason.GIVEN_UP, "i1")
+    assert "KeyError" in told.data.detail
+    assert "hunter2" not in told.data.detail
+    elsewhere = msgspec.structs.replace(request, host="other")
+    assert responder.buried(elsewhere, "", scene.clock.now()) == []
 
 
 def test_a_request_that_is_delivered_again_is_told_again_and_not_done_again(scene):
@@ -347,21 +370,26 @@ def test_containers_of_another_host_are_not_ours(scene):
     assert not scene.engine.inspect("web").running
 
 
-def later(scene: Scene, event: Event, responder: Responder) -> tuple[str, list[RemediationComplete]]:
+def put_off(scene: Scene, event: Event, responder: Responder) -> Later:
     answer = responder.step(event, scene.clock.now())
     assert isinstance(answer, Later)
+    return answer
+
+
+def later(scene: Scene, event: Event, responder: Responder) -> tuple[str, list[RemediationComplete]]:
+    answer = put_off(scene, event, responder)
     return answer.why, [told.data for told in answer.told]
 
 
 def test_while_paused_nothing_is_done_and_people_are_told_once(scene):
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
     event, responder = scene.crashed(), scene.responder()
-    why, told = later(scene, event, responder)
-    assert (why, [(each.outcome, each.reason) for each in told]) == (
+    answer = put_off(scene, event, responder)
+    assert (answer.why, [(each.data.outcome, each.data.reason) for each in answer.told]) == (
         "paused by ann",
         [(Outcome.WAITING, Reason.PAUSED)],
     )
-    assert later(scene, event, responder)[1] == []
+    assert later(scene, answer.event, scene.responder("another"))[1] == []
     assert not scene.engine.inspect("web").running
     scene.desk.resume("*")
     assert scene.step(event, responder).outcome is Outcome.HEALED
@@ -369,11 +397,12 @@ def test_while_paused_nothing_is_done_and_people_are_told_once(scene):
 
 def test_a_request_waits_for_a_person_and_is_done_when_approved(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve")
-    _, told = later(scene, event, responder)
+    answer = put_off(scene, event, responder)
     (waiting,) = scene.desk.approvals()
-    assert [(each.outcome, each.detail) for each in told] == [
+    assert [(each.data.outcome, each.data.detail) for each in answer.told] == [
         (Outcome.AWAITING_APPROVAL, f"restart? hemostat approve {waiting.id}")
     ]
+    event = answer.event
     assert later(scene, event, responder)[1] == []
     scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
     assert scene.step(event, responder).outcome is Outcome.HEALED
@@ -412,10 +441,27 @@ def test_people_are_asked_without_the_secret_in_the_command(scene):
 
 
 def test_of_two_responders_one_asks(scene):
-    event = scene.crashed()
-    assert len(later(scene, event, scene.responder("a", mode="approve"))[1]) == 1
-    assert later(scene, event, scene.responder("b", mode="approve"))[1] == []
+    answer = put_off(scene, scene.crashed(), scene.responder("a", mode="approve"))
+    assert len(answer.told) == 1
+    assert later(scene, answer.event, scene.responder("b", mode="approve"))[1] == []
     assert len(scene.desk.approvals()) == 1
+
+
+def test_who_died_between_asking_and_telling_tells_when_it_is_back(scene):
+    """The request comes again as it was: that there is something on the desk is no proof that people know."""
+    event = scene.crashed()
+    first = put_off(scene, event, scene.responder(mode="approve"))
+    (asked,) = scene.desk.approvals()
+    scene.clock.advance(5)
+    again = put_off(scene, event, scene.responder(mode="approve"))
+    assert [each.data.detail for each in again.told] == [each.data.detail for each in first.told]
+    assert scene.desk.approvals() == [asked], "the time to answer is not counted anew"
+
+
+def test_a_request_that_waits_is_looked_at_again_when_the_time_to_answer_is_up(scene):
+    responder = scene.responder(mode="approve", approve_for=0.4)
+    answer = put_off(scene, scene.crashed(), responder)
+    assert answer.until == scene.clock.now() + 0.4
 
 
 def test_the_last_healthy_replica_is_not_taken_away(scene):

@@ -35,6 +35,11 @@ def test_all_is_well():
     assert not any(row.fault for table in tables(shown) for row in table.rows)
 
 
+def test_dead_letters_are_counted():
+    shown = picture(BEATS, [], [], expected=tuple(BY_NAME), now=NOW, buried=2)
+    assert headline(shown) == "0 open incidents, 0 containers, 4 roles running, 2 dead letters"
+
+
 def test_missing_and_stale_and_troubled_roles_come_first():
     beats = [event(heartbeat("alert"), 0), event(heartbeat("analyzer"), -9), event(heartbeat("monitor"), 0)]
     beats.append(event(heartbeat("monitor", instance="h-2", trouble="no engine"), 0))
@@ -111,11 +116,13 @@ def test_plain_tables_are_aligned_and_harmless():
 def test_json_tells_everything(hemostat, bus):
     bus.show([*BEATS, event(stats())], ttl=30)
     bus.publish([event(alert())])
+    (entry,) = bus.read("alert", "a", ["health_alert"], count=1, timeout=0)
+    bus.bury("alert", entry, "poison", NOW)
     result = hemostat("status", "--json")
     told = result.json
     assert (result.code, result.err) == (0, "")
     assert told["running"] is True
-    assert told["missing"] == []
+    assert (told["missing"], told["buried"]) == ([], 1)
     assert sorted(role["role"] for role in told["roles"]) == sorted(role.name for role in ROLES)
     assert [each["name"] for each in told["containers"]] == ["web"]
     assert [(each["container"], each["status"]) for each in told["incidents"]] == [("web", "open")]

@@ -9,13 +9,15 @@ import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.redis import RedisBus
-from hemostat.events import Event, encode
+from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.events import Container, Event, encode
 from hemostat.ports import Bus
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
-from tests.samples import alert, complete, event, heartbeat, needed, stats
+from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
 
 STREAM = "health_alert"
+DB = Container(id="c2", name="db")
 BOTH = (STREAM, "remediation_needed")
 
 
@@ -26,12 +28,14 @@ class Lab(NamedTuple):
     dead: Callable[[], list[str]]
     """The errors of what was buried."""
     pass_time: Callable[[float], object]
+    lasts: Callable[[str], float]
+    """Seconds until a key expires."""
 
 
 def _memory() -> Lab:
     clock = FakeClock()
     bus = MemoryBus(clock)
-    return Lab(bus, bus.put, lambda: [error for _, error in bus.dead], clock.advance)
+    return Lab(bus, bus.put, lambda: [error for _, error in bus.dead], clock.advance, lambda _: KEPT_FOR)
 
 
 def _redis(request: pytest.FixtureRequest) -> Lab:
@@ -46,7 +50,7 @@ def _redis(request: pytest.FixtureRequest) -> Lab:
     def pass_time(seconds: float) -> None:
         threading.Event().wait(seconds)
 
-    return Lab(RedisBus(client), put, dead, pass_time)
+    return Lab(RedisBus(client), put, dead, pass_time, lambda key: client.raw.pttl(key) / 1000)
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -158,8 +162,10 @@ def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
 def test_what_is_buried_is_out_of_the_way_and_says_why(lab: Lab) -> None:
     lab.bus.publish([event(alert())])
     (entry,) = read(lab.bus)
-    lab.bus.bury("analyzer", entry, "it is poison", now=1.0)
+    assert lab.bus.buried() == 0
+    lab.bus.bury("analyzer", entry, "it is poison", now=1.0, outputs=[event(needed())])
     assert (lab.dead(), lab.bus.lag("analyzer", [STREAM])) == (["it is poison"], 0)
+    assert (lab.bus.buried(), lab.bus.recent("remediation_needed", 9)) == (1, [event(needed())])
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff\x00", b"[]", b'{"id":1}', b"null", b"x" * 300_000])
@@ -180,7 +186,7 @@ def test_the_newest_events_are_told_oldest_first(lab: Lab) -> None:
 
 
 def test_the_last_values_are_one_for_each_and_expire(lab: Lab) -> None:
-    web, db = stats(), stats(container=alert().container.__class__(id="c2", name="db"))
+    web, db = stats(), stats(container=DB)
     lab.bus.show([event(web, 0), event(db, 0)], ttl=60)
     lab.bus.show([event(web, 1), event(heartbeat("monitor"), 1), event(heartbeat("alert"), 1)], ttl=60)
     last = sorted(lab.bus.last("container_stats"), key=lambda each: each.data.container.name)
@@ -189,6 +195,28 @@ def test_the_last_values_are_one_for_each_and_expire(lab: Lab) -> None:
     lab.bus.show([event(web, 2)], ttl=0.02)
     lab.pass_time(0.03)
     assert [each.data.container.name for each in lab.bus.last("container_stats")] == ["db"]
+
+
+def test_the_latest_numbers_of_a_container_are_its_history(bus: Bus) -> None:
+    """Of that name on that host; oldest first, and no more than is worth keeping."""
+    assert bus.history("h", "web") == []
+    bus.show([event(stats(cpu=None, memory=None)), event(stats(cpu=99.0), host="other")], ttl=5)
+    for second in range(1, KEPT_POINTS + 2):
+        bus.show([event(stats(cpu=float(second)), second), event(heartbeat(), second)], ttl=5)
+    seconds = range(2, KEPT_POINTS + 2)
+    assert bus.history("h", "web") == [Point(NOW + each, each, stats().memory) for each in seconds]
+    assert bus.history("other", "web") == [Point(NOW, 99.0, stats().memory)]
+    bus.show([event(stats(container=DB, cpu=None, memory=None))], ttl=5)
+    assert bus.history("h", "db") == [Point(NOW, None, None)]
+
+
+def test_the_history_of_what_is_gone_is_forgotten(lab: Lab) -> None:
+    """It outlives the last value, for the evidence of a container that has died, and not for ever."""
+    lab.bus.show([event(stats())], ttl=0.02)
+    lab.pass_time(0.03)
+    assert lab.bus.last("container_stats") == []
+    assert len(lab.bus.history("h", "web")) == 1
+    assert 0 < lab.lasts("hemostat:history:h:web") <= KEPT_FOR
 
 
 def test_a_memo_is_kept_with_the_events_that_it_belongs_to(bus: Bus) -> None:

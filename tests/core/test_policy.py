@@ -209,7 +209,7 @@ APPROVE = Limits(mode="approve")
 
 def test_in_approve_mode_a_person_is_asked_and_waited_for():
     assert ask(limits=APPROVE) == Ask(NOW + APPROVE.approve_for)
-    assert isinstance(ask(limits=APPROVE, approval=approval()), Wait)
+    assert ask(limits=APPROVE, approval=approval()) == Ask(approval().until)
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,17 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     stats:<container>    string       last container_stats, expires
     heartbeat:<source>   string       last heartbeat, expires
     live:<type>          sorted set   which of those two there are; score is when they expire
+    history:<host>:<container>  list  the latest points (time, cpu, memory), oldest first, expires
     memo:<key>           string       what a role must remember over a restart
     events:<type>        list         the newest stored events, newest first
     event:<id>           string       one stored event, expires
     control:pauses       hash         the kill switch, by container, `*` for all
     control:resets       hash         when a person closed a breaker, by container, `*` for all
     approvals            hash         requests for a person's approval and the answers, by attempt
+    past:<signature>     hash         how remediations of like incidents ended, the newest 20, expires
+    advice:<likeness>    string       what a model advised for incidents just alike, expires
+    advisor:spent        hash         what requests to models cost, the last two hours
+    advisor:version      counter      of the requests
     evidence:<incident>  hash         dossiers by occurrence and rung, the newest ten, expires
     ledger:<host>:version      counter    of everything written to the host's ledger
     ledger:<host>:running      hash       attempts without an outcome, by key
@@ -26,6 +31,7 @@ No other package knows these.
 """
 
 from hemostat.adapters.redis.bus import RedisBus
+from hemostat.adapters.redis.casebook import RedisCasebook, RedisPurse
 from hemostat.adapters.redis.client import Client, Tls, connect, masked
 from hemostat.adapters.redis.desk import RedisDesk
 from hemostat.adapters.redis.dossiers import RedisDossiers
@@ -37,9 +43,11 @@ __all__ = [
     "Client",
     "EmbeddedRedis",
     "RedisBus",
+    "RedisCasebook",
     "RedisDesk",
     "RedisDossiers",
     "RedisLedger",
+    "RedisPurse",
     "RedisStore",
     "Tls",
     "connect",

@@ -31,6 +31,7 @@ CONSUMING: Final = (
 )  # fmt: skip
 CONTROL: Final = f"{PREFIX}control:*"
 EVIDENCE: Final = f"{PREFIX}evidence:*"
+HISTORY: Final = f"{PREFIX}history:*"
 
 
 class Grant(NamedTuple):
@@ -78,6 +79,8 @@ def _speaks(role: Role) -> Iterator[Grant]:
     yield Grant(("publish",), channels=_named((*role.writes, *role.shows)))
     yield Grant(SCRIPTS)
     yield Grant(("set",), writes=tuple(last))
+    if "container_stats" in role.shows:
+        yield Grant(("rpush", "ltrim", "pexpire"), writes=(HISTORY,))
     yield Grant(("zadd", "zremrangebyscore"), writes=live)
 
 
@@ -96,10 +99,13 @@ def _named(types: Iterable[str]) -> tuple[str, ...]:
     return tuple(PREFIX + kind for kind in types)
 
 
+_LOOKS_BACK: Final = Grant(("lrange",), reads=(HISTORY,))
 _VIEWS: Final = (
+    _LOOKS_BACK,
     Grant(("xrevrange",), reads=_named(DURABLE)),
     Grant(("subscribe", "unsubscribe"), channels=_named(TYPES)),
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
+    Grant(("xlen",), reads=(DEAD,)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
     Grant(("hvals",), reads=(EVIDENCE,)),
@@ -110,8 +116,16 @@ _DECIDES: Final = (
 )
 _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "monitor": (Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:*",)),),
-    "analyzer": (),
+    "analyzer": (
+        _LOOKS_BACK,
+        Grant(("xrevrange",), reads=_named(DURABLE)),
+        Grant(("hvals",), reads=(EVIDENCE,)),
+        Grant(("hgetall", "hvals", "hset", "hdel", "expire"), both=(f"{PREFIX}past:*",)),
+        Grant(("get", "set"), both=(f"{PREFIX}advice:*",)),
+        Grant((*SCRIPTS, "get", "incr", "incrby", "hvals", "hset", "hdel"), both=(f"{PREFIX}advisor:*",)),
+    ),
     "responder": (
+        _LOOKS_BACK,
         Grant(
             (*SCRIPTS, "get", "incr", "incrby", "hset", "hdel", "hvals", "lrange", "lpush", "ltrim"),
             both=(f"{PREFIX}ledger:*",),

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import msgspec
 import redis
 from redis.client import Pipeline
 
+from hemostat.adapters.redis import live
 from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.core.dossier import Point
 from hemostat.errors import DecodeError
-from hemostat.events import ContainerStats, Event, decode, encode
+from hemostat.events import Event, decode, encode
 from hemostat.ports import Entry
 
 STREAM_LENGTH: Final = 100_000
@@ -37,27 +38,6 @@ return count
 """Sorted sets as keys; now, the mark, and each set's stream. The streams are no keys here: a reader that
 defers nothing needs no right to write what it reads. Added before it is removed: a refusal loses nothing."""
 
-SHOW: Final = """
--- Followers are told, the append-only file is not: what is lost with Redis would have expired all the same.
-pcall(redis.replicate_commands)
-pcall(redis.set_repl, redis.REPL_SLAVE)
-local ttl = tonumber(ARGV[2])
-local expires = math.floor(ttl * 1000)
-for name, rows in pairs(cmsgpack.unpack(ARGV[3])) do
-  local channel, live, latest = ARGV[1] .. name, ARGV[1] .. 'live:' .. name, 0
-  for _, row in ipairs(rows) do
-    local key, value, time = row[1], row[2], row[3]
-    redis.call('PUBLISH', channel, value)
-    redis.call('SET', key, value, 'PX', expires)
-    redis.call('ZADD', live, time + ttl, key)
-    latest = math.max(latest, time)
-  end
-  redis.call('ZREMRANGEBYSCORE', live, '-inf', latest)
-end
-"""
-"""Prefix, seconds, and by event type rows of key, event and its time. Three commands an event would cost the
-sender more than all else that it does."""
-
 
 class RedisBus:
     """Safe to use from several threads at once."""
@@ -65,7 +45,7 @@ class RedisBus:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._promote = client.raw.register_script(PROMOTE)
-        self._show = client.raw.register_script(SHOW)
+        self._show = client.raw.register_script(live.SHOW)
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
@@ -80,17 +60,20 @@ class RedisBus:
         return value if isinstance(value, bytes) else None
 
     def show(self, events: Sequence[Event], ttl: float) -> None:
-        rows: dict[str, list[tuple[str, str, float]]] = {}
-        for event in events:
-            rows.setdefault(event.type, []).append((_last_key(event), encode(event).decode(), event.time))
+        args: Any = live.arguments(events, ttl)
         with self._client.call():
-            self._show(args=[PREFIX, ttl, msgspec.msgpack.encode(rows)])
+            self._show(args=args)
 
     def last(self, stream: str) -> list[Event]:
         with self._client.call() as raw:
-            keys: Any = raw.zrange(_live_key(stream), 0, -1)
+            keys: Any = raw.zrange(live.live_key(stream), 0, -1)
             values: Any = raw.mget(keys) if keys else []
         return _decoded(value for value in values if value is not None)
+
+    def history(self, host: str, container: str) -> list[Point]:
+        with self._client.call() as raw:
+            values: Any = raw.lrange(live.history_key(host, container), 0, -1)
+        return live.points(values)
 
     def read(
         self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
@@ -145,7 +128,7 @@ class RedisBus:
         with self._client.call():
             return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
 
-    def bury(self, role: str, entry: Entry, error: str, now: float) -> None:
+    def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:
         fields = {
             "stream": entry.stream,
             "id": entry.id,
@@ -154,9 +137,14 @@ class RedisBus:
             "event": entry.raw[:DEAD_BYTES],
         }
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            _append(batch, outputs)
             batch.xadd(DEAD, fields, maxlen=DEAD_LENGTH, approximate=True)  # type: ignore[arg-type]
             batch.xack(PREFIX + entry.stream, role, entry.id)
             batch.execute()
+
+    def buried(self) -> int:
+        with self._client.call() as raw:
+            return int(raw.xlen(DEAD))
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
         return sum(self._lag(role, stream) for stream in streams)
@@ -290,13 +278,3 @@ def _decoded(values: Any) -> list[Event]:
         except DecodeError:
             continue
     return events
-
-
-def _live_key(name: str) -> str:
-    return f"{PREFIX}live:{name}"
-
-
-def _last_key(event: Event) -> str:
-    if isinstance(event.data, ContainerStats):
-        return f"{PREFIX}stats:{event.data.container.name}"
-    return f"{PREFIX}{event.type}:{event.source}"

@@ -91,6 +91,11 @@ def unasked(alert: HealthAlert) -> Ended:
     return Ended(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
 
 
+def given_up(error: str) -> Ended:
+    """The request itself could not be dealt with, and will not be tried again."""
+    return Ended(outcome=Outcome.FAILED, reason=Reason.GIVEN_UP, detail=error)
+
+
 def unacted(decision: Refuse | Repeat) -> Ended:
     if isinstance(decision, Refuse):
         outcome = UNACTED.get(decision.reason, Outcome.REFUSED)

@@ -10,19 +10,21 @@
 """
 
 import logging
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from hemostat.agents.responder.evidence import collect
 from hemostat.agents.responder.hands import Hands
-from hemostat.agents.responder.report import Case, Ended, complete, timed, unacted, unasked
+from hemostat.agents.responder.report import Case, Ended, complete, given_up, timed, unacted, unasked
 from hemostat.agents.responder.surgeon import Surgeon, stop_timeout
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import policy
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.control import EVERYTHING, Approval
+from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, ContainerInfo
 from hemostat.core.policy import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
@@ -59,7 +61,9 @@ class Responder:
         host: str,
         source: str,
         host_memory: int,
+        recent: Callable[[Container], Sequence[Point]] | None = None,
     ) -> None:
+        """`recent` tells a container's latest numbers, for the evidence."""
         self._engine = engine
         self._ledger = ledger
         self._desk = desk
@@ -67,6 +71,7 @@ class Responder:
         self._clock = clock
         self._limits = limits
         self._host = host
+        self._recent = recent
         self._source = source
         self._surgeon = Surgeon(
             engine,
@@ -86,8 +91,6 @@ class Responder:
             engine, sampler, ledger, self._surgeon, clock, host=host, calm=limits.scale_calm
         )
         self._hands = Hands()
-        self._announced: set[tuple[str, Reason]] = set()
-        """Waits that people have been told of: once each, as far as this process knows."""
 
     def step(self, event: Event, now: float) -> list[Event] | Later:
         request = event.data
@@ -102,6 +105,13 @@ class Responder:
             while (result := self._try(case, now)) is None:
                 logger.info("decision.repeated incident=%s", event.incident)
             return result
+
+    def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
+        """The last word on a request that failed again and again: people must not wait for another."""
+        request = event.data
+        if not isinstance(request, RemediationNeeded) or event.host != self._host or event.incident is None:
+            return []
+        return self._told(Case(event, request, event.incident, None), given_up(error))
 
     def notice(self, now: float) -> str:
         """What people should know of: that nothing is done, and who wanted that."""
@@ -135,7 +145,8 @@ class Responder:
         result: list[Event] | Later | None = None
         match decision:
             case Wait(until=until, why=why, reason=reason):
-                result = Later(until, why, self._announce(case, reason, why))
+                ended = None if reason is None else Ended(outcome=Outcome.WAITING, reason=reason, detail=why)
+                result = self._put_off(case, until, why, ended)
             case Ask(until=until):
                 result = self._asked(case, until, now)
             case Refuse() | Repeat():
@@ -196,8 +207,12 @@ class Responder:
     # --- asking and announcing ----------------------------------------------------------------------
 
     def _asked(self, case: Case, until: float, now: float) -> list[Event] | Later:
-        """Put the request on people's desk, and tell them once, with what exactly would be done."""
+        """Put the request on people's desk, and tell them what exactly would be done. A crash in between does
+        both again: what is on the desk stays there."""
         request, name = case.request, policy.key(case.request, case.incident)
+        again, why = min(until, now + policy.PEOPLE_RETRY), "it waits for approval"
+        if Reason.APPROVAL in request.told:
+            return Later(again, why)
         try:
             plan = redact(self._surgeon.plan(request, case.found).detail)
         except NotApplicableError as error:
@@ -215,17 +230,18 @@ class Responder:
             until=until,
         )
         approval = self._desk.ask(asked)
-        how = f"{plan}? hemostat approve {approval.id}"
+        how = f"{approval.plan}? hemostat approve {approval.id}"
         ended = Ended(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
-        told = self._told(case, ended) if approval == asked else []
-        return Later(now + policy.PEOPLE_RETRY, "it waits for approval", tuple(told))
+        return self._put_off(case, again, why, ended)
 
-    def _announce(self, case: Case, reason: Reason | None, why: str) -> tuple[Event, ...]:
-        name = policy.key(case.request, case.incident)
-        if reason is None or (name, reason) in self._announced:
-            return ()
-        self._announced.add((name, reason))
-        return tuple(self._told(case, Ended(outcome=Outcome.WAITING, reason=reason, detail=why)))
+    def _put_off(self, case: Case, until: float, why: str, ended: Ended | None) -> Later:
+        """People are told once of what it waits for: the request that comes again says that they know."""
+        request = case.request
+        if ended is None or ended.reason in request.told:
+            return Later(until, why)
+        noted = msgspec.structs.replace(request, told=(*request.told, ended.reason))
+        event = msgspec.structs.replace(case.event, data=noted)
+        return Later(until, why, tuple(self._told(case, ended)), event)
 
     # --- acting -------------------------------------------------------------------------------------
 
@@ -287,7 +303,14 @@ class Responder:
 
     def _keep_evidence(self, case: Case) -> None:
         """What is known before the action. That it cannot be kept is no reason to leave a container down."""
-        kept = collect(self._engine, case.request, case.found, self._clock.now(), patience=EVIDENCE)
+        kept = collect(
+            self._engine,
+            case.request,
+            case.found,
+            self._clock.now(),
+            patience=EVIDENCE,
+            recent=self._recent,
+        )
         try:
             self._dossiers.put(case.incident, kept)
         except BusError as error:

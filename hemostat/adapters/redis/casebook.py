@@ -1,0 +1,94 @@
+"""The Casebook and Purse ports: a hash of outcomes by signature, a value that expires by likeness, a hash of
+spendings."""
+
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.core.case import Past
+from hemostat.core.spend import HOUR, Spending
+
+PASTS: Final = 20
+KEPT: Final = 30 * 24 * 3600
+SPENT: Final = f"{PREFIX}advisor:spent"
+VERSION: Final = f"{PREFIX}advisor:version"
+
+TAKE: Final = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
+redis.call('INCR', KEYS[1])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+for i = 4, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
+return 1
+"""
+"""Compare and swap: of two analyzers that have read the same sum, one may spend on it."""
+
+
+class RedisCasebook:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def remember(self, signature: str, key: str, past: Past) -> None:
+        name = _past(signature)
+        kept: Any = msgspec.json.encode(past)
+        with self._client.call() as raw:
+            rows: Any = raw.hgetall(name)
+            oldest = sorted(rows, key=lambda each: _read(rows[each]).time)[: max(0, len(rows) + 1 - PASTS)]
+            with raw.pipeline(transaction=True) as batch:
+                if oldest:
+                    batch.hdel(name, *oldest)
+                batch.hset(name, key, kept)
+                batch.expire(name, KEPT)
+                batch.execute()
+
+    def past(self, signature: str) -> list[Past]:
+        with self._client.call() as raw:
+            kept: Any = raw.hvals(_past(signature))
+        return sorted(map(_read, kept), key=lambda past: past.time)
+
+    def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
+        with self._client.call() as raw:
+            raw.set(_advice(likeness), advice, px=max(1, int(ttl * 1000)))
+
+    def advice(self, likeness: str) -> bytes | None:
+        with self._client.call() as raw:
+            kept = raw.get(_advice(likeness))
+        return kept if isinstance(kept, bytes) else None
+
+
+class RedisPurse:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._take = client.raw.register_script(TAKE)
+
+    def read(self) -> tuple[int, list[Spending]]:
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            batch.get(VERSION)
+            batch.hvals(SPENT)
+            version, kept = batch.execute()
+        spent = [msgspec.json.decode(each, type=Spending) for each in kept]
+        return int(version or 0), sorted(spent, key=lambda each: each.time)
+
+    def take(self, spending: Spending, version: int) -> bool:
+        _, spent = self.read()
+        old = [each.id for each in spent if each.time < spending.time - 2 * HOUR]
+        args: Any = [version, spending.id, msgspec.json.encode(spending), *old]
+        with self._client.call():
+            return bool(self._take(keys=[VERSION, SPENT], args=args))
+
+    def settle(self, spending: Spending) -> None:
+        kept: Any = msgspec.json.encode(spending)
+        with self._client.call() as raw:
+            raw.hset(SPENT, spending.id, kept)
+
+
+def _past(signature: str) -> str:
+    return f"{PREFIX}past:{signature}"
+
+
+def _advice(likeness: str) -> str:
+    return f"{PREFIX}advice:{likeness}"
+
+
+def _read(raw: bytes) -> Past:
+    return msgspec.json.decode(raw, type=Past)

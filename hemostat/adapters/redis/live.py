@@ -1,0 +1,68 @@
+"""What only refreshes a screen: the last values, and the latest numbers of each container. None of it is
+replayed after a crash of Redis, and all of it expires."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from hemostat.adapters.redis.client import PREFIX
+from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.events import ContainerStats, Event, encode
+
+SHOW: Final = """
+-- Followers are told, the append-only file is not: what is lost with Redis would have expired all the same.
+pcall(redis.replicate_commands)
+pcall(redis.set_repl, redis.REPL_SLAVE)
+local ttl, kept, kept_for = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local expires = math.floor(ttl * 1000)
+for name, rows in pairs(cmsgpack.unpack(ARGV[5])) do
+  local channel, live, latest = ARGV[1] .. name, ARGV[1] .. 'live:' .. name, 0
+  for _, row in ipairs(rows) do
+    local key, value, time, history, point = unpack(row)
+    redis.call('PUBLISH', channel, value)
+    redis.call('SET', key, value, 'PX', expires)
+    redis.call('ZADD', live, time + ttl, key)
+    latest = math.max(latest, time)
+    if history then
+      if redis.call('RPUSH', history, point) > kept then redis.call('LTRIM', history, -kept, -1) end
+      redis.call('PEXPIRE', history, kept_for)
+    end
+  end
+  redis.call('ZREMRANGEBYSCORE', live, '-inf', latest)
+end
+"""
+"""Prefix, seconds, how many points are kept and for how many milliseconds; and by event type rows of key,
+event, its time, and for a container's numbers the key of its history and the point. One command after the
+other would cost the sender more than all else that it does."""
+
+Row = tuple[str, str, float] | tuple[str, str, float, str, str]
+
+
+def arguments(events: Iterable[Event], ttl: float) -> list[object]:
+    """What SHOW is called with."""
+    rows: dict[str, list[Row]] = {}
+    for event in events:
+        rows.setdefault(event.type, []).append(_row(event))
+    return [PREFIX, ttl, KEPT_POINTS, int(KEPT_FOR * 1000), msgspec.msgpack.encode(rows)]
+
+
+def live_key(name: str) -> str:
+    return f"{PREFIX}live:{name}"
+
+
+def history_key(host: str, container: str) -> str:
+    return f"{PREFIX}history:{host}:{container}"
+
+
+def points(values: Iterable[bytes]) -> list[Point]:
+    return [msgspec.json.decode(value, type=Point) for value in values]
+
+
+def _row(event: Event) -> Row:
+    value, stats = encode(event).decode(), event.data
+    if not isinstance(stats, ContainerStats):
+        return f"{PREFIX}{event.type}:{event.source}", value, event.time
+    name = stats.container.name
+    point = msgspec.json.encode(Point(event.time, stats.cpu, stats.memory)).decode()
+    return f"{PREFIX}stats:{name}", value, event.time, history_key(event.host, name), point

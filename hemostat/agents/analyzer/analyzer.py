@@ -1,0 +1,139 @@
+"""An alert in, a remediation or a false alarm out; a remediation that did not help in, the next rung out.
+
+The rules answer at once. Where a model is worth asking, that is work for which nothing else is kept waiting;
+and whatever becomes of it, the rules' verdict stands in.
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from hemostat.agents.analyzer.consultant import Consultant
+from hemostat.core.advice import unadvised
+from hemostat.core.case import past, signature
+from hemostat.core.diagnose import Verdict, diagnose
+from hemostat.core.escalate import follows
+from hemostat.core.limits import Limits
+from hemostat.core.memory import asks, matters, remembered
+from hemostat.core.redact import redact
+from hemostat.errors import HemoStatError
+from hemostat.events import (
+    Action,
+    Diagnosis,
+    Event,
+    FalseAlarm,
+    HealthAlert,
+    Outcome,
+    Phase,
+    RemediationComplete,
+    RemediationNeeded,
+)
+from hemostat.ports import Apart, Casebook, Clock, Dossiers
+
+logger = logging.getLogger(__name__)
+
+
+class Analyzer:
+    def __init__(
+        self,
+        casebook: Casebook,
+        dossiers: Dossiers,
+        clock: Clock,
+        limits: Limits,
+        *,
+        source: str,
+        consultant: Consultant | None = None,
+    ) -> None:
+        """`limits` are the responders'; without a `consultant` the rules decide alone."""
+        self._casebook = casebook
+        self._dossiers = dossiers
+        self._clock = clock
+        self._limits = limits
+        self._source = source
+        self._consultant = consultant
+
+    def step(self, event: Event, now: float) -> Sequence[Event] | Apart:
+        match event.data:
+            case HealthAlert(phase=Phase.RAISED) as alert:
+                return self._judge(event, alert, now)
+            case RemediationComplete(alert=HealthAlert() as alert) as done:
+                self._remember(event, done, alert)
+                action = follows(done)
+                return [] if action is None else [self._answer(event, _climbed(done, alert, action), now)]
+        return []
+
+    def notice(self, now: float) -> str:
+        """What people should know of: that a model is to be asked, and is not."""
+        return "" if self._consultant is None else self._consultant.notice(now)
+
+    def buried(self, event: Event, error: str, now: float) -> list[Event]:
+        """What could not be judged is for a person to look at."""
+        unclear = Diagnosis(cause="not diagnosed", confidence=0.0, reasons=(redact(error),))
+        match event.data:
+            case HealthAlert(phase=Phase.RAISED) as alert:
+                told = RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=unclear)
+            case RemediationComplete(alert=HealthAlert() as alert, rung=rung):
+                told = RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=unclear, rung=rung + 1)
+            case _:
+                return []
+        return [self._answer(event, told, now)]
+
+    def _judge(self, event: Event, alert: HealthAlert, now: float) -> Sequence[Event] | Apart:
+        verdict = diagnose(alert)
+        if matters(alert, verdict):
+            verdict = remembered(alert, verdict, self._casebook.past(signature(alert)), self._limits)
+        consultant = self._consultant
+        if consultant is None or not asks(alert, verdict, consultant.analysis):
+            return [self._said(event, alert, verdict, now)]
+        if why := consultant.shut(now):
+            return [self._said(event, alert, unadvised(verdict, why), now)]
+        return Apart(
+            work=partial(self._consult, consultant, event, alert, verdict, now),
+            otherwise=lambda then: [
+                self._said(event, alert, unadvised(verdict, "too many investigations at once"), then)
+            ],
+        )
+
+    def _consult(
+        self, consultant: Consultant, event: Event, alert: HealthAlert, rules: Verdict, asked: float, _: float
+    ) -> list[Event]:
+        """`asked`: since when the alert waits. Nothing that fails here may keep it from being answered."""
+        try:
+            verdict = consultant.consult(event, rules, asked)
+        except HemoStatError as error:
+            logger.warning("advice.none incident=%s error=%s", event.incident, error)
+            verdict = unadvised(rules, error.message)
+        except Exception as error:
+            logger.exception("advice.failed incident=%s", event.incident)
+            verdict = unadvised(rules, type(error).__name__)
+        return [self._said(event, alert, verdict, self._clock.now())]
+
+    def _remember(self, event: Event, done: RemediationComplete, alert: HealthAlert) -> None:
+        tried = done.action is not Action.NONE and done.outcome in {Outcome.HEALED, Outcome.FAILED}
+        if not tried or event.incident is None:
+            return
+        kept = self._dossiers.get(event.incident)
+        log = kept[-1].log if kept else ""
+        key = f"{event.incident}:{done.occurrence}:{done.rung}"
+        told = past(done, host=event.host, now=event.time, log=log)
+        self._casebook.remember(signature(alert), key, told)
+
+    def _said(self, event: Event, alert: HealthAlert, verdict: Verdict, now: float) -> Event:
+        return self._answer(event, _judged(alert, verdict), now)
+
+    def _answer(self, event: Event, data: FalseAlarm | RemediationNeeded, now: float) -> Event:
+        return Event.make(
+            data, time=now, host=event.host, source=self._source, incident=event.incident, cause=event.id
+        )
+
+
+def _judged(alert: HealthAlert, verdict: Verdict) -> FalseAlarm | RemediationNeeded:
+    if verdict.action is None:
+        return FalseAlarm(alert=alert, diagnosis=verdict.diagnosis)
+    return RemediationNeeded(
+        alert=alert, action=verdict.action, diagnosis=verdict.diagnosis, parameters=verdict.parameters
+    )
+
+
+def _climbed(done: RemediationComplete, alert: HealthAlert, action: Action) -> RemediationNeeded:
+    return RemediationNeeded(alert=alert, action=action, diagnosis=done.diagnosis, rung=done.rung + 1)

@@ -1,0 +1,185 @@
+"""Asking a model: whether it may be asked, what it may cost, and how long it is waited for.
+
+1. What was advised a moment ago for an incident just like this one serves again.
+2. While the service does not answer, or the hour's budget is spent, nobody asks.
+3. The investigation runs in a thread of its own, and is left alone there when its time is up: no service can
+   hold on to a role.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from hemostat.agents.analyzer.inquiry import Inquiry
+from hemostat.core import spend
+from hemostat.core.advice import Advice, choices, judged
+from hemostat.core.analysis import Analysis
+from hemostat.core.case import Case, fingerprint, signature
+from hemostat.core.diagnose import Verdict
+from hemostat.core.limits import Limits
+from hemostat.core.outage import FINE, Outage
+from hemostat.core.spend import Prices, Spending
+from hemostat.core.units import show_duration
+from hemostat.errors import AdviceError, AdvisorError
+from hemostat.events import Event, HealthAlert, Investigation, digest
+from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
+
+SLICE: Final = 0.1
+"""Seconds between two looks at whether this process is told to stop."""
+NOTICED: Final = 300.0
+"""Seconds for which people are told that the budget was spent."""
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Terms(NamedTuple):
+    """On what terms a model is asked. `read` makes a conclusion of what it called the last tool with, or a
+    list of what is wrong with that."""
+
+    analysis: Analysis
+    limits: Limits
+    prices: Prices
+    read: Callable[[Mapping[str, Any]], Advice | list[str]]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Advice that serves again."""
+
+    advice: Advice
+    made: Investigation
+
+
+class Consultant:
+    """Safe to use from several threads at once."""
+
+    def __init__(
+        self,
+        advisor: Advisor,
+        witness: Witness,
+        casebook: Casebook,
+        purse: Purse,
+        clock: Clock,
+        terms: Terms,
+        *,
+        source: str,
+    ) -> None:
+        self.analysis = terms.analysis
+        self._advisor = advisor
+        self._witness = witness
+        self._casebook = casebook
+        self._purse = purse
+        self._clock = clock
+        self._terms = terms
+        self._source = source
+        self._outage: Outage = FINE
+        self._refused = (0.0, "")
+        """When the budget last did not suffice (epoch seconds), and why."""
+
+    def shut(self, now: float) -> str:
+        """Why nobody is asked now; empty where one is."""
+        left = self._outage.left(now)
+        if not left:
+            return ""
+        return f"{self._advisor.name} is left alone for {show_duration(left)}: {self._outage.why}"
+
+    def notice(self, now: float) -> str:
+        since, why = self._refused
+        spent = f"the rules decide: {why}" if 0 <= now - since < NOTICED else ""
+        shut = self.shut(now)
+        return f"the rules decide: {shut}" if shut else spent
+
+    def consult(self, event: Event, rules: Verdict, asked: float) -> Verdict:
+        """The verdict on this alert, which has waited since `asked`. Raises AdvisorError where the service
+        fails, and HemoStatError where there is none to be had for another reason."""
+        until = asked + self.analysis.timeout
+        try:
+            verdict = self._within(until, lambda: self._verdict(event, rules, until))
+        except AdvisorError as error:
+            self._outage = self._outage.failed(error.message, self._clock.now(), error.wait)
+            raise
+        return verdict
+
+    def _verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
+        alert = event.data
+        if not isinstance(alert, HealthAlert):
+            raise AdviceError(f"{event.type} is no alert")
+        case = self._witness.case(event)
+        likeness = _likeness(case, rules)
+        kept = self._known(likeness, alert)
+        if kept is None:
+            kept = self._asked(case, rules, until)
+            self._casebook.keep(likeness, msgspec.json.encode(kept), self.analysis.reuse)
+        return judged(kept.advice, alert, rules, kept.made, min_confidence=self.analysis.min_confidence)
+
+    def _asked(self, case: Case, rules: Verdict, until: float) -> Kept:
+        inquiry = Inquiry(self._advisor, self._witness, self._clock, self._terms, self._pay)
+        advice, made = inquiry.run(case, rules, until)
+        self._outage = FINE
+        return Kept(advice, made)
+
+    def _known(self, likeness: str, alert: HealthAlert) -> Kept | None:
+        """What one container may get another need not."""
+        raw = self._casebook.advice(likeness) if self.analysis.reuse else None
+        if raw is None:
+            return None
+        try:
+            kept = msgspec.json.decode(raw, type=Kept)
+        except msgspec.DecodeError:
+            return None
+        if kept.advice.choice not in choices(alert, self._terms.limits):
+            return None
+        made = msgspec.structs.replace(kept.made, reused=True, tokens=0, cost=0.0, seconds=0.0)
+        return Kept(kept.advice, made)
+
+    def _pay(self, cost: float) -> Callable[[float], None]:
+        """Take what one request may cost; the function that says what it did cost. Raises AdviceError."""
+        limits = self.analysis
+        while True:
+            now = self._clock.now()
+            version, spent = self._purse.read()
+            why = spend.objection(
+                spent, cost, calls=limits.calls_per_hour, dollars=limits.cost_per_hour, now=now
+            )
+            if why:
+                self._refused = (now, why)
+                raise AdviceError(why)
+            name = digest(f"{self._source} {threading.get_ident()} {version} {now}".encode())
+            taken = Spending(id=name, time=now, cost=cost)
+            if self._purse.take(taken, version):
+                return lambda real: self._purse.settle(msgspec.structs.replace(taken, cost=real))
+
+    def _within(self, until: float, work: Callable[[], T]) -> T:
+        """Raises AdvisorError when it is not done by then; Interrupted when this process is told to stop."""
+        done, answers, errors = threading.Event(), list[T](), list[Exception]()
+
+        def run() -> None:
+            try:
+                answers.append(work())
+            except Exception as error:  # noqa: BLE001 - whoever waits is told
+                errors.append(error)
+            finally:
+                done.set()
+
+        # A daemon: what hangs must not keep the process from ending.
+        threading.Thread(target=run, name="investigation", daemon=True).start()
+        while not done.wait(SLICE):
+            self._clock.sleep(0)
+            if self._clock.now() >= until:
+                raise AdvisorError(
+                    f"{self._advisor.name} did not answer within {show_duration(self.analysis.timeout)}",
+                    transient=True,
+                )
+        if errors:
+            raise errors[0]
+        return answers[0]
+
+
+def _likeness(case: Case, rules: Verdict) -> str:
+    """Incidents that share it are just alike: their signature, what was logged, and what the rules say."""
+    log = "" if case.dossier is None else case.dossier.log
+    parts = (signature(case.alert), fingerprint(log), rules.diagnosis.cause, str(rules.action))
+    return digest("\n".join(parts).encode(), 10)

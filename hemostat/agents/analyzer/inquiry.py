@@ -1,0 +1,199 @@
+"""One investigation: the model is asked, looks at what it wants to see, and concludes. All of it is bounded.
+
+What bounds it: the number of tools it calls, tokens, time, and one repair of a conclusion that cannot be
+used. When one of the first three runs short, it has to conclude.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from hemostat.core import prompt, spend, tools
+from hemostat.core.advice import Advice, choices, objections, sourced
+from hemostat.core.case import Case
+from hemostat.core.diagnose import Verdict
+from hemostat.core.fence import fenced
+from hemostat.core.tools import CONCLUDE, Tool
+from hemostat.errors import AdviceError, AdvisorError, AdvisorUnreachableError, HemoStatError
+from hemostat.events import HealthAlert, Investigation
+from hemostat.ports import Advisor, Call, Clock, Result, Said, Turn, Usage, Witness
+
+if TYPE_CHECKING:
+    from hemostat.agents.analyzer.consultant import Terms
+
+ANSWER: Final = 1_500
+"""Tokens of one turn, at most: a conclusion is short."""
+HURRY: Final = 0.4
+"""Share of the time that is kept for the conclusion."""
+NAMES: Final = 10
+
+Pay = Callable[[float], Callable[[float], None]]
+"""Takes what a request may cost (US dollars); gives what its real cost is told to. Raises AdviceError."""
+
+logger = logging.getLogger(__name__)
+
+
+class Inquiry:
+    """Good for one investigation."""
+
+    def __init__(self, advisor: Advisor, witness: Witness, clock: Clock, terms: "Terms", pay: Pay) -> None:
+        self._advisor = advisor
+        self._witness = witness
+        self._clock = clock
+        self._terms = terms
+        self._pay = pay
+        self._talk: list[Turn] = []
+        self._said = 0
+        """Tokens of the conversation so far, roughly: all of it is sent with every turn."""
+        self._usage = Usage()
+        self._cost = 0.0
+        self._steps: list[str] = []
+        self._calls = 0
+        self._shown: defaultdict[str, list[str]] = defaultdict(list)
+
+    def run(self, case: Case, rules: Verdict, until: float) -> tuple[Advice, Investigation]:
+        """Raises AdvisorError where the service fails, AdviceError where what it says is of no use."""
+        began = self._clock.now()
+        analysis, alert = self._terms.analysis, case.alert
+        allowed = choices(alert, self._terms.limits)
+        evidence = prompt.sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
+        for source, text in evidence.items():
+            self._shown[source].append(text)
+        self._add(prompt.first(case, rules, allowed, evidence))
+        names = _names(alert)
+        offered = [
+            *(tools.reading(names, logs=analysis.send_logs) if names else ()),
+            tools.concluding(allowed),
+        ]
+        advice = self._concluded(alert, names, offered, began, until)
+        return advice, Investigation(
+            model=self._advisor.name,
+            steps=tuple(self._steps),
+            seconds=round(self._clock.now() - began, 3),
+            tokens=self._usage.sent + self._usage.received,
+            cost=round(self._cost, 6),
+        )
+
+    def _concluded(
+        self, alert: HealthAlert, names: Sequence[str], offered: Sequence[Tool], began: float, until: float
+    ) -> Advice:
+        repaired = False
+        while True:
+            said = self._ask(offered, began, until, hurry=repaired)
+            mistakes = ["call one of the tools"]
+            results: list[Result] = []
+            for call in said.calls:
+                if call.name != CONCLUDE:
+                    results.append(self._look(call, names))
+                    mistakes = []
+                    continue
+                advice = self._terms.read(call.arguments)
+                if isinstance(advice, Advice):
+                    mistakes = objections(advice, alert, self._terms.limits, self._shown, names)
+                    if not mistakes:
+                        return sourced(advice, self._shown)
+                else:
+                    mistakes = advice
+                results.append(Result(call=call.id, text=prompt.again(mistakes), failed=True))
+                break
+            if mistakes and repaired:
+                raise AdviceError(f"{self._advisor.name} gave no usable answer: {mistakes[0]}")
+            repaired = repaired or bool(mistakes)
+            results.extend(
+                Result(call=call.id, text="not looked at", failed=True) for call in said.calls[len(results) :]
+            )
+            self._add(tuple(results) if results else prompt.again(mistakes))
+
+    def _ask(self, offered: Sequence[Tool], began: float, until: float, *, hurry: bool) -> Said:
+        analysis, now = self._terms.analysis, self._clock.now()
+        next_turn = self._said + spend.tokens(prompt.SYSTEM) + ANSWER
+        left = analysis.max_tokens - self._usage.sent - self._usage.received
+        if next_turn > left:
+            raise AdviceError(f"the investigation has used up its {analysis.max_tokens} tokens")
+        if now >= until:
+            raise AdvisorError(f"{self._advisor.name} took too long", transient=True)
+        short = until - now < HURRY * (until - began) or 2 * next_turn > left
+        settle = self._pay(self._terms.prices.of(next_turn - ANSWER, ANSWER))
+        must = hurry or short or self._calls >= analysis.max_calls
+        try:
+            said = self._advisor.say(
+                prompt.SYSTEM,
+                self._talk,
+                offered,
+                must_call=CONCLUDE if must else None,
+                max_tokens=ANSWER,
+                timeout=until - now,
+            )
+        except AdvisorError as error:
+            if not isinstance(error, AdvisorUnreachableError):  # what was not answered may be billed
+                settle(0.0)
+            raise
+        cost = self._terms.prices.of(said.usage.sent, said.usage.received)
+        settle(cost)
+        self._cost += cost
+        self._usage += said.usage
+        self._add(said)
+        return said
+
+    def _look(self, call: Call, names: Sequence[str]) -> Result:
+        if self._calls >= self._terms.analysis.max_calls:
+            return Result(call=call.id, text=f"No more of these: call {CONCLUDE}.", failed=True)
+        self._calls += 1
+        container = str(call.arguments.get("container", ""))
+        grep = str(call.arguments.get("grep", ""))[:100]
+        self._steps.append(_step(call.name, container, grep))
+        looks = self._looks(container, grep)
+        if call.name not in looks:
+            text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE])}."
+            return Result(call=call.id, text=text, failed=True)
+        if container not in names:
+            text = f"No such container in this incident. There are: {', '.join(names)}."
+            return Result(call=call.id, text=text, failed=True)
+        try:
+            text = looks[call.name]()
+        except HemoStatError as error:
+            return Result(call=call.id, text=error.message, failed=True)
+        source = f"{call.name} {container}"
+        self._shown[source].append(text)
+        return Result(call=call.id, text=fenced(source, text))
+
+    def _looks(self, container: str, grep: str) -> Mapping[str, Callable[[], str]]:
+        witness, now = self._witness, self._clock.now()
+        logs, emails = self._terms.analysis.send_logs, self._terms.analysis.redact_emails
+        looks: dict[str, Callable[[], str]] = {
+            "processes": lambda: tools.processes(witness.processes(container), emails=emails),
+            "inspect": lambda: tools.inspect(witness.details(container), outputs=logs, emails=emails),
+            "metrics": lambda: tools.metrics(witness.history(container), now),
+            "events": lambda: tools.story(witness.story(container), emails=emails),
+        }
+        if logs:
+            looks[tools.LOG] = lambda: tools.log(witness.log(container, tools.LINES), grep, emails=emails)
+        return looks
+
+    def _add(self, turn: Turn) -> None:
+        self._talk.append(turn)
+        self._said += spend.tokens(_text(turn))
+
+
+def _names(alert: HealthAlert) -> list[str]:
+    """The containers that may be looked at."""
+    own = [] if alert.container.is_host else [alert.container.name]
+    return list(dict.fromkeys(filter(None, (*own, alert.root, *alert.downstream))))[:NAMES]
+
+
+def _step(name: str, container: str, grep: str) -> str:
+    words = " ".join(filter(None, (name, container, f"grep {grep!r}" if grep else "")))
+    return words[:120]
+
+
+def _text(turn: Turn) -> str:
+    if isinstance(turn, str):
+        return turn
+    if isinstance(turn, Said):
+        return turn.text + "".join(f"{call.name}{_arguments(call.arguments)}" for call in turn.calls)
+    return "".join(result.text for result in turn)
+
+
+def _arguments(arguments: Mapping[str, Any]) -> str:
+    return str(dict(arguments))

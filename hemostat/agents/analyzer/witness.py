@@ -1,0 +1,161 @@
+"""What can be found out about an incident: from the engine and the bus as it happens, or from a recording."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from hemostat.core.case import Case, Recording, signature
+from hemostat.core.dossier import Details, Dossier, Point
+from hemostat.core.evidence import dossier
+from hemostat.core.story import line, subject
+from hemostat.core.units import show_duration
+from hemostat.errors import EngineError, HemoStatError
+from hemostat.events import (
+    DURABLE,
+    Action,
+    Container,
+    Diagnosis,
+    Event,
+    HealthAlert,
+    RemediationNeeded,
+)
+from hemostat.ports import Bus, Casebook, Clock, Engine
+
+TAIL: Final = 100
+"""Lines of log in the first evidence."""
+RECENT: Final = 200
+"""Events of each stream that are looked through."""
+TOLD: Final = 20
+"""Lines of an incident's story."""
+
+T = TypeVar("T")
+
+
+class LiveWitness:
+    """Of the containers of `host`, whose engine is asked when there is something to ask. Of another host's
+    only what was told is known."""
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        bus: Bus,
+        casebook: Casebook,
+        clock: Clock,
+        *,
+        host: str,
+    ) -> None:
+        self._connect = engine
+        self._connected: Engine | None = None
+        self._bus = bus
+        self._casebook = casebook
+        self._clock = clock
+        self._host = host
+
+    def case(self, alert: Event) -> Case:
+        data = alert.data
+        if not isinstance(data, HealthAlert) or alert.incident is None:
+            raise HemoStatError(f"{alert.type} is no alert of an incident")
+        now = self._clock.now()
+        about = {data.container.name, data.root, *data.downstream}
+        return Case(
+            host=alert.host,
+            incident=alert.incident,
+            time=now,
+            alert=data,
+            dossier=self._dossier(data, now) if alert.host == self._host else None,
+            story=tuple(self._told(about, now)),
+            past=tuple(self._casebook.past(signature(data))),
+        )
+
+    def log(self, container: str, tail: int) -> str:
+        return self._engine().logs(container, tail)
+
+    def processes(self, container: str) -> Sequence[str]:
+        return self._engine().top(container)
+
+    def details(self, container: str) -> Details:
+        return self._engine().details(container)
+
+    def history(self, container: str) -> Sequence[Point]:
+        return self._bus.history(self._host, container)
+
+    def story(self, container: str) -> Sequence[str]:
+        return self._told({container}, self._clock.now())
+
+    def _engine(self) -> Engine:
+        if self._connected is None:
+            self._connected = self._connect()
+        return self._connected
+
+    def _told(self, names: set[str], now: float) -> list[str]:
+        events = [event for stream in DURABLE for event in self._bus.recent(stream, RECENT)]
+        lines = []
+        for event in sorted(events, key=lambda event: event.time):
+            about = subject(event)
+            if about is not None and about[0].name in names:
+                ago = show_duration(max(0.0, now - event.time))
+                lines.append(f"{ago} ago, {about[0].name}: {line(event)}")
+        return lines[-TOLD:]
+
+    def _dossier(self, alert: HealthAlert, now: float) -> Dossier | None:
+        """What cannot be had is missing from it, and says why."""
+        container = alert.container
+        if container.is_host:
+            return None
+        missing: dict[str, str] = {}
+
+        def tried(source: str, ask: Callable[[], T]) -> T | None:
+            try:
+                return ask()
+            except HemoStatError as error:
+                missing[source] = error.message
+                return None
+
+        found = tried("state", lambda: self._engine().inspect(container.id))
+        if found is None:
+            return None
+        parts: dict[str, Any] = {
+            "log": tried("log", lambda: self.log(container.id, TAIL)) or "",
+            "details": tried("details", lambda: self.details(container.id)),
+            "processes": (found.running and tried("processes", lambda: self.processes(container.id))) or (),
+            "samples": tried("samples", lambda: self.history(container.name)) or (),
+        }
+        return dossier(_request(alert), found, now=now, missing=missing, **parts)
+
+
+def _request(alert: HealthAlert) -> RemediationNeeded:
+    """Nothing is asked for yet."""
+    return RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=Diagnosis(cause="", confidence=0.0))
+
+
+class RecordedWitness:
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def case(self, alert: Event) -> Case:  # noqa: ARG002
+        return self._recording.case
+
+    def log(self, container: str, tail: int) -> str:
+        return "\n".join(self._of(container).log.splitlines()[-tail:])
+
+    def processes(self, container: str) -> Sequence[str]:
+        return self._of(container).processes
+
+    def details(self, container: str) -> Details:
+        details = self._of(container).details
+        if details is None:
+            raise EngineError("this was not recorded")
+        return details
+
+    def history(self, container: str) -> Sequence[Point]:
+        return self._of(container).samples
+
+    def story(self, container: str) -> Sequence[str]:
+        return [line for line in self._recording.case.story if f", {container}: " in line]
+
+    def _of(self, container: str) -> Dossier:
+        case = self._recording.case
+        own: Container = case.alert.container
+        found = case.dossier if container == own.name else self._recording.neighbours.get(container)
+        if found is None:
+            raise EngineError("this was not recorded")
+        return found

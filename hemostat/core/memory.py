@@ -1,0 +1,54 @@
+"""What an incident's past says about what to do now, and whether a model is to be asked at all."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.analysis import Analysis
+from hemostat.core.case import Past
+from hemostat.core.diagnose import Verdict
+from hemostat.core.escalate import instead
+from hemostat.core.limits import Limits
+from hemostat.core.policy import forbidden
+from hemostat.events import Action, HealthAlert, Kind, Outcome
+
+PLAIN: Final = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.STORM})
+"""Kinds whose remedy has no other to give way to."""
+
+
+def matters(alert: HealthAlert, verdict: Verdict) -> bool:
+    """Whether the past is worth looking up."""
+    if verdict.action is None or verdict.action is Action.NONE or alert.kind in PLAIN:
+        return False
+    return instead(verdict.action, alert.kind) is not Action.NONE
+
+
+def remembered(alert: HealthAlert, verdict: Verdict, past: Sequence[Past], limits: Limits) -> Verdict:
+    """The verdict, or the next rung of its ladder where that is what helped against incidents just like it:
+    the first rung failed the last time it was tried, and the next one healed since; or it failed twice."""
+    if verdict.action is None or verdict.action is Action.NONE:
+        return verdict
+    other = instead(verdict.action, alert.kind)
+    if other is None or other is Action.NONE or forbidden(alert.container, other, limits) is not None:
+        return verdict
+    tried = [each for each in past if each.action is verdict.action]
+    if not tried or tried[-1].outcome is not Outcome.FAILED:
+        return verdict
+    healed = any(
+        each.action is other and each.outcome is Outcome.HEALED and each.time >= tried[-1].time
+        for each in past
+    )
+    twice = len(tried) > 1 and tried[-2].outcome is Outcome.FAILED
+    if not healed and not twice:
+        return verdict
+    why = f"{other} healed it" if healed else "and the time before"
+    reasons = (*verdict.diagnosis.reasons, f"{verdict.action} did not help the last time, {why}")
+    return Verdict(other, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
+
+
+def asks(alert: HealthAlert, verdict: Verdict, analysis: Analysis) -> bool:
+    """Whether a model is worth asking: not where the failure is known to come from elsewhere."""
+    if alert.root:
+        return False
+    return alert.kind in analysis.ask or verdict.diagnosis.confidence < analysis.ask_below

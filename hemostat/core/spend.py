@@ -1,0 +1,50 @@
+"""What asking models costs, and whether one more request fits into the hour."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+HOUR: Final = 3600.0
+MILLION: Final = 1e6
+CHARACTERS: Final = 3.0
+"""Of a token, at least, in plain text: what is about to be sent is rather thought too long."""
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """US dollars a million tokens."""
+
+    sent: float = 0.0
+    received: float = 0.0
+
+    def of(self, sent: float, received: float) -> float:
+        return (sent * self.sent + received * self.received) / MILLION
+
+
+class Spending(msgspec.Struct, frozen=True, kw_only=True):
+    """One request. `time` is epoch seconds, `cost` US dollars: at most, until it is known."""
+
+    id: str
+    time: float
+    cost: float = 0.0
+
+
+def recent(spent: Sequence[Spending], now: float) -> list[Spending]:
+    """Those of the last hour, those of a clock that has been set back included."""
+    return [each for each in spent if each.time > now - HOUR]
+
+
+def objection(spent: Sequence[Spending], cost: float, *, calls: int, dollars: float, now: float) -> str:
+    """Why one more request, of at most `cost`, does not fit into the hour; empty: it does."""
+    hour = recent(spent, now)
+    if len(hour) >= calls:
+        return f"{calls} requests were made within the hour"
+    sum_of = sum(each.cost for each in hour)
+    if cost and sum_of + cost > dollars:
+        return f"${sum_of:.2f} of ${dollars:.2f} was spent within the hour, and the next may cost ${cost:.3f}"
+    return ""
+
+
+def tokens(text: str) -> int:
+    """How many tokens a text has, rather too many than too few."""
+    return int(len(text.encode(errors="replace")) / CHARACTERS) + 1

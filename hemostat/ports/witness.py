@@ -1,0 +1,32 @@
+"""What can be found out about the containers of an incident, now or as it was recorded. It only reads."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hemostat.core.case import Case
+from hemostat.core.dossier import Details, Point
+from hemostat.events import Event
+
+
+class Witness(Protocol):
+    """Containers go by name. Every method may raise HemoStatError; what it tells holds secrets."""
+
+    def case(self, alert: Event) -> Case:
+        """The incident of this alert, with what is known at first; without secrets."""
+        ...
+
+    def log(self, container: str, tail: int) -> str:
+        """The last lines."""
+        ...
+
+    def processes(self, container: str) -> Sequence[str]: ...
+
+    def details(self, container: str) -> Details: ...
+
+    def history(self, container: str) -> Sequence[Point]:
+        """Oldest first."""
+        ...
+
+    def story(self, container: str) -> Sequence[str]:
+        """What was told of it lately, oldest first, a line each."""
+        ...
