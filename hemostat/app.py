@@ -315,6 +315,15 @@ def open_engine(settings: Settings) -> Engine:
     return DockerEngine.connect(settings.engine.url or None)
 
 
+def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
+    """The model that is asked; None: the rules decide alone. Imports its SDK, which takes a second. Raises
+    ConfigError where one is asked for and its key or name is missing."""
+    from hemostat.adapters.advisors import choose, make
+
+    vendor = choose(settings.analyzer, environ, settings.api_key)
+    return make(vendor, settings.analyzer, environ, settings.api_key) if vendor else None
+
+
 def run_role(
     name: str, settings: Settings, *, instance: str, stop: threading.Event, parts: Parts | None = None
 ) -> None:

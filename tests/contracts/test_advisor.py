@@ -1,0 +1,254 @@
+"""What every advisor must do, by the vendors' own SDKs, against a server that speaks their wires."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from hemostat.adapters import advisors
+from hemostat.core.analysis import Analysis
+from hemostat.errors import AdvisorError, AdvisorUnreachableError
+from hemostat.ports import Advisor, Result, Said, Tool, Turn, Usage
+from tests.model_server import CUT_SHORT, HTML, HUGE, REFUSES, UNKNOWN_TOOL, WRONG_SHAPE, ModelServer
+from tests.model_wires import CLAUDE, GPT, KEY, Fails, Says, Script, Sends, Spoils
+
+SYSTEM = "You look into incidents."
+LOGS = Tool(
+    name="logs",
+    description="The end of a log",
+    parameters={"type": "object", "properties": {"grep": {"type": "string"}}},
+)
+DIAGNOSE = Tool(name="diagnose", description="The answer", parameters={"type": "object", "properties": {}})
+TOOLS = (LOGS, DIAGNOSE)
+MODELS = {"anthropic": CLAUDE, "openai": GPT, "local": "qwen3:8b"}
+SHORT = 0.5
+"""Seconds. Only faults wait for so long."""
+
+Ask = Callable[..., Said]
+
+
+@pytest.fixture(params=MODELS)
+def vendor(request: pytest.FixtureRequest) -> str:
+    """`local`: OpenAI's protocol with a model that is not OpenAI's, on a server that wants no key."""
+    return request.param
+
+
+@pytest.fixture
+def server(vendor: str) -> Iterator[ModelServer]:
+    with ModelServer(key=None if vendor == "local" else KEY) as server:
+        yield server
+
+
+def connect(vendor: str, url: str, key: str | None = KEY) -> Advisor:
+    protocol = "openai" if vendor == "local" else vendor
+    analysis = Analysis(advisor=protocol, model=MODELS[vendor], base_url=url)
+    return advisors.make(protocol, analysis, {}, None if vendor == "local" else key)
+
+
+@pytest.fixture
+def advisor(vendor: str, server: ModelServer) -> Iterator[Advisor]:
+    made = connect(vendor, server.base_url(vendor))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ask(advisor: Advisor, server: ModelServer) -> Ask:
+    def ask(script: Script, *conversation: Turn, must_call: str | None = None, timeout: float = 10) -> Said:
+        server.script(script)
+        return advisor.say(
+            SYSTEM,
+            conversation or ("What ails it?",),
+            TOOLS,
+            must_call=must_call,
+            max_tokens=500,
+            timeout=timeout,
+        )
+
+    return ask
+
+
+def test_words_and_what_they_cost_come_back(ask: Ask, advisor: Advisor, vendor: str) -> None:
+    said = ask([Says("The disk is full.", sent=120, received=8, cached=100)])
+    assert (said.text, said.calls, said.usage) == ("The disk is full.", (), Usage(sent=120, received=8))
+    assert advisor.name == f"{'openai' if vendor == 'local' else vendor}:{MODELS[vendor]}"
+
+
+def test_the_request_says_what_it_was_given(ask: Ask, server: ModelServer) -> None:
+    ask([Says("Nothing.")], "What ails it? Ünïcode, and what is none: \ud800.")
+    body = server.requests[0].body
+    assert SYSTEM in server.requests[0].words
+    assert "Ünïcode, and what is none: ?." in server.requests[0].words
+    assert [tool.get("function", tool)["name"] for tool in body["tools"]] == ["logs", "diagnose"]
+    assert body.get("max_completion_tokens", body.get("max_tokens")) == 500
+
+
+def test_calls_are_answered_turn_by_turn(ask: Ask, server: ModelServer) -> None:
+    script = [
+        Says("I look.", calls=[("logs", {"grep": "ERROR"}), ("logs", {})]),
+        Says(calls=[("logs", {"grep": "WARN"})]),
+        Says(calls=[("diagnose", {"cause": "disk"})]),
+        Says(calls=[("diagnose", {"cause": "the disk is full"})]),
+    ]
+    first = ask(script[:1], "What ails it?")
+    assert [(call.name, dict(call.arguments)) for call in first.calls] == [
+        ("logs", {"grep": "ERROR"}),
+        ("logs", {}),
+    ]
+    results = tuple(Result(call=call.id, text=f"log {n}") for n, call in enumerate(first.calls))
+    conversation: list[Turn] = ["What ails it?", first, results]
+    for reply, must_call in ((script[1], None), (script[2], "diagnose"), (script[3], "diagnose")):
+        said = ask([reply], *conversation, must_call=must_call)
+        conversation += [said, (Result(call=said.calls[0].id, text="no such file", failed=True),)]
+    assert said.calls[0].arguments == {"cause": "the disk is full"}
+    assert server.asked[-1].results == ["log 0", "log 1", "no such file", "no such file"]
+
+
+def test_a_tool_can_be_insisted_on(ask: Ask, server: ModelServer) -> None:
+    said = ask([Says(calls=[("diagnose", {})])], must_call="diagnose")
+    assert said.calls[0].name == "diagnose"
+    assert "Call the tool diagnose now" in server.requests[0].words
+
+
+def test_a_tool_that_does_not_exist_is_passed_on(ask: Ask) -> None:
+    assert ask([UNKNOWN_TOOL]).calls[0].name == "launch_missiles"
+
+
+@pytest.mark.parametrize(
+    ("reply", "words", "transient"),
+    [
+        pytest.param(Fails(400, "tools.0: bad schema"), "answered 400: tools.0: bad schema", False, id="400"),
+        pytest.param(Fails(403, "not for you"), "answered 403: not for you", False, id="403"),
+        pytest.param(Fails(404, "model: nonesuch"), "answered 404: model: nonesuch", False, id="404"),
+        pytest.param(Fails(413, "too long"), "answered 413: too long", False, id="413"),
+        pytest.param(Fails(408), "answered 408", True, id="408"),
+        pytest.param(Fails(409), "answered 409", True, id="409"),
+        pytest.param(Fails(429, "slow down"), "answered 429: slow down", True, id="429"),
+        pytest.param(
+            Fails(429, "pay", kind="insufficient_quota"), "the account has no credit", False, id="quota"
+        ),
+        pytest.param(Fails(500), "answered 500", True, id="500"),
+        pytest.param(Fails(529, "Overloaded"), "answered 529: Overloaded", True, id="529"),
+        pytest.param(Sends("<html>Bad gateway", 502, "text/html"), "answered 502", True, id="502 in HTML"),
+        pytest.param(
+            Sends("", 307, headers={"Location": "http://127.0.0.1:9/"}), "redirect us", False, id="redirect"
+        ),
+        pytest.param(HTML, "gave an answer that is none", False, id="HTML"),
+        pytest.param(WRONG_SHAPE, "gave an answer that is none", False, id="wrong shape"),
+        pytest.param(Sends("[]"), "gave an answer that is none", False, id="list"),
+        pytest.param(Sends(""), "gave an answer that is none", False, id="nothing"),
+        pytest.param(Says(), "it is empty", False, id="empty"),
+        pytest.param(Spoils("truncated"), "gave an answer that is none", False, id="truncated JSON"),
+        pytest.param(REFUSES, "declined to answer: I cannot help", False, id="refusal"),
+        pytest.param(CUT_SHORT, "had not finished after 500 tokens: raise", False, id="cut short"),
+        pytest.param(HUGE, "more than 512 KiB", False, id="1 MB"),
+        pytest.param(
+            Sends("x" * 1_000_000, 500, "text/plain"), "more than 512 KiB", False, id="1 MB of error"
+        ),
+    ],
+)
+def test_what_is_no_answer_is_an_error(
+    ask: Ask, server: ModelServer, reply: object, words: str, transient: bool
+) -> None:
+    with pytest.raises(AdvisorError, match=words) as caught:
+        ask([reply])
+    error = caught.value
+    assert error.transient is transient
+    assert not isinstance(error, AdvisorUnreachableError)
+    assert "127.0.0.1" in str(error)
+    assert str(error).isprintable()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "words"),
+    [
+        (Spoils("cut"), "cannot be reached"),
+        (Spoils("cut in the body"), "cannot be reached"),
+        (Spoils("silence"), "did not answer in time"),
+        (Spoils("dribble", pace=0.05), "did not finish in time"),
+    ],
+    ids=lambda value: getattr(value, "how", None),
+)
+def test_an_answer_that_does_not_arrive_is_an_error_that_passes(
+    ask: Ask, server: ModelServer, spoilt: Spoils, words: str
+) -> None:
+    with pytest.raises(AdvisorUnreachableError, match=words) as caught:
+        ask([spoilt], timeout=SHORT)
+    assert caught.value.transient
+    assert len(server.requests) == 1
+
+
+def test_after_a_fault_the_next_answer_is_heard(ask: Ask) -> None:
+    for spoilt in (Spoils("cut"), Spoils("cut in the body"), Fails(500), HUGE):
+        with pytest.raises(AdvisorError):
+            ask([spoilt])
+        assert ask([Says("Here I am.")]).text == "Here I am."
+
+
+def test_where_nobody_listens_is_an_error_that_passes(vendor: str) -> None:
+    advisor = connect(vendor, "http://127.0.0.1:9")
+    for call in (
+        lambda: advisor.say(SYSTEM, ["?"], (), must_call=None, max_tokens=1, timeout=5),
+        lambda: advisor.probe(5),
+    ):
+        with pytest.raises(AdvisorUnreachableError, match=r"at 127\.0\.0\.1:9 cannot be reached"):
+            call()
+
+
+def test_a_time_to_wait_is_told(ask: Ask) -> None:
+    with pytest.raises(AdvisorError) as caught:
+        ask([Fails(429, headers={"Retry-After": "17"})])
+    assert caught.value.wait == 17
+    with pytest.raises(AdvisorError) as caught:
+        ask([Fails(529)])
+    assert caught.value.wait is None
+
+
+def test_a_server_that_quotes_the_key_does_not_spread_it(ask: Ask, vendor: str) -> None:
+    for status in (400, 401, 403, 500):
+        with pytest.raises(AdvisorError) as caught:
+            ask([Fails(status, f"what is {KEY}, or {KEY[:12]}?")])
+        assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("vendor", ["anthropic", "openai"], indirect=True)
+def test_a_key_that_is_refused_is_no_lack_of_network(vendor: str, server: ModelServer) -> None:
+    advisor = connect(vendor, server.base_url(vendor), key="sk-wrong-but-plausible-000")
+    for call in (
+        lambda: advisor.say(SYSTEM, ["?"], (), must_call=None, max_tokens=1, timeout=5),
+        lambda: advisor.probe(5),
+    ):
+        with pytest.raises(AdvisorError, match="answered 401: check the key") as caught:
+            call()
+        assert not caught.value.transient
+        assert not isinstance(caught.value, AdvisorUnreachableError)
+        assert "plausible" not in str(caught.value)
+    advisor.close()
+
+
+def test_a_probe_asks_once_and_for_no_answer(advisor: Advisor, server: ModelServer) -> None:
+    advisor.probe(5)
+    assert [request.method for request in server.requests] == ["GET"]
+
+
+def test_a_probe_tells_a_model_that_is_not_there(vendor: str, server: ModelServer) -> None:
+    protocol = "openai" if vendor == "local" else vendor
+    analysis = Analysis(model="nonesuch", base_url=server.base_url(vendor))
+    advisor = advisors.make(protocol, analysis, {}, KEY)
+    with pytest.raises(AdvisorError, match="nonesuch") as caught:
+        advisor.probe(5)
+    assert not caught.value.transient
+    assert "analyzer.model" in str(caught.value)
+    advisor.close()
+
+
+def test_several_threads_may_ask_at_once(advisor: Advisor, server: ModelServer) -> None:
+    server.script(lambda request: Says(request.words))
+
+    def ask(number: int) -> bool:
+        said = advisor.say(SYSTEM, [f"number {number}."], (), must_call=None, max_tokens=99, timeout=10)
+        return f"number {number}." in said.text
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(32)))
