@@ -408,16 +408,16 @@ def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
     return Consultant(model, witness, casebook, parts.purse(), place.clock, terms, source=place.source)
 
 
-def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
-    """Who is asked beside the rules; None: nobody."""
-    return None
-
-
 def _terms(settings: Settings, model: Advisor) -> "Terms":
+    from hemostat.adapters.advisors import price
     from hemostat.adapters.answer import read
     from hemostat.agents.analyzer import Terms
 
-    return Terms(settings.analyzer, settings.responder, Prices(), read)
+    own, listed = settings.analyzer, price(model.name.partition(":")[2])
+    prices = Prices(sent=own.price_sent, received=own.price_received)
+    if listed is not None and prices == Prices():
+        prices = Prices(sent=listed.sent, received=listed.received)
+    return Terms(own, settings.responder, prices, read)
 
 
 def _responder(place: Place) -> None:
