@@ -14,7 +14,8 @@ class Ledger(Protocol):
     def read(self, host: str, container: str) -> Book: ...
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
-        """Write an intent if the host's book is still at `version`; False if it is not, and nothing done."""
+        """Write an intent, or write one anew, if the host's book is still at `version`; False if it is not,
+        and nothing done."""
         ...
 
     def finish(self, host: str, attempt: Attempt) -> None:
