@@ -31,7 +31,7 @@ class Ledger(Protocol):
         ...
 
     def drop_scaled(self, host: str, scaled: Scaled) -> bool:
-        """Take the record off; False if somebody else has done so."""
+        """Take the record off; False if somebody else has done so, or has raised it again since."""
         ...
 
 

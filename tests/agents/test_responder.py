@@ -590,6 +590,34 @@ def test_what_was_raised_runs_with_more_and_comes_back_down_after_calm(scene):
     assert responder.tend(scene.clock.advance(1800)) == []
 
 
+@pytest.mark.parametrize("where", ["update", "drop_scaled"])
+def test_who_died_while_putting_back_is_followed_by_one_that_does_it(scene, where):
+    """Whether it died before the limit was put back or after: nothing stays raised, and the record goes."""
+    responder = scaled_up(scene)
+    owner = scene.engine if where == "update" else scene.ledger
+    whole = getattr(owner, where)
+    setattr(owner, where, interrupted)
+    with pytest.raises(RuntimeError):
+        responder.tend(scene.clock.advance(3600))
+    setattr(owner, where, whole)
+    scene.responder(actions=(Action.SCALE,)).tend(scene.clock.advance(60))
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
+    assert scene.ledger.scaled("h") == []
+
+
+def test_who_died_before_the_outcome_of_a_raise_was_written_is_followed_by_one_that_puts_it_back(scene):
+    finish, scene.ledger.finish = scene.ledger.finish, interrupted
+    with pytest.raises(RuntimeError):
+        scaled_up(scene)
+    scene.ledger.finish = finish
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+    assert [each.before for each in scene.ledger.scaled("h")] == [64 * MIB]
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise RuntimeError("killed")
+
+
 def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):
     responder = scaled_up(scene)
     scene.engine.update("hungry", memory=100 * MIB)

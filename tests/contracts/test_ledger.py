@@ -131,3 +131,5 @@ def test_what_is_raised_twice_goes_back_to_where_it_was_first(ledger: Ledger) ->
     ledger.keep_scaled("h", RAISED)
     ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=96.0, after=144.0))
     assert [(each.before, each.after) for each in ledger.scaled("h")] == [(64.0, 144.0)]
+    assert not ledger.drop_scaled("h", RAISED), "it is not that raise any more"
+    assert ledger.drop_scaled("h", *ledger.scaled("h"))

@@ -281,9 +281,10 @@ class Responder:
         finished = msgspec.structs.replace(
             attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
         )
-        self._ledger.finish(self._host, finished)
+        # First what is to come back down: what is finished is not taken up again.
         if attempt.scaled is not None and ended.outcome in {Outcome.HEALED, Outcome.FAILED}:
             self._ledger.keep_scaled(self._host, attempt.scaled)
+        self._ledger.finish(self._host, finished)
         return self._told(case, ended)
 
     def _operated(self, case: Case, attempt: Attempt) -> Ended:
