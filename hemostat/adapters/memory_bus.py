@@ -257,7 +257,10 @@ class MemoryLedger:
     def drop_scaled(self, host: str, scaled: Scaled) -> bool:
         with self._lock:
             name = (scaled.service or scaled.container, scaled.resource)
-            return self._scaled[host].pop(name, None) is not None
+            if self._scaled[host].get(name) != scaled:
+                return False
+            del self._scaled[host][name]
+            return True
 
 
 class MemoryStore:

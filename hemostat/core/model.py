@@ -43,6 +43,8 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     network_mode: str = ""
     stop_signal: int | None = None
     """What `docker stop` sends, where the image or the container says so."""
+    stop_timeout: float | None = None
+    """Seconds that it is given to stop, where the container says so."""
     failing_streak: int = 0
     """Health checks that have failed in a row, up to now."""
     health_output: str = ""

@@ -1,7 +1,8 @@
 """Whether a remediation may be done now: act, resume, ask, wait or refuse, and why. Design, section 6.
 
 The rules are asked in this order; the first that objects decides.
-1. The same occurrence was handled before, or is being handled: never twice.
+1. The same occurrence was handled before, or is being handled: never twice. What was begun is taken up, as
+   soon as no other action stands in its way.
 2. The request is out of date, the container is protected, or the action is not among those allowed for it.
 3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
 4. The circuit breaker of the container or of the host is open.
@@ -92,9 +93,11 @@ class Refuse(msgspec.Struct, frozen=True):
 
 class Resume(msgspec.Struct, frozen=True):
     """This attempt was begun and not finished: look what became of it, then go on. Where there is an
-    objection by now, what has not been done yet is not to be done any more."""
+    objection by now, what has not been done yet is not to be done any more. `lease` is until when it is now
+    trusted to be at work (epoch seconds)."""
 
     attempt: Attempt
+    lease: float
     objection: Refuse | None = None
 
 
@@ -120,10 +123,13 @@ def decide(
     container, book = request.alert.container, situation.book
     name, mode = key(request, incident), mode_of(container, request.action, limits)
     handled = _handled(name, book, by, now)
-    if isinstance(handled, Resume):
+    if isinstance(handled, Attempt):
         objection = forbidden(container, request.action, limits) or _rehearsed(mode)
-        resumed = Resume(handled.attempt, objection)
-        return _halted(container, situation.controls, now) or resumed
+        return (
+            _halted(container, situation.controls, now)
+            or _occupied(name, container, book, limits, now)
+            or Resume(handled, now + lease, objection)
+        )
     approved = mode == "approve" and _is_fresh(situation.approval, limits, now)
     return (
         handled
@@ -133,7 +139,7 @@ def decide(
         or _broken(container, situation, limits, now)
         or _halted(container, situation.controls, now)
         or (_unapproved(situation.approval, limits, now) if mode == "approve" else None)
-        or _pause(container, situation, limits, now)
+        or _pause(name, container, situation, limits, now)
         or _rehearsed(mode)
         or Act(
             Attempt(
@@ -169,7 +175,8 @@ def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
     return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
 
 
-def _handled(name: str, book: Book, by: str, now: float) -> Decision | None:
+def _handled(name: str, book: Book, by: str, now: float) -> Decision | Attempt | None:
+    """The attempt itself where it is to be taken up."""
     earlier = next((attempt for attempt in book.attempts if attempt.key == name), None)
     if earlier is None:
         return None
@@ -177,7 +184,7 @@ def _handled(name: str, book: Book, by: str, now: float) -> Decision | None:
         return Repeat(earlier)
     if earlier.by != by and earlier.lease > now:
         return Wait(earlier.lease, f"{earlier.by} is at work on it")
-    return Resume(earlier)
+    return earlier
 
 
 def _expired(request: RemediationNeeded, limits: Limits, now: float) -> Decision | None:
@@ -268,19 +275,31 @@ def _is_fresh(approval: Approval | None, limits: Limits, now: float) -> bool:
     return now - approval.answered <= limits.expire
 
 
-def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+def _pause(
+    name: str, container: Container, situation: Situation, limits: Limits, now: float
+) -> Decision | None:
     book = situation.book
     ends = [a.finished or a.time for a in book.attempts if a.outcome not in FREE]
     wait = delay(streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max)
     if ends and abs(now - ends[-1]) < wait:  # a clock that was set back makes nobody wait for longer
         return Wait(min(ends[-1], now) + wait, f"back-off of {show_duration(wait)}")
+    return (
+        _occupied(name, container, book, limits, now)
+        or _rushed(book, limits, now)
+        or _thinned(container, situation.peers, limits, now)
+    )
+
+
+def _occupied(name: str, container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
+    """What others are at work on. One whose lease is over may have lost its place to them."""
+    held = [other for other in book.running if other.lease > now and other.key != name]
     group = service(container)
-    for other in book.running:
-        if other.lease > now and (other.container == container.name or (group and other.service == group)):
+    for other in held:
+        if other.container == container.name or (group and other.service == group):
             return Wait(now + BUSY_RETRY, f"{other.action} of {other.container} is under way")
-    if sum(other.lease > now for other in book.running) >= limits.concurrency:
+    if len(held) >= limits.concurrency:
         return Wait(now + BUSY_RETRY, f"{limits.concurrency} actions are under way")
-    return _rushed(book, limits, now) or _thinned(container, situation.peers, limits, now)
+    return None
 
 
 def _rushed(book: Book, limits: Limits, now: float) -> Decision | None:

@@ -16,7 +16,8 @@ class Ledger(Protocol):
     def read(self, host: str, container: str) -> Book: ...
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
-        """Write an intent if the host's book is still at `version`; False if it is not, and nothing done."""
+        """Write an intent, or write one anew, if the host's book is still at `version`; False if it is not,
+        and nothing done."""
         ...
 
     def finish(self, host: str, attempt: Attempt) -> None:
@@ -32,7 +33,7 @@ class Ledger(Protocol):
         ...
 
     def drop_scaled(self, host: str, scaled: Scaled) -> bool:
-        """Take the record off; False if somebody else has done so."""
+        """Take the record off; False if somebody else has done so, or has raised it again since."""
         ...
 
 

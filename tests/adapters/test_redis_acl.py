@@ -26,7 +26,7 @@ from hemostat.config import Redis, Settings
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
-from hemostat.core.model import Attempt
+from hemostat.core.model import Attempt, Resource, Scaled
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Outcome
@@ -131,6 +131,9 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     ledger = RedisLedger(every_server.client(RESPONDER))
     assert ledger.reserve("h", ATTEMPT, ledger.read("h", "web").version)
     ledger.finish("h", ATTEMPT)
+    raised = Scaled(container="c", resource=Resource.CPU, before=1.0, after=1.5, time=NOW)
+    ledger.keep_scaled("h", raised)
+    assert ledger.drop_scaled("h", raised)
     assert ledger.read("h", "web").attempts == (ATTEMPT,)
     store = RedisStore(every_server.client(ALERT))
     assert store.append(SAID["health_alert"])

@@ -13,7 +13,7 @@ from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Resource, Scaled
+from hemostat.core.model import Attempt, Book, Resource, Scaled
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
     Action,
@@ -210,6 +210,70 @@ def test_another_responder_waits_for_the_one_that_is_at_work(scene):
     scene.clock.advance(500)
     assert scene.step(request, scene.responder("b")).outcome is Outcome.HEALED
     assert scene.starts() == 1
+
+
+def test_what_is_taken_up_holds_its_place_until_it_is_verified(scene):
+    """By the one that is at work on it now, however long ago it was begun."""
+    request = scene.crashed()
+    scene.clock.on_sleep = interrupt
+    with pytest.raises(RuntimeError):
+        scene.step(request)
+    scene.clock.advance(500)
+    held = []
+
+    def look(_: float) -> None:
+        (attempt,) = scene.ledger.read("h", "web").running
+        held.append((attempt.by, attempt.lease > scene.clock.now()))
+
+    scene.clock.on_sleep = look
+    assert scene.step(request, scene.responder("b")).outcome is Outcome.HEALED
+    assert set(held) == {("responder@b", True)}
+    (done,) = scene.ledger.read("h", "web").ended
+    assert (done.by, done.outcome) == ("responder@b", Outcome.HEALED)
+
+
+def test_of_two_that_take_up_the_same_one_does(scene):
+    """The other finds that the ledger has been written to, and that it is not its turn."""
+    request = scene.crashed()
+    scene.engine.start, start = broken(EngineUnreachableError("engine gone")), scene.engine.start
+    with pytest.raises(EngineUnreachableError):
+        scene.step(request)
+    scene.engine.start = start
+    scene.clock.advance(500)
+    read = scene.ledger.read
+
+    def read_and_be_overtaken(host: str, container: str) -> Book:
+        book, scene.ledger.read = read(host, container), read
+        scene.clock.on_sleep = interrupt
+        with pytest.raises(RuntimeError):
+            scene.step(request, scene.responder("c"))
+        scene.clock.on_sleep = None
+        return book
+
+    scene.ledger.read = read_and_be_overtaken
+    assert isinstance(scene.step(request, scene.responder("b")), Later)
+    assert scene.starts() == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "label", "more"),
+    [(None, None, 0), (90.0, None, 90), (90.0, "30s", 30), (None, "2m", 120), (-1, None, 0)],
+)
+def test_the_lease_lasts_for_as_long_as_the_container_may_take_to_stop(scene, own, label, more):
+    """By its own setting (`stop_grace_period`), or by the label that overrules it."""
+    plain = lease_of(scene, "plain")
+    labels = {} if label is None else {"hemostat.stop_timeout": label}
+    inspect = scene.engine.inspect
+    scene.engine.inspect = lambda name: msgspec.structs.replace(inspect(name), stop_timeout=own)
+    assert lease_of(scene, "slow", labels=labels) == plain + more
+
+
+def lease_of(scene: Scene, name: str, **fields) -> float:
+    scene.make(name, **fields)
+    scene.engine.crash(name, 7)
+    scene.step(scene.request(container=name, incident=name))
+    (attempt,) = scene.ledger.read("h", name).attempts
+    return attempt.lease - attempt.time
 
 
 def test_a_request_told_twice_at_once_is_done_once(scene):
@@ -524,6 +588,34 @@ def test_what_was_raised_runs_with_more_and_comes_back_down_after_calm(scene):
     assert "s3cret" not in str(told.data)
     assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
     assert responder.tend(scene.clock.advance(1800)) == []
+
+
+@pytest.mark.parametrize("where", ["update", "drop_scaled"])
+def test_who_died_while_putting_back_is_followed_by_one_that_does_it(scene, where):
+    """Whether it died before the limit was put back or after: nothing stays raised, and the record goes."""
+    responder = scaled_up(scene)
+    owner = scene.engine if where == "update" else scene.ledger
+    whole = getattr(owner, where)
+    setattr(owner, where, interrupted)
+    with pytest.raises(RuntimeError):
+        responder.tend(scene.clock.advance(3600))
+    setattr(owner, where, whole)
+    scene.responder(actions=(Action.SCALE,)).tend(scene.clock.advance(60))
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
+    assert scene.ledger.scaled("h") == []
+
+
+def test_who_died_before_the_outcome_of_a_raise_was_written_is_followed_by_one_that_puts_it_back(scene):
+    finish, scene.ledger.finish = scene.ledger.finish, interrupted
+    with pytest.raises(RuntimeError):
+        scaled_up(scene)
+    scene.ledger.finish = finish
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+    assert [each.before for each in scene.ledger.scaled("h")] == [64 * MIB]
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise RuntimeError("killed")
 
 
 def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):

@@ -43,6 +43,18 @@ def test_nothing_is_written_on_an_outdated_reading(ledger: Ledger, container: st
     assert [each.key for each in ledger.read("h", "web").attempts if each.key == "i2:1:0"] == []
 
 
+def test_an_intent_is_renewed_if_nobody_wrote_since_the_reading(ledger: Ledger) -> None:
+    """It stays one; of two that take it over, one does."""
+    assert ledger.reserve("h", attempt(), ledger.read("h", "web").version)
+    version = ledger.read("h", "web").version
+    taken, late = (
+        msgspec.structs.replace(attempt(), by=f"responder@h-{name}", lease=NOW + 500) for name in "23"
+    )
+    assert (ledger.reserve("h", taken, version), ledger.reserve("h", late, version)) == (True, False)
+    book = ledger.read("h", "web")
+    assert (book.attempts, book.running) == ((taken,), (taken,))
+
+
 def test_an_outcome_makes_earlier_readings_outdated(ledger: Ledger) -> None:
     assert ledger.reserve("h", attempt(), ledger.read("h", "web").version)
     book = ledger.read("h", "web")
@@ -119,3 +131,5 @@ def test_what_is_raised_twice_goes_back_to_where_it_was_first(ledger: Ledger) ->
     ledger.keep_scaled("h", RAISED)
     ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=96.0, after=144.0))
     assert [(each.before, each.after) for each in ledger.scaled("h")] == [(64.0, 144.0)]
+    assert not ledger.drop_scaled("h", RAISED), "it is not that raise any more"
+    assert ledger.drop_scaled("h", *ledger.scaled("h"))

@@ -135,7 +135,7 @@ def test_what_was_finished_is_told_again_and_not_done_again():
 
 def test_what_this_responder_began_is_taken_up():
     mine = attempt(2.0, key="i1:1:0", outcome=None)
-    assert ask(mine) == Resume(mine)
+    assert ask(mine, running=[mine]) == Resume(mine, lease=NOW + LEASE)
 
 
 def test_what_another_began_is_waited_for_until_its_lease_is_over():
@@ -144,7 +144,17 @@ def test_what_another_began_is_waited_for_until_its_lease_is_over():
     assert isinstance(decision, Wait)
     assert decision.until == theirs.lease
     dropped = attempt(200.0, key="i1:1:0", outcome=None)
-    assert ask(dropped, by="responder@b") == Resume(dropped)
+    assert ask(dropped, by="responder@b") == Resume(dropped, lease=NOW + LEASE)
+
+
+def test_what_has_lost_its_place_is_taken_up_when_the_place_is_free():
+    """While its lease was over another action may have been begun on the container."""
+    mine = attempt(200.0, key="i1:1:0", outcome=None)
+    other = attempt(1.0, key="i2:1:0", outcome=None)
+    assert isinstance(ask(mine, running=[mine, other]), Wait)
+    elsewhere = [attempt(1.0, key=f"i{n}:1:0", container=f"c{n}", outcome=None) for n in range(2, 6)]
+    assert isinstance(ask(mine, running=[mine, *elsewhere]), Wait)
+    assert isinstance(ask(mine, running=[mine, *elsewhere[1:]]), Resume)
 
 
 def test_the_same_container_and_service_get_one_action_at_a_time():
@@ -374,25 +384,30 @@ class Responders(RuleBasedStateMachine):
             if isinstance(decision, Act) and self.ledger.reserve("h", decision.attempt, book.version):
                 self.begin(decision.attempt, by)
             elif isinstance(decision, Resume):
-                self.resume(decision.attempt, by)
+                renewed = msgspec.structs.replace(decision.attempt, by=by, lease=decision.lease)
+                if self.ledger.reserve("h", renewed, book.version):
+                    self.resume(renewed, by)
 
     def begin(self, attempt: Attempt, by: str) -> None:
         assert attempt.key not in self.begun, f"{attempt.key} is begun twice"
-        assert not self.controls.pauses
-        held = [other for other, _ in self.acting if other.lease > self.now]
-        assert attempt.container not in {other.container for other in held}
-        assert attempt.service is None or attempt.service not in {other.service for other in held}
-        assert len(held) < TIGHT.concurrency
-        self.begun[attempt.key] = attempt
         self.acted[attempt.container].append(self.now)
+        self.work(attempt, by)
+
+    def work(self, attempt: Attempt, by: str) -> None:
+        assert not self.controls.pauses
+        others = [other for other, _ in self.acting if other.lease > self.now and other.key != attempt.key]
+        assert attempt.container not in {other.container for other in others}
+        assert attempt.service is None or attempt.service not in {other.service for other in others}
+        assert len(others) < TIGHT.concurrency
+        self.begun[attempt.key] = attempt
+        self.acting = [each for each in self.acting if each[0].key != attempt.key]
         self.acting.append((attempt, by))
 
     def resume(self, attempt: Attempt, by: str) -> None:
-        assert not self.controls.pauses
         first = self.begun[attempt.key]
         assert first.by == by or first.lease <= self.now, f"{attempt.key} is {first.by}'s, not {by}'s"
-        self.acting = [each for each in self.acting if each[0].key != attempt.key]
-        self.acting.append((attempt, by))
+        assert attempt.lease > self.now
+        self.work(attempt, by)
 
     @precondition(lambda self: self.acting)
     @rule(data=st.data(), outcome=st.sampled_from([Outcome.HEALED, Outcome.FAILED]))

@@ -127,7 +127,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "responder": (
         _LOOKS_BACK,
         Grant(
-            (*SCRIPTS, "get", "incr", "incrby", "hset", "hdel", "hvals", "lrange", "lpush", "ltrim"),
+            (*SCRIPTS, "get", "incr", "incrby", "hset", "hget", "hdel", "hvals", "lrange", "lpush", "ltrim"),
             both=(f"{PREFIX}ledger:*",),
         ),
         Grant(("hgetall",), reads=(CONTROL,)),

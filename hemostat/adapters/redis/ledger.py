@@ -22,11 +22,17 @@ for i = 4, #ARGV do redis.call('HDEL', KEYS[3], ARGV[i]) end
 return 1
 """
 
+DROP: Final = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])
+"""
+
 
 class RedisLedger:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._reserve = client.raw.register_script(RESERVE)
+        self._drop = client.raw.register_script(DROP)
 
     def read(self, host: str, container: str) -> Book:
         version, running, attempts = _keys(host, container)
@@ -76,8 +82,8 @@ class RedisLedger:
             raw.hset(_scaled(host), _field(scaled), kept)
 
     def drop_scaled(self, host: str, scaled: Scaled) -> bool:
-        with self._client.call() as raw:
-            return bool(raw.hdel(_scaled(host), _field(scaled)))
+        with self._client.call():
+            return bool(self._drop(keys=[_scaled(host)], args=[_field(scaled), msgspec.json.encode(scaled)]))
 
 
 def _scaled(host: str) -> str:

@@ -151,8 +151,8 @@ class Responder:
                 result = self._asked(case, until, now)
             case Refuse() | Repeat():
                 result = self._told(case, unacted(decision))
-            case Resume(attempt=attempt, objection=objection):
-                result = self._carry_out(case, attempt, objection)
+            case Resume():
+                result = self._take_up(case, decision, version)
             case Act(attempt=attempt):
                 result = self._begin(case, attempt, version)
         return result
@@ -170,7 +170,7 @@ class Responder:
             peers=self._peers(case),
         )
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
-        lease = acting + self._limits.verify_timeout + (stop_timeout(alert.container.labels) or 0.0)
+        lease = acting + self._limits.verify_timeout + _stopping(case)
         decision = policy.decide(
             case.request, case.incident, situation, self._limits, by=self._source, lease=lease, now=now
         )
@@ -262,20 +262,29 @@ class Responder:
         self._keep_evidence(case)
         return self._carry_out(case, intent)
 
-    def _carry_out(self, case: Case, attempt: Attempt, objection: Refuse | None = None) -> list[Event]:
-        """Act and verify, or finish what was begun; not where it has come to nothing meanwhile, nor where
+    def _take_up(self, case: Case, begun: Resume, version: int) -> list[Event] | None:
+        """Renew the lease, then finish what was begun; not where it has come to nothing meanwhile, nor where
         there is an objection to what is not done yet."""
+        attempt, objection = begun.attempt, begun.objection
         if case.found is not None:
             late = overtaken(case.request.alert, case.found, attempt)
             undone = case.found.started_at == attempt.started_at
             objection = Refuse(late) if late is not None else objection if undone else None
+        renewed = msgspec.structs.replace(attempt, by=self._source, lease=begun.lease)
+        if not self._ledger.reserve(self._host, renewed, version):
+            return None
+        return self._carry_out(case, renewed, objection)
+
+    def _carry_out(self, case: Case, attempt: Attempt, objection: Refuse | None = None) -> list[Event]:
+        """Act and verify, unless there is an objection."""
         ended = self._operated(case, attempt) if objection is None else unacted(objection)
         finished = msgspec.structs.replace(
             attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
         )
-        self._ledger.finish(self._host, finished)
+        # First what is to come back down: what is finished is not taken up again.
         if attempt.scaled is not None and ended.outcome in {Outcome.HEALED, Outcome.FAILED}:
             self._ledger.keep_scaled(self._host, attempt.scaled)
+        self._ledger.finish(self._host, finished)
         return self._told(case, ended)
 
     def _operated(self, case: Case, attempt: Attempt) -> Ended:
@@ -327,3 +336,10 @@ class Responder:
                 cause=case.event.id,
             )
         ]
+
+
+def _stopping(case: Case) -> float:
+    """Seconds that the container is given to stop, where it or its label says so."""
+    labelled = stop_timeout(case.request.alert.container.labels)
+    own = None if case.found is None else case.found.stop_timeout
+    return max(0.0, (own if labelled is None else labelled) or 0.0)

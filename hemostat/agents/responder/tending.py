@@ -41,8 +41,8 @@ class Tending:
         self._calm = calm
 
     def round(self, now: float, may: Callable[[Container], bool]) -> Iterator[RemediationComplete]:
-        """Put back what is due, where it `may` be. Of several responders, the one that takes the record off
-        does it."""
+        """Put back what is due, where it `may` be. The record is taken off afterwards: whoever comes after
+        one that was killed in between finds it. Of several responders, the one that takes it off tells."""
         for scaled in self._ledger.scaled(self._host):
             try:
                 due = self._is_due(scaled, now, may)
@@ -61,18 +61,17 @@ class Tending:
         return due and may(self._engine.inspect(scaled.container).ref)
 
     def _back(self, scaled: Scaled) -> Iterator[RemediationComplete]:
-        if not self._ledger.drop_scaled(self._host, scaled):
-            return
         try:
             detail = self._surgeon.scale_back(scaled).detail
             info = self._engine.inspect(scaled.container)
         except (NotApplicableError, NoSuchContainerError):
+            self._ledger.drop_scaled(self._host, scaled)
             return
         except EngineError as error:
-            self._ledger.keep_scaled(self._host, scaled)
             logger.warning("scale.not_put_back container=%s error=%s", scaled.container, error)
             return
-        yield _told(scaled, info, detail)
+        if self._ledger.drop_scaled(self._host, scaled):
+            yield _told(scaled, info, detail)
 
     def _usage(self, scaled: Scaled) -> float | None:
         """What it uses now of what was raised; None where that cannot be known."""
