@@ -426,6 +426,7 @@ def test_what_only_a_person_can_settle_is_escalated(scene):
     done = scene.step(scene.request(Kind.CPU_HIGH, Action.NONE))
     assert (done.outcome, done.reason) == (Outcome.ESCALATED, Reason.NEEDS_PERSON)
     assert scene.starts() == 0
+    assert [kept.action for kept in scene.dossiers.get("i1")] == [Action.NONE]
 
 
 def test_containers_of_another_host_are_not_ours(scene):

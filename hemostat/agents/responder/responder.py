@@ -98,7 +98,7 @@ class Responder:
             return []
         case = Case(event, request, event.incident, self._inspect(request.alert.container))
         if request.action is Action.NONE:
-            return self._told(case, unasked(request.alert))
+            return self._left_to_people(case)
         with self._hands.take(policy.key(request, event.incident)) as free:
             if not free:
                 return Later(now + policy.BUSY_RETRY, "it is under way")
@@ -136,6 +136,13 @@ class Responder:
             return None if container.is_host else self._engine.inspect(container.id)
         except NoSuchContainerError:
             return None
+
+    def _left_to_people(self, case: Case) -> list[Event]:
+        """They get to see what the container was like; of one that waits for another there is nothing new."""
+        ended = unasked(case.request.alert)
+        if ended.outcome is Outcome.ESCALATED and case.found is not None:
+            self._keep_evidence(case)
+        return self._told(case, ended)
 
     # --- deciding -----------------------------------------------------------------------------------
 
