@@ -615,6 +615,23 @@ def test_who_died_before_the_outcome_of_a_raise_was_written_is_followed_by_one_t
     assert [each.before for each in scene.ledger.scaled("h")] == [64 * MIB]
 
 
+def test_what_is_raised_further_while_it_is_due_goes_back_to_where_it_was_first(scene):
+    """A look at it between the second raise and its record finds a limit that no record tells of."""
+    responder = scaled_up(scene, backoff=0.0)
+    scene.clock.advance(3600)
+    scene.engine.oom("hungry")
+    event = scene.request(
+        Kind.OOM, Action.SCALE, container="hungry", parameters={"resource": "memory"}, incident="i2"
+    )
+    scene.clock.on_sleep = lambda _: told.extend(responder.tend(scene.clock.now()))
+    told = []
+    assert scene.step(event, responder).detail == "memory 96.0 MiB → 128.0 MiB"
+    assert told == []
+    scene.clock.on_sleep = None
+    assert len(responder.tend(scene.clock.advance(3600))) == 1
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
+
+
 def interrupted(*_: object, **__: object) -> None:
     raise RuntimeError("killed")
 

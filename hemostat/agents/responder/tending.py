@@ -45,12 +45,17 @@ class Tending:
         one that was killed in between finds it. Of several responders, the one that takes it off tells."""
         for scaled in self._ledger.scaled(self._host):
             try:
-                due = self._is_due(scaled, now, may)
+                due = not self._is_being_raised(scaled, now) and self._is_due(scaled, now, may)
             except EngineError as error:
                 logger.warning("scale.not_looked_at container=%s error=%s", scaled.container, error)
                 continue
             if due:
                 yield from self._back(scaled)
+
+    def _is_being_raised(self, scaled: Scaled, now: float) -> bool:
+        """Whether it is raised further at this moment: then the record is about to be written anew."""
+        raising = [a.scaled for a in self._ledger.read(self._host, "").running if a.scaled and a.lease > now]
+        return any((a.container, a.service) == (scaled.container, scaled.service) for a in raising)
 
     def _is_due(self, scaled: Scaled, now: float, may: Callable[[Container], bool]) -> bool:
         current = self._surgeon.current(scaled)

@@ -240,9 +240,10 @@ class _Clockwork:
             Event.make(each, time=died, host="h", source="t", incident=incident) for each in (alert, request)
         ]
         self.events.append(told[0])
-        waited = 0.0
-        while isinstance(result := self.responder.step(told[1], self.clock.now()), Later):
+        waited, asked = 0.0, told[1]
+        while isinstance(result := self.responder.step(asked, self.clock.now()), Later):
             self.events += result.told
+            asked = result.event or asked
             waited += result.until - self.clock.now()
             self.clock.time = result.until
         self.events += result
