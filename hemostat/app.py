@@ -15,7 +15,6 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
-from hemostat.core.spend import Prices
 from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.ports import (
     Advisor,
@@ -408,16 +407,12 @@ def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
     return Consultant(model, witness, casebook, parts.purse(), place.clock, terms, source=place.source)
 
 
-def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
-    """Who is asked beside the rules; None: nobody."""
-    return None
-
-
 def _terms(settings: Settings, model: Advisor) -> "Terms":
+    from hemostat.adapters.advisors import prices
     from hemostat.adapters.answer import read
     from hemostat.agents.analyzer import Terms
 
-    return Terms(settings.analyzer, settings.responder, Prices(), read)
+    return Terms(settings.analyzer, settings.responder, prices(settings.analyzer, model), read)
 
 
 def _responder(place: Place) -> None:
