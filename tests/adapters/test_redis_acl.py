@@ -9,14 +9,25 @@ import pytest
 
 from hemostat import app
 from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.adapters.redis import RedisBus, RedisDesk, RedisDossiers, RedisLedger, RedisStore, connect
+from hemostat.adapters.redis import (
+    RedisBus,
+    RedisCasebook,
+    RedisDesk,
+    RedisDossiers,
+    RedisLedger,
+    RedisPurse,
+    RedisStore,
+    connect,
+)
 from hemostat.adapters.redis.acl import EVERY_ROLE, OPERATOR, VIEWER, acl, grants, user
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.cli.status import look
 from hemostat.config import Redis, Settings
+from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
 from hemostat.core.model import Attempt
+from hemostat.core.spend import Spending
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Outcome
 from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Sampler, Surroundings
@@ -72,6 +83,8 @@ ASKED = Approval(
     asked=NOW,
     until=NOW + 60,
 )
+PAST = Past(time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="hung")
+SPENT = Spending(id="1", time=NOW, cost=0.01)
 
 
 @pytest.mark.redis
@@ -103,9 +116,18 @@ def test_each_role_can_do_all_of_its_work_on_the_bus(every_server: Guarded, role
 
 @pytest.mark.redis
 def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
-    """The monitor its memo, the responder its ledger and its requests, the alert role its store."""
+    """The monitor its memo, the analyzer its casebook and purse, the responder its ledger and its requests,
+    the alert role its store."""
     bus(every_server, MONITOR).publish([], memo=("monitor:h", b"memo"))
     assert bus(every_server, MONITOR).recall("monitor:h") == b"memo"
+    casebook = RedisCasebook(every_server.client(ANALYZER))
+    casebook.remember("s", "i:1:0", PAST)
+    casebook.keep("l", b"advice", 10.0)
+    assert (casebook.past("s"), casebook.advice("l")) == ([PAST], b"advice")
+    purse = RedisPurse(every_server.client(ANALYZER))
+    assert purse.take(SPENT, purse.read()[0])
+    purse.settle(SPENT)
+    assert purse.read() == (1, [SPENT])
     ledger = RedisLedger(every_server.client(RESPONDER))
     assert ledger.reserve("h", ATTEMPT, ledger.read("h", "web").version)
     ledger.finish("h", ATTEMPT)
@@ -181,7 +203,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         lambda s, u: bus(s, u).read("g", "c", ["remediation_complete"], count=1, timeout=0),
         {ANALYZER, ALERT},
     ),
-    "read history": (lambda s, u: bus(s, u).recent("health_alert", 1), {VIEWER, OPERATOR}),
+    "read history": (lambda s, u: bus(s, u).recent("health_alert", 1), {ANALYZER, VIEWER, OPERATOR}),
     "see how a container has been": (
         lambda s, u: bus(s, u).history("h", "web"),
         {ANALYZER, RESPONDER, VIEWER, OPERATOR},

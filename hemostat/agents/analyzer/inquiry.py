@@ -80,42 +80,58 @@ class Inquiry:
     ) -> Advice:
         repaired = False
         while True:
-            said = self._ask(offered, began, until, hurry=repaired)
-            mistakes = ["call one of the tools"]
-            results: list[Result] = []
+            must = repaired or self._is_short(began, until)
+            said = self._ask(offered, until, must=must)
+            mistakes: list[str] = [] if said.calls else ["call one of the tools"]
+            results = []
             for call in said.calls:
-                if call.name != CONCLUDE:
-                    results.append(self._look(call, names))
-                    mistakes = []
-                    continue
-                advice = self._terms.read(call.arguments)
-                if isinstance(advice, Advice):
-                    mistakes = objections(advice, alert, self._terms.limits, self._shown, names)
-                    if not mistakes:
-                        return sourced(advice, self._shown)
-                else:
-                    mistakes = advice
-                results.append(Result(call=call.id, text=prompt.again(mistakes), failed=True))
-                break
+                heard = self._heard(call, alert, names, must=must)
+                if isinstance(heard, Advice):
+                    return heard
+                result, mistake = heard
+                results.append(result)
+                mistakes += mistake
             if mistakes and repaired:
                 raise AdviceError(f"{self._advisor.name} gave no usable answer: {mistakes[0]}")
             repaired = repaired or bool(mistakes)
-            results.extend(
-                Result(call=call.id, text="not looked at", failed=True) for call in said.calls[len(results) :]
-            )
             self._add(tuple(results) if results else prompt.again(mistakes))
 
-    def _ask(self, offered: Sequence[Tool], began: float, until: float, *, hurry: bool) -> Said:
-        analysis, now = self._terms.analysis, self._clock.now()
-        next_turn = self._said + spend.tokens(prompt.SYSTEM) + ANSWER
-        left = analysis.max_tokens - self._usage.sent - self._usage.received
-        if next_turn > left:
-            raise AdviceError(f"the investigation has used up its {analysis.max_tokens} tokens")
+    def _heard(
+        self, call: Call, alert: HealthAlert, names: Sequence[str], *, must: bool
+    ) -> Advice | tuple[Result, list[str]]:
+        """What a call comes to: advice that can be used, or its result and what was wrong with it."""
+        if call.name != CONCLUDE:
+            return self._look(call, names), [f"only {CONCLUDE} may be called now"] if must else []
+        advice = self._terms.read(call.arguments)
+        if isinstance(advice, Advice):
+            mistakes = objections(advice, alert, self._terms.limits, self._shown, names)
+            if not mistakes:
+                return sourced(advice, self._shown)
+        else:
+            mistakes = advice
+        return Result(call=call.id, text=prompt.again(mistakes), failed=True), mistakes
+
+    def _is_short(self, began: float, until: float) -> bool:
+        """Whether time, tokens or tools suffice for no more than the conclusion."""
+        late = until - self._clock.now() < HURRY * (until - began)
+        return late or 2 * self._next > self._left or self._calls >= self._terms.analysis.max_calls
+
+    @property
+    def _next(self) -> int:
+        """Tokens of the next turn, at most."""
+        return self._said + spend.tokens(prompt.SYSTEM) + ANSWER
+
+    @property
+    def _left(self) -> int:
+        return self._terms.analysis.max_tokens - self._usage.sent - self._usage.received
+
+    def _ask(self, offered: Sequence[Tool], until: float, *, must: bool) -> Said:
+        now = self._clock.now()
+        if self._next > self._left:
+            raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
         if now >= until:
             raise AdvisorError(f"{self._advisor.name} took too long", transient=True)
-        short = until - now < HURRY * (until - began) or 2 * next_turn > left
-        settle = self._pay(self._terms.prices.of(next_turn - ANSWER, ANSWER))
-        must = hurry or short or self._calls >= analysis.max_calls
+        settle = self._pay(self._terms.prices.of(self._next - ANSWER, ANSWER))
         try:
             said = self._advisor.say(
                 prompt.SYSTEM,

@@ -1,0 +1,96 @@
+"""A model that says what a test tells it to."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hemostat.adapters.answer import read
+from hemostat.agents.analyzer import Terms
+from hemostat.core.analysis import Analysis
+from hemostat.core.case import Case, Recording
+from hemostat.core.dossier import Details, Dossier, Point
+from hemostat.core.limits import Limits
+from hemostat.core.spend import Prices
+from hemostat.events import Action, HealthAlert, State
+from hemostat.ports import Call, Said, Tool, Turn, Usage
+from tests.samples import NOW
+
+Reply = Said | Exception | Callable[[Sequence[Turn]], Said]
+
+CONCLUSION: Mapping[str, Any] = {
+    "cause": "runaway",
+    "summary": "It spins in a retry loop.",
+    "confidence": 0.9,
+    "roots": ["web"],
+    "evidence": [{"source": "log", "quote": "retrying at once"}],
+    "action": "restart",
+    "expected_effect": "CPU falls below 10 %",
+    "alternative": "a burst of requests",
+}
+
+
+def calling(name: str, arguments: Mapping[str, Any] = {}, **more: Any) -> Said:
+    call = Call(id=f"call-{name}", name=name, arguments={**arguments, **more})
+    return Said(calls=(call,), usage=Usage(sent=1000, received=100))
+
+
+def concluding(**changes: Any) -> Said:
+    return calling("conclude", CONCLUSION, **changes)
+
+
+class ScriptedAdvisor:
+    """Gives its replies in order, the last one for ever; notes what it was asked."""
+
+    name = "test:model"
+
+    def __init__(self, *replies: Reply) -> None:
+        self.replies = list(replies)
+        self.asked: list[list[Turn]] = []
+        self.tools: list[Sequence[Tool]] = []
+        self.must_call: list[str | None] = []
+
+    def say(
+        self,
+        system: str,
+        conversation: Sequence[Turn],
+        tools: Sequence[Tool],
+        *,
+        must_call: str | None,
+        max_tokens: int,
+        timeout: float,
+    ) -> Said:
+        self.asked.append(list(conversation))
+        self.tools.append(tools)
+        self.must_call.append(must_call)
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply(conversation) if callable(reply) else reply
+
+    def probe(self, timeout: float) -> None:
+        pass
+
+    def seen(self) -> str:
+        """Everything it was ever shown."""
+        return "\n".join(str(turn) for conversation in self.asked for turn in conversation)
+
+
+def terms(limits: Limits | None = None, prices: Prices | None = None, **analysis: Any) -> Terms:
+    return Terms(Analysis(**analysis), limits or Limits(), prices or Prices(), read)
+
+
+def dossier(told: HealthAlert, **changes: Any) -> Dossier:
+    plain: dict[str, Any] = {
+        "state": State(status="running", started_at=NOW - 600),
+        "log": "started\nconnection refused, retrying at once\nconnection refused, retrying at once",
+        "processes": ("web --serve",),
+        "details": Details(command=("web", "--serve"), environment={"MODE": "live"}),
+        "samples": (Point(NOW - 60, 99.0, 1 << 20), Point(NOW, 98.0, 1 << 20)),
+    }
+    about = {"time": NOW, "container": told.container, "kind": told.kind, "action": Action.NONE}
+    return Dossier(**{**about, **plain, **changes})
+
+
+def recording(told: HealthAlert, **changes: Any) -> Recording:
+    kept = dossier(told, **changes)
+    case = Case(host="h", incident="i1", time=NOW, alert=told, dossier=kept)
+    return Recording(case=case)

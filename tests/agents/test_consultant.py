@@ -1,0 +1,343 @@
+"""Asking a model: what it is shown, what bounds it, and what becomes of whatever it says."""
+
+import threading
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
+from hemostat.adapters.memory_dossiers import MemoryDossiers
+from hemostat.agents.analyzer import Analyzer, Consultant, RecordedWitness, Terms
+from hemostat.core.case import Recording
+from hemostat.core.diagnose import diagnose
+from hemostat.core.limits import Limits
+from hemostat.core.spend import Prices
+from hemostat.errors import AdvisorError, AdvisorUnreachableError
+from hemostat.events import Action, Event, Evidence, FalseAlarm, HealthAlert, Kind, RemediationNeeded
+from hemostat.ports import Apart, Said, Turn, Usage
+from tests.advisors import Reply, ScriptedAdvisor, calling, concluding, recording, terms
+from tests.clock import FakeClock
+from tests.samples import NOW, alert, event
+
+BUSY = alert(
+    kind=Kind.CPU_HIGH, window=10.0, evidence=(Evidence("cpu", 99.0, "%"), Evidence("received", 0.0, "B/s"))
+)
+FLOODED = msgspec.structs.replace(BUSY, evidence=(*BUSY.evidence[:1], Evidence("received", 1e6, "B/s")))
+CRASHED = alert()
+PLAIN = terms()
+
+
+class Bench:
+    """An analyzer with a model, on one recorded incident."""
+
+    def __init__(self, *replies: Reply, told: HealthAlert = BUSY, on: Terms = PLAIN, **dossier) -> None:
+        self.clock = FakeClock(NOW)
+        self.advisor = ScriptedAdvisor(*replies)
+        self.purse = MemoryPurse()
+        self.told = event(told)
+        self.recording: Recording = recording(told, **dossier)
+        casebook = MemoryCasebook(self.clock)
+        self.consultant = Consultant(
+            self.advisor,
+            RecordedWitness(self.recording),
+            casebook,
+            self.purse,
+            self.clock,
+            on,
+            source="analyzer@1",
+        )
+        self.analyzer = Analyzer(
+            casebook,
+            MemoryDossiers(),
+            self.clock,
+            on.limits,
+            source="analyzer@1",
+            consultant=self.consultant,
+        )
+
+    def step(self) -> Sequence[Event] | Apart:
+        return self.analyzer.step(self.told, self.clock.now())
+
+    def answer(self):
+        """What was concluded, the long way round where it takes one."""
+        result = self.step()
+        (told,) = result.work(self.clock.now()) if isinstance(result, Apart) else result
+        return told.data
+
+    def why(self) -> str:
+        return self.answer().diagnosis.reasons[-1]
+
+
+def by_rules(told: RemediationNeeded | FalseAlarm, why: str) -> bool:
+    """Whether the rules decided after all, and it is said why."""
+    verdict = diagnose(told.alert)
+    action = told.action if isinstance(told, RemediationNeeded) else None
+    last = told.diagnosis.reasons[-1]
+    return (action, told.diagnosis.advisor) == (verdict.action, "rules") and why in last
+
+
+def test_a_plain_case_asks_nobody():
+    bench = Bench(concluding(), told=CRASHED)
+    (told,) = bench.step()
+    assert told.data.diagnosis.advisor == "rules"
+    assert bench.advisor.asked == []
+
+
+def test_what_is_asked_for_is_configuration():
+    bench = Bench(concluding(cause="crash"), told=CRASHED, on=terms(ask=("exited",)))
+    assert isinstance(bench.step(), Apart)
+    assert isinstance(Bench(concluding(), told=CRASHED, on=terms(ask_below=0.99)).step(), Apart)
+    assert not isinstance(Bench(concluding(), on=terms(ask=())).step(), Apart)
+
+
+def test_the_model_decides_what_the_rules_cannot_tell_and_its_reasons_are_kept():
+    told = Bench(concluding(), told=FLOODED).answer()
+    assert (told.action, told.diagnosis.cause, told.diagnosis.advisor) == (
+        Action.RESTART,
+        "runaway",
+        "test:model",
+    )
+    made = told.diagnosis.investigation
+    assert [(each.source, each.text) for each in made.quotes] == [("log", "retrying at once")]
+    assert (made.expect, made.roots, made.tokens) == ("CPU falls below 10 %", ("web",), 1100)
+    assert told.diagnosis.reasons == (
+        "It spins in a retry loop.",
+        "the rules would have said: saturated, no action",
+    )
+
+
+def test_it_looks_at_what_it_wants_to_see_first():
+    bench = Bench(
+        calling("log", container="web", grep="REFUSED"), calling("metrics", container="web"), concluding()
+    )
+    told = bench.answer()
+    assert told.diagnosis.investigation.steps == ("log web grep 'REFUSED'", "metrics web")
+    (looked,) = bench.advisor.asked[1][-1]
+    assert "connection refused" in looked.text
+    assert "started" not in looked.text
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (calling("delete", container="web"), "no tool of this name"),
+        (calling("log", container="other"), "No such container"),
+        (calling("log"), "No such container"),
+        (calling("log", container=["web"]), "No such container"),
+    ],
+)
+def test_what_it_may_not_look_at_it_is_told_so(call, told):
+    bench = Bench(call, concluding())
+    assert bench.answer().diagnosis.advisor == "test:model"
+    (result,) = bench.advisor.asked[1][-1]
+    assert result.failed
+    assert told in result.text
+
+
+def test_one_that_looks_for_ever_has_to_conclude():
+    bench = Bench(calling("log", container="web"), on=terms(max_tokens=1_000_000))
+    assert by_rules(bench.answer(), "only conclude may be called now")
+    assert bench.advisor.must_call == [None] * 6 + ["conclude"] * 2
+
+
+def test_one_that_says_more_than_it_may_has_to_conclude():
+    talkative = calling("log", container="web")
+    talkative = msgspec.structs.replace(talkative, usage=Usage(sent=24_000, received=500))
+    bench = Bench(talkative, concluding())
+    assert bench.answer().diagnosis.advisor == "test:model"
+    assert bench.advisor.must_call == [None, "conclude"]
+    assert by_rules(Bench(talkative).answer(), "used up its 30000 tokens")
+
+
+def test_a_conclusion_that_cannot_be_used_may_be_repaired_once():
+    wrong = concluding(confidence="very", action="rm -rf")
+    assert Bench(wrong, concluding()).answer().diagnosis.advisor == "test:model"
+    assert by_rules(Bench(wrong, wrong).answer(), "no usable answer: confidence")
+    assert by_rules(Bench(Said(text="I think all is well.")).answer(), "no usable answer")
+
+
+def test_what_it_quotes_must_be_there():
+    made_up = [{"source": "log", "quote": "segmentation fault"}]
+    bench = Bench(concluding(evidence=made_up))
+    assert by_rules(bench.answer(), "not in the evidence")
+    (result,) = bench.advisor.asked[1][-1]
+    assert "segmentation fault" in result.text
+
+
+def test_a_quote_gets_the_source_that_it_is_from():
+    elsewhere = [{"source": "metrics", "quote": "Retrying   at once"}]
+    told = Bench(concluding(evidence=elsewhere)).answer()
+    assert told.diagnosis.investigation.quotes[0].source == "log"
+
+
+def test_one_that_is_not_sure_gets_nothing_done():
+    told = Bench(concluding(confidence=0.4)).answer()
+    assert told.action is Action.NONE
+    assert "not sure enough" in " ".join(told.diagnosis.reasons)
+
+
+def test_what_begins_elsewhere_is_not_treated_here():
+    downstream = msgspec.structs.replace(BUSY, downstream=("db",))
+    told = Bench(concluding(roots=["db"]), told=downstream).answer()
+    assert told.action is Action.NONE
+    assert "it begins at db" in " ".join(told.diagnosis.reasons)
+
+
+def test_a_root_that_nobody_knows_is_no_answer():
+    assert by_rules(Bench(concluding(roots=["mainframe"])).answer(), "roots: 'mainframe'")
+
+
+def test_a_dead_container_cannot_be_talked_into_a_false_alarm():
+    bench = Bench(concluding(cause="crash", action="false_alarm"), told=CRASHED, on=terms(ask=("exited",)))
+    assert by_rules(bench.answer(), "action must be one of: restart, none")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"on": terms(Limits(actions=(Action.CLEANUP,)))},
+        {"on": terms(Limits(protect=("web",)))},
+        {"told": msgspec.structs.replace(BUSY, root="db")},
+    ],
+    ids=["not allowed", "protected", "comes from elsewhere"],
+)
+def test_nothing_that_policy_forbids_is_offered_or_taken(changes):
+    bench = Bench(concluding(), **changes)
+    told = bench.answer()
+    assert told.diagnosis.advisor == "rules"
+    for offered in bench.advisor.tools:
+        assert "restart" not in offered[-1].parameters["properties"]["action"]["enum"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [
+        (AdvisorUnreachableError("no route"), "no route"),
+        (AdvisorError("the key is refused"), "the key is refused"),
+        (ValueError("a bug"), "ValueError"),
+    ],
+)
+def test_where_the_service_fails_the_rules_decide(failure, why):
+    assert by_rules(Bench(failure).answer(), why)
+
+
+def test_a_service_that_fails_is_left_alone_for_as_long_as_it_asks():
+    bench = Bench(AdvisorError("too many requests", transient=True, wait=30.0), concluding())
+    bench.answer()
+    assert not isinstance(bench.step(), Apart)
+    assert "left alone for 30 s: too many requests" in bench.why()
+    assert "too many requests" in bench.analyzer.notice(bench.clock.now())
+    bench.clock.advance(30.0)
+    assert bench.answer().diagnosis.advisor == "test:model"
+    assert bench.analyzer.notice(bench.clock.now()) == ""
+
+
+def test_one_that_is_silent_keeps_nobody_waiting_beyond_the_time():
+    silent = threading.Event()
+
+    def wait(_: Sequence[Turn]) -> Said:
+        silent.wait(10)
+        return concluding()
+
+    bench = Bench(wait)
+    bench.clock.on_sleep = lambda _: bench.clock.__setattr__("time", bench.clock.time + 1.0)
+    assert by_rules(bench.answer(), "did not answer within 10 s")
+    silent.set()
+
+
+def test_the_time_in_which_it_waited_for_its_turn_counts():
+    bench = Bench(concluding())
+    result = bench.step()
+    bench.clock.advance(11.0)
+    (told,) = result.work(bench.clock.now())
+    assert by_rules(told.data, "took too long")
+
+
+def test_where_there_is_no_room_the_rules_decide():
+    bench = Bench(concluding())
+    (told,) = bench.step().otherwise(NOW)
+    assert by_rules(told.data, "too many investigations")
+
+
+def test_the_requests_of_an_hour_are_counted():
+    bench = Bench(concluding(), on=terms(calls_per_hour=2, reuse=0.0))
+    assert [bench.answer().diagnosis.advisor for _ in range(3)] == ["test:model", "test:model", "rules"]
+    assert "2 requests were made within the hour" in bench.why()
+    assert "2 requests" in bench.analyzer.notice(bench.clock.now())
+    bench.clock.advance(3601.0)
+    assert bench.answer().diagnosis.advisor == "test:model"
+
+
+def test_money_is_taken_before_it_is_spent_and_never_more_than_there_is():
+    prices = Prices(sent=3.0, received=15.0)
+    bench = Bench(concluding(), on=terms(prices=prices, cost_per_hour=0.05, reuse=0.0))
+    told = bench.answer()
+    assert told.diagnosis.investigation.cost == pytest.approx(0.0045)
+    assert [each.cost for each in bench.purse.read()[1]] == [pytest.approx(0.0045)]
+    while bench.answer().diagnosis.advisor != "rules":
+        pass
+    assert 0.0 < sum(each.cost for each in bench.purse.read()[1]) <= 0.05
+
+
+def test_incidents_that_are_just_alike_are_not_paid_for_twice():
+    bench = Bench(concluding())
+    first, second = bench.answer(), bench.answer()
+    assert len(bench.advisor.asked) == 1
+    made = second.diagnosis.investigation
+    assert (second.action, made.reused, made.tokens, made.quotes) == (
+        first.action,
+        True,
+        0,
+        first.diagnosis.investigation.quotes,
+    )
+    bench.clock.advance(601.0)
+    bench.answer()
+    assert len(bench.advisor.asked) == 2
+
+
+def test_what_is_logged_differently_is_another_incident():
+    bench = Bench(concluding())
+    bench.answer()
+    kept = bench.recording.case.dossier
+    other = msgspec.structs.replace(kept, log="disk full\nretrying at once")
+    case = msgspec.structs.replace(bench.recording.case, dossier=other)
+    bench.consultant._witness = RecordedWitness(Recording(case=case))
+    bench.answer()
+    assert len(bench.advisor.asked) == 2
+
+
+def test_logs_stay_here_where_people_want_that():
+    bench = Bench(
+        calling("log", container="web"),
+        concluding(evidence=[{"source": "alert", "quote": "cpu 99"}]),
+        on=terms(send_logs=False),
+    )
+    assert bench.answer().diagnosis.advisor == "test:model"
+    assert "refused, retrying" not in bench.advisor.seen()
+    assert "log" not in [tool.name for tool in bench.advisor.tools[0]]
+
+
+def test_secrets_stay_here():
+    bench = Bench(
+        calling("inspect", container="web"),
+        calling("processes", container="web"),
+        concluding(),
+        log="password=hunter22\nretrying at once\nmail to ann@example.org",
+        processes=("web --token=s3cr3t-t0ken-value",),
+        details=msgspec.structs.replace(
+            recording(BUSY).case.dossier.details, environment={"API_KEY": "sk-live-0123456789abcdef"}
+        ),
+        on=terms(redact_emails=True),
+    )
+    assert bench.answer().diagnosis.advisor == "test:model"
+    for secret in ("hunter22", "s3cr3t", "0123456789abcdef", "ann@"):
+        assert secret not in bench.advisor.seen()
+
+
+def test_what_it_says_is_told_on_one_line_and_without_secrets():
+    told = Bench(concluding(summary="It is\n\x1b[31m password=hunter22 " + "x" * 900)).answer()
+    why = told.diagnosis.reasons[0]
+    assert why.isprintable()
+    assert "hunter22" not in why
+    assert len(why) < 400
