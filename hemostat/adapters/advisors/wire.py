@@ -41,7 +41,7 @@ SPELT_OUT: Final = {
 
 
 class Service:
-    """A server that is asked, and the SDK that asks it."""
+    """A server that is asked, and the SDK that asks it. `base_url` is one of the user's own, else empty."""
 
     def __init__(self, sdk: "ModuleType", vendor: str, base_url: str, key: str | None) -> None:
         from hemostat.adapters.advisors.bounded import bound
@@ -49,7 +49,7 @@ class Service:
         self._sdk = sdk
         self._key = key
         host = urlsplit(base_url).netloc.rpartition("@")[2]
-        self.name = f"{vendor} at {host or base_url}"
+        self.name = f"the server at {host}" if base_url else vendor
         self.http = sdk.DefaultHttpxClient(
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"},
@@ -72,7 +72,7 @@ class Service:
 
     def refusal(self, why: str | None) -> AdvisorError:
         told = f": {self._quote(why)}" if why else ""
-        return AdvisorError(f"{self.name} declined to answer{told}", hint="the rules decide", answered=True)
+        return AdvisorError(f"{self.name} declined to answer{told}", answered=True)
 
     def cut_short(self, tokens: int) -> AdvisorError:
         return AdvisorError(
