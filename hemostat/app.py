@@ -15,7 +15,6 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
-from hemostat.core.spend import Prices
 from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.ports import (
     Advisor,
@@ -409,15 +408,11 @@ def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
 
 
 def _terms(settings: Settings, model: Advisor) -> "Terms":
-    from hemostat.adapters.advisors import price
+    from hemostat.adapters.advisors import prices
     from hemostat.adapters.answer import read
     from hemostat.agents.analyzer import Terms
 
-    own, listed = settings.analyzer, price(model.name.partition(":")[2])
-    prices = Prices(sent=own.price_sent, received=own.price_received)
-    if listed is not None and prices == Prices():
-        prices = Prices(sent=listed.sent, received=listed.received)
-    return Terms(own, settings.responder, prices, read)
+    return Terms(settings.analyzer, settings.responder, prices(settings.analyzer, model), read)
 
 
 def _responder(place: Place) -> None:

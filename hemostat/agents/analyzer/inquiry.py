@@ -142,7 +142,8 @@ class Inquiry:
                 timeout=until - now,
             )
         except AdvisorError as error:
-            if not isinstance(error, AdvisorUnreachableError):  # what was not answered may be billed
+            # What did not arrive, or was of no use, may be billed all the same.
+            if not error.answered and not isinstance(error, AdvisorUnreachableError):
                 settle(0.0)
             raise
         cost = self._terms.prices.of(said.usage.sent, said.usage.received)
