@@ -17,6 +17,7 @@ from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
 from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.events import Event
+from hemostat.orders import Orders
 from hemostat.ports import (
     Advisor,
     Bus,
@@ -296,15 +297,29 @@ def open_bus(settings: Settings, *, start: bool) -> Bus:
 
 
 @contextmanager
-def open_desk(settings: Settings) -> Iterator[Desk]:
-    """Where people tell the responders what they may do. Raises BusUnreachableError."""
-    from hemostat.adapters.redis import RedisDesk
+def open_orders(settings: Settings) -> Iterator[Orders]:
+    """What people can do, in a Redis that runs. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDesk, RedisLedger
 
     redis = _redis(settings, start=False)
     try:
-        yield RedisDesk(redis)
+        yield Orders(
+            _bus(redis),
+            RedisDesk(redis),
+            RedisLedger(redis),
+            SystemClock(threading.Event()),
+            settings.responder,
+            host=settings.host_name,
+        )
     finally:
         redis.close()
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """What has been done, in a Redis that runs. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisLedger
+
+    return RedisLedger(_redis(settings, start=False))
 
 
 def open_dossiers(settings: Settings) -> Dossiers:

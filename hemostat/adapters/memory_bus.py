@@ -241,6 +241,17 @@ class MemoryLedger:
                 patient=self._incidents.get((host, incident), ""),
             )
 
+    def survey(self, host: str) -> Book:
+        with self._lock:
+            attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
+            return Book(
+                version=self._versions[host],
+                attempts=tuple(attempts),
+                running=tuple(attempt for attempt in attempts if attempt.outcome is None),
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-RECENT:],
+                controls=self._desk.controls(),
+            )
+
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
         with self._lock:
             if self._versions[host] != version:

@@ -15,7 +15,7 @@ from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.desk import APPROVALS
 from hemostat.events import DURABLE, TYPES
-from hemostat.topology import ROLES, Role
+from hemostat.topology import PEOPLE, ROLES, Role
 
 NEWEST: Final = 7
 VERSIONS: Final = (NEWEST, 6)
@@ -108,11 +108,15 @@ _VIEWS: Final = (
     Grant(("xlen",), reads=(DEAD,)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
-    Grant(("hvals",), reads=(EVIDENCE,)),
+    Grant(("hvals",), reads=(EVIDENCE, f"{PREFIX}ledger:*:running")),
+    Grant(("get",), reads=(f"{PREFIX}ledger:*:version",)),
+    Grant(("lrange",), reads=(f"{PREFIX}ledger:*:ended",)),
 )
 _DECIDES: Final = (
     Grant(("hset", "hdel"), writes=(CONTROL,)),
     Grant((*SCRIPTS, "hget", "hset"), both=(APPROVALS,)),
+    Grant(("xadd",), writes=_named(PEOPLE)),
+    Grant(("publish",), channels=_named(PEOPLE)),
 )
 _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "monitor": (

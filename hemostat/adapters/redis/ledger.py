@@ -16,6 +16,8 @@ KEPT: Final = 48 * 3600.0
 
 RECENT: Final = 50
 """Ended attempts of a host that a book tells of."""
+SURVEYED: Final = 1000
+"""Those that are kept, for whoever looks at the whole host: more than are done in an hour."""
 
 RESERVE: Final = """
 if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
@@ -63,6 +65,24 @@ class RedisLedger:
             patient=(patient or b"").decode(),
         )
 
+    def survey(self, host: str) -> Book:
+        """No script: whoever only looks may not run any."""
+        version_key, running_key, _ = _keys(host, "")
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            batch.get(version_key)
+            batch.hvals(running_key)
+            batch.lrange(_ended(host), 0, SURVEYED - 1)
+            batch.hgetall(PAUSES)
+            batch.hgetall(RESETS)
+            version, running, ended, pauses, resets = batch.execute()
+        return Book(
+            version=int(version or 0),
+            attempts=_read([*running, *ended]),
+            running=_read(running),
+            ended=_read(ended[:RECENT]),
+            controls=controls(pauses, resets),
+        )
+
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
         keys = _keys(host, attempt.container)
         with self._client.call() as raw:
@@ -81,7 +101,7 @@ class RedisLedger:
                 ("INCR", version),
                 ("HSET", attempts, attempt.key, told),
                 ("LPUSH", _ended(host), told),
-                ("LTRIM", _ended(host), 0, RECENT - 1),
+                ("LTRIM", _ended(host), 0, SURVEYED - 1),
                 ("HDEL", running, attempt.key),
             ]
         )
@@ -127,7 +147,7 @@ def _read(values: list[bytes]) -> tuple[Attempt, ...]:
     return tuple(sorted(map(_attempt, values), key=lambda attempt: attempt.time))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2 * SURVEYED)
 def _attempt(value: bytes) -> Attempt:
     """A host's latest attempts come with every book, and are read anew where they have changed alone."""
     return msgspec.json.decode(value, type=Attempt)
