@@ -315,13 +315,6 @@ def open_orders(settings: Settings) -> Iterator[Orders]:
         redis.close()
 
 
-def open_ledger(settings: Settings) -> Ledger:
-    """What has been done, in a Redis that runs. Raises BusUnreachableError."""
-    from hemostat.adapters.redis import RedisLedger
-
-    return RedisLedger(_redis(settings, start=False))
-
-
 def open_dossiers(settings: Settings) -> Dossiers:
     """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisDossiers

@@ -7,8 +7,8 @@ import msgspec
 from hemostat.core import cleanup, policy
 from hemostat.core.limits import Limits
 from hemostat.core.model import Book
-from hemostat.core.policy import Decision, Situation
-from hemostat.events import Action, Diagnosis, HealthAlert, Kind, Order, RemediationNeeded, Severity
+from hemostat.core.policy import Act, Decision, Refuse, Situation, Wait
+from hemostat.events import Action, Diagnosis, HealthAlert, Kind, Order, Reason, RemediationNeeded, Severity
 
 EXEC: Final = "hemostat.exec"
 CAUSE: Final = "ordered"
@@ -46,6 +46,20 @@ def plan(order: Order) -> str:
         case Action.EXEC:
             return f"run in {name}: {labels.get(EXEC) or f'nothing, for it has no label {EXEC}'}"
     return f"{order.action} {name}"
+
+
+def outlook(decision: Decision) -> str:
+    """A prospect, in words."""
+    match decision:
+        case Act():
+            return "the limits allow it"
+        case Refuse(reason=Reason.DRY_RUN):
+            return "it is only rehearsed: the mode is dry-run"
+        case Refuse(reason=reason, detail=detail):
+            return f"it will be refused: {reason} ({detail})"
+        case Wait(why=why):
+            return f"it will wait: {why}"
+    return ""
 
 
 def prospect(order: Order, survey: Book, limits: Limits, now: float) -> Decision:

@@ -26,21 +26,27 @@ from hemostat.config import Redis, Settings
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
+from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.picture import Picture
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Outcome
+from hemostat.orders import Orders
 from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Sampler, Surroundings
 from hemostat.topology import BY_NAME, ROLES, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
+from tests.clock import FakeClock
 from tests.engine_fixtures import eventually, spec
-from tests.samples import DIAGNOSIS, NOW, alert, complete, event, heartbeat, needed, stats
+from tests.samples import DIAGNOSIS, NOW, alert, complete, decided, event, heartbeat, needed, order, stats
 
 SAID = {
     "health_alert": event(alert()),
     "remediation_needed": event(needed()),
     "false_alarm": event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)),
     "remediation_complete": event(complete()),
+    "order": event(order()),
+    "decision": event(decided()),
 }
 ATTEMPT = Attempt(key="i:1:0", container="web", action=Action.RESTART, time=NOW, by="responder@h", lease=NOW)
 MONITOR, ANALYZER, RESPONDER, ALERT = (user(role) for role in ROLES)
@@ -150,7 +156,7 @@ def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
     admin.publish(list(SAID.values()))
     admin.show([event(stats()), event(heartbeat())], ttl=10)
     assert [len(everything.recent(name, 9)) for name in DURABLE] == [1] * len(DURABLE)
-    assert len(look(everything, NOW).containers) == 1
+    assert len(seen(every_server, VIEWER).containers) == 1
     assert len(everything.history("h", "web")) == 1
     assert RedisDesk(every_server.client(VIEWER)).approvals() == []
     with closing(everything.subscribe(tuple(TYPES), timeout=0.05)) as heard:
@@ -170,7 +176,7 @@ def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guard
     told = person.answer(asked.id, Answer.APPROVED, by="ann", reason="go", now=NOW)
     assert told is not None
     assert responder.approvals() == [told]
-    assert look(bus(every_server, OPERATOR), NOW) is not None
+    assert seen(every_server, OPERATOR) is not None
 
 
 @pytest.mark.redis
@@ -181,6 +187,17 @@ def test_the_responder_knows_an_incident_by_the_monitors_word_alone(every_server
     assert read(ledger).patient == ""
     bus(every_server, MONITOR).publish([SAID["health_alert"]])
     assert read(ledger).patient == "web"
+
+
+def people(server: Guarded, name: str) -> Orders:
+    client = server.client(name)
+    return Orders(
+        RedisBus(client), RedisDesk(client), RedisLedger(client), FakeClock(NOW), Limits(), host="h"
+    )
+
+
+def seen(server: Guarded, name: str) -> Picture:
+    return look(bus(server, name), NOW, people(server, name).overview)
 
 
 def read(ledger: Ledger) -> Book:

@@ -45,12 +45,12 @@ def alert(store=None, *phones: Phone) -> Alert:
     return Alert(store or MemoryStore(), phones, FakeClock())
 
 
-def test_every_event_is_kept_and_people_hear_only_of_remediations():
+def test_every_event_is_kept_and_people_hear_of_remediations_and_of_pauses():
     store, phone = MemoryStore(), Phone()
     role = alert(store, phone)
     told(role, *ALL)
     assert all(store.kept(each.id) for each in ALL)
-    assert phone.heard == [each.id for each in ALL if each.type == "remediation_complete"]
+    assert phone.heard == [each.id for each in ALL if each.type in {"remediation_complete", "decision"}]
 
 
 def test_an_event_that_comes_again_is_told_once():
