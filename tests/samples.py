@@ -71,7 +71,7 @@ def order(**changes: Any) -> Order:
 
 
 def decided(**changes: Any) -> Decided:
-    plain = Decided(what=Word.PAUSED, by="ann@h", container="*", reason="deploy", until=NOW + 1800)
+    plain = Decided(what=Word.PAUSED, by="ann@h", container="*", reason="deploy", until=NOW + 1803.8)
     return msgspec.structs.replace(plain, **changes)
 
 

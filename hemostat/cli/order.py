@@ -115,27 +115,27 @@ def _found(bus: Bus, names: Sequence[str]) -> list[tuple[str, Container]]:
         for event in bus.last("container_stats")
         if isinstance(event.data, ContainerStats)
     ]
-    found = dict.fromkeys(names)
-    places = [_one(name, known) for name in found]
     alive = {
         event.host
         for event in bus.last("heartbeat")
         if isinstance(event.data, Heartbeat) and event.data.role == "responder"
     }
+    several = len({host for host, _ in known} | alive) > 1
+    places = [_one(name, known, several=several) for name in dict.fromkeys(names)]
     for host, _ in places:
         if host not in alive:
             raise HemoStatError(f"no responder runs on {host}", hint="start it there with: hemostat respond")
     return places
 
 
-def _one(name: str, known: Sequence[tuple[str, Container]]) -> tuple[str, Container]:
-    fits = [(host, each) for host, each in known if name in {each.name, f"{host}/{each.name}"}]
-    if not fits:
-        raise UsageError(f"no container {name!r} is watched", hint="see: hemostat status")
-    if len(fits) > 1:
-        hosts = ", ".join(f"{host}/{each.name}" for host, each in fits)
-        raise UsageError(f"there are several containers {name!r}", hint=f"name one of: {hosts}")
-    return fits[0]
+def _one(name: str, known: Sequence[tuple[str, Container]], *, several: bool) -> tuple[str, Container]:
+    """Where there are several hosts, one must be named: of two containers of one name one alone may show."""
+    if several and "/" not in name:
+        raise UsageError(f"{name!r} may be on any of several hosts", hint="write HOST/CONTAINER")
+    for host, each in known:
+        if name in {each.name, f"{host}/{each.name}"}:
+            return host, each
+    raise UsageError(f"no container {name!r} is watched", hint="see: hemostat status")
 
 
 def _confirmed(orders: "Orders", wanted: Sequence[tuple[str, Order]], *, yes: bool) -> None:
@@ -145,9 +145,13 @@ def _confirmed(orders: "Orders", wanted: Sequence[tuple[str, Order]], *, yes: bo
         click.echo(clean(f"{plan(each)}, on {host}: {outlook(orders.prospect(host, each))}"), err=True)
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not _terminal():
         raise UsageError("nothing was ordered: there is no terminal to ask on", hint="add --yes")
     click.confirm("do it?", abort=True, err=True)
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _answers(bus: Bus, heard: Iterator[Event | None], placed: Placed, timeout: float) -> dict[str, Event]:

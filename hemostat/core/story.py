@@ -183,6 +183,6 @@ def _said(said: Order | Decided, time: float) -> str:
     if isinstance(said, Order):
         what = f"{said.action} {said.parameters.get('resource', '')}".rstrip()
         return f"{said.by} orders: {what}{', past the limits' if said.force else ''}{why}"
-    scope = ", all containers" if said.container == EVERYTHING else ""
+    scope = ", all containers," if said.container == EVERYTHING else ""
     length = "" if said.until is None else f" for {show_duration(said.until - time)}"
-    return f"{DECIDED[said.what].format(said.action)}{scope}{length} by {said.by}{why}"
+    return f"{DECIDED[said.what].format(said.action)}{length}{scope} by {said.by}{why}"

@@ -180,6 +180,23 @@ def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guard
 
 
 @pytest.mark.redis
+def test_a_person_orders_and_decides_and_it_is_told(every_server: Guarded) -> None:
+    """Everything that people can do, by the operator's user, and its trail."""
+    orders = people(every_server, OPERATOR)
+    RedisDesk(every_server.client(RESPONDER)).ask(ASKED)
+    orders.place("h", order())
+    orders.pause("web", by="ann")
+    orders.resume("web", by="ann")
+    orders.reset("web", by="ann")
+    orders.answer("a1", Answer.APPROVED, by="ann")
+    group = BY_NAME["responder"].group("h")
+    (taken,) = bus(every_server, RESPONDER).read(group, "a", ["order"], count=9, timeout=0)
+    assert taken.event.data == order()
+    kept = bus(every_server, ALERT).read("alert", "a", ["decision"], count=9, timeout=0)
+    assert [each.event.data.what for each in kept] == ["paused", "resumed", "reset", "approved"]
+
+
+@pytest.mark.redis
 def test_the_responder_knows_an_incident_by_the_monitors_word_alone(every_server: Guarded) -> None:
     """Whatever the analyzer asks for."""
     ledger = RedisLedger(every_server.client(RESPONDER))
@@ -223,6 +240,16 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "write remediation_complete": (
         lambda s, u: bus(s, u).publish([SAID["remediation_complete"]]),
         {RESPONDER},
+    ),
+    "place an order": (lambda s, u: people(s, u).place("h", order()), {OPERATOR}),
+    "write decision": (lambda s, u: bus(s, u).publish([SAID["decision"]]), {OPERATOR}),
+    "take orders": (
+        lambda s, u: bus(s, u).read("g", "c", ["order"], count=1, timeout=0),
+        {RESPONDER, ALERT},
+    ),
+    "see where a host stands": (
+        lambda s, u: people(s, u).overview("h"),
+        {RESPONDER, VIEWER, OPERATOR},
     ),
     "show stats": (lambda s, u: bus(s, u).show([event(stats())], 5), {MONITOR}),
     "show the analyzer's heartbeat": (
@@ -284,7 +311,8 @@ def test_each_user_may_do_what_is_its_own_and_nothing_else(server: Guarded, deed
         server.client(name).call(),
     ):
         do(server, name)
-    put_back = {b"hemostat:remediation_needed"} if name == RESPONDER else set()
+    put_back = {b"hemostat:remediation_needed", b"hemostat:order"}
+    put_back = put_back if name in {RESPONDER, EVERY_ROLE} else set()
     assert set(server.client(ADMIN).raw.keys()) <= put_back
 
 

@@ -171,6 +171,23 @@ def test_an_incident_is_known_for_as_long_as_an_attempt_is_kept(redis_client: Cl
     assert 0 <= 48 * 3600 - redis_client.raw.ttl("hemostat:incident:h:i1") < 60
 
 
+def test_a_survey_tells_of_all_containers_of_the_host_alone(lab: Lab) -> None:
+    """However many were acted on, oldest first, with what people have said."""
+    for number in range(60):
+        one = attempt(f"i{number}:1:0", f"c{number % 30}", NOW + number)
+        assert lab.ledger.reserve("h", one, read(lab.ledger, "web").version)
+        lab.ledger.finish("h", msgspec.structs.replace(one, outcome=Outcome.FAILED, finished=NOW + number))
+    acting = attempt("i99:1:0", "web", NOW + 99)
+    assert lab.ledger.reserve("h", acting, read(lab.ledger, "web").version)
+    pause = Pause(by="ann", at=NOW)
+    lab.desk.pause("db", pause)
+    seen, book = lab.ledger.survey("h"), read(lab.ledger, "web")
+    assert [each.time - NOW for each in seen.attempts] == [*range(60), 99]
+    assert (seen.running, seen.ended, seen.version) == (book.running, book.ended, book.version)
+    assert seen.controls == Controls(pauses={"db": pause})
+    assert lab.ledger.survey("other").attempts == ()
+
+
 @pytest.mark.redis
 def test_attempts_of_long_ago_are_dropped(redis_client: object) -> None:
     ledger = RedisLedger(redis_client)
