@@ -62,7 +62,7 @@ class Service:
         """The answer's body. Raises AdvisorError where it has not that shape."""
         try:
             return msgspec.json.decode(body, type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self.nonsense(str(error)) from None
 
     def nonsense(self, why: str) -> AdvisorError:
