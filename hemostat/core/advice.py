@@ -86,18 +86,19 @@ def objections(
     shown: Mapping[str, Sequence[str]],
     names: Sequence[str],
 ) -> list[str]:
-    """What is wrong with the advice, in words for whoever gave it. `shown`: the evidence it saw, by source;
+    """What is wrong with the advice, in words for whoever gave it, and in none of its own: they may be a
+    stranger's, and would come back to it as ours. `shown`: the evidence it saw, by source;
     `names`: the containers of the incident."""
     allowed = choices(alert, limits)
     told = [] if advice.choice in allowed else [f"action must be one of: {', '.join(allowed)}"]
     told += [
-        f"this quote is not in the evidence, word for word: {quote.text[:100]!r}"
-        for quote in advice.quotes
+        f"evidence, number {place}: this is nowhere in what you were shown, word for word"
+        for place, quote in enumerate(advice.quotes, 1)
         if _source(quote, shown) is None
     ]
     known = {*names, alert.container.name, HOST}
-    if strangers := [root for root in advice.roots if root not in known]:
-        told.append(f"roots: {strangers[0][:50]!r} is none of: {', '.join(sorted({*names, HOST}))}")
+    if not known.issuperset(advice.roots):
+        told.append(f"roots must be among: {', '.join(sorted({*names, HOST}))}")
     if not advice.quotes:
         told.append("quote at least one piece of the evidence")
     return told

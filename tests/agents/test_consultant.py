@@ -160,9 +160,9 @@ def test_a_conclusion_that_cannot_be_used_may_be_repaired_once():
 def test_what_it_quotes_must_be_there():
     made_up = [{"source": "log", "quote": "segmentation fault"}]
     bench = Bench(concluding(evidence=made_up))
-    assert by_rules(bench.answer(), "not in the evidence")
+    assert by_rules(bench.answer(), "nowhere in what you were shown")
     (result,) = bench.advisor.asked[1][-1]
-    assert "segmentation fault" in result.text
+    assert "evidence, number 1" in result.text
 
 
 def test_a_quote_gets_the_source_that_it_is_from():
@@ -185,7 +185,7 @@ def test_what_begins_elsewhere_is_not_treated_here():
 
 
 def test_a_root_that_nobody_knows_is_no_answer():
-    assert by_rules(Bench(concluding(roots=["mainframe"])).answer(), "roots: 'mainframe'")
+    assert by_rules(Bench(concluding(roots=["mainframe"])).answer(), "roots must be among: host, web")
 
 
 def test_a_dead_container_cannot_be_talked_into_a_false_alarm():
