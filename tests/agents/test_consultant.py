@@ -13,7 +13,7 @@ from hemostat.core.case import Recording
 from hemostat.core.diagnose import diagnose
 from hemostat.core.limits import Limits
 from hemostat.core.spend import Prices
-from hemostat.errors import AdvisorError, AdvisorUnreachableError
+from hemostat.errors import AdvisorDeclinedError, AdvisorError, AdvisorUnreachableError
 from hemostat.events import Action, Event, Evidence, FalseAlarm, HealthAlert, Kind, RemediationNeeded
 from hemostat.ports import Apart, Said, Turn, Usage
 from tests.advisors import Reply, ScriptedAdvisor, calling, concluding, recording, terms
@@ -231,6 +231,14 @@ def test_a_service_that_fails_is_left_alone_for_as_long_as_it_asks():
     bench.clock.advance(30.0)
     assert bench.answer().diagnosis.advisor == "test:model"
     assert bench.analyzer.notice(bench.clock.now()) == ""
+
+
+def test_one_that_declines_is_asked_of_the_next_incident_and_has_cost_what_it_may():
+    """No stranger's text may silence the model for the others, nor make it cost nothing."""
+    bench = Bench(AdvisorDeclinedError("it declined"), on=terms(prices=Prices(sent=3.0, received=15.0)))
+    assert by_rules(bench.answer(), "it declined")
+    assert isinstance(bench.step(), Apart)
+    assert bench.purse.read()[1][0].cost > 0.0
 
 
 def test_one_that_is_silent_keeps_nobody_waiting_beyond_the_time():

@@ -140,7 +140,13 @@ def test_a_tool_that_does_not_exist_is_passed_on(ask: Ask) -> None:
         pytest.param(Says(), "it is empty", False, id="empty"),
         pytest.param(Spoils("truncated"), "gave an answer that is none", False, id="truncated JSON"),
         pytest.param(REFUSES, "declined to answer: I cannot help", False, id="refusal"),
-        pytest.param(CUT_SHORT, "had not finished after 500 tokens: raise", False, id="cut short"),
+        pytest.param(
+            Fails(400, "flagged", kind="content_filter"),
+            "declined to answer: flagged",
+            False,
+            id="prompt refused",
+        ),
+        pytest.param(CUT_SHORT, "had not finished after 500 tokens: take", False, id="cut short"),
         pytest.param(HUGE, "more than 512 KiB", False, id="1 MB"),
         pytest.param(
             Sends("x" * 1_000_000, 500, "text/plain"), "more than 512 KiB", False, id="1 MB of error"

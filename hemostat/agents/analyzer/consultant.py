@@ -24,7 +24,7 @@ from hemostat.core.outage import FINE, Outage
 from hemostat.core.policy import service
 from hemostat.core.spend import Prices, Spending
 from hemostat.core.units import show_duration
-from hemostat.errors import AdviceError, AdvisorError
+from hemostat.errors import AdviceError, AdvisorDeclinedError, AdvisorError
 from hemostat.events import Event, HealthAlert, Investigation, digest
 from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
 
@@ -100,8 +100,10 @@ class Consultant:
         until = asked + self.analysis.timeout
         try:
             verdict = self._within(until, lambda: self._verdict(event, rules, until))
+        except AdvisorDeclinedError:
+            raise
         except AdvisorError as error:
-            self._outage = self._outage.failed(error.message, self._clock.now(), error.wait)
+            self._outage = self._outage.failed(str(error), self._clock.now(), error.wait)
             raise
         return verdict
 

@@ -17,7 +17,13 @@ from hemostat.core.diagnose import Verdict
 from hemostat.core.fence import fenced
 from hemostat.core.redact import redact
 from hemostat.core.tools import CONCLUDE, Tool
-from hemostat.errors import AdviceError, AdvisorError, AdvisorUnreachableError, HemoStatError
+from hemostat.errors import (
+    AdviceError,
+    AdvisorDeclinedError,
+    AdvisorError,
+    AdvisorUnreachableError,
+    HemoStatError,
+)
 from hemostat.events import HealthAlert, Investigation
 from hemostat.ports import Advisor, Call, Clock, Result, Said, Turn, Usage, Witness
 
@@ -146,7 +152,7 @@ class Inquiry:
                 timeout=until - now,
             )
         except AdvisorError as error:
-            if not isinstance(error, AdvisorUnreachableError):  # what was not answered may be billed
+            if not isinstance(error, AdvisorUnreachableError | AdvisorDeclinedError):  # these may be billed
                 settle(0.0)
             raise
         cost = self._terms.prices.of(said.usage.sent, said.usage.received)

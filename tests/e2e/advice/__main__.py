@@ -3,27 +3,40 @@
 import argparse
 import json
 import logging
+import re
 import sys
 
 import msgspec
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
 from tests.e2e.advice import FAULTS, VENDORS, Row, play
 
+WIDE = 400
+"""Columns where nobody looks: a document wants a row a line."""
+
 
 def table(rows: list[Row]) -> Table:
-    shown = Table(
-        "vendor", "fault", "decides", "decision", "what people are told", "seconds", "asked", "breaker"
-    )
+    """A line for each fault, and each vendor a line of its own where they differ."""
+    columns = ("fault", "decides", "decision", "breaker", "asked", "seconds", "what people are told")
+    shown = Table(*columns, box=MARKDOWN)
+    groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        told = f"{row.told} ({row.wrong})" if row.wrong else row.told
-        numbers = (f"{row.seconds:.2f}", str(row.requests))
-        style = None if row.clean else "bold red"
-        shown.add_row(
-            row.vendor, row.fault, row.decided, row.decision, told, *numbers, row.breaker, style=style
-        )
+        likeness = (row.fault, row.decided, row.decision, row.breaker, str(row.requests), row.wrong)
+        groups.setdefault(likeness, []).append(row)
+    for (*cells, wrong), alike in sorted(groups.items(), key=lambda group: list(FAULTS).index(group[0][0])):
+        fault = cells[0] if len(alike) == len(VENDORS) else f"{cells[0]} ({alike[0].vendor})"
+        seconds = " / ".join(f"{row.seconds:.2f}" for row in alike)
+        told = f"{_plain(alike[0].told)} [{wrong}]" if wrong else _plain(alike[0].told)
+        shown.add_row(fault, *cells[1:], seconds, told, style="bold red" if wrong else None)
     return shown
+
+
+def _plain(told: str) -> str:
+    """Without the names of the service."""
+    told = re.sub(r"(Anthropic|OpenAI's protocol) at [\d.:]+|(anthropic|openai):[\w.-]+", "it", told)
+    return told.removeprefix("by the rules: ")
 
 
 def main() -> int:
@@ -37,7 +50,7 @@ def main() -> int:
     if options.json:
         print(json.dumps([msgspec.to_builtins(row) | {"clean": row.clean} for row in rows]))
     else:
-        Console(width=None if sys.stdout.isatty() else 190).print(table(rows))
+        Console(width=None if sys.stdout.isatty() else WIDE).print(table(rows))
     return 0 if all(row.clean for row in rows) else 1
 
 

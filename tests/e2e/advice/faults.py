@@ -53,7 +53,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         script=[Says(calls=[("log", {"container": "web"})]), concludes()], decides="model", breaks=False
     ),
     "400": Fault(script=always(Fails(400, "tools.0: bad schema")), says="answered 400: tools.0"),
-    "401": Fault(script=always(Fails(401, "invalid x-api-key")), says="answered 401"),
+    "401": Fault(script=always(Fails(401, "invalid x-api-key")), says="answered 401: check the key"),
     "403": Fault(script=always(Fails(403, "not for you")), says="answered 403"),
     "404": Fault(script=always(Fails(404, "no such model")), says="answered 404"),
     "429, Retry-After": Fault(
@@ -71,8 +71,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "deeply nested": Fault(script=always(Sends("[" * 200_000)), says="gave an answer that is none"),
     "1 MB": Fault(script=always(HUGE), says="more than 512 KiB"),
     "1 MB of error": Fault(script=always(Sends("x" * 1_000_000, 500)), says="more than 512 KiB"),
-    "refusal": Fault(script=always(REFUSES), says="declined to answer"),
-    "cut short": Fault(script=always(CUT_SHORT), says="had not finished"),
+    "refusal": silly("declined to answer", REFUSES),
+    "prompt refused": silly("declined to answer", Fails(400, "flagged", kind="content_filter")),
+    "cut short": silly("had not finished", CUT_SHORT),
     "wrong schema": silly("no usable answer", concludes(confidence="very", evidence=[])),
     "wrong, then right": Fault(script=[concludes(confidence=7), concludes()], decides="model", breaks=False),
     "nothing but words": silly("no usable answer", Says("I think that all is well.")),
@@ -90,7 +91,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         script=always(concludes()),
         says="was spent within the hour",
         breaks=False,
-        analysis={"cost_per_hour": 0.0001},
+        analysis={"cost_per_hour": 0.005},
     ),
     "calls spent": Fault(
         script=always(Says(calls=[("log", {"container": "web"})])),

@@ -67,7 +67,8 @@ class Desk:
             **{"max_tokens": 1_000_000, **more},
         )
         settings = Settings(analyzer=analysis)
-        self.clock = SystemClock(threading.Event())
+        self.stop = threading.Event()
+        self.clock = SystemClock(self.stop)
         self.model: Advisor | None = app.advisor(settings, {})
         assert self.model is not None
         casebook = MemoryCasebook(self.clock)
