@@ -1,5 +1,6 @@
 """What every advisor must do, by the vendors' own SDKs, against a server that speaks their wires."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -102,6 +103,17 @@ def test_calls_are_answered_turn_by_turn(ask: Ask, server: ModelServer) -> None:
         conversation += [said, (Result(call=said.calls[0].id, text="no such file", failed=True),)]
     assert said.calls[0].arguments == {"cause": "the disk is full"}
     assert server.asked[-1].results == ["log 0", "log 1", "no such file", "no such file"]
+
+
+@pytest.mark.parametrize("vendor", ["openai", "local"], indirect=True)
+@pytest.mark.parametrize("told", ["", "{", "[]", "null", "[" * 100_000, '{"a": "\\ud800"}', {"grep": "x"}])
+def test_arguments_that_cannot_be_read_are_none(ask: Ask, told: object) -> None:
+    """The model wrote them, so it can be told what is missing; the service is all right."""
+    call = {"id": "c1", "function": {"name": "logs", "arguments": told}}
+    message = {"role": "assistant", "tool_calls": [call]}
+    said = ask([Sends(json.dumps({"choices": [{"message": message}]}))])
+    assert said.calls[0].arguments in ({}, {"grep": "x"}, {"a": "\ufffd"})
+    assert isinstance(told, str) or said.calls[0].arguments == told
 
 
 def test_a_tool_can_be_insisted_on(ask: Ask, server: ModelServer) -> None:

@@ -168,7 +168,6 @@ class Inquiry:
         self._calls += 1
         container = str(call.arguments.get("container", ""))
         grep = str(call.arguments.get("grep", ""))[:100]
-        self._steps.append(_step(call.name, container, grep))
         looks = self._looks(container, grep)
         if call.name not in looks:
             text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE])}."
@@ -177,6 +176,7 @@ class Inquiry:
             text = f"No such container in this incident. There are: {', '.join(names)}."
             return Result(call=call.id, text=text, failed=True)
         source = f"{call.name} {container}"
+        self._steps.append(_step(source, grep))
         try:
             text = looks[call.name]()
         except HemoStatError as error:
@@ -208,9 +208,8 @@ def _names(alert: HealthAlert) -> list[str]:
     return list(dict.fromkeys(filter(NAME.fullmatch, (*own, alert.root, *alert.downstream))))[:NAMES]
 
 
-def _step(name: str, container: str, grep: str) -> str:
-    words = " ".join(filter(None, (name, container, f"grep {grep!r}" if grep else "")))
-    return worded(words)[:120]
+def _step(source: str, grep: str) -> str:
+    return worded(f"{source} grep {grep!r}" if grep else source)[:120]
 
 
 def _text(turn: Turn) -> str:
