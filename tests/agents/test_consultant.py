@@ -251,7 +251,8 @@ def test_the_time_in_which_it_waited_for_its_turn_counts():
     result = bench.step()
     bench.clock.advance(11.0)
     (told,) = result.work(bench.clock.now())
-    assert by_rules(told.data, "took too long")
+    assert by_rules(told.data, "no time left")
+    assert isinstance(bench.step(), Apart)
 
 
 def test_where_there_is_no_room_the_rules_decide():

@@ -130,7 +130,7 @@ class Inquiry:
         if self._next > self._left:
             raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
         if now >= until:
-            raise AdvisorError(f"{self._advisor.name} took too long", transient=True)
+            raise AdviceError("there was no time left to ask")
         settle = self._pay(self._terms.prices.of(self._next - ANSWER, ANSWER))
         try:
             said = self._advisor.say(
