@@ -371,8 +371,8 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
-    """The model that is asked; None: the rules decide alone. Imports its SDK, which takes a second. Raises
-    ConfigError where one is asked for and its key or name is missing."""
+    """The model that is asked; None: the rules decide alone. Raises ConfigError where one is asked for and
+    its key or name is missing."""
     from hemostat.adapters.advisors import choose, make
 
     vendor = choose(settings.analyzer, environ, settings.api_key)

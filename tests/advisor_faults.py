@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from importlib import import_module
 from typing import NamedTuple
 
 from hemostat.adapters import advisors
@@ -109,6 +110,7 @@ BUSY = alert(
 
 def run(name: str, vendor: str) -> Row:
     """One incident while the service does what is named."""
+    import_module(vendor)  # which takes seconds that are not the service's
     with ModelServer(FAULTS[name].script()) as server:
         on = terms(
             advisor=vendor,

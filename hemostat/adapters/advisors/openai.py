@@ -61,7 +61,7 @@ class Models(msgspec.Struct):
 
 
 class OpenAIAdvisor:
-    def __init__(self, model: str, *, key: str | None = None, base_url: str = "") -> None:
+    def __init__(self, model: str, *, key: str, base_url: str = "") -> None:
         import openai
 
         self.name = f"openai:{model}"

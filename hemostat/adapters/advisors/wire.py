@@ -43,7 +43,7 @@ SPELT_OUT: Final = {
 class Service:
     """A server that is asked, and the SDK that asks it. `base_url` is one of the user's own, else empty."""
 
-    def __init__(self, sdk: "ModuleType", vendor: str, base_url: str, key: str | None) -> None:
+    def __init__(self, sdk: "ModuleType", vendor: str, base_url: str, key: str) -> None:
         from hemostat.adapters.advisors.bounded import bound
 
         self._sdk = sdk
