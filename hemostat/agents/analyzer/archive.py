@@ -73,7 +73,11 @@ class Archive:
         own = self.kept(alert) or self._still(data, alert)
         moment = alert.time if own is None else own.time
         about = {data.container.name, data.root, *data.downstream}
-        before = [each for each in self._events() if (each.time, each.id) <= (alert.time, alert.id)]
+        before = [
+            each
+            for each in self._events()
+            if each.host == alert.host and (each.time, each.id) <= (alert.time, alert.id)
+        ]
         past = [each for each in self._casebook.past(signature(data)) if each.time < alert.time]
         case = Case(
             host=alert.host,
