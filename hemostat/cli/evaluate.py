@@ -36,7 +36,12 @@ class Judged(NamedTuple):
 
 
 @click.command("eval")
-@click.argument("directory", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "directory",
+    metavar="[DIR]",
+    required=False,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
 @analysis.advisor_option
 @click.option("--ask-all", is_flag=True, help="Ask the model of every incident, even where rules are sure.")
 @click.option(
@@ -52,7 +57,7 @@ def evaluate(
 ) -> int:
     """Judge an advisor by recorded incidents: cause, action and root, time and cost.
 
-    DIRECTORY holds recordings, one a file; without one HemoStat's own serve. Nothing is acted on, and neither
+    DIR holds recordings, one a file; without one HemoStat's own serve. Nothing is acted on, and neither
     an engine nor a Redis is needed. Without --advisor it is the one of the settings."""
     from hemostat import app
 
