@@ -13,7 +13,7 @@ from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.model import Attempt, Book, Resource, Scaled, Service
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
     Action,
@@ -651,6 +651,25 @@ def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):
     assert responder.tend(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 100 * MIB
     assert scene.ledger.scaled("h") == []
+
+
+@pytest.mark.parametrize(("cores", "replicas"), [(0.1, 2), (0.4, 3)], ids=["calm", "busy"])
+def test_replicas_go_away_again_when_what_all_of_them_do_could_be_done_by_fewer(scene, cores, replicas):
+    """Each may use half a core: three that use 0.1 do the work of 0.6, three that use 0.4 that of 2.4."""
+    labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
+    scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
+    for name in ("shop-1", "shop-2"):
+        scene.make(name, cpus=0.5, labels=labels)
+    responder = scene.responder(actions=(Action.SCALE,))
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="shop-1", parameters={"resource": "cpu"})
+    assert scene.step(event, responder).detail == "replicas 2 → 3"
+    scene.make("shop-3", cpus=0.5, labels=labels)
+    scene.engine.remove("shop-1")
+    for name in ("shop-2", "shop-3"):
+        scene.engine.spin(name, cores)
+    told = responder.tend(scene.clock.advance(3600))
+    assert scene.engine.service("s1").replicas == replicas
+    assert [each.data.detail for each in told] == (["back: replicas 3 → 2"] if replicas == 2 else [])
 
 
 def test_while_paused_nothing_is_put_back_either(scene):
