@@ -16,6 +16,7 @@ from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
 from hemostat.errors import BusUnreachableError, HemoStatError
+from hemostat.events import Event
 from hemostat.ports import (
     Advisor,
     Bus,
@@ -49,8 +50,12 @@ TENDING: Final = 30.0
 """Seconds between two looks at what was scaled."""
 ANALYSES: Final = 4
 """Alerts analysed at a time."""
+DECISIONS: Final = 4
+"""Requests decided on at a time."""
 AHEAD: Final = 64
 """Entries that a role whose steps are short reads at once."""
+FEW: Final = 15
+"""The same where each step asks the engine: those behind should not wait for long."""
 
 logger = logging.getLogger(__name__)
 
@@ -200,13 +205,13 @@ class SimulatedParts:
         from hemostat.adapters.memory_dossiers import MemoryDossiers
 
         self._engine = engine
-        self._ledger = MemoryLedger()
-        self._store = MemoryStore()
-        self._desk = MemoryDesk()
-        self._dossiers = MemoryDossiers()
         self._casebook = MemoryCasebook(engine.clock)
         self._purse = MemoryPurse()
         self.bus = MemoryBus(engine.clock)
+        self._desk = MemoryDesk()
+        self._ledger = MemoryLedger(self._desk, self.bus.incidents)
+        self._store = MemoryStore()
+        self._dossiers = MemoryDossiers()
 
     def engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
@@ -263,10 +268,11 @@ class Place:
         step: Step,
         *,
         workers: int,
-        notice: Callable[[], str] = str,
-        ahead: int = 0,
+        ahead: int,
         apart: int = 1,
+        notice: Callable[[], str] = str,
         buried: Buried = lambda *_: (),
+        keep: Callable[[Sequence[Event]], object] = list,
     ) -> None:
         Runner(
             self.role,
@@ -282,6 +288,7 @@ class Place:
             ahead=ahead,
             apart=apart,
             buried=buried,
+            keep=keep,
         ).run()
 
 
@@ -489,12 +496,13 @@ def _responder(place: Place) -> None:
         host_memory=engine.version().memory,
         recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
     )
-    # Some workers more than may act: while actions are verified, refusals are not kept waiting.
     threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
-    workers = 2 * settings.responder.concurrency
     place.consume(
         responder.step,
-        workers=workers,
+        workers=DECISIONS,
+        ahead=FEW,
+        # Some more than may act: of two that decide at the same time, one has to decide anew.
+        apart=2 * settings.responder.concurrency,
         notice=lambda: responder.notice(place.clock.now()),
         buried=responder.buried,
     )
@@ -516,9 +524,8 @@ def _tend(place: Place, responder: "Responder") -> None:
 def _alert(place: Place) -> None:
     from hemostat.agents.alert import Alert
 
-    place.consume(
-        Alert(place.parts.store(), _notifiers(place.settings), place.clock).step, workers=1, ahead=AHEAD
-    )
+    alert = Alert(place.parts.store(), _notifiers(place.settings), place.clock)
+    place.consume(alert.step, workers=1, ahead=AHEAD, keep=alert.keep)
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:
