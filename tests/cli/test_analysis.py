@@ -282,6 +282,7 @@ def vendor(request):
 def server(vendor, environ):
     environ.setenv("HEMOSTAT_ANALYZER_API_KEY", KEY)
     environ.setenv("HEMOSTAT_ANALYZER_MODEL", {"anthropic": CLAUDE, "openai": GPT}[vendor])
+    environ.setenv("HEMOSTAT_ANALYZER_TIMEOUT", "60s")
     look = Says(calls=[("log", {"container": "web", "grep": "retrying"})])
     with ModelServer([look, *[Says(calls=[("conclude", CONCLUDES)])] * 9]) as server:
         environ.setenv("HEMOSTAT_ANALYZER_BASE_URL", server.base_url(vendor))
@@ -290,7 +291,7 @@ def server(vendor, environ):
 
 def test_a_model_on_a_server_is_judged(hemostat, directory, vendor, server):
     shown = hemostat("eval", str(directory), "--advisor", vendor, "--json").json
-    assert (shown["incidents"], shown["cause_accuracy"], shown["tokens"]) == (2, 0.5, 3 * 120)
+    assert (shown["incidents"], shown["cause_accuracy"], shown["tokens"]) == (2, 0.5, 3 * 120), shown
     assert shown["advisor"].startswith(f"{vendor}:")
 
 
