@@ -216,8 +216,10 @@ def test_the_rules_are_judged_without_redis(hemostat, directory):
 
 def test_the_table_says_what_would_have_been_right(hemostat, directory):
     out = hemostat("eval", str(directory), "--advisor", "rules").out
-    assert any(line.startswith("right") and line.endswith("right") for line in out.splitlines())
-    assert "UNSAFE, cause: saturated; action: none; roots: db" in out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.startswith(("right", "wrong"))}
+    assert rows["right"].split()[1:] == ["right", "runaway", "restart", "web", "rules"]
+    assert rows["wrong"].split()[1] == "UNSAFE"
+    assert rows["wrong"].endswith("cause saturated; action none; roots db")
     assert "2 incidents by rules: cause 50.0%, action 50.0%, root 50.0%, 1 unsafe actions" in out
 
 
