@@ -15,8 +15,8 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
-from hemostat.core.spend import Prices
 from hemostat.errors import BusUnreachableError, HemoStatError
+from hemostat.events import Event
 from hemostat.ports import (
     Advisor,
     Bus,
@@ -40,14 +40,22 @@ if TYPE_CHECKING:
     from hemostat.adapters.memory_engine import MemoryEngine
     from hemostat.adapters.redis import Client
     from hemostat.agents.analyzer import Consultant, Terms
+    from hemostat.agents.analyzer.archive import Archive
+    from hemostat.agents.analyzer.trial import Bench, Trial
     from hemostat.agents.responder import Responder
+    from hemostat.core.analysis import Analysis
+    from hemostat.core.case import Recording
 
 TENDING: Final = 30.0
 """Seconds between two looks at what was scaled."""
 ANALYSES: Final = 4
 """Alerts analysed at a time."""
+DECISIONS: Final = 4
+"""Requests decided on at a time."""
 AHEAD: Final = 64
 """Entries that a role whose steps are short reads at once."""
+FEW: Final = 15
+"""The same where each step asks the engine: those behind should not wait for long."""
 
 logger = logging.getLogger(__name__)
 
@@ -197,13 +205,13 @@ class SimulatedParts:
         from hemostat.adapters.memory_dossiers import MemoryDossiers
 
         self._engine = engine
-        self._ledger = MemoryLedger()
-        self._store = MemoryStore()
-        self._desk = MemoryDesk()
-        self._dossiers = MemoryDossiers()
         self._casebook = MemoryCasebook(engine.clock)
         self._purse = MemoryPurse()
         self.bus = MemoryBus(engine.clock)
+        self._desk = MemoryDesk()
+        self._ledger = MemoryLedger(self._desk, self.bus.incidents)
+        self._store = MemoryStore()
+        self._dossiers = MemoryDossiers()
 
     def engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
@@ -260,10 +268,11 @@ class Place:
         step: Step,
         *,
         workers: int,
-        notice: Callable[[], str] = str,
-        ahead: int = 0,
+        ahead: int,
         apart: int = 1,
+        notice: Callable[[], str] = str,
         buried: Buried = lambda *_: (),
+        keep: Callable[[Sequence[Event]], object] = list,
     ) -> None:
         Runner(
             self.role,
@@ -279,6 +288,7 @@ class Place:
             ahead=ahead,
             apart=apart,
             buried=buried,
+            keep=keep,
         ).run()
 
 
@@ -308,6 +318,58 @@ def open_dossiers(settings: Settings) -> Dossiers:
     return RedisDossiers(_redis(settings, start=False))
 
 
+@contextmanager
+def open_archive(settings: Settings) -> Iterator["Archive"]:
+    """What is known of past incidents in a Redis that runs, and by the engine if it answers. Raises
+    BusUnreachableError."""
+    from hemostat.adapters.redis import RedisBus, RedisCasebook, RedisDossiers
+    from hemostat.agents.analyzer.archive import Archive
+
+    redis = _redis(settings, start=False)
+    try:
+        yield Archive(
+            lambda: open_engine(settings),
+            RedisBus(redis),
+            RedisDossiers(redis),
+            RedisCasebook(redis),
+            host=settings.host_name,
+        )
+    finally:
+        redis.close()
+
+
+@contextmanager
+def open_trial(settings: Settings, *, always: bool) -> Iterator["Trial"]:
+    """Analyses recordings with the advisor of the settings, in memory. `always`: it is asked of every one.
+    Raises ConfigError where its key or name is missing."""
+    from hemostat.agents.analyzer.trial import Trial
+
+    clock = SystemClock(threading.Event())
+    model = advisor(settings, os.environ)
+    if model is None:
+        yield Trial(clock, settings.analyzer, settings.responder)
+        return
+    try:
+        bench = _bench(model, _terms(settings, model))
+        yield Trial(clock, settings.analyzer, settings.responder, bench, name=model.name, always=always)
+    finally:
+        model.close()
+
+
+def _bench(model: Advisor, terms: "Terms") -> "Callable[[Recording, Clock, Analysis], Bench]":
+    from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
+    from hemostat.agents.analyzer import Consultant, RecordedWitness
+    from hemostat.agents.analyzer.trial import Bench
+
+    def bench(recording: "Recording", clock: Clock, analysis: "Analysis") -> "Bench":
+        witness, casebook, purse = RecordedWitness(recording), MemoryCasebook(clock), MemoryPurse()
+        own = terms._replace(analysis=analysis)
+        consultant = Consultant(model, witness, casebook, purse, clock, own, source="trial")
+        return Bench(consultant, purse)
+
+    return bench
+
+
 def open_engine(settings: Settings) -> Engine:
     """The engine, answering. Raises EngineUnreachableError."""
     from hemostat.adapters.docker_engine import DockerEngine
@@ -316,8 +378,8 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
-    """The model that is asked; None: the rules decide alone. Imports its SDK, which takes a second. Raises
-    ConfigError where one is asked for and its key or name is missing."""
+    """The model that is asked; None: the rules decide alone. Raises ConfigError where one is asked for and
+    its key or name is missing."""
     from hemostat.adapters.advisors import choose, make
 
     vendor = choose(settings.analyzer, environ, settings.api_key)
@@ -409,15 +471,11 @@ def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
 
 
 def _terms(settings: Settings, model: Advisor) -> "Terms":
-    from hemostat.adapters.advisors import price
+    from hemostat.adapters.advisors import prices
     from hemostat.adapters.answer import read
     from hemostat.agents.analyzer import Terms
 
-    own, listed = settings.analyzer, price(model.name.partition(":")[2])
-    prices = Prices(sent=own.price_sent, received=own.price_received)
-    if listed is not None and prices == Prices():
-        prices = Prices(sent=listed.sent, received=listed.received)
-    return Terms(own, settings.responder, prices, read)
+    return Terms(settings.analyzer, settings.responder, prices(settings.analyzer, model), read)
 
 
 def _responder(place: Place) -> None:
@@ -438,12 +496,13 @@ def _responder(place: Place) -> None:
         host_memory=engine.version().memory,
         recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
     )
-    # Some workers more than may act: while actions are verified, refusals are not kept waiting.
     threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
-    workers = 2 * settings.responder.concurrency
     place.consume(
         responder.step,
-        workers=workers,
+        workers=DECISIONS,
+        ahead=FEW,
+        # Some more than may act: of two that decide at the same time, one has to decide anew.
+        apart=2 * settings.responder.concurrency,
         notice=lambda: responder.notice(place.clock.now()),
         buried=responder.buried,
     )
@@ -465,9 +524,8 @@ def _tend(place: Place, responder: "Responder") -> None:
 def _alert(place: Place) -> None:
     from hemostat.agents.alert import Alert
 
-    place.consume(
-        Alert(place.parts.store(), _notifiers(place.settings), place.clock).step, workers=1, ahead=AHEAD
-    )
+    alert = Alert(place.parts.store(), _notifiers(place.settings), place.clock)
+    place.consume(alert.step, workers=1, ahead=AHEAD, keep=alert.keep)
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:

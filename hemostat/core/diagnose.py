@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.causes import Cause
 from hemostat.core.thresholds import is_job
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import Action, Diagnosis, HealthAlert, Kind
@@ -18,6 +19,7 @@ PRESSED: Final = 20.0
 CLEANUP: Final = "hemostat.cleanup.paths"
 EXEC: Final = "hemostat.exec"
 SCALE: Final = "hemostat.scale."
+UNASKED: Final = "label hemostat.job: not run again unasked"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -32,21 +34,19 @@ def diagnose(alert: HealthAlert) -> Verdict:
     return _elsewhere(alert) if alert.root else _RULES[alert.kind](alert)
 
 
-def _verdict(action: Action | None, cause: str, confidence: float, *reasons: str) -> Verdict:
-    return Verdict(action, Diagnosis(cause=cause, confidence=confidence, reasons=reasons))
+def _verdict(action: Action | None, cause: Cause, confidence: float, *reasons: str) -> Verdict:
+    return Verdict(action, Diagnosis(cause=cause.value, confidence=confidence, reasons=reasons))
 
 
 def _elsewhere(alert: HealthAlert) -> Verdict:
     """The failure comes from another container or from the host: only there can it be mended."""
     dependency, load = alert.fact("dependency"), alert.fact("host_cpu")
     if dependency is not None:
-        return _verdict(Action.NONE, "dependency down", 0.9, str(dependency), "it waits for that one")
+        return _verdict(Action.NONE, Cause.DEPENDENCY_DOWN, 0.9, str(dependency), "it waits for that one")
     if load is not None:
         busy = f"the host's CPU is at {alert.number('host_cpu'):.0f} %, and it is not the one who uses it"
-        return _verdict(Action.NONE, "host overloaded", 0.85, busy)
-    return _verdict(
-        Action.NONE, "part of a storm", 0.9, f"{alert.number('storm'):.0f} containers failed at once"
-    )
+        return _verdict(Action.NONE, Cause.HOST_OVERLOADED, 0.85, busy)
+    return _verdict(Action.NONE, Cause.STORM, 0.9, f"{alert.number('storm'):.0f} containers failed at once")
 
 
 def _exited(alert: HealthAlert) -> Verdict:
@@ -54,30 +54,32 @@ def _exited(alert: HealthAlert) -> Verdict:
     signal = f", killed by signal {code - 128}" if 128 < code < 160 else ""  # noqa: PLR2004
     facts = (f"exited with code {code}{signal}", "nobody stopped it and Docker will not restart it")
     if is_job(alert.container):
-        return _verdict(Action.NONE, "failed job", 0.9, *facts, "label hemostat.job: not run again unasked")
-    return _verdict(Action.RESTART, "crash", 0.95, *facts)
+        return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, *facts, UNASKED)
+    return _verdict(Action.RESTART, Cause.CRASH, 0.95, *facts)
 
 
 def _crash_loop(alert: HealthAlert) -> Verdict:
     deaths = f"{alert.number('deaths'):.0f} deaths within {show_duration(alert.window)}"
     last = f"the last with exit code {alert.number('exit_code'):.0f}"
-    return _verdict(Action.NONE, "crash loop", 0.95, deaths, last, "starting it once more does not mend it")
+    return _verdict(
+        Action.NONE, Cause.CRASH_LOOP, 0.95, deaths, last, "starting it once more does not mend it"
+    )
 
 
 def _oom(alert: HealthAlert) -> Verdict:
     if alert.fact("survived"):
         fact = "the kernel killed a process in it for want of memory; its main process goes on"
-        return _verdict(Action.NONE, "out of memory", 0.8, fact)
+        return _verdict(Action.NONE, Cause.OUT_OF_MEMORY, 0.8, fact)
     limit = alert.number("memory_limit")
     at = f"killed by the kernel at its limit of {show_size(limit)}" if limit else "killed by the kernel"
     if is_job(alert.container):
-        return _verdict(Action.NONE, "failed job", 0.9, at, "label hemostat.job: not run again unasked")
+        return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, at, UNASKED)
     if alert.occurrence > 1 and f"{SCALE}memory_max" in alert.container.labels:
-        return _scaled("memory", "out of memory", at, "once more, so a restart alone does not mend it")
-    return _verdict(Action.RESTART, "out of memory", 0.95, at)
+        return _scaled("memory", Cause.OUT_OF_MEMORY, at, "once more, so a restart alone does not mend it")
+    return _verdict(Action.RESTART, Cause.OUT_OF_MEMORY, 0.95, at)
 
 
-def _scaled(resource: str, cause: str, *reasons: str) -> Verdict:
+def _scaled(resource: str, cause: Cause, *reasons: str) -> Verdict:
     verdict = _verdict(Action.SCALE, cause, 0.85, *reasons)
     return msgspec.structs.replace(verdict, parameters={"resource": resource})
 
@@ -89,12 +91,14 @@ def _unhealthy(alert: HealthAlert) -> Verdict:
 def _cured(alert: HealthAlert, fact: str) -> Verdict:
     """What hangs is cured by the command that its label names, else by a restart."""
     action = Action.EXEC if EXEC in alert.container.labels else Action.RESTART
-    return _verdict(action, "hung", 0.9, fact)
+    return _verdict(action, Cause.HUNG, 0.9, fact)
 
 
 def _flapping(alert: HealthAlert) -> Verdict:
     changes = f"its health changed {alert.number('changes'):.0f} times in {show_duration(alert.window)}"
-    return _verdict(Action.NONE, "flapping", 0.8, changes, "what comes and goes by itself is not restarted")
+    return _verdict(
+        Action.NONE, Cause.FLAPPING, 0.8, changes, "what comes and goes by itself is not restarted"
+    )
 
 
 def _hung(alert: HealthAlert) -> Verdict:
@@ -105,20 +109,20 @@ def _cpu_high(alert: HealthAlert) -> Verdict:
     held = f"CPU at {alert.number('cpu'):.0f} % for {show_duration(alert.window)}"
     arriving = alert.fact("received")
     if arriving is None:
-        return _verdict(Action.NONE, "busy", 0.5, held, "whether work is arriving cannot be told")
+        return _verdict(Action.NONE, Cause.BUSY, 0.5, held, "whether work is arriving cannot be told")
     rate = f"{show_size(alert.number('received'))}/s arriving by network"
     if alert.number("received") >= WORK:
         if f"{SCALE}cpu_max" in alert.container.labels:
-            return _scaled("cpu", "saturated", held, rate)
-        return _verdict(Action.NONE, "saturated", 0.8, held, rate)
-    return _verdict(Action.RESTART, "runaway", 0.85, held, f"no work to explain it: {rate}")
+            return _scaled("cpu", Cause.SATURATED, held, rate)
+        return _verdict(Action.NONE, Cause.SATURATED, 0.8, held, rate)
+    return _verdict(Action.RESTART, Cause.RUNAWAY, 0.85, held, f"no work to explain it: {rate}")
 
 
 def _cpu_throttled(alert: HealthAlert) -> Verdict:
     held = f"held back in {alert.number('throttled'):.0f} % of the periods for {show_duration(alert.window)}"
     return _verdict(
         Action.NONE,
-        "CPU limit too tight",
+        Cause.CPU_LIMIT,
         0.8,
         held,
         f"while it uses {alert.number('cpu'):.0f} % of its limit",
@@ -129,15 +133,15 @@ def _memory_high(alert: HealthAlert) -> Verdict:
     held = f"memory at {alert.number('memory'):.0f} % of {show_size(alert.number('memory_limit'))}"
     if alert.number("pressure") >= PRESSED:
         waiting = f"its processes wait for memory {alert.number('pressure'):.0f} % of the time"
-        return _verdict(Action.NONE, "memory limit too tight", 0.7, held, waiting)
+        return _verdict(Action.NONE, Cause.MEMORY_LIMIT, 0.7, held, waiting)
     cause, why = _MANNERS.get(str(alert.fact("manner")), _STEADY)
     return _verdict(None, cause, 0.8, held, why)
 
 
-_STEADY: Final = ("large but steady", "not growing")
+_STEADY: Final = (Cause.STEADY, "not growing")
 _MANNERS: Final = {
-    "falls_back": ("saw-tooth", "it falls back on its own, as a collected heap does"),
-    "warming_up": ("warming up", "it grows, but has not run for long enough to call it a leak"),
+    "falls_back": (Cause.SAW_TOOTH, "it falls back on its own, as a collected heap does"),
+    "warming_up": (Cause.WARMING_UP, "it grows, but has not run for long enough to call it a leak"),
 }
 
 
@@ -145,36 +149,35 @@ def _memory_leak(alert: HealthAlert) -> Verdict:
     held = f"memory at {alert.number('memory'):.0f} % of {show_size(alert.number('memory_limit'))}"
     rising = f"growing by {show_size(alert.number('growth'))}/s"
     full = f"full in {show_duration(alert.number('full_in'))}"
-    return _verdict(Action.RESTART, "leak", 0.85, held, f"{rising}, {full}")
+    return _verdict(Action.RESTART, Cause.LEAK, 0.85, held, f"{rising}, {full}")
 
 
 def _disk_high(alert: HealthAlert) -> Verdict:
     if alert.fact("log_bytes") is not None:
         size = f"its log holds {show_size(alert.number('log_bytes'))}"
-        return _verdict(Action.NONE, "log not rotated", 0.9, size, "run it with --log-opt max-size=10m")
+        return _verdict(Action.NONE, Cause.LOG_NOT_ROTATED, 0.9, size, "run it with --log-opt max-size=10m")
     if alert.container.is_host:
         share = f"the engine's filesystem is {alert.number('disk'):.0f} % full"
-        return _verdict(Action.CLEANUP, "disk filling", 0.9, share, "docker system df tells what uses it")
+        return _verdict(Action.CLEANUP, Cause.DISK_FILLING, 0.9, share, "docker system df tells what uses it")
     size, limit = show_size(alert.number("disk_bytes")), show_size(alert.number("threshold"))
     fact = f"its writable layer holds {size}, the threshold is {limit}"
     if CLEANUP not in alert.container.labels:
-        return _verdict(Action.NONE, "disk filling", 0.9, fact, f"no label {CLEANUP} says what may go")
-    return _verdict(Action.CLEANUP, "disk filling", 0.9, fact)
+        return _verdict(Action.NONE, Cause.DISK_FILLING, 0.9, fact, f"no label {CLEANUP} says what may go")
+    return _verdict(Action.CLEANUP, Cause.DISK_FILLING, 0.9, fact)
 
 
 def _leaking(what: str, name: str, limit: str) -> Callable[[HealthAlert], Verdict]:
     def rule(alert: HealthAlert) -> Verdict:
         share = f"{alert.number(name):.0f} % of its {alert.number(limit):.0f} {what}"
-        return _verdict(
-            Action.RESTART, f"leak of {what}", 0.8, f"it has used {share} for {show_duration(alert.window)}"
-        )
+        used = f"it has used {share} for {show_duration(alert.window)}"
+        return _verdict(Action.RESTART, Cause(f"leak of {what}"), 0.8, used)
 
     return rule
 
 
 def _storm(alert: HealthAlert) -> Verdict:
     many = f"{alert.number('storm'):.0f} containers failed at once: {alert.fact('containers')}"
-    return _verdict(Action.NONE, "fault of the host or the engine", 0.85, many)
+    return _verdict(Action.NONE, Cause.HOST_FAULT, 0.85, many)
 
 
 _RULES: Final[dict[Kind, Callable[[HealthAlert], Verdict]]] = {

@@ -1,8 +1,10 @@
 """Whether a remediation may be done now: act, resume, ask, wait or refuse, and why. Design, section 6.
 
 The rules are asked in this order; the first that objects decides.
-1. The same occurrence was handled before, or is being handled: never twice.
-2. The request is out of date, the container is protected, or the action is not among those allowed for it.
+1. The same occurrence was handled before, or is being handled: never twice. What was begun is taken up, as
+   soon as no other action stands in its way.
+2. No monitor told of the incident, the request is out of date, the container is protected, or the action is
+   not among those allowed for it.
 3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
 4. The circuit breaker of the container or of the host is open.
 5. Somebody has pressed the kill switch: wait until it is lifted.
@@ -53,9 +55,6 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """All that a decision is made on, besides the request: as read at one moment."""
 
     book: Book
-    controls: Controls = Controls()
-    approval: Approval | None = None
-    """The one that was asked for this very attempt, if any."""
     peers: Peers = Peers()
 
 
@@ -92,9 +91,11 @@ class Refuse(msgspec.Struct, frozen=True):
 
 class Resume(msgspec.Struct, frozen=True):
     """This attempt was begun and not finished: look what became of it, then go on. Where there is an
-    objection by now, what has not been done yet is not to be done any more."""
+    objection by now, what has not been done yet is not to be done any more. `lease` is until when it is now
+    trusted to be at work (epoch seconds)."""
 
     attempt: Attempt
+    lease: float
     objection: Refuse | None = None
 
 
@@ -120,20 +121,24 @@ def decide(
     container, book = request.alert.container, situation.book
     name, mode = key(request, incident), mode_of(container, request.action, limits)
     handled = _handled(name, book, by, now)
-    if isinstance(handled, Resume):
+    if isinstance(handled, Attempt):
         objection = forbidden(container, request.action, limits) or _rehearsed(mode)
-        resumed = Resume(handled.attempt, objection)
-        return _halted(container, situation.controls, now) or resumed
-    approved = mode == "approve" and _is_fresh(situation.approval, limits, now)
+        return (
+            _halted(container, book.controls, now)
+            or _occupied(name, container, book, limits, now)
+            or Resume(handled, now + lease, objection)
+        )
+    approved = mode == "approve" and _is_fresh(book.approval, limits, now)
     return (
         handled
+        or _unfounded(container, book)
         or (None if approved else _expired(request, limits, now))
         or forbidden(container, request.action, limits)
         or _spent(book, limits, now)
-        or _broken(container, situation, limits, now)
-        or _halted(container, situation.controls, now)
-        or (_unapproved(situation.approval, limits, now) if mode == "approve" else None)
-        or _pause(container, situation, limits, now)
+        or _broken(container, book, limits, now)
+        or _halted(container, book.controls, now)
+        or (_unapproved(book.approval, limits, now) if mode == "approve" else None)
+        or _pause(name, container, situation, limits, now)
         or _rehearsed(mode)
         or Act(
             Attempt(
@@ -169,7 +174,8 @@ def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
     return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
 
 
-def _handled(name: str, book: Book, by: str, now: float) -> Decision | None:
+def _handled(name: str, book: Book, by: str, now: float) -> Decision | Attempt | None:
+    """The attempt itself where it is to be taken up."""
     earlier = next((attempt for attempt in book.attempts if attempt.key == name), None)
     if earlier is None:
         return None
@@ -177,7 +183,15 @@ def _handled(name: str, book: Book, by: str, now: float) -> Decision | None:
         return Repeat(earlier)
     if earlier.by != by and earlier.lease > now:
         return Wait(earlier.lease, f"{earlier.by} is at work on it")
-    return Resume(earlier)
+    return earlier
+
+
+def _unfounded(container: Container, book: Book) -> Refuse | None:
+    """Whoever writes requests does not rule over all containers: an alert must have named this one."""
+    if book.patient == container.name:
+        return None
+    why = f"it is {book.patient}'s" if book.patient else "no monitor told of it"
+    return Refuse(Reason.UNKNOWN_INCIDENT, why)
 
 
 def _expired(request: RemediationNeeded, limits: Limits, now: float) -> Decision | None:
@@ -217,11 +231,11 @@ def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
     return None
 
 
-def _broken(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+def _broken(container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
     """Rule 4. A half-open breaker lets one trial through, so another one in hand is waited for."""
-    book, since = situation.book, situation.controls.reset(container.name)
+    since = book.controls.reset(container.name)
     own = breaker.of(book.attempts, limits.breaker_failures, limits.breaker_open, since=since, now=now)
-    everywhere = situation.controls.resets.get("*", 0.0)
+    everywhere = book.controls.resets.get("*", 0.0)
     host = breaker.of(
         book.ended,
         limits.host_breaker_failures,
@@ -268,19 +282,31 @@ def _is_fresh(approval: Approval | None, limits: Limits, now: float) -> bool:
     return now - approval.answered <= limits.expire
 
 
-def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+def _pause(
+    name: str, container: Container, situation: Situation, limits: Limits, now: float
+) -> Decision | None:
     book = situation.book
     ends = [a.finished or a.time for a in book.attempts if a.outcome not in FREE]
     wait = delay(streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max)
     if ends and abs(now - ends[-1]) < wait:  # a clock that was set back makes nobody wait for longer
         return Wait(min(ends[-1], now) + wait, f"back-off of {show_duration(wait)}")
+    return (
+        _occupied(name, container, book, limits, now)
+        or _rushed(book, limits, now)
+        or _thinned(container, situation.peers, limits, now)
+    )
+
+
+def _occupied(name: str, container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
+    """What others are at work on. One whose lease is over may have lost its place to them."""
+    held = [other for other in book.running if other.lease > now and other.key != name]
     group = service(container)
-    for other in book.running:
-        if other.lease > now and (other.container == container.name or (group and other.service == group)):
+    for other in held:
+        if other.container == container.name or (group and other.service == group):
             return Wait(now + BUSY_RETRY, f"{other.action} of {other.container} is under way")
-    if sum(other.lease > now for other in book.running) >= limits.concurrency:
+    if len(held) >= limits.concurrency:
         return Wait(now + BUSY_RETRY, f"{limits.concurrency} actions are under way")
-    return _rushed(book, limits, now) or _thinned(container, situation.peers, limits, now)
+    return None
 
 
 def _rushed(book: Book, limits: Limits, now: float) -> Decision | None:

@@ -3,6 +3,7 @@
 A container's labels win over the table of its compose project, and that over the rest of the configuration.
 """
 
+import difflib
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
@@ -113,10 +114,15 @@ def mistakes(projects: Mapping[str, Mapping[str, object]]) -> list[tuple[str, st
             try:
                 TUNABLE[name](str(value))
             except KeyError:
-                found.append((f"{project}.{name}", f"is none of {', '.join(TUNABLE)}"))
+                found.append((f"{project}.{name}", f"is no threshold: {_nearest(name)}"))
             except ValueError as error:
                 found.append((f"{project}.{name}", str(error)))
     return found
+
+
+def _nearest(name: str) -> str:
+    near = difflib.get_close_matches(name, TUNABLE, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(TUNABLE)}"
 
 
 def _present(labels: Mapping[str, str | None]) -> dict[str, str]:

@@ -144,6 +144,11 @@ def test_the_signal_a_container_is_stopped_by() -> None:
     assert translate.info(inspected()).stop_signal is None
 
 
+def test_the_seconds_a_container_is_given_to_stop() -> None:
+    assert translate.info(inspected(config={"StopTimeout": 90})).stop_timeout == 90
+    assert translate.info(inspected()).stop_timeout is None
+
+
 @pytest.mark.parametrize(
     ("networks", "address"),
     [

@@ -245,10 +245,19 @@ def test_a_service_that_fails_is_left_alone_for_as_long_as_it_asks():
 
 def test_one_that_declines_is_asked_of_the_next_incident_and_has_cost_what_it_may():
     """No stranger's text may silence the model for the others, nor make it cost nothing."""
-    bench = Bench(AdvisorDeclinedError("it declined"), on=terms(prices=Prices(sent=3.0, received=15.0)))
-    assert by_rules(bench.answer(), "it declined")
+    priced = terms(prices=Prices(sent=3.0, received=15.0))
+    bench = Bench(AdvisorDeclinedError("it declined", answered=True), on=priced)
+    for _ in range(4):
+        assert by_rules(bench.answer(), "it declined")
     assert isinstance(bench.step(), Apart)
     assert bench.purse.read()[1][0].cost > 0.0
+
+
+def test_one_answer_that_is_none_shuts_nobody_out_but_nothing_else_than_these_does():
+    bench = Bench(AdvisorError("it is nonsense", answered=True))
+    for _ in range(3):
+        assert by_rules(bench.answer(), "it is nonsense")
+    assert not isinstance(bench.step(), Apart)
 
 
 def test_one_that_is_silent_keeps_nobody_waiting_beyond_the_time():
@@ -269,7 +278,8 @@ def test_the_time_in_which_it_waited_for_its_turn_counts():
     result = bench.step()
     bench.clock.advance(11.0)
     (told,) = result.work(bench.clock.now())
-    assert by_rules(told.data, "took too long")
+    assert by_rules(told.data, "no time left")
+    assert isinstance(bench.step(), Apart)
 
 
 def test_where_there_is_no_room_the_rules_decide():

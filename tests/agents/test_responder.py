@@ -13,7 +13,7 @@ from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Resource, Scaled
+from hemostat.core.model import Attempt, Book, Resource, Scaled, Service
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
     Action,
@@ -27,11 +27,17 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.ports import ContainerSpec, Later
+from hemostat.ports import Apart, ContainerSpec, Later
 from tests.clock import FakeClock
 from tests.samples import DIAGNOSIS, alert
 
 MIB = 1 << 20
+
+
+def taken(responder: Responder, event: Event, now: float) -> list[Event] | Later:
+    """The step's answer, and what came of it if it runs apart."""
+    answer = responder.step(event, now)
+    return answer.work(now) if isinstance(answer, Apart) else answer
 
 
 class Scene:
@@ -40,8 +46,10 @@ class Scene:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.engine = MemoryEngine(self.clock)
-        self.ledger = MemoryLedger()
         self.desk = MemoryDesk()
+        self.incidents: dict[tuple[str, str | None], str] = {}
+        """What a monitor has told of."""
+        self.ledger = MemoryLedger(self.desk, self.incidents)
         self.dossiers = MemoryDossiers()
         self.history: dict[str, Sequence[Point]] = {}
         self.web = self.make("web")
@@ -70,6 +78,7 @@ class Scene:
         ref = self.engine.inspect(changes.pop("container", "web")).ref
         incident, parameters = changes.pop("incident", "i1"), changes.pop("parameters", {})
         told: HealthAlert = alert(kind=kind, container=ref, since=self.clock.now(), **changes)
+        self.incidents["h", incident] = ref.name
         data = RemediationNeeded(alert=told, action=action, diagnosis=DIAGNOSIS, parameters=parameters)
         return Event.make(data, time=self.clock.now(), host="h", source="analyzer@1", incident=incident)
 
@@ -78,7 +87,7 @@ class Scene:
         return self.request(**changes)
 
     def step(self, event: Event, responder: Responder | None = None) -> RemediationComplete | Later:
-        answer = (responder or self.responder()).step(event, self.clock.now())
+        answer = taken(responder or self.responder(), event, self.clock.now())
         if isinstance(answer, Later):
             return answer
         (told,) = answer
@@ -212,6 +221,70 @@ def test_another_responder_waits_for_the_one_that_is_at_work(scene):
     assert scene.starts() == 1
 
 
+def test_what_is_taken_up_holds_its_place_until_it_is_verified(scene):
+    """By the one that is at work on it now, however long ago it was begun."""
+    request = scene.crashed()
+    scene.clock.on_sleep = interrupt
+    with pytest.raises(RuntimeError):
+        scene.step(request)
+    scene.clock.advance(500)
+    held = []
+
+    def look(_: float) -> None:
+        (attempt,) = scene.ledger.read("h", "web").running
+        held.append((attempt.by, attempt.lease > scene.clock.now()))
+
+    scene.clock.on_sleep = look
+    assert scene.step(request, scene.responder("b")).outcome is Outcome.HEALED
+    assert set(held) == {("responder@b", True)}
+    (done,) = scene.ledger.read("h", "web").ended
+    assert (done.by, done.outcome) == ("responder@b", Outcome.HEALED)
+
+
+def test_of_two_that_take_up_the_same_one_does(scene):
+    """The other finds that the ledger has been written to, and that it is not its turn."""
+    request = scene.crashed()
+    scene.engine.start, start = broken(EngineUnreachableError("engine gone")), scene.engine.start
+    with pytest.raises(EngineUnreachableError):
+        scene.step(request)
+    scene.engine.start = start
+    scene.clock.advance(500)
+    read = scene.ledger.read
+
+    def read_and_be_overtaken(*names: str) -> Book:
+        book, scene.ledger.read = read(*names), read
+        scene.clock.on_sleep = interrupt
+        with pytest.raises(RuntimeError):
+            scene.step(request, scene.responder("c"))
+        scene.clock.on_sleep = None
+        return book
+
+    scene.ledger.read = read_and_be_overtaken
+    assert isinstance(scene.step(request, scene.responder("b")), Later)
+    assert scene.starts() == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "label", "more"),
+    [(None, None, 0), (90.0, None, 90), (90.0, "30s", 30), (None, "2m", 120), (-1, None, 0)],
+)
+def test_the_lease_lasts_for_as_long_as_the_container_may_take_to_stop(scene, own, label, more):
+    """By its own setting (`stop_grace_period`), or by the label that overrules it."""
+    plain = lease_of(scene, "plain")
+    labels = {} if label is None else {"hemostat.stop_timeout": label}
+    inspect = scene.engine.inspect
+    scene.engine.inspect = lambda name: msgspec.structs.replace(inspect(name), stop_timeout=own)
+    assert lease_of(scene, "slow", labels=labels) == plain + more
+
+
+def lease_of(scene: Scene, name: str, **fields) -> float:
+    scene.make(name, **fields)
+    scene.engine.crash(name, 7)
+    scene.step(scene.request(container=name, incident=name))
+    (attempt,) = scene.ledger.read("h", name).attempts
+    return attempt.lease - attempt.time
+
+
 def test_a_request_told_twice_at_once_is_done_once(scene):
     responder, restart = scene.responder(), scene.engine.restart
     event, twin = scene.request(Kind.HUNG), scene.request(Kind.HUNG)
@@ -219,7 +292,7 @@ def test_a_request_told_twice_at_once_is_done_once(scene):
 
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
-        answers.append(responder.step(twin, scene.clock.now()))
+        answers.append(taken(responder, twin, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -239,7 +312,7 @@ def test_a_container_that_takes_long_to_stop_is_not_restarted_twice(scene):
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
         scene.clock.advance(500)
-        answers.append(responder.step(unhealthy, scene.clock.now()))
+        answers.append(taken(responder, unhealthy, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -362,6 +435,7 @@ def test_what_only_a_person_can_settle_is_escalated(scene):
     done = scene.step(scene.request(Kind.CPU_HIGH, Action.NONE))
     assert (done.outcome, done.reason) == (Outcome.ESCALATED, Reason.NEEDS_PERSON)
     assert scene.starts() == 0
+    assert [kept.action for kept in scene.dossiers.get("i1")] == [Action.NONE]
 
 
 def test_containers_of_another_host_are_not_ours(scene):
@@ -371,7 +445,7 @@ def test_containers_of_another_host_are_not_ours(scene):
 
 
 def put_off(scene: Scene, event: Event, responder: Responder) -> Later:
-    answer = responder.step(event, scene.clock.now())
+    answer = taken(responder, event, scene.clock.now())
     assert isinstance(answer, Later)
     return answer
 
@@ -526,12 +600,76 @@ def test_what_was_raised_runs_with_more_and_comes_back_down_after_calm(scene):
     assert responder.tend(scene.clock.advance(1800)) == []
 
 
+@pytest.mark.parametrize("where", ["update", "drop_scaled"])
+def test_who_died_while_putting_back_is_followed_by_one_that_does_it(scene, where):
+    """Whether it died before the limit was put back or after: nothing stays raised, and the record goes."""
+    responder = scaled_up(scene)
+    owner = scene.engine if where == "update" else scene.ledger
+    whole = getattr(owner, where)
+    setattr(owner, where, interrupted)
+    with pytest.raises(RuntimeError):
+        responder.tend(scene.clock.advance(3600))
+    setattr(owner, where, whole)
+    scene.responder(actions=(Action.SCALE,)).tend(scene.clock.advance(60))
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
+    assert scene.ledger.scaled("h") == []
+
+
+def test_who_died_before_the_outcome_of_a_raise_was_written_is_followed_by_one_that_puts_it_back(scene):
+    finish, scene.ledger.finish = scene.ledger.finish, interrupted
+    with pytest.raises(RuntimeError):
+        scaled_up(scene)
+    scene.ledger.finish = finish
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+    assert [each.before for each in scene.ledger.scaled("h")] == [64 * MIB]
+
+
+def test_what_is_raised_further_while_it_is_due_goes_back_to_where_it_was_first(scene):
+    """A look at it between the second raise and its record finds a limit that no record tells of."""
+    responder = scaled_up(scene, backoff=0.0)
+    scene.clock.advance(3600)
+    scene.engine.oom("hungry")
+    event = scene.request(
+        Kind.OOM, Action.SCALE, container="hungry", parameters={"resource": "memory"}, incident="i2"
+    )
+    scene.clock.on_sleep = lambda _: told.extend(responder.tend(scene.clock.now()))
+    told = []
+    assert scene.step(event, responder).detail == "memory 96.0 MiB → 128.0 MiB"
+    assert told == []
+    scene.clock.on_sleep = None
+    assert len(responder.tend(scene.clock.advance(3600))) == 1
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise RuntimeError("killed")
+
+
 def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):
     responder = scaled_up(scene)
     scene.engine.update("hungry", memory=100 * MIB)
     assert responder.tend(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 100 * MIB
     assert scene.ledger.scaled("h") == []
+
+
+@pytest.mark.parametrize(("cores", "replicas"), [(0.1, 2), (0.4, 3)], ids=["calm", "busy"])
+def test_replicas_go_away_again_when_what_all_of_them_do_could_be_done_by_fewer(scene, cores, replicas):
+    """Each may use half a core: three that use 0.1 do the work of 0.6, three that use 0.4 that of 2.4."""
+    labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
+    scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
+    for name in ("shop-1", "shop-2"):
+        scene.make(name, cpus=0.5, labels=labels)
+    responder = scene.responder(actions=(Action.SCALE,))
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="shop-1", parameters={"resource": "cpu"})
+    assert scene.step(event, responder).detail == "replicas 2 → 3"
+    scene.make("shop-3", cpus=0.5, labels=labels)
+    scene.engine.remove("shop-1")
+    for name in ("shop-2", "shop-3"):
+        scene.engine.spin(name, cores)
+    told = responder.tend(scene.clock.advance(3600))
+    assert scene.engine.service("s1").replicas == replicas
+    assert [each.data.detail for each in told] == (["back: replicas 3 → 2"] if replicas == 2 else [])
 
 
 def test_while_paused_nothing_is_put_back_either(scene):
@@ -594,6 +732,7 @@ def host_alert(scene: Scene) -> Event:
     told = alert(
         kind=Kind.DISK_HIGH, container=Container(id="", name="h"), since=scene.clock.now(), evidence=facts
     )
+    scene.incidents["h", "i9"] = "h"
     data = RemediationNeeded(alert=told, action=Action.CLEANUP, diagnosis=DIAGNOSIS)
     return Event.make(data, time=scene.clock.now(), host="h", source="analyzer@1", incident="i9")
 

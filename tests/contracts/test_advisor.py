@@ -197,6 +197,17 @@ def test_an_answer_that_does_not_arrive_is_an_error_that_passes(
     assert len(server.requests) == 1
 
 
+def test_what_may_be_billed_is_told_from_what_was_not_answered(ask: Ask) -> None:
+    for reply in (REFUSES, CUT_SHORT, HTML, HUGE):
+        with pytest.raises(AdvisorError) as caught:
+            ask([reply])
+        assert caught.value.answered
+    for reply in (Fails(400), Fails(529)):
+        with pytest.raises(AdvisorError) as caught:
+            ask([reply])
+        assert not caught.value.answered
+
+
 def test_after_a_fault_the_next_answer_is_heard(ask: Ask) -> None:
     for spoilt in (Spoils("cut"), Spoils("cut in the body"), Fails(500), HUGE):
         with pytest.raises(AdvisorError):

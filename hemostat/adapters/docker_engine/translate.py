@@ -110,6 +110,7 @@ def info(inspected: Mapping[str, Any]) -> ContainerInfo:
         pids_limit=_pids(host),
         network_mode=host.get("NetworkMode") or "",
         stop_signal=_signal(config.get("StopSignal")),
+        stop_timeout=config.get("StopTimeout"),
         failing_streak=health.get("FailingStreak") or 0,
         health_output=_output(health),
         address=_address(inspected.get("NetworkSettings") or {}),

@@ -30,6 +30,8 @@ from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
 
 SLICE: Final = 0.1
 """Seconds between two looks at whether this process is told to stop."""
+STRANGE: Final = 2
+"""Answers that are none, in a row, that are borne before nobody asks for a while."""
 NOTICED: Final = 300.0
 """Seconds for which people are told that the budget was spent."""
 
@@ -103,7 +105,8 @@ class Consultant:
         except AdvisorDeclinedError:
             raise
         except AdvisorError as error:
-            self._outage = self._outage.failed(str(error), self._clock.now(), error.wait)
+            allowed = STRANGE if error.answered else 0
+            self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
             raise
         return verdict
 

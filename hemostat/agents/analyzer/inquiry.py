@@ -19,7 +19,6 @@ from hemostat.core.redact import redact
 from hemostat.core.tools import CONCLUDE, Tool
 from hemostat.errors import (
     AdviceError,
-    AdvisorDeclinedError,
     AdvisorError,
     AdvisorUnreachableError,
     HemoStatError,
@@ -140,7 +139,7 @@ class Inquiry:
         if self._next > self._left:
             raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
         if now >= until:
-            raise AdvisorError(f"{self._advisor.name} took too long", transient=True)
+            raise AdviceError("there was no time left to ask")
         settle = self._pay(self._terms.prices.of(self._next - ANSWER, ANSWER))
         try:
             said = self._advisor.say(
@@ -152,7 +151,8 @@ class Inquiry:
                 timeout=until - now,
             )
         except AdvisorError as error:
-            if not isinstance(error, AdvisorUnreachableError | AdvisorDeclinedError):  # these may be billed
+            # What did not arrive, or was of no use, may be billed all the same.
+            if not error.answered and not isinstance(error, AdvisorUnreachableError):
                 settle(0.0)
             raise
         cost = self._terms.prices.of(said.usage.sent, said.usage.received)

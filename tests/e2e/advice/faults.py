@@ -61,16 +61,22 @@ FAULTS: Final[Mapping[str, Fault]] = {
     ),
     "500": Fault(script=always(Fails(500)), says="answered 500"),
     "529": Fault(script=always(Fails(529, "Overloaded")), says="answered 529"),
+    "500 in the middle": Fault(
+        script=[Says(calls=[("log", {"container": "web"})]), Fails(500)], says="answered 500"
+    ),
+    "redirect": Fault(
+        script=always(Sends("", 307, headers={"Location": "http://127.0.0.1:9/"})), says="redirect us"
+    ),
     "cut before the header": Fault(script=always(Spoils("cut")), says="cannot be reached"),
     "cut in the body": Fault(script=always(Spoils("cut in the body")), says="cannot be reached"),
     "silence": Fault(script=always(Spoils("silence")), says="did not answer"),
     "a byte now and then": Fault(script=always(Spoils("dribble", pace=0.2)), says="did not"),
-    "truncated JSON": Fault(script=always(Spoils("truncated")), says="gave an answer that is none"),
-    "HTML": Fault(script=always(HTML), says="gave an answer that is none"),
-    "wrong shape": Fault(script=always(WRONG_SHAPE), says="gave an answer that is none"),
-    "deeply nested": Fault(script=always(Sends("[" * 200_000)), says="gave an answer that is none"),
-    "1 MB": Fault(script=always(HUGE), says="more than 512 KiB"),
-    "1 MB of error": Fault(script=always(Sends("x" * 1_000_000, 500)), says="more than 512 KiB"),
+    "truncated JSON": silly("gave an answer that is none", Spoils("truncated")),
+    "HTML": silly("gave an answer that is none", HTML),
+    "wrong shape": silly("gave an answer that is none", WRONG_SHAPE),
+    "deeply nested": silly("gave an answer that is none", Sends("[" * 200_000)),
+    "1 MB": silly("more than 512 KiB", HUGE),
+    "1 MB of error": silly("more than 512 KiB", Sends("x" * 1_000_000, 500)),
     "refusal": silly("declined to answer", REFUSES),
     "prompt refused": silly("declined to answer", Fails(400, "flagged", kind="content_filter")),
     "cut short": silly("had not finished", CUT_SHORT),
@@ -78,6 +84,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "wrong, then right": Fault(script=[concludes(confidence=7), concludes()], decides="model", breaks=False),
     "nothing but words": silly("no usable answer", Says("I think that all is well.")),
     "unknown tool": silly("only conclude may be called now", UNKNOWN_TOOL),
+    "unknown tool, then right": Fault(script=[UNKNOWN_TOOL, concludes()], decides="model", breaks=False),
     "endless tools": Fault(
         script=endless("log", container="web"), says="only conclude may be called now", breaks=False
     ),
@@ -91,7 +98,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         script=always(concludes()),
         says="was spent within the hour",
         breaks=False,
-        analysis={"cost_per_hour": 0.005},
+        analysis={"cost_per_hour": 0.01, "price_sent": 2.0, "price_received": 10.0},
     ),
     "calls spent": Fault(
         script=always(Says(calls=[("log", {"container": "web"})])),

@@ -1,0 +1,92 @@
+"""What can be found out about an incident as it happens, and of one that was recorded."""
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.memory_casebook import MemoryCasebook
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.agents.analyzer import LiveWitness, RecordedWitness
+from hemostat.core.case import Past, decode, encode, signature
+from hemostat.errors import DecodeError, EngineError, EngineUnreachableError
+from hemostat.events import Action, Container, Event, Kind, Outcome, Phase
+from hemostat.ports import ContainerSpec, Engine
+from tests.advisors import recording
+from tests.clock import FakeClock
+from tests.samples import NOW, alert, complete, event
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.clock = FakeClock(NOW)
+        self.engine = MemoryEngine(self.clock)
+        self.bus = MemoryBus(self.clock)
+        self.casebook = MemoryCasebook(self.clock)
+        spec = ContainerSpec(name="web", image="web:1", command=("web",), labels={})
+        self.container: Container = self.engine.inspect(self.engine.run(spec)).ref
+        self.told = alert(container=self.container, kind=Kind.CPU_HIGH)
+
+    def witness(self, connect=None) -> LiveWitness:
+        def engine() -> Engine:
+            return self.engine
+
+        return LiveWitness(connect or engine, self.bus, self.casebook, self.clock, host="h")
+
+    def alert(self, host: str = "h") -> Event:
+        return Event.make(self.told, time=NOW, host=host, source="monitor@1", incident="i1")
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_a_case_holds_what_the_container_is_like_what_was_told_and_what_came_of_it_before(scene):
+    scene.bus.publish([event(complete(container=scene.container)), scene.alert()])
+    past = Past(
+        time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="runaway"
+    )
+    scene.casebook.remember(signature(scene.told), "k", past)
+    case = scene.witness().case(scene.alert())
+    assert case.dossier.details is not None
+    assert case.dossier.state.status == "running"
+    assert any("web: restart healed" in line for line in case.story)
+    assert case.past == (past,)
+
+
+def test_of_another_host_only_what_was_told_is_known(scene):
+    def connect() -> Engine:
+        raise AssertionError("the wrong engine")
+
+    assert scene.witness(connect).case(scene.alert(host="elsewhere")).dossier is None
+
+
+def test_an_engine_that_does_not_answer_leaves_a_thin_case(scene):
+    def connect() -> Engine:
+        raise EngineUnreachableError("gone")
+
+    witness = scene.witness(connect)
+    assert witness.case(scene.alert()).dossier is None
+    with pytest.raises(EngineError, match="gone"):
+        witness.log("web", 5)
+
+
+def test_a_container_that_is_gone_leaves_a_thin_case(scene):
+    scene.engine.remove("web")
+    assert scene.witness().case(scene.alert()).dossier is None
+
+
+def test_a_recording_is_read_as_it_was_written():
+    kept = recording(alert(kind=Kind.CPU_HIGH, phase=Phase.RAISED))
+    assert decode(encode(kept)) == kept
+    with pytest.raises(DecodeError, match="not a recorded incident"):
+        decode(b"{}")
+
+
+def test_a_recorded_container_is_seen_as_it_was():
+    kept = recording(alert())
+    witness = RecordedWitness(kept)
+    assert witness.log("web", 1) == "connection refused, retrying at once"
+    assert witness.processes("web") == ("web --serve",)
+    assert len(witness.history("web")) == 2
+    with pytest.raises(EngineError, match="not recorded"):
+        witness.details("other")

@@ -1,0 +1,55 @@
+"""What asking a model costs, and when nobody asks."""
+
+from hemostat.core.outage import FINE, LONGEST
+from hemostat.core.spend import HOUR, Prices, Spending, objection, tokens
+
+NOW = 10 * HOUR
+
+
+def spent(*costs: float, time: float = NOW - 1) -> list[Spending]:
+    return [Spending(id=str(number), time=time, cost=cost) for number, cost in enumerate(costs)]
+
+
+def test_prices_are_dollars_a_million_tokens():
+    assert Prices(sent=3.0, received=15.0).of(1_000_000, 100_000) == 4.5
+
+
+def test_one_more_must_fit_into_the_hour():
+    def why(costs: list[Spending], cost: float) -> str:
+        return objection(costs, cost, calls=3, dollars=1.0, now=NOW)
+
+    assert why(spent(0.5, 0.4), 0.1) == ""
+    assert (
+        why(spent(0.5, 0.4), 0.2) == "$0.90 of $1.00 was spent within the hour, and the next may cost $0.200"
+    )
+    assert why(spent(0.0, 0.0, 0.0), 0.0) == "3 requests were made within the hour"
+    assert why(spent(0.9, 0.9, 0.9, time=NOW - HOUR), 0.5) == ""
+
+
+def test_a_clock_that_was_set_back_forgets_no_spending():
+    assert objection(spent(1.0, time=NOW + HOUR), 0.1, calls=9, dollars=1.0, now=NOW)
+
+
+def test_a_model_without_a_price_is_bounded_by_requests_alone():
+    assert objection(spent(5.0), 0.0, calls=9, dollars=1.0, now=NOW) == ""
+
+
+def test_tokens_are_rather_thought_too_many():
+    assert tokens("a plain english sentence of nine words or so") >= 11
+    assert tokens("") == 1
+
+
+def test_a_service_that_fails_is_left_alone_twice_as_long_each_time_up_to_a_bound():
+    state, waits = FINE, []
+    for _ in range(9):
+        state = state.failed("down", NOW)
+        waits.append(state.left(NOW))
+    assert waits[:3] == [5.0, 10.0, 20.0]
+    assert waits[-1] == 300.0
+
+
+def test_it_is_left_alone_for_as_long_as_it_asks_within_reason():
+    assert FINE.failed("busy", NOW, wait=42.0).left(NOW) == 42.0
+    assert FINE.failed("busy", NOW, wait=1e9).left(NOW) == LONGEST
+    assert FINE.failed("busy", NOW, wait=42.0).left(NOW + 42.0) == 0.0
+    assert FINE.failed("busy", NOW).left(NOW - 2 * LONGEST) == 0.0
