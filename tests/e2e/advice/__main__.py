@@ -35,7 +35,7 @@ def table(rows: list[Row]) -> Table:
 
 def _plain(told: str) -> str:
     """Without the names of the service."""
-    told = re.sub(r"(Anthropic|OpenAI's protocol) at [\d.:]+|(anthropic|openai):[\w.-]+", "it", told)
+    told = re.sub(r"(the server|Anthropic|OpenAI) at [\w.:-]+|(anthropic|openai):[\w.-]+", "it", told)
     return told.removeprefix("by the rules: ")
 
 
