@@ -21,6 +21,7 @@ from hemostat.core.limits import Limits
 from hemostat.events import Action, Container, FalseAlarm, HealthAlert, Kind, RemediationNeeded
 from hemostat.ports import Advisor, Apart, ContainerSpec
 from tests.advisors import terms
+from tests.agents.test_responder import taken
 from tests.clock import FakeClock
 from tests.injection.attack import ATTACKS, MARK, SECRETS, WAYS, Attack, Obedient, alarm, outside, recorded
 from tests.samples import event
@@ -123,11 +124,12 @@ class Stage:
             source="analyzer@1",
             consultant=self.consultant,
         )
+        desk = MemoryDesk()
         self.responder = Responder(
             self.engine,
             self.engine,
-            MemoryLedger(),
-            MemoryDesk(),
+            MemoryLedger(desk, {("h", "i1"): self.alert.container.name}),
+            desk,
             MemoryDossiers(),
             self.clock,
             scene.limits,
@@ -149,7 +151,7 @@ class Stage:
         result = self.analyzer.step(event(self.alert), self.clock.now())
         (told,) = result.work(self.clock.now()) if isinstance(result, Apart) else result
         if isinstance(told.data, RemediationNeeded):
-            self.responder.step(told, self.clock.now())
+            taken(self.responder, told, self.clock.now())
         return told.data
 
     def check(self, told: RemediationNeeded | FalseAlarm, what: str) -> None:
