@@ -28,7 +28,7 @@ def model(monkeypatch):
     """A model in the place of a vendor's; it concludes that it is a runaway."""
     scripted = ScriptedAdvisor(concluding())
     chosen = lambda settings, environ: None if settings.analyzer.advisor == "rules" else scripted  # noqa: E731
-    monkeypatch.setattr(app, "advisor", chosen)
+    monkeypatch.setattr(app.models, "advisor", chosen)
     return scripted
 
 
