@@ -21,7 +21,6 @@ from hemostat.core.limits import Limits
 from hemostat.events import Action, Container, FalseAlarm, HealthAlert, Kind, RemediationNeeded
 from hemostat.ports import Advisor, Apart, ContainerSpec
 from tests.advisors import terms
-from tests.agents.test_responder import taken
 from tests.clock import FakeClock
 from tests.injection.attack import ATTACKS, MARK, SECRETS, WAYS, Attack, Obedient, alarm, outside, recorded
 from tests.samples import event
@@ -124,11 +123,12 @@ class Stage:
             source="analyzer@1",
             consultant=self.consultant,
         )
-        desk = MemoryDesk()
+        desk, raised = MemoryDesk(), event(self.alert)
+        known = {(raised.host, raised.incident): self.alert.container.name}
         self.responder = Responder(
             self.engine,
             self.engine,
-            MemoryLedger(desk, {("h", "i1"): self.alert.container.name}),
+            MemoryLedger(desk, known),
             desk,
             MemoryDossiers(),
             self.clock,
@@ -151,7 +151,9 @@ class Stage:
         result = self.analyzer.step(event(self.alert), self.clock.now())
         (told,) = result.work(self.clock.now()) if isinstance(result, Apart) else result
         if isinstance(told.data, RemediationNeeded):
-            taken(self.responder, told, self.clock.now())
+            answer = self.responder.step(told, self.clock.now())
+            if isinstance(answer, Apart):
+                answer.work(self.clock.now())
         return told.data
 
     def check(self, told: RemediationNeeded | FalseAlarm, what: str) -> None:

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import msgspec
 
+from hemostat import app
 from hemostat.adapters import advisors
 from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
 from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.agents.analyzer import Analyzer, Consultant, RecordedWitness
-from hemostat.app.models import advisor, terms_of
 from hemostat.config import Settings
 from hemostat.core.advice import choices
 from hemostat.core.analysis import Analysis
@@ -69,7 +69,7 @@ class Desk:
         settings = Settings(analyzer=analysis)
         self.stop = threading.Event()
         self.clock = SystemClock(self.stop)
-        self.model: Advisor | None = advisor(settings, {})
+        self.model: Advisor | None = app.advisor(settings, {})
         assert self.model is not None
         casebook = MemoryCasebook(self.clock)
         self.consultant = Consultant(
@@ -78,7 +78,7 @@ class Desk:
             casebook,
             MemoryPurse(),
             self.clock,
-            terms_of(settings, self.model),
+            app.models.terms_of(settings, self.model),
             source="analyzer@1",
         )
         self.analyzer = Analyzer(
