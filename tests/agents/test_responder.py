@@ -13,7 +13,7 @@ from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.model import Attempt, Book, Resource, Scaled, Service
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
     Action,
@@ -657,6 +657,25 @@ def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):
     assert scene.ledger.scaled("h") == []
 
 
+@pytest.mark.parametrize(("cores", "replicas"), [(0.1, 2), (0.4, 3)], ids=["calm", "busy"])
+def test_replicas_go_away_again_when_what_all_of_them_do_could_be_done_by_fewer(scene, cores, replicas):
+    """Each may use half a core: three that use 0.1 do the work of 0.6, three that use 0.4 that of 2.4."""
+    labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
+    scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
+    for name in ("shop-1", "shop-2"):
+        scene.make(name, cpus=0.5, labels=labels)
+    responder = scene.responder(actions=(Action.SCALE,))
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="shop-1", parameters={"resource": "cpu"})
+    assert scene.step(event, responder).detail == "replicas 2 → 3"
+    scene.make("shop-3", cpus=0.5, labels=labels)
+    scene.engine.remove("shop-1")
+    for name in ("shop-2", "shop-3"):
+        scene.engine.spin(name, cores)
+    told = responder.tend(scene.clock.advance(3600))
+    assert scene.engine.service("s1").replicas == replicas
+    assert [each.data.detail for each in told] == (["back: replicas 3 → 2"] if replicas == 2 else [])
+
+
 def test_while_paused_nothing_is_put_back_either(scene):
     responder = scaled_up(scene)
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
@@ -780,3 +799,36 @@ def test_what_was_begun_and_is_forbidden_by_now_is_not_done_any_more(scene):
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.PROTECTED)
     assert not scene.engine.inspect("web").running
     assert scene.ledger.read("h", "web").running == ()
+
+
+def test_only_what_is_to_be_done_runs_apart(scene):
+    """Whoever is refused, or has to wait, is answered at once; where there is no room the others wait."""
+    event, now = scene.crashed(), scene.clock.now()
+    assert isinstance(scene.responder(protect=("web",)).step(event, now), list)
+    answer = scene.responder().step(event, now)
+    assert isinstance(answer, Apart)
+    assert isinstance(answer.otherwise(now), Later)
+    assert not scene.engine.inspect("web").running
+
+
+def test_what_is_done_apart_is_decided_anew(scene):
+    """It may have waited, and the container been started by hand, or the kill switch pressed meanwhile."""
+    responder = scene.responder()
+    answer = responder.step(scene.crashed(), scene.clock.now())
+    scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
+    assert isinstance(answer.work(scene.clock.now()), Later)
+    scene.desk.resume("*")
+    scene.clock.advance(5)
+    scene.engine.start("web")
+    scene.clock.advance(5)
+    (told,) = answer.work(scene.clock.now())
+    assert told.data.reason is Reason.RECOVERED
+    assert scene.starts() == 1
+
+
+def test_nothing_is_done_for_a_request_that_no_alert_came_before(scene):
+    event = scene.crashed()
+    scene.incidents.clear()
+    done = scene.step(event)
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
+    assert not scene.engine.inspect("web").running

@@ -1,4 +1,4 @@
-"""What a person orders at the command line, on real containers: done once, within the limits, and respected."""
+"""What a person orders at the command line, on real containers: done once, within limits, and respected."""
 
 import json
 
