@@ -407,10 +407,15 @@ def incident_id(host: str, container_id: str, kind: Kind, since: float) -> str:
     return digest(f"{host}\n{container_id}\n{kind}\n{since:.6f}".encode())
 
 
+def seal(order: Order, time: float) -> str:
+    """Of what was ordered, and when: an order of another wording, or one given again, has another."""
+    given = msgspec.structs.replace(order, told=())
+    return digest(msgspec.json.encode(given) + f"{time:.6f}".encode(), 16)
+
+
 def order_id(host: str, order: Order, time: float) -> str:
     """Derived, like an incident's, of which it is the id: an order is an incident of its own."""
-    what = msgspec.json.encode((host, order.container.id, order.action, order.by))
-    return digest(what + f"{time:.6f}".encode())
+    return digest(f"{host}\n{seal(order, time)}".encode())
 
 
 def encode(event: Event) -> bytes:

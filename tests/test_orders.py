@@ -28,7 +28,7 @@ class Office:
     def __init__(self) -> None:
         self.clock, self.desk = FakeClock(NOW), MemoryDesk()
         self.bus = MemoryBus(self.clock)
-        ledger = MemoryLedger(self.desk, self.bus.incidents)
+        ledger = MemoryLedger(self.desk, self.bus.incidents, self.bus.seals)
         self.orders = Orders(self.bus, self.desk, ledger, self.clock, Limits(), host="h")
 
     def told(self, stream: str = "decision") -> list[Event]:

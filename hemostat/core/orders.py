@@ -8,7 +8,17 @@ from hemostat.core import cleanup, policy
 from hemostat.core.limits import Limits
 from hemostat.core.model import Book
 from hemostat.core.policy import Act, Decision, Refuse, Situation, Wait
-from hemostat.events import Action, Diagnosis, HealthAlert, Kind, Order, Reason, RemediationNeeded, Severity
+from hemostat.events import (
+    Action,
+    Diagnosis,
+    HealthAlert,
+    Kind,
+    Order,
+    Reason,
+    RemediationNeeded,
+    Severity,
+    seal,
+)
 
 EXEC: Final = "hemostat.exec"
 CAUSE: Final = "ordered"
@@ -66,5 +76,6 @@ def prospect(order: Order, survey: Book, limits: Limits, now: float) -> Decision
     """What the responder would decide now, by a survey of its host (ports.Ledger). It knows more than this:
     the container's labels as the engine tells them, and whether enough other replicas are healthy."""
     own = tuple(each for each in survey.attempts if each.container == order.container.name)
-    situation = Situation(book=msgspec.structs.replace(survey, attempts=own), order=order)
+    book = msgspec.structs.replace(survey, attempts=own, seal=seal(order, now))
+    situation = Situation(book=book, order=order)
     return policy.decide(request(order, now), "", situation, limits, by="", lease=LEASE, now=now)

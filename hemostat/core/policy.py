@@ -3,8 +3,8 @@
 The rules are asked in this order; the first that objects decides.
 1. The same occurrence was handled before, or is being handled: never twice. What was begun is taken up, as
    soon as no other action stands in its way.
-2. No monitor told of the incident, the request is out of date, the container is protected, or the action is
-   not among those allowed for it.
+2. No monitor told of the incident, or no person gave the order; the request is out of date, the container is
+   protected, or the action is not among those allowed for it.
 3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
 4. The circuit breaker of the container or of the host is open.
 5. Somebody has pressed the kill switch: wait until it is lifted; what a person orders meanwhile is refused.
@@ -28,7 +28,7 @@ from hemostat.core.limits import Limits, Mode
 from hemostat.core.model import Attempt, Book
 from hemostat.core.standing import FREE
 from hemostat.core.units import show_duration
-from hemostat.events import Action, Container, Kind, Order, Reason, RemediationNeeded
+from hemostat.events import Action, Container, Kind, Order, Reason, RemediationNeeded, seal
 
 BUSY_RETRY: Final = 0.5
 """Seconds until a request that another action stands in the way of is looked at again."""
@@ -123,6 +123,8 @@ def decide(
     name, mode = key(request, incident), mode_of(container, request.action, limits)
     asks = mode == "approve" and order is None
     forbids = forbidden(container, request.action, limits, ordered=order is not None)
+    if order is not None and book.seal != seal(order, request.alert.since):
+        return Refuse(Reason.UNKNOWN_INCIDENT, "no person gave this order")
     handled = _handled(name, book, by, now)
     if isinstance(handled, Attempt):
         return (
@@ -134,7 +136,7 @@ def decide(
     forced = order is not None and order.force and limits.orders_override
     return (
         handled
-        or (_unfounded(container, book) if order is None else None)
+        or _unfounded(container, book, order)
         or (None if approved else _expired(request, limits, now))
         or forbids
         or (None if forced else _spent(book, limits, now) or _broken(container, book, limits, now))
@@ -189,9 +191,9 @@ def _handled(name: str, book: Book, by: str, now: float) -> Decision | Attempt |
     return earlier
 
 
-def _unfounded(container: Container, book: Book) -> Refuse | None:
+def _unfounded(container: Container, book: Book, order: Order | None) -> Refuse | None:
     """Whoever writes requests does not rule over all containers: an alert must have named this one."""
-    if book.patient == container.name:
+    if order is not None or book.patient == container.name:
         return None
     why = f"it is {book.patient}'s" if book.patient else "no monitor told of it"
     return Refuse(Reason.UNKNOWN_INCIDENT, why)

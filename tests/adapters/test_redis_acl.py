@@ -242,6 +242,10 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {RESPONDER},
     ),
     "place an order": (lambda s, u: people(s, u).place("h", order()), {OPERATOR}),
+    "pass an order off as a person's": (
+        lambda s, u: s.client(u).raw.set("hemostat:seal:h:o1", "x"),
+        {OPERATOR},
+    ),
     "write decision": (lambda s, u: bus(s, u).publish([SAID["decision"]]), {OPERATOR}),
     "take orders": (
         lambda s, u: bus(s, u).read("g", "c", ["order"], count=1, timeout=0),

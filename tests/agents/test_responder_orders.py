@@ -5,7 +5,7 @@ import pytest
 
 from hemostat.core.control import Pause
 from hemostat.errors import EngineUnreachableError
-from hemostat.events import Action, Container, Event, Kind, Order, Outcome, Reason, RemediationComplete
+from hemostat.events import Action, Container, Event, Kind, Order, Outcome, Reason, RemediationComplete, seal
 from hemostat.ports import Later
 from tests.agents.test_responder import Scene, interrupt, taken
 from tests.samples import DIAGNOSIS
@@ -21,7 +21,9 @@ def ordered(
 ) -> Event:
     fields.setdefault("container", scene.engine.inspect("web").ref)
     data = Order(action=action, by="ann@h", **fields)
-    return Event.make(data, time=scene.clock.now(), host=host, source="people@ann@h", incident="o1")
+    now = scene.clock.now()
+    scene.seals[host, "o1"] = seal(data, now)
+    return Event.make(data, time=now, host=host, source="people@ann@h", incident="o1")
 
 
 def stops(scene: Scene) -> int:
@@ -169,6 +171,14 @@ def test_an_order_that_cannot_be_dealt_with_is_answered_all_the_same(scene):
     event = ordered(scene)
     (told,) = scene.responder().buried(event, "RuntimeError", scene.clock.now())
     assert (told.incident, told.data.reason) == ("o1", Reason.GIVEN_UP)
+
+
+def test_an_order_that_no_person_gave_is_refused(scene):
+    forged = ordered(scene, Action.STOP)
+    scene.seals.clear()
+    done = scene.step(forged)
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
+    assert scene.engine.inspect("web").running
 
 
 def test_a_request_cannot_pass_for_an_order(scene):

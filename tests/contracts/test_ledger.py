@@ -11,10 +11,10 @@ from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.redis import Client, RedisBus, RedisDesk, RedisLedger
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.model import Attempt, Book, Resource, Scaled
-from hemostat.events import Action, Outcome, Phase, Reason
+from hemostat.events import Action, Outcome, Phase, Reason, seal
 from hemostat.ports import Bus, Desk, Ledger
 from tests.clock import FakeClock
-from tests.samples import alert, event, needed
+from tests.samples import alert, event, needed, order
 
 NOW = 1_795_480_000.0
 
@@ -29,7 +29,7 @@ class Lab(NamedTuple):
 def lab(request: pytest.FixtureRequest) -> Lab:
     if request.param == "memory":
         desk, bus = MemoryDesk(), MemoryBus(FakeClock())
-        return Lab(MemoryLedger(desk, bus.incidents), desk, bus)
+        return Lab(MemoryLedger(desk, bus.incidents, bus.seals), desk, bus)
     client = request.getfixturevalue("redis_client")
     return Lab(RedisLedger(client), RedisDesk(client), RedisBus(client))
 
@@ -163,6 +163,15 @@ def test_an_incident_is_known_once_a_monitor_has_told_of_it(lab: Lab) -> None:
     assert read(lab.ledger, "web").patient == ""
     lab.bus.publish([event(alert())])
     assert [read(lab.ledger, "db", host).patient for host in ("h", "other")] == ["web", ""]
+
+
+def test_an_order_is_a_persons_once_it_was_given(lab: Lab) -> None:
+    """To its own host, under its own incident, and it makes no incident known."""
+    assert read(lab.ledger, "web").seal == ""
+    lab.bus.publish([event(order())])
+    book = read(lab.ledger, "web")
+    assert (book.seal, book.patient) == (seal(order(), NOW), "")
+    assert read(lab.ledger, "web", "other").seal == ""
 
 
 @pytest.mark.redis

@@ -9,7 +9,7 @@ from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
 from hemostat.core.orders import outlook, plan, prospect, request
 from hemostat.core.policy import Act, Peers, Refuse, Repeat, Resume, Situation, Wait, decide, key
-from hemostat.events import Action, Container, Kind, Outcome, Reason, order_id
+from hemostat.events import Action, Container, Kind, Outcome, Reason, order_id, seal
 from tests.core.test_policy import LEASE, PAUSED, attempt, failed
 from tests.samples import NOW, alert, needed, order
 
@@ -21,7 +21,8 @@ OVERRIDE = Limits(orders_override=True)
 def ask(*attempts: Attempt, limits: Limits = LIMITS, wanted=None, peers=Peers(), at=NOW - 1, **book):  # noqa: B008
     """Decide on an order that was given a second ago; no monitor told of anything."""
     wanted = order() if wanted is None else wanted
-    situation = Situation(book=Book(version=1, attempts=attempts, **book), peers=peers, order=wanted)
+    known = Book(**{"version": 1, "attempts": attempts, "seal": seal(wanted, at), **book})
+    situation = Situation(book=known, peers=peers, order=wanted)
     return decide(request(wanted, at), "o1", situation, limits, by="responder@a", lease=LEASE, now=NOW)
 
 
@@ -127,6 +128,19 @@ def test_an_order_is_done_once():
     assert isinstance(ask(begun, controls=Controls(pauses={"*": PAUSED})), Wait), "it is not lost"
 
 
+@pytest.mark.parametrize("given", ["", seal(order(action=Action.STOP), NOW - 1), seal(order(), NOW - 9)])
+def test_what_no_person_gave_is_no_order(given):
+    """Whoever may put orders back on their stream gives none: not another one, nor an old one again."""
+    begun = attempt(2.0, key=key(request(order(), NOW), "o1"), outcome=None)
+    for attempts in ((), (begun,)):
+        assert ask(*attempts, seal=given) == Refuse(Reason.UNKNOWN_INCIDENT, "no person gave this order")
+
+
+def test_what_the_responder_has_noted_does_not_make_it_another():
+    noted = order(told=(Reason.MIN_HEALTHY,))
+    assert isinstance(ask(wanted=noted, seal=seal(order(), NOW - 1)), Act)
+
+
 def test_two_orders_are_two_and_one_is_one():
     ids = [
         order_id("h", each, at)
@@ -138,7 +152,7 @@ def test_two_orders_are_two_and_one_is_one():
         )
     ]
     assert len(set(ids)) == len(ids)
-    assert order_id("h", order(reason="once more"), NOW) == ids[0]
+    assert order_id("h", order(told=(Reason.MIN_HEALTHY,)), NOW) == ids[0]
 
 
 def test_that_a_container_was_stopped_says_nothing_of_whether_it_can_be_healed():

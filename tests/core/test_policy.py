@@ -15,7 +15,7 @@ from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
 from hemostat.core.orders import request as request_of
 from hemostat.core.policy import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait, decide, key
-from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded
+from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
 from tests.samples import NOW, alert, needed, order
 
 LEASE = 120.0
@@ -395,7 +395,8 @@ class Responders(RuleBasedStateMachine):
         super().__init__()
         self.now = NOW
         self.desk = MemoryDesk()
-        self.ledger = MemoryLedger(self.desk, {("h", name): name for name in CONTAINERS})
+        self.seals: dict[tuple[str, str | None], str] = {}
+        self.ledger = MemoryLedger(self.desk, {("h", name): name for name in CONTAINERS}, self.seals)
         self.acting: list[tuple[Attempt, str]] = []
         """Attempts in hand, and by whom."""
         self.acted: dict[str, list[float]] = {name: [] for name in CONTAINERS}
@@ -418,7 +419,8 @@ class Responders(RuleBasedStateMachine):
             (order(container=CONTAINERS[name], action=action, force=True), f"{name}:{action}:{number}", by)
             for (name, action, number), by in calls
         ]
-        self.race([(request_of(each, self.now), incident, each, by) for each, incident, by in wanted])
+        self.seals |= {("h", incident): seal(each, NOW) for each, incident, _ in wanted}
+        self.race([(request_of(each, NOW), incident, each, by) for each, incident, by in wanted])
 
     def race(self, calls: list[tuple[RemediationNeeded, str, Order | None, str]]) -> None:
         books = [

@@ -11,7 +11,7 @@ them), and every command inside is checked against the user as if it were sent.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT
+from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT, SEAL
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.desk import APPROVALS
 from hemostat.events import DURABLE, TYPES
@@ -117,6 +117,7 @@ _DECIDES: Final = (
     Grant(("hset", "hdel"), writes=(CONTROL,)),
     Grant((*SCRIPTS, "hget", "hset"), both=(APPROVALS,)),
     Grant(("xadd",), writes=_named(PEOPLE)),
+    Grant(("set",), writes=(f"{SEAL}*",)),
     Grant(("publish",), channels=_named(PEOPLE)),
 )
 _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
@@ -138,7 +139,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
             (*SCRIPTS, "get", "incr", "incrby", "hset", "hget", "hdel", "hvals", "lrange", "lpush", "ltrim"),
             both=(f"{PREFIX}ledger:*",),
         ),
-        Grant(("get",), reads=(f"{INCIDENT}*",)),
+        Grant(("get",), reads=(f"{INCIDENT}*", f"{SEAL}*")),
         Grant(("hgetall",), reads=(CONTROL,)),
         Grant((*SCRIPTS, "hgetall", "hsetnx", "hget", "hdel"), both=(APPROVALS,)),
         Grant((*SCRIPTS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE,)),

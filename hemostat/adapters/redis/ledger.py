@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.adapters.redis.bus import incident_key
+from hemostat.adapters.redis.bus import incident_key, seal_key
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
 from hemostat.core.control import Approval
@@ -52,9 +52,10 @@ class RedisLedger:
                 ("HGETALL", RESETS),
                 ("HGET", APPROVALS, key),
                 ("GET", incident_key(host, incident)),
+                ("GET", seal_key(host, incident)),
             ]
         )
-        version, running, attempts, ended, pauses, resets, approval, patient = answers
+        version, running, attempts, ended, pauses, resets, approval, patient, seal = answers
         return Book(
             version=int(version or 0),
             attempts=_read(attempts),
@@ -63,6 +64,7 @@ class RedisLedger:
             controls=controls(_pairs(pauses), _pairs(resets)),
             approval=msgspec.json.decode(approval, type=Approval) if approval else None,
             patient=(patient or b"").decode(),
+            seal=(seal or b"").decode(),
         )
 
     def survey(self, host: str) -> Book:
