@@ -4,8 +4,8 @@ order's own stream; and each of it is told, so that it is kept with everything e
 
 from hemostat.core import orders
 from hemostat.core.control import Answer, Approval, Controls, Pause
+from hemostat.core.decision import Decision
 from hemostat.core.limits import Limits
-from hemostat.core.policy import Decision
 from hemostat.core.standing import Overview, overview
 from hemostat.events import Decided, Event, Order, Word, order_id
 from hemostat.ports import Bus, Clock, Desk, Ledger

@@ -5,8 +5,8 @@ import pytest
 from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.core.control import EVERYTHING, Answer, Approval
+from hemostat.core.decision import Act
 from hemostat.core.limits import Limits
-from hemostat.core.policy import Act
 from hemostat.events import Action, Decided, Event, Word
 from hemostat.orders import Orders
 from tests.clock import FakeClock

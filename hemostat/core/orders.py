@@ -5,9 +5,9 @@ from typing import Final
 import msgspec
 
 from hemostat.core import cleanup, policy
+from hemostat.core.decision import Act, Decision, Refuse, Situation, Wait
 from hemostat.core.limits import Limits
 from hemostat.core.model import Book
-from hemostat.core.policy import Act, Decision, Refuse, Situation, Wait
 from hemostat.events import (
     Action,
     Diagnosis,

@@ -11,10 +11,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hemostat.adapters.memory_bus import MemoryLedger
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.core.control import EVERYTHING, Answer, Approval, Controls, Pause
+from hemostat.core.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
 from hemostat.core.orders import request as request_of
-from hemostat.core.policy import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait, decide, key
+from hemostat.core.policy import decide, key
 from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
 from tests.samples import NOW, alert, needed, order
 

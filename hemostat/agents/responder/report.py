@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.decision import Refuse, Repeat
 from hemostat.core.model import ContainerInfo
-from hemostat.core.policy import Refuse, Repeat
 from hemostat.core.redact import redact
 from hemostat.events import (
     Event,

@@ -25,10 +25,10 @@ from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import orders, policy
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.control import EVERYTHING, Approval
+from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, ContainerInfo
-from hemostat.core.policy import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
 from hemostat.core.verify import Health, needless, overtaken, state_of
