@@ -27,8 +27,8 @@ SILENT: Final = 5.0
 
 
 class News(msgspec.Struct, frozen=True):
-    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can. `safety`
-    is by host; None where it was not asked for again."""
+    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can.
+    `safety` is by host; None where it was not asked for again."""
 
     events: tuple[Event, ...] = ()
     lost: str = ""
