@@ -256,7 +256,7 @@ def _cost(count: int, environ: dict[str, str]) -> dict[str, float]:
         shown.press(b"j")
         keys = []
         for number in range(KEYS):
-            keys.append(shown.press(b"j" if number % 40 < 20 else b"k"))
+            keys.append(shown.press(b"j" if number % 20 < 10 else b"k"))
             shown.watch(0.03)
         figures[f"{count} key p50"], figures[f"{count} key p99"] = median(keys), quantiles(keys, n=100)[98]
     with _running([sys.executable, "-c", TABLE], environ) as plain:
@@ -277,9 +277,11 @@ def _hour(bus: RedisBus, environ: dict[str, str]) -> dict[str, float]:
     """An hour of a crowd, and an alert every second, as fast as Redis takes it."""
     with Crowd(bus, CROWD) as crowd, _dashboard(environ) as shown:
         shown.watch(SETTLE)
-        # The log is full, so that what grows then is a leak.
+        # Log and trails are full then, so that what grows after that is a leak.
         for turn in range(600):
             crowd.fail(turn)
+            crowd.tell(range(turn % FIFTH, CROWD, FIFTH), turn)
+            shown.watch(0.001)
         shown.watch(3.0)
         before = memory([shown.process.pid])[0]
         began, told = time.monotonic(), 0
