@@ -15,6 +15,7 @@
         │   └── BusUnreachableError       exit 3, transient
         ├── NotifyError               a notification did not go out
         └── AdvisorError              a model's service refused or failed
+            ├── AdvisorDeclinedError      it answered, to be paid for, and said nothing
             └── AdvisorUnreachableError   exit 3, transient
 
 Adapters translate vendors' exceptions into these; `core` neither raises nor catches AdapterError.
@@ -107,13 +108,26 @@ class NotifyError(AdapterError):
 
 
 class AdvisorError(AdapterError):
-    """`wait`: seconds that the service asks to be left alone for; None where it does not say."""
+    """`wait`: seconds that the service asks to be left alone for; None where it does not say. `answered`: it
+    did answer, which it may bill, but not so that it could be used."""
 
     def __init__(
-        self, message: str, *, hint: str = "", transient: bool | None = None, wait: float | None = None
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        transient: bool | None = None,
+        wait: float | None = None,
+        answered: bool = False,
     ) -> None:
         super().__init__(message, hint=hint, transient=transient)
         self.wait = wait
+        self.answered = answered
+
+
+class AdvisorDeclinedError(AdvisorError):
+    """What one incident's evidence brings about is no outage: no stranger's text may silence the model for
+    the others."""
 
 
 class AdvisorUnreachableError(AdvisorError):
