@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from hemostat.errors import AdapterError
+from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Bus, Clock
 from hemostat.tui.safety import Overview
@@ -63,8 +63,8 @@ class Feed:
         while not self._stop.is_set():
             try:
                 self._follow()
-            except AdapterError as error:
-                self._deliver(News(lost=error.message))
+            except HemoStatError as error:
+                self._deliver(News(lost=": ".join(filter(None, (error.message, error.hint)))))
                 self._stop.wait(RETRY)
 
     def _follow(self) -> None:

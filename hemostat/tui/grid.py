@@ -54,10 +54,13 @@ class Placed(NamedTuple):
     width: int
 
 
-def layout(width: int, wanted: Sequence[str] = (), *, several: bool = False) -> tuple[Placed, ...]:
+def layout(
+    width: int, wanted: Sequence[str] = (), *, several: bool = False, safety: bool = True
+) -> tuple[Placed, ...]:
     """The columns in `width` cells. `wanted`: those alone, in this order; empty: all, the host only if there
-    are `several`."""
-    return _layout(width, tuple(wanted) or tuple(name for name in COLUMNS if several or name != "host"))
+    are `several`, breaker and budget only if `safety` is known."""
+    pointless = (set() if several else {"host"}) | (set() if safety else {"breaker", "budget"})
+    return _layout(width, tuple(wanted) or tuple(name for name in COLUMNS if name not in pointless))
 
 
 @lru_cache(maxsize=32)

@@ -198,7 +198,7 @@ def test_without_a_monitor_nothing_is_known_of_the_engine():
 
 def test_every_role_is_told_in_full():
     (role,) = picture([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
-    text = words.role_line(role).plain
+    text = "\n".join(each.plain for each in words.role_lines(role))
     assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
 
 
