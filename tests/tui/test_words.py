@@ -134,13 +134,18 @@ def test_safety_is_told_in_words(safety, said):
 
 def test_what_stands_in_the_way_is_beside_the_incident():
     assert (
-        "breaker OPEN 04:12"
+        "breaker 04:12"
         in grid.line(row(safety=OPEN), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
     )
     assert (
         "cooldown 1:01:10"
         in grid.line(row(safety=SPENT), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
     )
+
+
+def test_what_has_a_column_is_not_said_twice():
+    text = grid.line(row(safety=OPEN), grid.layout(120), NOW, marked=False).plain
+    assert text.count("04:12") == 1
 
 
 def test_a_mark_is_a_sign_and_a_group_says_how_many_are_at_fault():
