@@ -102,6 +102,13 @@ def picture(
     )
 
 
+def name_of(event: Event) -> str:
+    """What a newer event of the same type and name replaces."""
+    if isinstance(event.data, ContainerStats):
+        return f"{event.host}/{event.data.container.id}"
+    return event.source
+
+
 def _role(event: Event, beat: Heartbeat, now: float) -> RoleState:
     age = max(0.0, now - event.time)
     return RoleState(

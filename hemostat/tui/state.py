@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.picture import Picture, picture
+from hemostat.core.picture import Picture, name_of, picture
 from hemostat.core.story import subject
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, Heartbeat
@@ -24,10 +24,12 @@ SILENT: Final = 5.0
 
 
 class News(msgspec.Struct, frozen=True):
-    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can."""
+    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can. `anew`:
+    this is all there is to know, and what was known before is not so."""
 
     events: tuple[Event, ...] = ()
     lost: str = ""
+    anew: bool = False
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,14 +42,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[Event, ...] = ()
 
 
-def name_of(event: Event) -> str:
-    """What a newer event of the same name replaces."""
-    if isinstance(event.data, ContainerStats):
-        return f"{event.host}/{event.data.container.id}"
-    return event.source
-
-
 def apply(state: State, news: News, now: float) -> State:
+    if news.anew:
+        state = State(heard=now)
     stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_LAST}
     roles = dict(state.roles)
     log = {event.id: event for event in state.log}
