@@ -20,6 +20,7 @@ def tui(given: Globals, no_mouse: bool) -> int:
     from hemostat import app
     from hemostat import tui as dashboard
     from hemostat.adapters.system_clock import SystemClock
+    from hemostat.tui.model import Model
 
     if why := dashboard.unsuitable(os.environ, interactive()):
         raise UsageError(why, hint="hemostat status prints the same once")
@@ -27,7 +28,15 @@ def tui(given: Globals, no_mouse: bool) -> int:
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
     bus = app.open_bus(settings, start=False)
+    model = Model(
+        bus,
+        SystemClock(threading.Event()),
+        looks=settings.tui,
+        evidence=lambda incident: app.open_dossiers(settings).get(incident),
+        engine=lambda: app.open_engine(settings),
+    )
     try:
-        return dashboard.run(bus, SystemClock(threading.Event()), mouse=not no_mouse)
+        return dashboard.run(model, mouse=not no_mouse)
     finally:
+        model.close()
         bus.close()

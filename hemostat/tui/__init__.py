@@ -1,12 +1,14 @@
 """The dashboard: containers and the remediation log, live. It listens, and acknowledges nothing.
 
-It is handed its bus and its clock; Textual is imported when it is run.
+It is handed its model; Textual is imported when it is run.
 """
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from hemostat.ports import Bus, Clock
+if TYPE_CHECKING:
+    from hemostat.tui.model import Model
 
 
 def unsuitable(environ: Mapping[str, str], is_tty: bool) -> str | None:
@@ -19,7 +21,7 @@ def unsuitable(environ: Mapping[str, str], is_tty: bool) -> str | None:
     return None
 
 
-def run(bus: Bus, clock: Clock, *, mouse: bool = True) -> int:
+def run(model: "Model", *, mouse: bool = True) -> int:
     """Show the dashboard until the user quits; the exit code."""
     from hemostat.tui.app import Dashboard
 
@@ -28,5 +30,5 @@ def run(bus: Bus, clock: Clock, *, mouse: bool = True) -> int:
     os.environ.pop("NO_COLOR", None)
     if colourless:
         os.environ["NO_COLOR"] = "1"
-    Dashboard(bus, clock, colourless=colourless).run(mouse=mouse)
+    Dashboard(model, colourless=colourless).run(mouse=mouse)
     return 0

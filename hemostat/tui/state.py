@@ -99,3 +99,9 @@ def about(log: Sequence[Event], host: str, name: str) -> list[Event]:
         for event in log
         if event.host == host and (told := subject(event)) is not None and told[0].name == name
     ]
+
+
+def latest(log: Sequence[Event], place: tuple[str, str] | None) -> str | None:
+    """The incident told of last, of the container at `place` (host, name) or of any; None for none."""
+    events = log if place is None else about(log, *place)
+    return next((event.incident for event in reversed(events) if event.incident is not None), None)

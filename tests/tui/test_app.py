@@ -12,6 +12,7 @@ from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Container, Event
 from hemostat.tui.app import Dashboard
+from hemostat.tui.model import Model
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, complete, event, heartbeat, stats
 
@@ -31,7 +32,7 @@ def play(
     bus = filled(clock) if bus is None else bus
 
     async def run() -> None:
-        app = Dashboard(bus, clock, **options)
+        app = Dashboard(Model(bus, clock), **options)
         async with app.run_test(size=size) as pilot:
             await script(app, pilot)
 
@@ -56,7 +57,7 @@ def screen(app: Dashboard) -> list[str]:
 
 
 async def until(pilot, condition: Callable[[], object]) -> None:
-    for _ in range(400):
+    for _ in range(1500):
         if condition():
             return
         await pilot.pause(0.02)
@@ -152,15 +153,35 @@ def test_faults_only():
     play(script)
 
 
-def test_enter_shows_the_log_of_the_chosen_container_alone():
+def test_l_shows_the_log_of_the_chosen_container_alone():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restart healed"))
-        await pilot.press("j", "j", "enter")
+        await pilot.press("j", "j", "l")
         await until(pilot, lambda: says(app, "remediation log of web"))
         assert says(app, "restart healed")
         await pilot.press("k")
         await until(pilot, lambda: says(app, "remediation log of db"))
         assert not says(app, "restart healed")
+
+    play(script)
+
+
+def test_enter_looks_at_a_container_and_escape_comes_back():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart healed"))
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: says(app, "h/db") and not says(app, "restart healed"))
+        await pilot.press("escape")
+        await until(pilot, lambda: says(app, "remediation log") and says(app, "restart healed"))
+
+    play(script)
+
+
+def test_i_opens_the_latest_incident_of_the_container():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart healed"))
+        await pilot.press("j", "j", "i")
+        await until(pilot, lambda: says(app, "web: exited, healed"))
 
     play(script)
 
@@ -222,7 +243,7 @@ def test_who_scrolled_the_log_back_is_left_there():
     bus = crowded(clock)
 
     async def script(app, pilot):
-        log = app.query_one("#log")
+        log = app.screen.query_one("#log")
         await until(pilot, lambda: log.max_scroll_y and log.scroll_offset.y == log.max_scroll_y)
         log.scroll_to(y=3, animate=False)
         await until(pilot, lambda: log.scroll_offset.y == 3)
@@ -250,7 +271,7 @@ def test_a_flood_leaves_it_responsive_and_bounded():
             bus.publish([event(alert(since=NOW + n), n / 1000) for n in range(start, start + 500)])
         bus.publish([event(complete(), 5.0)])
         await until(pilot, lambda: clock.advance(0.3) and says(app, "restart healed"))
-        assert len(app._state.log) == 500
+        assert len(app.model.state.log) == 500
         await pilot.press("question_mark")
         await until(pilot, lambda: says(app, "Keys"))
 

@@ -1,0 +1,54 @@
+"""What the screens look at and may ask for, handed in by whoever opens the dashboard."""
+
+from collections.abc import Callable, Sequence
+
+from hemostat.core.dossier import Dossier, Point
+from hemostat.core.looks import DEFAULT, Looks
+from hemostat.ports import Bus, Clock, Engine
+from hemostat.tui.state import State
+
+
+def _nothing(_: str) -> Sequence[Dossier]:
+    return ()
+
+
+class Model:
+    """`state` is replaced with every news; the rest stays. What `evidence`, `history` and `engine` answer may
+    take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
+
+    `act` carries out what people order; None: the dashboard only shows.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        *,
+        looks: Looks = DEFAULT,
+        evidence: Callable[[str], Sequence[Dossier]] = _nothing,
+        engine: Callable[[], Engine] | None = None,
+        act: object | None = None,
+    ) -> None:
+        self.bus = bus
+        self.clock = clock
+        self.looks = looks
+        self.evidence = evidence
+        """What was kept of an incident before its actions, oldest first."""
+        self.act = act
+        self.state = State(heard=clock.now())
+        self._open_engine = engine
+        self._engine: Engine | None = None
+
+    def history(self, host: str, name: str) -> list[Point]:
+        """The latest numbers of the container of this name, oldest first."""
+        return self.bus.history(host, name)
+
+    def engine(self) -> Engine | None:
+        """The engine, connected at the first call; None where there is none to ask."""
+        if self._engine is None and self._open_engine is not None:
+            self._engine = self._open_engine()
+        return self._engine
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
