@@ -1,4 +1,4 @@
-"""Recordings as files, packed where their name ends in .gz. Of one that was cut off, what is whole is read."""
+"""Recordings as files, packed if their name ends in .gz; of one that was cut off, the whole part is read."""
 
 import gzip
 import os

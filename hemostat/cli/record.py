@@ -2,9 +2,8 @@
 
 import json
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
@@ -26,10 +25,19 @@ FLUSH: Final = 5.0
 """Seconds of a recording that may be lost with the process."""
 RETRY: Final = 1.0
 
-Write = Callable[[Event, float], None]
+
+class Out(Protocol):
+    """Where a recording is written to."""
+
+    @property
+    def full(self) -> bool: ...
+
+    def write(self, line: bytes) -> None: ...
+
+    def flush(self) -> None: ...
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     name = "DURATION"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -50,8 +58,8 @@ class Duration(click.ParamType):
 def record(given: Globals, file: Path, since: float | None, span: float | None, force: bool) -> int:
     """Record what the dashboard hears to FILE, packed if its name ends in .gz, until Ctrl-C.
 
-    Of the past, the streams alone are remembered: alerts and what was done, but no figures. Secrets are masked.
-    hemostat tui --replay FILE plays it.
+    Of the past, the streams alone are remembered: alerts and what was done, but no figures. Secrets are
+    masked. hemostat tui --replay FILE plays it.
     """
     from hemostat import app
     from hemostat.adapters.recording_file import RecordingFile
@@ -93,7 +101,7 @@ class Recorder:
     """Writes what the bus remembers and what comes, each event of a stream once."""
 
     def __init__(
-        self, bus: ports.Bus, clock: ports.Clock, out: "RecordingFile", stop: threading.Event, begin: float
+        self, bus: ports.Bus, clock: ports.Clock, out: Out, stop: threading.Event, begin: float
     ) -> None:
         self._bus = bus
         self._clock = clock
@@ -112,7 +120,7 @@ class Recorder:
             self._write(event, min(event.time, now))
 
     def live(self, until: float | None) -> None:
-        """What comes, until told to stop or full; over lost connections, after which what was missed comes."""
+        """What comes, until told to stop or full. After a lost connection, what was missed comes first."""
         while not self._over(until):
             try:
                 self._listen(until)

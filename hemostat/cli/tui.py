@@ -2,31 +2,92 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
+import hemostat
 from hemostat.cli.options import Globals
+from hemostat.cli.record import Duration, stretch
 from hemostat.cli.terminal import interactive
 from hemostat.errors import UsageError
+
+if TYPE_CHECKING:
+    from hemostat.core.recording import Recording
+    from hemostat.tui.model import Model
+
+DEMO: Final = "demo"
+DEMO_FILE: Final = "demos/recording.jsonl.gz"
 
 
 @click.command()
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, for selecting text.")
+@click.option("--replay", metavar="FILE", help="Play a recording that hemostat record made, or demo.")
+@click.option("--since", type=Duration(), help="Play what the streams remember of the last, such as 2h.")
+@click.option("--demo", is_flag=True, help="Play a recording that comes with HemoStat: --replay demo.")
+@click.option("--web", is_flag=True, help="Show it in a browser: needs hemostat[web].")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Of --web.")
+@click.option("--bind", default="127.0.0.1", show_default=True, help="The address that --web listens at.")
+@click.option("--allow-actions", is_flag=True, help="Let who sees it in a browser act, too.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Take the token of --web from this file, which nobody else may read.",
+)
+@click.option("--served", is_flag=True, hidden=True)
 @click.pass_obj
-def tui(given: Globals, no_mouse: bool) -> int:
-    """Open the dashboard."""
+def tui(
+    given: Globals,
+    no_mouse: bool,
+    replay: str | None,
+    since: float | None,
+    demo: bool,
+    web: bool,
+    port: int,
+    bind: str,
+    allow_actions: bool,
+    token_file: Path | None,
+    served: bool,
+) -> int:
+    """Open the dashboard, on what is or on a recording."""
     import logging
 
-    from hemostat import app
     from hemostat import tui as dashboard
+
+    replay = DEMO if demo else replay
+    if replay is not None and since is not None:
+        raise UsageError("--replay and --since are two recordings", hint="give one of them")
+    if web:
+        from hemostat.cli.web import serve
+
+        return serve(
+            given, _shown(replay, since), port, bind, allow_actions=allow_actions, token_file=token_file
+        )
+    if not served and (why := dashboard.unsuitable(os.environ, interactive())):
+        raise UsageError(why, hint="hemostat status prints the same once")
+    # Log lines would be written over the screen.
+    logging.getLogger().addHandler(logging.NullHandler())
+    with _recorded(given, replay, since) if replay or since is not None else _live(given) as model:
+        return dashboard.run(model, mouse=not no_mouse)
+
+
+def _shown(replay: str | None, since: float | None) -> list[str]:
+    """The options again, for the process that draws."""
+    if replay is not None:
+        return ["--replay", replay]
+    return [] if since is None else ["--since", str(since)]
+
+
+@contextmanager
+def _live(given: Globals) -> Iterator["Model"]:
+    from hemostat import app
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.tui.model import Model
 
-    if why := dashboard.unsuitable(os.environ, interactive()):
-        raise UsageError(why, hint="hemostat status prints the same once")
     settings = given.settings()
-    # Log lines would be written over the screen.
-    logging.getLogger().addHandler(logging.NullHandler())
     bus = app.open_bus(settings, start=False)
     model = Model(
         bus,
@@ -36,7 +97,48 @@ def tui(given: Globals, no_mouse: bool) -> int:
         engine=lambda: app.open_engine(settings),
     )
     try:
-        return dashboard.run(model, mouse=not no_mouse)
+        yield model
     finally:
         model.close()
         bus.close()
+
+
+@contextmanager
+def _recorded(given: Globals, replay: str | None, since: float | None) -> Iterator["Model"]:
+    """A model with nothing to act on, and nothing to ask but the recording."""
+    from hemostat.adapters.system_clock import SystemClock
+    from hemostat.tui.model import Model
+    from hemostat.tui.replay import ReplayBus, ReplayClock
+
+    wall = SystemClock(threading.Event())
+    settings = given.settings()
+    if replay is None:
+        recording, name = _remembered(given, since or 0.0, wall.now()), "the last hours"
+    else:
+        recording, name = _read(replay), Path(replay).name
+    clock = ReplayClock(recording, wall, name)
+    yield Model(ReplayBus(clock), clock, looks=settings.tui, replay=clock)
+
+
+def _read(replay: str) -> "Recording":
+    from hemostat.adapters.recording_file import read
+
+    return read(demo_file() if replay == DEMO else Path(replay))
+
+
+def _remembered(given: Globals, since: float, now: float) -> "Recording":
+    from hemostat import app
+
+    settings = given.settings()
+    bus = app.open_bus(settings, start=False)
+    try:
+        return stretch(bus, settings.host_name, since, now)
+    finally:
+        bus.close()
+
+
+def demo_file() -> Path:
+    """The recording that is part of the package when installed, and beside it in a source tree."""
+    package = Path(hemostat.__file__).parent
+    places = (package / DEMO_FILE, package.parent / DEMO_FILE)
+    return next((each for each in places if each.is_file()), places[0])

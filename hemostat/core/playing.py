@@ -76,10 +76,11 @@ def track(recording: Recording, position: float, width: int) -> str:
         return ""
     here = _cell(share(recording, position), width)
     marks = {_cell(share(recording, begin), width) for begin in recording.incidents}
-    return "".join(
-        "●" if cell == here else "!" if cell in marks else "━" if cell < here else "─"
-        for cell in range(width)
-    )
+    cells = ["━"] * here + ["─"] * (width - here)
+    for cell in marks:
+        cells[cell] = "!"
+    cells[here] = "●"
+    return "".join(cells)
 
 
 def _cell(part: float, width: int) -> int:

@@ -94,7 +94,7 @@ class Recording:
 
     def __init__(
         self, header: Header, heard: Iterable[tuple[float, Event, bytes]], notes: Sequence[str] = ()
-    ):
+    ) -> None:
         self.host = header.host
         self.begin = header.begin
         self.notes = tuple(notes)
@@ -176,7 +176,7 @@ def of_events(header: Header, events: Iterable[Event]) -> Recording:
 
 
 def parse(lines: Iterable[bytes]) -> Recording:
-    """Read a recording. Whoever recorded may have been killed: of a last line without its end nothing is taken.
+    """Read a recording. Whoever made it may have been killed: a last line without its end is left out.
 
     Raises DecodeError for what is no recording, of another version, or damaged.
     """

@@ -24,11 +24,15 @@ def unsuitable(environ: Mapping[str, str], is_tty: bool) -> str | None:
 def run(model: "Model", *, mouse: bool = True) -> int:
     """Show the dashboard until the user quits; the exit code."""
     from hemostat.tui.app import Dashboard
+    from hemostat.tui.replay_app import Replayed
 
     colourless = bool(os.environ.get("NO_COLOR") or os.environ.get("HEMOSTAT_NO_COLOR"))
     # Textual takes a variable that is set and empty for a wish; the convention does not.
     os.environ.pop("NO_COLOR", None)
     if colourless:
         os.environ["NO_COLOR"] = "1"
-    Dashboard(model, colourless=colourless).run(mouse=mouse)
+    if model.replay is None:
+        Dashboard(model, colourless=colourless).run(mouse=mouse)
+    else:
+        Replayed(model, model.replay, colourless=colourless).run(mouse=mouse)
     return 0

@@ -54,8 +54,8 @@ class Feed:
                 self._stop.wait(RETRY)
 
     def _follow(self, *, anew: bool) -> None:
-        """History once the subscription stands, so that nothing falls between; then whatever comes. A
-        subscription that ends led elsewhere: the history of the next takes the place of all that was known."""
+        """History once the subscription stands, so that nothing falls between; then whatever comes. One that
+        ends led elsewhere: the history of the next takes the place of all that was known."""
         if anew:
             self._durable.clear()
             self._live.clear()

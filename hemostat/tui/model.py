@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.looks import DEFAULT, Looks
-from hemostat.ports import Bus, Clock, Engine
+from hemostat.ports import Clock, Engine, Listener
+from hemostat.tui.replay import ReplayClock
 from hemostat.tui.state import State
 
 
@@ -16,18 +17,20 @@ class Model:
     """`state` is replaced with every news; the rest stays. What `evidence`, `history` and `engine` answer may
     take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
 
-    `act` carries out what people order; None: the dashboard only shows.
+    `act` carries out what people order; None: the dashboard only shows. `replay` is the clock of the recording
+    that is shown; None: what is shown is live.
     """
 
     def __init__(
         self,
-        bus: Bus,
+        bus: Listener,
         clock: Clock,
         *,
         looks: Looks = DEFAULT,
         evidence: Callable[[str], Sequence[Dossier]] = _nothing,
         engine: Callable[[], Engine] | None = None,
         act: object | None = None,
+        replay: ReplayClock | None = None,
     ) -> None:
         self.bus = bus
         self.clock = clock
@@ -35,6 +38,7 @@ class Model:
         self.evidence = evidence
         """What was kept of an incident before its actions, oldest first."""
         self.act = act
+        self.replay = replay
         self.state = State(heard=clock.now())
         self._open_engine = engine
         self._engine: Engine | None = None

@@ -5,6 +5,7 @@ Nothing can be said here, and nothing done: whatever but listening is asked for 
 
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -15,15 +16,16 @@ from hemostat.core.recording import Recording
 from hemostat.events import Event
 from hemostat.ports import Clock
 
-LONGEST = 1.0
+LONGEST: Final = 1.0
 """Seconds that pass at most at a time: a computer that slept has not missed the recording."""
 
 
 class ReplayClock:
     """Now is the recorded time, up to which everything was handed over. Safe to use from several threads."""
 
-    def __init__(self, recording: Recording, wall: Clock) -> None:
+    def __init__(self, recording: Recording, wall: Clock, name: str) -> None:
         self.recording = recording
+        self.name = name
         self._wall = wall
         self._changed = threading.Condition()
         self._playing = Playing(recording.begin)

@@ -65,6 +65,11 @@ def status(shown: Picture, silence: str) -> Text:
     return text
 
 
+def recorded_status(shown: Picture) -> Text:
+    """The same of a recording, which may have no signs of life: that is no fault of the roles."""
+    return status(shown, "") if shown.roles else Text("nothing was recorded of the roles here", FAINT)
+
+
 def _role(role: RoleState) -> tuple[str, str]:
     if role.stale:
         return f"✗ STALE {show_duration(float(int(role.age)))}", BAD

@@ -96,12 +96,10 @@ def test_of_a_line_that_was_cut_off_nothing_is_taken_and_that_is_told():
         assert (len(told), told.notes) == (1, ("line 3, the last, was cut off and is left out",))
 
 
-@pytest.mark.parametrize(
-    "lines", [[], [b""], [b"{}\n"], [b"hello\n"], [b"\x1f\x8b\x00\n"], [b'{"format":"x"}\n']]
-)
-def test_what_is_no_recording_is_told(lines):
+@pytest.mark.parametrize("first", [b"", b"{}\n", b"hello\n", b"\x1f\x8b\x00\n", b'{"format":"x"}\n'])
+def test_what_is_no_recording_is_told(first):
     with pytest.raises(DecodeError, match="it is no recording") as told:
-        parse(lines)
+        parse([first])
     assert "hemostat record" in told.value.hint
 
 

@@ -5,6 +5,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from hemostat.tui.model import Model
+from hemostat.tui.replay_bar import ReplayBar
 
 
 class Live(Screen[None]):
@@ -14,6 +15,10 @@ class Live(Screen[None]):
         super().__init__()
         self.model = model
         self._laid_out = False
+
+    def on_mount(self) -> None:
+        if self.model.replay is not None:
+            self.mount(ReplayBar(self.model.replay), before=0)
 
     def draw(self) -> None:
         """Show the model as it is now. What did not change must not be drawn again."""

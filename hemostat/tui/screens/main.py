@@ -73,7 +73,10 @@ class Main(Live):
         wanted = self.query_one("#filter", Input).value
         self._shown = words.matching(picture.containers, wanted, faults=self._faults)
         self.write("title", words.title(picture))
-        self.write("status", words.status(picture, silence(self.model.state, now)))
+        if self.model.replay is None:
+            self.write("status", words.status(picture, silence(self.model.state, now)))
+        else:
+            self.write("status", words.recorded_status(picture))
         self._draw_grid(words.incidents(picture), several=len({each.host for each in picture.containers}) > 1)
         self._draw_log()
 
