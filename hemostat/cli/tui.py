@@ -37,7 +37,8 @@ DEMO_FILE: Final = "demos/recording.jsonl.gz"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Take the token of --web from this file, which nobody else may read.",
 )
-@click.option("--served", is_flag=True, hidden=True)
+@click.option("--read-only", is_flag=True, help="Only show: nothing can be ordered.")
+@click.option("--served", type=int, hidden=True, help="By the process of this number, with which it ends.")
 @click.pass_obj
 def tui(
     given: Globals,
@@ -50,7 +51,8 @@ def tui(
     bind: str,
     allow_actions: bool,
     token_file: Path | None,
-    served: bool,
+    read_only: bool,  # noqa: ARG001 - there is nothing that could be ordered
+    served: int | None,
 ) -> int:
     """Open the dashboard, on what is or on a recording."""
     import logging
@@ -66,7 +68,11 @@ def tui(
         return serve(
             given, _shown(replay, since), port, bind, allow_actions=allow_actions, token_file=token_file
         )
-    if not served and (why := dashboard.unsuitable(os.environ, interactive())):
+    if served is not None:
+        from hemostat.supervisor import die_with_parent
+
+        die_with_parent(served)
+    elif why := dashboard.unsuitable(os.environ, interactive()):
         raise UsageError(why, hint="hemostat status prints the same once")
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())

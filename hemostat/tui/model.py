@@ -17,8 +17,8 @@ class Model:
     """`state` is replaced with every news; the rest stays. What `evidence`, `history` and `engine` answer may
     take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
 
-    `act` carries out what people order; None: the dashboard only shows. `replay` is the clock of the recording
-    that is shown; None: what is shown is live.
+    `act` carries out what people order; None: the dashboard only shows. `replay` is the clock of the
+    recording that is shown; None: what is shown is live.
     """
 
     def __init__(
