@@ -34,7 +34,7 @@ def serve(
 ) -> int:
     """Serve the dashboard with the options `shown` until told to stop."""
     try:
-        from hemostat import web
+        from hemostat.web import serve as run
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("hemostat"):
             raise
@@ -48,7 +48,7 @@ def serve(
             f"{'actions allowed' if allow_actions else 'read-only'}; Ctrl-C ends it; open this in a browser:"
         )
         click.echo(clean(address + (token if token_file is None else f"(what is in {token_file})")))
-        web.serve(command(given, shown, read_only=not allow_actions), token, listener)
+        run(command(given, shown, read_only=not allow_actions), token, listener)
     return errors.OK
 
 
