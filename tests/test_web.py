@@ -168,7 +168,7 @@ def test_it_is_the_dashboard_and_heeds_keys_and_is_gone_with_the_page(monkeypatc
         await come_in(browser, at)
         socket = await browser.ws_connect(at + "/ws?width=100&height=30", headers={"Origin": at})
         await shown(socket, b"REPLAY")
-        await socket.send_json(["stdin", "p"])
+        await socket.send_json(["stdin", "0"])
         await shown(socket, b"PAUSED")
         await socket.close()
 

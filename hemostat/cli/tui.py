@@ -16,6 +16,7 @@ from hemostat.cli.terminal import interactive
 from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
+    from hemostat.core.looks import Looks
     from hemostat.core.recording import Recording
     from hemostat.tui.model import Model
 
@@ -24,6 +25,7 @@ DEMO_FILE: Final = "demos/recording.jsonl.gz"
 
 
 @click.command()
+@click.option("--slow", is_flag=True, help="Draw every two seconds only, in few colours: for slow lines.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, for selecting text.")
 @click.option("--replay", metavar="FILE", help="Play a recording that hemostat record made, or demo.")
 @click.option("--since", type=Duration(), help="Play what the streams remember of the last, such as 2h.")
@@ -42,6 +44,7 @@ DEMO_FILE: Final = "demos/recording.jsonl.gz"
 @click.pass_obj
 def tui(
     given: Globals,
+    slow: bool,
     no_mouse: bool,
     replay: str | None,
     since: float | None,
@@ -56,6 +59,8 @@ def tui(
 ) -> int:
     """Open the dashboard, on what is or on a recording."""
     import logging
+
+    import msgspec
 
     from hemostat import tui as dashboard
 
@@ -76,8 +81,11 @@ def tui(
         raise UsageError(why, hint="hemostat status prints the same once")
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
-    with _recorded(given, replay, since) if replay or since is not None else _live(given) as model:
-        return dashboard.run(model, mouse=not no_mouse)
+    looks = given.settings().tui
+    looks = msgspec.structs.replace(looks, slow=looks.slow or slow, mouse=looks.mouse and not no_mouse)
+    is_live = replay is None and since is None
+    with _live(given, looks) if is_live else _recorded(given, looks, replay, since) as model:
+        return dashboard.run(model)
 
 
 def _shown(replay: str | None, since: float | None) -> list[str]:
@@ -88,19 +96,21 @@ def _shown(replay: str | None, since: float | None) -> list[str]:
 
 
 @contextmanager
-def _live(given: Globals) -> Iterator["Model"]:
+def _live(given: Globals, looks: "Looks") -> Iterator["Model"]:
     from hemostat import app
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.tui.model import Model
+    from hemostat.tui.saved import FILE
 
     settings = given.settings()
     bus = app.open_bus(settings, start=False)
     model = Model(
         bus,
         SystemClock(threading.Event()),
-        looks=settings.tui,
+        looks=looks,
         evidence=lambda incident: app.open_dossiers(settings).get(incident),
         engine=lambda: app.open_engine(settings),
+        saved=settings.state_path / FILE,
     )
     try:
         yield model
@@ -110,20 +120,19 @@ def _live(given: Globals) -> Iterator["Model"]:
 
 
 @contextmanager
-def _recorded(given: Globals, replay: str | None, since: float | None) -> Iterator["Model"]:
+def _recorded(given: Globals, looks: "Looks", replay: str | None, since: float | None) -> Iterator["Model"]:
     """A model with nothing to act on, and nothing to ask but the recording."""
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.tui.model import Model
     from hemostat.tui.replay import ReplayBus, ReplayClock
 
     wall = SystemClock(threading.Event())
-    settings = given.settings()
     if replay is None:
         recording, name = _remembered(given, since or 0.0, wall.now()), "the last hours"
     else:
         recording, name = _read(replay), Path(replay).name
     clock = ReplayClock(recording, wall, name)
-    yield Model(ReplayBus(clock), clock, looks=settings.tui, replay=clock)
+    yield Model(ReplayBus(clock), clock, looks=looks, replay=clock)
 
 
 def _read(replay: str) -> "Recording":

@@ -17,7 +17,7 @@ STEP: Final = 10.0
 class Replayed(Dashboard):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "p", "replay_pause", "Pause", show=False, id="replay.pause", tooltip="stop the replay, or go on"
+            "0", "replay_pause", "Pause", show=False, id="replay.pause", tooltip="stop the replay, or go on"
         ),
         Binding(
             "comma",
@@ -75,8 +75,8 @@ class Replayed(Dashboard):
         ),
     ]
 
-    def __init__(self, model: Model, clock: ReplayClock, *, colourless: bool = False) -> None:
-        super().__init__(model, colourless=colourless)
+    def __init__(self, model: Model, clock: ReplayClock, *, colourless: bool = False, hint: str = "") -> None:
+        super().__init__(model, colourless=colourless, hint=hint)
         self._clock = clock
 
     def on_mount(self) -> None:

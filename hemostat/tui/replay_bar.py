@@ -14,7 +14,7 @@ LOOK: Final = 0.25
 """Seconds between two looks at where one is."""
 NAME: Final = 16
 """Cells for the recording's name."""
-KEYS: Final = "p pause  , . 10 s  < > incident  - + speed"
+KEYS: Final = "0 pause  - + speed  , . 10 s  < > incident"
 
 
 class ReplayBar(Static):

@@ -186,9 +186,9 @@ def test_going_back_takes_back_what_had_not_happened_yet():
 def test_pause_and_speed_are_shown():
     async def script(app, pilot, wall):
         await until(pilot, lambda: says(app, "▶ 1x"))
-        await pilot.press("plus", "plus", "p")
+        await pilot.press("plus", "plus", "0")
         await until(pilot, lambda: says(app, "‖ PAUSED 4x"))
-        await pilot.press("p", *["plus"] * 4)
+        await pilot.press("0", *["plus"] * 4)
         await until(pilot, lambda: says(app, "▶ jump"))
         await until(pilot, lambda: wall.advance(0.1) and says(app, "0:17 of 2:00"))
         await pilot.press(*["full_stop"] * 12)
@@ -217,8 +217,8 @@ def test_the_keys_are_in_the_help_and_typed_into_the_filter():
         await until(pilot, lambda: says(app, "✓ healthy"))
         await pilot.press("question_mark")
         await until(pilot, lambda: says(app, "beginning of the next incident"))
-        await pilot.press("escape", "slash", "p", "minus")
-        await until(pilot, lambda: says(app, "[filter p-]"))
+        await pilot.press("escape", "slash", "0", "minus")
+        await until(pilot, lambda: says(app, "[filter 0-]"))
         assert says(app, "▶ 1x")
 
     play(script, size=(100, 40))
