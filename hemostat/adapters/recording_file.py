@@ -11,6 +11,7 @@ from typing import BinaryIO, Final, Self
 from hemostat.core import recording
 from hemostat.core.recording import Recording
 from hemostat.errors import DecodeError, HemoStatError, UsageError
+from hemostat.events import MAX_BYTES
 
 MOST: Final = 256 << 20
 """Bytes, unpacked, of the longest recording: it is read into memory. 20 containers fill it in about a day."""
@@ -89,7 +90,8 @@ class RecordingFile:
 
     @property
     def full(self) -> bool:
-        return self.size > MOST - CHUNK
+        """Whether another event might make it too long to be read."""
+        return self.size > MOST - 2 * MAX_BYTES
 
     def write(self, line: bytes) -> None:
         self.size += len(line)

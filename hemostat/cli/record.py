@@ -154,7 +154,7 @@ class Recorder:
         from hemostat.core.picture import name_of
         from hemostat.core.recording import line
 
-        if event.id in self._seen:
+        if event.id in self._seen or self._out.full:
             return
         self._out.write(line(event, at))
         self.count += 1

@@ -54,7 +54,7 @@ def tui(
     bind: str,
     allow_actions: bool,
     token_file: Path | None,
-    read_only: bool,  # noqa: ARG001 - there is nothing that could be ordered
+    read_only: bool,
     served: int | None,
 ) -> int:
     """Open the dashboard, on what is or on a recording."""
@@ -70,9 +70,10 @@ def tui(
     if web:
         from hemostat.cli.web import serve
 
-        return serve(
-            given, _shown(replay, since), port, bind, allow_actions=allow_actions, token_file=token_file
-        )
+        allowed = allow_actions and not read_only
+        return serve(given, _shown(replay, since), port, bind, allow_actions=allowed, token_file=token_file)
+    if allow_actions or token_file is not None:
+        raise UsageError("--allow-actions and --token-file are for a browser", hint="add --web")
     if served is not None:
         from hemostat.supervisor import die_with_parent
 
@@ -123,12 +124,14 @@ def _live(given: Globals, looks: "Looks") -> Iterator["Model"]:
 def _recorded(given: Globals, looks: "Looks", replay: str | None, since: float | None) -> Iterator["Model"]:
     """A model with nothing to act on, and nothing to ask but the recording."""
     from hemostat.adapters.system_clock import SystemClock
+    from hemostat.core.units import show_duration
     from hemostat.tui.model import Model
     from hemostat.tui.replay import ReplayBus, ReplayClock
 
     wall = SystemClock(threading.Event())
     if replay is None:
-        recording, name = _remembered(given, since or 0.0, wall.now()), "the last hours"
+        span = since or 0.0
+        recording, name = _remembered(given, span, wall.now()), f"last {show_duration(span)}"
     else:
         recording, name = _read(replay), Path(replay).name
     clock = ReplayClock(recording, wall, name)
@@ -147,9 +150,12 @@ def _remembered(given: Globals, since: float, now: float) -> "Recording":
     settings = given.settings()
     bus = app.open_bus(settings, start=False)
     try:
-        return stretch(bus, settings.host_name, since, now)
+        recording = stretch(bus, settings.host_name, since, now)
     finally:
         bus.close()
+    if not recording:
+        raise UsageError("the streams remember nothing yet", hint="hemostat tui --demo plays something")
+    return recording
 
 
 def demo_file() -> Path:

@@ -113,3 +113,13 @@ def test_little_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
     path.write_bytes(gzip.compress(LINES[0] + b" " * (8 << 20)))
     with pytest.raises(DecodeError, match="longer than 1 MiB: record a shorter stretch"):
         read(path)
+
+
+def test_one_that_says_it_is_full_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording_file, "MOST", 1 << 20)
+    path = tmp_path / "a.jsonl"
+    with RecordingFile(path) as file:
+        file.write(LINES[0])
+        while not file.full:
+            file.write(LINES[1])
+    assert len(read(path)) > 1000

@@ -140,6 +140,7 @@ def test_a_file_that_is_there_is_not_written_over(hemostat, bus, tmp_path):
     [
         (("record", "a", "--since", "soon"), 2, "is not a duration"),
         (("tui", "--replay", "/none", "--since", "2h"), 2, "two recordings"),
+        (("tui", "--allow-actions"), 2, "add --web"),
         (("tui", "--served", "1", "--replay", "/none"), 2, "/none cannot be read: No such file"),
     ],
 )
@@ -179,3 +180,36 @@ def test_the_demo_is_small_and_tells_nothing_of_where_it_was_made():
     assert demo_file().stat().st_size < 200_000
     told = read(demo_file())
     assert {each.host for each in told.between(0, told.end, tuple(TYPES))} == {"ops-1"}
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The models that dashboards are opened on."""
+    models = []
+    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    monkeypatch.setattr("hemostat.tui.run", lambda model: models.append(model) or 0)
+    return models
+
+
+@pytest.mark.redis
+def test_what_the_streams_remember_is_played_from_so_long_ago(hemostat, bus, opened):
+    bus.publish(TOLD)
+    assert hemostat("tui", "--served", "1", "--since", "1000d").code == 0
+    replay = opened[0].replay
+    assert replay.name == "last 1000 d"
+    assert replay.recording.end == TOLD[-1].time
+    assert list(replay.recording.between(0, 1e11, DURABLE)) == TOLD
+
+
+@pytest.mark.redis
+def test_where_nothing_is_remembered_it_is_told(hemostat, bus, opened):
+    told = hemostat("tui", "--served", "1", "--since", "2h")
+    assert (told.code, opened) == (2, [])
+    assert "the streams remember nothing yet: hemostat tui --demo" in told.err
+
+
+def test_nothing_can_be_done_in_a_replay_and_nothing_but_the_recording_is_asked(hemostat, opened):
+    """It needs neither Docker nor Redis, and reaches neither."""
+    assert hemostat("tui", "--served", "1", "--demo").code == 0
+    model = opened[0]
+    assert (model.act, model.engine(), model.safety, list(model.evidence("i"))) == (None, None, None, [])
