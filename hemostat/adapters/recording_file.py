@@ -14,7 +14,7 @@ from hemostat.errors import DecodeError, HemoStatError, UsageError
 from hemostat.events import MAX_BYTES
 
 MOST: Final = 256 << 20
-"""Bytes, unpacked, of the longest recording: it is read into memory. 20 containers fill it in about a day."""
+"""Bytes, unpacked, of the longest recording, which is read into memory: some seven hours of 20 containers."""
 CHUNK: Final = 1 << 16
 PACKED: Final = b"\x1f\x8b"
 GZIP: Final = 31

@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from sys import intern
 from typing import Any, Final
 
 import msgspec
@@ -42,12 +43,17 @@ class _Line(msgspec.Struct, frozen=True):
     event: msgspec.Raw
 
 
-class Heard(msgspec.Struct, frozen=True):
-    """An event as it travelled, and when it was heard (epoch seconds)."""
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """An event as it travelled, when it was heard (epoch seconds), and what it is found by: `name` is what a
+    newer one of the same type replaces, `place` host and name of the container whose numbers these are,
+    `opens` the incident that it raises. There may be very many: what can be decoded again is not kept."""
 
     at: float
     type: str
     raw: bytes
+    name: str
+    place: tuple[str, str] | None
+    opens: str
 
 
 def header_line(host: str, begin: float) -> bytes:
@@ -92,24 +98,21 @@ class Recording:
     `notes` are words about what was left out.
     """
 
-    def __init__(
-        self, header: Header, heard: Iterable[tuple[float, Event, bytes]], notes: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, header: Header, heard: Iterable[Heard], notes: Sequence[str] = ()) -> None:
         self.host = header.host
         self.begin = header.begin
         self.notes = tuple(notes)
-        self._heard: list[Heard] = []
+        self._heard = sorted(heard, key=lambda each: each.at)
         self._durable: dict[str, list[int]] = defaultdict(list)
         self._live: dict[tuple[str, str], list[int]] = defaultdict(list)
         """Where what replaces each other stands, by type and name."""
         self._points: dict[tuple[str, str], list[int]] = defaultdict(list)
         """Where a container's numbers stand, by host and name."""
         first: dict[str, float] = {}
-        for at, event, raw in sorted(heard, key=lambda each: each[0]):
-            self._index(event)
-            self._heard.append(Heard(at, event.type, raw))
-            if _opens(event) and event.incident is not None:
-                first.setdefault(event.incident, at)
+        for number, each in enumerate(self._heard):
+            self._index(number, each)
+            if each.opens:
+                first.setdefault(each.opens, each.at)
         self._times = [each.at for each in self._heard]
         self.end = max(self.begin, self._times[-1]) if self._times else self.begin
         self.incidents = tuple(at for at in sorted(first.values()) if at >= self.begin)
@@ -117,14 +120,13 @@ class Recording:
         self.told = tuple(sorted(self._times[place] for places in self._durable.values() for place in places))
         """When something was said that is more than a figure or a sign of life."""
 
-    def _index(self, event: Event) -> None:
-        place = len(self._heard)
-        if event.type in DURABLE:
-            self._durable[event.type].append(place)
+    def _index(self, number: int, each: Heard) -> None:
+        if each.type in DURABLE:
+            self._durable[each.type].append(number)
             return
-        self._live[event.type, name_of(event)].append(place)
-        if isinstance(event.data, ContainerStats):
-            self._points[event.host, event.data.container.name].append(place)
+        self._live[each.type, each.name].append(number)
+        if each.place is not None:
+            self._points[each.place].append(number)
 
     def __len__(self) -> int:
         return len(self._heard)
@@ -166,13 +168,19 @@ class Recording:
         return decode(self._heard[place].raw)
 
 
-def _opens(event: Event) -> bool:
-    return isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED
+def _heard(at: float, event: Event, raw: bytes) -> Heard:
+    place, opens = None, ""
+    match event.data:
+        case ContainerStats(container=container):
+            place = (intern(event.host), intern(container.name))
+        case HealthAlert(phase=Phase.RAISED):
+            opens = event.incident or ""
+    return Heard(at, intern(event.type), raw, intern(name_of(event)), place, opens)
 
 
 def of_events(header: Header, events: Iterable[Event]) -> Recording:
     """A recording of what a bus remembers: heard when it was said."""
-    return Recording(header, [(event.time, event, masked(event)) for event in events])
+    return Recording(header, [_heard(event.time, event, masked(event)) for event in events])
 
 
 def parse(lines: Iterable[bytes]) -> Recording:
@@ -182,7 +190,7 @@ def parse(lines: Iterable[bytes]) -> Recording:
     """
     rows = iter(lines)
     header = _header(next(rows, b""))
-    heard: list[tuple[float, Event, bytes]] = []
+    heard: list[Heard] = []
     notes: list[str] = []
     for number, row in enumerate(rows, 2):
         if not row.endswith(b"\n"):
@@ -193,7 +201,7 @@ def parse(lines: Iterable[bytes]) -> Recording:
             raw = bytes(told.event)
             event = decode(raw)
             _check(told.at, event.time)
-            heard.append((told.at, event, raw))
+            heard.append(_heard(told.at, event, raw))
         except (msgspec.DecodeError, UnicodeDecodeError, DecodeError) as error:
             raise DecodeError(f"line {number} is damaged: {error}") from None
     return Recording(header, heard, notes)
