@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hemostat.core.picture import name_of
-from hemostat.errors import BusError
+from hemostat.errors import AdapterError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Clock, Listener
 from hemostat.tui.safety import Overview
@@ -66,7 +66,7 @@ class Feed:
             try:
                 self._follow(anew=anew)
                 anew = True
-            except BusError as error:
+            except AdapterError as error:
                 self._deliver(News(lost=error.message))
                 self._stop.wait(RETRY)
 
@@ -110,9 +110,9 @@ class Feed:
         self._live.clear()
 
     def _survey(self) -> dict[str, Overview] | None:
-        """Where the hosts stand; None where that was asked a moment ago."""
+        """Where the hosts stand; None where that is not asked now."""
         now = self._clock.now()
-        if self._safety is None or 0 <= now - self._asked < SURVEY:
+        if self._safety is None or not self._hosts or 0 <= now - self._asked < SURVEY:
             return None
         self._asked = now
         return {host: self._safety(host) for host in self._hosts}

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, overload
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -136,15 +137,11 @@ class Lines(ScrollView, can_focus=False):
 
 def changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:
     """The cells from the first to after the last that differ between two lines of the same length."""
-    first = 0
-    while first < min(len(before), len(after)) and before[first] == after[first]:
-        first += 1
-    if first == len(before) == len(after):
-        return None
-    last = 0
-    while last < min(len(before), len(after)) - first and before[-1 - last] == after[-1 - last]:
-        last += 1
-    start = sum(segment.cell_length for segment in after[:first])
-    end = sum(segment.cell_length for segment in after[: len(after) - last])
-    old_end = sum(segment.cell_length for segment in before[: len(before) - last])
-    return start, max(end, old_end)
+    old, new = _cells(before), _cells(after)
+    differ = [number for number, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+    return (differ[0], differ[-1] + 1) if differ else None
+
+
+def _cells(line: Sequence[Segment]) -> list[tuple[str, Style | None]]:
+    """What is in every cell; a wide character is in two."""
+    return [(char, style) for text, style, _ in line for char in text for _ in range(cell_len(char))]

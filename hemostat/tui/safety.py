@@ -10,7 +10,7 @@ Cell = tuple[str, str]
 
 
 class Budget(Protocol):
-    """Actions within the window. `until` is when the next one may be (epoch seconds), 0 where it may be now."""
+    """Actions within the window. `until` is when the next one may be (epoch seconds), 0 for now."""
 
     @property
     def used(self) -> int: ...

@@ -1,12 +1,15 @@
 """Which model is asked, with whose key, at what price; and what a service says of waiting."""
 
+import threading
 from collections.abc import Mapping
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hemostat.adapters import advisors
+from hemostat.adapters.advisors.late import LateAdvisor
 from hemostat.adapters.advisors.wire import wait
 from hemostat.app import advisor
 from hemostat.config import Settings
@@ -166,3 +169,26 @@ def test_an_answer_nested_without_end_is_none():
             pytest.raises(AdvisorError, match="an answer that is none"),
         ):
             made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
+
+
+def test_an_advisor_that_is_still_loading_is_waited_for_by_who_asks_it():
+    probed, here = [], threading.Event()
+    real = SimpleNamespace(probe=probed.append)
+
+    def make():
+        here.wait()
+        return real
+
+    late = LateAdvisor("v:m", make)
+    assert late.name == "v:m"
+    here.set()
+    late.probe(5)
+    assert probed == [5]
+
+
+def test_one_that_cannot_be_loaded_says_so_to_who_asks_it():
+    def make():
+        raise ModuleNotFoundError("no SDK")
+
+    with pytest.raises(ModuleNotFoundError, match="no SDK"):
+        LateAdvisor("v:m", make).probe(5)

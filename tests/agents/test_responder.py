@@ -13,7 +13,7 @@ from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.model import Attempt, Book, Resource, Scaled, Service
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
     Action,
@@ -27,11 +27,17 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.ports import ContainerSpec, Later
+from hemostat.ports import Apart, ContainerSpec, Later
 from tests.clock import FakeClock
 from tests.samples import DIAGNOSIS, alert
 
 MIB = 1 << 20
+
+
+def taken(responder: Responder, event: Event, now: float) -> list[Event] | Later:
+    """The step's answer, and what came of it if it runs apart."""
+    answer = responder.step(event, now)
+    return answer.work(now) if isinstance(answer, Apart) else answer
 
 
 class Scene:
@@ -40,8 +46,10 @@ class Scene:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.engine = MemoryEngine(self.clock)
-        self.ledger = MemoryLedger()
         self.desk = MemoryDesk()
+        self.incidents: dict[tuple[str, str | None], str] = {}
+        """What a monitor has told of."""
+        self.ledger = MemoryLedger(self.desk, self.incidents)
         self.dossiers = MemoryDossiers()
         self.history: dict[str, Sequence[Point]] = {}
         self.web = self.make("web")
@@ -70,6 +78,7 @@ class Scene:
         ref = self.engine.inspect(changes.pop("container", "web")).ref
         incident, parameters = changes.pop("incident", "i1"), changes.pop("parameters", {})
         told: HealthAlert = alert(kind=kind, container=ref, since=self.clock.now(), **changes)
+        self.incidents["h", incident] = ref.name
         data = RemediationNeeded(alert=told, action=action, diagnosis=DIAGNOSIS, parameters=parameters)
         return Event.make(data, time=self.clock.now(), host="h", source="analyzer@1", incident=incident)
 
@@ -78,7 +87,7 @@ class Scene:
         return self.request(**changes)
 
     def step(self, event: Event, responder: Responder | None = None) -> RemediationComplete | Later:
-        answer = (responder or self.responder()).step(event, self.clock.now())
+        answer = taken(responder or self.responder(), event, self.clock.now())
         if isinstance(answer, Later):
             return answer
         (told,) = answer
@@ -240,11 +249,15 @@ def test_of_two_that_take_up_the_same_one_does(scene):
         scene.step(request)
     scene.engine.start = start
     scene.clock.advance(500)
-    read = scene.ledger.read
+    read, readings = scene.ledger.read, []
 
-    def read_and_be_overtaken(host: str, container: str) -> Book:
-        book, scene.ledger.read = read(host, container), read
-        scene.clock.on_sleep = interrupt
+    def read_and_be_overtaken(*asked: str) -> Book:
+        """After the second reading: the first one only shows that there is something to do."""
+        book = read(*asked)
+        readings.append(book)
+        if len(readings) < 2:
+            return book
+        scene.ledger.read, scene.clock.on_sleep = read, interrupt
         with pytest.raises(RuntimeError):
             scene.step(request, scene.responder("c"))
         scene.clock.on_sleep = None
@@ -283,7 +296,7 @@ def test_a_request_told_twice_at_once_is_done_once(scene):
 
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
-        answers.append(responder.step(twin, scene.clock.now()))
+        answers.append(taken(responder, twin, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -303,7 +316,7 @@ def test_a_container_that_takes_long_to_stop_is_not_restarted_twice(scene):
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
         scene.clock.advance(500)
-        answers.append(responder.step(unhealthy, scene.clock.now()))
+        answers.append(taken(responder, unhealthy, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -436,7 +449,7 @@ def test_containers_of_another_host_are_not_ours(scene):
 
 
 def put_off(scene: Scene, event: Event, responder: Responder) -> Later:
-    answer = responder.step(event, scene.clock.now())
+    answer = taken(responder, event, scene.clock.now())
     assert isinstance(answer, Later)
     return answer
 
@@ -644,6 +657,25 @@ def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):
     assert scene.ledger.scaled("h") == []
 
 
+@pytest.mark.parametrize(("cores", "replicas"), [(0.1, 2), (0.4, 3)], ids=["calm", "busy"])
+def test_replicas_go_away_again_when_what_all_of_them_do_could_be_done_by_fewer(scene, cores, replicas):
+    """Each may use half a core: three that use 0.1 do the work of 0.6, three that use 0.4 that of 2.4."""
+    labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
+    scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
+    for name in ("shop-1", "shop-2"):
+        scene.make(name, cpus=0.5, labels=labels)
+    responder = scene.responder(actions=(Action.SCALE,))
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="shop-1", parameters={"resource": "cpu"})
+    assert scene.step(event, responder).detail == "replicas 2 → 3"
+    scene.make("shop-3", cpus=0.5, labels=labels)
+    scene.engine.remove("shop-1")
+    for name in ("shop-2", "shop-3"):
+        scene.engine.spin(name, cores)
+    told = responder.tend(scene.clock.advance(3600))
+    assert scene.engine.service("s1").replicas == replicas
+    assert [each.data.detail for each in told] == (["back: replicas 3 → 2"] if replicas == 2 else [])
+
+
 def test_while_paused_nothing_is_put_back_either(scene):
     responder = scaled_up(scene)
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
@@ -704,6 +736,7 @@ def host_alert(scene: Scene) -> Event:
     told = alert(
         kind=Kind.DISK_HIGH, container=Container(id="", name="h"), since=scene.clock.now(), evidence=facts
     )
+    scene.incidents["h", "i9"] = "h"
     data = RemediationNeeded(alert=told, action=Action.CLEANUP, diagnosis=DIAGNOSIS)
     return Event.make(data, time=scene.clock.now(), host="h", source="analyzer@1", incident="i9")
 
@@ -766,3 +799,36 @@ def test_what_was_begun_and_is_forbidden_by_now_is_not_done_any_more(scene):
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.PROTECTED)
     assert not scene.engine.inspect("web").running
     assert scene.ledger.read("h", "web").running == ()
+
+
+def test_only_what_is_to_be_done_runs_apart(scene):
+    """Whoever is refused, or has to wait, is answered at once; where there is no room the others wait."""
+    event, now = scene.crashed(), scene.clock.now()
+    assert isinstance(scene.responder(protect=("web",)).step(event, now), list)
+    answer = scene.responder().step(event, now)
+    assert isinstance(answer, Apart)
+    assert isinstance(answer.otherwise(now), Later)
+    assert not scene.engine.inspect("web").running
+
+
+def test_what_is_done_apart_is_decided_anew(scene):
+    """It may have waited, and the container been started by hand, or the kill switch pressed meanwhile."""
+    responder = scene.responder()
+    answer = responder.step(scene.crashed(), scene.clock.now())
+    scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
+    assert isinstance(answer.work(scene.clock.now()), Later)
+    scene.desk.resume("*")
+    scene.clock.advance(5)
+    scene.engine.start("web")
+    scene.clock.advance(5)
+    (told,) = answer.work(scene.clock.now())
+    assert told.data.reason is Reason.RECOVERED
+    assert scene.starts() == 1
+
+
+def test_nothing_is_done_for_a_request_that_no_alert_came_before(scene):
+    event = scene.crashed()
+    scene.incidents.clear()
+    done = scene.step(event)
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
+    assert not scene.engine.inspect("web").running

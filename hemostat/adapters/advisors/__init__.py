@@ -79,8 +79,10 @@ def _address(base_url: str) -> str:
 
 
 def make(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: str | None) -> "Advisor":
-    """Imports the vendor's SDK, which takes a second. Raises ConfigError for a setting that is missing or
+    """At once; the vendor's SDK is loaded meanwhile. Raises ConfigError for a setting that is missing or
     cannot be used."""
+    from hemostat.adapters.advisors.late import LateAdvisor
+
     model, address = _model(vendor, analysis), _address(analysis.base_url)
     found = _key(vendor, analysis, environ, key)
     if not found and not (vendor == "openai" and address):
@@ -88,10 +90,14 @@ def make(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: 
             f"there is no key for analyzer.advisor = {vendor}",
             hint=f"set {'HEMOSTAT_ANALYZER_API_KEY' if address else KEYS[vendor]}",
         )
+    return LateAdvisor(f"{vendor}:{model}", lambda: _connected(vendor, model, found or "", address))
+
+
+def _connected(vendor: "Vendor", model: str, key: str, base_url: str) -> "Advisor":
     if vendor == "openai":
         from hemostat.adapters.advisors.openai import OpenAIAdvisor
 
-        return OpenAIAdvisor(model, key=found, base_url=address)
+        return OpenAIAdvisor(model, key=key, base_url=base_url)
     from hemostat.adapters.advisors.anthropic import AnthropicAdvisor
 
-    return AnthropicAdvisor(model, key=found or "", base_url=address)
+    return AnthropicAdvisor(model, key=key, base_url=base_url)

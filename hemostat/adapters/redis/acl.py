@@ -11,7 +11,7 @@ them), and every command inside is checked against the user as if it were sent.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from hemostat.adapters.redis.bus import DEAD, DEFERRED
+from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.desk import APPROVALS
 from hemostat.events import DURABLE, TYPES
@@ -31,6 +31,7 @@ CONSUMING: Final = (
 )  # fmt: skip
 CONTROL: Final = f"{PREFIX}control:*"
 EVIDENCE: Final = f"{PREFIX}evidence:*"
+PAST: Final = f"{PREFIX}past:*"
 HISTORY: Final = f"{PREFIX}history:*"
 
 
@@ -108,19 +109,22 @@ _VIEWS: Final = (
     Grant(("xlen",), reads=(DEAD,)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
-    Grant(("hvals",), reads=(EVIDENCE,)),
+    Grant(("hvals",), reads=(EVIDENCE, PAST)),
 )
 _DECIDES: Final = (
     Grant(("hset", "hdel"), writes=(CONTROL,)),
     Grant((*SCRIPTS, "hget", "hset"), both=(APPROVALS,)),
 )
 _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
-    "monitor": (Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:*",)),),
+    "monitor": (
+        Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:*",)),
+        Grant(("set",), writes=(f"{INCIDENT}*",)),
+    ),
     "analyzer": (
         _LOOKS_BACK,
         Grant(("xrevrange",), reads=_named(DURABLE)),
         Grant(("hvals",), reads=(EVIDENCE,)),
-        Grant(("hgetall", "hvals", "hset", "hdel", "expire"), both=(f"{PREFIX}past:*",)),
+        Grant(("hgetall", "hvals", "hset", "hdel", "expire"), both=(PAST,)),
         Grant(("get", "set"), both=(f"{PREFIX}advice:*",)),
         Grant((*SCRIPTS, "get", "incr", "incrby", "hvals", "hset", "hdel"), both=(f"{PREFIX}advisor:*",)),
     ),
@@ -130,6 +134,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
             (*SCRIPTS, "get", "incr", "incrby", "hset", "hget", "hdel", "hvals", "lrange", "lpush", "ltrim"),
             both=(f"{PREFIX}ledger:*",),
         ),
+        Grant(("get",), reads=(f"{INCIDENT}*",)),
         Grant(("hgetall",), reads=(CONTROL,)),
         Grant((*SCRIPTS, "hgetall", "hsetnx", "hget", "hdel"), both=(APPROVALS,)),
         Grant((*SCRIPTS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE,)),
