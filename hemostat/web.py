@@ -9,6 +9,7 @@ Rule 3. The token, once, in the address; for it there is a cookie, without which
 
 import asyncio
 import hmac
+import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
@@ -35,21 +36,20 @@ SAFE: Final = {
 }
 """Nothing is kept, framed, or fetched from elsewhere."""
 
+HOST: Final = re.compile(r"(?P<name>\[[^]]*\]|[^:]*)(?::(?P<port>\d{1,5}))?")
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def own_name(host: str, names: frozenset[str]) -> bool:
     """Whether a Host header names this server: an address cannot be made to lead elsewhere, a name can."""
-    name = _without_port(host.lower())
+    if not (written := HOST.fullmatch(host.lower())):
+        return False
     try:
-        ip_address(name.strip("[]"))
+        ip_address(written["name"].strip("[]"))
     except ValueError:
-        return name in names
+        return written["name"] in names
     return True
-
-
-def _without_port(host: str) -> str:
-    return host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
 
 
 def own_origin(origin: str | None, host: str, *, required: bool) -> bool:
@@ -103,12 +103,13 @@ class Guard:
 
 def _cookie(request: web.Request) -> str:
     """Cookies know no ports: two servers on a machine must not take each other's away."""
-    return "hemostat-" + (request.host.rpartition(":")[2] if ":" in request.host else "80")
+    written = HOST.fullmatch(request.host)
+    return f"hemostat-{written['port'] if written else ''}"
 
 
 def _same(given: str, wanted: str) -> bool:
     """In a time that tells nothing."""
-    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
+    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
 
 
 class Served(Server):

@@ -32,6 +32,8 @@ NAMES = frozenset({"ops-1"})
         ("localhost.evil.example", False),
         ("127.0.0.1.evil.example", False),
         ("[evil]:1", False),
+        ("127.0.0.1:8000;x", False),
+        ("127.0.0.1:evil.example", False),
         ("", False),
     ],
 )
