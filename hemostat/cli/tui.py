@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
@@ -98,19 +98,20 @@ def _shown(replay: str | None, since: float | None) -> list[str]:
 
 @contextmanager
 def _live(given: Globals, looks: "Looks") -> Iterator["Model"]:
-    from hemostat import app
     from hemostat.adapters.system_clock import SystemClock
+    from hemostat.ports import Bus
+    from hemostat.tui.late import Late
     from hemostat.tui.model import Model
     from hemostat.tui.saved import FILE
 
     settings = given.settings()
-    bus = app.open_bus(settings, start=False)
+    bus = Late(lambda: _app().open_bus(settings, start=False))
     model = Model(
-        bus,
+        cast("Bus", bus),
         SystemClock(threading.Event()),
         looks=looks,
-        evidence=lambda incident: app.open_dossiers(settings).get(incident),
-        engine=lambda: app.open_engine(settings),
+        evidence=lambda incident: _app().open_dossiers(settings).get(incident),
+        engine=lambda: _app().open_engine(settings),
         saved=settings.state_path / FILE,
     )
     try:
@@ -145,10 +146,8 @@ def _read(replay: str) -> "Recording":
 
 
 def _remembered(given: Globals, since: float, now: float) -> "Recording":
-    from hemostat import app
-
     settings = given.settings()
-    bus = app.open_bus(settings, start=False)
+    bus = _app().open_bus(settings, start=False)
     try:
         recording = stretch(bus, settings.host_name, since, now)
     finally:
@@ -163,3 +162,10 @@ def demo_file() -> Path:
     package = Path(hemostat.__file__).parent
     places = (package / DEMO_FILE, package.parent / DEMO_FILE)
     return next((each for each in places if each.is_file()), places[0])
+
+
+def _app() -> Any:
+    """What opens everything; loading it takes longer than the first screen may."""
+    from hemostat import app
+
+    return app

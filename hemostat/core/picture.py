@@ -103,9 +103,9 @@ def picture(
 
 
 def name_of(event: Event) -> str:
-    """What a newer event of the same type and name replaces."""
+    """What a newer event of the same type replaces: a container that was made anew is the same to people."""
     if isinstance(event.data, ContainerStats):
-        return f"{event.host}/{event.data.container.id}"
+        return f"{event.host}/{event.data.container.name}"
     return event.source
 
 

@@ -35,7 +35,6 @@ def run(model: "Model") -> int:
     from textual.theme import BUILTIN_THEMES
 
     from hemostat.tui.app import Dashboard
-    from hemostat.tui.replay_app import Replayed
 
     looks = model.looks
     if looks.theme and looks.theme not in BUILTIN_THEMES:
@@ -50,5 +49,7 @@ def run(model: "Model") -> int:
     if model.replay is None:
         Dashboard(model, colourless=colourless, hint=told).run(mouse=looks.mouse)
     else:
+        from hemostat.tui.replay_app import Replayed
+
         Replayed(model, model.replay, colourless=colourless, hint=told).run(mouse=looks.mouse)
     return 0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hemostat.core.picture import name_of
-from hemostat.errors import AdapterError
+from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Clock, Listener
 from hemostat.tui.safety import Overview
@@ -66,8 +66,8 @@ class Feed:
             try:
                 self._follow(anew=anew)
                 anew = True
-            except AdapterError as error:
-                self._deliver(News(lost=error.message))
+            except HemoStatError as error:
+                self._deliver(News(lost=": ".join(filter(None, (error.message, error.hint)))))
                 self._stop.wait(RETRY)
 
     def _follow(self, *, anew: bool) -> None:

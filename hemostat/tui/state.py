@@ -134,8 +134,11 @@ def seen(state: State, now: float) -> Picture:
 
 
 def roles(state: State, now: float) -> Picture:
-    """The picture without containers and incidents, which is made often."""
-    return picture(state.roles.values(), (), (), expected=tuple(BY_NAME), now=now)
+    """The picture without containers and incidents, made often; the roles as they follow each other."""
+    shown = picture(state.roles.values(), (), (), expected=tuple(BY_NAME), now=now)
+    order = {name: number for number, name in enumerate(BY_NAME)}
+    ordered = sorted(shown.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
+    return msgspec.structs.replace(shown, roles=tuple(ordered))
 
 
 def mode(state: State) -> str:
@@ -145,9 +148,9 @@ def mode(state: State) -> str:
 
 
 def quiet(state: State, now: float) -> str:
-    """Since when nothing has come, `12 s`; empty while something does."""
+    """Since when nothing has come, `12 s`, or that nothing can; empty while something does."""
     silent = now - state.heard
-    return show_duration(float(int(silent))) if silent >= SILENT else ""
+    return show_duration(float(int(silent))) if silent >= SILENT else "bus lost" * bool(state.lost)
 
 
 def silence(state: State, now: float) -> str:

@@ -353,8 +353,8 @@ def test_projects_are_groups_and_the_cursor_passes_over_their_headings():
         await until(pilot, lambda: says(app, "shop_web"))
         await pilot.press("p")
         await until(pilot, lambda: says(app, "─ shop (2) ─") and says(app, "─ of no project (1) ─"))
-        await pilot.press("end", "enter")
-        await until(pilot, lambda: says(app, "h/alone"))
+        await pilot.press("j", "j", "enter")
+        await until(pilot, lambda: says(app, "h/shop_db"))
 
     play(script, crowd(clock, shop_web=1.0, shop_db=2.0, alone=3.0), clock=clock)
 

@@ -134,13 +134,18 @@ def test_safety_is_told_in_words(safety, said):
 
 def test_what_stands_in_the_way_is_beside_the_incident():
     assert (
-        "breaker OPEN 04:12"
+        "breaker 04:12"
         in grid.line(row(safety=OPEN), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
     )
     assert (
         "cooldown 1:01:10"
         in grid.line(row(safety=SPENT), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
     )
+
+
+def test_what_has_a_column_is_not_said_twice():
+    text = grid.line(row(safety=OPEN), grid.layout(120), NOW, marked=False).plain
+    assert text.count("04:12") == 1
 
 
 def test_a_mark_is_a_sign_and_a_group_says_how_many_are_at_fault():
@@ -198,7 +203,7 @@ def test_without_a_monitor_nothing_is_known_of_the_engine():
 
 def test_every_role_is_told_in_full():
     (role,) = picture([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
-    text = words.role_line(role).plain
+    text = "\n".join(each.plain for each in words.role_lines(role))
     assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
 
 

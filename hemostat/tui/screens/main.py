@@ -48,7 +48,7 @@ class Main(Live):
         self._faults = False
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title")
+        yield Static(Text(" HemoStat ", "bold reverse"), id="title")
         with Vertical(id="body"):
             with Vertical(id="containers"):
                 yield Static(id="header")
@@ -108,7 +108,8 @@ class Main(Live):
     def _draw_grid(self, now: float, *, several: bool) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
         width = lines.size.width
-        placed = grid.layout(width, view.columns or self.model.looks.columns, several=several)
+        wanted, safety = view.columns or self.model.looks.columns, bool(self.model.state.safety)
+        placed = grid.layout(width, wanted, several=several, safety=safety)
         self.write("header", grid.header(placed, width, view.sort, reverse=view.reverse))
         before, self._drawn = self._drawn, {}
 
