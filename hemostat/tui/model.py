@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.looks import DEFAULT, Looks
 from hemostat.ports import Clock, Engine, Listener
-from hemostat.tui.replay import ReplayClock
 from hemostat.tui.safety import Overview
 from hemostat.tui.saved import View, load, save
 from hemostat.tui.state import State
+
+if TYPE_CHECKING:
+    from hemostat.tui.replay import ReplayClock
 
 
 def _nothing(_: str) -> Sequence[Dossier]:
@@ -33,7 +36,7 @@ class Model:
         evidence: Callable[[str], Sequence[Dossier]] = _nothing,
         engine: Callable[[], Engine] | None = None,
         act: object | None = None,
-        replay: ReplayClock | None = None,
+        replay: "ReplayClock | None" = None,
         safety: Callable[[str], Overview] | None = None,
         saved: Path | None = None,
     ) -> None:

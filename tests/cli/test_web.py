@@ -14,10 +14,11 @@ import pytest
 
 pytest.importorskip("textual_serve")
 
-from aiohttp import ClientSession, CookieJar
+from aiohttp import ClientSession, CookieJar, WSMsgType
 
 from hemostat.cli import web
 from hemostat.errors import UsageError
+from tests.engine_fixtures import eventually
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -179,3 +180,30 @@ def test_a_browser_shows_it_and_takes_keys(serve, tmp_path):
             await page.until("document.body.classList.contains('-closed')")
 
     asyncio.run(look())
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+@pytest.mark.parametrize("order", [signal.SIGINT, signal.SIGKILL])
+def test_no_dashboard_outlives_it(serve, order):
+    process, address = serve()
+    at = address.partition("/?")[0]
+
+    async def look() -> list[str]:
+        async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser:
+            async with browser.get(address):
+                pass
+            socket = await browser.ws_connect(at + "/ws", headers={"Origin": at})
+            await socket.receive(timeout=60)
+            started = children(process.pid)
+            process.send_signal(order)
+            while (await socket.receive(timeout=60)).type is WSMsgType.BINARY:
+                pass
+            return started
+
+    started = asyncio.run(look())
+    process.communicate(timeout=20)
+    assert len(started) == 1
+    eventually(lambda: not Path("/proc", started[0]).exists())

@@ -8,7 +8,6 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from hemostat.tui.model import Model
-from hemostat.tui.replay_bar import ReplayBar
 
 
 class Live(Screen[None]):
@@ -21,6 +20,8 @@ class Live(Screen[None]):
 
     def on_mount(self) -> None:
         if self.model.replay is not None:
+            from hemostat.tui.replay_bar import ReplayBar
+
             self.mount(ReplayBar(self.model.replay), before=0)
 
     def draw(self) -> None:
