@@ -4,6 +4,7 @@ A colour never says what a word or a bar does not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -55,12 +56,11 @@ class Placed(NamedTuple):
 
 
 def layout(
-    width: int, wanted: Sequence[str] = (), *, several: bool = False, safety: bool = True
+    width: int, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
 ) -> tuple[Placed, ...]:
-    """The columns in `width` cells. `wanted`: those alone, in this order; empty: all, the host only if there
-    are `several`, breaker and budget only if `safety` is known."""
-    pointless = (set() if several else {"host"}) | (set() if safety else {"breaker", "budget"})
-    return _layout(width, tuple(wanted) or tuple(name for name in COLUMNS if name not in pointless))
+    """The columns in `width` cells. `wanted`: those alone, in this order; empty: all but those `without` a
+    point."""
+    return _layout(width, tuple(wanted) or tuple(name for name in COLUMNS if name not in without))
 
 
 @lru_cache(maxsize=32)

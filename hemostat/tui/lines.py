@@ -105,8 +105,9 @@ class Lines(ScrollView, can_focus=False):
     def _repaint(self) -> None:
         """Have those cells drawn again that changed."""
         top, before, self._painted = self.scroll_offset.y, self._painted, {}
+        style = self.rich_style
         for number in range(top, top + self.size.height):
-            source, segments = self._paint(number, before.get(number))
+            source, segments = self._paint(number, before.get(number), style)
             self._painted[number] = source, segments
             old = before.get(number)
             if old is None:
@@ -115,23 +116,23 @@ class Lines(ScrollView, can_focus=False):
                 self.refresh(Region(span[0], number - top, span[1] - span[0], 1))
 
     def _paint(
-        self, number: int, before: tuple[object, list[Segment]] | None
+        self, number: int, before: tuple[object, list[Segment]] | None, style: Style
     ) -> tuple[object, list[Segment]]:
         width = self.size.width
         line = self._lines[number] if number < len(self._lines) else None
-        source = (line, number == self.cursor, width, self.rich_style)
+        source = (line, number == self.cursor, width, style)
         if before is not None and before[0] == source:
             return before
         if line is None:
-            return source, list(Strip.blank(width, self.rich_style))
+            return source, list(Strip.blank(width, style))
         if number == self.cursor:
             line = Text.assemble((line.plain, Style(bold=True, reverse=True)))
         strip = Strip(line.render(self.app.console)).adjust_cell_length(width)
-        return source, list(strip.apply_style(self.rich_style).simplify())
+        return source, list(strip.apply_style(style).simplify())
 
     def render_line(self, y: int) -> Strip:
         number = self.scroll_offset.y + y
-        self._painted[number] = self._paint(number, self._painted.get(number))
+        self._painted[number] = self._paint(number, self._painted.get(number), self.rich_style)
         return Strip(self._painted[number][1], self.size.width)
 
 

@@ -88,7 +88,7 @@ class Main(Live):
         self.write("title", words.title(len(everything), incidents, self._hidden(), stale))
         self.write("status", told(picture, mode(state), lost=bool(state.lost)))
         self._notice(words.notice(picture, silent))
-        self._draw_grid(now, several=len({row.host for row in everything}) > 1)
+        self._draw_grid(now, self._pointless(everything))
         self._draw_log()
 
     def _in_order(self, now: float) -> list[Row]:
@@ -105,11 +105,16 @@ class Main(Live):
         shown = rows.matching(everything, self._wanted(), faults=self._faults)
         self._entries = order.grouped(shown) if self.model.view.grouped else list(shown)
 
-    def _draw_grid(self, now: float, *, several: bool) -> None:
+    def _pointless(self, everything: list[Row]) -> set[str]:
+        """Columns that would say nothing."""
+        found = set() if len({row.host for row in everything}) > 1 else {"host"}
+        found |= set() if self.model.state.safety else {"breaker", "budget"}
+        return found | ({"project"} if self.model.view.grouped else set())
+
+    def _draw_grid(self, now: float, pointless: set[str]) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
         width = lines.size.width
-        wanted, safety = view.columns or self.model.looks.columns, bool(self.model.state.safety)
-        placed = grid.layout(width, wanted, several=several, safety=safety)
+        placed = grid.layout(width, view.columns or self.model.looks.columns, pointless)
         self.write("header", grid.header(placed, width, view.sort, reverse=view.reverse))
         before, self._drawn = self._drawn, {}
 
