@@ -15,8 +15,8 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
 from hemostat.core.probe import Target
-from hemostat.core.spend import Prices
 from hemostat.errors import BusUnreachableError, HemoStatError
+from hemostat.events import Event
 from hemostat.ports import (
     Advisor,
     Bus,
@@ -46,8 +46,12 @@ TENDING: Final = 30.0
 """Seconds between two looks at what was scaled."""
 ANALYSES: Final = 4
 """Alerts analysed at a time."""
+DECISIONS: Final = 4
+"""Requests decided on at a time."""
 AHEAD: Final = 64
 """Entries that a role whose steps are short reads at once."""
+FEW: Final = 15
+"""The same where each step asks the engine: those behind should not wait for long."""
 
 logger = logging.getLogger(__name__)
 
@@ -197,13 +201,13 @@ class SimulatedParts:
         from hemostat.adapters.memory_dossiers import MemoryDossiers
 
         self._engine = engine
-        self._ledger = MemoryLedger()
-        self._store = MemoryStore()
-        self._desk = MemoryDesk()
-        self._dossiers = MemoryDossiers()
         self._casebook = MemoryCasebook(engine.clock)
         self._purse = MemoryPurse()
         self.bus = MemoryBus(engine.clock)
+        self._desk = MemoryDesk()
+        self._ledger = MemoryLedger(self._desk, self.bus.incidents)
+        self._store = MemoryStore()
+        self._dossiers = MemoryDossiers()
 
     def engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
@@ -260,10 +264,11 @@ class Place:
         step: Step,
         *,
         workers: int,
-        notice: Callable[[], str] = str,
-        ahead: int = 0,
+        ahead: int,
         apart: int = 1,
+        notice: Callable[[], str] = str,
         buried: Buried = lambda *_: (),
+        keep: Callable[[Sequence[Event]], object] = list,
     ) -> None:
         Runner(
             self.role,
@@ -279,6 +284,7 @@ class Place:
             ahead=ahead,
             apart=apart,
             buried=buried,
+            keep=keep,
         ).run()
 
 
@@ -316,8 +322,8 @@ def open_engine(settings: Settings) -> Engine:
 
 
 def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
-    """The model that is asked; None: the rules decide alone. Imports its SDK, which takes a second. Raises
-    ConfigError where one is asked for and its key or name is missing."""
+    """The model that is asked; None: the rules decide alone. Raises ConfigError where one is asked for and
+    its key or name is missing."""
     from hemostat.adapters.advisors import choose, make
 
     vendor = choose(settings.analyzer, environ, settings.api_key)
@@ -409,15 +415,11 @@ def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
 
 
 def _terms(settings: Settings, model: Advisor) -> "Terms":
-    from hemostat.adapters.advisors import price
+    from hemostat.adapters.advisors import prices
     from hemostat.adapters.answer import read
     from hemostat.agents.analyzer import Terms
 
-    own, listed = settings.analyzer, price(model.name.partition(":")[2])
-    prices = Prices(sent=own.price_sent, received=own.price_received)
-    if listed is not None and prices == Prices():
-        prices = Prices(sent=listed.sent, received=listed.received)
-    return Terms(own, settings.responder, prices, read)
+    return Terms(settings.analyzer, settings.responder, prices(settings.analyzer, model), read)
 
 
 def _responder(place: Place) -> None:
@@ -438,12 +440,13 @@ def _responder(place: Place) -> None:
         host_memory=engine.version().memory,
         recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
     )
-    # Some workers more than may act: while actions are verified, refusals are not kept waiting.
     threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
-    workers = 2 * settings.responder.concurrency
     place.consume(
         responder.step,
-        workers=workers,
+        workers=DECISIONS,
+        ahead=FEW,
+        # Some more than may act: of two that decide at the same time, one has to decide anew.
+        apart=2 * settings.responder.concurrency,
         notice=lambda: responder.notice(place.clock.now()),
         buried=responder.buried,
     )
@@ -465,9 +468,8 @@ def _tend(place: Place, responder: "Responder") -> None:
 def _alert(place: Place) -> None:
     from hemostat.agents.alert import Alert
 
-    place.consume(
-        Alert(place.parts.store(), _notifiers(place.settings), place.clock).step, workers=1, ahead=AHEAD
-    )
+    alert = Alert(place.parts.store(), _notifiers(place.settings), place.clock)
+    place.consume(alert.step, workers=1, ahead=AHEAD, keep=alert.keep)
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:

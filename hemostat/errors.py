@@ -107,13 +107,21 @@ class NotifyError(AdapterError):
 
 
 class AdvisorError(AdapterError):
-    """`wait`: seconds that the service asks to be left alone for; None where it does not say."""
+    """`wait`: seconds that the service asks to be left alone for; None where it does not say. `answered`: it
+    did answer, which it may bill, but not so that it could be used."""
 
     def __init__(
-        self, message: str, *, hint: str = "", transient: bool | None = None, wait: float | None = None
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        transient: bool | None = None,
+        wait: float | None = None,
+        answered: bool = False,
     ) -> None:
         super().__init__(message, hint=hint, transient=transient)
         self.wait = wait
+        self.answered = answered
 
 
 class AdvisorUnreachableError(AdvisorError):

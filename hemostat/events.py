@@ -81,6 +81,7 @@ class Reason(StrEnum):
     ENGINE_ERROR = "engine_error"
     GIVEN_UP = "given_up"
     DRY_RUN = "dry_run"
+    UNKNOWN_INCIDENT = "unknown_incident"
     PROTECTED = "protected"
     NOT_ALLOWED = "not_allowed"
     BUDGET_SPENT = "budget_spent"

@@ -100,10 +100,12 @@ class Runner:
         ahead: int = 0,
         apart: int = 1,
         buried: Buried = lambda *_: (),
+        keep: Callable[[Sequence[Event]], object] = list,
     ) -> None:
         """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
         asked at every heartbeat for what people should know of the role; empty for nothing. `apart`: how many
-        entries that take long are worked on at a time, besides."""
+        entries that take long are worked on at a time, besides. `keep` is handed the events that are about to
+        be acknowledged: what is done for many at once costs less."""
         self._role = role
         self._group = group
         self._step = step
@@ -116,6 +118,7 @@ class Runner:
         self._stop = stop
         self._notice = notice
         self._buried = buried
+        self._keep = keep
         self._patience = Patience(clock)
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._slow: dict[Future[None], Sequence[Entry]] = {}
@@ -229,6 +232,8 @@ class Runner:
 
     def _acknowledge(self, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
         if done:
+            events = [entry.event for entry, _ in done if entry.event is not None]
+            self._patience(lambda: self._keep(events))
             self._patience(lambda: self._bus.ack_all(self._group, done))
 
     def _outputs(self, entry: Entry) -> Sequence[Event] | None:

@@ -252,7 +252,7 @@ def _claude_refuses(request: Request) -> str:
 
 def _gpt_refuses(request: Request) -> str:
     body = request.body
-    own = body["model"].startswith("gpt-")
+    own = body["model"].startswith(("gpt-5", "gpt-6"))
     if own and "max_tokens" in body:
         return "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
     if own and body.get("tools") and body.get("reasoning_effort") != "none":

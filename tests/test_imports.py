@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-VENDORS = ("docker", "redis", "textual", "rich", "requests", "anthropic", "openai", "platformdirs")
+VENDORS = ("docker", "redis", "textual", "rich", "requests", "anthropic", "openai", "httpx2", "platformdirs")
 
 
 def loaded(code: str) -> set[str]:
@@ -51,6 +51,7 @@ def test_help_of_a_command_imports_no_vendor(name):
         "hemostat.watcher",
         "hemostat.app",
         "hemostat.config",
+        "hemostat.adapters.advisors",
     ],
 )
 def test_roles_and_their_composition_import_no_vendor(module):
@@ -61,3 +62,19 @@ def test_the_bus_brings_neither_docker_nor_a_screen():
     """The analyzer's process holds Redis and nothing else from outside."""
     modules = loaded("import hemostat.app, hemostat.adapters.redis, hemostat.agents.analyzer")
     assert modules.isdisjoint(set(VENDORS) - {"redis", "requests"} | {"docker"})
+
+
+def test_without_a_model_the_analyzer_pays_for_none():
+    code = "from hemostat import app, config\nassert app.advisor(config.Settings(), {}) is None"
+    assert loaded(code).isdisjoint({"anthropic", "openai", "httpx2", "pydantic"})
+
+
+@pytest.mark.parametrize(("vendor", "other"), [("anthropic", "openai"), ("openai", "anthropic")])
+def test_of_two_vendors_the_one_that_is_asked_is_loaded(vendor, other):
+    code = (
+        "from hemostat import app, config\n"
+        f"app.advisor(config.Settings(), {{'{vendor.upper()}_API_KEY': 'k'}}).close()"
+    )
+    modules = loaded(code)
+    assert vendor in modules
+    assert other not in modules

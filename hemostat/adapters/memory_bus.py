@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
@@ -10,10 +10,11 @@ from typing import Final
 import msgspec
 
 from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.core.incidents import patient
 from hemostat.core.model import Attempt, Book, Scaled
 from hemostat.errors import DecodeError
 from hemostat.events import ContainerStats, Event, decode, encode
-from hemostat.ports import Clock, Entry
+from hemostat.ports import Clock, Desk, Entry
 
 RECENT: Final = 50
 """Ended attempts of a host that a book tells of."""
@@ -47,6 +48,8 @@ class MemoryBus:
         self._published: list[Event] = []
         self._ids = count(1)
         self.dead: list[tuple[Entry, str]] = []
+        self.incidents: dict[tuple[str, str | None], str] = {}
+        """Host and incident of every alert, and the container's name."""
 
     def put(self, stream: str, raw: bytes) -> None:
         """Append bytes as they are, as a hostile sender might."""
@@ -64,6 +67,8 @@ class MemoryBus:
         with self._changed:
             for event in events:
                 self.put(event.type, encode(event))
+                if name := patient(event):
+                    self.incidents[event.host, event.incident] = name
             self._published += events
             if memo is not None:
                 self._memos[memo[0]] = memo[1]
@@ -213,13 +218,17 @@ def _name(event: Event) -> str:
 
 
 class MemoryLedger:
-    def __init__(self) -> None:
+    def __init__(self, desk: Desk, incidents: Mapping[tuple[str, str | None], str]) -> None:
+        """`incidents` is a bus's."""
+        self._desk = desk
+        self._incidents = incidents
         self._lock = threading.Lock()
         self._versions: dict[str, int] = defaultdict(int)
         self._attempts: dict[str, dict[str, Attempt]] = defaultdict(dict)
         self._scaled: dict[str, dict[tuple[str, str], Scaled]] = defaultdict(dict)
 
-    def read(self, host: str, container: str) -> Book:
+    def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
+        asked = (approval for approval in self._desk.approvals() if approval.key == key)
         with self._lock:
             attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
             return Book(
@@ -227,6 +236,9 @@ class MemoryLedger:
                 attempts=tuple(attempt for attempt in attempts if attempt.container == container),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
                 ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-RECENT:],
+                controls=self._desk.controls(),
+                approval=next(asked, None),
+                patient=self._incidents.get((host, incident), ""),
             )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
@@ -268,11 +280,11 @@ class MemoryStore:
         self._lock = threading.Lock()
         self.events: dict[str, Event] = {}
 
-    def append(self, event: Event) -> bool:
+    def append(self, events: Sequence[Event]) -> list[Event]:
         with self._lock:
-            fresh = event.id not in self.events
-            self.events.setdefault(event.id, event)
-            return fresh
+            fresh = {event.id: event for event in reversed(events) if event.id not in self.events}
+            self.events |= fresh
+            return list(reversed(fresh.values()))
 
     def kept(self, event_id: str) -> bool:
         with self._lock:

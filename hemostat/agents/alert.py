@@ -31,20 +31,21 @@ class Alert:
         self._clock = clock
 
     def step(self, event: Event, _: float) -> list[Event]:
-        if (
-            self._notifiers
-            and isinstance(event.data, RemediationComplete)
-            and event.data.outcome not in SILENT
-        ):
+        """Tell people, where there is something to be told."""
+        done = event.data
+        if self._notifiers and isinstance(done, RemediationComplete) and done.outcome not in SILENT:
             if self._store.kept(event.id):
                 return []
             for notifier in self._notifiers:
                 self._notify(notifier, event)
-        if self._store.append(event):
+        return []
+
+    def keep(self, events: Sequence[Event]) -> None:
+        """Keep what people were told of, before it is acknowledged."""
+        for event in self._store.append(events):
             about = subject(event)
             name = about[0].name if about else event.host
             logger.info("%s container=%s incident=%s %s", event.type, name, event.incident, line(event))
-        return []
 
     def _notify(self, notifier: Notifier, event: Event) -> None:
         for tries in range(1, TRIES + 1):

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from enum import StrEnum
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -25,7 +26,8 @@ OLDEST_API: Final = (1, 41)
 """Of Docker 20.10."""
 SKEW: Final = 2.0
 """Seconds that two clocks may differ."""
-MODEL_KEYS: Final = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
+PROBE: Final = 5.0
+"""Seconds that a model's service may take to answer."""
 
 T = TypeVar("T")
 
@@ -119,7 +121,7 @@ def python(_: Machine) -> Finding:
 
 def configuration(machine: Machine) -> Finding:
     loaded = machine.loaded()
-    for secret in ("redis_password", "slack_url"):
+    for secret in ("redis_password", "api_key", "slack_url"):
         getattr(loaded.settings, secret)
     return Finding(Level.OK, str(loaded.path) if loaded.path else "no file, the defaults apply")
 
@@ -187,11 +189,17 @@ def redis(machine: Machine) -> Finding:
     return Finding(Level.OK, f"answers at {masked(url or '')}")
 
 
-def model_keys(machine: Machine) -> Finding:
-    there = [name for name in MODEL_KEYS if machine.environ.get(name)]
-    if not there:
-        return Finding(Level.OK, "none is set: the rules decide alone")
-    return Finding(Level.OK, f"{' and '.join(there)} {'is' if len(there) == 1 else 'are'} set")
+def advisor(machine: Machine) -> Finding:
+    """Asks the model's service once, for what costs nothing; nobody where the rules decide alone."""
+    try:
+        model = app.advisor(machine.settings, machine.environ)
+        if model is None:
+            return Finding(Level.OK, "none: the rules decide alone")
+        with closing(model):
+            model.probe(PROBE)
+    except HemoStatError as error:
+        return Finding(Level.WARNING, f"the rules decide alone: {error.message}", error.hint)
+    return Finding(Level.OK, f"{model.name} is there, and takes the key")
 
 
 def roles(machine: Machine) -> Finding:
@@ -211,6 +219,6 @@ QUESTIONS: Final = (
     Question("cgroups", cgroups, essential=False),
     Question("clock", clock, essential=False),
     Question("Redis", redis),
-    Question("model keys", model_keys, essential=False),
+    Question("advisor", advisor, essential=False),
     Question("roles", roles, essential=False),
 )

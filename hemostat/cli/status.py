@@ -16,8 +16,8 @@ from hemostat.events import DURABLE
 from hemostat.ports import Bus
 from hemostat.topology import BY_NAME
 
-HISTORY: Final = 500
-"""Events of each type from which open incidents are told."""
+HISTORY: Final = 2000
+"""Events of each type from which open incidents are told: a tenth of a second where there are so many."""
 
 
 @click.command()

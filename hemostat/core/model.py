@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.control import Approval, Controls
 from hemostat.events import Action, Container, Outcome, Reason, State
 
 KEPT_LABELS: Final = ("hemostat.", "autoheal", "com.docker.compose.", "com.docker.swarm.service.")
@@ -240,13 +241,19 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
-    """The ledger as read at one moment. `version` changes with every reservation on the host.
+    """What a decision on one request is made on, as read at one moment. `version` changes with every
+    reservation on the host.
 
     `attempts` are this container's, oldest first; `running` are all of the host that have no outcome yet, and
-    `ended` the latest of the host that have one, oldest first.
+    `ended` the latest of the host that have one, oldest first. `controls` and `approval` are people's word:
+    on everything, and on this very request.
     """
 
     version: int
     attempts: tuple[Attempt, ...] = ()
     running: tuple[Attempt, ...] = ()
     ended: tuple[Attempt, ...] = ()
+    controls: Controls = Controls()
+    approval: Approval | None = None
+    patient: str = ""
+    """Name of the container that a monitor told of under the request's incident; empty: none did."""

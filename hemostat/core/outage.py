@@ -24,9 +24,11 @@ class Outage(msgspec.Struct, frozen=True):
         left = self.until - now
         return left if 0 < left <= LONGEST else 0.0
 
-    def failed(self, why: str, now: float, wait: float | None = None) -> "Outage":
-        """`wait`: seconds that the service asked for."""
+    def failed(self, why: str, now: float, wait: float | None = None, *, allowed: int = 0) -> "Outage":
+        """`wait`: seconds that the service asked for; `allowed`: so many failures in a row are no outage."""
         count = self.failures + 1
+        if count <= allowed:
+            return Outage(count, self.until, why)
         pause = max(delay(count, FIRST, CEILING), min(wait or 0.0, LONGEST))
         return Outage(count, now + pause, why)
 

@@ -3,7 +3,8 @@
 The rules are asked in this order; the first that objects decides.
 1. The same occurrence was handled before, or is being handled: never twice. What was begun is taken up, as
    soon as no other action stands in its way.
-2. The request is out of date, the container is protected, or the action is not among those allowed for it.
+2. No monitor told of the incident, the request is out of date, the container is protected, or the action is
+   not among those allowed for it.
 3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
 4. The circuit breaker of the container or of the host is open.
 5. Somebody has pressed the kill switch: wait until it is lifted.
@@ -54,9 +55,6 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """All that a decision is made on, besides the request: as read at one moment."""
 
     book: Book
-    controls: Controls = Controls()
-    approval: Approval | None = None
-    """The one that was asked for this very attempt, if any."""
     peers: Peers = Peers()
 
 
@@ -126,19 +124,20 @@ def decide(
     if isinstance(handled, Attempt):
         objection = forbidden(container, request.action, limits) or _rehearsed(mode)
         return (
-            _halted(container, situation.controls, now)
+            _halted(container, book.controls, now)
             or _occupied(name, container, book, limits, now)
             or Resume(handled, now + lease, objection)
         )
-    approved = mode == "approve" and _is_fresh(situation.approval, limits, now)
+    approved = mode == "approve" and _is_fresh(book.approval, limits, now)
     return (
         handled
+        or _unfounded(container, book)
         or (None if approved else _expired(request, limits, now))
         or forbidden(container, request.action, limits)
         or _spent(book, limits, now)
-        or _broken(container, situation, limits, now)
-        or _halted(container, situation.controls, now)
-        or (_unapproved(situation.approval, limits, now) if mode == "approve" else None)
+        or _broken(container, book, limits, now)
+        or _halted(container, book.controls, now)
+        or (_unapproved(book.approval, limits, now) if mode == "approve" else None)
         or _pause(name, container, situation, limits, now)
         or _rehearsed(mode)
         or Act(
@@ -187,6 +186,14 @@ def _handled(name: str, book: Book, by: str, now: float) -> Decision | Attempt |
     return earlier
 
 
+def _unfounded(container: Container, book: Book) -> Refuse | None:
+    """Whoever writes requests does not rule over all containers: an alert must have named this one."""
+    if book.patient == container.name:
+        return None
+    why = f"it is {book.patient}'s" if book.patient else "no monitor told of it"
+    return Refuse(Reason.UNKNOWN_INCIDENT, why)
+
+
 def _expired(request: RemediationNeeded, limits: Limits, now: float) -> Decision | None:
     age = now - request.alert.since
     return Refuse(Reason.EXPIRED, f"it began {show_duration(age)} ago") if age > limits.expire else None
@@ -224,11 +231,11 @@ def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
     return None
 
 
-def _broken(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+def _broken(container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
     """Rule 4. A half-open breaker lets one trial through, so another one in hand is waited for."""
-    book, since = situation.book, situation.controls.reset(container.name)
+    since = book.controls.reset(container.name)
     own = breaker.of(book.attempts, limits.breaker_failures, limits.breaker_open, since=since, now=now)
-    everywhere = situation.controls.resets.get("*", 0.0)
+    everywhere = book.controls.resets.get("*", 0.0)
     host = breaker.of(
         book.ended,
         limits.host_breaker_failures,

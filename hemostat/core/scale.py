@@ -6,7 +6,7 @@ replica of a swarm's service gets no more CPU, but company.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -100,6 +100,13 @@ def due_back(
     the cores in use, or the replicas' worth of work; what is not known (None) puts nothing back."""
     rested = now - scaled.time >= calm
     return rested and standing(scaled, current) and usage is not None and usage < ROOM * scaled.before
+
+
+def worth(members: Sequence[ContainerInfo], cores: Sequence[float], replicas: float) -> float:
+    """How many replicas' worth of work a service has: those seen here stand for the others. `cores` are what
+    each uses; one without a limit is taken to be worth a core."""
+    shares = [used / (info.cpu_limit or 1.0) for info, used in zip(members, cores, strict=True)]
+    return replicas * sum(shares) / len(shares)
 
 
 def lowest(scaled: Scaled, labels: Mapping[str, str]) -> float:

@@ -77,5 +77,7 @@ class Advisor(Protocol):
         """One tiny request, for `doctor`. Raises AdvisorError."""
         ...
 
+    def close(self) -> None: ...
+
 
 Vendor = Literal["anthropic", "openai"]

@@ -1,5 +1,6 @@
 """What is remembered, and who is told."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from hemostat.core.case import Past
@@ -13,7 +14,10 @@ from hemostat.events import Event
 class Ledger(Protocol):
     """Attempts at remediation, by host and container. Time-outs are policy's business, not the ledger's."""
 
-    def read(self, host: str, container: str) -> Book: ...
+    def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
+        """All that is known, people's word included; where somebody asks for the attempt of this key, to end
+        this incident, what is known of these two as well."""
+        ...
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
         """Write an intent, or write one anew, if the host's book is still at `version`; False if it is not,
@@ -38,7 +42,7 @@ class Ledger(Protocol):
 
 
 class Desk(Protocol):
-    """Where people tell the responders what they may do. Every responder reads it before every action."""
+    """Where people tell the responders what they may do. Before every action it is read with the ledger."""
 
     def controls(self) -> Controls: ...
 
@@ -73,8 +77,8 @@ class Desk(Protocol):
 class Store(Protocol):
     """Every event, kept for people who ask later."""
 
-    def append(self, event: Event) -> bool:
-        """Keep the event; False if it was kept before."""
+    def append(self, events: Sequence[Event]) -> list[Event]:
+        """Keep the events; those that were not kept before."""
         ...
 
     def kept(self, event_id: str) -> bool: ...

@@ -1,5 +1,7 @@
 """Every event is kept once; people hear of what was done, at least once."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryStore
@@ -32,6 +34,13 @@ LASTING = NotifyError("no such channel", transient=False)
 DONE = event(complete())
 
 
+def told(role: Alert, *events: Event) -> None:
+    """As the runner does it: one after the other, and kept together."""
+    for each in events:
+        role.step(each, NOW)
+    role.keep(events)
+
+
 def alert(store=None, *phones: Phone) -> Alert:
     return Alert(store or MemoryStore(), phones, FakeClock())
 
@@ -39,8 +48,7 @@ def alert(store=None, *phones: Phone) -> Alert:
 def test_every_event_is_kept_and_people_hear_only_of_remediations():
     store, phone = MemoryStore(), Phone()
     role = alert(store, phone)
-    for each in ALL:
-        role.step(each, NOW)
+    told(role, *ALL)
     assert all(store.kept(each.id) for each in ALL)
     assert phone.heard == [each.id for each in ALL if each.type == "remediation_complete"]
 
@@ -48,27 +56,27 @@ def test_every_event_is_kept_and_people_hear_only_of_remediations():
 def test_an_event_that_comes_again_is_told_once():
     phone = Phone()
     role = alert(MemoryStore(), phone)
-    role.step(DONE, NOW)
-    role.step(DONE, NOW)
+    told(role, DONE)
+    told(role, DONE)
     assert phone.heard == [DONE.id]
 
 
 def test_nobody_is_woken_for_what_did_not_apply():
     phone = Phone()
-    alert(None, phone).step(event(complete(outcome=Outcome.NOT_APPLICABLE)), NOW)
+    told(alert(None, phone), event(complete(outcome=Outcome.NOT_APPLICABLE)))
     assert phone.heard == []
 
 
 def test_a_channel_that_is_busy_is_tried_again():
     phone = Phone(PASSING, PASSING)
-    alert(None, phone).step(DONE, NOW)
+    told(alert(None, phone), DONE)
     assert phone.heard == [DONE.id]
 
 
 @pytest.mark.parametrize(("failures", "tries"), [([PASSING] * 9, TRIES), ([LASTING] * 9, 1)])
 def test_a_dead_channel_keeps_neither_the_others_nor_the_store_waiting(failures, tries):
     store, dead, living = MemoryStore(), Phone(*failures), Phone()
-    alert(store, dead, living).step(DONE, NOW)
+    told(alert(store, dead, living), DONE)
     assert (dead.tries, living.heard) == (tries, [DONE.id])
     assert store.kept(DONE.id)
 
@@ -78,18 +86,18 @@ class Forgetful(MemoryStore):
 
     failed = False
 
-    def append(self, told: Event) -> bool:
+    def append(self, events: Sequence[Event]) -> list[Event]:
         if not self.failed:
             self.failed = True
             raise BusUnreachableError("Redis is gone")
-        return super().append(told)
+        return super().append(events)
 
 
 def test_people_are_told_twice_rather_than_never():
     store, phone = Forgetful(), Phone()
     role = alert(store, phone)
     with pytest.raises(BusUnreachableError):
-        role.step(DONE, NOW)
-    role.step(DONE, NOW)
+        told(role, DONE)
+    told(role, DONE)
     assert phone.heard == [DONE.id, DONE.id]
     assert store.kept(DONE.id)

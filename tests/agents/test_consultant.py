@@ -233,6 +233,13 @@ def test_a_service_that_fails_is_left_alone_for_as_long_as_it_asks():
     assert bench.analyzer.notice(bench.clock.now()) == ""
 
 
+def test_one_refusal_shuts_nobody_out_but_nothing_else_than_refusals_does():
+    bench = Bench(AdvisorError("it refuses", answered=True))
+    for _ in range(3):
+        assert by_rules(bench.answer(), "it refuses")
+    assert not isinstance(bench.step(), Apart)
+
+
 def test_one_that_is_silent_keeps_nobody_waiting_beyond_the_time():
     silent = threading.Event()
 
@@ -251,7 +258,8 @@ def test_the_time_in_which_it_waited_for_its_turn_counts():
     result = bench.step()
     bench.clock.advance(11.0)
     (told,) = result.work(bench.clock.now())
-    assert by_rules(told.data, "took too long")
+    assert by_rules(told.data, "no time left")
+    assert isinstance(bench.step(), Apart)
 
 
 def test_where_there_is_no_room_the_rules_decide():

@@ -13,7 +13,7 @@ from hemostat.agents.responder import Responder
 from hemostat.core.control import Answer, Pause
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.model import Attempt, Book, Resource, Scaled, Service
 from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import (
     Action,
@@ -27,11 +27,17 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.ports import ContainerSpec, Later
+from hemostat.ports import Apart, ContainerSpec, Later
 from tests.clock import FakeClock
 from tests.samples import DIAGNOSIS, alert
 
 MIB = 1 << 20
+
+
+def taken(responder: Responder, event: Event, now: float) -> list[Event] | Later:
+    """The step's answer, and what came of it if it runs apart."""
+    answer = responder.step(event, now)
+    return answer.work(now) if isinstance(answer, Apart) else answer
 
 
 class Scene:
@@ -40,8 +46,10 @@ class Scene:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.engine = MemoryEngine(self.clock)
-        self.ledger = MemoryLedger()
         self.desk = MemoryDesk()
+        self.incidents: dict[tuple[str, str | None], str] = {}
+        """What a monitor has told of."""
+        self.ledger = MemoryLedger(self.desk, self.incidents)
         self.dossiers = MemoryDossiers()
         self.history: dict[str, Sequence[Point]] = {}
         self.web = self.make("web")
@@ -70,6 +78,7 @@ class Scene:
         ref = self.engine.inspect(changes.pop("container", "web")).ref
         incident, parameters = changes.pop("incident", "i1"), changes.pop("parameters", {})
         told: HealthAlert = alert(kind=kind, container=ref, since=self.clock.now(), **changes)
+        self.incidents["h", incident] = ref.name
         data = RemediationNeeded(alert=told, action=action, diagnosis=DIAGNOSIS, parameters=parameters)
         return Event.make(data, time=self.clock.now(), host="h", source="analyzer@1", incident=incident)
 
@@ -78,7 +87,7 @@ class Scene:
         return self.request(**changes)
 
     def step(self, event: Event, responder: Responder | None = None) -> RemediationComplete | Later:
-        answer = (responder or self.responder()).step(event, self.clock.now())
+        answer = taken(responder or self.responder(), event, self.clock.now())
         if isinstance(answer, Later):
             return answer
         (told,) = answer
@@ -242,8 +251,8 @@ def test_of_two_that_take_up_the_same_one_does(scene):
     scene.clock.advance(500)
     read = scene.ledger.read
 
-    def read_and_be_overtaken(host: str, container: str) -> Book:
-        book, scene.ledger.read = read(host, container), read
+    def read_and_be_overtaken(*names: str) -> Book:
+        book, scene.ledger.read = read(*names), read
         scene.clock.on_sleep = interrupt
         with pytest.raises(RuntimeError):
             scene.step(request, scene.responder("c"))
@@ -283,7 +292,7 @@ def test_a_request_told_twice_at_once_is_done_once(scene):
 
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
-        answers.append(responder.step(twin, scene.clock.now()))
+        answers.append(taken(responder, twin, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -303,7 +312,7 @@ def test_a_container_that_takes_long_to_stop_is_not_restarted_twice(scene):
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
         scene.clock.advance(500)
-        answers.append(responder.step(unhealthy, scene.clock.now()))
+        answers.append(taken(responder, unhealthy, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -436,7 +445,7 @@ def test_containers_of_another_host_are_not_ours(scene):
 
 
 def put_off(scene: Scene, event: Event, responder: Responder) -> Later:
-    answer = responder.step(event, scene.clock.now())
+    answer = taken(responder, event, scene.clock.now())
     assert isinstance(answer, Later)
     return answer
 
@@ -615,6 +624,23 @@ def test_who_died_before_the_outcome_of_a_raise_was_written_is_followed_by_one_t
     assert [each.before for each in scene.ledger.scaled("h")] == [64 * MIB]
 
 
+def test_what_is_raised_further_while_it_is_due_goes_back_to_where_it_was_first(scene):
+    """A look at it between the second raise and its record finds a limit that no record tells of."""
+    responder = scaled_up(scene, backoff=0.0)
+    scene.clock.advance(3600)
+    scene.engine.oom("hungry")
+    event = scene.request(
+        Kind.OOM, Action.SCALE, container="hungry", parameters={"resource": "memory"}, incident="i2"
+    )
+    scene.clock.on_sleep = lambda _: told.extend(responder.tend(scene.clock.now()))
+    told = []
+    assert scene.step(event, responder).detail == "memory 96.0 MiB → 128.0 MiB"
+    assert told == []
+    scene.clock.on_sleep = None
+    assert len(responder.tend(scene.clock.advance(3600))) == 1
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
+
+
 def interrupted(*_: object, **__: object) -> None:
     raise RuntimeError("killed")
 
@@ -625,6 +651,25 @@ def test_what_somebody_else_has_changed_meanwhile_is_left_to_them(scene):
     assert responder.tend(scene.clock.advance(3600)) == []
     assert scene.engine.inspect("hungry").memory_limit == 100 * MIB
     assert scene.ledger.scaled("h") == []
+
+
+@pytest.mark.parametrize(("cores", "replicas"), [(0.1, 2), (0.4, 3)], ids=["calm", "busy"])
+def test_replicas_go_away_again_when_what_all_of_them_do_could_be_done_by_fewer(scene, cores, replicas):
+    """Each may use half a core: three that use 0.1 do the work of 0.6, three that use 0.4 that of 2.4."""
+    labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
+    scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
+    for name in ("shop-1", "shop-2"):
+        scene.make(name, cpus=0.5, labels=labels)
+    responder = scene.responder(actions=(Action.SCALE,))
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="shop-1", parameters={"resource": "cpu"})
+    assert scene.step(event, responder).detail == "replicas 2 → 3"
+    scene.make("shop-3", cpus=0.5, labels=labels)
+    scene.engine.remove("shop-1")
+    for name in ("shop-2", "shop-3"):
+        scene.engine.spin(name, cores)
+    told = responder.tend(scene.clock.advance(3600))
+    assert scene.engine.service("s1").replicas == replicas
+    assert [each.data.detail for each in told] == (["back: replicas 3 → 2"] if replicas == 2 else [])
 
 
 def test_while_paused_nothing_is_put_back_either(scene):
@@ -687,6 +732,7 @@ def host_alert(scene: Scene) -> Event:
     told = alert(
         kind=Kind.DISK_HIGH, container=Container(id="", name="h"), since=scene.clock.now(), evidence=facts
     )
+    scene.incidents["h", "i9"] = "h"
     data = RemediationNeeded(alert=told, action=Action.CLEANUP, diagnosis=DIAGNOSIS)
     return Event.make(data, time=scene.clock.now(), host="h", source="analyzer@1", incident="i9")
 

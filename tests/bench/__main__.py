@@ -89,8 +89,10 @@ def _pipeline(figures: dict[str, float]) -> Rows:
     return [
         (f"with {' / '.join(counts)} analyzers and responders", "", ""),
         row("  alerts through the whole pipeline", "rate", lambda rate: f"{rate:,.0f}/s", "aim 2,000/s"),
-        row("  one hop at half that rate, median", "p50", _tenths, ""),
-        row("  one hop at half that rate, p99", "p99", _tenths, "aim 5 ms"),
+        row("  alert to request at half that rate, median", "request p50", _tenths, ""),
+        row("  alert to request at half that rate, p99", "request p99", _tenths, "aim 5 ms"),
+        row("  request to outcome at half that rate, median", "outcome p50", _tenths, ""),
+        row("  request to outcome at half that rate, p99", "outcome p99", _tenths, "aim 5 ms"),
     ]
 
 

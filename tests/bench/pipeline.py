@@ -1,7 +1,8 @@
 """Alerts a second through analyzer, responder and alert, and how long a hop takes at half of that.
 
 Redis is real; the engine is in memory and the responder rehearses, so that neither bounds what is measured.
-Every role is a process. A hop is from an event's time to the time of the one that answers it.
+Every role is a process. A hop is from an event's time to the time of the one that answers it. The monitor's
+own hop begins at the engine: `crash` and `scale` measure it.
 """
 
 import signal
@@ -26,13 +27,18 @@ from hemostat.ports import ContainerSpec, Engine, Sampler
 from hemostat.topology import BY_NAME
 
 COUNTS = (1, 2, 4)
-ALERTS = 3000
+ALERTS = 6000
 SECONDS = 4.0
 """For which alerts come at half the rate of the most that went through."""
 PATIENTS = 50
 BURST = 0.005
 HOST = "bench"
 ROLES = ("analyzer", "responder", "alert")
+HOPS = {
+    "request": ("health_alert", "remediation_needed"),
+    "outcome": ("remediation_needed", "remediation_complete"),
+}
+"""What answers what, by name of the hop."""
 
 
 def _ward(clock: SystemClock) -> MemoryEngine:
@@ -106,8 +112,8 @@ def _flood(bus: RedisBus, engine: MemoryEngine) -> float:
     return ALERTS / (time.monotonic() - began)
 
 
-def _steady(bus: RedisBus, engine: MemoryEngine, rate: float) -> list[float]:
-    """Seconds of every hop, with so many alerts a second."""
+def _steady(bus: RedisBus, engine: MemoryEngine, rate: float) -> dict[str, list[float]]:
+    """Seconds of every hop, by its name, with so many alerts a second."""
     sent, began = 0, time.monotonic()
     while (elapsed := time.monotonic() - began) < SECONDS:
         due = int(elapsed * rate) - sent
@@ -116,13 +122,12 @@ def _steady(bus: RedisBus, engine: MemoryEngine, rate: float) -> list[float]:
             sent += due
         time.sleep(BURST)
     _await_quiet(bus)
-    return _hops(bus, sent)
+    return {name: _delays(bus, *streams, sent) for name, streams in HOPS.items()}
 
 
-def _hops(bus: RedisBus, sent: int) -> list[float]:
-    told = {stream: bus.recent(stream, sent) for stream in ("health_alert", "remediation_needed")}
-    asked = {event.id: event.time for events in told.values() for event in events}
-    answers = [*told["remediation_needed"], *bus.recent("remediation_complete", sent)]
+def _delays(bus: RedisBus, asking: str, answering: str, sent: int) -> list[float]:
+    asked = {event.id: event.time for event in bus.recent(asking, sent)}
+    answers = bus.recent(answering, sent)
     return [event.time - asked[event.cause] for event in answers if event.cause in asked]
 
 
@@ -135,10 +140,14 @@ def _one(count: int) -> dict[str, float]:
             while len(bus.last("heartbeat")) < 2 * count + 1:
                 time.sleep(0.05)
             rate = _flood(bus, engine)
-            hops = quantiles(_steady(bus, engine, rate / 2), n=100)
+            hops = _steady(bus, engine, rate / 2)
         client.close()
         embedded.shut_down_if_unused()
-    return {"rate": rate, "p50": hops[49], "p99": hops[98]}
+    figures = {"rate": rate}
+    for name, delays in hops.items():
+        cuts = quantiles(delays, n=100)
+        figures |= {f"{name} p50": cuts[49], f"{name} p99": cuts[98]}
+    return figures
 
 
 def measure(counts: Sequence[int] = COUNTS) -> dict[str, float]:

@@ -15,6 +15,9 @@ from hemostat.adapters.redis.embedded import binary
 from hemostat.cli.run import run
 from tests.engine_fixtures import eventually
 
+HEEDED = {"NO_COLOR", "FORCE_COLOR", "ANTHROPIC_API_KEY", "OPENAI_API_KEY"}
+"""What else of the environment changes what a command does."""
+
 
 class Result(NamedTuple):
     code: int
@@ -30,7 +33,7 @@ class Result(NamedTuple):
 def environ(tmp_path, monkeypatch):
     """No configuration but the test's own, and a state directory that is empty."""
     for name in [*os.environ]:
-        if name.startswith("HEMOSTAT_") or name in {"NO_COLOR", "FORCE_COLOR"}:
+        if name.startswith("HEMOSTAT_") or name in HEEDED:
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("HEMOSTAT_STATE_DIR", str(tmp_path / "state"))

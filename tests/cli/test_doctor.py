@@ -3,14 +3,18 @@
 import os
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from hemostat.cli import checks
 from hemostat.cli.checks import QUESTIONS, Finding, Level, Machine, Question, examine
 from hemostat.cli.doctor import ASCII_SIGNS, SIGNS, report
 from hemostat.config import Settings
+from hemostat.core.analysis import Analysis
 from hemostat.errors import ConfigError, EngineUnreachableError
 from hemostat.ports import EngineVersion
+from tests.model_server import ModelServer
+from tests.model_wires import CLAUDE, GPT, KEY
 
 
 def fails_with(error):
@@ -75,10 +79,47 @@ def test_a_clock_that_differs_is_found():
     assert checks.clock(with_engine()).level is Level.WARNING
 
 
-def test_keys_are_told_by_name_only():
-    found = checks.model_keys(machine({"ANTHROPIC_API_KEY": "geheim", "OPENAI_API_KEY": ""}))
-    assert found == Finding(Level.OK, "ANTHROPIC_API_KEY is set")
-    assert checks.model_keys(machine()).level is Level.OK
+@pytest.fixture(params=["anthropic", "openai"])
+def service(request):
+    """A model's service, and the settings that lead to it."""
+    with ModelServer() as server:
+        model = {"anthropic": CLAUDE, "openai": GPT}[request.param]
+        yield server, Analysis(advisor=request.param, model=model, base_url=server.base_url(request.param))
+
+
+def asked(analysis, **changes):
+    return checks.advisor(machine(analyzer=msgspec.structs.replace(analysis, **{"api_key": KEY, **changes})))
+
+
+def test_an_advisor_that_can_be_asked_is_told_with_its_model(service):
+    server, analysis = service
+    found = asked(analysis)
+    assert found == Finding(Level.OK, f"{analysis.advisor}:{analysis.model} is there, and takes the key")
+    assert [request.method for request in server.requests] == ["GET"]
+
+
+def test_a_key_a_model_and_a_network_that_are_wrong_are_told_apart(service):
+    _, analysis = service
+    wrong = {
+        "nonesuch": asked(analysis, model="nonesuch"),
+        "answered 401": asked(analysis, api_key="sk-geheim-0123456789"),
+        "cannot be reached": asked(analysis, base_url="http://127.0.0.1:9"),
+        "no key": checks.advisor(machine(analyzer=Analysis(advisor=analysis.advisor))),
+    }
+    for words, found in wrong.items():
+        assert found.level is Level.WARNING
+        assert found.message.startswith("the rules decide alone: ")
+        assert words in found.message
+        assert found.hint
+        assert "geheim" not in found.message + found.hint
+
+
+def test_where_the_rules_decide_nobody_is_asked(service):
+    server, analysis = service
+    expected = Finding(Level.OK, "none: the rules decide alone")
+    assert asked(analysis, advisor="rules") == expected
+    assert checks.advisor(machine()) == expected
+    assert server.requests == []
 
 
 def test_a_state_directory_is_judged_and_not_made(tmp_path):

@@ -129,6 +129,15 @@ def test_json_tells_everything(hemostat, bus):
 
 
 @pytest.mark.redis
+def test_an_incident_that_stays_open_is_not_hidden_by_newer_ones(hemostat, bus):
+    bus.publish([event(alert(), 0, incident="old")])
+    for number in range(600):
+        name, later = f"i{number}", float(number + 1)
+        bus.publish([event(alert(), later, incident=name), event(complete(), later + 0.5, incident=name)])
+    assert [each["incident"] for each in hemostat("status", "--json").json["incidents"]] == ["old"]
+
+
+@pytest.mark.redis
 def test_text_is_plain_in_a_pipe(hemostat, bus):
     bus.show([*BEATS, event(stats())], ttl=30)
     code, out, _ = hemostat("status")

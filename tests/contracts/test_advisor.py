@@ -140,7 +140,7 @@ def test_a_tool_that_does_not_exist_is_passed_on(ask: Ask) -> None:
         pytest.param(Says(), "it is empty", False, id="empty"),
         pytest.param(Spoils("truncated"), "gave an answer that is none", False, id="truncated JSON"),
         pytest.param(REFUSES, "declined to answer: I cannot help", False, id="refusal"),
-        pytest.param(CUT_SHORT, "had not finished after 500 tokens: raise", False, id="cut short"),
+        pytest.param(CUT_SHORT, "had not finished after 500 tokens", False, id="cut short"),
         pytest.param(HUGE, "more than 512 KiB", False, id="1 MB"),
         pytest.param(
             Sends("x" * 1_000_000, 500, "text/plain"), "more than 512 KiB", False, id="1 MB of error"
@@ -177,6 +177,17 @@ def test_an_answer_that_does_not_arrive_is_an_error_that_passes(
         ask([spoilt], timeout=SHORT)
     assert caught.value.transient
     assert len(server.requests) == 1
+
+
+def test_what_may_be_billed_is_told_from_what_was_not_answered(ask: Ask) -> None:
+    for reply in (REFUSES, CUT_SHORT, HTML, HUGE):
+        with pytest.raises(AdvisorError) as caught:
+            ask([reply])
+        assert caught.value.answered
+    for reply in (Fails(400), Fails(529)):
+        with pytest.raises(AdvisorError) as caught:
+            ask([reply])
+        assert not caught.value.answered
 
 
 def test_after_a_fault_the_next_answer_is_heard(ask: Ask) -> None:

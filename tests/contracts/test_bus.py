@@ -8,8 +8,9 @@ from typing import NamedTuple
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.adapters.redis import RedisBus
+from hemostat.adapters.redis import Client, RedisBus
 from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.errors import BusError
 from hemostat.events import Container, Event, encode
 from hemostat.ports import Bus
 from tests.clock import FakeClock
@@ -101,6 +102,19 @@ def test_acknowledging_publishes_what_came_of_it(bus: Bus) -> None:
     bus.ack("analyzer", entry, [answer])
     assert [entry.event for entry in read(bus, role="responder")] == [entry.event, answer]
     assert bus.unfinished("analyzer", "a", BOTH) == []
+
+
+@pytest.mark.redis
+def test_what_cannot_be_told_is_not_acknowledged(redis_client: Client) -> None:
+    """Redis takes nothing back when it refuses a command: what is final comes last."""
+    bus = RedisBus(redis_client)
+    bus.publish([event(alert())])
+    (entry,) = read(bus)
+    redis_client.raw.delete("hemostat:remediation_needed")
+    redis_client.raw.set("hemostat:remediation_needed", "no stream")
+    with pytest.raises(BusError, match="WRONGTYPE"):
+        bus.ack("analyzer", entry, [event(needed())])
+    assert len(bus.unfinished("analyzer", "a", [STREAM])) == 1
 
 
 def test_lag_counts_what_waits_and_what_is_in_hand(bus: Bus) -> None:

@@ -1,24 +1,46 @@
 """What every ledger must do: Redis, and the fake that stands for it."""
 
 import threading
+from typing import NamedTuple
 
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryLedger
-from hemostat.adapters.redis import RedisLedger
-from hemostat.core.model import Attempt, Resource, Scaled
-from hemostat.events import Action, Outcome, Reason
-from hemostat.ports import Ledger
+from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
+from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.adapters.redis import Client, RedisBus, RedisDesk, RedisLedger
+from hemostat.core.control import Answer, Approval, Controls, Pause
+from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.events import Action, Outcome, Phase, Reason
+from hemostat.ports import Bus, Desk, Ledger
+from tests.clock import FakeClock
+from tests.samples import alert, event, needed
 
 NOW = 1_795_480_000.0
 
 
+class Lab(NamedTuple):
+    ledger: Ledger
+    desk: Desk
+    bus: Bus
+
+
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
-def ledger(request: pytest.FixtureRequest) -> Ledger:
+def lab(request: pytest.FixtureRequest) -> Lab:
     if request.param == "memory":
-        return MemoryLedger()
-    return RedisLedger(request.getfixturevalue("redis_client"))
+        desk, bus = MemoryDesk(), MemoryBus(FakeClock())
+        return Lab(MemoryLedger(desk, bus.incidents), desk, bus)
+    client = request.getfixturevalue("redis_client")
+    return Lab(RedisLedger(client), RedisDesk(client), RedisBus(client))
+
+
+@pytest.fixture
+def ledger(lab: Lab) -> Ledger:
+    return lab.ledger
+
+
+def read(ledger: Ledger, container: str, host: str = "h") -> Book:
+    return ledger.read(host, container, "i1", "i1:1:0")
 
 
 def attempt(key: str = "i1:1:0", container: str = "web", time: float = NOW) -> Attempt:
@@ -28,19 +50,19 @@ def attempt(key: str = "i1:1:0", container: str = "web", time: float = NOW) -> A
 
 
 def test_an_intent_is_written_if_nobody_wrote_since_the_reading(ledger: Ledger) -> None:
-    book = ledger.read("h", "web")
+    book = read(ledger, "web")
     assert ledger.reserve("h", attempt(), book.version)
-    after = ledger.read("h", "web")
+    after = read(ledger, "web")
     assert (after.attempts, after.running) == ((attempt(),), (attempt(),))
 
 
 @pytest.mark.parametrize("container", ["web", "db"])
 def test_nothing_is_written_on_an_outdated_reading(ledger: Ledger, container: str) -> None:
     """Another container's attempt makes it outdated too: there is a limit for the whole host."""
-    book = ledger.read("h", "web")
+    book = read(ledger, "web")
     assert ledger.reserve("h", attempt(container=container), book.version)
     assert not ledger.reserve("h", attempt("i2:1:0"), book.version)
-    assert [each.key for each in ledger.read("h", "web").attempts if each.key == "i2:1:0"] == []
+    assert [each.key for each in read(ledger, "web").attempts if each.key == "i2:1:0"] == []
 
 
 def test_an_intent_is_renewed_if_nobody_wrote_since_the_reading(ledger: Ledger) -> None:
@@ -56,14 +78,14 @@ def test_an_intent_is_renewed_if_nobody_wrote_since_the_reading(ledger: Ledger) 
 
 
 def test_an_outcome_makes_earlier_readings_outdated(ledger: Ledger) -> None:
-    assert ledger.reserve("h", attempt(), ledger.read("h", "web").version)
-    book = ledger.read("h", "web")
+    assert ledger.reserve("h", attempt(), read(ledger, "web").version)
+    book = read(ledger, "web")
     ledger.finish("h", msgspec.structs.replace(attempt(), outcome=Outcome.HEALED))
     assert not ledger.reserve("h", attempt("i2:1:0"), book.version)
 
 
 def test_of_many_that_reserve_at_once_exactly_one_does(ledger: Ledger) -> None:
-    version = ledger.read("h", "web").version
+    version = read(ledger, "web").version
     won: list[bool] = []
     ready = threading.Barrier(10)
 
@@ -77,43 +99,84 @@ def test_of_many_that_reserve_at_once_exactly_one_does(ledger: Ledger) -> None:
     for thread in threads:
         thread.join()
     assert sorted(won) == [False] * 9 + [True]
-    assert len(ledger.read("h", "web").attempts) == 1
+    assert len(read(ledger, "web").attempts) == 1
 
 
 def test_a_finished_attempt_is_kept_and_runs_no_more(ledger: Ledger) -> None:
-    assert ledger.reserve("h", attempt(), ledger.read("h", "web").version)
+    assert ledger.reserve("h", attempt(), read(ledger, "web").version)
     done = msgspec.structs.replace(
         attempt(), outcome=Outcome.HEALED, reason=Reason.VERIFIED, finished=NOW + 3
     )
     ledger.finish("h", done)
-    book = ledger.read("h", "web")
+    book = read(ledger, "web")
     assert (book.attempts, book.running) == ((done,), ())
 
 
 def test_a_container_has_its_own_attempts_and_the_host_all_that_run(ledger: Ledger) -> None:
     for number, name in enumerate(("web", "db")):
-        version = ledger.read("h", name).version
+        version = read(ledger, name).version
         assert ledger.reserve("h", attempt(f"i{number}:1:0", name, NOW + number), version)
-    book = ledger.read("h", "db")
+    book = read(ledger, "db")
     assert [each.container for each in book.attempts] == ["db"]
     assert [each.container for each in book.running] == ["web", "db"]
-    other = ledger.read("another host", "web")
+    other = read(ledger, "web", "another host")
     assert (other.attempts, other.running) == ((), ())
 
 
 def test_attempts_are_told_oldest_first(ledger: Ledger) -> None:
     for time in (NOW + 5, NOW + 1, NOW + 3):
-        assert ledger.reserve("h", attempt(f"{time}:1:0", time=time), ledger.read("h", "web").version)
-    times = [each.time for each in ledger.read("h", "web").attempts]
+        assert ledger.reserve("h", attempt(f"{time}:1:0", time=time), read(ledger, "web").version)
+    times = [each.time for each in read(ledger, "web").attempts]
     assert times == [NOW + 1, NOW + 3, NOW + 5]
+
+
+def test_what_people_have_said_is_read_with_the_book(lab: Lab) -> None:
+    """On everything, and on this very request alone."""
+    assert (read(lab.ledger, "web").controls, read(lab.ledger, "web").approval) == (Controls(), None)
+    pause = Pause(by="ann", at=NOW)
+    lab.desk.pause("db", pause)
+    lab.desk.reset("web", NOW)
+    asked = [
+        Approval(
+            id=key,
+            key=key,
+            incident="i1",
+            host="h",
+            container="web",
+            action=Action.RESTART,
+            asked=NOW,
+            until=NOW + 60,
+        )
+        for key in ("i1:1:0", "i1:1:1")
+    ]
+    for each in asked:
+        lab.desk.ask(each)
+    told = lab.desk.answer("i1:1:0", Answer.REJECTED, by="ann", reason="", now=NOW)
+    book = read(lab.ledger, "web")
+    assert book.controls == Controls(pauses={"db": pause}, resets={"web": NOW})
+    assert book.approval == told
+
+
+def test_an_incident_is_known_once_a_monitor_has_told_of_it(lab: Lab) -> None:
+    """To its own host; neither what ended nor a request makes one known."""
+    lab.bus.publish([event(alert(phase=Phase.CLEARED)), event(needed())])
+    assert read(lab.ledger, "web").patient == ""
+    lab.bus.publish([event(alert())])
+    assert [read(lab.ledger, "db", host).patient for host in ("h", "other")] == ["web", ""]
+
+
+@pytest.mark.redis
+def test_an_incident_is_known_for_as_long_as_an_attempt_is_kept(redis_client: Client) -> None:
+    RedisBus(redis_client).publish([event(alert())])
+    assert 0 <= 48 * 3600 - redis_client.raw.ttl("hemostat:incident:h:i1") < 60
 
 
 @pytest.mark.redis
 def test_attempts_of_long_ago_are_dropped(redis_client: object) -> None:
     ledger = RedisLedger(redis_client)
     for key, time in (("old", NOW - 49 * 3600), ("new", NOW)):
-        assert ledger.reserve("h", attempt(key, time=time), ledger.read("h", "web").version)
-    assert [each.key for each in ledger.read("h", "web").attempts] == ["new"]
+        assert ledger.reserve("h", attempt(key, time=time), read(ledger, "web").version)
+    assert [each.key for each in read(ledger, "web").attempts] == ["new"]
 
 
 RAISED = Scaled(container="c1", resource=Resource.MEMORY, before=64.0, after=96.0, time=NOW)

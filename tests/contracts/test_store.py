@@ -19,7 +19,9 @@ def store(request: pytest.FixtureRequest) -> Store:
 def test_an_event_is_kept_once(store: Store) -> None:
     """A redelivered event is not news."""
     assert not store.kept(event(alert()).id)
-    assert [store.append(event(alert())) for _ in range(2)] == [True, False]
+    assert store.append([event(alert())]) == [event(alert())]
+    assert store.append([event(alert()), event(alert(), 1), event(alert(), 1)]) == [event(alert(), 1)]
+    assert store.append([]) == []
     assert store.kept(event(alert()).id)
     assert not store.kept(event(complete()).id)
 
@@ -27,9 +29,7 @@ def test_an_event_is_kept_once(store: Store) -> None:
 @pytest.mark.redis
 def test_third_parties_find_the_newest_first_by_type(redis_client: Client) -> None:
     store = RedisStore(redis_client)
-    for at in (1, 2, 2):
-        store.append(event(alert(), at))
-    store.append(event(complete(), 3))
+    store.append([*(event(alert(), at) for at in (1, 2, 2)), event(complete(), 3)])
     listed = [decode(raw) for raw in redis_client.raw.lrange("hemostat:events:health_alert", 0, -1)]
     assert listed == [event(alert(), 2), event(alert(), 1)]
 
@@ -39,6 +39,6 @@ def test_the_list_is_bounded(redis_client: Client, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("hemostat.adapters.redis.store.LISTED", 3)
     store = RedisStore(redis_client)
     for at in range(5):
-        store.append(event(alert(), at))
+        store.append([event(alert(), at)])
     listed = redis_client.raw.lrange("hemostat:events:health_alert", 0, -1)
     assert [decode(raw) for raw in listed] == [event(alert(), at) for at in (4, 3, 2)]

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hemostat.adapters.memory_bus import MemoryLedger
-from hemostat.core.control import Answer, Approval, Controls, Pause
+from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.core.control import EVERYTHING, Answer, Approval, Controls, Pause
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
-from hemostat.core.policy import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait, decide
+from hemostat.core.policy import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait, decide, key
 from hemostat.events import Action, Container, Outcome, Reason
 from tests.samples import NOW, alert, needed
 
@@ -46,12 +47,20 @@ def ask(
     controls: Controls = NO_WORD,
     approval: Approval | None = None,
     peers: Peers = ALONE,
+    patient: str = "web",
     **changes,
 ):
     request = needed(**{"alert": alert(since=NOW - 1), **changes})
-    book = Book(version=1, attempts=attempts, running=tuple(running), ended=tuple(ended))
-    situation = Situation(book=book, controls=controls, approval=approval, peers=peers)
-    return decide(request, "i1", situation, limits, by=by, lease=LEASE, now=NOW)
+    book = Book(
+        version=1,
+        attempts=attempts,
+        running=tuple(running),
+        ended=tuple(ended),
+        controls=controls,
+        approval=approval,
+        patient=patient,
+    )
+    return decide(request, "i1", Situation(book=book, peers=peers), limits, by=by, lease=LEASE, now=NOW)
 
 
 def labelled(**labels: str):
@@ -83,6 +92,19 @@ def test_what_is_forbidden_is_refused_with_its_reason(limits, told, reason):
     decision = ask(limits=limits, alert=told)
     assert isinstance(decision, Refuse)
     assert decision.reason is reason
+
+
+@pytest.mark.parametrize("patient", ["", "db"])
+def test_nothing_is_done_for_an_incident_that_no_monitor_told_of(patient: str):
+    """Nor to another container than the one it told of."""
+    decision = ask(patient=patient)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.UNKNOWN_INCIDENT
+
+
+def test_what_was_begun_is_taken_up_though_its_incident_is_forgotten():
+    open_intent = attempt(1, key="i1:1:0", outcome=None)
+    assert isinstance(ask(open_intent, patient=""), Resume)
 
 
 def test_a_label_may_allow_less_but_never_more():
@@ -163,9 +185,8 @@ def test_the_same_container_and_service_get_one_action_at_a_time():
     assert isinstance(ask(running=[msgspec.structs.replace(under_way, container="db")]), Act)
     labels = {"com.docker.compose.project": "p", "com.docker.compose.service": "s"}
     twin = alert(since=NOW - 1, container=Container(id="c2", name="s-2", labels=labels))
-    assert isinstance(
-        ask(running=[attempt(1.0, container="s-1", service="p/s", outcome=None)], alert=twin), Wait
-    )
+    sibling = attempt(1.0, container="s-1", service="p/s", outcome=None)
+    assert isinstance(ask(running=[sibling], alert=twin, patient="s-2"), Wait)
 
 
 def test_a_host_gets_so_many_actions_at_a_time():
@@ -365,8 +386,8 @@ class Responders(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = NOW
-        self.ledger = MemoryLedger()
-        self.controls = Controls()
+        self.desk = MemoryDesk()
+        self.ledger = MemoryLedger(self.desk, {("h", name): name for name in CONTAINERS})
         self.acting: list[tuple[Attempt, str]] = []
         """Attempts in hand, and by whom."""
         self.acted: dict[str, list[float]] = {name: [] for name in CONTAINERS}
@@ -376,11 +397,16 @@ class Responders(RuleBasedStateMachine):
     @rule(calls=st.lists(st.tuples(REQUESTS, st.sampled_from("ab")), min_size=1, max_size=2))
     def deliver(self, calls: list[tuple[tuple[str, int], str]]) -> None:
         """The ledger is read for every request before any of them is decided on: a race."""
-        books = [self.ledger.read("h", name) for (name, _), _ in calls]
-        for ((name, occurrence), by), book in zip(calls, books, strict=True):
-            request = needed(alert=alert(container=CONTAINERS[name], occurrence=occurrence))
-            situation = Situation(book=book, controls=self.controls)
-            decision = decide(request, name, situation, TIGHT, by=by, lease=LEASE, now=self.now)
+        requests = [
+            needed(alert=alert(container=CONTAINERS[name], occurrence=occurrence))
+            for (name, occurrence), _ in calls
+        ]
+        books = [
+            self.ledger.read("h", name, name, key(request, name))
+            for ((name, _), _), request in zip(calls, requests, strict=True)
+        ]
+        for ((name, _), by), request, book in zip(calls, requests, books, strict=True):
+            decision = decide(request, name, Situation(book=book), TIGHT, by=by, lease=LEASE, now=self.now)
             if isinstance(decision, Act) and self.ledger.reserve("h", decision.attempt, book.version):
                 self.begin(decision.attempt, by)
             elif isinstance(decision, Resume):
@@ -394,7 +420,7 @@ class Responders(RuleBasedStateMachine):
         self.work(attempt, by)
 
     def work(self, attempt: Attempt, by: str) -> None:
-        assert not self.controls.pauses
+        assert not self.desk.controls().pauses
         others = [other for other, _ in self.acting if other.lease > self.now and other.key != attempt.key]
         assert attempt.container not in {other.container for other in others}
         assert attempt.service is None or attempt.service not in {other.service for other in others}
@@ -423,7 +449,8 @@ class Responders(RuleBasedStateMachine):
 
     @rule()
     def press_or_release_the_kill_switch(self) -> None:
-        self.controls = Controls(pauses={} if self.controls.pauses else {"*": Pause(by="ann", at=self.now)})
+        if not self.desk.resume(EVERYTHING):
+            self.desk.pause(EVERYTHING, Pause(by="ann", at=self.now))
 
     @rule(seconds=st.sampled_from([0.1, 5.0, 30.0, 400.0, -1.0, -300.0]))
     def set_clock(self, seconds: float) -> None:

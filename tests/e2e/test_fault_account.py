@@ -26,10 +26,19 @@ WAITING = complete(outcome=Outcome.WAITING, reason=Reason.PAUSED)
     ],
 )
 def test_a_death_is_counted_by_what_became_of_it(events, waiting, told):
-    row = account("f", [DEATH], events, [DEATH, START], ended=NOW + 1, budget=3, waiting=waiting)
+    row = account(
+        "f", [DEATH], events, [DEATH, START], ended=NOW + 1, budget=3, waiting=waiting, shown=["i1"]
+    )
     counts = {"closed": row.closed, "escalated": row.escalated, "open": row.open, "lost": row.lost}
     assert counts == {**dict.fromkeys(counts, 0), told: 1}
     assert (row.clean, row.recovered) == (told != "lost", 2.0)
+
+
+@pytest.mark.parametrize(("events", "waiting"), [([ALERT, event(WAITING)], 0), ([ALERT], 1)])
+def test_what_is_open_and_out_of_sight_is_lost(events, waiting):
+    row = account("f", [DEATH], events, [], ended=NOW, budget=3, waiting=waiting, shown=["another"])
+    assert (row.open, row.lost) == (0, 1)
+    assert "hemostat status" in row.note
 
 
 def test_more_starts_than_deaths_are_doubled_and_more_than_the_budget_is_over_it():

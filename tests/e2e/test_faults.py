@@ -9,7 +9,17 @@ from tests.e2e.faults import FAULTS, SHORT
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
-GATE = ("roles", "redis-killed", "redis-frozen", "engine-cut", "network-cut", "budget", "hostile", "clock")
+GATE = (
+    "roles",
+    "redis-killed",
+    "redis-frozen",
+    "engine-cut",
+    "network-cut",
+    "budget",
+    "paused",
+    "hostile",
+    "clock",
+)
 
 
 @pytest.mark.parametrize("name", GATE)

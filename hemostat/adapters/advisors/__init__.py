@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from hemostat.adapters.advisors.models import DEFAULTS, KEYS, PRICES, Price, price
+from hemostat.adapters.advisors.models import DEFAULTS, KEYS, PRICES
 from hemostat.core.analysis import Analysis
+from hemostat.core.spend import Prices
 from hemostat.errors import ConfigError
 
 if TYPE_CHECKING:
     from hemostat.ports import Advisor
     from hemostat.ports.advisor import Vendor
 
-__all__ = ["DEFAULTS", "KEYS", "PRICES", "Price", "choose", "key_for", "make", "model_for", "price"]
+__all__ = ["KEYS", "choose", "make", "prices"]
 
 ANTHROPIC_KEYS: Final = "sk-ant-"
 """What Anthropic's keys begin with."""
@@ -36,7 +38,14 @@ def choose(analysis: Analysis, environ: Mapping[str, str], key: str | None) -> "
     return "openai" if environ.get(KEYS["openai"]) else None
 
 
-def key_for(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: str | None) -> str | None:
+def prices(analysis: Analysis, model: "Advisor") -> Prices:
+    """As configured, else the list's; of a model that is not on it, and on a server of one's own, nothing."""
+    if analysis.price_sent or analysis.price_received:
+        return Prices(sent=analysis.price_sent, received=analysis.price_received)
+    return Prices() if analysis.base_url else PRICES.get(model.name.partition(":")[2], Prices())
+
+
+def _key(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: str | None) -> str | None:
     """The configured key, else the environment's. That is the vendor's own, and goes nowhere else. Raises
     ConfigError for what cannot be one."""
     found = (key or ("" if analysis.base_url else environ.get(KEYS[vendor], ""))).strip()
@@ -46,7 +55,7 @@ def key_for(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], ke
     return found or None
 
 
-def model_for(vendor: "Vendor", analysis: Analysis) -> str:
+def _model(vendor: "Vendor", analysis: Analysis) -> str:
     """Raises ConfigError for a server of the user's own, of which nobody knows what it serves."""
     if not analysis.model and analysis.base_url:
         raise ConfigError(
@@ -55,25 +64,40 @@ def model_for(vendor: "Vendor", analysis: Analysis) -> str:
     return analysis.model or DEFAULTS[vendor]
 
 
+def _address(base_url: str) -> str:
+    """Raises ConfigError for what cannot be one."""
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if base_url and not usable:
+        raise ConfigError(
+            "analyzer.base_url is no address of a server", hint="such as http://localhost:11434/v1"
+        )
+    return base_url
+
+
 def make(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: str | None) -> "Advisor":
-    """Imports the vendor's SDK, which takes a second. Raises ConfigError for a setting that is missing."""
-    model = model_for(vendor, analysis)
-    found = key_for(vendor, analysis, environ, key)
+    """At once; the vendor's SDK is loaded meanwhile. Raises ConfigError for a setting that is missing or
+    cannot be used."""
+    from hemostat.adapters.advisors.late import LateAdvisor
+
+    model, address = _model(vendor, analysis), _address(analysis.base_url)
+    found = _key(vendor, analysis, environ, key)
+    if not found and not (vendor == "openai" and address):
+        raise ConfigError(
+            f"there is no key for analyzer.advisor = {vendor}",
+            hint=f"set {'HEMOSTAT_ANALYZER_API_KEY' if address else KEYS[vendor]}",
+        )
+    return LateAdvisor(f"{vendor}:{model}", lambda: _connected(vendor, model, found or "", address))
+
+
+def _connected(vendor: "Vendor", model: str, key: str, base_url: str) -> "Advisor":
     if vendor == "openai":
         from hemostat.adapters.advisors.openai import OpenAIAdvisor
 
-        if not found and not analysis.base_url:
-            raise _no_key(vendor)
-        return OpenAIAdvisor(model, key=found, base_url=analysis.base_url)
+        return OpenAIAdvisor(model, key=key, base_url=base_url)
     from hemostat.adapters.advisors.anthropic import AnthropicAdvisor
 
-    if not found:
-        raise _no_key(vendor)
-    return AnthropicAdvisor(model, key=found, base_url=analysis.base_url)
-
-
-def _no_key(vendor: "Vendor") -> ConfigError:
-    return ConfigError(
-        f"there is no key for analyzer.advisor = {vendor}",
-        hint=f"set {KEYS[vendor]}, or for a server of your own HEMOSTAT_ANALYZER_API_KEY",
-    )
+    return AnthropicAdvisor(model, key=key, base_url=base_url)

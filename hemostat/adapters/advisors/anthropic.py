@@ -50,12 +50,11 @@ class AnthropicAdvisor:
     def __init__(self, model: str, *, key: str, base_url: str = "") -> None:
         import anthropic
 
-        address = base_url or ADDRESS
         self.name = f"anthropic:{model}"
         self._model = model
-        self._service = Service(anthropic, "Anthropic", address, key)
+        self._service = Service(anthropic, "Anthropic", base_url, key)
         self._client = anthropic.Anthropic(
-            api_key=key, base_url=address, max_retries=0, http_client=self._service.http
+            api_key=key, base_url=base_url or ADDRESS, max_retries=0, http_client=self._service.http
         )
 
     def say(

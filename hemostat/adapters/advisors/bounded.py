@@ -26,6 +26,7 @@ class Bounded(httpx2.SyncByteStream):
                 raise AdvisorError(
                     f"{self._who} answered with more than {self._largest // 1024} KiB, which is no answer",
                     hint="check analyzer.base_url",
+                    answered=True,
                 )
             if self._until is not None and time.monotonic() > self._until:
                 raise AdvisorUnreachableError(

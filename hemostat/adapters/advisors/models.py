@@ -1,12 +1,14 @@
-"""What is known of vendors and their models, as of 2026-11-24. All of it can be overruled by settings, except
-what a model does not take.
+"""What is known of vendors and their models, as of 2026-11-24. Settings overrule it, except for what a
+model does not take.
 
 Sources: the lists of models in the SDKs (anthropic 2.13, openai 3.57); platform.claude.com, pages of the
 models and "Forced tool use is not supported"; developers.openai.com, pages of the models.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+from hemostat.core.spend import Prices
 
 if TYPE_CHECKING:
     from hemostat.ports.advisor import Vendor
@@ -18,30 +20,18 @@ KEYS: Final[Mapping["Vendor", str]] = {"anthropic": "ANTHROPIC_API_KEY", "openai
 """Environment variables."""
 
 
-class Price(NamedTuple):
-    """US dollars a million tokens, list price for short prompts, without discount for what is cached."""
-
-    sent: float
-    received: float
-
-
-PRICES: Final[Mapping[str, Price]] = {
-    "claude-haiku-5-5": Price(0.10, 0.50),
-    "claude-sonnet-5-5": Price(2.0, 10.0),
-    "claude-sonnet-5": Price(2.0, 10.0),
-    "claude-opus-5-5": Price(4.0, 20.0),
-    "gpt-6-luna": Price(0.10, 0.50),
-    "gpt-6.1-terra": Price(1.0, 5.0),
-    "gpt-6.1-sol": Price(2.0, 10.0),
-    "gpt-6-sol": Price(2.0, 10.0),
-    "gpt-6-astra": Price(10.0, 50.0),
+PRICES: Final[Mapping[str, Prices]] = {
+    "claude-haiku-5-5": Prices(sent=0.10, received=0.50),
+    "claude-sonnet-5-5": Prices(sent=2.0, received=10.0),
+    "claude-sonnet-5": Prices(sent=2.0, received=10.0),
+    "claude-opus-5-5": Prices(sent=4.0, received=20.0),
+    "gpt-6-luna": Prices(sent=0.10, received=0.50),
+    "gpt-6.1-terra": Prices(sent=1.0, received=5.0),
+    "gpt-6.1-sol": Prices(sent=2.0, received=10.0),
+    "gpt-6-sol": Prices(sent=2.0, received=10.0),
+    "gpt-6-astra": Prices(sent=10.0, received=50.0),
 }
-"""On 2026-11-24."""
-
-
-def price(model: str) -> Price | None:
-    """None: of this model nothing is known."""
-    return PRICES.get(model)
+"""List prices on 2026-11-24, of short prompts, without the discount for what is cached."""
 
 
 THINKING: Final[Mapping[str, Mapping[str, Any]]] = {

@@ -61,15 +61,14 @@ class Models(msgspec.Struct):
 
 
 class OpenAIAdvisor:
-    def __init__(self, model: str, *, key: str | None = None, base_url: str = "") -> None:
+    def __init__(self, model: str, *, key: str, base_url: str = "") -> None:
         import openai
 
-        address = base_url or ADDRESS
         self.name = f"openai:{model}"
         self._model = model
-        self._service = Service(openai, "OpenAI's protocol" if base_url else "OpenAI", address, key)
+        self._service = Service(openai, "OpenAI", base_url, key)
         self._client = openai.OpenAI(
-            api_key=key or NO_KEY, base_url=address, max_retries=0, http_client=self._service.http
+            api_key=key or NO_KEY, base_url=base_url or ADDRESS, max_retries=0, http_client=self._service.http
         )
 
     def say(

@@ -4,7 +4,7 @@ No key, and nothing that a server says of one, goes into a message.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -26,8 +26,6 @@ T = TypeVar("T")
 
 LARGEST: Final = 512 * 1024
 """Bytes of an answer that are read. What a model may say in one turn is a hundredth of it."""
-LONGEST_WAIT: Final = 3600.0
-"""Seconds: a service that asks for more is asked again all the same."""
 QUOTED: Final = 200
 """Characters of a server's own words in a message."""
 PASSING: Final = frozenset({408, 409, 425, 429})
@@ -43,15 +41,15 @@ SPELT_OUT: Final = {
 
 
 class Service:
-    """A server that is asked, and the SDK that asks it."""
+    """A server that is asked, and the SDK that asks it. `base_url` is one of the user's own, else empty."""
 
-    def __init__(self, sdk: "ModuleType", vendor: str, base_url: str, key: str | None) -> None:
+    def __init__(self, sdk: "ModuleType", vendor: str, base_url: str, key: str) -> None:
         from hemostat.adapters.advisors.bounded import bound
 
         self._sdk = sdk
         self._key = key
         host = urlsplit(base_url).netloc.rpartition("@")[2]
-        self.name = f"{vendor} at {host or base_url}"
+        self.name = f"the server at {host}" if base_url else vendor
         self.http = sdk.DefaultHttpxClient(
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"},
@@ -62,22 +60,25 @@ class Service:
         """The answer's body. Raises AdvisorError where it has not that shape."""
         try:
             return msgspec.json.decode(body, type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self.nonsense(str(error)) from None
 
     def nonsense(self, why: str) -> AdvisorError:
         return AdvisorError(
             f"{self.name} gave an answer that is none: {self._quote(why)}",
             hint="check that analyzer.base_url and analyzer.advisor belong together",
+            answered=True,
         )
 
     def refusal(self, why: str | None) -> AdvisorError:
         told = f": {self._quote(why)}" if why else ""
-        return AdvisorError(f"{self.name} declined to answer{told}", hint="the rules decide")
+        return AdvisorError(f"{self.name} declined to answer{told}", answered=True)
 
     def cut_short(self, tokens: int) -> AdvisorError:
         return AdvisorError(
-            f"{self.name} had not finished after {tokens} tokens", hint="raise analyzer.max_tokens"
+            f"{self.name} had not finished after {tokens} tokens",
+            hint="take a model that thinks less",
+            answered=True,
         )
 
     @contextmanager
@@ -121,47 +122,44 @@ class Service:
 
     def _quote(self, text: str) -> str:
         """A server's words on one line, bounded, without what is secret."""
-        text = text[: 2 * QUOTED]
         if self._key:
             text = text.replace(self._key, "[redacted: key]")
-        return clean(redact(" ".join(text.split()))[:QUOTED])
+        return clean(redact(" ".join(text[: 2 * QUOTED].split()))[:QUOTED])
 
 
 def wait(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that a service asks to be left alone for, as of `now`; None: it does not say.
+    """Seconds that a service asks to be left alone for, as of `now` (epoch seconds); None: it does not say.
 
-    `retry-after-ms`, then `Retry-After` as seconds or a date, then the reset of OpenAI's limits ("6m0s").
+    `retry-after-ms`, then `Retry-After` as seconds or a date, then when OpenAI's limits are reset ("6m0s").
     """
-    for name, read in _TIMES.items():
-        text = headers.get(name)
-        if not text:
-            continue
-        try:
-            seconds = read(text, now)
-        except (ValueError, OverflowError):
-            continue
-        if isfinite(seconds):
-            return min(max(seconds, 0.0), LONGEST_WAIT)
+    for names, read in _TIMES:
+        told = [_seconds(headers[name], read, now) for name in names if name in headers]
+        known = [seconds for seconds in told if seconds is not None]
+        if known:
+            return max(known)
     return None
 
 
-def _date(text: str, now: float) -> float:
+def _seconds(text: str, read: Callable[[str, float], float], now: float) -> float | None:
+    try:
+        seconds = read(text, now)
+    except (ValueError, OverflowError):
+        return None
+    return max(seconds, 0.0) if isfinite(seconds) else None
+
+
+def _from_now(text: str, now: float) -> float:
     try:
         return float(text)
     except ValueError:
         return parsedate_to_datetime(text).timestamp() - now
 
 
-def _span(text: str, _: float) -> float:
-    return duration(text)
-
-
-_TIMES: Final[Mapping[str, Callable[[str, float], float]]] = {
-    "retry-after-ms": lambda text, _: float(text) / 1000,
-    "retry-after": _date,
-    "x-ratelimit-reset-requests": _span,
-    "x-ratelimit-reset-tokens": _span,
-}
+_TIMES: Final[Sequence[tuple[Sequence[str], Callable[[str, float], float]]]] = (
+    (("retry-after-ms",), lambda text, _: float(text) / 1000),
+    (("retry-after",), _from_now),
+    (("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"), lambda text, _: duration(text)),
+)
 
 
 def _complaint(body: object) -> tuple[str, str]:

@@ -11,7 +11,7 @@ them), and every command inside is checked against the user as if it were sent.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from hemostat.adapters.redis.bus import DEAD, DEFERRED
+from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.desk import APPROVALS
 from hemostat.events import DURABLE, TYPES
@@ -115,7 +115,10 @@ _DECIDES: Final = (
     Grant((*SCRIPTS, "hget", "hset"), both=(APPROVALS,)),
 )
 _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
-    "monitor": (Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:*",)),),
+    "monitor": (
+        Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:*",)),
+        Grant(("set",), writes=(f"{INCIDENT}*",)),
+    ),
     "analyzer": (
         _LOOKS_BACK,
         Grant(("xrevrange",), reads=_named(DURABLE)),
@@ -130,6 +133,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
             (*SCRIPTS, "get", "incr", "incrby", "hset", "hget", "hdel", "hvals", "lrange", "lpush", "ltrim"),
             both=(f"{PREFIX}ledger:*",),
         ),
+        Grant(("get",), reads=(f"{INCIDENT}*",)),
         Grant(("hgetall",), reads=(CONTROL,)),
         Grant((*SCRIPTS, "hgetall", "hsetnx", "hget", "hdel"), both=(APPROVALS,)),
         Grant((*SCRIPTS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE,)),

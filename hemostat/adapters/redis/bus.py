@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import redis
-from redis.client import Pipeline
 
 from hemostat.adapters.redis import live
-from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.client import PREFIX, Client, Command
 from hemostat.core.dossier import Point
+from hemostat.core.incidents import patient
 from hemostat.errors import DecodeError
 from hemostat.events import Event, decode, encode
 from hemostat.ports import Entry
@@ -19,6 +19,9 @@ DEAD_BYTES: Final = 16 * 1024
 """What is kept of an event that could not be handled: whoever sends nonsense must not fill the memory."""
 DEAD: Final = f"{PREFIX}dead"
 DEFERRED: Final = f"{PREFIX}deferred:"
+INCIDENT: Final = f"{PREFIX}incident:"
+KNOWN: Final = 48 * 3600
+"""Seconds for which an incident is known after its latest alert: as long as attempts are kept."""
 MARK: Final = "\x1f"
 """Between entry id and event of a deferred entry."""
 
@@ -48,11 +51,8 @@ class RedisBus:
         self._show = client.raw.register_script(live.SHOW)
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
-            _append(batch, events)
-            if memo is not None:
-                batch.set(f"{PREFIX}memo:{memo[0]}", memo[1])
-            batch.execute()
+        kept = [] if memo is None else [("SET", f"{PREFIX}memo:{memo[0]}", memo[1])]
+        self._client.atomic([*_tell(events), *kept])
 
     def recall(self, key: str) -> bytes | None:
         with self._client.call() as raw:
@@ -106,22 +106,13 @@ class RedisBus:
         self.ack_all(role, [(entry, outputs)])
 
     def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
-        ids: dict[str, list[str]] = {}
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
-            for entry, outputs in done:
-                _append(batch, outputs)
-                ids.setdefault(entry.stream, []).append(entry.id)
-            for stream, names in ids.items():
-                batch.xack(PREFIX + stream, role, *names)
-            batch.execute()
+        told = _tell([event for _, outputs in done for event in outputs])
+        self._client.atomic([*told, *_ack(role, [entry for entry, _ in done])])
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         member = f"{entry.id}{MARK}".encode() + entry.raw
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
-            _append(batch, outputs)
-            batch.zadd(DEFERRED + entry.stream, {member: until})
-            batch.xack(PREFIX + entry.stream, role, entry.id)
-            batch.execute()
+        later = ("ZADD", DEFERRED + entry.stream, until, member)
+        self._client.atomic([*_tell(outputs), later, *_ack(role, [entry])])
 
     def promote(self, streams: Sequence[str], now: float) -> int:
         keys = [DEFERRED + stream for stream in streams]
@@ -129,18 +120,10 @@ class RedisBus:
             return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
 
     def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:
-        fields = {
-            "stream": entry.stream,
-            "id": entry.id,
-            "error": error,
-            "time": now,
-            "event": entry.raw[:DEAD_BYTES],
-        }
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
-            _append(batch, outputs)
-            batch.xadd(DEAD, fields, maxlen=DEAD_LENGTH, approximate=True)  # type: ignore[arg-type]
-            batch.xack(PREFIX + entry.stream, role, entry.id)
-            batch.execute()
+        what = ("stream", entry.stream, "id", entry.id, "error", error, "time", now)
+        fields = (*what, "event", entry.raw[:DEAD_BYTES])
+        dead = ("XADD", DEAD, *_at_most(DEAD_LENGTH), *fields)
+        self._client.atomic([*_tell(outputs), dead, *_ack(role, [entry])])
 
     def buried(self) -> int:
         with self._client.call() as raw:
@@ -248,11 +231,28 @@ class RedisBus:
             return int(group["pending"]) + int(behind)
 
 
-def _append(batch: "Pipeline", events: Sequence[Event]) -> None:
-    for event in events:
-        name, value = PREFIX + event.type, encode(event)
-        batch.xadd(name, {"event": value}, maxlen=STREAM_LENGTH, approximate=True)
-        batch.publish(name, value)
+def _tell(events: Sequence[Event]) -> list[Command]:
+    """What makes an alert's incident known comes before it."""
+    said = [(event, PREFIX + event.type, encode(event)) for event in events]
+    known = ((event, patient(event)) for event in events)
+    return [
+        *(("SET", incident_key(each.host, each.incident), name, "EX", KNOWN) for each, name in known if name),
+        *(("XADD", key, *_at_most(STREAM_LENGTH), "event", value) for _, key, value in said),
+        *(("PUBLISH", key, value) for _, key, value in said),
+    ]
+
+
+def _ack(role: str, entries: Sequence[Entry]) -> list[Command]:
+    """To come last: what is acknowledged is not delivered again."""
+    ids: dict[str, list[str]] = {}
+    for entry in entries:
+        ids.setdefault(entry.stream, []).append(entry.id)
+    return [("XACK", PREFIX + stream, role, *names) for stream, names in ids.items()]
+
+
+def _at_most(length: int) -> Command:
+    """Of XADD: about so long, under an id of Redis's own."""
+    return "MAXLEN", "~", length, "*"
 
 
 def _entries(stream: str, rows: Sequence[Any]) -> list[Entry]:
@@ -278,3 +278,7 @@ def _decoded(values: Any) -> list[Event]:
         except DecodeError:
             continue
     return events
+
+
+def incident_key(host: str, incident: str | None) -> str:
+    return f"{INCIDENT}{host}:{incident}"

@@ -1,10 +1,10 @@
 """How Redis is reached, and what its failures are called here."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import redis
@@ -27,6 +27,22 @@ LONGEST: Final = 200
 """Characters of Redis's own words in an error: a pipeline's bear the whole command."""
 
 
+Command = tuple[str | bytes | float, ...]
+"""Of Redis: its name and arguments."""
+
+ATOMIC: Final = """
+local answers, at = {}, 1
+while at <= #ARGV do
+  local last = at + ARGV[at]
+  answers[#answers + 1] = redis.call(unpack(ARGV, at + 1, last))
+  at = last + 1
+end
+return answers
+"""
+"""Commands, each after the number of its words. Their keys are not declared: Redis 7 would ask for the right
+to read and to write each of them. It checks every command as it is called."""
+
+
 class Tls(NamedTuple):
     """Files in PEM; empty: none."""
 
@@ -47,6 +63,7 @@ class Client:
         self.url = url
         self.user = str(raw.connection_pool.connection_kwargs.get("username") or "default")
         self._revive = revive
+        self._atomic = raw.register_script(ATOMIC)
 
     @contextmanager
     def call(self) -> Iterator[redis.Redis]:
@@ -58,6 +75,20 @@ class Client:
             if self._revive is not None and isinstance(told, BusUnreachableError) and told.transient:
                 self._revive()
             raise told from None
+
+    def atomic(self, commands: Sequence[Command]) -> list[Any]:
+        """Their answers, as Redis gives them, in one round trip and at one moment: nobody sees or does
+        anything in between, and they are one transaction in the append-only file.
+
+        Where one fails, those before it stand, as they do with MULTI, but those after it are not done: what
+        must not happen without the others comes last. Raises as `call` does.
+        """
+        words = [word for command in commands for word in (len(command), *command)]
+        if not words:
+            return []
+        with self.call():
+            answers: Any = self._atomic(args=words)
+        return list(answers)
 
     def close(self) -> None:
         self.raw.close()

@@ -28,6 +28,14 @@ return 1
 """Compare and set: of two people that answer at once, one does."""
 
 
+def controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
+    """From the two hashes."""
+    return Controls(
+        pauses={name.decode(): msgspec.json.decode(value, type=Pause) for name, value in pauses.items()},
+        resets={name.decode(): float(value) for name, value in resets.items()},
+    )
+
+
 class RedisDesk:
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -39,10 +47,7 @@ class RedisDesk:
             batch.hgetall(PAUSES)
             batch.hgetall(RESETS)
             pauses, resets = batch.execute()
-        return Controls(
-            pauses={name.decode(): msgspec.json.decode(value, type=Pause) for name, value in pauses.items()},
-            resets={name.decode(): float(value) for name, value in resets.items()},
-        )
+        return controls(pauses, resets)
 
     def pause(self, container: str, pause: Pause) -> None:
         with self._client.call() as raw:

@@ -1,10 +1,14 @@
 """The Ledger port: hashes of attempts, and one counter that every write moves. No rule stands here."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
+from hemostat.adapters.redis.bus import incident_key
 from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
+from hemostat.core.control import Approval
 from hemostat.core.model import Attempt, Book, Scaled
 
 KEPT: Final = 48 * 3600.0
@@ -34,19 +38,29 @@ class RedisLedger:
         self._reserve = client.raw.register_script(RESERVE)
         self._drop = client.raw.register_script(DROP)
 
-    def read(self, host: str, container: str) -> Book:
-        version, running, attempts = _keys(host, container)
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
-            batch.get(version)
-            batch.hvals(running)
-            batch.hvals(attempts)
-            batch.lrange(_ended(host), 0, RECENT - 1)
-            answers: Any = batch.execute()
+    def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
+        version_key, running_key, attempts_key = _keys(host, container)
+        answers = self._client.atomic(
+            [
+                ("GET", version_key),
+                ("HVALS", running_key),
+                ("HVALS", attempts_key),
+                ("LRANGE", _ended(host), 0, RECENT - 1),
+                ("HGETALL", PAUSES),
+                ("HGETALL", RESETS),
+                ("HGET", APPROVALS, key),
+                ("GET", incident_key(host, incident)),
+            ]
+        )
+        version, running, attempts, ended, pauses, resets, approval, patient = answers
         return Book(
-            version=int(answers[0] or 0),
-            attempts=_read(answers[2]),
-            running=_read(answers[1]),
-            ended=_read(answers[3]),
+            version=int(version or 0),
+            attempts=_read(attempts),
+            running=_read(running),
+            ended=_read(ended),
+            controls=controls(_pairs(pauses), _pairs(resets)),
+            approval=msgspec.json.decode(approval, type=Approval) if approval else None,
+            patient=(patient or b"").decode(),
         )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
@@ -61,14 +75,16 @@ class RedisLedger:
 
     def finish(self, host: str, attempt: Attempt) -> None:
         version, running, attempts = _keys(host, attempt.container)
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
-            batch.incr(version)
-            batch.hdel(running, attempt.key)
-            told: Any = msgspec.json.encode(attempt)
-            batch.hset(attempts, attempt.key, told)
-            batch.lpush(_ended(host), told)
-            batch.ltrim(_ended(host), 0, RECENT - 1)
-            batch.execute()
+        told = msgspec.json.encode(attempt)
+        self._client.atomic(
+            [
+                ("INCR", version),
+                ("HSET", attempts, attempt.key, told),
+                ("LPUSH", _ended(host), told),
+                ("LTRIM", _ended(host), 0, RECENT - 1),
+                ("HDEL", running, attempt.key),
+            ]
+        )
 
     def scaled(self, host: str) -> list[Scaled]:
         with self._client.call() as raw:
@@ -103,6 +119,15 @@ def _keys(host: str, container: str) -> tuple[str, str, str]:
     return f"{prefix}:version", f"{prefix}:running", f"{prefix}:of:{container}"
 
 
+def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
 def _read(values: list[bytes]) -> tuple[Attempt, ...]:
-    attempts = (msgspec.json.decode(value, type=Attempt) for value in values)
-    return tuple(sorted(attempts, key=lambda attempt: attempt.time))
+    return tuple(sorted(map(_attempt, values), key=lambda attempt: attempt.time))
+
+
+@lru_cache(maxsize=1024)
+def _attempt(value: bytes) -> Attempt:
+    """A host's latest attempts come with every book, and are read anew where they have changed alone."""
+    return msgspec.json.decode(value, type=Attempt)

@@ -1,5 +1,6 @@
 """The Store port: the newest events of each type in a list, each event once."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from hemostat.adapters.redis.client import PREFIX, Client
@@ -10,10 +11,17 @@ KEPT: Final = 7 * 24 * 3600
 LISTED: Final = 1000
 
 APPEND: Final = """
-if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then return 0 end
-redis.call('LPUSH', KEYS[2], ARGV[1])
-redis.call('LTRIM', KEYS[2], 0, ARGV[3] - 1)
-return 1
+local fresh, lists = {}, {}
+for at = 3, #ARGV, 3 do
+  local key, list, value = unpack(ARGV, at, at + 2)
+  if redis.call('SET', key, value, 'NX', 'EX', ARGV[1]) then
+    redis.call('LPUSH', list, value)
+    lists[list] = true
+    fresh[#fresh + 1] = at / 3 - 1
+  end
+end
+for list in pairs(lists) do redis.call('LTRIM', list, 0, ARGV[2] - 1) end
+return fresh
 """
 
 
@@ -22,11 +30,11 @@ class RedisStore:
         self._client = client
         self._append = client.raw.register_script(APPEND)
 
-    def append(self, event: Event) -> bool:
-        keys = [_key(event.id), f"{PREFIX}events:{event.type}"]
+    def append(self, events: Sequence[Event]) -> list[Event]:
+        rows = [(_key(event.id), f"{PREFIX}events:{event.type}", encode(event)) for event in events]
         with self._client.call():
-            answer: Any = self._append(keys=keys, args=[encode(event), KEPT, LISTED])
-        return bool(answer)
+            fresh: Any = self._append(args=[KEPT, LISTED, *(word for row in rows for word in row)])
+        return [events[index] for index in fresh]
 
     def kept(self, event_id: str) -> bool:
         with self._client.call() as raw:

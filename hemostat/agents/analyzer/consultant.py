@@ -29,6 +29,8 @@ from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
 
 SLICE: Final = 0.1
 """Seconds between two looks at whether this process is told to stop."""
+STRANGE: Final = 2
+"""Refusals and answers that are none, in a row, after which nobody asks for a while."""
 NOTICED: Final = 300.0
 """Seconds for which people are told that the budget was spent."""
 
@@ -99,7 +101,9 @@ class Consultant:
         try:
             verdict = self._within(until, lambda: self._verdict(event, rules, until))
         except AdvisorError as error:
-            self._outage = self._outage.failed(error.message, self._clock.now(), error.wait)
+            # One hostile log that is refused must not shut the service for all others.
+            allowed = STRANGE if error.answered else 0
+            self._outage = self._outage.failed(error.message, self._clock.now(), error.wait, allowed=allowed)
             raise
         return verdict
 

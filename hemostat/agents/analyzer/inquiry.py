@@ -130,7 +130,7 @@ class Inquiry:
         if self._next > self._left:
             raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
         if now >= until:
-            raise AdvisorError(f"{self._advisor.name} took too long", transient=True)
+            raise AdviceError("there was no time left to ask")
         settle = self._pay(self._terms.prices.of(self._next - ANSWER, ANSWER))
         try:
             said = self._advisor.say(
@@ -142,7 +142,8 @@ class Inquiry:
                 timeout=until - now,
             )
         except AdvisorError as error:
-            if not isinstance(error, AdvisorUnreachableError):  # what was not answered may be billed
+            # What did not arrive, or was of no use, may be billed all the same.
+            if not error.answered and not isinstance(error, AdvisorUnreachableError):
                 settle(0.0)
             raise
         cost = self._terms.prices.of(said.usage.sent, said.usage.received)

@@ -2,7 +2,7 @@
 
 1. Read the container, the ledger and what people have said, and decide. What was finished is told again; what
    was begun is taken up. Refused, or no longer needed: say so and why. Not now, or not before a person has
-   approved it: ask to be given the request again later.
+   approved it: ask to be given the request again later. Whatever takes long from here on runs apart.
 2. Reserve the attempt by compare-and-set: if anybody wrote to the ledger meanwhile, decide anew.
 3. Keep what is known, and act; what was done before a crash is not done again.
 4. Verify: running, healthy and the alert's condition gone, for long enough.
@@ -11,6 +11,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -33,12 +34,14 @@ from hemostat.core.scale import Ceilings
 from hemostat.core.verify import Health, needless, overtaken, state_of
 from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, Container, Event, Outcome, Reason, RemediationNeeded, digest
-from hemostat.ports import Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
+from hemostat.ports import Apart, Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
 
 ACTING: Final = 60.0
 CLEANING: Final = 300.0
 """Seconds allowed for the action itself, in the lease: a stop timeout and a start; an engine that adds up
 what lies on its disk."""
+LATELY: Final = 0.1
+"""Seconds for which the container is taken to be as it was seen."""
 FRESH: Final = 30.0
 """Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
 EVIDENCE: Final = 0.25
@@ -92,18 +95,27 @@ class Responder:
         )
         self._hands = Hands()
 
-    def step(self, event: Event, now: float) -> list[Event] | Later:
+    def step(self, event: Event, now: float) -> list[Event] | Later | Apart:
         request = event.data
         if not isinstance(request, RemediationNeeded) or event.host != self._host or event.incident is None:
             return []
         case = Case(event, request, event.incident, self._inspect(request.alert.container))
         if request.action is Action.NONE:
-            return self._left_to_people(case)
-        with self._hands.take(policy.key(request, event.incident)) as free:
+            return Apart(lambda _: self._left_to_people(case), _busy)
+        decision, _ = self._decide(case, now)
+        if isinstance(decision, Refuse | Repeat | Wait):
+            return self._answer(case, decision)
+        return Apart(partial(self._attend, case, now), _busy)
+
+    def _attend(self, case: Case, seen: float, now: float) -> list[Event] | Later:
+        """Decide anew, for others may have acted since the container was `seen`, and do as decided."""
+        if not 0 <= now - seen < LATELY:
+            case = msgspec.structs.replace(case, found=self._inspect(case.request.alert.container))
+        with self._hands.take(policy.key(case.request, case.incident)) as free:
             if not free:
                 return Later(now + policy.BUSY_RETRY, "it is under way")
             while (result := self._try(case, now)) is None:
-                logger.info("decision.repeated incident=%s", event.incident)
+                logger.info("decision.repeated incident=%s", case.incident)
             return result
 
     def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
@@ -151,31 +163,31 @@ class Responder:
         decision, version = self._decide(case, now)
         result: list[Event] | Later | None = None
         match decision:
-            case Wait(until=until, why=why, reason=reason):
-                ended = None if reason is None else Ended(outcome=Outcome.WAITING, reason=reason, detail=why)
-                result = self._put_off(case, until, why, ended)
+            case Wait() | Refuse() | Repeat():
+                result = self._answer(case, decision)
             case Ask(until=until):
                 result = self._asked(case, until, now)
-            case Refuse() | Repeat():
-                result = self._told(case, unacted(decision))
             case Resume():
                 result = self._take_up(case, decision, version)
             case Act(attempt=attempt):
                 result = self._begin(case, attempt, version)
         return result
 
+    def _answer(self, case: Case, decision: Wait | Refuse | Repeat) -> list[Event] | Later:
+        if isinstance(decision, Refuse | Repeat):
+            return self._told(case, unacted(decision))
+        why, reason = decision.why, decision.reason
+        ended = None if reason is None else Ended(outcome=Outcome.WAITING, reason=reason, detail=why)
+        return self._put_off(case, decision.until, why, ended)
+
     def _decide(self, case: Case, now: float) -> tuple[Decision, int]:
         alert = case.request.alert
-        book = self._ledger.read(self._host, alert.container.name)
-        begun = any(attempt.key == policy.key(case.request, case.incident) for attempt in book.attempts)
+        key = policy.key(case.request, case.incident)
+        book = self._ledger.read(self._host, alert.container.name, case.incident, key)
+        begun = any(attempt.key == key for attempt in book.attempts)
         if not begun and (late := self._late(case)) is not None:
             return Refuse(late), book.version
-        situation = Situation(
-            book=book,
-            controls=self._desk.controls(),
-            approval=self._approval(case),
-            peers=self._peers(case),
-        )
+        situation = Situation(book=book, peers=self._peers(case))
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
         lease = acting + self._limits.verify_timeout + _stopping(case)
         decision = policy.decide(
@@ -189,13 +201,6 @@ class Responder:
         if alert.container.is_host:
             return None
         return Reason.GONE if case.found is None else needless(alert, case.found)
-
-    def _approval(self, case: Case) -> Approval | None:
-        mode = policy.mode_of(case.request.alert.container, case.request.action, self._limits)
-        if mode != "approve":
-            return None
-        name = policy.key(case.request, case.incident)
-        return next((each for each in self._desk.approvals() if each.key == name), None)
 
     def _peers(self, case: Case) -> Peers:
         """The other replicas of its compose service; asked of the engine only where it would be missed."""
@@ -350,3 +355,7 @@ def _stopping(case: Case) -> float:
     labelled = stop_timeout(case.request.alert.container.labels)
     own = None if case.found is None else case.found.stop_timeout
     return max(0.0, (own if labelled is None else labelled) or 0.0)
+
+
+def _busy(now: float) -> Later:
+    return Later(now + policy.BUSY_RETRY, "as many as can be attended to are")

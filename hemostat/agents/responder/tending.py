@@ -1,7 +1,7 @@
 """What was scaled up comes back down after calm."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from hemostat.agents.responder.surgeon import Surgeon
@@ -45,25 +45,33 @@ class Tending:
         one that was killed in between finds it. Of several responders, the one that takes it off tells."""
         for scaled in self._ledger.scaled(self._host):
             try:
-                due = self._is_due(scaled, now, may)
+                due = None if self._is_being_raised(scaled, now) else self._due(scaled, now, may)
             except EngineError as error:
                 logger.warning("scale.not_looked_at container=%s error=%s", scaled.container, error)
                 continue
-            if due:
-                yield from self._back(scaled)
+            if due is not None:
+                yield from self._back(scaled, due)
 
-    def _is_due(self, scaled: Scaled, now: float, may: Callable[[Container], bool]) -> bool:
+    def _is_being_raised(self, scaled: Scaled, now: float) -> bool:
+        """Whether it is raised further at this moment: then the record is about to be written anew."""
+        raising = [a.scaled for a in self._ledger.read(self._host, "").running if a.scaled and a.lease > now]
+        return any((a.container, a.service) == (scaled.container, scaled.service) for a in raising)
+
+    def _due(self, scaled: Scaled, now: float, may: Callable[[Container], bool]) -> ContainerInfo | None:
+        """A container whose limit is due to be put back, or that of a service's is."""
         current = self._surgeon.current(scaled)
         if not scale.standing(scaled, current):
             self._ledger.drop_scaled(self._host, scaled)
-            return False
-        due = scale.due_back(scaled, current, self._usage(scaled), now, self._calm)
-        return due and may(self._engine.inspect(scaled.container).ref)
+            return None
+        members = self._members(scaled)
+        usage = self._usage(scaled, members, current) if members else None
+        due = scale.due_back(scaled, current, usage, now, self._calm)
+        return members[0] if due and may(members[0].ref) else None
 
-    def _back(self, scaled: Scaled) -> Iterator[RemediationComplete]:
+    def _back(self, scaled: Scaled, info: ContainerInfo) -> Iterator[RemediationComplete]:
         try:
             detail = self._surgeon.scale_back(scaled).detail
-            info = self._engine.inspect(scaled.container)
+            info = info if scaled.service else self._engine.inspect(scaled.container)
         except (NotApplicableError, NoSuchContainerError):
             self._ledger.drop_scaled(self._host, scaled)
             return
@@ -73,18 +81,38 @@ class Tending:
         if self._ledger.drop_scaled(self._host, scaled):
             yield _told(scaled, info, detail)
 
-    def _usage(self, scaled: Scaled) -> float | None:
-        """What it uses now of what was raised; None where that cannot be known."""
-        if scaled.resource is Resource.REPLICAS:
+    def _members(self, scaled: Scaled) -> list[ContainerInfo]:
+        """The container, or those of the service that run on this node."""
+        if not scaled.service:
+            return [self._engine.inspect(scaled.container)]
+        return [
+            info
+            for info in self._engine.containers()
+            if info.running and info.ref.labels.get(scale.SERVICE_ID) == scaled.service
+        ]
+
+    def _usage(self, scaled: Scaled, members: Sequence[ContainerInfo], current: float | None) -> float | None:
+        """What is used now of what was raised, as `scale.due_back` wants it; None where that is not known."""
+        if scaled.resource is Resource.MEMORY:
+            sample = self._sample(members[0])
+            return None if sample is None else float(sample.memory)
+        cores = self._cores(members)
+        if any(each is None for each in cores):
             return None
-        info = self._engine.inspect(scaled.container)
-        before = self._sample(info)
-        if scaled.resource is Resource.MEMORY or before is None:
-            return None if before is None else float(before.memory)
+        if scaled.resource is Resource.CPU:
+            return cores[0]
+        return scale.worth(members, [each or 0.0 for each in cores], current or 0.0)
+
+    def _cores(self, members: Sequence[ContainerInfo]) -> list[float | None]:
+        """Cores that each uses now; None where it cannot be measured."""
+        before = [self._sample(info) for info in members]
         self._clock.sleep(GLANCE)
-        after = self._sample(info)
-        percent = None if after is None else cpu_percent(before, after)
-        return None if percent is None else percent / 100
+        after = [self._sample(info) for info in members]
+        percents = [
+            None if first is None or then is None else cpu_percent(first, then)
+            for first, then in zip(before, after, strict=True)
+        ]
+        return [None if percent is None else percent / 100 for percent in percents]
 
     def _sample(self, info: ContainerInfo) -> Sample | None:
         return next(iter(self._sampler.sample([info], self._clock.now())), None)

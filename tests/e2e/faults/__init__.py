@@ -19,6 +19,7 @@ FAULTS: Final[dict[str, Callable[[Size], Row]]] = {
     "network-frozen": rows.frozen_network,
     "responders": rows.ten_responders,
     "budget": rows.spent_budget,
+    "paused": rows.paused,
     "hostile": hazards.hostile_messages,
     "disk": hazards.full_disk,
     "engine-restarted": hazards.restarted_engine,

@@ -1,11 +1,11 @@
 """What became of every failure that was injected, by what was said on the bus and what the engine did.
 
 A death is accounted for if an alert tells of it and that alert has an end: healed, told to people, or still
-open where people can see it. Whatever else has become of it, it is lost.
+open where people can see it, which is in `hemostat status`. Whatever else has become of it, it is lost.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -57,11 +57,12 @@ def account(
     ended: float,
     budget: int,
     waiting: int = 0,
+    shown: Collection[str] = (),
     note: str = "",
 ) -> Row:
     """`deaths` are what was injected, `happened` all that the engine told of these containers since it began,
-    `waiting` how many entries are still on the bus."""
-    fates = [_fate(death, events, waiting) for death in deaths]
+    `waiting` how many entries are still on the bus, `shown` the incidents that people see to be open."""
+    fates = [_fate(death, events, waiting, shown) for death in deaths]
     counted = Counter(kind for kind, _ in fates)
     reasons = Counter(detail for kind, detail in fates if kind != "closed")
     notes = [note, *(f"{count} {reason}" for reason, count in sorted(reasons.items()))]
@@ -82,7 +83,7 @@ def account(
     )
 
 
-def _fate(death: Happening, events: Sequence[Event], waiting: int) -> tuple[str, str]:
+def _fate(death: Happening, events: Sequence[Event], waiting: int, shown: Collection[str]) -> tuple[str, str]:
     name = _told(death, events)
     if name is None:
         return "lost", "without an alert"
@@ -97,7 +98,10 @@ def _fate(death: Happening, events: Sequence[Event], waiting: int) -> tuple[str,
         return "closed", detail
     if outcomes - PASSING:
         return "escalated", detail
-    return ("open", detail or "on the bus") if outcomes or waiting else ("lost", "without an end")
+    if not outcomes and not waiting:
+        return "lost", "without an end"
+    detail = detail or "on the bus"
+    return ("open", detail) if name[0] in shown else ("lost", f"{detail}, not in hemostat status")
 
 
 def _told(death: Happening, events: Sequence[Event]) -> Occurrence | None:

@@ -10,7 +10,15 @@ from pathlib import Path
 import msgspec
 
 from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.adapters.redis import Client, EmbeddedRedis, RedisDesk, RedisDossiers, RedisLedger, connect
+from hemostat.adapters.redis import (
+    Client,
+    EmbeddedRedis,
+    RedisBus,
+    RedisDesk,
+    RedisDossiers,
+    RedisLedger,
+    connect,
+)
 from hemostat.agents.responder import Responder
 from hemostat.core.limits import Limits
 from hemostat.events import (
@@ -23,7 +31,7 @@ from hemostat.events import (
     Severity,
     incident_id,
 )
-from hemostat.ports import ContainerSpec, Later
+from hemostat.ports import Apart, ContainerSpec, Later
 from tests.clock import FakeClock
 from tests.e2e.faults.account import Happening, Row, account
 from tests.e2e.faults.rows import BUDGET, Size, told
@@ -192,6 +200,7 @@ class _Clockwork:
         self.clock = FakeClock()
         self.engine = MemoryEngine(self.clock)
         self.web = self.engine.run(ContainerSpec(name="web", image="x", command=("x",), labels={}))
+        self.bus = RedisBus(redis)
         self.events: list[Event] = []
         self.deaths: list[Happening] = []
         self.starts: list[Happening] = []
@@ -221,6 +230,10 @@ class _Clockwork:
         )
         return msgspec.structs.replace(row, recovered=round(longest, 1))
 
+    def _step(self, event: Event) -> list[Event] | Later:
+        result = self.responder.step(event, self.clock.now())
+        return result.work(self.clock.now()) if isinstance(result, Apart) else result
+
     def _crash(self, occurrence: int) -> float:
         """One death, and all that the responder does about it; the seconds for which it has waited. What it
         has left alone is started by hand."""
@@ -239,10 +252,12 @@ class _Clockwork:
         told = [
             Event.make(each, time=died, host="h", source="t", incident=incident) for each in (alert, request)
         ]
+        self.bus.publish(told[:1])
         self.events.append(told[0])
-        waited = 0.0
-        while isinstance(result := self.responder.step(told[1], self.clock.now()), Later):
+        waited, asked = 0.0, told[1]
+        while isinstance(result := self._step(asked), Later):
             self.events += result.told
+            asked = result.event or asked
             waited += result.until - self.clock.now()
             self.clock.time = result.until
         self.events += result

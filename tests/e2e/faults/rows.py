@@ -15,7 +15,7 @@ import msgspec
 from hemostat.adapters.redis import EmbeddedRedis
 from tests.e2e.faults.account import Row, account
 from tests.e2e.faults.gate import Gate
-from tests.e2e.faults.site import Site, site
+from tests.e2e.faults.site import Site, site, wait_until
 
 DOCKER = "/var/run/docker.sock"
 UNLIMITED = 100_000
@@ -54,8 +54,16 @@ def repeatedly(work: Callable[[], None], every: float) -> Iterator[None]:
         thread.join()
 
 
-def told(at: Site, fault: str, ended: float, *, budget: int = UNLIMITED, running: bool = True) -> Row:
-    note = at.settle(running=running)
+def told(
+    at: Site,
+    fault: str,
+    ended: float,
+    *,
+    budget: int = UNLIMITED,
+    running: bool = True,
+    patience: float = 90.0,
+) -> Row:
+    note = at.settle(running=running, seconds=patience)
     waiting = at.waiting()
     dead = int(at.redis.raw.xlen("hemostat:dead"))  # type: ignore[arg-type]
     notes = [each for each in (note, f"{dead} dead letters" if dead else "") if each]
@@ -67,6 +75,7 @@ def told(at: Site, fault: str, ended: float, *, budget: int = UNLIMITED, running
         ended=ended,
         budget=budget,
         waiting=waiting,
+        shown=at.shown(),
         note=", ".join(notes),
     )
 
@@ -179,6 +188,18 @@ def frozen_network(size: Size) -> Row:
         gate.thaw()
         gate.open()
         return told(at, f"the network to Redis silent for {size.frozen:g} s, then cut", time.time())
+
+
+def paused(size: Size) -> Row:
+    """The kill switch is pressed: what crashes stays down, and in sight, though all roles are killed too."""
+    with site(size.containers) as at:
+        at.begin()
+        at.command("pause", "--reason", "nobody touches anything")
+        at.crash_for(min(size.crashes, size.containers), 0.0)
+        for pid in (killed := at.roles()):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: len(set(at.roles()) - {*killed}) == len(killed), "the roles are back")
+        return told(at, "paused, and all roles killed", time.time(), running=False, patience=10)
 
 
 @contextmanager

@@ -99,18 +99,26 @@ class Site:
         with (self.directory / "all.log").open("ab") as log:
             command = [sys.executable, "-m", "hemostat", "all"]
             self._process = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
-        wait_until(self._is_watching, "hemostat all watches the containers")
+        wait_until(self.is_watching, "hemostat all watches the containers")
         self.begun = time.time()
 
-    def _is_watching(self) -> bool:
-        shown = subprocess.run(
-            [sys.executable, "-m", "hemostat", "status", "--json"],
-            env=self.env,
-            capture_output=True,
-            check=False,
-        )
-        told = json.loads(shown.stdout or "{}") if shown.returncode == 0 else {}
+    def command(self, *arguments: str) -> str:
+        """What it prints; empty where it fails."""
+        called = [sys.executable, "-m", "hemostat", *arguments]
+        done = subprocess.run(called, env=self.env, capture_output=True, check=False, text=True)
+        return done.stdout if done.returncode == 0 else ""
+
+    def status(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.command("status", "--json") or "{}")
+        return told
+
+    def is_watching(self) -> bool:
+        told = self.status()
         return len(told.get("roles", ())) >= len(ROLES) and len(told["containers"]) == len(self.containers)
+
+    def shown(self) -> set[str]:
+        """The incidents that `hemostat status` shows as open."""
+        return {each["incident"] for each in self.status().get("incidents", ())}
 
     def roles(self) -> list[int]:
         """The pids of the roles that run."""
