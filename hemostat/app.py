@@ -40,7 +40,11 @@ if TYPE_CHECKING:
     from hemostat.adapters.memory_engine import MemoryEngine
     from hemostat.adapters.redis import Client
     from hemostat.agents.analyzer import Consultant, Terms
+    from hemostat.agents.analyzer.archive import Archive
+    from hemostat.agents.analyzer.trial import Bench, Trial
     from hemostat.agents.responder import Responder
+    from hemostat.core.analysis import Analysis
+    from hemostat.core.case import Recording
 
 TENDING: Final = 30.0
 """Seconds between two looks at what was scaled."""
@@ -312,6 +316,58 @@ def open_dossiers(settings: Settings) -> Dossiers:
     from hemostat.adapters.redis import RedisDossiers
 
     return RedisDossiers(_redis(settings, start=False))
+
+
+@contextmanager
+def open_archive(settings: Settings) -> Iterator["Archive"]:
+    """What is known of past incidents in a Redis that runs, and by the engine if it answers. Raises
+    BusUnreachableError."""
+    from hemostat.adapters.redis import RedisBus, RedisCasebook, RedisDossiers
+    from hemostat.agents.analyzer.archive import Archive
+
+    redis = _redis(settings, start=False)
+    try:
+        yield Archive(
+            lambda: open_engine(settings),
+            RedisBus(redis),
+            RedisDossiers(redis),
+            RedisCasebook(redis),
+            host=settings.host_name,
+        )
+    finally:
+        redis.close()
+
+
+@contextmanager
+def open_trial(settings: Settings, *, always: bool) -> Iterator["Trial"]:
+    """Analyses recordings with the advisor of the settings, in memory. `always`: it is asked of every one.
+    Raises ConfigError where its key or name is missing."""
+    from hemostat.agents.analyzer.trial import Trial
+
+    clock = SystemClock(threading.Event())
+    model = advisor(settings, os.environ)
+    if model is None:
+        yield Trial(clock, settings.analyzer, settings.responder)
+        return
+    try:
+        bench = _bench(model, _terms(settings, model))
+        yield Trial(clock, settings.analyzer, settings.responder, bench, name=model.name, always=always)
+    finally:
+        model.close()
+
+
+def _bench(model: Advisor, terms: "Terms") -> "Callable[[Recording, Clock, Analysis], Bench]":
+    from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
+    from hemostat.agents.analyzer import Consultant, RecordedWitness
+    from hemostat.agents.analyzer.trial import Bench
+
+    def bench(recording: "Recording", clock: Clock, analysis: "Analysis") -> "Bench":
+        witness, casebook, purse = RecordedWitness(recording), MemoryCasebook(clock), MemoryPurse()
+        own = terms._replace(analysis=analysis)
+        consultant = Consultant(model, witness, casebook, purse, clock, own, source="trial")
+        return Bench(consultant, purse)
+
+    return bench
 
 
 def open_engine(settings: Settings) -> Engine:

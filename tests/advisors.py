@@ -69,6 +69,9 @@ class ScriptedAdvisor:
     def probe(self, timeout: float) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     def seen(self) -> str:
         """Everything it was ever shown."""
         return "\n".join(str(turn) for conversation in self.asked for turn in conversation)

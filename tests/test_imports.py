@@ -35,7 +35,22 @@ def test_help_imports_only_what_it_prints(arguments):
     )
 
 
-@pytest.mark.parametrize("name", ["monitor", "respond", "all", "tui", "status", "events", "doctor", "config"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "monitor",
+        "respond",
+        "all",
+        "tui",
+        "status",
+        "events",
+        "analyze",
+        "explain",
+        "eval",
+        "doctor",
+        "config",
+    ],
+)
 def test_help_of_a_command_imports_no_vendor(name):
     assert loaded(command(name, "--help")).isdisjoint(set(VENDORS) - {"platformdirs"})
 

@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from hemostat import errors
+from hemostat.cli import analysis
 from hemostat.cli.options import Globals
 from hemostat.topology import BY_NAME, Role
 
@@ -93,7 +94,31 @@ dry_run = click.option(
     help="Tell what would be done, and do nothing: --set responder.mode=dry-run.",
 )
 
+
+def with_once(role: click.Command) -> click.Command:
+    """Let the command analyse one incident too, instead of all that come."""
+    run = role.callback
+
+    @click.command(role.name, help=role.help)
+    @click.option("--once", metavar="ID|FILE", help="Analyse this incident and end; nothing is acted on.")
+    @analysis.advisor_option
+    @analysis.prompt_option
+    @click.pass_context
+    def either(
+        context: click.Context, /, once: str | None, advisor: str | None, show_prompt: bool, **rest: object
+    ) -> int:
+        if once is not None:
+            analysis.once(context.obj, once, advisor=advisor, show_prompt=show_prompt)
+            return errors.OK
+        if show_prompt:
+            raise errors.UsageError("--show-prompt needs --once")
+        return int(context.invoke(run, **rest)) if run else errors.BUG
+
+    either.params += role.params
+    return either
+
+
 monitor: Final = command(BY_NAME["monitor"])
-analyze: Final = command(BY_NAME["analyzer"])
+analyze: Final = with_once(command(BY_NAME["analyzer"]))
 respond: Final = dry_run(command(BY_NAME["responder"]))
 alert: Final = command(BY_NAME["alert"])

@@ -39,6 +39,8 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "evidence": Lazy(
         _LOOK, "hemostat.cli.evidence:evidence", "Print what was known before each action on an incident."
     ),
+    "explain": Lazy(_LOOK, "hemostat.cli.explain:explain", "Tell how an incident was diagnosed."),
+    "eval": Lazy(_LOOK, "hemostat.cli.evaluate:evaluate", "Judge an advisor by recorded incidents."),
     "demo": Lazy(_TRY, "hemostat.cli.demo:demo", "Break a container of its own and watch it heal."),
     "doctor": Lazy(_SET_UP, "hemostat.cli.doctor:doctor", "Check that this machine has what HemoStat needs."),
     "config": Lazy(_SET_UP, "hemostat.cli.config:config", "Write, show or check the configuration."),

@@ -229,6 +229,10 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         lambda s, u: bus(s, u).history("h", "web"),
         {ANALYZER, RESPONDER, VIEWER, OPERATOR},
     ),
+    "see what came of it before": (
+        lambda s, u: RedisCasebook(s.client(u)).past("s"),
+        {ANALYZER, VIEWER, OPERATOR},
+    ),
     "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER, OPERATOR}),
     "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER}),
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),

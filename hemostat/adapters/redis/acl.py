@@ -31,6 +31,7 @@ CONSUMING: Final = (
 )  # fmt: skip
 CONTROL: Final = f"{PREFIX}control:*"
 EVIDENCE: Final = f"{PREFIX}evidence:*"
+PAST: Final = f"{PREFIX}past:*"
 HISTORY: Final = f"{PREFIX}history:*"
 
 
@@ -108,7 +109,7 @@ _VIEWS: Final = (
     Grant(("xlen",), reads=(DEAD,)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
-    Grant(("hvals",), reads=(EVIDENCE,)),
+    Grant(("hvals",), reads=(EVIDENCE, PAST)),
 )
 _DECIDES: Final = (
     Grant(("hset", "hdel"), writes=(CONTROL,)),
@@ -123,7 +124,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
         _LOOKS_BACK,
         Grant(("xrevrange",), reads=_named(DURABLE)),
         Grant(("hvals",), reads=(EVIDENCE,)),
-        Grant(("hgetall", "hvals", "hset", "hdel", "expire"), both=(f"{PREFIX}past:*",)),
+        Grant(("hgetall", "hvals", "hset", "hdel", "expire"), both=(PAST,)),
         Grant(("get", "set"), both=(f"{PREFIX}advice:*",)),
         Grant((*SCRIPTS, "get", "incr", "incrby", "hvals", "hset", "hdel"), both=(f"{PREFIX}advisor:*",)),
     ),

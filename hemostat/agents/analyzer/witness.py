@@ -1,6 +1,6 @@
 """What can be found out about an incident: from the engine and the bus as it happens, or from a recording."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from hemostat.core.case import Case, Recording, signature
@@ -87,39 +87,49 @@ class LiveWitness:
         return self._connected
 
     def _told(self, names: set[str], now: float) -> list[str]:
-        events = [event for stream in DURABLE for event in self._bus.recent(stream, RECENT)]
-        lines = []
-        for event in sorted(events, key=lambda event: event.time):
-            about = subject(event)
-            if about is not None and about[0].name in names:
-                ago = show_duration(max(0.0, now - event.time))
-                lines.append(f"{ago} ago, {about[0].name}: {line(event)}")
-        return lines[-TOLD:]
+        return told((each for stream in DURABLE for each in self._bus.recent(stream, RECENT)), names, now)
 
     def _dossier(self, alert: HealthAlert, now: float) -> Dossier | None:
-        """What cannot be had is missing from it, and says why."""
-        container = alert.container
-        if container.is_host:
-            return None
-        missing: dict[str, str] = {}
+        return observed(self._engine, lambda: self.history(alert.container.name), alert, now)
 
-        def tried(source: str, ask: Callable[[], T]) -> T | None:
-            try:
-                return ask()
-            except HemoStatError as error:
-                missing[source] = error.message
-                return None
 
-        found = tried("state", lambda: self._engine().inspect(container.id))
-        if found is None:
+def told(events: Iterable[Event], names: Collection[str], now: float) -> list[str]:
+    """What these events say of the containers of these names, oldest first, a line each."""
+    lines = []
+    for event in sorted(events, key=lambda event: event.time):
+        about = subject(event)
+        if about is not None and about[0].name in names:
+            ago = show_duration(max(0.0, now - event.time))
+            lines.append(f"{ago} ago, {about[0].name}: {line(event)}")
+    return lines[-TOLD:]
+
+
+def observed(
+    engine: Callable[[], Engine], history: Callable[[], Sequence[Point]], alert: HealthAlert, now: float
+) -> Dossier | None:
+    """The alert's container as it is. What cannot be had is missing from it, and says why."""
+    container = alert.container
+    if container.is_host:
+        return None
+    missing: dict[str, str] = {}
+
+    def tried(source: str, ask: Callable[[], T]) -> T | None:
+        try:
+            return ask()
+        except HemoStatError as error:
+            missing[source] = error.message
             return None
-        parts: dict[str, Any] = {
-            "log": tried("log", lambda: self.log(container.id, TAIL)) or "",
-            "details": tried("details", lambda: self.details(container.id)),
-            "processes": (found.running and tried("processes", lambda: self.processes(container.id))) or (),
-            "samples": tried("samples", lambda: self.history(container.name)) or (),
-        }
-        return dossier(_request(alert), found, now=now, missing=missing, **parts)
+
+    found = tried("state", lambda: engine().inspect(container.id))
+    if found is None:
+        return None
+    parts: dict[str, Any] = {
+        "log": tried("log", lambda: engine().logs(container.id, TAIL)) or "",
+        "details": tried("details", lambda: engine().details(container.id)),
+        "processes": (found.running and tried("processes", lambda: engine().top(container.id))) or (),
+        "samples": tried("samples", history) or (),
+    }
+    return dossier(_request(alert), found, now=now, missing=missing, **parts)
 
 
 def _request(alert: HealthAlert) -> RemediationNeeded:

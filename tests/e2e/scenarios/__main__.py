@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from hemostat.core.case import encode
 from tests.e2e.scenarios.play import Played
 from tests.e2e.scenarios.report import Totals, show, totals
 from tests.e2e.scenarios.suite import SCENARIOS, run
@@ -23,7 +24,7 @@ def main() -> int:
     correct = True
     for number in range(asked.repeat):
         started = time.monotonic()
-        played = run(list(dict.fromkeys(asked.only or SCENARIOS)), _progress)
+        played = run(list(dict.fromkeys(asked.only or SCENARIOS)), _progress, record=asked.record is not None)
         summary = totals((each.result for each in played), time.monotonic() - started)
         correct = correct and summary.correct == summary.scenarios
         if asked.record:
@@ -41,7 +42,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=SCENARIOS, help="play these alone")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play all N times")
     parser.add_argument(
-        "--record", type=Path, metavar="DIR", help="write each scenario's events and truth here"
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="write each scenario's events, truth and incidents here",
     )
     return parser.parse_args()
 
@@ -52,8 +56,12 @@ def _progress(played: Played) -> None:
 
 
 def _record(directory: Path, played: list[Played]) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
+    incidents = directory / "incidents"
+    incidents.mkdir(parents=True, exist_ok=True)
     for each in played:
+        for name, recording in each.recordings.items():
+            (incidents / f"{name}.json").write_bytes(encode(recording) + b"\n")
+        each.recordings = {}
         path = directory / f"{re.sub(r'[^a-z0-9-]', '', each.result.scenario)}.json"
         path.write_bytes(msgspec.json.format(msgspec.json.encode(each)))
 

@@ -3,13 +3,18 @@
 import signal
 from typing import Final
 
+from hemostat.core.causes import Cause
 from hemostat.events import Action, Kind, Outcome
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import IDLE, memory, on_go
 from tests.e2e.scenarios.model import HOST, RESTARTED, STOPPED, Box, Expected, Facts, Scenario
 
-EXITED: Final = Expected(kind=Kind.EXITED)
-TOLD: Final = Expected(kind=Kind.EXITED, action=Action.NONE)
+EXITED: Final = Expected(kind=Kind.EXITED, causes=(Cause.CRASH,))
+TOLD: Final = Expected(kind=Kind.EXITED, action=Action.NONE, causes=(Cause.FAILED_JOB,))
+LOOP: Final = Expected(
+    kind=Kind.CRASH_LOOP, action=Action.NONE, causes=(Cause.CRASH_LOOP, Cause.CRASH, Cause.UNKNOWN)
+)
+OUT: Final = (Cause.OUT_OF_MEMORY, Cause.MEMORY_LIMIT)
 ONCE: Final = "[ -e /tmp/second ] || { touch /tmp/second; exit 3; }; "
 """A first start that fails."""
 
@@ -53,7 +58,7 @@ SCENARIOS: Final = (
         about="the main process outgrows its memory limit and is killed by the kernel",
         boxes=(Box(main=on_go("exec tail /dev/zero"), options=memory(32)),),
         happens=lambda lab: lab.touch("app"),
-        expected=(Expected(kind=Kind.OOM),),
+        expected=(Expected(kind=Kind.OOM, causes=OUT, right=("restart", "scale")),),
         facts={"app": RESTARTED},
     ),
     Scenario(
@@ -61,7 +66,7 @@ SCENARIOS: Final = (
         about="a child outgrows the memory limit and is killed; the main process lives on",
         boxes=(Box(main=on_go(f"tail /dev/zero; {IDLE}"), options=memory(32)),),
         happens=lambda lab: lab.touch("app"),
-        expected=(Expected(kind=Kind.OOM, action=Action.NONE),),
+        expected=(Expected(kind=Kind.OOM, action=Action.NONE, causes=OUT),),
     ),
     Scenario(
         name="crash-loop",
@@ -69,8 +74,13 @@ SCENARIOS: Final = (
         boxes=(Box(main="[ ! -e /tmp/ill ] || exit 1; until [ -e /tmp/ill ]; do sleep 0.1; done; exit 1"),),
         happens=lambda lab: lab.sh("app", "touch /tmp/ill"),
         expected=(
-            Expected(kind=Kind.EXITED, outcome=Outcome.FAILED),
-            Expected(kind=Kind.CRASH_LOOP, action=Action.NONE),
+            Expected(
+                kind=Kind.EXITED,
+                outcome=Outcome.FAILED,
+                causes=(Cause.CRASH, Cause.CRASH_LOOP, Cause.UNKNOWN),
+                right=("restart", "none"),
+            ),
+            LOOP,
         ),
         facts={"app": Facts(running=False, restarts=2)},
         watch=4,
@@ -85,7 +95,7 @@ SCENARIOS: Final = (
             ),
         ),
         happens=lambda lab: lab.sh("app", "touch /tmp/ill"),
-        expected=(Expected(kind=Kind.CRASH_LOOP, action=Action.NONE),),
+        expected=(LOOP,),
         facts={"app": Facts(running=None, restarts=None)},
         watch=5,
     ),
@@ -124,7 +134,7 @@ SCENARIOS: Final = (
         settings={},
         happens=lambda lab: lab.signal_all(signal.SIGKILL),
         expected=(
-            Expected(kind=Kind.STORM, on=HOST, action=Action.NONE),
+            Expected(kind=Kind.STORM, on=HOST, action=Action.NONE, causes=(Cause.HOST_FAULT, Cause.STORM)),
             *(Expected(kind=Kind.EXITED, on=f"app{number}", may=True) for number in range(7)),
         ),
         facts={f"app{number}": Facts(running=None, restarts=None) for number in range(7)},
@@ -136,7 +146,14 @@ SCENARIOS: Final = (
         about="a protected container crashes: told, not touched",
         boxes=(Box(main=on_go("exit 7"), labels={"hemostat.protect": "true"}),),
         happens=lambda lab: lab.touch("app"),
-        expected=(Expected(kind=Kind.EXITED, outcome=Outcome.REFUSED),),
+        expected=(
+            Expected(
+                kind=Kind.EXITED,
+                outcome=Outcome.REFUSED,
+                causes=(Cause.CRASH,),
+                right=("restart", "none"),
+            ),
+        ),
         facts={"app": STOPPED},
         watch=3,
     ),

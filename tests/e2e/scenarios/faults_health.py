@@ -3,11 +3,13 @@
 import signal
 from typing import Final
 
+from hemostat.core.causes import Cause
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.mains import CURABLE, FRESH, LISTEN, WELL
 from tests.e2e.scenarios.model import RESTARTED, Box, Expected, Scenario
 
-UNHEALTHY: Final = Expected(kind=Kind.UNHEALTHY)
+UNHEALTHY: Final = Expected(kind=Kind.UNHEALTHY, causes=(Cause.HUNG,))
+DOWN: Final = (Cause.DEPENDENCY_DOWN,)
 UP: Final = "test -e /tmp/up"
 ANSWERS: Final = "wget -q -O /dev/null http://127.0.0.1:8080/"
 
@@ -43,8 +45,8 @@ def _crashed(name: str, health: str) -> Scenario:
         ),
         happens=lambda lab: lab.touch("db"),
         expected=(
-            Expected(kind=Kind.EXITED, on="db"),
-            Expected(kind=Kind.UNHEALTHY, on="web", root="db", action=Action.NONE),
+            Expected(kind=Kind.EXITED, on="db", causes=(Cause.CRASH,)),
+            Expected(kind=Kind.UNHEALTHY, on="web", root="db", action=Action.NONE, causes=DOWN),
         ),
         facts={"db": RESTARTED},
         watch=6,
@@ -76,7 +78,9 @@ SCENARIOS: Final = (
         happens=lambda lab: lab.touch("app"),
         expected=(
             UNHEALTHY,
-            Expected(kind=Kind.UNHEALTHY, on="sidecar", root="app", action=Action.NONE, may=True),
+            Expected(
+                kind=Kind.UNHEALTHY, on="sidecar", root="app", action=Action.NONE, causes=DOWN, may=True
+            ),
         ),
         facts={"app": RESTARTED, "sidecar": RESTARTED},
         watch=4,
@@ -102,6 +106,7 @@ SCENARIOS: Final = (
                 on="sidecar",
                 root="app",
                 action=Action.NONE,
+                causes=DOWN,
                 then=Action.RESTART,
                 may=True,
             ),
@@ -121,7 +126,7 @@ SCENARIOS: Final = (
             ),
         ),
         happens=lambda lab: lab.signal("app", signal.SIGSTOP),
-        expected=(Expected(kind=Kind.HUNG),),
+        expected=(Expected(kind=Kind.HUNG, causes=(Cause.HUNG,)),),
         facts={"app": RESTARTED},
     ),
 )

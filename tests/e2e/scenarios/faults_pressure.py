@@ -4,6 +4,7 @@ from typing import Final
 
 from docker.types import Ulimit
 
+from hemostat.core.causes import Cause
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.mains import IDLE, SPIN, cpus, fill, memory, on_go
 from tests.e2e.scenarios.model import RESTARTED, Box, Expected, Scenario
@@ -19,8 +20,14 @@ SCENARIOS: Final = (
         boxes=(Box(main=on_go(SPIN), options=cpus(0.2)),),
         happens=lambda lab: lab.touch("app"),
         expected=(
-            Expected(kind=Kind.CPU_HIGH),
-            Expected(kind=Kind.CPU_THROTTLED, action=Action.NONE, may=True),
+            Expected(kind=Kind.CPU_HIGH, causes=(Cause.RUNAWAY,)),
+            Expected(
+                kind=Kind.CPU_THROTTLED,
+                action=Action.NONE,
+                causes=(Cause.RUNAWAY,),
+                right=("restart", "none"),
+                may=True,
+            ),
         ),
         facts={"app": RESTARTED},
     ),
@@ -36,7 +43,14 @@ SCENARIOS: Final = (
             ),
         ),
         happens=lambda lab: lab.touch("app"),
-        expected=(Expected(kind=Kind.CPU_THROTTLED, action=Action.NONE),),
+        expected=(
+            Expected(
+                kind=Kind.CPU_THROTTLED,
+                action=Action.NONE,
+                causes=(Cause.CPU_LIMIT,),
+                right=("none", "scale"),
+            ),
+        ),
         watch=2,
     ),
     Scenario(
@@ -51,7 +65,10 @@ SCENARIOS: Final = (
             ),
         ),
         happens=lambda lab: lab.touch("app"),
-        expected=(Expected(kind=Kind.MEMORY_LEAK), Expected(kind=Kind.MEMORY_HIGH, may=True)),
+        expected=(
+            Expected(kind=Kind.MEMORY_LEAK, causes=(Cause.LEAK,)),
+            Expected(kind=Kind.MEMORY_HIGH, causes=(Cause.LEAK,), right=("restart", "none"), may=True),
+        ),
         facts={"app": RESTARTED},
         within=45,
     ),
@@ -65,7 +82,7 @@ SCENARIOS: Final = (
             ),
         ),
         happens=lambda lab: lab.touch("app"),
-        expected=(Expected(kind=Kind.PIDS_HIGH),),
+        expected=(Expected(kind=Kind.PIDS_HIGH, causes=(Cause.LEAK_OF_PROCESSES,)),),
         facts={"app": RESTARTED},
     ),
     Scenario(
@@ -78,7 +95,7 @@ SCENARIOS: Final = (
             ),
         ),
         happens=lambda lab: lab.touch("app"),
-        expected=(Expected(kind=Kind.FD_HIGH),),
+        expected=(Expected(kind=Kind.FD_HIGH, causes=(Cause.LEAK_OF_FILES,)),),
         facts={"app": RESTARTED},
     ),
     Scenario(
@@ -86,7 +103,7 @@ SCENARIOS: Final = (
         about="a cache in the writable layer grows over its threshold; a label says that it may go",
         boxes=(Box(labels={"hemostat.disk": "16MiB", "hemostat.cleanup.paths": "/tmp/cache"}),),
         happens=lambda lab: lab.sh("app", "mkdir -p /tmp/cache; head -c 24m /dev/zero >/tmp/cache/fill"),
-        expected=(Expected(kind=Kind.DISK_HIGH, action=Action.CLEANUP),),
+        expected=(Expected(kind=Kind.DISK_HIGH, action=Action.CLEANUP, causes=(Cause.DISK_FILLING,)),),
     ),
     Scenario(
         name="log-high",
@@ -99,6 +116,6 @@ SCENARIOS: Final = (
             ),
         ),
         happens=lambda lab: lab.touch("app"),
-        expected=(Expected(kind=Kind.DISK_HIGH, action=Action.NONE),),
+        expected=(Expected(kind=Kind.DISK_HIGH, action=Action.NONE, causes=(Cause.LOG_NOT_ROTATED,)),),
     ),
 )

@@ -42,7 +42,7 @@ class Lab:
         """The box by the container's name, and by its id."""
         self.starts: dict[str, set[str]] = {}
         """Every StartedAt seen, by the container's id."""
-        self._prefix = f"hs-{group}-{scenario}"
+        self.prefix = f"hs-{group}-{scenario}"
         self._group = group
         self._current: dict[str, Container] = {}
         self._made: list[Container] = []
@@ -53,7 +53,7 @@ class Lab:
 
     def make(self, box: "Box", *, start: bool = True) -> Container:
         """Another one of the same name takes the place of the first, as in a deploy."""
-        name = f"{self._prefix}-{box.name}"
+        name = f"{self.prefix}-{box.name}"
         network = {"network": self._network()} if box.network else {"network_mode": "none"}
         options = {**network, **self._named(box.options)}
         made = self.client.containers.create(
@@ -84,14 +84,14 @@ class Lab:
     def _network(self) -> str:
         if self._bridge is None:
             labels = {LABEL: self._group}
-            self._bridge = self.client.networks.create(self._prefix, driver="bridge", labels=labels)
-        return self._prefix
+            self._bridge = self.client.networks.create(self.prefix, driver="bridge", labels=labels)
+        return self.prefix
 
     def _labels(self, box: "Box") -> dict[str, str]:
         labels = {LABEL: self._group, **box.labels}
         if box.service:
             compose = {
-                "project": self._prefix,
+                "project": self.prefix,
                 "service": box.service,
                 "container-number": str(box.number),
                 "depends_on": ",".join(f"{each}:service_started:false" for each in box.depends_on.split(",")),
@@ -128,7 +128,7 @@ class Lab:
     def address(self, box: str) -> str:
         """On the scenario's network."""
         networks = self.client.api.inspect_container(self[box].id)["NetworkSettings"]["Networks"]
-        return str(networks[self._prefix]["IPAddress"])
+        return str(networks[self.prefix]["IPAddress"])
 
     def until(self, box: str, **wanted: object) -> None:
         """Wait until the engine says so of the box: `running=False`, `health="healthy"`."""

@@ -5,6 +5,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from hemostat.core import advice
+from hemostat.core.case import Truth
+from hemostat.core.causes import Cause
 from hemostat.events import Action, Kind, Outcome
 from tests.e2e.scenarios.lab import Lab
 
@@ -56,6 +59,26 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """What is done in the end, once what it waits for is well."""
     may: bool = False
     """Whether it need not be told, but may: and nothing need be done about it, whatever is to blame."""
+    causes: tuple[Cause, ...] = ()
+    """What it is, for what was done; each of them is right. Empty: it cannot be known from what was told."""
+    right: tuple[str, ...] = ()
+    """Actions that are right, `false_alarm` among them; empty: `action` alone."""
+
+    roots: tuple[str, ...] = ()
+    """Where it begins; empty: at `root`, else at the container itself."""
+
+    @property
+    def truth(self) -> Truth | None:
+        """By which diagnoses are judged."""
+        if not self.causes:
+            return None
+        action = advice.FALSE_ALARM if self.action is None else str(self.action)
+        roots = self.roots or (self.root or self.on,)
+        return Truth(
+            causes=tuple(map(str, self.causes)),
+            actions=tuple(map(str, self.right)) or (action,),
+            roots=tuple(advice.HOST if root == HOST else root for root in roots),
+        )
 
     @property
     def ends(self) -> Outcome | None:

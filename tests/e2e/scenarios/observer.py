@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
+from hemostat.config import Settings
+from hemostat.core.story import subject
 from hemostat.events import DURABLE, ContainerStats, Event
 from tests.e2e.command import environ, start
-from tests.e2e.scenarios.lab import LABEL
+from tests.e2e.scenarios.lab import LABEL, Lab
+from tests.e2e.scenarios.recorder import Recorder
 
 WINDOWS: Final = {
     "MONITOR_WINDOW": "3s",
@@ -39,7 +42,11 @@ PATIENCE: Final = 40.0
 
 
 class Observer:
-    def __init__(self, group: str, settings: dict[str, str]) -> None:
+    """`engine` is what the recorder asks, if there is to be one; empty: the machine's own."""
+
+    def __init__(
+        self, group: str, settings: dict[str, str], *, record: bool = False, engine: str = ""
+    ) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="hs-")
         directory = Path(self._directory.name)
         self._redis = EmbeddedRedis(directory)
@@ -47,8 +54,11 @@ class Observer:
         self.events: list[Event] = []
         self.measured: set[str] = set()
         """Ids of the containers that have been measured twice."""
+        self.labs: list[Lab] = []
+        """Whose scenarios are being played."""
         self._client = connect(url)
         self._bus = RedisBus(self._client)
+        self.recorder = Recorder(self._client, engine, Settings().host_name) if record else None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="observer")
         self._thread.start()
@@ -67,6 +77,15 @@ class Observer:
                     self.measured.add(event.data.container.id)
             elif event is not None:
                 self.events.append(event)
+                self._record(event)
+
+    def _record(self, event: Event) -> None:
+        about = subject(event)
+        if self.recorder is None or about is None:
+            return
+        for lab in tuple(self.labs):
+            if about[0].id in lab.names or (lab.alone and about[0].is_host):
+                self.recorder.note(event, lab)
 
     def _await_roles(self) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -84,6 +103,8 @@ class Observer:
             self._process.kill()
         self._stop.set()
         self._thread.join()
+        if self.recorder is not None:
+            self.recorder.close()
         self._client.close()
         self._redis.shut_down_if_unused()
         logged = self.log.read_text()

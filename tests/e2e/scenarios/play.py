@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.case import Recording
 from hemostat.core.story import subject
 from hemostat.events import Event, encode
 from tests.e2e.scenarios.judge import Result, acts, judge, seen, settled
@@ -29,12 +30,14 @@ class Played(msgspec.Struct, kw_only=True):
     began: float
     events: list[msgspec.Raw]
     containers: dict[str, str]
+    recordings: dict[str, Recording] = {}
 
 
-def play(scenario: Scenario, group: str, shared: Observer | None) -> Played:
+def play(scenario: Scenario, group: str, shared: Observer | None, *, record: bool = False) -> Played:
     started, before = time.monotonic(), _ticks()
     with ExitStack() as stack:
-        lab, observer = stack.enter_context(_stage(scenario, group, shared))
+        lab, observer = stack.enter_context(_stage(scenario, group, shared, record))
+        observer.labs.append(lab)
         _make(scenario, lab, observer)
         lab.began = time.time()
         scenario.happens(lab)
@@ -51,11 +54,14 @@ def play(scenario: Scenario, group: str, shared: Observer | None) -> Played:
             began=lab.began,
             events=[msgspec.Raw(encode(event)) for event in events],
             containers={key: box for key, box in lab.names.items() if not key.startswith("hs-")},
+            recordings={} if observer.recorder is None else observer.recorder.recordings(scenario, lab),
         )
 
 
 @contextmanager
-def _stage(scenario: Scenario, group: str, shared: Observer | None) -> Iterator[tuple[Lab, Observer]]:
+def _stage(
+    scenario: Scenario, group: str, shared: Observer | None, record: bool
+) -> Iterator[tuple[Lab, Observer]]:
     """The containers' lab, and the HemoStat that looks on: a shared one, or its own."""
     own = shared is None or scenario.settings is not None or scenario.way != "direct"
     group = f"{group}-{scenario.name}" if own else group
@@ -75,7 +81,8 @@ def _stage(scenario: Scenario, group: str, shared: Observer | None) -> Iterator[
         if second:
             settings["ENGINE_URL"] = second.url
         if own or shared is None:
-            shared = Observer(group, settings)
+            url = second.url if second else ""
+            shared = Observer(group, settings, record=record, engine=url)
             stack.callback(shared.close)
             lab.alone = True
         yield lab, shared

@@ -8,7 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
-from tests.e2e.scenarios import faults_death, faults_health, faults_pressure, traps_load, traps_people
+from tests.e2e.scenarios import (
+    faults_death,
+    faults_health,
+    faults_pressure,
+    faults_told,
+    traps_load,
+    traps_people,
+)
 from tests.e2e.scenarios.judge import Result
 from tests.e2e.scenarios.model import Scenario
 from tests.e2e.scenarios.observer import TOGETHER, Observer
@@ -20,36 +27,36 @@ BUSY: Final = 0.8
 
 SCENARIOS: Final = {
     scenario.name: scenario
-    for part in (traps_people, traps_load, faults_death, faults_health, faults_pressure)
+    for part in (traps_people, traps_load, faults_death, faults_health, faults_pressure, faults_told)
     for scenario in part.SCENARIOS
 }
 
 Tell = Callable[[Played], None]
 
 
-def run(names: Sequence[str], tell: Tell = lambda _: None) -> list[Played]:
-    """Play these scenarios; each is told when it is done. In the order of `names`."""
+def run(names: Sequence[str], tell: Tell = lambda _: None, *, record: bool = False) -> list[Played]:
+    """Play these scenarios; each is told when it is done. In their order. `record`: incidents too."""
     _image()
     chosen = [SCENARIOS[name] for name in names]
     group = secrets.token_hex(3)
-    played = _together([each for each in chosen if not each.alone], group, tell)
+    played = _together([each for each in chosen if not each.alone], group, tell, record)
     for scenario in chosen:
         if scenario.alone:
-            played[scenario.name] = _played(scenario, group, None, tell)
+            played[scenario.name] = _played(scenario, group, None, tell, record)
         elif _is_void(played[scenario.name]):
-            played[scenario.name] = _played(scenario, f"{group}b", None, tell)
+            played[scenario.name] = _played(scenario, f"{group}b", None, tell, record)
             played[scenario.name].result.again = True
     return [played[name] for name in names]
 
 
-def _together(scenarios: Iterable[Scenario], group: str, tell: Tell) -> dict[str, Played]:
+def _together(scenarios: Iterable[Scenario], group: str, tell: Tell, record: bool) -> dict[str, Played]:
     ordered = sorted(scenarios, key=_length, reverse=True)
     if not ordered:
         return {}
-    observer = Observer(group, TOGETHER)
+    observer = Observer(group, TOGETHER, record=record)
     try:
         with ThreadPoolExecutor(AT_A_TIME) as pool:
-            done = pool.map(lambda each: _played(each, group, observer, tell), ordered)
+            done = pool.map(lambda each: _played(each, group, observer, tell, record), ordered)
             return {each.result.scenario: each for each in done}
     finally:
         observer.close()
@@ -65,10 +72,10 @@ def _length(scenario: Scenario) -> float:
     return scenario.watch + 10 * bool(scenario.required) + 30 * (scenario.way == "second")
 
 
-def _played(scenario: Scenario, group: str, observer: Observer | None, tell: Tell) -> Played:
+def _played(scenario: Scenario, group: str, observer: Observer | None, tell: Tell, record: bool) -> Played:
     began = time.time()
     try:
-        played = play(scenario, group, observer)
+        played = play(scenario, group, observer, record=record)
     except Exception:  # noqa: BLE001 - one that cannot be played must not end the others
         played = _broken(scenario, began, traceback.format_exc())
     tell(played)

@@ -3,6 +3,7 @@
 import os
 from typing import Final
 
+from hemostat.core.causes import Cause
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import CURABLE, IDLE, SPIN, WELL, cpus, fill, memory
@@ -67,8 +68,22 @@ SCENARIOS: Final = (
         ),
         happens=_send,
         expected=(
-            Expected(kind=Kind.CPU_HIGH, on="worker", action=Action.NONE, may=True),
-            Expected(kind=Kind.CPU_THROTTLED, on="worker", action=Action.NONE, may=True),
+            Expected(
+                kind=Kind.CPU_HIGH,
+                on="worker",
+                action=Action.NONE,
+                causes=(Cause.SATURATED,),
+                right=("none", "scale", "false_alarm"),
+                may=True,
+            ),
+            Expected(
+                kind=Kind.CPU_THROTTLED,
+                on="worker",
+                action=Action.NONE,
+                causes=(Cause.SATURATED, Cause.CPU_LIMIT),
+                right=("none", "scale", "false_alarm"),
+                may=True,
+            ),
         ),
         watch=9,
     ),
@@ -84,7 +99,7 @@ SCENARIOS: Final = (
             ),
         ),
         happens=lambda _: None,
-        expected=(Expected(kind=Kind.MEMORY_HIGH, action=None, may=True),),
+        expected=(Expected(kind=Kind.MEMORY_HIGH, action=None, causes=(Cause.STEADY,), may=True),),
         watch=9,
     ),
     Scenario(
@@ -120,7 +135,7 @@ SCENARIOS: Final = (
         trap=True,
         boxes=(Box(main=f"{fill(56)}; {IDLE}", options=memory(64)),),
         happens=lambda _: None,
-        expected=(Expected(kind=Kind.MEMORY_HIGH, action=None, may=True),),
+        expected=(Expected(kind=Kind.MEMORY_HIGH, action=None, causes=(Cause.STEADY,), may=True),),
         watch=13,
     ),
     Scenario(
@@ -138,8 +153,8 @@ SCENARIOS: Final = (
         ),
         happens=lambda lab: lab.sh("app", "touch /tmp/start"),
         expected=(
-            Expected(kind=Kind.FLAPPING, action=Action.NONE),
-            Expected(kind=Kind.UNHEALTHY, action=Action.NONE, may=True),
+            Expected(kind=Kind.FLAPPING, action=Action.NONE, causes=(Cause.FLAPPING,)),
+            Expected(kind=Kind.UNHEALTHY, action=Action.NONE, causes=(Cause.FLAPPING,), may=True),
         ),
         watch=3,
     ),
@@ -162,9 +177,22 @@ SCENARIOS: Final = (
         ),
         happens=_burn,
         expected=(
-            Expected(kind=Kind.STORM, on=HOST, action=Action.NONE, may=True),
+            Expected(
+                kind=Kind.STORM,
+                on=HOST,
+                action=Action.NONE,
+                causes=(Cause.HOST_OVERLOADED, Cause.HOST_FAULT, Cause.STORM),
+                may=True,
+            ),
             *(
-                Expected(kind=kind, on=f"app{number}", action=Action.NONE, may=True)
+                Expected(
+                    kind=kind,
+                    on=f"app{number}",
+                    action=Action.NONE,
+                    causes=(Cause.HOST_OVERLOADED,),
+                    roots=(HOST,),
+                    may=True,
+                )
                 for number in range(4)
                 for kind in (Kind.UNHEALTHY, Kind.FLAPPING)
             ),

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from hemostat.core.causes import Cause
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import ALIVE, FRESH, LISTEN, STUBBORN, WELL, on_go
@@ -176,7 +177,15 @@ SCENARIOS: Final = (
             ),
         ),
         happens=lambda lab: lab["db"].stop(timeout=2),
-        expected=(Expected(kind=Kind.UNHEALTHY, on="web", root="db", action=Action.NONE),),
+        expected=(
+            Expected(
+                kind=Kind.UNHEALTHY,
+                on="web",
+                root="db",
+                action=Action.NONE,
+                causes=(Cause.DEPENDENCY_DOWN,),
+            ),
+        ),
         facts={"db": STOPPED},
         watch=4,
     ),

@@ -1,0 +1,129 @@
+"""An incident analysed for whoever asks: what `analyze --once`, `explain` and `eval` share.
+
+Nothing is acted on, and nothing is published.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from hemostat.cli.options import Globals
+from hemostat.core.text import clean
+from hemostat.errors import HemoStatError, UsageError
+
+if TYPE_CHECKING:
+    from hemostat.agents.analyzer.trial import Tried
+    from hemostat.core.case import Recording
+    from hemostat.events import Action, Diagnosis
+
+ADVISORS: Final = ("rules", "anthropic", "openai")
+
+
+def _choose(context: click.Context, _: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        context.obj.changes["analyzer.advisor"] = name
+    return name
+
+
+advisor_option: Final = click.option(
+    "--advisor",
+    type=click.Choice(ADVISORS),
+    callback=_choose,
+    help="Who diagnoses, whatever the settings say: --set analyzer.advisor=…",
+)
+prompt_option: Final = click.option("--show-prompt", is_flag=True, help="Print what a model is told first.")
+
+
+def load(path: Path) -> "Recording":
+    """Raises HemoStatError naming the file."""
+    from hemostat.core.case import decode
+    from hemostat.errors import DecodeError
+
+    try:
+        return decode(path.read_bytes())
+    except OSError as error:
+        raise HemoStatError(f"{path}: {error.strerror}") from None
+    except DecodeError as error:
+        raise HemoStatError(f"{path}: {error.message}", hint="see: hemostat explain --help") from None
+
+
+def found(given: Globals, what: str) -> "Recording":
+    """A file, or an incident that was told of. Raises HemoStatError."""
+    path = Path(what)
+    if path.is_file():
+        return load(path)
+    if path.suffix == ".json":
+        raise UsageError(f"there is no file {what}")
+    from hemostat import app
+
+    with app.open_archive(given.settings()) as archive:
+        return archive.recording(archive.raised(what))
+
+
+def once(given: Globals, what: str, *, advisor: str | None, show_prompt: bool) -> None:
+    """Analyse it and print the diagnosis. An advisor that is named is asked, however sure the rules are."""
+    show(given, found(given, what), advisor=advisor, show_prompt=show_prompt)
+
+
+def show(given: Globals, recording: "Recording", *, advisor: str | None, show_prompt: bool) -> None:
+    from hemostat import app
+
+    with app.open_trial(given.settings(), always=advisor is not None) as trial:
+        prompt = trial.prompt(recording) if show_prompt else ""
+        tried = trial.run(recording)
+    if given.json:
+        _write(_object(recording, tried, prompt))
+        return
+    if prompt:
+        # As it is sent, but for what a terminal would act on.
+        click.echo("\n".join(clean(line) for line in prompt.splitlines()) + "\n")
+    case = recording.case
+    click.echo(clean(f"incident {case.incident}  {case.alert.container.name}  {case.alert.kind}"))
+    for line in (*told(tried.verdict.diagnosis), f"action     {named(tried.verdict.action)}"):
+        click.echo(clean(line))
+
+
+def told(diagnosis: "Diagnosis") -> Iterator[str]:
+    """A diagnosis in full, a line each."""
+    yield f"diagnosis  {diagnosis.cause}, confidence {diagnosis.confidence:.2f}, by {diagnosis.advisor}"
+    yield from (f"because    {reason}" for reason in diagnosis.reasons)
+    made = diagnosis.investigation
+    if made is None:
+        return
+    yield f"roots      {', '.join(made.roots) or 'none named'}"
+    yield from (f"quoted     {quote.source}: {quote.text}" for quote in made.quotes)
+    yield from (f"expected   {text}" for text in filter(None, (made.expect,)))
+    yield from (f"or else    {text}" for text in filter(None, (made.alternative,)))
+    yield from (f"looked at  {step}" for step in made.steps)
+    again = ", reused from an incident just like it" if made.reused else ""
+    yield f"took       {made.seconds:.1f} s, {made.tokens} tokens, ${made.cost:.4f}{again}"
+
+
+def named(action: "Action | None") -> str:
+    """As people and programs are told it."""
+    from hemostat.core.advice import FALSE_ALARM
+
+    return FALSE_ALARM if action is None else str(action)
+
+
+def _object(recording: "Recording", tried: "Tried", prompt: str) -> dict[str, Any]:
+    case, verdict = recording.case, tried.verdict
+    return {
+        "incident": case.incident,
+        "container": case.alert.container.name,
+        "kind": case.alert.kind,
+        "action": named(verdict.action),
+        "parameters": verdict.parameters,
+        "diagnosis": verdict.diagnosis,
+        **({"prompt": prompt} if prompt else {}),
+    }
+
+
+def _write(told: dict[str, Any]) -> None:
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+    sys.stdout.buffer.flush()

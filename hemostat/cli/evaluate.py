@@ -1,0 +1,183 @@
+"""`hemostat eval`: how good an advisor's diagnoses are, on recorded incidents of which the truth is known."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import click
+
+from hemostat.cli import analysis
+from hemostat.cli.options import Globals
+from hemostat.cli.tables import Row, Table, show
+from hemostat.errors import AdvisorError, HemoStatError, UsageError
+
+if TYPE_CHECKING:
+    from hemostat.agents.analyzer.trial import Trial, Tried
+    from hemostat.core.case import Recording, Truth
+    from hemostat.core.score import Answer, Mark, Score
+
+OWN: Final = (
+    Path(__file__).parents[1] / "incidents",
+    Path(__file__).parents[2] / "tests" / "eval" / "incidents",
+)
+"""Where HemoStat's own recordings are: as installed, and in its repository."""
+PATIENCE: Final = 3
+"""Incidents in a row for which a service may fail before it is given up."""
+
+
+class Judged(NamedTuple):
+    name: str
+    recording: "Recording"
+    tried: "Tried"
+    answer: "Answer"
+    mark: "Mark"
+
+
+@click.command("eval")
+@click.argument(
+    "directory",
+    metavar="[DIR]",
+    required=False,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@analysis.advisor_option
+@click.option("--ask-all", is_flag=True, help="Ask the model of every incident, even where rules are sure.")
+@click.option(
+    "--max-cost", type=click.FloatRange(0), metavar="USD", help="Stop when it has cost so many dollars."
+)
+@click.pass_obj
+def evaluate(
+    given: Globals,
+    directory: Path | None,
+    advisor: str | None,  # noqa: ARG001 - a setting by now
+    ask_all: bool,
+    max_cost: float | None,
+) -> int:
+    """Judge an advisor by recorded incidents: cause, action and root, time and cost.
+
+    DIR holds recordings, one a file; without one HemoStat's own serve. Nothing is acted on, and neither
+    an engine nor a Redis is needed. Without --advisor it is the one of the settings."""
+    from hemostat import app
+
+    settings = given.settings()
+    recordings = list(_recordings(directory or _own()))
+    dollars = settings.analyzer.cost_per_hour if max_cost is None else max_cost
+    with app.open_trial(settings, always=ask_all) as trial:
+        judged = _judged(trial, recordings, dollars)
+    score = _score(trial.name, judged)
+    if given.json:
+        import msgspec
+
+        click.echo(json.dumps(msgspec.to_builtins(score)))
+    else:
+        show(_table(judged))
+        for line in _summary(score, judged):
+            click.echo(line)
+    if len(judged) == len(recordings):
+        return 0
+    click.echo(f"hemostat: stopped after {len(judged)} of {len(recordings)}: --max-cost is used up", err=True)
+    return 1
+
+
+def _own() -> Path:
+    for path in OWN:
+        if path.is_dir():
+            return path
+    raise UsageError("HemoStat's own recordings are not here", hint="name a directory of recordings")
+
+
+def _recordings(directory: Path) -> Iterator[tuple[str, "Recording", "Truth"]]:
+    files = sorted(directory.glob("*.json"))
+    if not files:
+        raise UsageError(f"{directory} holds no recordings", hint="one a file, *.json")
+    for path in files:
+        recording = analysis.load(path)
+        if recording.truth is None:
+            raise HemoStatError(f"{path}: it does not say what is true", hint='add "truth" to it')
+        yield path.stem, recording, recording.truth
+
+
+def _judged(
+    trial: "Trial", recordings: list[tuple[str, "Recording", "Truth"]], dollars: float
+) -> list[Judged]:
+    """Those that the money sufficed for. Raises AdvisorError for a service that is of no use at all."""
+    from hemostat.core import score
+
+    judged: list[Judged] = []
+    failed = 0
+    quiet = not sys.stderr.isatty()
+    with click.progressbar(recordings, label=trial.name, file=sys.stderr, hidden=quiet) as shown:
+        for name, recording, truth in shown:
+            tried = trial.run(recording, dollars)
+            if tried.broke:
+                break
+            dollars -= tried.cost
+            failed = failed + 1 if isinstance(tried.error, AdvisorError) else 0
+            if isinstance(tried.error, AdvisorError) and (failed == PATIENCE or not tried.error.transient):
+                raise tried.error
+            answer = score.answer(recording.case, tried.verdict)
+            judged.append(Judged(name, recording, tried, answer, score.mark(answer, recording.case, truth)))
+    return judged
+
+
+def _score(advisor: str, judged: list[Judged]) -> "Score":
+    from hemostat.core.score import total
+
+    made = [each.tried.verdict.diagnosis.investigation for each in judged]
+    return total(
+        advisor,
+        [each.mark for each in judged],
+        [each.tried.seconds for each in judged],
+        tokens=sum(each.tokens for each in made if each is not None),
+        cost=sum(each.tried.cost for each in judged),
+    )
+
+
+def _table(judged: list[Judged]) -> Table:
+    rows = [
+        Row(
+            (
+                each.name,
+                each.answer.cause,
+                each.answer.action,
+                ", ".join(each.answer.roots),
+                each.tried.verdict.diagnosis.advisor,
+                _verdict(each),
+            ),
+            fault=_verdict(each) != "right",
+        )
+        for each in judged
+    ]
+    return Table("Incidents", ("incident", "cause", "action", "roots", "by", "verdict"), rows)
+
+
+def _verdict(each: Judged) -> str:
+    """What is wrong, with what would have been right."""
+    mark, truth = each.mark, each.recording.truth
+    if truth is None:
+        return ""
+    wrong = [
+        *([] if mark.cause else [f"cause: {' or '.join(truth.causes)}"]),
+        *([] if mark.action else [f"action: {' or '.join(truth.actions)}"]),
+        *([] if mark.root == 1 else [f"roots: {', '.join(truth.roots)}"]),
+    ]
+    if not wrong:
+        return "right"
+    return f"{'UNSAFE' if mark.unsafe else 'wrong'}, {'; '.join(wrong)}"
+
+
+def _summary(score: "Score", judged: list[Judged]) -> Iterator[str]:
+    yield ""
+    yield (
+        f"{score.incidents} incidents by {score.advisor}: cause {score.cause_accuracy:.1%}, action "
+        f"{score.action_accuracy:.1%}, root {score.root_score:.1%}, {score.unsafe_actions} unsafe actions"
+    )
+    asked, failed = sum(each.tried.asked for each in judged), sum(bool(each.tried.error) for each in judged)
+    yield (
+        f"{score.latency_p50_s * 1000:.3g} ms an incident (median), {score.tokens} tokens, "
+        f"${score.cost_usd:.4f}"
+    )
+    if asked:
+        yield f"a model was asked of {asked}; {failed} times it was of no use, and the rules decided"

@@ -1,0 +1,100 @@
+"""`hemostat explain INCIDENT`: how an incident was diagnosed, from the alert to what came of it."""
+
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hemostat.cli import analysis
+from hemostat.cli.options import Globals
+from hemostat.core.text import clean
+from hemostat.errors import HemoStatError
+
+if TYPE_CHECKING:
+    from hemostat.core.case import Recording
+    from hemostat.core.story import Story
+    from hemostat.events import Event
+
+
+@click.command()
+@click.argument("incident")
+@analysis.advisor_option
+@analysis.prompt_option
+@click.option("--export", type=click.Path(path_type=Path), metavar="FILE", help="Write it to a file instead.")
+@click.pass_obj
+def explain(
+    given: Globals, incident: str, advisor: str | None, show_prompt: bool, export: Path | None
+) -> None:
+    """Tell how an incident was diagnosed: the alert, the diagnosis, the decision. INCIDENT is an id, the
+    beginning of one, or a container's name for its latest.
+
+    With --advisor or --show-prompt it is analysed again; nothing is acted on. What --export writes,
+    `hemostat analyze --once FILE` reads; secrets in it are masked."""
+    from hemostat import app
+
+    with app.open_archive(given.settings()) as archive:
+        if export is not None:
+            _export(archive.recording(archive.raised(incident)), export)
+            return
+        if advisor is not None or show_prompt:
+            recording = archive.recording(archive.raised(incident))
+            analysis.show(given, recording, advisor=advisor, show_prompt=show_prompt)
+            return
+        story = archive.story(incident)
+    if given.json:
+        _write(story)
+        return
+    for line in lines(story):
+        click.echo(clean(line))
+
+
+def lines(story: "Story") -> Iterator[str]:
+    yield f"incident {story.incident}  {story.container.name}  {story.kind}  {story.status}"
+    for event in story.steps:
+        moment = datetime.fromtimestamp(event.time).astimezone()
+        first, *rest = _step(event)
+        yield f"{moment:%Y-%m-%d %H:%M:%S}  {first}"
+        yield from (f"{'':21}{line}" for line in rest)
+
+
+def _step(event: "Event") -> list[str]:
+    from hemostat.core.story import line
+    from hemostat.events import FalseAlarm, HealthAlert, RemediationNeeded
+
+    match event.data:
+        case HealthAlert():
+            return [f"alert      {line(event)}"]
+        case RemediationNeeded(action=action, diagnosis=diagnosis):
+            return [*analysis.told(diagnosis), f"decision   {analysis.named(action)}"]
+        case FalseAlarm(diagnosis=diagnosis):
+            return [*analysis.told(diagnosis), f"decision   {analysis.named(None)}"]
+    return [f"outcome    {line(event)}"]
+
+
+def _write(story: "Story") -> None:
+    """The events exactly as they travelled."""
+    import msgspec
+
+    told = {
+        "incident": story.incident,
+        "host": story.host,
+        "container": story.container.name,
+        "kind": story.kind,
+        "status": story.status,
+        "events": story.steps,
+    }
+    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _export(recording: "Recording", path: Path) -> None:
+    from hemostat.core.case import encode
+
+    try:
+        path.write_bytes(encode(recording) + b"\n")
+    except OSError as error:
+        raise HemoStatError(f"{path}: {error.strerror}") from None
+    click.echo(f"{path} is written", err=True)

@@ -1,0 +1,105 @@
+"""Incidents taken down as recordings when they are told of: before anybody acts on them, if it can be.
+
+What the responder kept before it acted is better than what is found here a moment later, and goes first.
+"""
+
+import re
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.adapters.docker_engine import DockerEngine
+from hemostat.adapters.redis import Client, RedisBus, RedisCasebook, RedisDossiers
+from hemostat.agents.analyzer.archive import Archive
+from hemostat.core.case import Recording
+from hemostat.events import Event, HealthAlert, Phase, digest
+from tests.e2e.scenarios.lab import LABEL, Lab
+from tests.e2e.scenarios.model import HOST, Scenario
+from tests.engine_fixtures import IMAGE
+
+THREADS: Final = 4
+PATIENCE: Final = 20.0
+PROJECT: Final = "shop"
+"""What the compose project and its network are called in a recording."""
+
+
+class Recorder:
+    """`url` is the engine's; empty: the machine's own."""
+
+    def __init__(self, client: Client, url: str, host: str) -> None:
+        self._engine = DockerEngine.connect(url or None)
+        self._archive = Archive(
+            lambda: self._engine,
+            RedisBus(client),
+            RedisDossiers(client),
+            RedisCasebook(client),
+            host=host,
+        )
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recorder")
+        self._taken: dict[str, tuple[Event, Future[Recording]]] = {}
+        """By incident."""
+
+    def note(self, event: Event, lab: Lab) -> None:
+        """Of each incident the first alert."""
+        alert = event.data
+        if not isinstance(alert, HealthAlert) or alert.phase is not Phase.RAISED or event.incident is None:
+            return
+        if event.incident not in self._taken:
+            others = [str(lab[box].name) for box in lab.boxes()]
+            self._taken[event.incident] = event, self._pool.submit(self._archive.recording, event, others)
+
+    def recordings(self, scenario: Scenario, lab: Lab) -> dict[str, Recording]:
+        """Those of this scenario whose truth is known, by a name for the file."""
+        truth = {(each.on, each.kind): each.truth for each in scenario.expected}
+        found: dict[str, Recording] = {}
+        for event, future in list(self._taken.values()):
+            alert = event.data
+            assert isinstance(alert, HealthAlert)
+            mine = lab.alone if alert.container.is_host else alert.container.id in lab.names
+            on = HOST if alert.container.is_host else lab.names.get(alert.container.id, "")
+            if not mine or (right := truth.get((on, alert.kind))) is None:
+                continue
+            taken = self._with_kept(event, future.result(PATIENCE))
+            name = f"{scenario.name}-{on.rpartition(' ')[2]}-{alert.kind}".replace("_", "-")
+            found[name] = plain(taken, scenario.about, lab, name, truth=right)
+        return found
+
+    def _with_kept(self, event: Event, taken: Recording) -> Recording:
+        kept = self._archive.kept(event)
+        if kept is None:
+            return taken
+        case = msgspec.structs.replace(taken.case, dossier=kept)
+        return msgspec.structs.replace(taken, case=case)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        with suppress(Exception):
+            self._engine.close()
+
+
+def plain(taken: Recording, about: str, lab: Lab, name: str, **more: Any) -> Recording:
+    """Without what is other scenarios', the suite's or this machine's: prefixes, ids, the host's name."""
+    past = tuple(each for each in taken.case.past if each.container in lab.names)
+    case = msgspec.structs.replace(taken.case, incident=digest(name.encode()), past=past)
+    named = msgspec.structs.replace(taken, about=about, case=case, **more)
+    text = msgspec.json.encode(named).decode()
+    for said, plainly in (
+        (f"{lab.prefix}-", ""),
+        (lab.prefix, PROJECT),
+        (IMAGE, "busybox:1.36"),
+        *((each, digest(box.encode(), 6)) for each, box in _ids(lab)),
+    ):
+        text = text.replace(said, plainly)
+    text = re.sub(rf'"{re.escape(LABEL)}":"[^"]*",?', "", text).replace(",}", "}")
+    host = re.escape(taken.case.host)
+    text = re.sub(rf"(?<![\w.-]){host}(?![\w.-])", "host1", text)
+    return msgspec.json.decode(text, type=Recording)
+
+
+def _ids(lab: Lab) -> Iterable[tuple[str, str]]:
+    """Whole ones first, then as they are shortened."""
+    whole = [(key, box) for key, box in lab.names.items() if re.fullmatch(r"[0-9a-f]{64}", key)]
+    return [*whole, *((key[:12], box) for key, box in whole)]

@@ -1,0 +1,82 @@
+"""The recorded incidents: what they hold, and how the rules stand on them."""
+
+from pathlib import Path
+
+import pytest
+
+from hemostat.cli.evaluate import OWN
+from hemostat.core.advice import FALSE_ALARM, HOST
+from hemostat.core.case import decode
+from hemostat.core.causes import Cause
+from hemostat.core.redact import redact
+from hemostat.events import Action, Kind, Phase
+
+DIRECTORY = Path(__file__).parent / "incidents"
+FILES = sorted(DIRECTORY.glob("*.json"))
+LARGEST = 64 * 1024
+
+RECORDINGS = {path.stem: decode(path.read_bytes()) for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_recording_says_what_is_true_in_words_that_exist(path):
+    recording = RECORDINGS[path.stem]
+    case, truth = recording.case, recording.truth
+    assert case.alert.phase is Phase.RAISED
+    assert truth is not None
+    assert truth.causes
+    assert set(truth.causes) <= set(Cause)
+    assert truth.actions
+    assert set(truth.actions) <= {*Action, FALSE_ALARM}
+    known = {HOST, case.alert.container.name, *recording.neighbours}
+    assert truth.roots
+    assert set(truth.roots) <= known
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_recording_tells_nothing_of_where_it_was_made(path):
+    text = path.read_text()
+    assert len(text) <= LARGEST
+    assert RECORDINGS[path.stem].case.host == "host1"
+    assert "hs-" not in text
+    assert "hemostat.scenario" not in text
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_recording_does_not_tell_the_answer(path):
+    """Nothing in it is from after the alert, but the diagnosis of an earlier incident."""
+    case = RECORDINGS[path.stem].case
+    assert case.dossier is None or case.dossier.action is Action.NONE
+    assert case.story
+    assert f"{case.alert.container.name}: {case.alert.kind}" in case.story[-1]
+
+
+def test_there_are_enough_of_them_and_of_every_sort():
+    truths = [recording.truth for recording in RECORDINGS.values()]
+    assert len(RECORDINGS) >= 40
+    assert {recording.case.alert.kind for recording in RECORDINGS.values()} == set(Kind)
+    assert len({cause for truth in truths for cause in truth.causes}) >= 15
+    for action in ("restart", "none", "cleanup", FALSE_ALARM):
+        assert any(action in truth.actions for truth in truths), action
+    assert sum(truth.roots != (r.case.alert.container.name,) for r, truth in _pairs()) >= 6
+    most = max(sum(truth.actions == other.actions for other in truths) for truth in truths)
+    assert most <= 0.7 * len(truths)
+
+
+def _pairs():
+    return [(recording, recording.truth) for recording in RECORDINGS.values()]
+
+
+def test_these_are_the_ones_that_are_judged_where_none_are_named():
+    assert DIRECTORY.resolve() in [path.resolve() for path in OWN]
+
+
+def test_the_rules_do_at_least_what_is_safe(hemostat):
+    """The figures that docs/EVAL.md shows."""
+    told = hemostat("eval", str(DIRECTORY), "--advisor", "rules", "--json").json
+    assert (told["advisor"], told["incidents"]) == ("rules", len(FILES))
+    assert told["action_accuracy"] >= 0.95
+    assert told["unsafe_actions"] == 0
+    assert told["root_score"] >= 0.95
+    assert (told["tokens"], told["cost_usd"]) == (0, 0.0)
