@@ -11,32 +11,39 @@ from hemostat.errors import UsageError
 
 
 @click.command()
+@click.option("--slow", is_flag=True, help="Draw every two seconds only, in few colours: for slow lines.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, for selecting text.")
 @click.pass_obj
-def tui(given: Globals, no_mouse: bool) -> int:
+def tui(given: Globals, slow: bool, no_mouse: bool) -> int:
     """Open the dashboard."""
     import logging
+
+    import msgspec
 
     from hemostat import app
     from hemostat import tui as dashboard
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.tui.model import Model
+    from hemostat.tui.saved import FILE
 
     if why := dashboard.unsuitable(os.environ, interactive()):
         raise UsageError(why, hint="hemostat status prints the same once")
     settings = given.settings()
+    looks = settings.tui
+    looks = msgspec.structs.replace(looks, slow=looks.slow or slow, mouse=looks.mouse and not no_mouse)
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
     bus = app.open_bus(settings, start=False)
     model = Model(
         bus,
         SystemClock(threading.Event()),
-        looks=settings.tui,
+        looks=looks,
         evidence=lambda incident: app.open_dossiers(settings).get(incident),
         engine=lambda: app.open_engine(settings),
+        saved=settings.state_path / FILE,
     )
     try:
-        return dashboard.run(model, mouse=not no_mouse)
+        return dashboard.run(model)
     finally:
         model.close()
         bus.close()

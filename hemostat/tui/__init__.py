@@ -3,9 +3,12 @@
 It is handed its model; Textual is imported when it is run.
 """
 
+import difflib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from hemostat.errors import ConfigError
 
 if TYPE_CHECKING:
     from hemostat.tui.model import Model
@@ -21,14 +24,27 @@ def unsuitable(environ: Mapping[str, str], is_tty: bool) -> str | None:
     return None
 
 
-def run(model: "Model", *, mouse: bool = True) -> int:
-    """Show the dashboard until the user quits; the exit code."""
+def hint(environ: Mapping[str, str], *, slow: bool) -> str:
+    """What to suggest where the dashboard is opened over SSH."""
+    remote = environ.get("SSH_TTY") or environ.get("SSH_CONNECTION")
+    return "over SSH: hemostat tui --slow sends less, and ssh -C compresses it" if remote and not slow else ""
+
+
+def run(model: "Model") -> int:
+    """Show the dashboard until the user quits; the exit code. Raises ConfigError for an unknown theme."""
+    from textual.theme import BUILTIN_THEMES
+
     from hemostat.tui.app import Dashboard
 
+    looks = model.looks
+    if looks.theme and looks.theme not in BUILTIN_THEMES:
+        near = difflib.get_close_matches(looks.theme, BUILTIN_THEMES, n=1, cutoff=0.0)[0]
+        raise ConfigError(f"tui.theme: there is no theme {looks.theme!r}", hint=f"did you mean {near}?")
     colourless = bool(os.environ.get("NO_COLOR") or os.environ.get("HEMOSTAT_NO_COLOR"))
     # Textual takes a variable that is set and empty for a wish; the convention does not.
     os.environ.pop("NO_COLOR", None)
     if colourless:
         os.environ["NO_COLOR"] = "1"
-    Dashboard(model, colourless=colourless).run(mouse=mouse)
+    told = hint(os.environ, slow=looks.slow)
+    Dashboard(model, colourless=colourless, hint=told).run(mouse=looks.mouse)
     return 0

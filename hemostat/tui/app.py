@@ -5,12 +5,15 @@ import signal
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
+import msgspec
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
+from textual.theme import Theme
 
-from hemostat.tui.feed import Feed
+from hemostat.core.text import clean
+from hemostat.tui.feed import EVERY, Feed
 from hemostat.tui.help import Help
 from hemostat.tui.model import Model
 from hemostat.tui.screens.live import Live
@@ -19,6 +22,8 @@ from hemostat.tui.state import News, apply
 
 TICK: Final = 1.0
 """Seconds between two looks at what time alone changes; nothing is drawn unless it did."""
+SLOW: Final = 2.0
+"""The same, and between two deliveries of news, where the line is slow."""
 
 
 class Came(Message):
@@ -30,21 +35,46 @@ class Came(Message):
 
 
 class Dashboard(App[None]):
+    CSS_PATH = "screens/main.tcss"
+    """The first screen's: Textual loads those of screens that are pushed itself."""
     AUTO_FOCUS = None
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (190, "-wide")]  # noqa: RUF012 - the base class has it so
-    COMMAND_PALETTE_BINDING = "colon"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?", id="help", tooltip="the keys"),
         Binding("q", "quit", "Quit", id="quit", tooltip="leave; roles go on"),
-        Binding("ctrl+c", "quit", "Quit", key_display="^c", show=False, priority=True, tooltip="the same"),
+        Binding(
+            "ctrl+c",
+            "quit",
+            "Quit",
+            key_display="^c",
+            show=False,
+            priority=True,
+            tooltip="leave; roles go on",
+        ),
+        Binding(
+            "colon",
+            "command_palette",
+            "Commands",
+            key_display=":",
+            show=False,
+            id="commands",
+            tooltip="commands, by name",
+        ),
     ]
 
-    def __init__(self, model: Model, *, colourless: bool = False) -> None:
+    def __init__(self, model: Model, *, colourless: bool = False, hint: str = "") -> None:
+        """`hint` is told once, at the beginning."""
         super().__init__(ansi_color=True if colourless else None)
         self.animation_level = "none"
         self.model = model
+        self._hint = hint
+        slow = model.looks.slow
+        self._tick = SLOW if slow else TICK
+        self._feed = Feed(model.bus, model.clock, self._came, every=SLOW if slow else EVERY)
         self.set_keymap(model.looks.keys)
-        self._feed = Feed(model.bus, model.clock, lambda news: self.post_message(Came(news)))
+        if not colourless:
+            kept = model.view.theme if model.view.theme in self.available_themes else ""
+            self.theme = kept or model.looks.theme or ("ansi-dark" if slow else self.theme)
 
     def get_default_screen(self) -> Screen[None]:
         return Main(self.model)
@@ -53,10 +83,16 @@ class Dashboard(App[None]):
         # Without this the terminal would be left in the dashboard's mode.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self._feed.start()
-        self.set_interval(TICK, lambda: self._take(News(lost=self.model.state.lost)))
+        self.set_interval(self._tick, lambda: self._take(News(lost=self.model.state.lost)))
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        for told in filter(None, (self._hint, self.model.complaint)):
+            self.notify(clean(told), markup=False)
 
     def on_unmount(self) -> None:
         self._feed.stop()
+
+    def _came(self, news: News) -> None:
+        self.post_message(Came(news))
 
     def on_came(self, message: Came) -> None:
         self._take(message.news)
@@ -66,16 +102,30 @@ class Dashboard(App[None]):
         if self.screen_stack and isinstance(self.screen, Live):
             self.screen.redraw()
 
+    def _keep_theme(self, theme: Theme) -> None:
+        self.model.look(msgspec.structs.replace(self.model.view, theme=theme.name))
+
     def action_help(self) -> None:
-        self.push_screen(Help([each.binding for each in self.screen.active_bindings.values()]))
+        self.push_screen(Help(self._keys(self.screen)))
+
+    def _keys(self, screen: Screen[object]) -> list[ActiveBinding]:
+        """Ours that hold now, the screen's first."""
+        ours = [each for each in screen.active_bindings.values() if each.binding.tooltip]
+        return sorted(ours, key=lambda each: each.node is self)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Whatever a key does; so nothing is in the palette that help does not list."""
-        for each in screen.active_bindings.values():
-            if each.enabled and each.node in {self, screen}:
-                title = each.binding.tooltip or each.binding.description
+        """Whatever a key does, so that nothing is here that help does not list; and what has no key."""
+        seen = {"command_palette"}
+        for each in self._keys(screen):
+            binding = each.binding
+            if each.enabled and binding.action not in seen:
+                seen.add(binding.action)
                 yield SystemCommand(
-                    each.binding.description,
-                    title,
-                    lambda each=each: self.run_action(each.binding.action, each.node),
+                    binding.description,
+                    binding.tooltip,
+                    lambda action=binding.action, node=each.node: self.run_action(action, node),
                 )
+        yield SystemCommand("Theme", "other colours", self.action_change_theme)
+        yield SystemCommand("Screenshot", "of this screen, as SVG", self.deliver_screenshot)
+        if isinstance(screen, Live):
+            yield from screen.commands()

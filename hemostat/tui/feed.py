@@ -24,10 +24,11 @@ Deliver = Callable[[News], object]
 
 
 class Feed:
-    def __init__(self, bus: Bus, clock: Clock, deliver: Deliver) -> None:
+    def __init__(self, bus: Bus, clock: Clock, deliver: Deliver, *, every: float = EVERY) -> None:
         self._bus = bus
         self._clock = clock
         self._deliver = deliver
+        self._every = every
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._durable: deque[Event] = deque(maxlen=LOG)
@@ -65,7 +66,7 @@ class Feed:
                 self._note(event)
             if self._clock.now() >= due and (self._durable or self._live):
                 self._hand_over()
-                due = self._clock.now() + EVERY
+                due = self._clock.now() + self._every
 
     def _remember(self) -> None:
         for name in TYPES:

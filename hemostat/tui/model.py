@@ -1,10 +1,12 @@
 """What the screens look at and may ask for, handed in by whoever opens the dashboard."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.looks import DEFAULT, Looks
 from hemostat.ports import Bus, Clock, Engine
+from hemostat.tui.saved import View, load, save
 from hemostat.tui.state import State
 
 
@@ -16,7 +18,8 @@ class Model:
     """`state` is replaced with every news; the rest stays. What `evidence`, `history` and `engine` answer may
     take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
 
-    `act` carries out what people order; None: the dashboard only shows.
+    `act` carries out what people order; None: the dashboard only shows. `saved` is the file in which the view
+    is kept; None: it is not.
     """
 
     def __init__(
@@ -28,6 +31,7 @@ class Model:
         evidence: Callable[[str], Sequence[Dossier]] = _nothing,
         engine: Callable[[], Engine] | None = None,
         act: object | None = None,
+        saved: Path | None = None,
     ) -> None:
         self.bus = bus
         self.clock = clock
@@ -36,8 +40,17 @@ class Model:
         """What was kept of an incident before its actions, oldest first."""
         self.act = act
         self.state = State(heard=clock.now())
+        self._saved = saved
+        self.view, self.complaint = load(saved)
+        """How the dashboard is looked at, and what is wrong with the file that it is kept in, if anything."""
         self._open_engine = engine
         self._engine: Engine | None = None
+
+    def look(self, view: View) -> None:
+        """Change the view, and keep it."""
+        if view != self.view:
+            self.view = view
+            self.complaint = save(self._saved, view)
 
     def history(self, host: str, name: str) -> list[Point]:
         """The latest numbers of the container of this name, oldest first."""

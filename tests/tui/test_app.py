@@ -71,7 +71,7 @@ def says(app: Dashboard, text: str) -> bool:
 @pytest.mark.parametrize("size", [(80, 24), (140, 40), (200, 60), (60, 16)])
 def test_containers_faults_first_and_the_log_are_shown(size):
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed") and says(app, "web"))
+        await until(pilot, lambda: says(app, "restart healed") and says(app, "✓ healthy"))
         lines = screen(app)
         rows = [line for line in lines if "✓ healthy" in line]
         assert ["db" in rows[0], "web" in rows[1]] == [True, True]

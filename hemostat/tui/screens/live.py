@@ -1,6 +1,9 @@
 """What all screens have in common: they are drawn after news and ticks, and only where something changed."""
 
+from collections.abc import Iterable
+
 from rich.text import Text
+from textual.app import SystemCommand
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -18,6 +21,10 @@ class Live(Screen[None]):
     def draw(self) -> None:
         """Show the model as it is now. What did not change must not be drawn again."""
         raise NotImplementedError
+
+    def commands(self) -> Iterable[SystemCommand]:
+        """What the palette offers here besides the keys."""
+        return ()
 
     def redraw(self) -> None:
         """Draw, if the screen is on top and stands: news come before it does, and while it is taken apart."""

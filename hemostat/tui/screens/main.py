@@ -1,54 +1,84 @@
 """The main screen: the containers, and the log of remediations beside or below them."""
 
+import math
+from collections.abc import Iterable
 from typing import ClassVar
 
+import msgspec
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Footer, Input, Static
 
-from hemostat.core.picture import ContainerState
 from hemostat.core.text import clean
-from hemostat.tui import grid, words
-from hemostat.tui.lines import Lines
+from hemostat.events import Event
+from hemostat.tui import grid, order, rows, words
+from hemostat.tui.lines import Lazy, Lines
 from hemostat.tui.model import Model
+from hemostat.tui.order import SORTS, Group
+from hemostat.tui.rows import Made, Row
+from hemostat.tui.screens.columns import Columns
 from hemostat.tui.screens.container import Container
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.screens.live import Live
-from hemostat.tui.state import about, latest, seen, silence
+from hemostat.tui.screens.roles import Roles
+from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence
+
+EVERYTHING = 1 << 30
+"""More lines than there can be."""
+
+
+def _key(
+    keys: str,
+    action: str,
+    label: str,
+    name: str,
+    tooltip: str,
+    *,
+    shown: bool = False,
+    display: str | None = None,
+) -> Binding:
+    return Binding(keys, action, label, show=shown, key_display=display, id=name, tooltip=tooltip)
 
 
 class Main(Live):
-    CSS_PATH = "main.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "down,j", "move(1)", "Next", key_display="↓ j", show=False, id="next", tooltip="next container"
-        ),
-        Binding(
-            "up,k",
-            "move(-1)",
-            "Previous",
-            key_display="↑ k",
-            show=False,
-            id="previous",
-            tooltip="previous one",
-        ),
-        Binding("enter", "container", "Look", key_display="⏎", id="look", tooltip="look at this container"),
-        Binding("i", "incident", "Incident", id="incident", tooltip="the latest incident, of this container"),
-        Binding("l", "only", "Its log", id="log", tooltip="only the log of this container, or all again"),
-        Binding("escape", "all", "All", key_display="esc", id="all", tooltip="all containers, the whole log"),
-        Binding("slash", "filter", "Filter", key_display="/", id="filter", tooltip="filter by text, !text"),
-        Binding("f", "faults", "Faults", id="faults", tooltip="only containers with a fault, or all again"),
+        _key("enter", "container", "Look", "look", "look at this container", shown=True, display="⏎"),
+        _key("i", "incident", "Incident", "incident", "the latest incident, of this container", shown=True),
+        _key("slash", "filter", "Filter", "filter", "filter: text !text state: host: project: …", shown=True),
+        _key("f", "faults", "Faults", "faults", "only containers with a fault, or all again", shown=True),
+        _key("s", "sort", "Sort", "sort", "sort by name, CPU, memory, restarts", shown=True),
+        _key("p", "group", "Projects", "group", "group by compose project, or not", shown=True),
+        _key("space", "mark", "Mark", "mark", "mark this container, go to the next", shown=True),
+        _key("escape", "all", "All", "all", "everything again: no filter, no marks", display="esc"),
+        _key("down,j", "move(1)", "Next", "next", "next container"),
+        _key("up,k", "move(-1)", "Previous", "previous", "previous container"),
+        _key("pagedown", "page(1)", "Page down", "page-down", "a page down"),
+        _key("pageup", "page(-1)", "Page up", "page-up", "a page up"),
+        _key("home,g", f"move(-{EVERYTHING})", "First", "first", "first container"),
+        _key("end,G", f"move({EVERYTHING})", "Last", "last", "last container"),
+        _key("S", "reverse", "Reverse", "reverse", "the other way round; faults stay first"),
+        _key("asterisk", "mark_all", "Mark all", "mark-all", "mark all that are shown, or none"),
+        _key("c", "columns", "Columns", "columns", "choose the columns"),
+        _key("l", "only", "Its log", "log", "only the log of this container, or all again"),
+        _key("v", "log", "Log", "show-log", "show the remediation log, or not"),
+        _key("r", "roles", "Roles", "roles", "the roles: heartbeats, lag, trouble"),
     ]
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
-        self._shown: list[ContainerState] = []
+        self._made: dict[str, Made] = {}
+        self._order: dict[str, int] = {}
+        """Places of all containers when they were last sorted, by key."""
+        self._sorted_at = self._touched_at = -math.inf
+        self._entries: list[Row | Group] = []
+        self._drawn: dict[str, tuple[object, Text]] = {}
         self._told: dict[str, Text] = {}
         """The log's lines by event: what happened does not change."""
-        self._chosen: tuple[str, str] | None = None
-        """Host and name of the container under the cursor."""
+        self._chosen: str | None = None
+        """The key of the container under the cursor."""
+        self._marked: set[str] = set()
         self._only = False
         self._faults = False
 
@@ -61,81 +91,167 @@ class Main(Live):
             with Vertical(id="remediation"):
                 yield Static(id="caption")
                 yield Lines(follow=True, id="log")
+        yield Static(id="notice")
         yield Static(id="status")
-        yield Input(placeholder="filter: text, or !text for the others", id="filter", compact=True)
+        field = Input(
+            placeholder="text !text state:unhealthy host: project: name:", id="filter", compact=True
+        )
+        field.cursor_blink = False
+        yield field
         yield Footer()
+
+    @property
+    def targets(self) -> list[Row]:
+        """What an action is for: the marked containers that are shown, else the one under the cursor."""
+        shown = [each for each in self._entries if isinstance(each, Row)]
+        marked = [row for row in shown if row.key in self._marked]
+        return marked or [row for row in shown if row.key == self._chosen]
 
     # --- drawing ------------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        now = self.model.clock.now()
-        picture = seen(self.model.state, now)
-        wanted = self.query_one("#filter", Input).value
-        self._shown = words.matching(picture.containers, wanted, faults=self._faults)
-        self.write("title", words.title(picture))
-        self.write("status", words.status(picture, silence(self.model.state, now)))
-        self._draw_grid(words.incidents(picture), several=len({each.host for each in picture.containers}) > 1)
+        state, now = self.model.state, self.model.clock.now()
+        self._made = rows.update(self._made, state)
+        self._marked &= self._made.keys()
+        everything = self._in_order(now)
+        self._choose(everything)
+        picture = roles(state, now)
+        incidents = sum(map(len, state.unwell.values()))
+        self.write("title", words.title(len(everything), incidents, self._hidden(), quiet(state, now)))
+        self.write("status", words.status(picture, mode(state), lost=bool(state.lost)))
+        self._notice(words.notice(picture, silence(state, now)))
+        self._draw_grid(now, several=len({row.host for row in everything}) > 1)
         self._draw_log()
 
-    def _draw_grid(self, incidents: dict[tuple[str, str], str], *, several: bool) -> None:
-        lines = self.query_one("#grid", Lines)
+    def _in_order(self, now: float) -> list[Row]:
+        everything = [made.row for made in self._made.values()]
+        view = self.model.view
+        if not self._order or order.due(now, self._sorted_at, self._touched_at):
+            everything = order.arranged(everything, view.sort, reverse=view.reverse)
+            self._order = {row.key: number for number, row in enumerate(everything)}
+            self._sorted_at = now
+            return everything
+        return order.kept(everything, self._order)
+
+    def _choose(self, everything: list[Row]) -> None:
+        shown = rows.matching(everything, self._wanted(), faults=self._faults)
+        self._entries = order.grouped(shown) if self.model.view.grouped else list(shown)
+
+    def _draw_grid(self, now: float, *, several: bool) -> None:
+        lines, view = self.query_one("#grid", Lines), self.model.view
         width = lines.size.width
-        self.write("header", grid.header(width))
-        places = [(each.host, each.name) for each in self._shown]
-        lines.show(
-            [
-                grid.container(each, incidents.get(place, ""), width, several=several)
-                for each, place in zip(self._shown, places, strict=True)
-            ]
-        )
-        lines.point(places.index(self._chosen) if self._chosen in places else None)
+        placed = grid.layout(width, view.columns or self.model.looks.columns, several=several)
+        self.write("header", grid.header(placed, width, view.sort, reverse=view.reverse))
+        before, self._drawn = self._drawn, {}
+
+        def draw(entry: Row | Group) -> Text:
+            if isinstance(entry, Group):
+                return grid.heading(entry, width)
+            marked = entry.key in self._marked
+            source = (entry, placed, grid.ticking(entry, now), marked)
+            known = before.get(entry.key)
+            if known is None or known[0] != source:
+                known = source, grid.line(entry, placed, now, marked=marked)
+            self._drawn[entry.key] = known
+            return known[1]
+
+        lines.show(Lazy(self._entries, draw))
+        self._point()
 
     def _draw_log(self) -> None:
-        chosen = self._chosen if self._only else None
+        chosen = self._chosen_row() if self._only else None
         log = self.model.state.log
-        events = log if chosen is None else about(log, *chosen)
-        of = f" of {clean(chosen[1])}" if chosen else ""
-        caption = Text(f"remediation log{of}")
-        caption.append(self._reminder(), "bold")
-        self.write("caption", caption)
-        self._told = {each.id: self._told.get(each.id) or words.log_line(each) for each in log}
-        self.query_one("#log", Lines).show([self._told[event.id] for event in events])
+        events = about(log, *chosen.place) if chosen else log
+        self.write("caption", Text("remediation log" + (f" of {clean(chosen.name)}" if chosen else "")))
+        if len(self._told) > 2 * LOG:
+            self._told.clear()
+        self.query_one("#log", Lines).show(Lazy(events, self._log_line))
 
-    def _reminder(self) -> str:
-        """What is kept from sight, so that nobody takes it for gone."""
-        wanted = self.query_one("#filter", Input).value
-        parts = [f"filter {clean(wanted)}"] if wanted else []
+    def _log_line(self, event: Event) -> Text:
+        return self._told.get(event.id) or self._told.setdefault(event.id, words.log_line(event))
+
+    def _notice(self, text: Text) -> None:
+        self.query_one("#notice", Static).display = bool(text)
+        self.write("notice", text)
+
+    def _point(self) -> None:
+        chosen = self._chosen_row()
+        self.query_one("#grid", Lines).point(self._entries.index(chosen) if chosen else None)
+
+    def _chosen_row(self) -> Row | None:
+        found = (each for each in self._entries if isinstance(each, Row) and each.key == self._chosen)
+        return next(found, None)
+
+    def _wanted(self) -> str:
+        return self.query_one("#filter", Input).value
+
+    def _hidden(self) -> list[str]:
+        """What is kept from sight, so that nobody takes it for gone; and what is marked."""
+        parts = [f"filter {self._wanted()}"] if self._wanted() else []
         parts += ["faults only"] if self._faults else []
-        return "".join(f"  [{part}]" for part in parts)
+        return parts + ([f"{len(self._marked)} marked"] if self._marked else [])
+
+    def _sort_anew(self) -> None:
+        self._order.clear()
+        self.draw()
 
     # --- keys ---------------------------------------------------------------------------------------
 
     def action_move(self, step: int) -> None:
-        places = [(each.host, each.name) for each in self._shown]
-        if places:
-            at = places.index(self._chosen) + step if self._chosen in places else 0
-            self._chosen = places[max(0, min(at, len(places) - 1))]
-            self.draw()
+        shown = [each.key for each in self._entries if isinstance(each, Row)]
+        if shown:
+            at = shown.index(self._chosen) + step if self._chosen in shown else max(0, step - 1)
+            self._chosen = shown[max(0, min(at, len(shown) - 1))]
+            self._touched_at = self.model.clock.now()
+            self._point()
+            if self._only:
+                self._draw_log()
+
+    def action_page(self, direction: int) -> None:
+        self.action_move(direction * max(1, self.query_one("#grid", Lines).size.height - 1))
+
+    def on_lines_chosen(self, message: Lines.Chosen) -> None:
+        if message.lines.id == "grid" and isinstance(row := self._entries[message.number], Row):
+            self._chosen = row.key
+            self.action_move(0)
+
+    def on_lines_resized(self) -> None:
+        self.redraw()
 
     def action_container(self) -> None:
-        if self._chosen is None:
-            self.action_move(0)
-        if self._chosen is not None:
-            self.app.push_screen(Container(self.model, *self._chosen))
+        if row := self._pick():
+            self.app.push_screen(Container(self.model, *row.place))
 
     def action_incident(self) -> None:
-        incident = latest(self.model.state.log, self._chosen)
+        row = self._chosen_row()
+        incident = latest(self.model.state.log, row.place if row else None)
         if incident is None:
-            self.notify(
-                "no incident is in the log" + (f" of {clean(self._chosen[1])}" if self._chosen else "")
-            )
+            self.notify("no incident is in the log" + (f" of {clean(row.name)}" if row else ""), markup=False)
         else:
             self.app.push_screen(Incident(self.model, incident))
 
+    def action_roles(self) -> None:
+        self.app.push_screen(Roles(self.model))
+
     def action_only(self) -> None:
-        if self._chosen is None:
+        self._only = self._pick() is not None and not self._only
+        self.draw()
+
+    def _pick(self) -> Row | None:
+        """The container under the cursor; the first if there is no cursor yet."""
+        if self._chosen_row() is None:
             self.action_move(0)
-        self._only = self._chosen is not None and not self._only
+        return self._chosen_row()
+
+    def action_mark(self) -> None:
+        if row := self._pick():
+            self._marked ^= {row.key}
+            self.action_move(1)
+            self.draw()
+
+    def action_mark_all(self) -> None:
+        shown = {each.key for each in self._entries if isinstance(each, Row)}
+        self._marked = set() if shown <= self._marked else self._marked | shown
         self.draw()
 
     def action_all(self) -> None:
@@ -143,6 +259,7 @@ class Main(Live):
         field.value, field.display = "", False
         self.set_focus(None)
         self._only = self._faults = False
+        self._marked.clear()
         self.draw()
 
     def action_faults(self) -> None:
@@ -155,8 +272,43 @@ class Main(Live):
         field.focus()
 
     def on_input_changed(self) -> None:
-        self.draw()
+        self.redraw()
 
     def on_input_submitted(self) -> None:
         self.query_one("#filter", Input).display = False
         self.set_focus(None)
+
+    def action_sort(self, by: str | None = None) -> None:
+        view = self.model.view
+        chosen = by or SORTS[(SORTS.index(view.sort) + 1) % len(SORTS)]
+        self._look(sort=chosen)
+
+    def action_reverse(self) -> None:
+        self._look(reverse=not self.model.view.reverse)
+
+    def action_group(self) -> None:
+        self._look(grouped=not self.model.view.grouped)
+
+    def action_columns(self) -> None:
+        chosen = self.model.view.columns or self.model.looks.columns
+        self.app.push_screen(Columns(chosen), lambda names: self._look(columns=names))
+
+    def action_log(self) -> None:
+        self._look(log=not self.model.view.log)
+
+    def _look(self, **changes: object) -> None:
+        self.model.look(msgspec.structs.replace(self.model.view, **changes))
+        if self.model.complaint:
+            self.notify(clean(self.model.complaint), markup=False)
+        self._lay_out()
+        self._sort_anew()
+
+    def _lay_out(self) -> None:
+        self.query_one("#remediation").display = self.model.view.log
+
+    def on_mount(self) -> None:
+        self._lay_out()
+
+    def commands(self) -> Iterable[SystemCommand]:
+        for by in SORTS:
+            yield SystemCommand(f"Sort by {by}", "faults stay first", lambda by=by: self.action_sort(by))
