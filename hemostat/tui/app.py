@@ -70,7 +70,8 @@ class Dashboard(App[None]):
         self._hint = hint
         slow = model.looks.slow
         self._tick = SLOW if slow else TICK
-        self._feed = Feed(model.bus, model.clock, self._came, every=SLOW if slow else EVERY)
+        every = SLOW if slow else EVERY
+        self._feed = Feed(model.bus, model.clock, self._came, every=every, safety=model.safety)
         self.set_keymap(model.looks.keys)
         if not colourless:
             kept = model.view.theme if model.view.theme in self.available_themes else ""

@@ -4,6 +4,7 @@ However much comes, little is kept: of what only refreshes the screen the last o
 as the log can show.
 """
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -12,11 +13,14 @@ from typing import Final
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Bus, Clock
+from hemostat.tui.safety import Overview
 from hemostat.tui.state import LOG, News, name_of
 
 EVERY: Final = 0.25
 """Seconds between two deliveries."""
 RETRY: Final = 1.0
+SURVEY: Final = 2.0
+"""Seconds after which it is asked again where the hosts stand."""
 PATIENCE: Final = 4 * EVERY
 """Seconds that a user who quits may be kept waiting."""
 
@@ -24,11 +28,23 @@ Deliver = Callable[[News], object]
 
 
 class Feed:
-    def __init__(self, bus: Bus, clock: Clock, deliver: Deliver, *, every: float = EVERY) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        deliver: Deliver,
+        *,
+        every: float = EVERY,
+        safety: Callable[[str], Overview] | None = None,
+    ) -> None:
+        """`every`: seconds between two deliveries. `safety` is asked about every host that is heard of."""
         self._bus = bus
         self._clock = clock
         self._deliver = deliver
         self._every = every
+        self._safety = safety
+        self._asked = -math.inf
+        self._hosts: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._durable: deque[Event] = deque(maxlen=LOG)
@@ -75,12 +91,21 @@ class Feed:
                 self._note(event)
 
     def _note(self, event: Event) -> None:
+        self._hosts.add(event.host)
         if event.type in DURABLE:
             self._durable.append(event)
         else:
             self._live[event.type, name_of(event)] = event
 
     def _hand_over(self) -> None:
-        self._deliver(News((*self._durable, *self._live.values())))
+        self._deliver(News((*self._durable, *self._live.values()), safety=self._survey()))
         self._durable.clear()
         self._live.clear()
+
+    def _survey(self) -> dict[str, Overview] | None:
+        """Where the hosts stand; None where that was asked a moment ago."""
+        now = self._clock.now()
+        if self._safety is None or 0 <= now - self._asked < SURVEY:
+            return None
+        self._asked = now
+        return {host: self._safety(host) for host in self._hosts}

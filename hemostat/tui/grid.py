@@ -13,8 +13,8 @@ from rich.text import Text
 from hemostat.core.units import show_size
 from hemostat.tui.order import Group, Sort
 from hemostat.tui.rows import Row
-from hemostat.tui.state import Safety
-from hemostat.tui.words import BAD, BUSY, FAINT, GOOD, PLAIN, clock, fit
+from hemostat.tui.safety import Cell, barred, breaker, budget
+from hemostat.tui.words import BAD, BUSY, FAINT, GOOD, PLAIN, fit
 
 CPU: Final = 8
 """Cells of `1600.0 %`."""
@@ -25,9 +25,6 @@ MARK: Final = 2
 """Cells before the first column: marked or not."""
 HIGH: Final = 0.85
 RISING: Final = 0.6
-
-Cell = tuple[str, str]
-"""Text and style; the text is fitted to its column."""
 
 _STATES: Final = {
     "healthy": ("✓", GOOD),
@@ -114,8 +111,6 @@ def line(row: Row, placed: Sequence[Placed], now: float, *, marked: bool) -> Tex
     for number, (name, width) in enumerate(placed):
         column = COLUMNS[name]
         content, style = column.cell(row, width, now)
-        if name == "incident":
-            content, style = _incident(row, now, {each for each, _ in placed})
         text.append((" " if number else "") + fit(content, width, right=column.right), style)
     return text
 
@@ -127,41 +122,9 @@ def heading(group: Group, width: int) -> Text:
     return Text(text + " " + "─" * (width - cell_len(text) - 1), BAD if faults else FAINT)
 
 
-def ticking(row: Row, now: float) -> int:
-    """What changes with time alone: the seconds of what the line counts down, 0 where it counts nothing."""
-    safety = row.safety
-    ends = (safety.until if safety.open else 0.0, safety.cooldown) if safety else ()
-    return int(now) if any(end > now for end in ends) else 0
-
-
-def breaker(safety: Safety | None, now: float) -> Cell:
-    """`closed`, `OPEN 04:12`, `half-open`."""
-    if safety is None:
-        return "-", FAINT
-    if safety.open and safety.until > now:
-        return f"OPEN {clock(safety.until - now)}", BAD
-    return ("half-open", BUSY) if safety.open or safety.half_open else ("closed", FAINT)
-
-
-def budget(safety: Safety | None, now: float) -> Cell:
-    """How many actions may still be done, `2/3`; during a cooldown how long it lasts, `0/3 41:10`."""
-    if safety is None:
-        return "-", FAINT
-    left = f"{safety.left}/{safety.budget}"
-    if safety.cooldown > now:
-        return f"{left} {clock(safety.cooldown - now)}", BAD
-    return left, FAINT if safety.left == safety.budget else BUSY
-
-
-def _incident(row: Row, now: float, shown: set[str]) -> Cell:
-    """What is wrong, and what stands in the way of healing it where there is no column that says so."""
-    barred = breaker(row.safety, now)
-    spent = budget(row.safety, now)
-    parts = [row.incident] if row.incident else []
-    if "breaker" not in shown and barred[1] != FAINT:
-        parts.append(f"breaker {barred[0]}")
-    if "budget" not in shown and spent[1] == BAD:
-        parts.append(f"cooldown {spent[0].partition(' ')[2]}")
+def _incident(row: Row, _: int, now: float) -> Cell:
+    """What is wrong, and what stands in the way of healing it."""
+    parts = [each for each in (row.incident, *barred(row.safety, now)) if each]
     return ", ".join(parts), BAD if parts else PLAIN
 
 
@@ -233,6 +196,6 @@ COLUMNS: Final[Mapping[str, Column]] = {
     ),
     "breaker": Column(10, 10, 10, 4, lambda row, _, now: breaker(row.safety, now)),
     "budget": Column(9, 9, 9, 5, lambda row, _, now: budget(row.safety, now)),
-    "incident": Column(10, 20, 200, 1, lambda row, _, __: (row.incident, PLAIN)),
+    "incident": Column(10, 20, 200, 1, _incident),
 }
 """All columns in their usual order."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.looks import DEFAULT, Looks
 from hemostat.ports import Bus, Clock, Engine
+from hemostat.tui.safety import Overview
 from hemostat.tui.saved import View, load, save
 from hemostat.tui.state import State
 
@@ -31,6 +32,7 @@ class Model:
         evidence: Callable[[str], Sequence[Dossier]] = _nothing,
         engine: Callable[[], Engine] | None = None,
         act: object | None = None,
+        safety: Callable[[str], Overview] | None = None,
         saved: Path | None = None,
     ) -> None:
         self.bus = bus
@@ -39,6 +41,8 @@ class Model:
         self.evidence = evidence
         """What was kept of an incident before its actions, oldest first."""
         self.act = act
+        self.safety = safety
+        """Where a host's containers stand towards the limits, by its name; None: it is not known."""
         self.state = State(heard=clock.now())
         self._saved = saved
         self.view, self.complaint = load(saved)

@@ -10,7 +10,8 @@ import msgspec
 
 from hemostat.core.story import Story
 from hemostat.events import ContainerStats, Event
-from hemostat.tui.state import Safety, State, Trail
+from hemostat.tui.safety import Overview, Standing
+from hemostat.tui.state import State, Trail
 
 NONE: Final[tuple[Story, ...]] = ()
 
@@ -32,7 +33,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     incident: str
     fault: bool
     trail: Trail
-    safety: Safety | None = None
+    safety: Standing | None = None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -54,7 +55,7 @@ class Made(msgspec.Struct, frozen=True, gc=False):
     row: Row
     event: Event
     unwell: tuple[Story, ...]
-    safety: Safety | None
+    overview: Overview | None
 
 
 def update(made: Mapping[str, Made], state: State) -> dict[str, Made]:
@@ -64,13 +65,18 @@ def update(made: Mapping[str, Made], state: State) -> dict[str, Made]:
         if not isinstance(event.data, ContainerStats):
             continue
         place = event.host, event.data.container.name
-        unwell, safety = state.unwell.get(place, NONE), state.safety.get(place)
+        unwell, overview = state.unwell.get(place, NONE), state.safety.get(event.host)
         old = made.get(key)
-        if old and old.event is event and old.safety is safety and old.unwell == unwell:
+        same = old is not None and old.event is event and old.unwell == unwell
+        if old and same and old.overview is overview:
             found[key] = old
+            continue
+        safety = overview.of(place[1]) if overview else None
+        if old and same and old.row.safety == safety:
+            found[key] = Made(old.row, event, unwell, overview)
         else:
             row = _row(key, event, event.data, unwell, safety, state.trails[key])
-            found[key] = Made(row, event, unwell, safety)
+            found[key] = Made(row, event, unwell, overview)
     return found
 
 
@@ -79,7 +85,7 @@ def _row(
     event: Event,
     stats: ContainerStats,
     unwell: tuple[Story, ...],
-    safety: Safety | None,
+    safety: Standing | None,
     trail: Trail,
 ) -> Row:
     state, container = stats.state, stats.container

@@ -14,6 +14,7 @@ from hemostat.core.story import Story, stories, subject
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, Heartbeat
 from hemostat.topology import BY_NAME
+from hemostat.tui.safety import Overview
 
 LOG: Final = 500
 """Events that the log holds."""
@@ -26,10 +27,12 @@ SILENT: Final = 5.0
 
 
 class News(msgspec.Struct, frozen=True):
-    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can."""
+    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can. `safety`
+    is by host; None where it was not asked for again."""
 
     events: tuple[Event, ...] = ()
     lost: str = ""
+    safety: Mapping[str, Overview] | None = None
 
 
 class Trail(msgspec.Struct, frozen=True, gc=False):
@@ -41,22 +44,9 @@ class Trail(msgspec.Struct, frozen=True, gc=False):
     memory: tuple[float | None, ...]
 
 
-class Safety(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What stands between a container and the next action on it. `until` is when its breaker becomes half
-    open, `cooldown` when the cooldown is over (epoch seconds); `left` of `budget` actions
-    may still be done."""
-
-    open: bool = False
-    half_open: bool = False
-    until: float = 0.0
-    left: int
-    budget: int
-    cooldown: float = 0.0
-
-
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """`heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
-    incidents that are open, by host and container name; `safety` is by the same, where it is known."""
+    incidents that are open, by host and container name; `safety` is by host, where it is known."""
 
     heard: float
     lost: str = ""
@@ -65,7 +55,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     roles: dict[str, Event] = {}
     log: tuple[Event, ...] = ()
     unwell: dict[tuple[str, str], tuple[Story, ...]] = {}
-    safety: Mapping[tuple[str, str], Safety] = {}
+    safety: Mapping[str, Overview] = {}
 
 
 def name_of(event: Event) -> str:
@@ -101,7 +91,7 @@ def apply(state: State, news: News, now: float) -> State:
         roles=_current([*state.roles.values(), *beats]) if beats else state.roles,
         log=log,
         unwell=unwell,
-        safety=state.safety,
+        safety=state.safety if news.safety is None else news.safety,
     )
 
 

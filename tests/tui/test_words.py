@@ -4,13 +4,16 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
+from hemostat.core.breaker import Breaker
 from hemostat.core.picture import picture
 from hemostat.events import Outcome, Reason
 from hemostat.tui import grid, words
 from hemostat.tui.order import Group
 from hemostat.tui.rows import update
-from hemostat.tui.state import News, Safety, State, apply
+from hemostat.tui.safety import breaker, budget
+from hemostat.tui.state import News, State, apply
 from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, heartbeat, needed, stats
+from tests.tui.standing import CLEAR, Budget, Host, Standing
 
 HOSTILE = [
     "\x1b[2J\x1b[31mred",
@@ -27,7 +30,7 @@ HOSTILE = [
 def row(*extra, safety=None, **changes):
     state = apply(State(heard=NOW), News((event(stats(**changes)), *extra)), NOW + 1)
     if safety is not None:
-        state = msgspec.structs.replace(state, safety={("h", "web"): safety})
+        state = apply(state, News(safety={"h": Host({"web": safety})}), NOW + 1)
     (made,) = update({}, state).values()
     return made.row
 
@@ -110,25 +113,26 @@ def test_a_sparkline_ends_with_now_and_says_nothing_of_what_is_not_known():
     assert grid.sparkline((10.0,) * 50, 100.0, 3) == "▁▁▁"
 
 
-OPEN = Safety(open=True, until=NOW + 252, left=1, budget=3)
-SPENT = Safety(left=0, budget=3, cooldown=NOW + 3670)
+OPEN = Standing(Breaker(3, open=True, until=NOW + 252), Budget(2, 3))
+HALF = Standing(Breaker(3, open=True, until=NOW), Budget(1, 3))
+SPENT = Standing(Breaker(), Budget(3, 3, NOW + 3670))
 
 
 @pytest.mark.parametrize(
     ("safety", "said"),
     [
         (None, ("-", "-")),
-        (Safety(left=3, budget=3), ("closed", "3/3")),
-        (OPEN, ("OPEN 04:12", "1/3")),
-        (Safety(open=True, until=NOW, left=2, budget=3), ("half-open", "2/3")),
-        (SPENT, ("closed", "0/3 1:01:10")),
+        (CLEAR, ("closed", "0/3")),
+        (OPEN, ("OPEN 04:12", "2/3")),
+        (HALF, ("half-open", "1/3")),
+        (SPENT, ("closed", "3/3 1:01:10")),
     ],
 )
 def test_safety_is_told_in_words(safety, said):
-    assert (grid.breaker(safety, NOW)[0], grid.budget(safety, NOW)[0]) == said
+    assert (breaker(safety, NOW)[0], budget(safety, NOW)[0]) == said
 
 
-def test_what_stands_in_the_way_is_beside_the_incident_where_it_has_no_column():
+def test_what_stands_in_the_way_is_beside_the_incident():
     assert (
         "breaker OPEN 04:12"
         in grid.line(row(safety=OPEN), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
