@@ -20,7 +20,7 @@ def sections(kept: Dossier, when: Callable[[float], str]) -> Iterator[Section]:
         ("state", [] if state is None else [f"{state.status}, exit code {state.exit_code}"]),
         ("facts", [fact(each) for each in kept.evidence]),
         ("processes", list(kept.processes)),
-        ("made with", [] if details is None else made_with(details)),
+        ("made with", [] if details is None else [" ".join(pair) for pair in made_with(details)]),
         (
             "health checks",
             [] if details is None else [check(each, when) for each in details.checks],
@@ -36,22 +36,24 @@ def sections(kept: Dossier, when: Callable[[float], str]) -> Iterator[Section]:
     yield from ((title, rows) for title, rows in found if rows)
 
 
-def made_with(details: Details) -> list[str]:
-    policy = details.restart_policy + (f", {details.max_retries} times" if details.max_retries else "")
-    limits = (
-        ("cpu limit", None if details.cpu_limit is None else f"{details.cpu_limit:g} cores"),
-        ("memory limit", None if details.memory_limit is None else show_size(details.memory_limit)),
-        ("pids limit", None if details.pids_limit is None else str(details.pids_limit)),
+def made_with(details: Details) -> Iterator[tuple[str, str]]:
+    """How a container was made, by what it is."""
+    yield "command", " ".join(details.command)
+    yield (
+        "restart policy",
+        details.restart_policy + (f", {details.max_retries} times" if details.max_retries else ""),
     )
-    return [
-        f"command {' '.join(details.command)}",
-        f"restart policy {policy}",
-        *(f"{name} {value}" for name, value in limits if value is not None),
-        f"networks {', '.join(details.networks) or '-'}",
-        *(f"mount {mount}" for mount in details.mounts),
-        *(f"{name}={value}" for name, value in details.environment.items()),
-        *([f"error {details.error}"] if details.error else []),
-    ]
+    if details.cpu_limit is not None:
+        yield "cpu limit", f"{details.cpu_limit:g} cores"
+    if details.memory_limit is not None:
+        yield "memory limit", show_size(details.memory_limit)
+    if details.pids_limit is not None:
+        yield "pids limit", str(details.pids_limit)
+    yield "networks", ", ".join(details.networks) or "-"
+    yield from (("mount", mount) for mount in details.mounts)
+    yield from (("environment", f"{name}={value}") for name, value in details.environment.items())
+    if details.error:
+        yield "error", details.error
 
 
 def check(run: Check, when: Callable[[float], str]) -> str:

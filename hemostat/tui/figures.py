@@ -58,18 +58,16 @@ def within(points: Iterable[Point], begin: float, end: float) -> tuple[Point, ..
 def cpu(
     points: Sequence[Point], span: Span, limit: Limits, *, width: int, height: int, marks: Mapping[float, str]
 ) -> Iterator[Text]:
-    told = "" if limit.cpu is None else f", limit {limit.cpu:g} %"
     numbers = [(point.time, point.cpu) for point in points]
-    yield _caption("cpu", numbers, _percent, f"{told}, 100 % = one core", width)
+    yield _caption("cpu", numbers, _percent, limit.cpu, "100 % = one core", width)
     yield from _drawn(numbers, span, limit.cpu, _percent, width=width, height=height, marks=marks)
 
 
 def memory(
     points: Sequence[Point], span: Span, limit: Limits, *, width: int, height: int, marks: Mapping[float, str]
 ) -> Iterator[Text]:
-    told = ", no limit" if limit.memory is None else f", limit {show_size(limit.memory)}"
     numbers = [(point.time, None if point.memory is None else float(point.memory)) for point in points]
-    yield _caption("memory", numbers, show_size, told, width)
+    yield _caption("memory", numbers, show_size, limit.memory, "", width)
     yield from _drawn(
         numbers, span, limit.memory, show_size, width=width, height=height, marks=marks, binary=True
     )
@@ -79,14 +77,17 @@ def _percent(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0") + " %"
 
 
-def _caption(name: str, numbers: Points, show: Callable[[float], str], told: str, width: int) -> Text:
+def _caption(
+    name: str, numbers: Points, show: Callable[[float], str], limit: float | None, unit: str, width: int
+) -> Text:
+    """`memory  32.0 MiB of 128.0 MiB, peak 79.0 MiB`; what matters comes first, for the end may be cut."""
     values = [value for _, value in numbers if value is not None]
     last = numbers[-1][1] if numbers else None
-    now = "none at last" if last is None else f"{show(last)} at last"
-    most = f"{now}, {show(max(values))} at most{told}" if values else "no figures of that time"
-    return Text.assemble(
-        (fit(name, NAME), "bold"), (fit(most, max(1, width - NAME)), PLAIN if values else FAINT)
-    )
+    of = "" if limit is None else f" of {show(limit)}"
+    parts = (f"{'none' if last is None else show(last)}{of}", f"peak {show(max(values, default=0.0))}", unit)
+    told = ", ".join(filter(None, parts)) if values else "no figures of that time"
+    style = PLAIN if values else FAINT
+    return Text.assemble((fit(name, NAME), "bold"), (fit(told, max(1, width - NAME)), style))
 
 
 def _drawn(

@@ -117,13 +117,14 @@ def _glyph(step: Step) -> tuple[str, str]:
     return _GLYPHS[step.stage]
 
 
-def reasons(shown: Shown, lately: int | None, width: int, *, room: int = 0) -> list[Text]:
+def reasons(shown: Shown, lately: int | None, width: int, *, bounds: str = "", room: int = 0) -> list[Text]:
     """What comes next, and why. `lately`: how many actions the container has seen in the hour before, None
-    where that is not told; `room`: cells that the timeline has, of whose step the rest is told here."""
-    return list(_reasons(shown, lately, width, (room or width) - _LEAD))
+    where that is not told; `bounds`: how it stands towards the limits now; `room`: cells that the timeline
+    has, of whose step the rest is told here."""
+    return list(_reasons(shown, lately, bounds, width, (room or width) - _LEAD))
 
 
-def _reasons(shown: Shown, lately: int | None, width: int, step_room: int) -> Iterator[Text]:
+def _reasons(shown: Shown, lately: int | None, bounds: str, width: int, step_room: int) -> Iterator[Text]:
     then, step = shown.then, shown.step
     if cell_len(step.text) > step_room:
         yield heading(f"{step.stage}, {clock(step.time)}", width)
@@ -135,6 +136,8 @@ def _reasons(shown: Shown, lately: int | None, width: int, step_room: int) -> It
     if lately is not None:
         done = "1 action" if lately == 1 else f"{lately or 'no'} actions"
         yield from row("budget", f"{done} on this container in the hour up to this step", width)
+    if bounds:
+        yield from row("now", bounds, width)
     yield heading("why", width)
     if then.diagnosis is None:
         yield Text("no diagnosis yet", FAINT)

@@ -8,10 +8,10 @@ from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
 from hemostat.core.text import clean
-from hemostat.tui.words import FAINT, PLAIN, fit
+from hemostat.tui.words import FAINT, PLAIN, UNSURE, fit
 
-LABEL: Final = 13
-"""Cells of what stands before a text: `verification`."""
+LABEL: Final = 15
+"""Cells of what stands before a text: `restart policy`."""
 LEAST: Final = 8
 """Cells that a text gets, however narrow it is."""
 
@@ -24,11 +24,15 @@ def date(time: float) -> str:
     return f"{datetime.fromtimestamp(time).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def plain(text: str) -> str:
+    return clean(text).translate(UNSURE)
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """Broken between words where that can be, else wherever it must be; at least one line."""
     width = max(LEAST, width)
     lines = [""]
-    for word in clean(text).split():
+    for word in plain(text).split():
         joined = f"{lines[-1]} {word}".lstrip()
         if cell_len(joined) <= width:
             lines[-1] = joined
@@ -61,9 +65,8 @@ def paragraph(lines: Iterable[str], width: int, style: str = PLAIN) -> Iterator[
 
 def wrapped_log(line: str, width: int) -> list[str]:
     """Its blanks are kept: they may be a table, or a traceback."""
-    plain = clean(line.expandtabs(4))
-    width = max(LEAST, width)
-    if cell_len(plain) <= width:
-        return [plain]
-    first = chop_cells(plain, width)[0]
-    return [first, *chop_cells(plain[len(first) :], width - 2)]
+    told, width = plain(line.expandtabs(4)), max(LEAST, width)
+    if cell_len(told) <= width:
+        return [told]
+    first = chop_cells(told, width)[0]
+    return [first, *chop_cells(told[len(first) :], width - 2)]

@@ -10,10 +10,11 @@ from textual.widgets import Footer, Static
 
 from hemostat.core.chronicle import Chronicle, chronicle
 from hemostat.core.dossier import Dossier, Point
-from hemostat.core.story import Story, stories
+from hemostat.core.story import SETTLED, Story, stories
 from hemostat.core.text import clean
 from hemostat.events import ContainerStats, Event
 from hemostat.tui import figures, incident_words
+from hemostat.tui.container_words import towards_limits
 from hemostat.tui.errand import Answer, fetch
 from hemostat.tui.incident_export import as_markdown
 from hemostat.tui.incident_words import Shown
@@ -58,8 +59,8 @@ class Incident(Live):
     def __init__(self, model: Model, incident: str) -> None:
         super().__init__(model)
         self._incident = incident
-        self._heard: list[str] = []
-        """Ids of the events that the stories were made of."""
+        self._log: tuple[Event, ...] = ()
+        """What the stories were made of."""
         self._stories: list[Story] = []
         self._known: Chronicle | None = None
         """What was told of it; kept when it drops out of the log."""
@@ -88,16 +89,16 @@ class Incident(Live):
         self.write("title", incident_words.title(self._incident, self._known, where, self.size.width))
         if self._known is None:
             return
-        drawn = (self._shown, len(self._stories), self.size)
+        drawn = (self._shown, self._bounds(self._known), len(self._stories), self.size)
         if drawn != self._drawn:
             self._drawn = drawn
             self._show(self._shown)
 
     def _learn(self) -> None:
         """What the log says of it by now; what was kept is asked for whenever there is more to tell."""
-        heard = [each.id for each in self.model.state.log]
-        if heard != self._heard:
-            self._heard, self._stories = heard, stories(self.model.state.log)
+        log = self.model.state.log
+        if log is not self._log:
+            self._log, self._stories = log, stories(log)
         place = self._place()
         if place is not None:
             self._known = chronicle(self._stories[place])
@@ -114,6 +115,10 @@ class Incident(Live):
         return tuple(self.model.evidence(told.incident)), tuple(
             self.model.history(told.host, told.container.name)
         )
+
+    def on_lines_resized(self) -> None:
+        self._drawn = None
+        self.redraw()
 
     def on_answer(self, answer: Answer) -> None:
         if answer.about != self._incident:
@@ -146,11 +151,18 @@ class Incident(Live):
         lately = incident_words.lately(self._stories, shown.whole, shown.step)
         plots = max(PLOTS[0], min(PLOTS[1], (self.size.height - 20) // 2))
         wide = self.has_class("-wide")
+        latest = shown.at + 1 == len(shown.whole.steps)
+        bounds = self._bounds(shown.whole) if latest else ""
         width = (why if wide else evidence).size.width
-        reasons = incident_words.reasons(shown, lately, width, room=steps.size.width)
+        reasons = incident_words.reasons(shown, lately, width, bounds=bounds, room=steps.size.width)
         rest = incident_words.evidence(shown, evidence.size.width, plots)
         why.show(reasons if wide else [])
         evidence.show(rest if wide else [*reasons, *rest])
+
+    def _bounds(self, told: Chronicle) -> str:
+        """Of an incident that is over it says nothing."""
+        place, now = (told.host, told.container.name), self.model.clock.now()
+        return "" if told.status in SETTLED else towards_limits(self.model.state.safety, place, now)
 
     def _place(self) -> int | None:
         return next((n for n, each in enumerate(self._stories) if each.incident == self._incident), None)
