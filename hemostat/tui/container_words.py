@@ -68,12 +68,14 @@ def facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
         return Text(fit("nothing is heard of it any more", width), FAINT)
     state, ref = stats.state, stats.container
     word, style = _state(state)
+    word = fit(word, min(len(plain(word)), width // 2))
     since = f"since {date(state.started_at)}" if state.started_at else ""
     parts = [since, f"{state.restart_count} restarts" if state.restart_count else ""]
     parts += [f"compose {ref.project}/{ref.service}" if ref.project else ""]
     parts += [bounds]
-    rest = fit("  ".join(filter(None, parts)), max(1, width - len(word) - 2))
-    return Text.assemble((word, style), f"  {rest}")
+    line = Text.assemble((word, style), f"  {plain('  '.join(filter(None, parts)))}")
+    line.truncate(width, overflow="ellipsis")
+    return line
 
 
 def towards_limits(known: Mapping[str, Overview], place: Place, now: float) -> str:
@@ -135,8 +137,8 @@ def tabs(pane: str, told: str, width: int) -> Text:
     text = Text()
     for number, name in enumerate(PANES, 1):
         text.append(f" {number} {name} ", "bold reverse" if name == pane else FAINT)
-    if told:
-        text.append(fit(f"  {told}", max(1, width - text.cell_len)).rstrip(), BUSY)
+    text.append(f"  {plain(told)}" if told else "", BUSY)
+    text.truncate(width, overflow="ellipsis")
     return text
 
 

@@ -65,11 +65,11 @@ def title(incident: str, told: Chronicle | None, place: str, width: int) -> Text
         )
     stands = told.status.replace("_", " ")
     style = GOOD if told.status in SETTLED else BAD
-    left = max(8, width - len(f" incident   : {told.kind},  {stands}  {place}") - 2)
+    left = max(8, width - len(f" incident   : {told.kind}, {stands}  {place}"))
     name = fit(told.container.name, left).rstrip()
-    return Text.assemble(
-        (" incident ", "bold reverse"), f"  {name}: {told.kind}, ", (stands, style), (f"  {place}", FAINT)
-    )
+    line = Text.assemble((" incident ", "bold reverse"), f"  {name}: {told.kind}, ", (stands, style))
+    line.append(f"  {place}", FAINT).truncate(width)
+    return line
 
 
 def lead(shown: Shown, width: int) -> Text:

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Footer, Input, Static
 
@@ -19,6 +19,7 @@ from hemostat.tui.container_words import PANES, Found
 from hemostat.tui.errand import Answer, fetch
 from hemostat.tui.lines import Lines
 from hemostat.tui.model import Model
+from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.screens.live import Live
 from hemostat.tui.state import about
@@ -42,41 +43,34 @@ class Seen(Message):
         self.glimpse = glimpse
 
 
-def _key(
-    keys: str,
-    action: str,
-    label: str,
-    name: str,
-    tooltip: str,
-    *,
-    shown: bool = False,
-    display: str | None = None,
-) -> Binding:
-    return Binding(
-        keys, action, label, show=shown, key_display=display, id=f"container.{name}", tooltip=tooltip
-    )
-
-
 class Container(Live):
     CSS_PATH = "container.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        _key("1", "pane('log')", "Log", "log", "the log, as it is written"),
-        _key("2", "pane('health checks')", "Checks", "checks", "runs of its health check"),
-        _key("3", "pane('inspect')", "Inspect", "inspect", "how it was made; secrets are masked"),
-        _key("4", "pane('incidents')", "Incidents", "incidents", "its incidents"),
-        _key("tab", "turn", "Pane", "turn", "the next pane: 1 to 4", shown=True, display="tab"),
-        _key("slash", "search", "Search", "search", "search the log: text, !text", shown=True, display="/"),
-        _key("n", "match(1)", "Match", "next", "the next line that matches", shown=True, display="n N"),
-        _key("N", "match(-1)", "Match before", "previous", "the line before that matches"),
-        _key("f", "only", "Filter", "filter", "only lines that match, or all again", shown=True),
-        _key("enter", "open", "Open", "open", "open the chosen incident", shown=True, display="⏎"),
-        _key("down,j", "scroll(1)", "Down", "down", "scroll down; the next incident"),
-        _key("up,k", "scroll(-1)", "Up", "up", "scroll up; the incident before"),
-        _key("pagedown,space", "scroll(10)", "Page down", "page-down", "a page down"),
-        _key("pageup", "scroll(-10)", "Page up", "page-up", "a page up"),
-        _key("end,G", "scroll(100000)", "End", "end", "the end, and what comes"),
-        _key("home,g", "scroll(-100000)", "Beginning", "beginning", "the beginning"),
-        _key("escape", "back", "Back", "back", "the search ends; the screen before", shown=True),
+        key("1", "pane('log')", "Log", "container.log", "the log, as it is written"),
+        key("2", "pane('health checks')", "Checks", "container.checks", "runs of its health check"),
+        key("3", "pane('inspect')", "Inspect", "container.inspect", "how it was made; secrets are masked"),
+        key("4", "pane('incidents')", "Incidents", "container.incidents", "its incidents"),
+        key("tab", "turn", "Pane", "container.turn", "the next pane", shown=True),
+        key(
+            "slash",
+            "search",
+            "Search",
+            "container.search",
+            "search the log: text, !text",
+            shown=True,
+            display="/",
+        ),
+        key("n", "match(1)", "Match", "container.next", "the next match", shown=True, display="n N"),
+        key("N", "match(-1)", "Match before", "container.previous", "the match before"),
+        key("f", "only", "Filter", "container.filter", "only matches, or all", shown=True),
+        key("enter", "open", "Open", "container.open", "open an incident", shown=True, display="⏎"),
+        key("down,j", "scroll(1)", "Down", "container.down", "down; the next incident"),
+        key("up,k", "scroll(-1)", "Up", "container.up", "up; the incident before"),
+        key("pagedown,space", "scroll(10)", "Page down", "container.page-down", "a page down"),
+        key("pageup", "scroll(-10)", "Page up", "container.page-up", "a page up"),
+        key("end,G", "scroll(100000)", "End", "container.end", "the end, and what comes"),
+        key("home,g", "scroll(-100000)", "Beginning", "container.beginning", "the beginning"),
+        key("escape", "back", "Back", "container.back", "end the search; leave", shown=True, display="esc"),
     ]
 
     def __init__(self, model: Model, host: str, name: str) -> None:

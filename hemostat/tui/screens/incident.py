@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container as Box
 from textual.widgets import Footer, Static
 
@@ -20,6 +20,7 @@ from hemostat.tui.incident_export import as_markdown
 from hemostat.tui.incident_words import Shown
 from hemostat.tui.lines import Lines
 from hemostat.tui.model import Model
+from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.export import Export
 from hemostat.tui.screens.live import Live
 
@@ -29,31 +30,23 @@ COPIED: Final = 60_000
 """Characters that are copied at most: terminals take no more."""
 
 
-def _hidden(keys: str, action: str, says: str, name: str, tooltip: str, shown: str) -> Binding:
-    return Binding(keys, action, says, key_display=shown, show=False, id=f"incident.{name}", tooltip=tooltip)
-
-
-def _key(keys: str, action: str, says: str, name: str, tooltip: str, shown: str | None = None) -> Binding:
-    return Binding(keys, action, says, key_display=shown, id=f"incident.{name}", tooltip=tooltip)
-
-
 class Incident(Live):
     CSS_PATH = "incident.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class has it so
     BINDINGS: ClassVar[list[BindingType]] = [
-        _key("left,h", "step(-1)", "Step", "earlier", "what was known a step earlier; → later", "← →"),
-        _hidden("right,l", "step(1)", "Later", "later", "a step later; at the end, what comes", "→"),
-        _hidden("home", "step(-1000)", "First", "first", "the first step", "home"),
-        _hidden("end", "step(1000)", "Last", "last", "the last step, and what comes", "end"),
-        _hidden("down,j", "scroll(1)", "Down", "down", "scroll down", "↓ j"),
-        _hidden("up,k", "scroll(-1)", "Up", "up", "scroll up", "↑ k"),
-        _hidden("pagedown,space", "scroll(10)", "Page down", "pagedown", "a page down", "pgdn"),
-        _hidden("pageup", "scroll(-10)", "Page up", "pageup", "a page up", "pgup"),
-        _key("n", "incident(1)", "Incident", "next", "the incident that began next; p the one before", "n p"),
-        _hidden("p", "incident(-1)", "Previous", "previous", "the incident that began before", "p"),
-        _key("e", "export", "Export", "export", "write it to a file: Markdown, JSON or SVG"),
-        _key("y", "copy", "Copy", "copy", "copy it as Markdown, where the terminal allows it"),
-        _key("escape", "dismiss", "Back", "back", "the screen before", "esc"),
+        key("left,h", "step(-1)", "Step", "incident.earlier", "a step earlier", shown=True, display="← →"),
+        key("right,l", "step(1)", "Later", "incident.later", "a step later; at the end, what comes"),
+        key("home,g", "step(-1000)", "First", "incident.first", "the first step"),
+        key("end,G", "step(1000)", "Last", "incident.last", "the last step, and what comes"),
+        key("n", "incident(1)", "Incident", "incident.next", "the next one", shown=True, display="n p"),
+        key("p", "incident(-1)", "Previous", "incident.previous", "the incident before"),
+        key("e", "export", "Export", "incident.export", "into a file: Markdown, JSON, SVG", shown=True),
+        key("y", "copy", "Copy", "incident.copy", "copy it, if the terminal allows it", shown=True),
+        key("down,j", "scroll(1)", "Down", "incident.down", "scroll down"),
+        key("up,k", "scroll(-1)", "Up", "incident.up", "scroll up"),
+        key("pagedown,space", "scroll(10)", "Page down", "incident.page-down", "a page down"),
+        key("pageup", "scroll(-10)", "Page up", "incident.page-up", "a page up"),
+        key("escape", "dismiss", "Back", "incident.back", "the screen before", shown=True, display="esc"),
     ]
 
     def __init__(self, model: Model, incident: str) -> None:
