@@ -97,7 +97,11 @@ def chronicle(story: Story) -> Chronicle:
     steps: list[Step] = []
     before, status = story.since, ""
     for stage, time, text, event in sorted(_all_told(story), key=lambda told: told[1]):
-        status = _DURING.get(stage) or status_after(event, status)
+        if steps and steps[-1].stage in _DURING and isinstance(event.data, HealthAlert):
+            # Whether it is over for good is what is being verified.
+            status = steps[-1].status
+        else:
+            status = _DURING.get(stage) or status_after(event, status)
         after = max(0.0, time - before)
         steps.append(Step(stage=stage, time=time, after=after, text=text, status=status, event=event))
         before = time

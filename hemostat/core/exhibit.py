@@ -5,12 +5,17 @@ from collections.abc import Callable, Iterator
 from hemostat.core.dossier import Check, Details, Dossier, Point
 from hemostat.core.story import fact
 from hemostat.core.units import show_size
+from hemostat.events import Action
 
 Section = tuple[str, list[str]]
 
 
 def heading(kept: Dossier) -> str:
-    return f"{kept.container.name}  {kept.kind}, no. {kept.occurrence}, before {kept.action}"
+    return f"{kept.container.name}  {kept.kind}, no. {kept.occurrence}, {occasion(kept)}"
+
+
+def occasion(kept: Dossier) -> str:
+    return "left to people" if kept.action is Action.NONE else f"before {kept.action}"
 
 
 def sections(kept: Dossier, when: Callable[[float], str]) -> Iterator[Section]:

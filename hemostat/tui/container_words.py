@@ -1,6 +1,7 @@
 """What the container view says, as styled text. Pure; a colour never says what a word or a glyph does not."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Final
 
 import msgspec
@@ -17,7 +18,7 @@ from hemostat.events import ContainerStats, Event, State
 from hemostat.tui import figures, safety
 from hemostat.tui.figures import Limits
 from hemostat.tui.paper import clock, date, paragraph, plain, row
-from hemostat.tui.plot import Span
+from hemostat.tui.plot import LABEL, Span
 from hemostat.tui.safety import Overview
 from hemostat.tui.state import about
 from hemostat.tui.words import BAD, BUSY, FAINT, GOOD, fit
@@ -69,8 +70,8 @@ def facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
     state, ref = stats.state, stats.container
     word, style = _state(state)
     word = fit(word, min(len(plain(word)), width // 2))
-    since = f"since {date(state.started_at)}" if state.started_at else ""
-    parts = [since, f"{state.restart_count} restarts" if state.restart_count else ""]
+    started = f"started {date(state.started_at)}" if state.started_at else ""
+    parts = [started, f"{state.restart_count} restarts" if state.restart_count else ""]
     parts += [f"compose {ref.project}/{ref.service}" if ref.project else ""]
     parts += [bounds]
     line = Text.assemble((word, style), f"  {plain('  '.join(filter(None, parts)))}")
@@ -98,24 +99,18 @@ def plots(
     points: Sequence[Point], limit: Limits, marks: Mapping[float, str], width: int, height: int
 ) -> list[Text]:
     """The last minutes of CPU and memory, beside each other where there is room, `height` lines each."""
-    end = points[-1].time if points else 0.0
-    span = Span(end - MINUTES, end)
+    room = width if width < BESIDE else (width - 1) // 2
+    span = Span.back(points[-1].time if points else 0.0, MINUTES, room - LABEL - 1)
     here = {time: mark for time, mark in marks.items() if span.begin <= time <= span.end}
     shown = figures.within(points, *span)
-    if width < BESIDE:
-        return [
-            line
-            for draw in (figures.cpu, figures.memory)
-            for line in draw(shown, span, limit, width=width, height=height, marks=here)
-        ]
-    left, right = (
-        list(draw(shown, span, limit, width=(width - 1) // 2, height=height, marks=here))
+    cpu, memory = (
+        list(draw(shown, span, limit, width=room, height=height, marks=here))
         for draw in (figures.cpu, figures.memory)
     )
-    blank = Text(" " * ((width - 1) // 2))
-    count = max(len(left), len(right))
-    left, right = (lines + [blank] * (count - len(lines)) for lines in (left, right))
-    return [Text.assemble(one, " ", other) for one, other in zip(left, right, strict=True)]
+    if width < BESIDE:
+        return [*cpu, *memory]
+    both = zip_longest(cpu, memory, fillvalue=Text(" " * room))
+    return [Text.assemble(one, " ", other) for one, other in both]
 
 
 def marks(told: Iterable[Chronicle]) -> dict[float, str]:

@@ -1,6 +1,7 @@
 """What the incident view says, as styled text. Pure; a colour never says what a word or a glyph does not."""
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -8,11 +9,11 @@ from rich.text import Text
 
 from hemostat.core.chronicle import Chronicle, Stage, Step, known, summary, until, why
 from hemostat.core.dossier import Dossier, Point
-from hemostat.core.exhibit import sections
+from hemostat.core.exhibit import occasion, sections
 from hemostat.core.outlook import comes_next, ladder
 from hemostat.core.story import SETTLED, Story
 from hemostat.core.units import show_duration
-from hemostat.events import Outcome, RemediationComplete
+from hemostat.events import HealthAlert, Outcome, RemediationComplete
 from hemostat.tui import figures
 from hemostat.tui.figures import Limits
 from hemostat.tui.paper import clock, heading, paragraph, row
@@ -22,6 +23,8 @@ from hemostat.tui.words import BAD, BUSY, FAINT, GOOD, PLAIN, fit
 BEFORE: Final = 60.0
 AFTER: Final = 30.0
 """Seconds of figures shown before the failure began and after it was over."""
+STRIDE: Final = 15.0
+"""Seconds by which the figures of an open incident grow at a time: with each, all is drawn anew."""
 LOG: Final = 40
 """Lines of a log that are shown."""
 ROOMY: Final = 64
@@ -112,6 +115,8 @@ _LEAD: Final = 37
 def _glyph(step: Step) -> tuple[str, str]:
     if step.status in _FAULTS:
         return "✗", BAD
+    if isinstance(step.event.data, HealthAlert) and step.stage is Stage.OUTCOME:
+        return "○", GOOD
     if step.stage is Stage.OUTCOME:
         return ("✓", GOOD) if step.status in SETTLED else ("■", BUSY)
     return _GLYPHS[step.stage]
@@ -169,7 +174,7 @@ def window(shown: Shown) -> Span:
     last = steps[-1].time
     begin = max(shown.whole.began - BEFORE, min(times, default=0.0))
     newest = max(times, default=last)
-    end = min(newest, last + AFTER) if shown.whole.status in SETTLED else newest
+    end = min(newest, last + AFTER) if shown.whole.status in SETTLED else ceil(newest / STRIDE) * STRIDE
     return Span(min(begin, last), max(last, end))
 
 
@@ -192,7 +197,7 @@ def _kept(shown: Shown, width: int) -> Iterator[Text]:
         yield heading("evidence", width)
         yield from row("", "none was kept up to this step", width, FAINT)
     for dossier in reversed(found):
-        yield heading(f"kept before {dossier.action}, no. {dossier.occurrence}, {clock(dossier.time)}", width)
+        yield heading(f"kept {clock(dossier.time)}, no. {dossier.occurrence}, {occasion(dossier)}", width)
         found_in = dict(sections(dossier, clock))
         for name in sorted(found_in.keys() - {"samples"}, key=_ORDER.index):
             yield Text(fit(name, width), "bold")

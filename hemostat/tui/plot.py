@@ -6,7 +6,8 @@ It reads without colour, and every line has exactly the width asked for.
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from math import ceil
+from typing import Final, NamedTuple, Self
 
 from rich.cells import cell_len, set_cell_size
 
@@ -26,6 +27,13 @@ class Span(NamedTuple):
 
     begin: float
     end: float
+
+    @classmethod
+    def back(cls, newest: float, seconds: float, columns: int) -> Self:
+        """So many seconds up to `newest`; it moves a column at a time, so that little is drawn anew."""
+        share = seconds / max(1, columns)
+        end = ceil(newest / share) * share
+        return cls(end - seconds, end)
 
     def column(self, time: float, width: int) -> int | None:
         """In which of `width` columns this moment is; None outside."""
@@ -62,15 +70,17 @@ def plot(
 
 
 def columns(points: Points, span: Span, width: int) -> list[float | None]:
-    """The highest number within each column, so that no peak is lost; a number holds on until the next."""
+    """The highest number within each column, so that no peak is lost. A number holds until the next; nothing
+    is known after the last."""
     times = [time for time, _ in points]
+    last = max(times, default=span.begin)
     share = (span.end - span.begin) / width
     found = []
     for number in range(width):
         begin = span.begin + number * share
-        first, last = bisect_right(times, begin), bisect_right(times, begin + share)
-        values = [value for _, value in points[first:last] if value is not None]
-        if first > 0 and (first == last or values) and begin - times[first - 1] < HOLD:
+        first, beyond = bisect_right(times, begin), bisect_right(times, begin + share)
+        values = [value for _, value in points[first:beyond] if value is not None]
+        if first > 0 and begin <= last and begin - times[first - 1] < HOLD:
             held = points[first - 1][1]
             values += [] if held is None else [held]
         found.append(max(values, default=None))

@@ -95,7 +95,9 @@ def test_a_condition_that_is_over_during_verification_is_told_in_its_place():
         "exited is over",
         "restart healed in 2.9 s",
     ]
-    assert whole.status == "healed"
+    assert [step.status for step in whole.steps][-3:] == ["verifying", "verifying", "healed"]
+    assert whole.seconds == pytest.approx(3.02)
+    assert spans(whole)["verified"] == pytest.approx(2.0)
 
 
 def test_an_engine_that_failed_left_nothing_to_verify():
