@@ -15,6 +15,7 @@
         │   └── BusUnreachableError       exit 3, transient
         ├── NotifyError               a notification did not go out
         └── AdvisorError              a model's service refused or failed
+            ├── AdvisorDeclinedError      it answered, to be paid for, and said nothing
             └── AdvisorUnreachableError   exit 3, transient
 
 Adapters translate vendors' exceptions into these; `core` neither raises nor catches AdapterError.
@@ -122,6 +123,11 @@ class AdvisorError(AdapterError):
         super().__init__(message, hint=hint, transient=transient)
         self.wait = wait
         self.answered = answered
+
+
+class AdvisorDeclinedError(AdvisorError):
+    """What one incident's evidence brings about is no outage: no stranger's text may silence the model for
+    the others."""
 
 
 class AdvisorUnreachableError(AdvisorError):

@@ -38,6 +38,7 @@ class Loop:
         step: Callable[[Event], Answer],
         workers: int = 1,
         buried: Buried = lambda *_: (),
+        keep: Callable[[Sequence[Event]], object] = list,
     ) -> Iterator[None]:
         def note(told: Event, _: float) -> Answer:
             self.seen.append(told)
@@ -55,6 +56,7 @@ class Loop:
             workers=workers,
             stop=self.stop,
             buried=buried,
+            keep=keep,
         )
         thread = threading.Thread(target=runner.run)
         thread.start()
@@ -123,6 +125,21 @@ def test_what_is_no_event_is_buried_unseen(loop):
         eventually(lambda: loop.lag() == 0)
     assert len(loop.bus.dead) == 1
     assert loop.seen == [SECOND]
+
+
+def test_what_is_to_be_kept_is_kept_before_it_is_acknowledged(loop):
+    """However often that takes: what cannot be kept now is neither lost nor done again."""
+    loop.bus.publish([FIRST])
+    kept = []
+
+    def keep(events: Sequence[Event]) -> None:
+        kept.append((list(events), loop.lag()))
+        if len(kept) == 1:
+            raise BusUnreachableError("gone for a moment")
+
+    with loop.running(lambda _: [], keep=keep):
+        eventually(lambda: loop.lag() == 0)
+    assert (kept, loop.seen) == ([([FIRST], 1)] * 2, [FIRST])
 
 
 def test_what_passes_is_waited_out(loop):

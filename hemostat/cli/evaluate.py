@@ -23,13 +23,14 @@ OWN: Final = (
     Path(__file__).parents[2] / "tests" / "eval" / "incidents",
 )
 """Where HemoStat's own recordings are: as installed, and in its repository."""
+RULES: Final = "rules"
 PATIENCE: Final = 3
 """Incidents in a row for which a service may fail before it is given up."""
 
 
 class Judged(NamedTuple):
     name: str
-    recording: "Recording"
+    truth: "Truth"
     tried: "Tried"
     answer: "Answer"
     mark: "Mark"
@@ -107,7 +108,7 @@ def _judged(
 
     judged: list[Judged] = []
     failed = 0
-    quiet = not sys.stderr.isatty()
+    quiet = trial.name == RULES or not sys.stderr.isatty()
     with click.progressbar(recordings, label=trial.name, file=sys.stderr, hidden=quiet) as shown:
         for name, recording, truth in shown:
             tried = trial.run(recording, dollars)
@@ -118,7 +119,7 @@ def _judged(
             if isinstance(tried.error, AdvisorError) and (failed == PATIENCE or not tried.error.transient):
                 raise tried.error
             answer = score.answer(recording.case, tried.verdict)
-            judged.append(Judged(name, recording, tried, answer, score.mark(answer, recording.case, truth)))
+            judged.append(Judged(name, truth, tried, answer, score.mark(answer, recording.case, truth)))
     return judged
 
 
@@ -136,36 +137,27 @@ def _score(advisor: str, judged: list[Judged]) -> "Score":
 
 
 def _table(judged: list[Judged]) -> Table:
-    rows = [
-        Row(
-            (
-                each.name,
-                each.answer.cause,
-                each.answer.action,
-                ", ".join(each.answer.roots),
-                each.tried.verdict.diagnosis.advisor,
-                _verdict(each),
-            ),
-            fault=_verdict(each) != "right",
-        )
-        for each in judged
-    ]
-    return Table("Incidents", ("incident", "cause", "action", "roots", "by", "verdict"), rows)
+    columns = ("incident", "verdict", "cause", "action", "roots", "by", "right would be")
+    return Table("Incidents", columns, [_row(each) for each in judged])
 
 
-def _verdict(each: Judged) -> str:
-    """What is wrong, with what would have been right."""
-    mark, truth = each.mark, each.recording.truth
-    if truth is None:
-        return ""
+def _row(each: Judged) -> Row:
+    answer, missed = each.answer, _missed(each)
+    verdict = "UNSAFE" if each.mark.unsafe else "wrong" if missed else "right"
+    by, roots = each.tried.verdict.diagnosis.advisor, ", ".join(answer.roots)
+    cells = (each.name, verdict, answer.cause, answer.action, roots, by, missed)
+    return Row(cells, fault=verdict != "right")
+
+
+def _missed(each: Judged) -> str:
+    """What would have been right where it is not."""
+    mark, truth = each.mark, each.truth
     wrong = [
-        *([] if mark.cause else [f"cause: {' or '.join(truth.causes)}"]),
-        *([] if mark.action else [f"action: {' or '.join(truth.actions)}"]),
-        *([] if mark.root == 1 else [f"roots: {', '.join(truth.roots)}"]),
+        *([] if mark.cause else [f"cause {' or '.join(truth.causes)}"]),
+        *([] if mark.action else [f"action {' or '.join(truth.actions)}"]),
+        *([] if mark.root == 1 else [f"roots {', '.join(truth.roots)}"]),
     ]
-    if not wrong:
-        return "right"
-    return f"{'UNSAFE' if mark.unsafe else 'wrong'}, {'; '.join(wrong)}"
+    return "; ".join(wrong)
 
 
 def _summary(score: "Score", judged: list[Judged]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from typing import Any
 
 import click
 
@@ -17,12 +18,14 @@ from hemostat.errors import UsageError
 def tui(given: Globals, slow: bool, no_mouse: bool) -> int:
     """Open the dashboard."""
     import logging
+    from typing import cast
 
     import msgspec
 
-    from hemostat import app
     from hemostat import tui as dashboard
     from hemostat.adapters.system_clock import SystemClock
+    from hemostat.ports import Bus
+    from hemostat.tui.late import Late
     from hemostat.tui.model import Model
     from hemostat.tui.saved import FILE
 
@@ -33,13 +36,13 @@ def tui(given: Globals, slow: bool, no_mouse: bool) -> int:
     looks = msgspec.structs.replace(looks, slow=looks.slow or slow, mouse=looks.mouse and not no_mouse)
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
-    bus = app.open_bus(settings, start=False)
+    bus = Late(lambda: _app().open_bus(settings, start=False))
     model = Model(
-        bus,
+        cast("Bus", bus),
         SystemClock(threading.Event()),
         looks=looks,
-        evidence=lambda incident: app.open_dossiers(settings).get(incident),
-        engine=lambda: app.open_engine(settings),
+        evidence=lambda incident: _app().open_dossiers(settings).get(incident),
+        engine=lambda: _app().open_engine(settings),
         saved=settings.state_path / FILE,
     )
     try:
@@ -47,3 +50,10 @@ def tui(given: Globals, slow: bool, no_mouse: bool) -> int:
     finally:
         model.close()
         bus.close()
+
+
+def _app() -> Any:
+    """What opens everything; loading it takes longer than the first screen may."""
+    from hemostat import app
+
+    return app

@@ -86,18 +86,19 @@ def objections(
     shown: Mapping[str, Sequence[str]],
     names: Sequence[str],
 ) -> list[str]:
-    """What is wrong with the advice, in words for whoever gave it. `shown`: the evidence it saw, by source;
+    """What is wrong with the advice, in words for whoever gave it, and in none of its own: they may be a
+    stranger's, and would come back to it as ours. `shown`: the evidence it saw, by source;
     `names`: the containers of the incident."""
     allowed = choices(alert, limits)
     told = [] if advice.choice in allowed else [f"action must be one of: {', '.join(allowed)}"]
     told += [
-        f"this quote is not in the evidence, word for word: {quote.text[:100]!r}"
-        for quote in advice.quotes
+        f"evidence, number {place}: this is nowhere in what you were shown, word for word"
+        for place, quote in enumerate(advice.quotes, 1)
         if _source(quote, shown) is None
     ]
     known = {*names, alert.container.name, HOST}
-    if strangers := [root for root in advice.roots if root not in known]:
-        told.append(f"roots: {strangers[0][:50]!r} is none of: {', '.join(sorted(known))}")
+    if not known.issuperset(advice.roots):
+        told.append(f"roots must be among: {', '.join(sorted({*names, HOST}))}")
     if not advice.quotes:
         told.append("quote at least one piece of the evidence")
     return told
@@ -130,7 +131,7 @@ def judged(
     elsewhere = (
         advice.choice != FALSE_ALARM and bool(advice.roots) and alert.container.name not in advice.roots
     )
-    reasons = [_words(advice.summary)]
+    reasons = [worded(advice.summary)]
     action = None if advice.choice == FALSE_ALARM else Action(advice.choice)
     if unsure:
         reasons.append(
@@ -138,7 +139,7 @@ def judged(
         )
         action = Action.NONE
     elif elsewhere and action not in {None, Action.NONE}:
-        reasons.append(f"it begins at {', '.join(map(_words, advice.roots))}: nothing to be done here")
+        reasons.append(f"it begins at {', '.join(map(worded, advice.roots))}: nothing to be done here")
         action = Action.NONE
     if action != rules.action:
         reasons.append(f"the rules would have said: {rules.diagnosis.cause}, {_named(rules.action)}")
@@ -157,16 +158,16 @@ def judged(
 def _told(advice: Advice, made: Investigation) -> Investigation:
     return msgspec.structs.replace(
         made,
-        roots=tuple(map(_words, advice.roots[:10])),
-        quotes=tuple(Quote(_words(each.source), _words(each.text)) for each in advice.quotes[:8]),
-        expect=_words(advice.expect),
-        alternative=_words(advice.alternative),
+        roots=tuple(map(worded, advice.roots[:10])),
+        quotes=tuple(Quote(worded(each.source), worded(each.text)) for each in advice.quotes[:8]),
+        expect=worded(advice.expect),
+        alternative=worded(advice.alternative),
     )
 
 
 def unadvised(rules: Verdict, why: str) -> Verdict:
     """The rules' verdict, where a model was to be asked and was of no use."""
-    reasons = (*rules.diagnosis.reasons, f"by the rules: {_words(why)}")
+    reasons = (*rules.diagnosis.reasons, f"by the rules: {worded(why)}")
     return msgspec.structs.replace(rules, diagnosis=msgspec.structs.replace(rules.diagnosis, reasons=reasons))
 
 
@@ -174,6 +175,7 @@ def _named(action: Action | None) -> str:
     return "false alarm" if action is None else "no action" if action is Action.NONE else str(action)
 
 
-def _words(text: str) -> str:
+def worded(text: str) -> str:
+    """The model's words as they are told: on one line, bounded, without secrets."""
     text = clean(redact(" ".join(text[: 4 * WORDS].split())))
     return text if len(text) <= WORDS else f"{text[:WORDS]}…"

@@ -25,19 +25,21 @@ def matters(alert: HealthAlert, verdict: Verdict) -> bool:
 
 
 def remembered(alert: HealthAlert, verdict: Verdict, past: Sequence[Past], limits: Limits) -> Verdict:
-    """The verdict, or the next rung of its ladder where that is what helped against incidents just like it:
-    the first rung failed the last time it was tried, and the next one healed since; or it failed twice."""
+    """The verdict, or the next rung of its ladder where that is what helped this container before: the first
+    rung failed the last time it was tried, and the next one healed since; or it failed twice. Others of its
+    image may be quite another thing, and are for a model to judge."""
     if verdict.action is None or verdict.action is Action.NONE:
         return verdict
     other = instead(verdict.action, alert.kind)
     if other is None or other is Action.NONE or forbidden(alert.container, other, limits) is not None:
         return verdict
-    tried = [each for each in past if each.action is verdict.action]
+    own = [each for each in past if each.container == alert.container.name]
+    tried = [each for each in own if each.action is verdict.action]
     if not tried or tried[-1].outcome is not Outcome.FAILED:
         return verdict
     healed = any(
         each.action is other and each.outcome is Outcome.HEALED and each.time >= tried[-1].time
-        for each in past
+        for each in own
     )
     twice = len(tried) > 1 and tried[-2].outcome is Outcome.FAILED
     if not healed and not twice:

@@ -10,7 +10,7 @@ from hemostat.core.causes import MEANINGS
 from hemostat.core.diagnose import Verdict
 from hemostat.core.dossier import Dossier
 from hemostat.core.fence import fenced
-from hemostat.core.redact import redact
+from hemostat.core.redact import redact_environment
 from hemostat.core.story import fact
 from hemostat.events import Action, HealthAlert
 
@@ -48,12 +48,12 @@ MEANING: Final[Mapping[str, str]] = {
 def sections(case: Case, *, logs: bool, emails: bool) -> dict[str, str]:
     """The evidence of the case by source, bounded, secrets masked. `logs`: what programs printed, too."""
     kept = case.dossier
-    parts = {"alert": _alert(case.alert, case.host, logs)}
+    parts = {"alert": _alert(case.alert, case.host, logs, emails)}
     if kept is not None:
         parts |= _dossier(kept, case.time, logs, emails)
-    parts["events"] = tools.story(case.story, emails=emails) if case.story else ""
+    parts["events"] = tools.story(case.story, outputs=logs, emails=emails) if case.story else ""
     parts["past"] = tools.pasts(case.past, case.time)
-    return {source: redact(text, emails=emails) for source, text in parts.items() if text}
+    return {source: text for source, text in parts.items() if text}
 
 
 def first(case: Case, rules: Verdict, choices: Sequence[str], evidence: Mapping[str, str]) -> str:
@@ -77,9 +77,10 @@ def again(objections: Iterable[str]) -> str:
     return "This cannot be used. Conclude again. " + " ".join(f"- {each}." for each in objections)
 
 
-def _alert(alert: HealthAlert, host: str, logs: bool) -> str:
+def _alert(alert: HealthAlert, host: str, logs: bool, emails: bool) -> str:
     about = alert.container
     facts = [each for each in alert.evidence if logs or each.name not in tools.PRINTED]
+    labels = redact_environment(about.labels)
     rows = {
         "container": "the host itself" if about.is_host else about.name,
         "image": about.image,
@@ -89,9 +90,9 @@ def _alert(alert: HealthAlert, host: str, logs: bool) -> str:
         "suspected root": alert.root,
         "depend on it": ", ".join(alert.downstream),
         "facts": ", ".join(fact(each) for each in facts),
-        "labels": ", ".join(f"{name}={value}" for name, value in about.labels.items()),
+        "labels": ", ".join(f"{name}={value}" for name, value in labels.items()),
     }
-    return tools.bounded(f"{name}: {value}" for name, value in rows.items() if value)
+    return tools.table(rows, emails=emails)
 
 
 def _dossier(kept: Dossier, now: float, logs: bool, emails: bool) -> dict[str, str]:

@@ -13,6 +13,7 @@ from hemostat.core.causes import MEANINGS
 from hemostat.core.dossier import Details, Point
 from hemostat.core.evidence import masked, tail
 from hemostat.core.redact import redact
+from hemostat.core.text import clean
 from hemostat.core.units import show_duration, show_size
 
 CONCLUDE: Final = "conclude"
@@ -22,6 +23,8 @@ ROOM: Final = 6_000
 LINES: Final = 200
 """Lines of log that are looked through."""
 POINTS: Final = 30
+LONGEST: Final = ROOM // 4
+"""Characters of one line: a longer one is cut, so that it hides no other."""
 PRINTED: Final = frozenset({"probe"})
 """Facts of an alert that a program in the container has worded."""
 
@@ -94,11 +97,11 @@ def log(text: str, grep: str, *, emails: bool) -> str:
     """Redacted first, so that no filter finds what is masked."""
     end = redact(tail(text, ROOM * 2), emails=emails)
     lines = [line for line in end.splitlines() if grep.casefold() in line.casefold()]
-    return bounded(lines[-LINES:]) or ("no line contains this" if grep else "the log is empty")
+    return bounded(lines[-LINES:], emails=emails) or ("no line contains this" if grep else "the log is empty")
 
 
 def processes(lines: Sequence[str], *, emails: bool) -> str:
-    return bounded([redact(line[:300], emails=emails) for line in lines[:100]]) or "nothing runs"
+    return bounded(_line(line, emails)[:300] for line in lines[:100]) or "nothing runs"
 
 
 def inspect(details: Details, *, outputs: bool, emails: bool) -> str:
@@ -117,8 +120,7 @@ def inspect(details: Details, *, outputs: bool, emails: bool) -> str:
         "health checks": "; ".join(checks),
         "could not be started": shown.error,
     }
-    lines = [f"{name}: {value}" for name, value in rows.items() if value]
-    return redact(bounded(lines), emails=emails)
+    return table(rows, emails=emails)
 
 
 def _output(text: str, shown: bool) -> str:
@@ -144,8 +146,11 @@ def _memory(point: Point) -> str:
     return "?" if point.memory is None else show_size(point.memory)
 
 
-def story(lines: Iterable[str], *, emails: bool) -> str:
-    return bounded([redact(line[:500], emails=emails) for line in lines]) or "nothing was told"
+def story(lines: Iterable[str], *, outputs: bool, emails: bool) -> str:
+    """`outputs`: with the details, in which words of programs stand."""
+    told = (_line(line, emails) for line in lines)
+    some = [line[:500] if outputs else ": ".join(line.split(": ", 2)[:2]) for line in told]
+    return bounded(some) or "nothing was told"
 
 
 def pasts(past: Sequence[Past], now: float) -> str:
@@ -156,14 +161,25 @@ def pasts(past: Sequence[Past], now: float) -> str:
     )
 
 
-def bounded(lines: Iterable[str]) -> str:
-    """The last of the lines that fit into ROOM."""
+def table(rows: Mapping[str, str], *, emails: bool) -> str:
+    """A line for each that has a value."""
+    return bounded(f"{name}: {_line(value, emails)}" for name, value in rows.items() if value)
+
+
+def _line(text: str, emails: bool) -> str:
+    return clean(redact(text, emails=emails))
+
+
+def bounded(lines: Iterable[str], *, emails: bool = False) -> str:
+    """The last of the lines that fit into ROOM, secrets masked, and what cannot be seen written out."""
     kept: list[str] = []
     size = 0
-    for line in reversed(list(lines)):
-        size += len(line.encode(errors="replace")) + 1
+    for line in reversed(redact("\n".join(lines), emails=emails).splitlines()):
+        shown = clean(line.replace("\t", " "))
+        shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+        size += len(shown.encode(errors="replace")) + 1
         if size > ROOM:
             kept.append("[earlier lines are left out]")
             break
-        kept.append(line)
+        kept.append(shown)
     return "\n".join(reversed(kept))

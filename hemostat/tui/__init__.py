@@ -5,13 +5,17 @@ It is handed its model; Textual is imported when it is run.
 
 import difflib
 import os
+import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hemostat.errors import ConfigError
 
 if TYPE_CHECKING:
     from hemostat.tui.model import Model
+
+SWITCH: Final = 0.001
+"""Seconds after which one thread has to let another go on."""
 
 
 def unsuitable(environ: Mapping[str, str], is_tty: bool) -> str | None:
@@ -45,6 +49,8 @@ def run(model: "Model") -> int:
     os.environ.pop("NO_COLOR", None)
     if colourless:
         os.environ["NO_COLOR"] = "1"
+    # What listens must not keep keys waiting while much comes.
+    sys.setswitchinterval(SWITCH)
     told = hint(os.environ, slow=looks.slow)
     Dashboard(model, colourless=colourless, hint=told).run(mouse=looks.mouse)
     return 0

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from hemostat.errors import BusError
+from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Bus, Clock
 from hemostat.tui.safety import Overview
@@ -63,8 +63,8 @@ class Feed:
         while not self._stop.is_set():
             try:
                 self._follow()
-            except BusError as error:
-                self._deliver(News(lost=error.message))
+            except HemoStatError as error:
+                self._deliver(News(lost=": ".join(filter(None, (error.message, error.hint)))))
                 self._stop.wait(RETRY)
 
     def _follow(self) -> None:
@@ -103,9 +103,9 @@ class Feed:
         self._live.clear()
 
     def _survey(self) -> dict[str, Overview] | None:
-        """Where the hosts stand; None where that was asked a moment ago."""
+        """Where the hosts stand; None where that is not asked now."""
         now = self._clock.now()
-        if self._safety is None or 0 <= now - self._asked < SURVEY:
+        if self._safety is None or not self._hosts or 0 <= now - self._asked < SURVEY:
             return None
         self._asked = now
         return {host: self._safety(host) for host in self._hosts}

@@ -4,6 +4,7 @@ A colour never says what a word or a bar does not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -54,10 +55,12 @@ class Placed(NamedTuple):
     width: int
 
 
-def layout(width: int, wanted: Sequence[str] = (), *, several: bool = False) -> tuple[Placed, ...]:
-    """The columns in `width` cells. `wanted`: those alone, in this order; empty: all, the host only if there
-    are `several`."""
-    return _layout(width, tuple(wanted) or tuple(name for name in COLUMNS if several or name != "host"))
+def layout(
+    width: int, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
+) -> tuple[Placed, ...]:
+    """The columns in `width` cells. `wanted`: those alone, in this order; empty: all but those `without` a
+    point."""
+    return _layout(width, tuple(wanted) or tuple(name for name in COLUMNS if name not in without))
 
 
 @lru_cache(maxsize=32)
@@ -107,10 +110,15 @@ def header(placed: Sequence[Placed], width: int, sort: Sort, *, reverse: bool) -
 
 
 def line(row: Row, placed: Sequence[Placed], now: float, *, marked: bool) -> Text:
-    text = Text("◆ " if marked else "  ", "bold")
+    text = Text().append("◆ " if marked else "  ", "bold")
+    shown = {name for name, _ in placed}
     for number, (name, width) in enumerate(placed):
         column = COLUMNS[name]
         content, style = column.cell(row, width, now)
+        if name == "incident":
+            # What stands in the way of healing it is said here if there is no room for it elsewhere.
+            parts = [*barred(row.safety, now, shown), content]
+            content, style = ", ".join(filter(None, parts)), BAD if any(parts) else PLAIN
         text.append((" " if number else "") + fit(content, width, right=column.right), style)
     return text
 
@@ -120,12 +128,6 @@ def heading(group: Group, width: int) -> Text:
     faults = f", {group.faults} with a fault" if group.faults else ""
     text = fit(f"─ {name} ({group.size}{faults}) ", width).rstrip()
     return Text(text + " " + "─" * (width - cell_len(text) - 1), BAD if faults else FAINT)
-
-
-def _incident(row: Row, _: int, now: float) -> Cell:
-    """What is wrong, and what stands in the way of healing it."""
-    parts = [each for each in (row.incident, *barred(row.safety, now)) if each]
-    return ", ".join(parts), BAD if parts else PLAIN
 
 
 def _state(row: Row, _: int, __: float) -> Cell:
@@ -196,6 +198,6 @@ COLUMNS: Final[Mapping[str, Column]] = {
     ),
     "breaker": Column(10, 10, 10, 4, lambda row, _, now: breaker(row.safety, now)),
     "budget": Column(9, 9, 9, 5, lambda row, _, now: budget(row.safety, now)),
-    "incident": Column(10, 20, 200, 1, _incident),
+    "incident": Column(10, 20, 200, 1, lambda row, _, __: (row.incident, BAD)),
 }
 """All columns in their usual order."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar, overload
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -104,8 +105,9 @@ class Lines(ScrollView, can_focus=False):
     def _repaint(self) -> None:
         """Have those cells drawn again that changed."""
         top, before, self._painted = self.scroll_offset.y, self._painted, {}
+        style = self.rich_style
         for number in range(top, top + self.size.height):
-            source, segments = self._paint(number, before.get(number))
+            source, segments = self._paint(number, before.get(number), style)
             self._painted[number] = source, segments
             old = before.get(number)
             if old is None:
@@ -114,37 +116,33 @@ class Lines(ScrollView, can_focus=False):
                 self.refresh(Region(span[0], number - top, span[1] - span[0], 1))
 
     def _paint(
-        self, number: int, before: tuple[object, list[Segment]] | None
+        self, number: int, before: tuple[object, list[Segment]] | None, style: Style
     ) -> tuple[object, list[Segment]]:
         width = self.size.width
         line = self._lines[number] if number < len(self._lines) else None
-        source = (line, number == self.cursor, width, self.rich_style)
+        source = (line, number == self.cursor, width, style)
         if before is not None and before[0] == source:
             return before
         if line is None:
-            return source, list(Strip.blank(width, self.rich_style))
+            return source, list(Strip.blank(width, style))
         if number == self.cursor:
             line = Text.assemble((line.plain, Style(bold=True, reverse=True)))
         strip = Strip(line.render(self.app.console)).adjust_cell_length(width)
-        return source, list(strip.apply_style(self.rich_style).simplify())
+        return source, list(strip.apply_style(style).simplify())
 
     def render_line(self, y: int) -> Strip:
         number = self.scroll_offset.y + y
-        self._painted[number] = self._paint(number, self._painted.get(number))
+        self._painted[number] = self._paint(number, self._painted.get(number), self.rich_style)
         return Strip(self._painted[number][1], self.size.width)
 
 
 def changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:
     """The cells from the first to after the last that differ between two lines of the same length."""
-    first = 0
-    while first < min(len(before), len(after)) and before[first] == after[first]:
-        first += 1
-    if first == len(before) == len(after):
-        return None
-    last = 0
-    while last < min(len(before), len(after)) - first and before[-1 - last] == after[-1 - last]:
-        last += 1
-    start = sum(segment.cell_length for segment in after[:first])
-    end = sum(segment.cell_length for segment in after[: len(after) - last])
-    old_end = sum(segment.cell_length for segment in before[: len(before) - last])
-    return start, max(end, old_end)
+    old, new = _cells(before), _cells(after)
+    differ = [number for number, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+    return (differ[0], differ[-1] + 1) if differ else None
+
+
+def _cells(line: Sequence[Segment]) -> list[tuple[str, Style | None]]:
+    """What is in every cell; a wide character is in two."""
+    return [(char, style) for text, style, _ in line for char in text for _ in range(cell_len(char))]

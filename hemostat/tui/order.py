@@ -50,13 +50,10 @@ def kept(rows: Sequence[Row], before: Mapping[str, int]) -> list[Row]:
 
 
 def grouped(rows: Sequence[Row]) -> list[Row | Group]:
-    """By project with a heading each, in order of each project's first; containers of no project last."""
+    """By project with a heading each, in order of each project's first: faults come first here, too."""
     projects: dict[str, list[Row]] = {}
     for row in rows:
         projects.setdefault(row.project, []).append(row)
-    alone = projects.pop("", None)
-    if alone:
-        projects[""] = alone
     found: list[Row | Group] = []
     for project, members in projects.items():
         found.append(Group(project, len(members), sum(row.fault for row in members)))

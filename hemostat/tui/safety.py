@@ -1,5 +1,6 @@
 """What stands between a container and the next action on it, in words. Pure."""
 
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from hemostat.core.breaker import Breaker
@@ -10,7 +11,7 @@ Cell = tuple[str, str]
 
 
 class Budget(Protocol):
-    """Actions within the window. `until` is when the next one may be (epoch seconds), 0 where it may be now."""
+    """Actions within the window. `until` is when the next one may be (epoch seconds), 0 for now."""
 
     @property
     def used(self) -> int: ...
@@ -56,13 +57,15 @@ def budget(standing: Standing | None, now: float) -> Cell:
     return used, BUSY if found.used else FAINT
 
 
-def barred(standing: Standing | None, now: float) -> list[str]:
-    """What keeps the next action from being done, `breaker OPEN 04:12`, `cooldown 41:10`."""
+def barred(standing: Standing | None, now: float, shown: AbstractSet[str]) -> list[str]:
+    """What keeps the next action from being done, `breaker 04:12`, `cooldown 41:10`, besides what the columns
+    `shown` say."""
     if standing is None:
         return []
-    (open_, style), waits = breaker(standing, now), standing.budget.until
-    found = [f"breaker {open_}"] if style != FAINT else []
-    return found + ([f"cooldown {clock(waits - now)}"] if waits > now else [])
+    held, style = breaker(standing, now)
+    found = [f"breaker {held.removeprefix('OPEN ')}"] if "breaker" not in shown and style != FAINT else []
+    waits = standing.budget.until
+    return found + ([f"cooldown {clock(waits - now)}"] if "budget" not in shown and waits > now else [])
 
 
 def ticking(standing: Standing | None, now: float) -> int:

@@ -29,7 +29,7 @@ def load(path: Path | None) -> tuple[View, str]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=View), ""
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        return View(), f"the view kept in {path} is not used: {error}"
+        return View(), f"the view that was kept is not used: {path}: {error}"
 
 
 def save(path: Path | None, view: View) -> str:

@@ -27,8 +27,8 @@ SILENT: Final = 5.0
 
 
 class News(msgspec.Struct, frozen=True):
-    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can. `safety`
-    is by host; None where it was not asked for again."""
+    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can.
+    `safety` is by host; None where it was not asked for again."""
 
     events: tuple[Event, ...] = ()
     lost: str = ""
@@ -59,9 +59,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def name_of(event: Event) -> str:
-    """What a newer event of the same name replaces."""
+    """What a newer event of the same name replaces: a container that was made anew is the same to people."""
     if isinstance(event.data, ContainerStats):
-        return f"{event.host}/{event.data.container.id}"
+        return f"{event.host}/{event.data.container.name}"
     return event.source
 
 
@@ -137,8 +137,11 @@ def seen(state: State, now: float) -> Picture:
 
 
 def roles(state: State, now: float) -> Picture:
-    """The picture without containers and incidents, which is made often."""
-    return picture(state.roles.values(), (), (), expected=tuple(BY_NAME), now=now)
+    """The picture without containers and incidents, made often; the roles as they follow each other."""
+    shown = picture(state.roles.values(), (), (), expected=tuple(BY_NAME), now=now)
+    order = {name: number for number, name in enumerate(BY_NAME)}
+    ordered = sorted(shown.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
+    return msgspec.structs.replace(shown, roles=tuple(ordered))
 
 
 def mode(state: State) -> str:
@@ -148,9 +151,9 @@ def mode(state: State) -> str:
 
 
 def quiet(state: State, now: float) -> str:
-    """Since when nothing has come, `12 s`; empty while something does."""
+    """Since when nothing has come, `12 s`, or that nothing can; empty while something does."""
     silent = now - state.heard
-    return show_duration(float(int(silent))) if silent >= SILENT else ""
+    return show_duration(float(int(silent))) if silent >= SILENT else "bus lost" * bool(state.lost)
 
 
 def silence(state: State, now: float) -> str:

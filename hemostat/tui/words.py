@@ -38,6 +38,8 @@ def log_line(event: Event) -> Text:
 def title(containers: int, incidents: int, hidden: Sequence[str], stale: str) -> Text:
     """`hidden`: what is kept from sight, lest it be taken for gone; `stale`: since when nothing came."""
     opened = (f"✗ {_count(incidents, 'open incident')}", BAD) if incidents else ("✓ no open incident", GOOD)
+    if stale and not incidents:
+        opened = ("", "")
     text = Text.assemble((" HemoStat ", "bold reverse"), f"  {_count(containers, 'container')}  ", opened)
     if stale:
         text.append(f"  ! STALE {stale} ", "bold red reverse")
@@ -71,14 +73,13 @@ def notice(shown: Picture, silence: str) -> Text:
     return Text("! " + "; ".join(dict.fromkeys(told)), BAD) if told else Text()
 
 
-def role_line(role: RoleState) -> Text:
+def role_lines(role: RoleState) -> list[Text]:
     """One role in full."""
+    style = BAD if role.fault else PLAIN
     state = f"✗ STALE {show_duration(float(int(role.age)))}" if role.stale else f"✓ {_age(role.age)}"
-    return Text(
-        f"{fit(role.role, 10)} {fit(role.host, 16)} {fit(role.instance, 20)} {fit(state, 16)} "
-        f"lag {role.lag:<6} {clean(role.trouble)}",
-        BAD if role.fault else PLAIN,
-    )
+    where = f"{fit(role.role, 10)} {fit(role.host, 16)} {fit(role.instance, 20)}"
+    told = [Text(f"{where} {fit(state, 16)} lag {role.lag}", style)]
+    return [*told, Text(f"{' ' * 10} ! {clean(role.trouble)}", style)] if role.trouble else told
 
 
 def _role(role: RoleState) -> tuple[str, str]:

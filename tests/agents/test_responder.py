@@ -249,11 +249,15 @@ def test_of_two_that_take_up_the_same_one_does(scene):
         scene.step(request)
     scene.engine.start = start
     scene.clock.advance(500)
-    read = scene.ledger.read
+    read, readings = scene.ledger.read, []
 
-    def read_and_be_overtaken(*names: str) -> Book:
-        book, scene.ledger.read = read(*names), read
-        scene.clock.on_sleep = interrupt
+    def read_and_be_overtaken(*asked: str) -> Book:
+        """After the second reading: the first one only shows that there is something to do."""
+        book = read(*asked)
+        readings.append(book)
+        if len(readings) < 2:
+            return book
+        scene.ledger.read, scene.clock.on_sleep = read, interrupt
         with pytest.raises(RuntimeError):
             scene.step(request, scene.responder("c"))
         scene.clock.on_sleep = None
@@ -795,3 +799,36 @@ def test_what_was_begun_and_is_forbidden_by_now_is_not_done_any_more(scene):
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.PROTECTED)
     assert not scene.engine.inspect("web").running
     assert scene.ledger.read("h", "web").running == ()
+
+
+def test_only_what_is_to_be_done_runs_apart(scene):
+    """Whoever is refused, or has to wait, is answered at once; where there is no room the others wait."""
+    event, now = scene.crashed(), scene.clock.now()
+    assert isinstance(scene.responder(protect=("web",)).step(event, now), list)
+    answer = scene.responder().step(event, now)
+    assert isinstance(answer, Apart)
+    assert isinstance(answer.otherwise(now), Later)
+    assert not scene.engine.inspect("web").running
+
+
+def test_what_is_done_apart_is_decided_anew(scene):
+    """It may have waited, and the container been started by hand, or the kill switch pressed meanwhile."""
+    responder = scene.responder()
+    answer = responder.step(scene.crashed(), scene.clock.now())
+    scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
+    assert isinstance(answer.work(scene.clock.now()), Later)
+    scene.desk.resume("*")
+    scene.clock.advance(5)
+    scene.engine.start("web")
+    scene.clock.advance(5)
+    (told,) = answer.work(scene.clock.now())
+    assert told.data.reason is Reason.RECOVERED
+    assert scene.starts() == 1
+
+
+def test_nothing_is_done_for_a_request_that_no_alert_came_before(scene):
+    event = scene.crashed()
+    scene.incidents.clear()
+    done = scene.step(event)
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
+    assert not scene.engine.inspect("web").running

@@ -28,7 +28,7 @@ def model(monkeypatch):
     """A model in the place of a vendor's; it concludes that it is a runaway."""
     scripted = ScriptedAdvisor(concluding())
     chosen = lambda settings, environ: None if settings.analyzer.advisor == "rules" else scripted  # noqa: E731
-    monkeypatch.setattr(app, "advisor", chosen)
+    monkeypatch.setattr(app.models, "advisor", chosen)
     return scripted
 
 
@@ -216,8 +216,10 @@ def test_the_rules_are_judged_without_redis(hemostat, directory):
 
 def test_the_table_says_what_would_have_been_right(hemostat, directory):
     out = hemostat("eval", str(directory), "--advisor", "rules").out
-    assert any(line.startswith("right") and line.endswith("right") for line in out.splitlines())
-    assert "UNSAFE, cause: saturated; action: none; roots: db" in out
+    rows = {line.split()[0]: line for line in out.splitlines() if line.startswith(("right", "wrong"))}
+    assert rows["right"].split()[1:] == ["right", "runaway", "restart", "web", "rules"]
+    assert rows["wrong"].split()[1] == "UNSAFE"
+    assert rows["wrong"].endswith("cause saturated; action none; roots db")
     assert "2 incidents by rules: cause 50.0%, action 50.0%, root 50.0%, 1 unsafe actions" in out
 
 
@@ -282,6 +284,7 @@ def vendor(request):
 def server(vendor, environ):
     environ.setenv("HEMOSTAT_ANALYZER_API_KEY", KEY)
     environ.setenv("HEMOSTAT_ANALYZER_MODEL", {"anthropic": CLAUDE, "openai": GPT}[vendor])
+    environ.setenv("HEMOSTAT_ANALYZER_TIMEOUT", "60s")
     look = Says(calls=[("log", {"container": "web", "grep": "retrying"})])
     with ModelServer([look, *[Says(calls=[("conclude", CONCLUDES)])] * 9]) as server:
         environ.setenv("HEMOSTAT_ANALYZER_BASE_URL", server.base_url(vendor))
@@ -290,7 +293,7 @@ def server(vendor, environ):
 
 def test_a_model_on_a_server_is_judged(hemostat, directory, vendor, server):
     shown = hemostat("eval", str(directory), "--advisor", vendor, "--json").json
-    assert (shown["incidents"], shown["cause_accuracy"], shown["tokens"]) == (2, 0.5, 3 * 120)
+    assert (shown["incidents"], shown["cause_accuracy"], shown["tokens"]) == (2, 0.5, 3 * 120), shown
     assert shown["advisor"].startswith(f"{vendor}:")
 
 

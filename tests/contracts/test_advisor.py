@@ -1,5 +1,6 @@
 """What every advisor must do, by the vendors' own SDKs, against a server that speaks their wires."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -104,6 +105,17 @@ def test_calls_are_answered_turn_by_turn(ask: Ask, server: ModelServer) -> None:
     assert server.asked[-1].results == ["log 0", "log 1", "no such file", "no such file"]
 
 
+@pytest.mark.parametrize("vendor", ["openai", "local"], indirect=True)
+@pytest.mark.parametrize("told", ["", "{", "[]", "null", "[" * 100_000, '{"a": "\\ud800"}', {"grep": "x"}])
+def test_arguments_that_cannot_be_read_are_none(ask: Ask, told: object) -> None:
+    """The model wrote them, so it can be told what is missing; the service is all right."""
+    call = {"id": "c1", "function": {"name": "logs", "arguments": told}}
+    message = {"role": "assistant", "tool_calls": [call]}
+    said = ask([Sends(json.dumps({"choices": [{"message": message}]}))])
+    assert said.calls[0].arguments in ({}, {"grep": "x"}, {"a": "\ufffd"})
+    assert isinstance(told, str) or said.calls[0].arguments == told
+
+
 def test_a_tool_can_be_insisted_on(ask: Ask, server: ModelServer) -> None:
     said = ask([Says(calls=[("diagnose", {})])], must_call="diagnose")
     assert said.calls[0].name == "diagnose"
@@ -140,7 +152,13 @@ def test_a_tool_that_does_not_exist_is_passed_on(ask: Ask) -> None:
         pytest.param(Says(), "it is empty", False, id="empty"),
         pytest.param(Spoils("truncated"), "gave an answer that is none", False, id="truncated JSON"),
         pytest.param(REFUSES, "declined to answer: I cannot help", False, id="refusal"),
-        pytest.param(CUT_SHORT, "had not finished after 500 tokens", False, id="cut short"),
+        pytest.param(
+            Fails(400, "flagged", kind="content_filter"),
+            "declined to answer: flagged",
+            False,
+            id="prompt refused",
+        ),
+        pytest.param(CUT_SHORT, "had not finished after 500 tokens: take", False, id="cut short"),
         pytest.param(HUGE, "more than 512 KiB", False, id="1 MB"),
         pytest.param(
             Sends("x" * 1_000_000, 500, "text/plain"), "more than 512 KiB", False, id="1 MB of error"

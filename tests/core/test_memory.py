@@ -45,6 +45,11 @@ def test_what_helped_the_last_time_is_tried_first(past, action):
     assert told == (action is Action.RESTART)
 
 
+def test_what_came_of_another_container_says_nothing_of_this_one():
+    past = [msgspec.structs.replace(each, container="other") for each in (EXEC_FAILED, EXEC_AGAIN)]
+    assert remembered(HUNG, diagnose(HUNG), past, ALL).action is Action.EXEC
+
+
 def test_what_policy_forbids_is_not_remembered():
     past = [EXEC_FAILED, EXEC_AGAIN]
     assert remembered(HUNG, diagnose(HUNG), past, Limits(actions=(Action.EXEC,))).action is Action.EXEC

@@ -81,6 +81,13 @@ def test_what_surrounds_a_secret_stays():
     assert redact(f"before\n{PEM}\nafter") == "before\n[redacted: private key]\nafter"
 
 
+def test_what_stands_between_two_elements_stays():
+    line = "<password>x1</password> cpu 99 % <password>x2</password>"
+    once = redact(line)
+    assert once == line.replace("x1", "[redacted: password]").replace("x2", "[redacted: password]")
+    assert redact(once) == once
+
+
 def test_a_key_that_is_cut_off_at_its_beginning_is_masked():
     assert redact(PEM[100:] + "\nafter") == "[redacted: private key]\nafter"
 

@@ -101,7 +101,7 @@ def test_nothing_moves_soon_after_a_sorting_or_under_the_cursor(sorted_at, touch
     assert order.due(10.0, sorted_at, touched_at) is due
 
 
-def test_groups_stand_in_order_of_their_first_with_the_rest_last():
+def test_groups_stand_in_order_of_their_first():
     found = order.grouped(order.arranged(rows(shown(*CROWD)), "cpu"))
     assert [each.project if isinstance(each, order.Group) else each.name for each in found] == [
         "shop",

@@ -36,11 +36,11 @@ def row(*extra, safety=None, **changes):
 
 
 def container_line(each, width: int) -> str:
-    return grid.line(each, grid.layout(width), NOW, marked=False).plain
+    return grid.line(each, grid.layout(width, (), {"host"}), NOW, marked=False).plain
 
 
 def header(width: int) -> str:
-    return grid.header(grid.layout(width), width, "name", reverse=False).plain
+    return grid.header(grid.layout(width, (), {"host"}), width, "name", reverse=False).plain
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 116, 200])
@@ -62,7 +62,9 @@ def test_a_hostile_name_stays_one_line_of_the_log(name):
 def test_columns_stand_under_their_headers(width):
     head, text = header(width), container_line(row(cpu=100.0), width)
     assert text.index("web") == head.index("container")
-    assert text.index("100.0 %") - head.index("cpu") == dict(grid.layout(width))["cpu"] - len("100.0 %")
+    assert text.index("100.0 %") - head.index("cpu") == dict(grid.layout(width, (), {"host"}))["cpu"] - len(
+        "100.0 %"
+    )
     assert cell_len(head) <= width
 
 
@@ -90,7 +92,7 @@ def test_the_share_of_the_limit_is_a_bar_on_narrow_screens_too():
 
 @pytest.mark.parametrize("width", range(1, 260))
 def test_columns_never_need_more_than_there_is(width):
-    placed = grid.layout(width, several=True)
+    placed = grid.layout(width)
     assert placed
     needed = grid.MARK + sum(each.width for each in placed) + len(placed) - 1
     assert needed <= max(width, grid.MARK + 11)
@@ -98,7 +100,12 @@ def test_columns_never_need_more_than_there_is(width):
 
 def test_what_is_wrong_is_the_last_to_go_and_a_wide_screen_shows_everything():
     assert [each.name for each in grid.layout(40)] == ["state", "container", "incident"]
-    assert {each.name for each in grid.layout(230, several=True)} == set(grid.COLUMNS)
+    assert {each.name for each in grid.layout(230)} == set(grid.COLUMNS)
+
+
+def test_columns_without_a_point_are_left_out_unless_they_are_wished():
+    assert "host" not in dict(grid.layout(230, (), {"host"}))
+    assert "host" in dict(grid.layout(230, ("host",), {"host"}))
 
 
 def test_columns_can_be_chosen():
@@ -134,13 +141,18 @@ def test_safety_is_told_in_words(safety, said):
 
 def test_what_stands_in_the_way_is_beside_the_incident():
     assert (
-        "breaker OPEN 04:12"
+        "breaker 04:12"
         in grid.line(row(safety=OPEN), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
     )
     assert (
         "cooldown 1:01:10"
         in grid.line(row(safety=SPENT), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
     )
+
+
+def test_what_has_a_column_is_not_said_twice():
+    text = grid.line(row(safety=OPEN), grid.layout(120), NOW, marked=False).plain
+    assert text.count("04:12") == 1
 
 
 def test_a_mark_is_a_sign_and_a_group_says_how_many_are_at_fault():
@@ -198,7 +210,7 @@ def test_without_a_monitor_nothing_is_known_of_the_engine():
 
 def test_every_role_is_told_in_full():
     (role,) = picture([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
-    text = words.role_line(role).plain
+    text = "\n".join(each.plain for each in words.role_lines(role))
     assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
 
 

@@ -107,7 +107,7 @@ class AnthropicAdvisor:
         )
         text = "\n".join(block.text for block in blocks if block.type == "text")
         if not calls and not text:
-            raise self._service.nonsense("it is empty")
+            raise self._service.refusal("it is empty")
         tokens = answer.usage
         cached = (tokens.cache_creation_input_tokens or 0) + (tokens.cache_read_input_tokens or 0)
         content = [read(each, dict[str, Any]) for each in answer.content]

@@ -122,11 +122,11 @@ class OpenAIAdvisor:
         if choice.finish_reason == "length":
             raise service.cut_short(max_tokens)
         calls = tuple(
-            Call(id=call.id, name=call.function.name, arguments=self._arguments(call.function.arguments))
+            Call(id=call.id, name=call.function.name, arguments=_arguments(call.function.arguments))
             for call in message.tool_calls or ()
         )
         if not calls and not message.content:
-            raise service.nonsense("it is empty")
+            raise service.refusal("it is empty")
         tokens = answer.usage or Tokens()
         return Said(
             text=message.content or "",
@@ -135,10 +135,15 @@ class OpenAIAdvisor:
             raw=[*added, read(choice.message, dict[str, Any])],
         )
 
-    def _arguments(self, told: str | dict[str, Any]) -> Mapping[str, Any]:
-        if isinstance(told, dict):
-            return told
-        return self._service.read(told.encode() or b"{}", dict[str, Any])
+
+def _arguments(told: str | dict[str, Any]) -> Mapping[str, Any]:
+    """The model wrote them: what cannot be read is none, and the model is told what is missing."""
+    if isinstance(told, dict):
+        return told
+    try:
+        return msgspec.json.decode(told, type=dict[str, Any])
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return {}
 
 
 def _parameters(model: str, max_tokens: int, must_call: str | None) -> dict[str, Any]:

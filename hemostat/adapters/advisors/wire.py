@@ -17,7 +17,7 @@ import msgspec
 from hemostat.core.redact import redact
 from hemostat.core.text import clean
 from hemostat.core.units import duration
-from hemostat.errors import AdvisorError, AdvisorUnreachableError
+from hemostat.errors import AdvisorDeclinedError, AdvisorError, AdvisorUnreachableError
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -29,6 +29,8 @@ LARGEST: Final = 512 * 1024
 QUOTED: Final = 200
 """Characters of a server's own words in a message."""
 PASSING: Final = frozenset({408, 409, 425, 429})
+DECLINED: Final = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
+"""Kinds of errors by which a service declines a prompt for what stands in it."""
 NO_CREDIT: Final = frozenset({"insufficient_quota", "billing_error"})
 SPELT_OUT: Final = {
     400: "what it says names the setting",
@@ -70,12 +72,12 @@ class Service:
             answered=True,
         )
 
-    def refusal(self, why: str | None) -> AdvisorError:
+    def refusal(self, why: str | None) -> AdvisorDeclinedError:
         told = f": {self._quote(why)}" if why else ""
-        return AdvisorError(f"{self.name} declined to answer{told}", answered=True)
+        return AdvisorDeclinedError(f"{self.name} declined to answer{told}", answered=True)
 
-    def cut_short(self, tokens: int) -> AdvisorError:
-        return AdvisorError(
+    def cut_short(self, tokens: int) -> AdvisorDeclinedError:
+        return AdvisorDeclinedError(
             f"{self.name} had not finished after {tokens} tokens",
             hint="take a model that thinks less",
             answered=True,
@@ -105,6 +107,8 @@ class Service:
 
     def _status(self, status: int, headers: Mapping[str, str], body: object) -> AdvisorError:
         kind, said = _complaint(body)
+        if kind in DECLINED:
+            return self.refusal(said)
         told = "" if status == HTTPStatus.UNAUTHORIZED or not said else f": {self._quote(said)}"
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return AdvisorError(

@@ -102,7 +102,7 @@ class Analyzer:
             verdict = consultant.consult(event, rules, asked)
         except HemoStatError as error:
             logger.warning("advice.none incident=%s error=%s", event.incident, error)
-            verdict = unadvised(rules, error.message)
+            verdict = unadvised(rules, str(error))
         except Exception as error:
             logger.exception("advice.failed incident=%s", event.incident)
             verdict = unadvised(rules, type(error).__name__)

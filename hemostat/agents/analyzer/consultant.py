@@ -21,16 +21,17 @@ from hemostat.core.case import Case, fingerprint, signature
 from hemostat.core.diagnose import Verdict
 from hemostat.core.limits import Limits
 from hemostat.core.outage import FINE, Outage
+from hemostat.core.policy import service
 from hemostat.core.spend import Prices, Spending
 from hemostat.core.units import show_duration
-from hemostat.errors import AdviceError, AdvisorError
+from hemostat.errors import AdviceError, AdvisorDeclinedError, AdvisorError
 from hemostat.events import Event, HealthAlert, Investigation, digest
 from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
 
 SLICE: Final = 0.1
 """Seconds between two looks at whether this process is told to stop."""
 STRANGE: Final = 2
-"""Refusals and answers that are none, in a row, after which nobody asks for a while."""
+"""Answers that are none, in a row, that are borne before nobody asks for a while."""
 NOTICED: Final = 300.0
 """Seconds for which people are told that the budget was spent."""
 
@@ -49,8 +50,9 @@ class Terms(NamedTuple):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """Advice that serves again."""
+    """Advice on `container` that serves again."""
 
+    container: str
     advice: Advice
     made: Investigation
 
@@ -100,10 +102,11 @@ class Consultant:
         until = asked + self.analysis.timeout
         try:
             verdict = self._within(until, lambda: self._verdict(event, rules, until))
+        except AdvisorDeclinedError:
+            raise
         except AdvisorError as error:
-            # One hostile log that is refused must not shut the service for all others.
             allowed = STRANGE if error.answered else 0
-            self._outage = self._outage.failed(error.message, self._clock.now(), error.wait, allowed=allowed)
+            self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
             raise
         return verdict
 
@@ -123,7 +126,7 @@ class Consultant:
         inquiry = Inquiry(self._advisor, self._witness, self._clock, self._terms, self._pay)
         advice, made = inquiry.run(case, rules, until)
         self._outage = FINE
-        return Kept(advice, made)
+        return Kept(case.alert.container.name, advice, made)
 
     def _known(self, likeness: str, alert: HealthAlert) -> Kept | None:
         """What one container may get another need not."""
@@ -136,8 +139,10 @@ class Consultant:
             return None
         if kept.advice.choice not in choices(alert, self._terms.limits):
             return None
+        name = alert.container.name
         made = msgspec.structs.replace(kept.made, reused=True, tokens=0, cost=0.0, seconds=0.0)
-        return Kept(kept.advice, made)
+        here = tuple(name if each == kept.container else each for each in kept.advice.roots)
+        return Kept(name, msgspec.structs.replace(kept.advice, roots=here), made)
 
     def _pay(self, cost: float) -> Callable[[float], None]:
         """Take what one request may cost; the function that says what it did cost. Raises AdviceError."""
@@ -183,7 +188,16 @@ class Consultant:
 
 
 def _likeness(case: Case, rules: Verdict) -> str:
-    """Incidents that share it are just alike: their signature, what was logged, and what the rules say."""
+    """Incidents that share it are just alike: of one container or service, with one signature and log, and
+    the same to the rules. Of another container nothing is reused: strangers may have written its evidence."""
+    about = case.alert.container
     log = "" if case.dossier is None else case.dossier.log
-    parts = (signature(case.alert), fingerprint(log), rules.diagnosis.cause, str(rules.action))
+    parts = (
+        case.host,
+        service(about) or about.name,
+        signature(case.alert),
+        fingerprint(log),
+        rules.diagnosis.cause,
+        str(rules.action),
+    )
     return digest("\n".join(parts).encode(), 10)

@@ -5,17 +5,24 @@ used. When one of the first three runs short, it has to conclude.
 """
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from hemostat.core import prompt, spend, tools
-from hemostat.core.advice import Advice, choices, objections, sourced
+from hemostat.core.advice import Advice, choices, objections, sourced, worded
 from hemostat.core.case import Case
 from hemostat.core.diagnose import Verdict
 from hemostat.core.fence import fenced
+from hemostat.core.redact import redact
 from hemostat.core.tools import CONCLUDE, Tool
-from hemostat.errors import AdviceError, AdvisorError, AdvisorUnreachableError, HemoStatError
+from hemostat.errors import (
+    AdviceError,
+    AdvisorError,
+    AdvisorUnreachableError,
+    HemoStatError,
+)
 from hemostat.events import HealthAlert, Investigation
 from hemostat.ports import Advisor, Call, Clock, Result, Said, Turn, Usage, Witness
 
@@ -27,6 +34,8 @@ ANSWER: Final = 1_500
 HURRY: Final = 0.4
 """Share of the time that is kept for the conclusion."""
 NAMES: Final = 10
+NAME: Final = re.compile(r"[a-zA-Z0-9][\w.-]{0,127}", re.ASCII)
+"""What engines let a container be called. Names are told outside of fences: no other text passes for one."""
 
 Pay = Callable[[float], Callable[[float], None]]
 """Takes what a request may cost (US dollars); gives what its real cost is told to. Raises AdviceError."""
@@ -159,7 +168,6 @@ class Inquiry:
         self._calls += 1
         container = str(call.arguments.get("container", ""))
         grep = str(call.arguments.get("grep", ""))[:100]
-        self._steps.append(_step(call.name, container, grep))
         looks = self._looks(container, grep)
         if call.name not in looks:
             text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE])}."
@@ -167,11 +175,12 @@ class Inquiry:
         if container not in names:
             text = f"No such container in this incident. There are: {', '.join(names)}."
             return Result(call=call.id, text=text, failed=True)
+        source = f"{call.name} {container}"
+        self._steps.append(_step(source, grep))
         try:
             text = looks[call.name]()
         except HemoStatError as error:
-            return Result(call=call.id, text=error.message, failed=True)
-        source = f"{call.name} {container}"
+            return Result(call=call.id, text=fenced(source, redact(error.message)), failed=True)
         self._shown[source].append(text)
         return Result(call=call.id, text=fenced(source, text))
 
@@ -182,7 +191,7 @@ class Inquiry:
             "processes": lambda: tools.processes(witness.processes(container), emails=emails),
             "inspect": lambda: tools.inspect(witness.details(container), outputs=logs, emails=emails),
             "metrics": lambda: tools.metrics(witness.history(container), now),
-            "events": lambda: tools.story(witness.story(container), emails=emails),
+            "events": lambda: tools.story(witness.story(container), outputs=logs, emails=emails),
         }
         if logs:
             looks[tools.LOG] = lambda: tools.log(witness.log(container, tools.LINES), grep, emails=emails)
@@ -196,12 +205,11 @@ class Inquiry:
 def _names(alert: HealthAlert) -> list[str]:
     """The containers that may be looked at."""
     own = [] if alert.container.is_host else [alert.container.name]
-    return list(dict.fromkeys(filter(None, (*own, alert.root, *alert.downstream))))[:NAMES]
+    return list(dict.fromkeys(filter(NAME.fullmatch, (*own, alert.root, *alert.downstream))))[:NAMES]
 
 
-def _step(name: str, container: str, grep: str) -> str:
-    words = " ".join(filter(None, (name, container, f"grep {grep!r}" if grep else "")))
-    return words[:120]
+def _step(source: str, grep: str) -> str:
+    return worded(f"{source} grep {grep!r}" if grep else source)[:120]
 
 
 def _text(turn: Turn) -> str:

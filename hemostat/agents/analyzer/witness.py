@@ -62,7 +62,7 @@ class LiveWitness:
             time=now,
             alert=data,
             dossier=self._dossier(data, now) if alert.host == self._host else None,
-            story=tuple(self._told(about, now)),
+            story=tuple(self._told(about, alert.host, now)),
             past=tuple(self._casebook.past(signature(data))),
         )
 
@@ -79,15 +79,16 @@ class LiveWitness:
         return self._bus.history(self._host, container)
 
     def story(self, container: str) -> Sequence[str]:
-        return self._told({container}, self._clock.now())
+        return self._told({container}, self._host, self._clock.now())
 
     def _engine(self) -> Engine:
         if self._connected is None:
             self._connected = self._connect()
         return self._connected
 
-    def _told(self, names: set[str], now: float) -> list[str]:
-        return told((each for stream in DURABLE for each in self._bus.recent(stream, RECENT)), names, now)
+    def _told(self, names: set[str], host: str, now: float) -> list[str]:
+        recent = (each for stream in DURABLE for each in self._bus.recent(stream, RECENT))
+        return told((each for each in recent if each.host == host), names, now)
 
     def _dossier(self, alert: HealthAlert, now: float) -> Dossier | None:
         return observed(self._engine, lambda: self.history(alert.container.name), alert, now)

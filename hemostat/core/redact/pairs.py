@@ -33,6 +33,8 @@ NEAR: Final = re.compile(
     r"""[^\w\n]{1,6}(?:(?:is|was|value|key|id)[^\w\n]{1,4}){0,2}(?P<value>[A-Za-z0-9+/_-]{32,}+={0,2})"""
 )
 UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TAG: Final = 80
+"""Characters from a tag's beginning to its name."""
 BLOCK: Final = re.compile(r"[|>][+-]?[ \t]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+)*+)")
 REST: Final = re.compile(r"[^\n=:\"',;&|#]{1,200}(?=\n|$|[ ]#)")
 """A value of several words, which has the line for itself."""
@@ -89,8 +91,10 @@ def _value(text: str, key: re.Match[str]) -> Span | None:
                 else None
             )
         case ">":
+            tag = text.rfind("<", max(0, key.start() - TAG), key.start())
             end = text.find("<", key.end(), key.end() + 500)
-            return (key.end(), end) if end > key.end() and not key["gap"] else None
+            opens = not key["gap"] and not text.startswith("</", tag)
+            return (key.end(), end) if opens and end > key.end() else None
     return _quoted(text, key.end()) if QUOTED.match(text, key.end()) else _bare(text, key)
 
 

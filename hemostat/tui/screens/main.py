@@ -48,7 +48,7 @@ class Main(Live):
         self._faults = False
 
     def compose(self) -> ComposeResult:
-        yield Static(id="title")
+        yield Static(Text(" HemoStat ", "bold reverse"), id="title")
         with Vertical(id="body"):
             with Vertical(id="containers"):
                 yield Static(id="header")
@@ -85,7 +85,7 @@ class Main(Live):
         self.write("title", words.title(len(everything), incidents, self._hidden(), quiet(state, now)))
         self.write("status", words.status(picture, mode(state), lost=bool(state.lost)))
         self._notice(words.notice(picture, silence(state, now)))
-        self._draw_grid(now, several=len({row.host for row in everything}) > 1)
+        self._draw_grid(now, self._pointless(everything))
         self._draw_log()
 
     def _in_order(self, now: float) -> list[Row]:
@@ -102,10 +102,16 @@ class Main(Live):
         shown = rows.matching(everything, self._wanted(), faults=self._faults)
         self._entries = order.grouped(shown) if self.model.view.grouped else list(shown)
 
-    def _draw_grid(self, now: float, *, several: bool) -> None:
+    def _pointless(self, everything: list[Row]) -> set[str]:
+        """Columns that would say nothing."""
+        found = set() if len({row.host for row in everything}) > 1 else {"host"}
+        found |= set() if self.model.state.safety else {"breaker", "budget"}
+        return found | ({"project"} if self.model.view.grouped else set())
+
+    def _draw_grid(self, now: float, pointless: set[str]) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
         width = lines.size.width
-        placed = grid.layout(width, view.columns or self.model.looks.columns, several=several)
+        placed = grid.layout(width, view.columns or self.model.looks.columns, pointless)
         self.write("header", grid.header(placed, width, view.sort, reverse=view.reverse))
         before, self._drawn = self._drawn, {}
 

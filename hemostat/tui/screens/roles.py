@@ -31,4 +31,6 @@ class Roles(Live):
         gone = [
             Text(f"✗ {name} is missing: start it with: hemostat all", words.BAD) for name in shown.missing
         ]
-        self.query_one("#roles", Lines).show([*gone, *(words.role_line(each) for each in shown.roles)])
+        self.query_one("#roles", Lines).show(
+            [*gone, *(line for each in shown.roles for line in words.role_lines(each))]
+        )

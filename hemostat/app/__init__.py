@@ -1,0 +1,26 @@
+"""The composition root: settings in, a running role out. The only importer of agents and adapters together.
+
+Vendors are imported where they are needed, so that no role carries what it does not use.
+"""
+
+from hemostat.app.models import advisor, open_trial
+from hemostat.app.opening import open_archive, open_bus, open_desk, open_dossiers, open_engine
+from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, turn_off
+from hemostat.app.roles import Place, run_role
+
+__all__ = [
+    "Nowhere",
+    "Parts",
+    "Place",
+    "RealParts",
+    "SimulatedParts",
+    "advisor",
+    "open_archive",
+    "open_bus",
+    "open_desk",
+    "open_dossiers",
+    "open_engine",
+    "open_trial",
+    "run_role",
+    "turn_off",
+]

@@ -1,0 +1,70 @@
+"""What commands open for themselves: the bus, the desk, what is kept, the engine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hemostat.app.parts import bus_of, redis_of
+from hemostat.config import Settings
+from hemostat.ports import (
+    Bus,
+    Desk,
+    Dossiers,
+    Engine,
+)
+
+if TYPE_CHECKING:
+    from hemostat.agents.analyzer.archive import Archive
+
+
+def open_bus(settings: Settings, *, start: bool) -> Bus:
+    """The bus, answering. Raises BusUnreachableError; `start`: start an embedded Redis if none is found."""
+    bus = bus_of(redis_of(settings, start=start))
+    bus.ping()
+    return bus
+
+
+@contextmanager
+def open_desk(settings: Settings) -> Iterator[Desk]:
+    """Where people tell the responders what they may do. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDesk
+
+    redis = redis_of(settings, start=False)
+    try:
+        yield RedisDesk(redis)
+    finally:
+        redis.close()
+
+
+def open_dossiers(settings: Settings) -> Dossiers:
+    """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDossiers
+
+    return RedisDossiers(redis_of(settings, start=False))
+
+
+@contextmanager
+def open_archive(settings: Settings) -> Iterator["Archive"]:
+    """What is known of past incidents in a Redis that runs, and by the engine if it answers. Raises
+    BusUnreachableError."""
+    from hemostat.adapters.redis import RedisBus, RedisCasebook, RedisDossiers
+    from hemostat.agents.analyzer.archive import Archive
+
+    redis = redis_of(settings, start=False)
+    try:
+        yield Archive(
+            lambda: open_engine(settings),
+            RedisBus(redis),
+            RedisDossiers(redis),
+            RedisCasebook(redis),
+            host=settings.host_name,
+        )
+    finally:
+        redis.close()
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine, answering. Raises EngineUnreachableError."""
+    from hemostat.adapters.docker_engine import DockerEngine
+
+    return DockerEngine.connect(settings.engine.url or None)

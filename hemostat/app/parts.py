@@ -1,0 +1,235 @@
+"""Where the roles of a process get what they work with: Redis and Docker, or everything in memory."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from hemostat.config import Settings
+from hemostat.core.model import ContainerInfo, HostSample, Sample
+from hemostat.core.probe import Target
+from hemostat.errors import BusUnreachableError
+from hemostat.ports import (
+    Bus,
+    Casebook,
+    Desk,
+    Dossiers,
+    Engine,
+    EngineVersion,
+    Ledger,
+    Purse,
+    Sampler,
+    Store,
+    Surroundings,
+)
+
+if TYPE_CHECKING:
+    from hemostat.adapters.memory_engine import MemoryEngine
+    from hemostat.adapters.redis import Client
+
+
+class FirstOf:
+    """A Sampler that asks the first, and the second for what the first could not read."""
+
+    def __init__(self, first: Sampler, second: Sampler) -> None:
+        self._first = first
+        self._second = second
+
+    def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
+        samples = self._first.sample(containers, now)
+        if len(samples) == len(containers):
+            return samples
+        read = {sample.container_id for sample in samples}
+        rest = [info for info in containers if info.ref.id not in read]
+        return samples + self._second.sample(rest, now)
+
+    def received(self, container: ContainerInfo) -> int | None:
+        received = self._first.received(container)
+        return self._second.received(container) if received is None else received
+
+
+class Nowhere:
+    """Surroundings of which nothing is known."""
+
+    def measure(self, now: float) -> HostSample | None:  # noqa: ARG002
+        return None
+
+    def size(self, path: str) -> int | None:  # noqa: ARG002
+        return None
+
+    def probe(self, target: Target, address: str, timeout: float) -> str:
+        from hemostat.adapters.probe import probe
+
+        return probe(target, address, timeout)
+
+
+class OwnHost(Nowhere):
+    """The surroundings of an engine on this very host, whose data are in `directory`."""
+
+    def __init__(self, directory: str) -> None:
+        from hemostat.adapters.host import HostSampler
+
+        self._sampler = HostSampler(directory)
+
+    def measure(self, now: float) -> HostSample | None:
+        return self._sampler.sample(now)
+
+    def size(self, path: str) -> int | None:
+        try:
+            return os.stat(path).st_size  # noqa: PTH116
+        except OSError:
+            return None
+
+
+class Parts(Protocol):
+    """Where the roles of a process get what they work with."""
+
+    @property
+    def bus(self) -> Bus: ...
+
+    def engine(self) -> tuple[Engine, Sampler]: ...
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings: ...
+
+    def ledger(self) -> Ledger: ...
+
+    def desk(self) -> Desk: ...
+
+    def store(self) -> Store: ...
+
+    def dossiers(self) -> Dossiers: ...
+
+    def casebook(self) -> Casebook: ...
+
+    def purse(self) -> Purse: ...
+
+    def close(self) -> None: ...
+
+
+class RealParts:
+    """Redis and Docker, as configured."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._redis = redis_of(settings, start=True)
+        self.bus = bus_of(self._redis)
+
+    def engine(self) -> tuple[Engine, Sampler]:
+        """Sampling is by cgroup files where this host has them, by the engine's stats elsewhere."""
+        from hemostat.adapters.cgroups import CgroupSampler
+        from hemostat.adapters.docker_engine import DockerEngine
+        from hemostat.adapters.docker_stats import StatsSampler
+
+        settings = self._settings
+        engine = DockerEngine.connect(settings.engine.url or None, label=settings.monitor.only)
+        return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats, engine.follow_stats))
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings:
+        """Of an engine whose data are here."""
+        return OwnHost(engine.root) if engine.local else Nowhere()
+
+    def ledger(self) -> Ledger:
+        from hemostat.adapters.redis import RedisLedger
+
+        return RedisLedger(self._redis)
+
+    def desk(self) -> Desk:
+        from hemostat.adapters.redis import RedisDesk
+
+        return RedisDesk(self._redis)
+
+    def store(self) -> Store:
+        from hemostat.adapters.redis import RedisStore
+
+        return RedisStore(self._redis)
+
+    def dossiers(self) -> Dossiers:
+        from hemostat.adapters.redis import RedisDossiers
+
+        return RedisDossiers(self._redis)
+
+    def casebook(self) -> Casebook:
+        from hemostat.adapters.redis import RedisCasebook
+
+        return RedisCasebook(self._redis)
+
+    def purse(self) -> Purse:
+        from hemostat.adapters.redis import RedisPurse
+
+        return RedisPurse(self._redis)
+
+    def close(self) -> None:
+        self.bus.close()
+        turn_off(self._settings)
+
+
+class SimulatedParts:
+    """Everything in memory, for all roles in one process."""
+
+    def __init__(self, engine: "MemoryEngine") -> None:
+        from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger, MemoryStore
+        from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
+        from hemostat.adapters.memory_desk import MemoryDesk
+        from hemostat.adapters.memory_dossiers import MemoryDossiers
+
+        self._engine = engine
+        self._casebook = MemoryCasebook(engine.clock)
+        self._purse = MemoryPurse()
+        self.bus = MemoryBus(engine.clock)
+        self._desk = MemoryDesk()
+        self._ledger = MemoryLedger(self._desk, self.bus.incidents)
+        self._store = MemoryStore()
+        self._dossiers = MemoryDossiers()
+
+    def engine(self) -> tuple[Engine, Sampler]:
+        return self._engine, self._engine
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings:  # noqa: ARG002
+        return Nowhere()
+
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    def desk(self) -> Desk:
+        return self._desk
+
+    def store(self) -> Store:
+        return self._store
+
+    def dossiers(self) -> Dossiers:
+        return self._dossiers
+
+    def casebook(self) -> Casebook:
+        return self._casebook
+
+    def purse(self) -> Purse:
+        return self._purse
+
+    def close(self) -> None:
+        """Shared: whoever made it lets go of it."""
+
+
+def turn_off(settings: Settings) -> None:
+    """End the embedded Redis if nobody uses it any more. What it holds stays."""
+    from hemostat.adapters.redis import EmbeddedRedis
+
+    EmbeddedRedis(settings.state_path).shut_down_if_unused()
+
+
+def bus_of(redis: "Client") -> Bus:
+    from hemostat.adapters.redis import RedisBus
+
+    return RedisBus(redis)
+
+
+def redis_of(settings: Settings, *, start: bool) -> "Client":
+    """A client of the configured Redis, the one found, or the embedded one, which it revives if it dies."""
+    from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, resolve
+
+    embedded = EmbeddedRedis(settings.state_path)
+    url = resolve(settings.redis.url or None, settings.state_path, start=start)
+    if url is None:
+        raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
+    revive = embedded.ensure if start and url == embedded.url else None
+    given = settings.redis
+    tls = Tls(ca_file=given.ca_file, cert_file=given.cert_file, key_file=given.key_file)
+    return connect(url, username=given.username, password=settings.redis_password, tls=tls, revive=revive)

@@ -1,0 +1,239 @@
+"""A role in its process, put together from settings and run."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from hemostat import topology
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.app.models import advisor, terms_of
+from hemostat.app.parts import Parts, RealParts
+from hemostat.config import Settings
+from hemostat.errors import HemoStatError
+from hemostat.events import Event
+from hemostat.ports import (
+    Advisor,
+    Clock,
+    Interrupted,
+    Notifier,
+)
+from hemostat.runner import Buried, Pulse, Runner, Step
+
+if TYPE_CHECKING:
+    from hemostat.agents.analyzer import Consultant
+    from hemostat.agents.responder import Responder
+
+TENDING: Final = 30.0
+"""Seconds between two looks at what was scaled."""
+
+ANALYSES: Final = 4
+"""Alerts analysed at a time."""
+
+DECISIONS: Final = 4
+"""Requests decided on at a time."""
+
+AHEAD: Final = 64
+"""Entries that a role whose steps are short reads at once."""
+
+FEW: Final = 15
+"""The same where each step asks the engine: those behind should not wait for long."""
+
+logger = logging.getLogger(__name__)
+
+
+class Place:
+    """One role in its process: who it is, its clock, its parts."""
+
+    def __init__(
+        self, role: topology.Role, settings: Settings, parts: Parts, instance: str, stop: threading.Event
+    ) -> None:
+        self.role = role
+        self.settings = settings
+        self.parts = parts
+        self.instance = instance
+        self.source = f"{role.name}@{instance}"
+        self.stop = stop
+        self.clock: Clock = SystemClock(stop)
+        self.pulse = Pulse(
+            role.name,
+            bus=parts.bus,
+            clock=self.clock,
+            host=settings.host_name,
+            instance=instance,
+            pid=os.getpid(),
+            mode=settings.responder.mode if role.name == "responder" else "",
+        )
+
+    def consume(
+        self,
+        step: Step,
+        *,
+        workers: int,
+        ahead: int,
+        apart: int = 1,
+        notice: Callable[[], str] = str,
+        buried: Buried = lambda *_: (),
+        keep: Callable[[Sequence[Event]], object] = list,
+    ) -> None:
+        Runner(
+            self.role,
+            step,
+            group=self.role.group(self.settings.host_name),
+            bus=self.parts.bus,
+            clock=self.clock,
+            pulse=self.pulse,
+            consumer=self.instance,
+            workers=workers,
+            stop=self.stop,
+            notice=notice,
+            ahead=ahead,
+            apart=apart,
+            buried=buried,
+            keep=keep,
+        ).run()
+
+
+def run_role(
+    name: str, settings: Settings, *, instance: str, stop: threading.Event, parts: Parts | None = None
+) -> None:
+    """Run one role until `stop` is set, on the real parts if no others are given. Raises HemoStatError
+    where it cannot begin."""
+    parts = RealParts(settings) if parts is None else parts
+    try:
+        _RUN[name](Place(topology.BY_NAME[name], settings, parts, instance, stop))
+    finally:
+        parts.close()
+
+
+def _monitor(place: Place) -> None:
+    from hemostat.agents.monitor import Monitor
+    from hemostat.watcher import Watcher
+
+    settings = place.settings
+    engine, sampler = place.parts.engine()
+    version = engine.version()
+    monitor = Monitor(
+        engine,
+        sampler,
+        settings.monitor,
+        host=settings.host_name,
+        source=place.source,
+        host_memory=version.memory,
+        host_cores=version.cpus,
+    )
+    Watcher(
+        monitor,
+        engine=engine,
+        sampler=sampler,
+        surroundings=place.parts.surroundings(version),
+        bus=place.parts.bus,
+        clock=place.clock,
+        pulse=place.pulse,
+        memo_key=f"monitor:{settings.host_name}",
+        thresholds=settings.monitor,
+        stop=place.stop,
+    ).run()
+
+
+def _analyzer(place: Place) -> None:
+    from hemostat.agents.analyzer import Analyzer
+
+    parts, settings = place.parts, place.settings
+    analyzer = Analyzer(
+        parts.casebook(),
+        parts.dossiers(),
+        place.clock,
+        settings.responder,
+        source=place.source,
+        consultant=_consultant(place, advisor(settings, os.environ)),
+    )
+    place.consume(
+        analyzer.step,
+        workers=ANALYSES,
+        ahead=AHEAD,
+        apart=settings.analyzer.concurrency,
+        notice=lambda: analyzer.notice(place.clock.now()),
+        buried=analyzer.buried,
+    )
+
+
+def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
+    if model is None:
+        return None
+    from hemostat.agents.analyzer import Consultant, LiveWitness
+
+    parts = place.parts
+    casebook = parts.casebook()
+    host = place.settings.host_name
+    witness = LiveWitness(lambda: parts.engine()[0], parts.bus, casebook, place.clock, host=host)
+    terms = terms_of(place.settings, model)
+    return Consultant(model, witness, casebook, parts.purse(), place.clock, terms, source=place.source)
+
+
+def _responder(place: Place) -> None:
+    from hemostat.agents.responder import Responder
+
+    settings = place.settings
+    engine, sampler = place.parts.engine()
+    responder = Responder(
+        engine,
+        sampler,
+        place.parts.ledger(),
+        place.parts.desk(),
+        place.parts.dossiers(),
+        place.clock,
+        settings.responder,
+        host=settings.host_name,
+        source=place.source,
+        host_memory=engine.version().memory,
+        recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
+    )
+    threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
+    place.consume(
+        responder.step,
+        workers=DECISIONS,
+        ahead=FEW,
+        # Some more than may act: of two that decide at the same time, one has to decide anew.
+        apart=2 * settings.responder.concurrency,
+        notice=lambda: responder.notice(place.clock.now()),
+        buried=responder.buried,
+    )
+
+
+def _tend(place: Place, responder: "Responder") -> None:
+    """Put back what was scaled, now and then, until the role is told to stop."""
+    try:
+        while True:
+            place.clock.sleep(TENDING)
+            try:
+                place.parts.bus.publish(responder.tend(place.clock.now()))
+            except HemoStatError as error:
+                logger.warning("tending.failed error=%s", error)
+    except Interrupted:
+        return
+
+
+def _alert(place: Place) -> None:
+    from hemostat.agents.alert import Alert
+
+    alert = Alert(place.parts.store(), _notifiers(place.settings), place.clock)
+    place.consume(alert.step, workers=1, ahead=AHEAD, keep=alert.keep)
+
+
+def _notifiers(settings: Settings) -> list[Notifier]:
+    webhook = settings.slack_url
+    if not webhook:
+        return []
+    from hemostat.adapters.slack import Slack
+
+    return [Slack(webhook)]
+
+
+_RUN: Final[Mapping[str, Callable[[Place], None]]] = {
+    "monitor": _monitor,
+    "analyzer": _analyzer,
+    "responder": _responder,
+    "alert": _alert,
+}

@@ -1,0 +1,174 @@
+"""One alert under one fault: who decided, what, and what it has cost."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from hemostat import app
+from hemostat.adapters import advisors
+from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
+from hemostat.adapters.memory_dossiers import MemoryDossiers
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.agents.analyzer import Analyzer, Consultant, RecordedWitness
+from hemostat.config import Settings
+from hemostat.core.advice import choices
+from hemostat.core.analysis import Analysis
+from hemostat.core.diagnose import diagnose
+from hemostat.core.units import show_duration
+from hemostat.errors import AdvisorError
+from hemostat.events import Event, Evidence, FalseAlarm, HealthAlert, Kind, RemediationNeeded
+from hemostat.ports import Advisor, Apart
+from tests.advisors import recording
+from tests.e2e.advice.faults import FAULTS
+from tests.model_server import ModelServer
+from tests.model_wires import KEY
+from tests.samples import alert, event
+
+MARGIN: Final = 2.0
+"""Seconds beyond the time limit that a machine with much to do may need."""
+
+ALERT: Final = alert(
+    kind=Kind.CPU_HIGH, window=10.0, evidence=(Evidence("cpu", 99.0, "%"), Evidence("received", 1e6, "B/s"))
+)
+"""The rules would say: saturated, no action. The model would restart it."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """`decided` is `model`, `rules` or, where there was no decision, `nobody`; `breaker` is `closed`, or for
+    how long it is open. `wrong` says what should have been otherwise."""
+
+    vendor: str
+    fault: str
+    decided: str
+    decision: str
+    told: str
+    seconds: float
+    requests: int
+    breaker: str
+    wrong: str = ""
+
+    @property
+    def clean(self) -> bool:
+        return not self.wrong
+
+
+class Desk:
+    """An analyzer that asks this vendor's model, as it is served here."""
+
+    def __init__(self, vendor: str, server: ModelServer, timeout: float, more: Mapping[str, Any]) -> None:
+        analysis = Analysis(
+            advisor=vendor,
+            model=advisors.DEFAULTS[vendor],
+            base_url=server.base_url(vendor),
+            api_key=KEY,
+            timeout=timeout,
+            **{"max_tokens": 1_000_000, **more},
+        )
+        settings = Settings(analyzer=analysis)
+        self.stop = threading.Event()
+        self.clock = SystemClock(self.stop)
+        self.model: Advisor | None = app.advisor(settings, {})
+        assert self.model is not None
+        casebook = MemoryCasebook(self.clock)
+        self.consultant = Consultant(
+            self.model,
+            RecordedWitness(recording(ALERT)),
+            casebook,
+            MemoryPurse(),
+            self.clock,
+            app._terms(settings, self.model),
+            source="analyzer@1",
+        )
+        self.analyzer = Analyzer(
+            casebook,
+            MemoryDossiers(),
+            self.clock,
+            settings.responder,
+            source="analyzer@1",
+            consultant=self.consultant,
+        )
+        self.limits = settings.responder
+
+    def answer(self, told: HealthAlert = ALERT) -> list[Event]:
+        """What becomes of an alert, by the long way where it takes that."""
+        result = self.analyzer.step(event(told), self.clock.now())
+        return list(result.work(self.clock.now()) if isinstance(result, Apart) else result)
+
+    def breaker(self) -> str:
+        left = self.consultant._outage.left(self.clock.now())
+        return f"open for {show_duration(round(left))}" if left else "closed"
+
+    def close(self) -> None:
+        self.model.close()  # type: ignore[union-attr]
+
+
+def play(vendor: str, name: str, *, timeout: float) -> Row:
+    fault = FAULTS[name]
+    with ModelServer() as server:
+        desk = Desk(vendor, server, timeout, fault.analysis)
+        _warmed(desk)
+        server.script(fault.script)
+        try:
+            return _row(vendor, name, desk, server, timeout)
+        finally:
+            desk.close()
+
+
+def _warmed(desk: Desk) -> None:
+    """An SDK's first request imports for a second, which belongs to no fault."""
+    assert desk.model is not None
+    try:
+        desk.model.probe(10.0)
+    except AdvisorError as error:
+        raise AssertionError(error.message) from error
+
+
+def _row(vendor: str, name: str, desk: Desk, server: ModelServer, timeout: float) -> Row:
+    fault, began = FAULTS[name], desk.clock.now()
+    answers = [each.data for each in desk.answer()]
+    seconds, requests, breaker = desk.clock.now() - began, len(server.asked), desk.breaker()
+    plain = {"vendor": vendor, "fault": name, "seconds": round(seconds, 2), "requests": requests}
+    if len(answers) != 1 or not isinstance(answers[0], RemediationNeeded | FalseAlarm):
+        nothing = {"decided": "nobody", "decision": "", "told": "", "breaker": breaker}
+        return Row(**plain, **nothing, wrong="no decision")
+    (told,) = answers
+    diagnosis = told.diagnosis
+    decided = "rules" if diagnosis.advisor == "rules" else "model"
+    said = "; ".join(diagnosis.reasons)
+    mistakes = {
+        f"{fault.decides} should have decided": decided != fault.decides,
+        "took too long": seconds > timeout + MARGIN,
+        "outside policy": not _allowed(told, desk),
+        f"should have said: {fault.says}": fault.says not in said,
+        "the breaker": (breaker != "closed") != fault.breaks,
+        "it was asked again": fault.breaks and _asked_again(desk, server),
+        "the key was told": KEY in said,
+    }
+    wrong = ", ".join(what for what, holds in mistakes.items() if holds)
+    decision = f"{diagnosis.cause}, {_action(told)}"
+    return Row(
+        **plain, decided=decided, decision=decision, told=diagnosis.reasons[-1], breaker=breaker, wrong=wrong
+    )
+
+
+def _asked_again(desk: Desk, server: ModelServer) -> bool:
+    """Whether the next alert goes to a service that has just failed."""
+    before = len(server.asked)
+    desk.answer()
+    return len(server.asked) != before
+
+
+def _action(told: RemediationNeeded | FalseAlarm) -> str:
+    return str(told.action) if isinstance(told, RemediationNeeded) else "false_alarm"
+
+
+def _allowed(told: RemediationNeeded | FalseAlarm, desk: Desk) -> bool:
+    if told.diagnosis.advisor == "rules":
+        return (
+            _action(told) == str(diagnose(ALERT).action)
+            and told.diagnosis.cause == diagnose(ALERT).diagnosis.cause
+        )
+    parameters = told.parameters if isinstance(told, RemediationNeeded) else {}
+    return _action(told) in choices(ALERT, desk.limits) and not parameters

@@ -1,0 +1,77 @@
+"""Whatever becomes of a model's service, every alert is answered in time and within policy, and a crash waits
+for none of it."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.events import Event
+from hemostat.runner import Pulse, Runner
+from hemostat.topology import BY_NAME
+from tests.e2e.advice import FAULTS, VENDORS, play
+from tests.e2e.advice.rows import ALERT, Desk
+from tests.engine_fixtures import eventually
+from tests.model_server import ModelServer
+from tests.model_wires import Spoils
+from tests.samples import alert, event
+
+HANGS = ("silence", "a byte now and then")
+SHORT, LONG = 1.0, 20.0
+"""Seconds of analyzer.timeout: what hangs uses it up, and of the others none should."""
+ROLE = BY_NAME["analyzer"]
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("name", FAULTS)
+def test_every_fault_ends_in_a_decision_within_the_time_and_within_policy(name: str, vendor: str) -> None:
+    row = play(vendor, name, timeout=SHORT if name in HANGS else LONG)
+    assert row.clean, row
+
+
+@pytest.fixture
+def hung(request: pytest.FixtureRequest) -> Iterator[tuple[Desk, ModelServer]]:
+    with ModelServer() as server:
+        desk = Desk(request.param, server, timeout=60.0, more={})
+        server.script(lambda _: Spoils("silence"))
+        yield desk, server
+        server.over.set()
+        desk.close()
+
+
+@pytest.mark.parametrize("hung", VENDORS, indirect=True)
+def test_a_crash_is_answered_while_an_investigation_hangs(hung: tuple[Desk, ModelServer]) -> None:
+    desk, server = hung
+    stop = threading.Event()
+    clock = SystemClock(stop)
+    bus = MemoryBus(clock)
+    runner = Runner(
+        ROLE,
+        desk.analyzer.step,
+        group="analyzer",
+        bus=bus,
+        clock=clock,
+        pulse=Pulse("analyzer", bus=bus, clock=clock, host="h", instance="i", pid=1),
+        consumer="i",
+        workers=1,
+        stop=stop,
+        apart=1,
+    )
+
+    def answered() -> list[Event]:
+        return bus.recent("remediation_needed", 10)
+
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        bus.publish([event(ALERT, incident="busy")])
+        eventually(lambda: server.asked)
+        bus.publish([event(alert(), incident="crashed")])
+        eventually(answered)
+        assert [each.incident for each in answered()] == ["crashed"]
+    finally:
+        stop.set()
+        desk.stop.set()
+        thread.join()
