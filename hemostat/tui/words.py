@@ -131,7 +131,7 @@ _OUTCOMES: Final[Mapping[Outcome, tuple[str, str]]] = {
 
 def fit(text: str, size: int, *, right: bool = False) -> str:
     """Exactly `size` cells: cleaned, cut with an ellipsis, filled up with blanks."""
-    text = clean(text).translate(_UNSURE)
+    text = clean(text).translate(UNSURE)
     if text.isascii():
         # Nearly everything is, and cells need not be counted then.
         if len(text) > size:
@@ -142,7 +142,7 @@ def fit(text: str, size: int, *, right: bool = False) -> str:
     return " " * (size - cell_len(text)) + text if right else set_cell_size(text, size)
 
 
-_UNSURE: Final = dict.fromkeys((0xFE0E, 0xFE0F))
+UNSURE: Final = dict.fromkeys((0xFE0E, 0xFE0F))
 """Variation selectors: terminals disagree about how wide they make what is before them."""
 
 
