@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.story import Story
-from hemostat.events import ContainerStats, Event
+from hemostat.events import Container, ContainerStats, Event
 from hemostat.tui.safety import Overview, Standing
 from hemostat.tui.state import State, Trail
 
@@ -33,6 +33,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     incident: str
     fault: bool
     trail: Trail
+    container: Container
     safety: Standing | None = None
 
     @property
@@ -92,6 +93,7 @@ def _row(
     word = state.health if state.health and state.status == "running" else state.status
     return Row(
         key=key,
+        container=container,
         host=event.host,
         name=container.name,
         project=container.project or "",
