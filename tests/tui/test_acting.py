@@ -198,7 +198,9 @@ class Gone(MemoryBus):
 def test_an_order_that_cannot_be_given_is_an_error_of_one_line():
     async def script(office, app, pilot):
         await confirmed(app, pilot, "asterisk", "R", shown="hemostat order restart db web")
-        await until(pilot, lambda: says(app, "Redis is gone; not tried: 1 more"))
+        await until(pilot, lambda: says(app, "Redis is gone"))
+        told = [each.message for each in app._notifications]
+        assert told == ["restart db, on h: Redis is gone; not tried: 1 more"]
 
     Office(bus=Gone).play(script)
 
