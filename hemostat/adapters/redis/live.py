@@ -34,9 +34,9 @@ for name, rows in pairs(cmsgpack.unpack(ARGV[5])) do
 end
 """
 """Prefix, seconds, how many points are kept and for how many milliseconds; and by event type rows of key,
-event, its time, and for a container's numbers the key of its history, the point, and the key under which third
-parties look for it, whatever its host. One command after the other would cost the sender more than all else
-that it does."""
+event, its time, and for a container's numbers the key of its history, the point, and the key under which
+third parties look for it, whatever its host. One command after the other would cost the sender more than all
+else that it does."""
 
 Row = tuple[str, str, float] | tuple[str, str, float, str, str, str]
 
