@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from hemostat.core.standing import Overview
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Bus, Clock
-from hemostat.tui.safety import Overview
 from hemostat.tui.state import LOG, News, name_of
 
 EVERY: Final = 0.25

@@ -123,11 +123,13 @@ class Stage:
             source="analyzer@1",
             consultant=self.consultant,
         )
+        desk, raised = MemoryDesk(), event(self.alert)
+        known = {(raised.host, raised.incident): self.alert.container.name}
         self.responder = Responder(
             self.engine,
             self.engine,
-            MemoryLedger(),
-            MemoryDesk(),
+            MemoryLedger(desk, known),
+            desk,
             MemoryDossiers(),
             self.clock,
             scene.limits,
@@ -149,7 +151,9 @@ class Stage:
         result = self.analyzer.step(event(self.alert), self.clock.now())
         (told,) = result.work(self.clock.now()) if isinstance(result, Apart) else result
         if isinstance(told.data, RemediationNeeded):
-            self.responder.step(told, self.clock.now())
+            answer = self.responder.step(told, self.clock.now())
+            if isinstance(answer, Apart):
+                answer.work(self.clock.now())
         return told.data
 
     def check(self, told: RemediationNeeded | FalseAlarm, what: str) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat import app
 from hemostat.adapters import advisors
+from hemostat.app import advisor as make
 from hemostat.config import Settings
 from hemostat.core.analysis import Analysis
 from hemostat.ports import Advisor
@@ -46,7 +46,7 @@ def advisor(vendor: str, server: ModelServer) -> Iterator[Advisor]:
     analysis = Analysis(
         advisor=vendor, model=advisors.DEFAULTS[vendor], base_url=server.base_url(vendor), api_key=KEY
     )
-    made = app.advisor(Settings(analyzer=analysis), {})
+    made = make(Settings(analyzer=analysis), {})
     assert made is not None
     yield made
     made.close()  # type: ignore[attr-defined]

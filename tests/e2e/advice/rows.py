@@ -78,7 +78,7 @@ class Desk:
             casebook,
             MemoryPurse(),
             self.clock,
-            app._terms(settings, self.model),
+            app.models.terms_of(settings, self.model),
             source="analyzer@1",
         )
         self.analyzer = Analyzer(
