@@ -12,7 +12,7 @@ from hemostat.tui.order import Group
 from hemostat.tui.rows import update
 from hemostat.tui.safety import breaker, budget, silenced
 from hemostat.tui.state import News, State, apply
-from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, heartbeat, needed, stats
+from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, decided, event, heartbeat, needed, stats
 from tests.tui.standing import CLEAR, host, standing
 
 HOSTILE = [
@@ -220,6 +220,11 @@ def test_every_role_is_told_in_full():
     (role,) = picture([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
     text = "\n".join(each.plain for each in words.role_lines(role))
     assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
+
+
+def test_what_a_person_has_decided_names_whom_it_is_about():
+    assert " everything " in words.log_line(event(decided(), incident=None)).plain
+    assert " web " in words.log_line(event(decided(container="web"), incident=None)).plain
 
 
 def test_every_event_has_its_line():
