@@ -18,6 +18,8 @@ from hemostat.errors import UsageError
 def tui(given: Globals, slow: bool, no_mouse: bool) -> int:
     """Open the dashboard."""
     import logging
+    from contextlib import ExitStack
+    from functools import cache
     from typing import cast
 
     import msgspec
@@ -37,18 +39,22 @@ def tui(given: Globals, slow: bool, no_mouse: bool) -> int:
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
     bus = Late(lambda: _app().open_bus(settings, start=False))
+    held = ExitStack()
+    orders = cache(lambda: held.enter_context(_app().open_orders(settings)))
     model = Model(
         cast("Bus", bus),
         SystemClock(threading.Event()),
         looks=looks,
         evidence=lambda incident: _app().open_dossiers(settings).get(incident),
         engine=lambda: _app().open_engine(settings),
+        safety=lambda host: orders().overview(host),
         saved=settings.state_path / FILE,
     )
     try:
         return dashboard.run(model)
     finally:
         model.close()
+        held.close()
         bus.close()
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.looks import DEFAULT, Looks
+from hemostat.core.standing import Overview
 from hemostat.ports import Bus, Clock, Engine
-from hemostat.tui.safety import Overview
 from hemostat.tui.saved import View, load, save
 from hemostat.tui.state import State
 

@@ -115,9 +115,9 @@ def _tui(figures: dict[str, float]) -> Rows:
         row("  a plain DataTable's", "DataTable CPU", _percent, ratio("CPU")),
         row("  key to paint, median", "key p50", _tenths, ""),
         row("  key to paint, p99", "key p99", _tenths, "aim 50 ms"),
-        row("  exec to first paint", "first paint", _ms, "aim 400 ms"),
-        ("  of that a bare Textual app", _ms(figures["bare first paint"]), ""),
-        row("  exec to the containers shown", "containers shown", _ms, ""),
+        (f"  exec to first paint, fastest of {tui.STARTS}", _ms(figures["first paint"]), "aim 400 ms"),
+        ("  a bare Textual app's", _ms(figures["bare first paint"]), ""),
+        ("  exec to the containers shown", _ms(figures["containers shown"]), ""),
         ("  bytes in 6 s in which nothing changes", f"{figures['idle bytes']:.0f}", "aim 0"),
         (
             f"  an hour of {tui.CROWD} containers at {figures['hour rate']:,.0f} messages/s: resident",

@@ -43,6 +43,7 @@ SETTLE = 6.0
 SECONDS = 10.0
 QUIET = 6.0
 KEYS = 150
+STARTS = 9
 HOUR = 3600
 CROWD = 300
 """Containers during the hour."""
@@ -245,16 +246,14 @@ def measure(counts: Sequence[int] = COUNTS) -> dict[str, float]:
         with Crowd(bus, CROWD, changing=False), _running(DASHBOARD, environ) as shown:
             shown.watch(SETTLE)
             figures["idle bytes"] = shown.watch(QUIET)
-        figures["bare first paint"] = median(_start([sys.executable, "-c", BARE], environ) for _ in range(3))
+            figures |= _starts(environ)
         figures |= _hour(bus, environ)
     return figures
 
 
 def _cost(count: int, environ: dict[str, str]) -> dict[str, float]:
     figures: dict[str, float] = {}
-    figures[f"{count} first paint"] = median(_start(DASHBOARD, environ) for _ in range(3))
     with _running(DASHBOARD, environ) as shown:
-        figures[f"{count} containers shown"] = shown.wait_for(re.compile(rb"shop-web-"))
         shown.watch(SETTLE)
         figures |= _tick(f"{count}", shown)
         shown.press(b"j")
@@ -324,9 +323,19 @@ def _place() -> Iterator[tuple[Client, dict[str, str]]]:
             server.shut_down_if_unused()
 
 
-def _start(command: Sequence[str], environ: dict[str, str]) -> float:
-    with _running(command, environ) as shown:
-        return shown.wait_for(re.compile(rb"HemoStat"))
+def _starts(environ: dict[str, str]) -> dict[str, float]:
+    """The fastest of some, by turns, for what else runs on a machine only ever adds."""
+    figures: dict[str, float] = {}
+    for _ in range(STARTS):
+        for name, command, sign in (
+            ("first paint", DASHBOARD, rb"HemoStat"),
+            ("containers shown", DASHBOARD, rb"shop-web-"),
+            ("bare first paint", (sys.executable, "-c", BARE), rb"HemoStat"),
+        ):
+            with _running(command, environ) as shown:
+                took = shown.wait_for(re.compile(sign))
+            figures[name] = min(took, figures.get(name, took))
+    return figures
 
 
 @contextmanager
