@@ -145,8 +145,10 @@ class Lines(ScrollView, can_focus=False):
 
 
 def changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:
-    """The cells from the first to after the last that differ between two lines of the same length."""
+    """The cells from the first to after the last that differ between two lines; all, after a resize."""
     old, new = _cells(before), _cells(after)
+    if len(old) != len(new):
+        return 0, max(len(old), len(new))
     differ = [number for number, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
     return (differ[0], differ[-1] + 1) if differ else None
 

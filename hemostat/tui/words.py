@@ -72,6 +72,12 @@ def status(shown: Picture, mode: str, *, lost: bool) -> Text:
     return text
 
 
+def recorded_status(shown: Picture, mode: str, *, lost: bool) -> Text:
+    """The same of a recording, which may have no signs of life: that is no fault of the roles."""
+    known = status(shown, mode, lost=lost)
+    return known if shown.roles else Text("nothing was recorded of the roles here", FAINT)
+
+
 def notice(shown: Picture, silence: str) -> Text:
     """What somebody should know of, in a line; empty where there is nothing."""
     if silence:
@@ -132,7 +138,7 @@ _OUTCOMES: Final[Mapping[Outcome, tuple[str, str]]] = {
 
 def fit(text: str, size: int, *, right: bool = False) -> str:
     """Exactly `size` cells: cleaned, cut with an ellipsis, filled up with blanks."""
-    text = clean(text).translate(_UNSURE)
+    text = clean(text).translate(UNSURE)
     if text.isascii():
         # Nearly everything is, and cells need not be counted then.
         if len(text) > size:
@@ -143,7 +149,7 @@ def fit(text: str, size: int, *, right: bool = False) -> str:
     return " " * (size - cell_len(text)) + text if right else set_cell_size(text, size)
 
 
-_UNSURE: Final = dict.fromkeys((0xFE0E, 0xFE0F))
+UNSURE: Final = dict.fromkeys((0xFE0E, 0xFE0F))
 """Variation selectors: terminals disagree about how wide they make what is before them."""
 
 
