@@ -52,5 +52,10 @@ def run(model: "Model") -> int:
     # What listens must not keep keys waiting while much comes.
     sys.setswitchinterval(SWITCH)
     told = hint(os.environ, slow=looks.slow)
-    Dashboard(model, colourless=colourless, hint=told).run(mouse=looks.mouse)
+    if model.replay is None:
+        Dashboard(model, colourless=colourless, hint=told).run(mouse=looks.mouse)
+    else:
+        from hemostat.tui.replay_app import Replayed
+
+        Replayed(model, model.replay, colourless=colourless, hint=told).run(mouse=looks.mouse)
     return 0

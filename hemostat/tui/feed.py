@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from hemostat.core.picture import name_of
 from hemostat.core.standing import Overview
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
-from hemostat.ports import Bus, Clock
-from hemostat.tui.state import LOG, News, name_of
+from hemostat.ports import Clock, Listener
+from hemostat.tui.state import LOG, News
 
 EVERY: Final = 0.25
 """Seconds between two deliveries."""
@@ -32,7 +33,7 @@ Deliver = Callable[[News], object]
 class Feed:
     def __init__(
         self,
-        bus: Bus,
+        bus: Listener,
         clock: Clock,
         deliver: Deliver,
         *,
@@ -64,15 +65,21 @@ class Feed:
             self._thread.join(PATIENCE)
 
     def _run(self) -> None:
+        anew = False
         while not self._stop.is_set():
             try:
-                self._follow()
+                self._follow(anew=anew)
+                anew = True
             except HemoStatError as error:
                 self._deliver(News(lost=": ".join(filter(None, (error.message, error.hint)))))
                 self._stop.wait(RETRY)
 
-    def _follow(self) -> None:
-        """History once the subscription stands, so that nothing falls between; then whatever comes."""
+    def _follow(self, *, anew: bool) -> None:
+        """History once the subscription stands, so that nothing falls between; then whatever comes. One that
+        ends led elsewhere: the history of the next takes the place of all that was known."""
+        if anew:
+            self._durable.clear()
+            self._live.clear()
         due: float | None = None
         for event in self._bus.subscribe(tuple(TYPES), timeout=EVERY):
             if self._stop.is_set():
@@ -80,7 +87,7 @@ class Feed:
             if due is None:
                 self._remember()
                 # Even if there is nothing: it says that the bus is there (again).
-                self._hand_over()
+                self._hand_over(anew=anew)
                 due = self._clock.now()
             if event is not None:
                 self._note(event)
@@ -102,8 +109,8 @@ class Feed:
         else:
             self._live[event.type, name_of(event)] = event
 
-    def _hand_over(self) -> None:
-        self._deliver(News((*self._durable, *self._live.values()), safety=self._survey()))
+    def _hand_over(self, *, anew: bool = False) -> None:
+        self._deliver(News((*self._durable, *self._live.values()), safety=self._survey(), anew=anew))
         self._durable.clear()
         self._live.clear()
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.looks import DEFAULT, Looks
 from hemostat.core.standing import Overview
-from hemostat.ports import Bus, Clock, Engine
+from hemostat.ports import Clock, Engine, Listener
 from hemostat.tui.saved import View, load, save
 from hemostat.tui.state import State
+
+if TYPE_CHECKING:
+    from hemostat.tui.replay import ReplayClock
 
 
 def _nothing(_: str) -> Sequence[Dossier]:
@@ -25,13 +29,14 @@ class Model:
 
     def __init__(
         self,
-        bus: Bus,
+        bus: Listener,
         clock: Clock,
         *,
         looks: Looks = DEFAULT,
         evidence: Callable[[str], Sequence[Dossier]] = _nothing,
         engine: Callable[[], Engine] | None = None,
         act: object | None = None,
+        replay: "ReplayClock | None" = None,
         safety: Callable[[str], Overview] | None = None,
         saved: Path | None = None,
     ) -> None:
@@ -41,6 +46,8 @@ class Model:
         self.evidence = evidence
         """What was kept of an incident before its actions, oldest first."""
         self.act = act
+        self.replay = replay
+        """The clock of the recording that is shown; None: what is shown is live."""
         self.safety = safety
         """Where a host's containers stand towards the limits, by its name; None: it is not known."""
         self.state = State(heard=clock.now())

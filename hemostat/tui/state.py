@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.picture import Picture, picture
+from hemostat.core.picture import Picture, name_of, picture
 from hemostat.core.standing import Overview
 from hemostat.core.story import Story, stories, subject
 from hemostat.core.units import show_duration
@@ -28,11 +28,13 @@ SILENT: Final = 5.0
 
 class News(msgspec.Struct, frozen=True):
     """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can.
-    `safety` is by host; None where it was not asked for again."""
+    `safety` is by host; None where it was not asked for again. `anew`: this is all there is to know, and what
+    was known before is not so."""
 
     events: tuple[Event, ...] = ()
     lost: str = ""
     safety: Mapping[str, Overview] | None = None
+    anew: bool = False
 
 
 class Trail(msgspec.Struct, frozen=True, gc=False):
@@ -58,14 +60,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     safety: Mapping[str, Overview] = {}
 
 
-def name_of(event: Event) -> str:
-    """What a newer event of the same name replaces: a container that was made anew is the same to people."""
-    if isinstance(event.data, ContainerStats):
-        return f"{event.host}/{event.data.container.name}"
-    return event.source
-
-
 def apply(state: State, news: News, now: float) -> State:
+    if news.anew:
+        state = State(heard=now)
     stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_LAST}
     trails = {key: trail for key, trail in state.trails.items() if key in stats}
     beats: list[Event] = []

@@ -72,6 +72,12 @@ def status(shown: Picture, mode: str, *, lost: bool) -> Text:
     return text
 
 
+def recorded_status(shown: Picture, mode: str, *, lost: bool) -> Text:
+    """The same of a recording, which may have no signs of life: that is no fault of the roles."""
+    known = status(shown, mode, lost=lost)
+    return known if shown.roles else Text("nothing was recorded of the roles here", FAINT)
+
+
 def notice(shown: Picture, silence: str) -> Text:
     """What somebody should know of, in a line; empty where there is nothing."""
     if silence:

@@ -18,6 +18,12 @@ class Live(Screen[None]):
         self.model = model
         self._laid_out = False
 
+    def on_mount(self) -> None:
+        if self.model.replay is not None:
+            from hemostat.tui.replay_bar import ReplayBar
+
+            self.mount(ReplayBar(self.model.replay), before=0)
+
     def draw(self) -> None:
         """Show the model as it is now. What did not change must not be drawn again."""
         raise NotImplementedError

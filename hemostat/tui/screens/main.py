@@ -82,9 +82,12 @@ class Main(Live):
         self._choose(everything)
         picture = roles(state, now)
         incidents = sum(map(len, state.unwell.values()))
-        self.write("title", words.title(len(everything), incidents, self._hidden(), quiet(state, now)))
-        self.write("status", words.status(picture, mode(state), lost=bool(state.lost)))
-        self._notice(words.notice(picture, silence(state, now)))
+        is_live = self.model.replay is None
+        stale, silent = (quiet(state, now), silence(state, now)) if is_live else ("", "")
+        told = words.status if is_live else words.recorded_status
+        self.write("title", words.title(len(everything), incidents, self._hidden(), stale))
+        self.write("status", told(picture, mode(state), lost=bool(state.lost)))
+        self._notice(words.notice(picture, silent))
         self._draw_grid(now, self._pointless(everything))
         self._draw_log()
 
