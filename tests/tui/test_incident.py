@@ -26,6 +26,7 @@ from tests.tui import scenes
 from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc
 from tests.tui.test_app import says, screen, until
+from tests.tui.test_replay import play as replayed
 from tests.tui.test_words import HOSTILE
 
 __all__ = ["utc"]
@@ -145,6 +146,25 @@ def test_at_the_last_step_it_goes_on_with_what_comes_and_elsewhere_it_stays():
     play(script, bus, clock=clock, incident="i2")
 
 
+def test_the_step_looked_at_is_in_sight_however_long_the_timeline_and_small_the_terminal():
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+    again = [
+        event(alert(container=scenes.DB, occurrence=n), 9 + n / 100, incident="i2") for n in range(2, 40)
+    ]
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "db: exited, acting"))
+        bus.publish(again)
+        await until(pilot, lambda: clock.advance(0.3) and says(app, "exited (no. 39)"))
+        await pilot.resize_terminal(60, 16)
+        await until(pilot, lambda: app.size.height == 16 and says(app, "exited (no. 39)"))
+        await pilot.press("home")
+        await until(pilot, lambda: says(app, "+0 ms ! alert") and not says(app, "no. 39"))
+
+    play(script, bus, clock=clock, incident="i2")
+
+
 def test_from_one_incident_to_the_next_and_back():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "2 of 3"))
@@ -169,7 +189,7 @@ def test_the_figures_go_on_while_it_is_open():
         await until(pilot, lambda: "no figures of that time" in text(app))
         shown = stats(container=scenes.DB, cpu=77.0, memory=MIB)
         bus.show([event(shown, 10.0)], ttl=60)
-        await until(pilot, lambda: clock.advance(0.3) and "77 %, peak 77 %" in text(app))
+        await until(pilot, lambda: clock.advance(0.05) and "77 %, peak 77 %" in text(app))
 
     play(script, bus, clock=clock, incident="i2")
 
@@ -291,6 +311,22 @@ def test_an_incident_that_dropped_out_of_the_log_stays_in_sight():
         assert "worker 54" in text(app)
 
     play(script, bus, clock=clock)
+
+
+def test_where_a_replay_goes_back_before_it_nothing_is_known_of_it():
+    async def script(app, pilot, _):
+        await pilot.press("greater_than_sign", "full_stop")
+        await until(pilot, lambda: says(app, "restart healed"))
+        await pilot.press("i")
+        await until(pilot, lambda: says(app, "web: exited, healed"))
+        await until(pilot, lambda: "12.5 %" in text(app))
+        await pilot.press("less_than_sign", "comma")
+        await until(pilot, lambda: says(app, "a is not in the log"))
+        assert text(app) == ""
+        await pilot.press("full_stop", "full_stop")
+        await until(pilot, lambda: says(app, "web: exited, healed"))
+
+    replayed(script)
 
 
 def test_an_incident_of_which_nothing_is_known_is_said():

@@ -52,15 +52,7 @@ class Container(Acting):
         key("3", "pane('inspect')", "Inspect", "container.inspect", "how it was made; secrets are masked"),
         key("4", "pane('incidents')", "Incidents", "container.incidents", "its incidents"),
         key("tab", "turn", "Pane", "container.turn", "the next pane", shown=True),
-        key(
-            "slash",
-            "search",
-            "Search",
-            "container.search",
-            "search the log: text, !text",
-            shown=True,
-            display="/",
-        ),
+        key("slash", "search", "Search", "container.search", "search: text !text", shown=True, display="/"),
         key("n", "match(1)", "Match", "container.next", "the next match", shown=True, display="n N"),
         key("N", "match(-1)", "Match before", "container.previous", "the match before"),
         key("f", "only", "Filter", "container.filter", "only matches, or all", shown=True),
@@ -90,7 +82,7 @@ class Container(Acting):
         self._only = False
         self._found = Found((), ())
         self._match = -1
-        self._chosen = 0
+        self._chosen = self._jumps = 0
         self._drawn: dict[str, object] = {}
 
     def compose(self) -> ComposeResult:
@@ -141,6 +133,12 @@ class Container(Acting):
     def _learn(self) -> Event | None:
         state = self.model.state
         log, event = state.log, container_words.newest(state.stats.values(), self._place)
+        if (replay := self.model.replay) is not None:
+            # Elsewhere in a recording, other figures were known.
+            self._points = figures.until(self._points, replay.now())
+            if replay.jumps != self._jumps:
+                self._jumps = replay.jumps
+                fetch(self, "history", lambda: self.model.history(*self._place))
         self._points = figures.extended(self._points, event)
         if log is not self._log:
             self._log = log
