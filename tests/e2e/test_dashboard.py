@@ -1,4 +1,4 @@
-"""The dashboard in a terminal of its own, on real roles and a real container: seen, healed, told, acted on."""
+"""The dashboard in a terminal of its own, on real roles and a real container."""
 
 import secrets
 import shutil

@@ -61,7 +61,7 @@ class Office:
         async def run() -> None:
             app = Dashboard(Model(self.bus, self.clock, act=self.hand if acts else None))
             async with app.run_test(size=size, notifications=True) as pilot:
-                await until(pilot, lambda: says(app, "restart healed") and says(app, "✓ responder"))
+                await until(pilot, lambda: says(app, "restart he") and says(app, "✓ responder"))
                 await script(self, app, pilot)
 
         asyncio.run(run())
@@ -359,15 +359,16 @@ def test_who_may_act_finds_it_in_help_and_palette():
     Office().play(script, size=(100, 50))
 
 
-def test_hostile_names_neither_break_the_question_nor_the_command():
+@pytest.mark.parametrize("size", [(40, 12), (80, 24)])
+def test_hostile_names_neither_break_the_question_nor_the_command(size):
     name = "\x1b[2J[bold]x; rm -rf $HOME"
 
     async def script(office, app, pilot):
         await pilot.press("slash", *"rm", "enter", "j", "R")
-        await until(pilot, lambda: says(app, "y does it") and says(app, "order restart '"))
+        await until(pilot, lambda: says(app, "y does it") and says(app, "hemostat order"))
         assert all(line.isprintable() for line in screen(app))
 
     office = Office()
     office.bus.show([event(stats(container=Container(id="x", name=name)), 5.0)], ttl=60)
     office.bus.show([event(heartbeat("responder"), 5.0)], ttl=60)
-    office.play(script)
+    office.play(script, size=size)

@@ -3,7 +3,7 @@
 Where the dashboard only shows, there are no keys for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 from textual.app import SystemCommand
@@ -56,15 +56,10 @@ class Acting(Live):
             return False
         return super().check_action(action, parameters)
 
-    def acts(self) -> list[SystemCommand]:
-        """What the palette offers besides the keys."""
-        hand = self.model.act
-        if hand is None:
-            return []
-        words = "failures up to now do not count"
-        return [
-            SystemCommand("Close all breakers", words, lambda: self._confirm(hand.reset([EVERYTHING]))),
-        ]
+    def commands(self) -> Iterable[SystemCommand]:
+        if hand := self.model.act:
+            words = "failures up to now do not count"
+            yield SystemCommand("Close all breakers", words, lambda: self._confirm(hand.reset([EVERYTHING])))
 
     def waiting(self) -> str:
         """How many wait for a person, and the key that shows them; empty for none."""

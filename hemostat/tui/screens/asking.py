@@ -1,7 +1,7 @@
 """Asks a person: which of several, and whether a plan is to be carried out."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -10,12 +10,11 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
+from hemostat.core.orders import ALLOWED
 from hemostat.core.text import clean
 from hemostat.tui.errand import Answer, fetch
 from hemostat.tui.hand import Plan
 from hemostat.tui.words import BAD, BUSY, FAINT, GOOD
-
-ALLOWED: Final = "the limits allow it"
 
 Choice = tuple[str, Plan]
 """What it is called, and what it would be."""
@@ -77,9 +76,9 @@ class Confirm(ModalScreen[str | None]):
         width: 92%; max-width: 100; height: auto; max-height: 100%; padding: 0 1;
         border: round $accent; background: $surface;
     }
-    Confirm VerticalScroll { height: auto; max-height: 12; }
+    Confirm VerticalScroll { height: auto; max-height: 30vh; }
     Confirm Static { height: auto; }
-    Confirm #command { margin: 1 0; max-height: 6; }
+    Confirm #command { margin: 1 0; max-height: 20vh; }
     Confirm Input { border: none; padding: 0; height: 1; display: none; }
     """
     AUTO_FOCUS = None

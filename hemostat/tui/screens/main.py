@@ -291,4 +291,4 @@ class Main(Acting):
     def commands(self) -> Iterable[SystemCommand]:
         for by in SORTS:
             yield SystemCommand(f"Sort by {by}", "faults stay first", lambda by=by: self.action_sort(by))
-        yield from self.acts()
+        yield from super().commands()
