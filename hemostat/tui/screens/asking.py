@@ -98,7 +98,7 @@ class Confirm(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
-            box.border_title = "do this?" if len(self._plan.deeds) == 1 else f"{len(self._plan.deeds)} times:"
+            box.border_title = "do this?" if len(self._plan.deeds) == 1 else f"do these {len(self._plan.deeds)}?"
             with VerticalScroll(can_focus=False):
                 yield Static(id="deeds")
             yield Static(id="command")
