@@ -46,7 +46,7 @@ VIEWS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
 PATIENCE: Final = 60.0
 """Seconds for what is to be shown to be there."""
 LOGS: Final = 'echo "GET /item/$((RANDOM % 900)) 200 $((RANDOM % 40)) ms"; sleep 0.2'
-BUSY: Final = {"web": (12_000, 41), "api": (30_000, 57), "db": (20_000, 63), "worker": (6_000, 22)}
+BUSY: Final = {"web": (20_000, 41), "api": (40_000, 57), "db": (15_000, 63), "worker": (50_000, 22)}
 """By service: how much it does, in turns of a loop, and how much memory it holds, in MiB."""
 
 
@@ -56,7 +56,7 @@ def shop() -> list[ContainerSpec]:
     for each in SHOP:
         turns, held = BUSY.get(each.labels["com.docker.compose.service"], (3_000, 9))
         hold = f"dd if=/dev/zero of=/dev/shm/held bs=1M count={held} 2>/dev/null; "
-        work = hold + WORK.replace("% 3000", f"% {turns}").replace("sleep 0.2", LOGS)
+        work = hold + WORK.replace("$((RANDOM % 3000))", str(turns)).replace("sleep 0.2", LOGS)
         labels = {**each.labels, LABEL: RUN}
         made.append(msgspec.structs.replace(each, command=("sh", "-c", work), labels=labels))
     return made
