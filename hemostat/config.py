@@ -14,7 +14,7 @@ import tomllib
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 from msgspec.structs import FieldInfo
@@ -29,6 +29,9 @@ PREFIX: Final = "HEMOSTAT_"
 FILE_NAME: Final = "hemostat.toml"
 MASK: Final = "********"
 PROJECTS: Final = "monitor.projects"
+LOOPBACK: Final = "127.0.0.1"
+METRICS: Final = f"{LOOPBACK}:9740"
+MAX_PORT: Final = 65535
 OWN_VARIABLES: Final = frozenset({"HEMOSTAT_CONFIG", "HEMOSTAT_REQUIRE_ENGINE", "HEMOSTAT_NO_COLOR"})
 """Variables with our prefix that are no settings."""
 
@@ -60,6 +63,21 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A file whose first line is the webhook."""
 
 
+class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    address: str = ""
+    """host:port of `/metrics`; empty: `hemostat all` serves none, `hemostat metrics` on METRICS."""
+    containers: Annotated[int, msgspec.Meta(ge=0)] = 100
+    """How many containers have numbers of their own; the others share one name."""
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port. Raises ValueError."""
+        host, colon, port = (self.address or METRICS).rpartition(":")
+        if not colon or not port.isdecimal() or not 0 <= int(port) <= MAX_PORT:
+            raise ValueError(f"{self.address!r} is not host:port")
+        return host.strip("[]") or LOOPBACK, int(port)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = ""
     """This host's name in events; empty: its hostname."""
@@ -71,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     analyzer: Analysis = Analysis()
     responder: Limits = Limits()
     alert: Alert = Alert()
+    metrics: Metrics = Metrics()
 
     @property
     def host_name(self) -> str:
@@ -151,6 +170,10 @@ def load(
     settings: Settings = msgspec.convert(_nest(values), Settings)
     for key, why in mistakes(settings.monitor.projects):
         raise ConfigError(f"{layers[PROJECTS].origin}: {PROJECTS}.{key} {why}")
+    try:
+        _ = settings.metrics.place
+    except ValueError as error:
+        raise ConfigError(f"{layers['metrics.address'].origin}: metrics.address: {error}") from None
     return Loaded(settings, {key: layers[key].origin for key in FIELDS}, path)
 
 

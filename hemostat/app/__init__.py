@@ -3,6 +3,7 @@
 Vendors are imported where they are needed, so that no role carries what it does not use.
 """
 
+from hemostat.app.metrics import run_metrics
 from hemostat.app.models import advisor, open_trial
 from hemostat.app.opening import open_archive, open_bus, open_desk, open_dossiers, open_engine
 from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, turn_off
@@ -21,6 +22,7 @@ __all__ = [
     "open_dossiers",
     "open_engine",
     "open_trial",
+    "run_metrics",
     "run_role",
     "turn_off",
 ]

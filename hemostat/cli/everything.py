@@ -30,9 +30,10 @@ def everything(given: Globals, checked: bool) -> int:
     given.start_logging()
 
     def child(role: str, instance: str) -> list[str]:
-        return child_command(BY_NAME[role].command, instance, given)
+        command = BY_NAME[role].command if role in BY_NAME else role
+        return child_command(command, instance, given)
 
-    roles = [role.name for role in ROLES]
+    roles = [role.name for role in ROLES] + (["metrics"] if settings.metrics.address else [])
     try:
         return supervisor.supervise(roles, child, state_dir=settings.state_path, out=sys.stderr)
     finally:

@@ -116,6 +116,11 @@ class Bus(Protocol):
         some minutes."""
         ...
 
+    def after(self, stream: str, position: str, count: int) -> list[Entry]:
+        """At most so many entries that follow the one of this id, oldest first, whoever else reads them; from
+        the beginning for 0-0."""
+        ...
+
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
         """Events published from now on; None whenever `timeout` seconds pass in silence."""
         ...
