@@ -45,7 +45,10 @@ class Alert:
         for event in self._store.append(events):
             about = subject(event)
             name = about[0].name if about else event.host
-            logger.info("%s container=%s incident=%s %s", event.type, name, event.incident, line(event))
+            said = line(event)
+            logger.info(
+                "event.kept type=%s container=%s incident=%s said=%s", event.type, name, event.incident, said
+            )
 
     def _notify(self, notifier: Notifier, event: Event) -> None:
         for tries in range(1, TRIES + 1):

@@ -27,7 +27,7 @@ def run_metrics(settings: Settings, *, stop: threading.Event, parts: Parts | Non
         )
         host, port = settings.metrics.place
         with serving(host, port, exporter.numbers) as got:
-            logger.info("metrics.served address=http://%s:%d/metrics", host, got)
+            logger.info("metrics.served host=%s port=%d", host, got)
             exporter.run()
     finally:
         parts.close()
