@@ -12,8 +12,8 @@ def tool(name: str) -> str:
     path = shutil.which(name)
     if path is None:
         if engine_is_required():
-            pytest.fail(f"there is no {name} on PATH: apt install prometheus")
-        pytest.skip(f"there is no {name} on PATH: apt install prometheus")
+            pytest.fail(f"there is no {name} on PATH: apt install prometheus docker-compose")
+        pytest.skip(f"there is no {name} on PATH: apt install prometheus docker-compose")
     return path
 
 
