@@ -11,7 +11,6 @@ import logging.handlers
 import re
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +21,9 @@ FORMATS: Final = ("auto", "text", "json")
 LINE: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 FIELD: Final = re.compile(r"(\w+)=%[a-z]")
 EVENT: Final = re.compile(r"[a-z_]+(\.[a-z_]+)+")
-HARMLESS: Final = 16
-"""Characters of a plain word that is too short to be a secret known by its shape."""
+SAID: Final = "log.said"
+HARMLESS: Final = re.compile(r"[\w.-]{1,16}")
+"""A word that is too short for a secret known by its shape. Looking for one costs more than all the rest."""
 LONGEST: Final = 4000
 """Characters of a value, or of a traceback's end, that are logged: a line stays one line."""
 FILE_SIZE: Final = 10 * 1024 * 1024
@@ -39,69 +39,59 @@ class TextFormatter(logging.Formatter):
         self._iso = iso
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
-        return (
-            iso_time(record.created)
-            if self._iso
-            else time.strftime("%H:%M:%S", time.localtime(record.created))
-        )
+        if self._iso:
+            return iso_time(record.created)
+        return time.strftime("%H:%M:%S", time.localtime(record.created))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        line = super().formatMessage(record)
+        event, fields = _said(record)
         incident = _incident()
-        return _harmless(line if not incident or "incident=" in line else f"{line} incident={incident}")
+        if incident and "incident" not in fields:
+            fields["incident"] = incident
+        record.message = clean(" ".join([event, *(f"{key}={value}" for key, value in fields.items())]))
+        return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:  # noqa: N802
         lines = super().formatException(ei).splitlines()  # type: ignore[arg-type]  # the stub's union is private
-        return "\n".join(_harmless(line) for line in lines)
+        return "\n".join(clean(str(_value(line))) for line in lines)
 
 
 class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
+        event, fields = _said(record)
+        if not EVENT.fullmatch(event):
+            event, fields = SAID, {"text": event}
         head = {"time": iso_time(record.created), "level": record.levelname.lower(), "logger": record.name}
-        told: dict[str, object] = {**head, **dict(_said(record))}
+        told: dict[str, object] = {**head, "event": event, **fields}
         if (incident := _incident()) and "incident" not in told:
             told["incident"] = incident
         if record.exc_info:
-            told["traceback"] = _harmless_text(self.formatException(record.exc_info)[-LONGEST:])
+            told["traceback"] = _value(self.formatException(record.exc_info)[-LONGEST:])
         return json.dumps(told, ensure_ascii=False)
 
 
-def _said(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
-    """The event and its fields; of other libraries the message."""
-    template = str(record.msg)
-    name, _, rest = template.partition(" ")
-    if not EVENT.fullmatch(name):
-        yield "event", "log.said"
-        yield "text", _value(record.getMessage())
-        return
-    yield "event", name
+def _said(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
+    """The event and its fields; the whole message, and none, where it is not of our form."""
+    name, _, rest = str(record.msg).partition(" ")
     values = record.args if isinstance(record.args, tuple) else ()
     keys = FIELD.findall(rest)
-    if len(keys) != len(values):
-        yield "text", _value(record.getMessage())
-        return
-    for key, value in zip(keys, values, strict=True):
-        yield key, _value(value)
+    if EVENT.fullmatch(name) and len(keys) == len(values):
+        return name, {key: _value(value) for key, value in zip(keys, values, strict=True)}
+    return str(_value(record.getMessage())), {}
 
 
 def _value(value: object) -> object:
+    """A number, or text without secrets, each line without what a terminal would act on."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = str(value)[:LONGEST]
-    return text if len(text) <= HARMLESS and text.isalnum() else _harmless_text(text)
-
-
-def _harmless_text(text: str) -> str:
-    """Without secrets; what a terminal would act on is for JSON to write out, line ends stay."""
+    text = str(value)
+    if HARMLESS.fullmatch(text):
+        return text
     from hemostat.core.redact import redact
 
-    return "\n".join(map(clean, redact(text).split("\n")))
-
-
-def _harmless(line: str) -> str:
-    from hemostat.core.redact import redact
-
-    return clean(redact(line))
+    # Cut once more afterwards: the first cut may leave half of a secret, which is not known for one.
+    masked = redact(text[: 2 * LONGEST])[:LONGEST]
+    return masked if masked.isprintable() else "\n".join(map(clean, masked.split("\n")))
 
 
 def _incident() -> str:
