@@ -267,7 +267,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     ),
     "see where a host stands": (
         lambda s, u: people(s, u).overview("h"),
-        {RESPONDER, VIEWER, OPERATOR},
+        {RESPONDER, METRICS, VIEWER, OPERATOR},
     ),
     "show stats": (lambda s, u: bus(s, u).show([event(stats())], 5), {MONITOR}),
     "show the analyzer's heartbeat": (
@@ -296,7 +296,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ANALYZER, VIEWER, OPERATOR},
     ),
     "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER, OPERATOR}),
-    "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER, METRICS}),
+    "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER}),
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),
     "store an event": (lambda s, u: RedisStore(s.client(u)).append([SAID["health_alert"]]), {ALERT}),
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
