@@ -3,7 +3,7 @@
 Every method may raise AdapterError (EngineError, BusError …); `transient` says whether to wait and repeat.
 """
 
-from hemostat.core.tools import Tool
+from hemostat.core.tool import Tool
 from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
 from hemostat.ports.bus import Apart, Bus, Entry, Later, Listener
 from hemostat.ports.clock import Clock, Interrupted
