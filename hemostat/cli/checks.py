@@ -121,7 +121,7 @@ def python(_: Machine) -> Finding:
 
 def configuration(machine: Machine) -> Finding:
     loaded = machine.loaded()
-    for secret in ("redis_password", "api_key", "slack_url"):
+    for secret in ("redis_password", "api_key", "channels", "heartbeat_url"):
         getattr(loaded.settings, secret)
     return Finding(Level.OK, str(loaded.path) if loaded.path else "no file, the defaults apply")
 
