@@ -21,7 +21,7 @@ from hemostat.ports import Clock, Interrupted, Notifier, Outbox
 PAUSE: Final = 0.5
 """Seconds between two looks at what is due."""
 BATCH: Final = 500
-LEASE: Final = 60.0
+LEASE: Final = 30.0
 """Seconds for which what is taken is nobody else's."""
 FIRST: Final = 1.0
 CEILING: Final = 300.0

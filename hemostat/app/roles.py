@@ -2,31 +2,27 @@
 
 import logging
 import os
-import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from hemostat import topology
-from hemostat.adapters.system_clock import SystemClock, seconds_of_day
-from hemostat.app.channels import open_notifiers
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.app.channels import telling
 from hemostat.app.models import advisor, terms_of
 from hemostat.app.parts import Parts, RealParts
 from hemostat.config import Settings
-from hemostat.core.news import News
 from hemostat.errors import HemoStatError
 from hemostat.events import Event
 from hemostat.ports import (
     Advisor,
     Clock,
     Interrupted,
-    Outbox,
 )
 from hemostat.runner import Buried, Pulse, Runner, Step
 
 if TYPE_CHECKING:
     from hemostat.agents.analyzer import Consultant
-    from hemostat.agents.courier import Courier
     from hemostat.agents.responder import Responder
 
 TENDING: Final = 30.0
@@ -221,71 +217,10 @@ def _tend(place: Place, responder: "Responder") -> None:
 def _alert(place: Place) -> None:
     from hemostat.agents.alert import Alert
 
-    settings = place.settings
-    outbox = place.parts.outbox()
-    couriers = _couriers(place, outbox)
+    settings, outbox = place.settings, place.parts.outbox()
     alert = Alert(place.parts.store(), outbox, settings.channels, settings.alert)
-    _watch(place, couriers)
-    place.consume(
-        alert.step,
-        workers=1,
-        ahead=AHEAD,
-        notice=lambda: "; ".join(courier.trouble for courier in couriers if courier.trouble),
-        keep=alert.keep,
-    )
-
-
-def _couriers(place: Place, outbox: Outbox) -> "list[Courier]":
-    """One a channel, each in a thread of its own."""
-    from hemostat.agents.courier import Courier
-
-    settings = place.settings
-    notifiers = open_notifiers(settings)
-    couriers = [
-        Courier(
-            name,
-            channel,
-            notifiers[name],
-            outbox,
-            place.clock,
-            settings.alert,
-            chance=random.random,
-            of_day=seconds_of_day,
-        )
-        for name, channel in settings.channels.items()
-    ]
-    for courier in couriers:
-        threading.Thread(target=courier.run, name=f"courier-{courier.name}", daemon=True).start()
-    return couriers
-
-
-def _watch(place: Place, couriers: "list[Courier]") -> None:
-    """Over HemoStat itself, where there is somebody to be told."""
-    from hemostat.agents.watchman import Watchman
-
-    settings, url = place.settings, place.settings.heartbeat_url
-    if not couriers and not url:
-        return
-
-    def tell(word: News) -> None:
-        for courier in couriers:
-            courier.tell(word)
-
-    watchman = Watchman(
-        place.parts.bus,
-        place.clock,
-        tell,
-        roles=topology.BY_NAME,
-        host=settings.host_name,
-        after=settings.alert.gone_after,
-    )
-    threading.Thread(target=watchman.run, name="watchman", daemon=True).start()
-    if url:
-        from hemostat.adapters.heartbeat import Heartbeat
-
-        heart = Heartbeat(url, signals=settings.alert.heartbeat_signals)
-        beat = (heart, settings.alert.heartbeat_every)
-        threading.Thread(target=watchman.beat, args=beat, name="heartbeat", daemon=True).start()
+    with telling(place, outbox) as notice:
+        place.consume(alert.step, workers=1, ahead=AHEAD, notice=notice, keep=alert.keep)
 
 
 _RUN: Final[Mapping[str, Callable[[Place], None]]] = {

@@ -97,7 +97,7 @@ def _facts(word: News) -> Iterator[tuple[str, str]]:
     yield "Where", _safe(where + (f", project {word.project}" if word.project else ""))
     yield "What", _safe(word.what)
     yield "Why", _safe(word.cause)
-    yield "Done", _safe(word.done)
+    yield "Outcome", _safe(word.done)
     yield "Took", show_duration(word.took) if word.took else ""
 
 

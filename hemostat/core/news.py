@@ -207,4 +207,5 @@ def _raised(event: Event) -> str:
 
 
 def _why(diagnosis: Diagnosis) -> str:
-    return ": ".join(filter(None, (diagnosis.cause, "; ".join(diagnosis.reasons))))
+    who = f"{diagnosis.cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
+    return ": ".join(filter(None, (who, "; ".join(diagnosis.reasons))))

@@ -37,7 +37,7 @@ def test_a_service_is_told_all_of_it(hook):
         "Where: web on h, project shop",
         "What: exited: exit code 1",
         "Why: crash: exit code 1",
-        "Done: restart healed in 3.1 s",
+        "Outcome: restart healed in 3.1 s",
         "Took: 3.1 s",
         "More: hemostat explain i1",
     ]

@@ -41,7 +41,7 @@ def test_the_message_says_what_where_why_what_was_done_how_long_and_how_to_see_m
         "*Where*\nweb on h, project shop",
         "*What*\nexited: exit code 1",
         "*Why*\ncrash: exit code 1",
-        "*Done*\nrestart healed in 3.1 s",
+        "*Outcome*\nrestart healed in 3.1 s",
         "*Took*\n3.1 s",
     ]
     assert more["elements"][0]["text"] == "More: `hemostat explain i1`"

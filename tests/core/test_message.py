@@ -25,7 +25,7 @@ def test_a_message_says_what_where_why_what_was_done_how_long_and_how_to_see_mor
         ("Where", "web on h, project shop"),
         ("What", "exited: exit code 1"),
         ("Why", "crash: exit code 1"),
-        ("Done", "restart healed in 3.1 s"),
+        ("Outcome", "restart healed in 3.1 s"),
         ("Took", "3.1 s"),
     )
     assert message.more == "hemostat explain i1"

@@ -54,7 +54,7 @@ def test_a_remediation_says_what_where_why_and_what_was_done():
         kind="exited",
         project="shop",
         what="exited: exit code 1",
-        cause="crash: exit code 1; nobody asked for it",
+        cause="crash (rules, 90%): exit code 1; nobody asked for it",
         action="restart",
         done="restart healed in 3.1 s",
         took=3.1,
