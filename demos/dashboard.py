@@ -37,6 +37,7 @@ from hemostat.events import (  # noqa: E402
 )
 from hemostat.topology import ROLES  # noqa: E402
 from hemostat.tui.app import Dashboard  # noqa: E402
+from hemostat.tui.model import Model  # noqa: E402
 
 NOW: Final = 1_795_531_500.0
 HOST: Final = "ops-1"
@@ -153,9 +154,9 @@ def cells(text: str) -> tuple[int, int]:
 
 
 async def draw(size: tuple[int, int]) -> str:
-    app = Dashboard(scene(), StoppedClock())
+    app = Dashboard(Model(scene(), StoppedClock()))
     async with app.run_test(size=size) as pilot:
-        while not app.query_one("#log").virtual_size.height:
+        while not app.screen.query_one("#log").virtual_size.height:
             await pilot.pause(0.05)
         picture = app.export_screenshot(title="hemostat tui")
     # The fonts would be fetched from the network.

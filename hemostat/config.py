@@ -3,8 +3,8 @@
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
-The meaning of the tables `monitor`, `analyzer`, `responder` and `alert` belongs to core.thresholds,
-core.analysis, core.limits and core.routing.
+The meaning of the tables `monitor`, `analyzer`, `responder`, `alert` and `tui` belongs to core.thresholds,
+core.analysis, core.limits, core.routing and core.looks.
 """
 
 import difflib
@@ -22,6 +22,7 @@ from msgspec.structs import FieldInfo
 from hemostat.core import routing
 from hemostat.core.analysis import Analysis
 from hemostat.core.limits import Limits
+from hemostat.core.looks import Looks
 from hemostat.core.routing import SLACK, Alerting, Channel
 from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.core.units import duration, size
@@ -66,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     analyzer: Analysis = Analysis()
     responder: Limits = Limits()
     alert: Alerting = Alerting()
+    tui: Looks = Looks()
 
     @property
     def host_name(self) -> str:

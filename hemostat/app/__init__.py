@@ -5,7 +5,7 @@ Vendors are imported where they are needed, so that no role carries what it does
 
 from hemostat.app.channels import open_notifiers
 from hemostat.app.models import advisor, open_trial
-from hemostat.app.opening import open_archive, open_bus, open_desk, open_dossiers, open_engine
+from hemostat.app.opening import open_archive, open_bus, open_dossiers, open_engine, open_orders
 from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, turn_off
 from hemostat.app.roles import Place, run_role
 
@@ -18,10 +18,10 @@ __all__ = [
     "advisor",
     "open_archive",
     "open_bus",
-    "open_desk",
     "open_dossiers",
     "open_engine",
     "open_notifiers",
+    "open_orders",
     "open_trial",
     "run_role",
     "turn_off",

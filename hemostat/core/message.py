@@ -29,6 +29,7 @@ HEADLINES: Final[Mapping[Topic, str]] = {
     Topic.EXPIRED: "{container}: too late to act on {kind}",
     Topic.DRY_RUN: "{container}: {action} would be done",
     Topic.OVER: "{container}: {kind} is settled",
+    Topic.DECIDED: "{container}: {done}",
     Topic.GONE: "{container} is gone",
     Topic.BACK: "{container} is back",
     Topic.TEST: "HemoStat on {host}: a test",

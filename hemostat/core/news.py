@@ -13,11 +13,13 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.control import EVERYTHING
 from hemostat.core.incidents import CRITICAL
 from hemostat.core.story import line, subject
 from hemostat.events import (
     Action,
     Container,
+    Decided,
     Diagnosis,
     Event,
     FalseAlarm,
@@ -25,6 +27,7 @@ from hemostat.events import (
     Kind,
     Outcome,
     Phase,
+    Reason,
     RemediationComplete,
     Severity,
 )
@@ -43,6 +46,8 @@ class Topic(StrEnum):
     DRY_RUN = "dry_run"
     OVER = "over"
     """It ended, and not by what was done."""
+    DECIDED = "decided"
+    """What people ordered, and what came of it; and what they forbade."""
     GONE = "gone"
     """Of HemoStat itself: a role, the bus, the engine."""
     BACK = "back"
@@ -106,7 +111,8 @@ _REMAINS: Final = ("what", "cause", "action", "done")
 
 
 def news(event: Event) -> News | None:
-    """What the event means to people; None for nothing."""
+    """What the event means to people; None for nothing. An answer to a request is told with what comes of
+    it."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
             return _word(event, Topic.OVER, what=line(event))
@@ -114,10 +120,12 @@ def news(event: Event) -> News | None:
             return _word(event, Topic.OPENED, what=line(event))
         case FalseAlarm(diagnosis=diagnosis):
             return _word(event, Topic.OVER, cause=_why(diagnosis))
+        case Decided(container=container) if event.incident is None:
+            return _decided(event, container)
         case RemediationComplete(outcome=outcome) as done if outcome in TOPICS:
             return _word(
                 event,
-                TOPICS[outcome],
+                Topic.DECIDED if _by_people(done) else TOPICS[outcome],
                 cause=_why(done.diagnosis),
                 action="" if done.action is Action.NONE else done.action,
                 done=line(event),
@@ -192,6 +200,23 @@ def _word(
     )
 
 
+def _by_people(done: RemediationComplete) -> bool:
+    return done.kind is Kind.ORDERED or done.reason is Reason.REJECTED
+
+
+def _decided(event: Event, container: str) -> News:
+    """Of no kind: it is about what HemoStat may do."""
+    name = "everything" if container == EVERYTHING else container
+    return News(
+        incident=event.id,
+        topic=Topic.DECIDED,
+        time=event.time,
+        host=event.host,
+        container=name,
+        done=line(event),
+    )
+
+
 def severity(kind: Kind) -> Severity:
     return Severity.CRITICAL if kind in CRITICAL else Severity.WARNING
 
@@ -207,5 +232,7 @@ def _raised(event: Event) -> str:
 
 
 def _why(diagnosis: Diagnosis) -> str:
+    if diagnosis.cause == Kind.ORDERED:
+        return f"ordered by {diagnosis.advisor}"
     who = f"{diagnosis.cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
     return ": ".join(filter(None, (who, "; ".join(diagnosis.reasons))))

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from hemostat.core.news import News, Told, Topic, merge, news, worth
-from hemostat.events import Action, Container, FalseAlarm, Kind, Outcome, Reason, Severity
-from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, alert, complete, event
+from hemostat.events import Action, Container, Diagnosis, FalseAlarm, Kind, Outcome, Reason, Severity, Word
+from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, alert, complete, decided, event, order
 
 
 def word(topic: Topic, at: float = 0.0, **changes) -> News:
@@ -38,6 +38,7 @@ def test_what_only_refreshes_a_screen_or_asks_a_role_is_no_news():
         "health_alert",
         "false_alarm",
         "remediation_complete",
+        "decision",
     ]
     assert news(event(complete(outcome=Outcome.WAITING, reason=Reason.BUDGET_SPENT))) is None
 
@@ -80,6 +81,26 @@ def test_a_remediation_says_what_where_why_and_what_was_done():
 def test_every_turn_of_an_incident_has_a_topic(told, topic, people):
     found = news(event(told))
     assert (found.topic, found.needs_people) == (topic, people)
+
+
+def test_what_people_ordered_says_who_and_is_not_for_them_to_look_at():
+    ordered = Diagnosis(cause="ordered", confidence=1.0, advisor="ann@h")
+    refused = complete(kind=Kind.ORDERED, diagnosis=ordered, outcome=Outcome.REFUSED, reason=Reason.PAUSED)
+    found = news(event(refused))
+    assert (found.topic, found.cause, found.needs_people) == (Topic.DECIDED, "ordered by ann@h", False)
+    assert news(event(order())) is None
+
+
+def test_what_a_person_rejected_needs_nobody():
+    rejected = complete(outcome=Outcome.REFUSED, reason=Reason.REJECTED)
+    assert news(event(rejected)).topic is Topic.DECIDED
+
+
+def test_a_pause_is_told_and_an_answer_with_what_comes_of_it():
+    paused = news(event(decided(container="*"), incident=None))
+    assert (paused.topic, paused.container) == (Topic.DECIDED, "everything")
+    assert "ann@h" in paused.done
+    assert news(event(decided(what=Word.APPROVED), incident="i1")) is None
 
 
 def test_how_bad_it_is_depends_on_the_kind():

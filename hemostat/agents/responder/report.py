@@ -1,22 +1,24 @@
 """What came of a request, and how it is told."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from hemostat.core.decision import Refuse, Repeat
 from hemostat.core.model import ContainerInfo
-from hemostat.core.policy import Refuse, Repeat
 from hemostat.core.redact import redact
 from hemostat.events import (
     Event,
     HealthAlert,
     Kind,
+    Order,
     Outcome,
     Reason,
     RemediationComplete,
     RemediationNeeded,
     State,
 )
+from hemostat.ports import Clock
 
 CLIMBED: Final = frozenset({Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED})
 """Reasons after which the next rung of the ladder follows."""
@@ -48,6 +50,8 @@ class Case(msgspec.Struct, frozen=True):
     request: RemediationNeeded
     incident: str
     found: ContainerInfo | None
+    order: Order | None = None
+    """What the request was made from, where a person made it."""
 
 
 def complete(case: Case, ended: Ended) -> RemediationComplete:
@@ -65,7 +69,8 @@ def complete(case: Case, ended: Ended) -> RemediationComplete:
         before=None if case.found is None else case.found.state,
         after=ended.after,
         durations=ended.durations,
-        alert=alert if ended.reason in CLIMBED else None,
+        # What a person wanted is not tried in other ways.
+        alert=alert if ended.reason in CLIMBED and case.order is None else None,
     )
 
 
@@ -105,3 +110,23 @@ def unacted(decision: Refuse | Repeat) -> Ended:
         reason=decision.attempt.reason or Reason.NOT_VERIFIED,
         detail="told again after an interruption",
     )
+
+
+class Teller(NamedTuple):
+    """How a remediation's end, or what it waits for, is told."""
+
+    clock: Clock
+    host: str
+    source: str
+
+    def __call__(self, case: Case, ended: Ended) -> list[Event]:
+        return [
+            Event.make(
+                complete(case, ended),
+                time=self.clock.now(),
+                host=self.host,
+                source=self.source,
+                incident=case.incident,
+                cause=case.event.id,
+            )
+        ]
