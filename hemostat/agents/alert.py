@@ -39,6 +39,8 @@ class Alert:
             logger.info("%s container=%s incident=%s %s", event.type, name, event.incident, line(event))
 
     def _leave_word(self, events: Sequence[Event]) -> None:
+        if not self._channels:
+            return
         words = [word for event in events if (word := news(event)) is not None]
         for name, channel in self._channels.items():
             due_at = [(word, due(self._alerting, word)) for word in words if concerns(channel, word)]

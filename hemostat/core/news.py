@@ -126,7 +126,7 @@ def news(event: Event) -> News | None:
             return _word(
                 event,
                 Topic.DECIDED if _by_people(done) else TOPICS[outcome],
-                cause=_why(done.diagnosis),
+                cause=_why(done.diagnosis, ordered=done.kind is Kind.ORDERED),
                 action="" if done.action is Action.NONE else done.action,
                 done=line(event),
                 took=done.durations.get("total", 0.0),
@@ -231,8 +231,9 @@ def _raised(event: Event) -> str:
     return line(msgspec.structs.replace(event, data=alert)) if isinstance(alert, HealthAlert) else ""
 
 
-def _why(diagnosis: Diagnosis) -> str:
-    if diagnosis.cause == Kind.ORDERED:
-        return f"ordered by {diagnosis.advisor}"
+def _why(diagnosis: Diagnosis, *, ordered: bool = False) -> str:
+    """The cause and who concluded it, or who ordered it."""
     who = f"{diagnosis.cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
-    return ": ".join(filter(None, (who, "; ".join(diagnosis.reasons))))
+    return ": ".join(
+        filter(None, (f"ordered by {diagnosis.advisor}" if ordered else who, "; ".join(diagnosis.reasons)))
+    )
