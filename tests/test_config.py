@@ -221,3 +221,12 @@ def test_a_mistake_in_a_channel_or_a_template_names_file_and_key(write, text, to
     path = write(text)
     with pytest.raises(ConfigError, match=f"file {path}: {told}"):
         read(path)
+
+
+GUIDE = EXAMPLE.parent / "docs" / "NOTIFICATIONS.md"
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL))
+def test_what_the_guide_to_notifications_shows_can_be_used(write, text):
+    alerting = read(write(text)).settings.alert
+    assert alerting.channels or alerting.templates

@@ -76,15 +76,22 @@ class Courier:
         """Until the process is told to stop."""
         try:
             while True:
-                self.turn()
+                self._try()
                 self._clock.sleep(PAUSE)
         except Interrupted:
             return
 
+    def _try(self) -> None:
+        """A thread that ends would end the channel."""
+        try:
+            self.turn()
+        except Exception:
+            logger.exception("courier.failed channel=%s", self.name)
+
     def turn(self) -> None:
         """Tell what is due now, as far as the ration and the service let it."""
         now = self._clock.now()
-        if 0 < self._until - now <= LONGEST:
+        if 0 < self._until - now < LONGEST + PAUSE:
             return
         try:
             while self._own:

@@ -158,7 +158,7 @@ class Outbox(Protocol):
 
     def settle(self, channel: str, words: Sequence[News], *, told: bool) -> None:
         """They are done with, unless something has taken their place; `told`: people have heard them, which
-        is remembered for a week."""
+        is remembered for a month."""
         ...
 
 

@@ -4,12 +4,13 @@ import msgspec
 import pytest
 
 from hemostat.adapters.memory_outbox import MemoryOutbox
-from hemostat.agents.courier import AGAIN, CEILING, GIVEN_UP, LEASE, Courier
+from hemostat.agents.courier import AGAIN, CEILING, GIVEN_UP, LEASE, LONGEST, Courier
 from hemostat.core.message import Message
 from hemostat.core.news import News, Topic
 from hemostat.core.routing import Alerting, Channel
 from hemostat.errors import BusUnreachableError, NotifyError
 from hemostat.events import Severity
+from hemostat.ports import Interrupted
 from tests.clock import FakeClock
 from tests.core.test_news import word
 from tests.samples import NOW
@@ -248,6 +249,32 @@ def test_a_courier_that_dies_before_it_settles_is_followed_by_one_who_tells_agai
     outbox.cut = ""
     assert second.after(LEASE - 1) == []
     assert second.after(1.0) == ["web is healed: exited"]
+
+
+def test_whatever_breaks_the_thread_goes_on(caplog):
+    class Broken(MemoryOutbox):
+        def take(self, *args, **options):
+            raise RuntimeError("a bug")
+
+    def stop(_):
+        if line.clock.time > NOW + 2:
+            raise Interrupted
+
+    line = Line(Phone(), Broken())
+    line.clock.on_sleep = stop
+    line.courier.tell(GONE)
+    line.courier.run()
+    assert line.phone.heard == ["Redis is gone"]
+    assert caplog.text.count("courier.failed") > 1
+
+
+def test_an_hour_that_a_service_asks_for_is_kept():
+    line = Line(Phone(NotifyError("busy", transient=True, wait=1e9)))
+    line.put(HEALED)
+    line.after(0.1)
+    assert line.after(0.2) == []
+    assert line.phone.tries == 1
+    assert line.after(LONGEST) == ["web is healed: exited"]
 
 
 def test_troubles_that_do_not_concern_a_channel_are_not_told():

@@ -126,3 +126,13 @@ def test_a_word_that_came_in_between_is_not_lost(redis_client, monkeypatch):
     monkeypatch.setattr(second, "_merged", overtaken)
     second.put("ops", [(OPENED, NOW + 30)])
     assert taken(first, 3.0) == [(HEALED, None)]
+
+
+@pytest.mark.redis
+def test_what_cannot_be_read_gives_way_to_the_next_word(redis_client):
+    outbox = RedisOutbox(redis_client)
+    outbox.put("ops", [(OPENED, NOW)])
+    redis_client.raw.hset("hemostat:outbox:ops:news", OPENED.incident, "{}")
+    assert taken(outbox) == []
+    outbox.put("ops", [(HEALED, NOW)])
+    assert taken(outbox) == [(HEALED, None)]

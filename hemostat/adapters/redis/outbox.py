@@ -5,15 +5,20 @@ another has taken its place. Keys are not declared, so that each command needs t
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.core.news import News, Told, merge
 
+T = TypeVar("T")
+
 KEPT: Final = 7 * 24 * 3600
-"""Seconds for which is remembered what was told, and what waits where nothing comes any more."""
+"""Seconds for which words wait where no other comes any more."""
+REMEMBERED: Final = 30 * 24 * 3600
+"""Seconds for which is known what was told."""
 BOUND: Final = 10_000
 
 PUT: Final = """
@@ -93,7 +98,7 @@ class RedisOutbox:
         with self._client.call():
             answer: Any = self._take(args=[*_keys(channel), now, now + lease, count])
         pairs = zip(answer[::2], answer[1::2], strict=True)
-        return [(_word(raw), msgspec.json.decode(told, type=Told) if told else None) for raw, told in pairs]
+        return [(word, _read(told, Told)) for raw, told in pairs if (word := _read(raw, News))]
 
     def put_off(self, channel: str, words: Sequence[News], until: float) -> None:
         args = [each for word in words for each in (word.incident, msgspec.json.encode(word))]
@@ -111,7 +116,7 @@ class RedisOutbox:
             )
         ]
         with self._client.call():
-            self._settle(args=[*_keys(channel), KEPT, *args])
+            self._settle(args=[*_keys(channel), REMEMBERED, *args])
 
     def _merged(
         self, channel: str, words: Sequence[tuple[News, float]]
@@ -122,7 +127,7 @@ class RedisOutbox:
             found: Any = raw.hmget(_keys(channel)[1], incidents)
         before = {incident: value or b"" for incident, value in zip(incidents, found, strict=True)}
         merged: dict[str, tuple[News | None, float]] = {
-            incident: (_word(value) if value else None, 0.0) for incident, value in before.items()
+            incident: (_read(value, News), 0.0) for incident, value in before.items()
         }
         for word, due in words:
             waiting = merged[word.incident][0]
@@ -136,8 +141,11 @@ class RedisOutbox:
         ]
 
 
-def _word(raw: bytes) -> News:
-    return msgspec.json.decode(raw, type=News)
+def _read(raw: bytes | None, shape: type[T]) -> T | None:
+    """None also for what another version has written: a later word takes its place."""
+    with suppress(msgspec.MsgspecError):
+        return msgspec.json.decode(raw or b"", type=shape)
+    return None
 
 
 def _keys(channel: str) -> tuple[str, str, str]:
