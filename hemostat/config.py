@@ -12,9 +12,9 @@ import os
 import socket
 import tomllib
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import FieldInfo
@@ -22,10 +22,10 @@ from msgspec.structs import FieldInfo
 from hemostat.core import routing
 from hemostat.core.analysis import Analysis
 from hemostat.core.limits import Limits
+from hemostat.core.literal import read
 from hemostat.core.looks import Looks
 from hemostat.core.routing import SLACK, Alerting, Channel
 from hemostat.core.thresholds import Thresholds, mistakes
-from hemostat.core.units import duration, size
 from hemostat.errors import ConfigError
 
 PREFIX: Final = "HEMOSTAT_"
@@ -258,40 +258,11 @@ def _nearest(word: str, words: Iterator[str] | Mapping[str, object]) -> str:
 def _convert(key: str, value: Value) -> object:
     field = FIELDS[key]
     try:
-        raw = _read(field, value.raw)
+        raw = read(field.type, value.raw)
         return msgspec.convert(raw, field.type, strict=not value.origin.startswith(("environment", "flag")))
     except (ValueError, msgspec.MsgspecError) as error:
         where = "" if value.origin == "default" else f"{value.origin}: "
         raise ConfigError(f"{where}{key}: {error}") from None
-
-
-def _read(field: FieldInfo, raw: object) -> object:
-    """Text to what it stands for: durations and sizes anywhere; from outside a file comma-separated lists,
-    and tables in JSON."""
-    if not isinstance(raw, str):
-        return raw
-    reader = _READERS.get(_unit(field.type))
-    if reader is not None:
-        return reader(raw)
-    if get_origin(_plain(field.type)) is dict:
-        return msgspec.json.decode(raw)
-    if get_origin(_plain(field.type)) is tuple:
-        return tuple(word.strip() for word in raw.split(",") if word.strip())
-    return raw
-
-
-_READERS: Final[dict[str | None, Callable[[str], float]]] = {"duration": duration, "size": size}
-
-
-def _unit(annotation: Any) -> str | None:
-    for extra in getattr(annotation, "__metadata__", ()):
-        if isinstance(extra, msgspec.Meta) and extra.extra:
-            return str(extra.extra.get("unit"))
-    return None
-
-
-def _plain(annotation: Any) -> Any:
-    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
 
 
 def _secret(key: str, path: str) -> str | None:
