@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -98,6 +98,8 @@ def _shown(replay: str | None, since: float | None) -> list[str]:
 
 @contextmanager
 def _live(given: Globals, looks: "Looks") -> Iterator["Model"]:
+    from functools import cache
+
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.ports import Bus
     from hemostat.tui.late import Late
@@ -106,18 +108,22 @@ def _live(given: Globals, looks: "Looks") -> Iterator["Model"]:
 
     settings = given.settings()
     bus = Late(lambda: _app().open_bus(settings, start=False))
+    held = ExitStack()
+    orders = cache(lambda: held.enter_context(_app().open_orders(settings)))
     model = Model(
         cast("Bus", bus),
         SystemClock(threading.Event()),
         looks=looks,
         evidence=lambda incident: _app().open_dossiers(settings).get(incident),
         engine=lambda: _app().open_engine(settings),
+        safety=lambda host: orders().overview(host),
         saved=settings.state_path / FILE,
     )
     try:
         yield model
     finally:
         model.close()
+        held.close()
         bus.close()
 
 

@@ -12,6 +12,7 @@ from hemostat.core.dossier import Check, Details, Dossier, Point
 from hemostat.core.exhibit import made_with
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
+from hemostat.core.standing import Overview
 from hemostat.core.story import SETTLED, subject
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, State
@@ -19,7 +20,6 @@ from hemostat.tui import figures, safety
 from hemostat.tui.figures import Limits
 from hemostat.tui.paper import clock, date, paragraph, plain, row
 from hemostat.tui.plot import LABEL, Span
-from hemostat.tui.safety import Overview
 from hemostat.tui.state import about
 from hemostat.tui.words import BAD, BUSY, FAINT, GOOD, fit
 

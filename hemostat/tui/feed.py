@@ -11,17 +11,19 @@ from collections.abc import Callable
 from typing import Final
 
 from hemostat.core.picture import name_of
+from hemostat.core.standing import Overview
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Clock, Listener
-from hemostat.tui.safety import Overview
 from hemostat.tui.state import LOG, News
 
 EVERY: Final = 0.25
 """Seconds between two deliveries."""
 RETRY: Final = 1.0
 SURVEY: Final = 2.0
-"""Seconds after which it is asked again where the hosts stand."""
+"""Seconds after which it is asked again where the hosts stand, when something has happened."""
+RARELY: Final = 10.0
+"""The same when nothing has."""
 PATIENCE: Final = 4 * EVERY
 """Seconds that a user who quits may be kept waiting."""
 
@@ -46,6 +48,8 @@ class Feed:
         self._safety = safety
         self._asked = -math.inf
         self._hosts: set[str] = set()
+        self._moved = False
+        """Whether anything has happened since."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._durable: deque[Event] = deque(maxlen=LOG)
@@ -101,6 +105,7 @@ class Feed:
         self._hosts.add(event.host)
         if event.type in DURABLE:
             self._durable.append(event)
+            self._moved = True
         else:
             self._live[event.type, name_of(event)] = event
 
@@ -110,9 +115,11 @@ class Feed:
         self._live.clear()
 
     def _survey(self) -> dict[str, Overview] | None:
-        """Where the hosts stand; None where that is not asked now."""
+        """Where the hosts stand; None where that is not asked now: it changes with what is told, and slowly
+        with time."""
         now = self._clock.now()
-        if self._safety is None or not self._hosts or 0 <= now - self._asked < SURVEY:
+        rest = SURVEY if self._moved else RARELY
+        if self._safety is None or not self._hosts or 0 <= now - self._asked < rest:
             return None
-        self._asked = now
+        self._asked, self._moved = now, False
         return {host: self._safety(host) for host in self._hosts}

@@ -14,7 +14,7 @@ from rich.text import Text
 from hemostat.core.units import show_size
 from hemostat.tui.order import Group, Sort
 from hemostat.tui.rows import Row
-from hemostat.tui.safety import Cell, barred, breaker, budget
+from hemostat.tui.safety import Cell, barred, breaker, budget, paused
 from hemostat.tui.words import BAD, BUSY, FAINT, GOOD, PLAIN, fit
 
 CPU: Final = 8
@@ -117,7 +117,8 @@ def line(row: Row, placed: Sequence[Placed], now: float, *, marked: bool) -> Tex
         content, style = column.cell(row, width, now)
         if name == "incident":
             # What stands in the way of healing it is said here if there is no room for it elsewhere.
-            parts = [*barred(row.safety, now, shown), content]
+            quiet = [paused(row.silenced, now)] if row.silenced else []
+            parts = [*quiet, *barred(row.safety, now, shown), content]
             content, style = ", ".join(filter(None, parts)), BAD if any(parts) else PLAIN
         text.append((" " if number else "") + fit(content, width, right=column.right), style)
     return text

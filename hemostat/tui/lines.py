@@ -63,6 +63,7 @@ class Lines(ScrollView, can_focus=False):
         """By line in sight: what it was made of, and what was drawn."""
         self._follow = follow
         self._at_end = True
+        self._keeping = False
         self.cursor: int | None = None
 
     def show(self, lines: Sequence[Text]) -> None:
@@ -87,7 +88,8 @@ class Lines(ScrollView, can_focus=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self._at_end = new_value >= self.max_scroll_y
+        if not self._keeping:
+            self._at_end = new_value >= self.max_scroll_y
 
     def on_resize(self) -> None:
         self._keep_end()
@@ -100,7 +102,13 @@ class Lines(ScrollView, can_focus=False):
 
     def _keep_end(self) -> None:
         if self._follow and self._at_end:
-            self.scroll_end(animate=False)
+            self.call_after_refresh(self._scroll_to_end)
+
+    def _scroll_to_end(self) -> None:
+        # The end may move again before this has come to it; nobody has scrolled away then.
+        self._keeping = True
+        self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
+        self._keeping = False
 
     def _repaint(self) -> None:
         """Have those cells drawn again that changed."""
@@ -137,8 +145,10 @@ class Lines(ScrollView, can_focus=False):
 
 
 def changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:
-    """The cells from the first to after the last that differ between two lines of the same length."""
+    """The cells from the first to after the last that differ between two lines; all, after a resize."""
     old, new = _cells(before), _cells(after)
+    if len(old) != len(new):
+        return 0, max(len(old), len(new))
     differ = [number for number, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
     return (differ[0], differ[-1] + 1) if differ else None
 

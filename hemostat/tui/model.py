@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.looks import DEFAULT, Looks
+from hemostat.core.standing import Overview
 from hemostat.ports import Clock, Engine, Listener
-from hemostat.tui.safety import Overview
 from hemostat.tui.saved import View, load, save
 from hemostat.tui.state import State
 

@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.control import Pause
+from hemostat.core.standing import Overview, Standing
 from hemostat.core.story import Story
 from hemostat.events import ContainerStats, Event
-from hemostat.tui.safety import Overview, Standing
+from hemostat.tui.safety import silenced
 from hemostat.tui.state import State, Trail
 
 NONE: Final[tuple[Story, ...]] = ()
@@ -34,6 +36,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fault: bool
     trail: Trail
     safety: Standing | None = None
+    silenced: Pause | None = None
+    """A pause of this container alone."""
 
     @property
     def place(self) -> tuple[str, str]:
@@ -72,10 +76,11 @@ def update(made: Mapping[str, Made], state: State) -> dict[str, Made]:
             found[key] = old
             continue
         safety = overview.of(place[1]) if overview else None
-        if old and same and old.row.safety == safety:
+        if old and same and old.row.safety == safety and old.row.silenced == silenced(safety, overview):
             found[key] = Made(old.row, event, unwell, overview)
         else:
-            row = _row(key, event, event.data, unwell, safety, state.trails[key])
+            row = _row(key, event, event.data, unwell, state.trails[key])
+            row = msgspec.structs.replace(row, safety=safety, silenced=silenced(safety, overview))
             found[key] = Made(row, event, unwell, overview)
     return found
 
@@ -85,7 +90,6 @@ def _row(
     event: Event,
     stats: ContainerStats,
     unwell: tuple[Story, ...],
-    safety: Standing | None,
     trail: Trail,
 ) -> Row:
     state, container = stats.state, stats.container
@@ -105,7 +109,6 @@ def _row(
         incident=", ".join(f"{story.kind} {story.status.replace('_', ' ')}" for story in unwell),
         fault=bool(unwell) or word in {"unhealthy", "restarting", "dead"},
         trail=trail,
-        safety=safety,
     )
 
 

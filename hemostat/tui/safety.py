@@ -1,39 +1,13 @@
 """What stands between a container and the next action on it, in words. Pure."""
 
 from collections.abc import Set as AbstractSet
-from typing import Protocol
 
-from hemostat.core.breaker import Breaker
+from hemostat.core.control import Pause
+from hemostat.core.standing import Overview, Standing
 from hemostat.tui.words import BAD, BUSY, FAINT, clock
 
 Cell = tuple[str, str]
 """Text and style."""
-
-
-class Budget(Protocol):
-    """Actions within the window. `until` is when the next one may be (epoch seconds), 0 for now."""
-
-    @property
-    def used(self) -> int: ...
-    @property
-    def limit(self) -> int: ...
-    @property
-    def until(self) -> float: ...
-
-
-class Standing(Protocol):
-    """Of one container."""
-
-    @property
-    def breaker(self) -> Breaker: ...
-    @property
-    def budget(self) -> Budget: ...
-
-
-class Overview(Protocol):
-    """Of one host."""
-
-    def of(self, container: str) -> Standing: ...
 
 
 def breaker(standing: Standing | None, now: float) -> Cell:
@@ -68,9 +42,23 @@ def barred(standing: Standing | None, now: float, shown: AbstractSet[str]) -> li
     return found + ([f"cooldown {clock(waits - now)}"] if "budget" not in shown and waits > now else [])
 
 
+def silenced(standing: Standing | None, overview: Overview | None) -> Pause | None:
+    """The pause of this container alone: one of everything is told once, for all."""
+    if standing is None or overview is None or standing.pause == overview.pause:
+        return None
+    return standing.pause
+
+
+def paused(pause: Pause, now: float) -> str:
+    """`paused 04:12`, `paused`."""
+    return "paused" if pause.until is None else f"paused {clock(pause.until - now)}"
+
+
 def ticking(standing: Standing | None, now: float) -> int:
     """What of it changes with time alone: the second of a countdown, 0 where nothing is counted down."""
     if standing is None:
         return 0
-    ends = (standing.breaker.until if standing.breaker.open else 0.0, standing.budget.until)
+    held = standing.breaker.until if standing.breaker.open else 0.0
+    quiet = (standing.pause and standing.pause.until) or 0.0
+    ends = (held, quiet, standing.budget.until)
     return int(now) if any(end > now for end in ends) else 0

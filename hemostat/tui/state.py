@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from hemostat.core.picture import Picture, name_of, picture
+from hemostat.core.standing import Overview
 from hemostat.core.story import Story, stories, subject
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, Heartbeat
 from hemostat.topology import BY_NAME
-from hemostat.tui.safety import Overview
 
 LOG: Final = 500
 """Events that the log holds."""

@@ -7,11 +7,12 @@ from typing import Final
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from hemostat.core.control import EVERYTHING
 from hemostat.core.picture import Picture, RoleState
 from hemostat.core.story import line, subject
 from hemostat.core.text import clean
 from hemostat.core.units import show_duration
-from hemostat.events import Event, FalseAlarm, HealthAlert, Outcome, Phase, RemediationComplete
+from hemostat.events import Decided, Event, FalseAlarm, HealthAlert, Outcome, Phase, RemediationComplete
 
 NAME: Final = 18
 """Cells for a container's name in the log."""
@@ -25,14 +26,20 @@ GOOD, BAD, BUSY, FAINT, PLAIN = "green", "bold red", "yellow", "dim", ""
 def log_line(event: Event) -> Text:
     """Time, container, what happened."""
     moment = datetime.fromtimestamp(event.time).astimezone()
-    told = subject(event)
     glyph, style = _mark(event)
     return Text.assemble(
         (f"{moment:%H:%M:%S} ", FAINT),
         (f"{glyph} ", style),
-        (fit(told[0].name if told else event.host, NAME) + " ", "bold"),
+        (fit(_about(event), NAME) + " ", "bold"),
         (clean(line(event)[:LONGEST]), style),
     )
+
+
+def _about(event: Event) -> str:
+    if isinstance(event.data, Decided):
+        return "everything" if event.data.container == EVERYTHING else event.data.container
+    told = subject(event)
+    return told[0].name if told else event.host
 
 
 def title(containers: int, incidents: int, hidden: Sequence[str], stale: str) -> Text:

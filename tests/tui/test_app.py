@@ -10,7 +10,6 @@ from textual.filter import NoColor
 
 from hemostat import tui
 from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.core.breaker import Breaker
 from hemostat.core.looks import Looks
 from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
@@ -18,7 +17,7 @@ from hemostat.tui.app import Dashboard
 from hemostat.tui.model import Model
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, complete, event, heartbeat, stats
-from tests.tui.standing import Budget, Host, Standing
+from tests.tui.standing import host, standing
 
 DB = Container(id="c2", name="db")
 Play = Callable[[Dashboard, object], Awaitable[None]]
@@ -495,13 +494,13 @@ def test_where_hosts_are_several_each_is_named():
 
 def test_safety_is_asked_for_and_shown():
     clock = FakeClock(NOW + 5)
-    barred = Standing(Breaker(3, open=True, until=NOW + 257), Budget(2, 3))
+    barred = standing(open_until=NOW + 257, used=2)
 
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "OPEN 04:12") and says(app, "2/3") and says(app, "closed"))
 
     play(
-        script, clock=clock, size=(140, 40), safety=lambda host: Host({"web": barred} if host == "h" else {})
+        script, clock=clock, size=(140, 40), safety=lambda name: host({"web": barred} if name == "h" else {})
     )
 
 

@@ -126,7 +126,7 @@ def test_the_figures_go_on():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "12.5 %, peak 26 %"))
         bus.show([event(stats(cpu=88.0, memory=MIB), 10.0)], ttl=60)
-        await until(pilot, lambda: clock.advance(0.3) and says(app, "88 %, peak 88 %"))
+        await until(pilot, lambda: clock.advance(0.05) and says(app, "88 %, peak 88 %"))
 
     play(script, bus=bus, clock=clock)
 
@@ -239,7 +239,7 @@ def test_a_container_made_anew_is_followed_by_its_new_id(engine):
         await until(pilot, lambda: engine.asked)
         assert set(engine.asked) == {"c1"}
         bus.show([event(stats(container=Ref(id="c77", name="web")), 10.0)], ttl=60)
-        await until(pilot, lambda: clock.advance(0.3) and "c77" in engine.asked)
+        await until(pilot, lambda: clock.advance(0.05) and "c77" in engine.asked)
         await until(pilot, lambda: len(following()) == 1)
 
     play(script, engine, bus, clock=clock)

@@ -145,6 +145,25 @@ def test_at_the_last_step_it_goes_on_with_what_comes_and_elsewhere_it_stays():
     play(script, bus, clock=clock, incident="i2")
 
 
+def test_the_step_looked_at_is_in_sight_however_long_the_timeline_and_small_the_terminal():
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+    again = [
+        event(alert(container=scenes.DB, occurrence=n), 9 + n / 100, incident="i2") for n in range(2, 40)
+    ]
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "db: exited, acting"))
+        bus.publish(again)
+        await until(pilot, lambda: clock.advance(0.3) and says(app, "exited (no. 39)"))
+        await pilot.resize_terminal(60, 16)
+        await until(pilot, lambda: app.size.height == 16 and says(app, "exited (no. 39)"))
+        await pilot.press("home")
+        await until(pilot, lambda: says(app, "+0 ms ! alert") and not says(app, "no. 39"))
+
+    play(script, bus, clock=clock, incident="i2")
+
+
 def test_from_one_incident_to_the_next_and_back():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "2 of 3"))
@@ -169,7 +188,7 @@ def test_the_figures_go_on_while_it_is_open():
         await until(pilot, lambda: "no figures of that time" in text(app))
         shown = stats(container=scenes.DB, cpu=77.0, memory=MIB)
         bus.show([event(shown, 10.0)], ttl=60)
-        await until(pilot, lambda: clock.advance(0.3) and "77 %, peak 77 %" in text(app))
+        await until(pilot, lambda: clock.advance(0.05) and "77 %, peak 77 %" in text(app))
 
     play(script, bus, clock=clock, incident="i2")
 

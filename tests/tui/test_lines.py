@@ -28,6 +28,7 @@ RED = Style(color="red")
         (["容"], ["器"], (0, 2)),
         (["aabb"], ["aa", "cb"], (2, 3)),
         (["aaaa"], ["aa", "aa"], None),
+        (["web "], ["we"], (0, 4)),
     ],
 )
 def test_the_cells_that_differ(before, after, span):

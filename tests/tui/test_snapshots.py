@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.core.breaker import Breaker
 from hemostat.events import Container, Kind, State
 from hemostat.tui.app import Dashboard
 from hemostat.tui.model import Model
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
-from tests.tui.standing import Budget, Host, Standing
+from tests.tui.standing import host, standing
 from tests.tui.test_app import says, screen, until
 
 PLACE = Path(__file__).with_name("snapshots")
@@ -30,8 +29,8 @@ VIEWS: dict[str, tuple[tuple[int, int], tuple[str, ...], str]] = {
 """By name: the size, the keys pressed, and what is shown in the end."""
 SICK = State(status="running", health="unhealthy", restart_count=2)
 SAFETY = {
-    "shop-payments-1": Standing(Breaker(3, open=True, until=NOW + 257), Budget(2, 3)),
-    "shop-worker-1": Standing(Breaker(), Budget(3, 3, NOW + 2475)),
+    "shop-payments-1": standing(open_until=NOW + 257, used=2),
+    "shop-worker-1": standing(used=3, until=NOW + 2475),
 }
 
 
@@ -71,11 +70,12 @@ def scene(clock: FakeClock) -> MemoryBus:
 async def drawn(name: str, *, colourless: bool = False) -> str:
     size, keys, last = VIEWS[name]
     clock = FakeClock(NOW + 5)
-    app = Dashboard(Model(scene(clock), clock, safety=lambda _: Host(SAFETY)), colourless=colourless)
+    app = Dashboard(Model(scene(clock), clock, safety=lambda _: host(SAFETY)), colourless=colourless)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: says(app, "shop-web-1") and says(app, "✓ responder"))
         await pilot.press(*keys)
-        await until(pilot, lambda: says(app, last))
+        log = app.screen_stack[0].query_one("#log")
+        await until(pilot, lambda: says(app, last) and log.scroll_offset.y == log.max_scroll_y)
         return "\n".join(screen(app)) + "\n"
 
 

@@ -4,16 +4,16 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from hemostat.core.breaker import Breaker
+from hemostat.core.control import Pause
 from hemostat.core.picture import picture
 from hemostat.events import Outcome, Reason
 from hemostat.tui import grid, words
 from hemostat.tui.order import Group
 from hemostat.tui.rows import update
-from hemostat.tui.safety import breaker, budget
+from hemostat.tui.safety import breaker, budget, silenced
 from hemostat.tui.state import News, State, apply
-from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, heartbeat, needed, stats
-from tests.tui.standing import CLEAR, Budget, Host, Standing
+from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, decided, event, heartbeat, needed, stats
+from tests.tui.standing import CLEAR, host, standing
 
 HOSTILE = [
     "\x1b[2J\x1b[31mred",
@@ -30,7 +30,7 @@ HOSTILE = [
 def row(*extra, safety=None, **changes):
     state = apply(State(heard=NOW), News((event(stats(**changes)), *extra)), NOW + 1)
     if safety is not None:
-        state = apply(state, News(safety={"h": Host({"web": safety})}), NOW + 1)
+        state = apply(state, News(safety={"h": host({"web": safety})}), NOW + 1)
     (made,) = update({}, state).values()
     return made.row
 
@@ -120,9 +120,9 @@ def test_a_sparkline_ends_with_now_and_says_nothing_of_what_is_not_known():
     assert grid.sparkline((10.0,) * 50, 100.0, 3) == "▁▁▁"
 
 
-OPEN = Standing(Breaker(3, open=True, until=NOW + 252), Budget(2, 3))
-HALF = Standing(Breaker(3, open=True, until=NOW), Budget(1, 3))
-SPENT = Standing(Breaker(), Budget(3, 3, NOW + 3670))
+OPEN = standing(open_until=NOW + 252, used=2)
+HALF = standing(half_open=True, used=1)
+SPENT = standing(used=3, until=NOW + 3670)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,14 @@ def test_what_stands_in_the_way_is_beside_the_incident():
         "cooldown 1:01:10"
         in grid.line(row(safety=SPENT), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
     )
+
+
+def test_a_pause_of_one_container_is_beside_it_and_one_of_all_is_not():
+    mine = Pause(by="ann", at=NOW, until=NOW + 252)
+    held = msgspec.structs.replace(CLEAR, pause=mine)
+    shown = grid.line(row(safety=held), grid.layout(120), NOW, marked=False).plain
+    assert "paused 04:12" in shown
+    assert silenced(held, msgspec.structs.replace(host({}), pause=mine)) is None
 
 
 def test_what_has_a_column_is_not_said_twice():
@@ -212,6 +220,11 @@ def test_every_role_is_told_in_full():
     (role,) = picture([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
     text = "\n".join(each.plain for each in words.role_lines(role))
     assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
+
+
+def test_what_a_person_has_decided_names_whom_it_is_about():
+    assert " everything " in words.log_line(event(decided(), incident=None)).plain
+    assert " web " in words.log_line(event(decided(container="web"), incident=None)).plain
 
 
 def test_every_event_has_its_line():

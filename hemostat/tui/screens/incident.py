@@ -14,7 +14,7 @@ from hemostat.core.story import SETTLED, Story, stories
 from hemostat.core.text import clean
 from hemostat.events import ContainerStats, Event
 from hemostat.tui import figures, incident_words
-from hemostat.tui.container_words import towards_limits
+from hemostat.tui.container_words import newest, towards_limits
 from hemostat.tui.errand import Answer, fetch
 from hemostat.tui.incident_export import as_markdown
 from hemostat.tui.incident_words import Shown
@@ -134,13 +134,14 @@ class Incident(Live):
         return Shown(self._known, at, self._kept, self._points, figures.limits(stats, self._kept))
 
     def _stats(self, told: Chronicle) -> Event | None:
-        return self.model.state.stats.get(f"{told.host}/{told.container.id}")
+        return newest(self.model.state.stats.values(), (told.host, told.container.name))
 
     def _show(self, shown: Shown) -> None:
         steps, why, evidence = (self.query_one(f"#{name}", Lines) for name in ("steps", "why", "evidence"))
         self.write("lead", incident_words.lead(shown, self.size.width))
         steps.show(incident_words.steps(shown, steps.size.width))
         steps.point(shown.at)
+        self.call_after_refresh(self._keep_step_in_sight)
         lately = incident_words.lately(self._stories, shown.whole, shown.step)
         plots = max(PLOTS[0], min(PLOTS[1], (self.size.height - 20) // 2))
         wide = self.has_class("-wide")
@@ -151,6 +152,13 @@ class Incident(Live):
         rest = incident_words.evidence(shown, evidence.size.width, plots)
         why.show(reasons if wide else [])
         evidence.show(rest if wide else [*reasons, *rest])
+
+    def _keep_step_in_sight(self) -> None:
+        """The timeline grows, and how much of it there is room for is known once it is laid out."""
+        steps = self.query_one("#steps", Lines)
+        top, height, at = steps.scroll_offset.y, max(1, steps.size.height), steps.cursor or 0
+        if not top <= at < top + height:
+            steps.scroll_to(y=max(0, at - height + 1), animate=False)
 
     def _bounds(self, told: Chronicle) -> str:
         """Of an incident that is over it says nothing."""
