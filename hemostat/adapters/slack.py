@@ -1,6 +1,5 @@
 """Slack's incoming webhooks, and whatever speaks as they do. The address is a secret: it appears in no
-message and no log. Text from outside can neither call people (`@channel`) nor format or link anything of
-ours.
+message and no log. Text from outside can neither call people (`@channel`) nor link to anything.
 """
 
 import re
