@@ -3,6 +3,7 @@
 Vendors are imported where they are needed, so that no role carries what it does not use.
 """
 
+from hemostat.app.channels import open_notifiers
 from hemostat.app.models import advisor, open_trial
 from hemostat.app.opening import open_archive, open_bus, open_dossiers, open_engine, open_orders
 from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, turn_off
@@ -19,6 +20,7 @@ __all__ = [
     "open_bus",
     "open_dossiers",
     "open_engine",
+    "open_notifiers",
     "open_orders",
     "open_trial",
     "run_role",

@@ -16,6 +16,7 @@ from hemostat.ports import (
     Engine,
     EngineVersion,
     Ledger,
+    Outbox,
     Purse,
     Sampler,
     Store,
@@ -96,6 +97,8 @@ class Parts(Protocol):
 
     def store(self) -> Store: ...
 
+    def outbox(self) -> Outbox: ...
+
     def dossiers(self) -> Dossiers: ...
 
     def casebook(self) -> Casebook: ...
@@ -142,6 +145,11 @@ class RealParts:
 
         return RedisStore(self._redis)
 
+    def outbox(self) -> Outbox:
+        from hemostat.adapters.redis import RedisOutbox
+
+        return RedisOutbox(self._redis)
+
     def dossiers(self) -> Dossiers:
         from hemostat.adapters.redis import RedisDossiers
 
@@ -170,6 +178,7 @@ class SimulatedParts:
         from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
         from hemostat.adapters.memory_desk import MemoryDesk
         from hemostat.adapters.memory_dossiers import MemoryDossiers
+        from hemostat.adapters.memory_outbox import MemoryOutbox
 
         self._engine = engine
         self._casebook = MemoryCasebook(engine.clock)
@@ -178,6 +187,7 @@ class SimulatedParts:
         self._desk = MemoryDesk()
         self._ledger = MemoryLedger(self._desk, self.bus.incidents, self.bus.seals)
         self._store = MemoryStore()
+        self._outbox = MemoryOutbox()
         self._dossiers = MemoryDossiers()
 
     def engine(self) -> tuple[Engine, Sampler]:
@@ -194,6 +204,9 @@ class SimulatedParts:
 
     def store(self) -> Store:
         return self._store
+
+    def outbox(self) -> Outbox:
+        return self._outbox
 
     def dossiers(self) -> Dossiers:
         return self._dossiers

@@ -8,7 +8,7 @@ from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
 from hemostat.ports.bus import Apart, Bus, Entry, Later, Listener
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
-from hemostat.ports.memory import Casebook, Desk, Dossiers, Ledger, Notifier, Purse, Store
+from hemostat.ports.memory import Casebook, Desk, Dossiers, Heart, Ledger, Notifier, Outbox, Purse, Store
 from hemostat.ports.witness import Witness
 
 __all__ = [
@@ -24,11 +24,13 @@ __all__ = [
     "Engine",
     "EngineVersion",
     "Entry",
+    "Heart",
     "Interrupted",
     "Later",
     "Ledger",
     "Listener",
     "Notifier",
+    "Outbox",
     "Purse",
     "Result",
     "Said",
