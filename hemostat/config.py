@@ -3,8 +3,8 @@
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
-The meaning of the tables `monitor`, `analyzer` and `responder` belongs to core.thresholds, core.analysis and
-core.limits.
+The meaning of the tables `monitor`, `analyzer`, `responder` and `store` belongs to core.thresholds,
+core.analysis, core.limits and core.keeping.
 """
 
 import difflib
@@ -20,6 +20,7 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from hemostat.core.analysis import Analysis
+from hemostat.core.keeping import Keeping
 from hemostat.core.limits import Limits
 from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.core.units import duration, size
@@ -71,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     analyzer: Analysis = Analysis()
     responder: Limits = Limits()
     alert: Alert = Alert()
+    store: Keeping = Keeping()
 
     @property
     def host_name(self) -> str:
@@ -92,6 +94,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def api_key(self) -> str | None:
         """As configured; None: the vendor's own environment variable counts."""
         return self.analyzer.api_key or _secret("analyzer.api_key_file", self.analyzer.api_key_file)
+
+    @property
+    def store_url(self) -> str:
+        return self.store.url or _secret("store.url_file", self.store.url_file) or ""
 
     @property
     def slack_url(self) -> str | None:

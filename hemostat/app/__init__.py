@@ -4,7 +4,15 @@ Vendors are imported where they are needed, so that no role carries what it does
 """
 
 from hemostat.app.models import advisor, open_trial
-from hemostat.app.opening import open_archive, open_bus, open_desk, open_dossiers, open_engine
+from hemostat.app.opening import (
+    open_archive,
+    open_bus,
+    open_desk,
+    open_dossiers,
+    open_engine,
+    open_notary,
+    open_records,
+)
 from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, turn_off
 from hemostat.app.roles import Place, run_role
 
@@ -20,6 +28,8 @@ __all__ = [
     "open_desk",
     "open_dossiers",
     "open_engine",
+    "open_notary",
+    "open_records",
     "open_trial",
     "run_role",
     "turn_off",

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hemostat.app.parts import bus_of, redis_of
+from hemostat.app.parts import bus_of, records_of, redis_of
 from hemostat.config import Settings
 from hemostat.ports import (
     Bus,
     Desk,
     Dossiers,
     Engine,
+    Notary,
+    Records,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +34,28 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
     redis = redis_of(settings, start=False)
     try:
         yield RedisDesk(redis)
+    finally:
+        redis.close()
+
+
+@contextmanager
+def open_records(settings: Settings) -> Iterator[Records]:
+    """What is stored, to be asked. Raises ConfigError."""
+    records = records_of(settings, write=False)
+    try:
+        yield records
+    finally:
+        records.close()
+
+
+@contextmanager
+def open_notary(settings: Settings) -> Iterator[Notary]:
+    """Where the ends of audit trails are noted. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisNotary
+
+    redis = redis_of(settings, start=False)
+    try:
+        yield RedisNotary(redis)
     finally:
         redis.close()
 

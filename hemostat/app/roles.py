@@ -216,9 +216,11 @@ def _tend(place: Place, responder: "Responder") -> None:
 
 def _alert(place: Place) -> None:
     from hemostat.agents.alert import Alert
+    from hemostat.app.recording import recording
 
     alert = Alert(place.parts.store(), _notifiers(place.settings), place.clock)
-    place.consume(alert.step, workers=1, ahead=AHEAD, keep=alert.keep)
+    with recording(place) as notice:
+        place.consume(alert.step, workers=1, ahead=AHEAD, keep=alert.keep, notice=notice)
 
 
 def _notifiers(settings: Settings) -> list[Notifier]:

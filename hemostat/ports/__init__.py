@@ -8,7 +8,7 @@ from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
 from hemostat.ports.bus import Apart, Bus, Entry, Later
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
-from hemostat.ports.memory import Casebook, Desk, Dossiers, Ledger, Notifier, Purse, Store
+from hemostat.ports.memory import Casebook, Desk, Dossiers, Ledger, Notary, Notifier, Purse, Records, Store
 from hemostat.ports.witness import Witness
 
 __all__ = [
@@ -27,8 +27,10 @@ __all__ = [
     "Interrupted",
     "Later",
     "Ledger",
+    "Notary",
     "Notifier",
     "Purse",
+    "Records",
     "Result",
     "Said",
     "Sampler",

@@ -14,6 +14,7 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     memo:<key>           string       what a role must remember over a restart
     events:<type>        list         the newest stored events, newest first
     event:<id>           string       one stored event, expires
+    audit:<trail>        hash         number and hash of the ends of the database's audit trail
     control:pauses       hash         the kill switch, by container, `*` for all
     control:resets       hash         when a person closed a breaker, by container, `*` for all
     approvals            hash         requests for a person's approval and the answers, by attempt
@@ -38,6 +39,7 @@ from hemostat.adapters.redis.desk import RedisDesk
 from hemostat.adapters.redis.dossiers import RedisDossiers
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
 from hemostat.adapters.redis.ledger import RedisLedger
+from hemostat.adapters.redis.notary import RedisNotary
 from hemostat.adapters.redis.store import RedisStore
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "RedisDesk",
     "RedisDossiers",
     "RedisLedger",
+    "RedisNotary",
     "RedisPurse",
     "RedisStore",
     "Tls",
