@@ -36,6 +36,8 @@ class Kind(StrEnum):
     PIDS_HIGH = "pids_high"
     FD_HIGH = "fd_high"
     STORM = "storm"
+    ORDERED = "ordered"
+    """Nothing is: a person wants something done."""
 
 
 class Severity(StrEnum):
@@ -55,6 +57,8 @@ class Action(StrEnum):
 
     RESTART = "restart"
     START = "start"
+    STOP = "stop"
+    """Only a person asks for this."""
     SCALE = "scale"
     EXEC = "exec"
     CLEANUP = "cleanup"
@@ -242,6 +246,45 @@ class RemediationComplete(msgspec.Struct, frozen=True, kw_only=True):
     """What it answered, where the next rung of the ladder may follow."""
 
 
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A person wants this done to a container. `by` is who, as user@host; `force`: past the limits too, where
+    the responder's settings let people do that."""
+
+    container: Container
+    action: Action
+    by: str
+    reason: str = ""
+    parameters: dict[str, float | str | bool] = {}
+    force: bool = False
+    told: tuple[Reason, ...] = ()
+    """As in RemediationNeeded."""
+
+
+class Word(StrEnum):
+    """What a person can tell the responders, besides an order."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    RESET = "reset"
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """A person has decided: for the record. It is in force by the responders' desk, not by this event.
+
+    `container` is a name, `*` for all; `until` when a pause ends by itself (epoch seconds), None for never;
+    `action` what was approved or rejected.
+    """
+
+    what: Word
+    by: str
+    container: str
+    reason: str = ""
+    until: float | None = None
+    action: Action = Action.NONE
+
+
 class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
     """One container's numbers now, for screens.
 
@@ -270,20 +313,33 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
-Payload = HealthAlert | RemediationNeeded | FalseAlarm | RemediationComplete | ContainerStats | Heartbeat
+Payload = (
+    HealthAlert
+    | RemediationNeeded
+    | FalseAlarm
+    | RemediationComplete
+    | Order
+    | Decided
+    | ContainerStats
+    | Heartbeat
+)
 
 TYPES: Final[dict[str, type[Payload]]] = {
     "health_alert": HealthAlert,
     "remediation_needed": RemediationNeeded,
     "false_alarm": FalseAlarm,
     "remediation_complete": RemediationComplete,
+    "order": Order,
+    "decision": Decided,
     "container_stats": ContainerStats,
     "heartbeat": Heartbeat,
 }
 """Event type, which is also the channel's suffix, to the shape of its data."""
 
-DURABLE: Final = ("health_alert", "remediation_needed", "false_alarm", "remediation_complete")
-"""The types that can change an action, and so travel by stream. The others only refresh a screen."""
+FLEETING: Final = ("container_stats", "heartbeat")
+"""The types that only refresh a screen."""
+DURABLE: Final = tuple(name for name in TYPES if name not in FLEETING)
+"""The types that can change an action, or tell who did, and so travel by stream."""
 
 _NAMES: Final = {shape: name for name, shape in TYPES.items()}
 
@@ -349,6 +405,17 @@ def digest(content: bytes, size: int = 5) -> str:
 def incident_id(host: str, container_id: str, kind: Kind, since: float) -> str:
     """Derived, not drawn: whoever sees the same failure, before or after a restart, names it alike."""
     return digest(f"{host}\n{container_id}\n{kind}\n{since:.6f}".encode())
+
+
+def seal(order: Order, time: float) -> str:
+    """Of what was ordered, and when: an order of another wording, or one given again, has another."""
+    given = msgspec.structs.replace(order, told=())
+    return digest(msgspec.json.encode(given) + f"{time:.6f}".encode(), 16)
+
+
+def order_id(host: str, order: Order, time: float) -> str:
+    """Derived, like an incident's, of which it is the id: an order is an incident of its own."""
+    return digest(f"{host}\n{seal(order, time)}".encode())
 
 
 def encode(event: Event) -> bytes:

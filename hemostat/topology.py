@@ -21,6 +21,9 @@ class Role(NamedTuple):
         return f"{self.name}:{host}" if self.per_host else self.name
 
 
+PEOPLE: Final = ("order", "decision")
+"""What people write, by the command line or the dashboard, and no role does."""
+
 ROLES: Final = (
     Role(
         "monitor",
@@ -40,16 +43,16 @@ ROLES: Final = (
     Role(
         "responder",
         "respond",
-        ("remediation_needed",),
+        ("remediation_needed", "order"),
         ("remediation_complete",),
-        "Act on diagnoses, within the safety limits.",
+        "Act on diagnoses and orders, within the safety limits.",
         per_host=True,
         defers=True,
     ),
     Role(
         "alert",
         "alert",
-        ("health_alert", "remediation_needed", "false_alarm", "remediation_complete"),
+        ("health_alert", "remediation_needed", "false_alarm", "remediation_complete", *PEOPLE),
         (),
         "Tell people, store every event.",
     ),

@@ -8,6 +8,7 @@ from hemostat.events import (
     Action,
     Container,
     ContainerStats,
+    Decided,
     Diagnosis,
     Event,
     Evidence,
@@ -15,6 +16,7 @@ from hemostat.events import (
     HealthAlert,
     Heartbeat,
     Kind,
+    Order,
     Outcome,
     Payload,
     Phase,
@@ -23,6 +25,7 @@ from hemostat.events import (
     RemediationNeeded,
     Severity,
     State,
+    Word,
 )
 
 NOW = 1_795_480_000.0
@@ -62,6 +65,16 @@ def complete(**changes: Any) -> RemediationComplete:
     return msgspec.structs.replace(plain, **changes)
 
 
+def order(**changes: Any) -> Order:
+    plain = Order(container=WEB, action=Action.RESTART, by="ann@h", reason="it is slow")
+    return msgspec.structs.replace(plain, **changes)
+
+
+def decided(**changes: Any) -> Decided:
+    plain = Decided(what=Word.PAUSED, by="ann@h", container="*", reason="deploy", until=NOW + 1803.8)
+    return msgspec.structs.replace(plain, **changes)
+
+
 def stats(**changes: Any) -> ContainerStats:
     plain = ContainerStats(container=WEB, state=RUNNING, cpu=12.5, memory=64 * 1024**2)
     return msgspec.structs.replace(plain, **changes)
@@ -86,6 +99,8 @@ ALL = (
     event(needed(), 0.1),
     event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 0.2),
     event(complete(), 3.0),
+    event(order(), 3.5, incident="i2"),
+    event(decided(), 3.8, incident=None),
     event(stats(), 4.0),
     event(heartbeat(), 5.0),
 )

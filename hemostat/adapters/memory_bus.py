@@ -5,6 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -13,7 +14,7 @@ from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
 from hemostat.core.incidents import patient
 from hemostat.core.model import Attempt, Book, Scaled
 from hemostat.errors import DecodeError
-from hemostat.events import ContainerStats, Event, decode, encode
+from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
 from hemostat.ports import Clock, Desk, Entry
 
 RECENT: Final = 50
@@ -50,6 +51,8 @@ class MemoryBus:
         self.dead: list[tuple[Entry, str]] = []
         self.incidents: dict[tuple[str, str | None], str] = {}
         """Host and incident of every alert, and the container's name."""
+        self.seals: dict[tuple[str, str | None], str] = {}
+        """The same of every order, and its seal."""
 
     def put(self, stream: str, raw: bytes) -> None:
         """Append bytes as they are, as a hostile sender might."""
@@ -69,6 +72,8 @@ class MemoryBus:
                 self.put(event.type, encode(event))
                 if name := patient(event):
                     self.incidents[event.host, event.incident] = name
+                if isinstance(event.data, Order):
+                    self.seals[event.host, event.incident] = seal(event.data, event.time)
             self._published += events
             if memo is not None:
                 self._memos[memo[0]] = memo[1]
@@ -218,10 +223,16 @@ def _name(event: Event) -> str:
 
 
 class MemoryLedger:
-    def __init__(self, desk: Desk, incidents: Mapping[tuple[str, str | None], str]) -> None:
-        """`incidents` is a bus's."""
+    def __init__(
+        self,
+        desk: Desk,
+        incidents: Mapping[tuple[str, str | None], str],
+        seals: Mapping[tuple[str, str | None], str] = MappingProxyType({}),
+    ) -> None:
+        """`incidents` and `seals` are a bus's."""
         self._desk = desk
         self._incidents = incidents
+        self._seals = seals
         self._lock = threading.Lock()
         self._versions: dict[str, int] = defaultdict(int)
         self._attempts: dict[str, dict[str, Attempt]] = defaultdict(dict)
@@ -239,6 +250,18 @@ class MemoryLedger:
                 controls=self._desk.controls(),
                 approval=next(asked, None),
                 patient=self._incidents.get((host, incident), ""),
+                seal=self._seals.get((host, incident), ""),
+            )
+
+    def survey(self, host: str) -> Book:
+        with self._lock:
+            attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
+            return Book(
+                version=self._versions[host],
+                attempts=tuple(attempts),
+                running=tuple(attempt for attempt in attempts if attempt.outcome is None),
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-RECENT:],
+                controls=self._desk.controls(),
             )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:

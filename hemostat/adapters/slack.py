@@ -7,7 +7,7 @@ import requests
 
 from hemostat.core.story import line, subject
 from hemostat.errors import NotifyError
-from hemostat.events import Event, Outcome, RemediationComplete
+from hemostat.events import Decided, Event, Kind, Outcome, RemediationComplete
 
 TIMEOUT: Final = 5.0
 
@@ -38,11 +38,15 @@ class Slack:
 
 def text(event: Event) -> str:
     """One message: what, where, why, what was done."""
+    if isinstance(event.data, Decided):
+        return _escaped(f":raised_hand: {event.data.container}: {line(event)}")
     about = subject(event)
     name, kind = (about[0].name, about[1]) if about else (event.host, event.type)
     done = event.data
     sign = SIGNS.get(done.outcome, ":warning:") if isinstance(done, RemediationComplete) else ""
-    why = done.diagnosis.cause if isinstance(done, RemediationComplete) else ""
+    why = ""
+    if isinstance(done, RemediationComplete):
+        why = done.diagnosis.advisor if done.kind is Kind.ORDERED else done.diagnosis.cause
     return _escaped(f"{sign} {name} on {event.host}: {kind} ({why}): {line(event)}").strip()
 
 

@@ -1,4 +1,4 @@
-"""The alert role: every event is kept, a finished remediation is told to people.
+"""The alert role: every event is kept, a finished remediation and what people have decided is told to people.
 
 People are told before the event is kept, so that a crash between the two tells twice rather than never.
 A channel that fails is given up after TRIES, told in the log: it must not keep the others waiting.
@@ -11,7 +11,7 @@ from typing import Final
 from hemostat.core.restart import delay
 from hemostat.core.story import line, subject
 from hemostat.errors import NotifyError
-from hemostat.events import Event, Outcome, RemediationComplete
+from hemostat.events import Decided, Event, Outcome, RemediationComplete
 from hemostat.ports import Clock, Notifier, Store
 
 TRIES: Final = 3
@@ -32,8 +32,7 @@ class Alert:
 
     def step(self, event: Event, _: float) -> list[Event]:
         """Tell people, where there is something to be told."""
-        done = event.data
-        if self._notifiers and isinstance(done, RemediationComplete) and done.outcome not in SILENT:
+        if self._notifiers and _matters(event):
             if self._store.kept(event.id):
                 return []
             for notifier in self._notifiers:
@@ -59,3 +58,13 @@ class Alert:
                 self._clock.sleep(delay(tries, FIRST_WAIT, LONGEST_WAIT))
             else:
                 return
+
+
+def _matters(event: Event) -> bool:
+    """An answer to a request is told with what comes of it."""
+    match event.data:
+        case RemediationComplete(outcome=outcome):
+            return outcome not in SILENT
+        case Decided():
+            return event.incident is None
+    return False

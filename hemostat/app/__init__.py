@@ -7,10 +7,10 @@ from hemostat.app.models import advisor, open_trial
 from hemostat.app.opening import (
     open_archive,
     open_bus,
-    open_desk,
     open_dossiers,
     open_engine,
     open_notary,
+    open_orders,
     open_records,
 )
 from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, turn_off
@@ -25,10 +25,10 @@ __all__ = [
     "advisor",
     "open_archive",
     "open_bus",
-    "open_desk",
     "open_dossiers",
     "open_engine",
     "open_notary",
+    "open_orders",
     "open_records",
     "open_trial",
     "run_role",

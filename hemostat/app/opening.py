@@ -1,14 +1,16 @@
-"""What commands open for themselves: the bus, the desk, what is kept, the engine."""
+"""What commands open for themselves: the bus, what people can do, what is kept, the engine."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.parts import bus_of, records_of, redis_of
 from hemostat.config import Settings
+from hemostat.orders import Orders
 from hemostat.ports import (
     Bus,
-    Desk,
     Dossiers,
     Engine,
     Notary,
@@ -27,13 +29,15 @@ def open_bus(settings: Settings, *, start: bool) -> Bus:
 
 
 @contextmanager
-def open_desk(settings: Settings) -> Iterator[Desk]:
-    """Where people tell the responders what they may do. Raises BusUnreachableError."""
-    from hemostat.adapters.redis import RedisDesk
+def open_orders(settings: Settings) -> Iterator[Orders]:
+    """What people can do, in a Redis that runs. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDesk, RedisLedger
 
     redis = redis_of(settings, start=False)
+    clock = SystemClock(threading.Event())
+    desk, ledger = RedisDesk(redis), RedisLedger(redis)
     try:
-        yield RedisDesk(redis)
+        yield Orders(bus_of(redis), desk, ledger, clock, settings.responder, host=settings.host_name)
     finally:
         redis.close()
 

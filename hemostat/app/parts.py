@@ -190,7 +190,7 @@ class SimulatedParts:
         self._purse = MemoryPurse()
         self.bus = MemoryBus(engine.clock)
         self._desk = MemoryDesk()
-        self._ledger = MemoryLedger(self._desk, self.bus.incidents)
+        self._ledger = MemoryLedger(self._desk, self.bus.incidents, self.bus.seals)
         self._store = MemoryStore()
         self._dossiers = MemoryDossiers()
 

@@ -1,7 +1,7 @@
 """`hemostat approvals`, `approve`, `reject`, `pause`, `resume`, `reset`: what people tell the responders.
 
-They take effect before the next action of every responder. Who said what is recorded: the user of this
-machine, or whom --by names.
+They take effect before the next action of every responder. Who said what is recorded, and told: the user of
+this machine, or whom --by names.
 """
 
 import getpass
@@ -18,13 +18,13 @@ import click
 from hemostat import errors
 from hemostat.cli.options import Globals
 from hemostat.cli.tables import Row, Table, show
-from hemostat.core.control import EVERYTHING, Answer, Approval, Pause
+from hemostat.core.control import EVERYTHING, Answer, Approval
 from hemostat.core.text import clean
 from hemostat.core.units import duration, show_duration
 from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
-    from hemostat.ports import Desk
+    from hemostat.orders import Orders
 
 by_option = click.option("--by", metavar="NAME", help="Who says so; default: the user of this machine.")
 reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
@@ -44,11 +44,11 @@ class Duration(click.ParamType[float]):
 
 
 @contextmanager
-def _desk(given: Globals) -> Iterator["Desk"]:
+def office(given: Globals) -> Iterator["Orders"]:
     from hemostat import app
 
-    with app.open_desk(given.settings()) as desk:
-        yield desk
+    with app.open_orders(given.settings()) as orders:
+        yield orders
 
 
 @click.command()
@@ -56,8 +56,8 @@ def _desk(given: Globals) -> Iterator["Desk"]:
 def approvals(given: Globals) -> None:
     """List what waits for approval, and how long it still does."""
     now = time.time()
-    with _desk(given) as desk:
-        found = [each for each in desk.approvals() if each.is_open(now)]
+    with office(given) as orders:
+        found = [each for each in orders.approvals() if each.is_open(now)]
     if given.json:
         click.echo(json.dumps([_told(each) for each in found]))
         return
@@ -108,21 +108,21 @@ def reject(given: Globals, approval_id: str, reason: str, by: str | None) -> int
 @click.pass_obj
 def pause(given: Globals, seconds: float | None, container: str, reason: str, by: str | None) -> None:
     """Keep all actions from being done. What is detected is told all the same, and waits."""
-    now = time.time()
-    until = None if seconds is None else now + seconds
-    with _desk(given) as desk:
-        desk.pause(container, Pause(by=by or _who(), at=now, until=until, reason=reason))
+    with office(given) as orders:
+        put = orders.pause(container, by=by or who(), reason=reason, seconds=seconds)
     length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
-    _say(given, f"paused: {_name(container)}, {length}", container=container, until=until)
+    _say(given, f"paused: {_name(container)}, {length}", container=container, until=put.until)
 
 
 @click.command()
 @container_option
+@reason_option
+@by_option
 @click.pass_obj
-def resume(given: Globals, container: str) -> int:
+def resume(given: Globals, container: str, reason: str, by: str | None) -> int:
     """Lift a pause."""
-    with _desk(given) as desk:
-        lifted = desk.resume(container)
+    with office(given) as orders:
+        lifted = orders.resume(container, by=by or who(), reason=reason)
     words = f"resumed: {_name(container)}" if lifted else f"there was no pause for {_name(container)}"
     _say(given, words, container=container, resumed=lifted)
     return errors.OK if lifted else errors.FAILURE
@@ -130,23 +130,24 @@ def resume(given: Globals, container: str) -> int:
 
 @click.command()
 @container_option
+@reason_option
+@by_option
 @click.pass_obj
-def reset(given: Globals, container: str) -> None:
+def reset(given: Globals, container: str, reason: str, by: str | None) -> None:
     """Close the circuit breaker: failures up to now do not count any more."""
-    with _desk(given) as desk:
-        desk.reset(container, time.time())
+    with office(given) as orders:
+        orders.reset(container, by=by or who(), reason=reason)
     _say(given, f"breaker closed: {_name(container)}", container=container)
 
 
 def _answer(given: Globals, approval_id: str, answer: Answer, reason: str, by: str | None) -> int:
-    now, who = time.time(), by or _who()
-    with _desk(given) as desk:
-        approval = desk.answer(approval_id, answer, by=who, reason=reason, now=now)
-    if approval is None:
+    with office(given) as orders:
+        answered = orders.answer(approval_id, answer, by=by or who(), reason=reason)
+    if answered is None:
         raise UsageError(
             f"nothing with the id {approval_id!r} waits for approval", hint="see: hemostat approvals"
         )
-    done = approval.answer is answer and approval.by == who and approval.answered == now
+    approval, done = answered
     words = (
         f"{answer}: {approval.action} of {approval.container}" if done else f"too late: {_state(approval)}"
     )
@@ -176,7 +177,7 @@ def _name(container: str) -> str:
     return "everything" if container == EVERYTHING else container
 
 
-def _who() -> str:
+def who() -> str:
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):

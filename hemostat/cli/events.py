@@ -13,7 +13,7 @@ from hemostat.cli.options import Globals
 from hemostat.core.story import line, subject
 from hemostat.core.text import clean
 from hemostat.errors import BusError
-from hemostat.events import DURABLE, TYPES, ContainerStats, Event, Heartbeat, encode
+from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Heartbeat, encode
 
 SILENCE: Final = 5.0
 """Seconds of silence after which the subscription gives a sign of life."""
@@ -100,6 +100,8 @@ def named(event: Event) -> str:
     match event.data:
         case ContainerStats(container=container):
             return container.name
+        case Decided(container=container):
+            return container
         case Heartbeat(instance=instance):
             return instance
     about = subject(event)

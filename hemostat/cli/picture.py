@@ -1,10 +1,18 @@
-"""What `hemostat status` shows of the picture: a headline and three tables."""
+"""What `hemostat status` shows of the picture: a headline and four tables."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from hemostat.cli.tables import Row, Table
+from hemostat.core.breaker import Breaker
+from hemostat.core.control import Pause, told
+from hemostat.core.model import Attempt
 from hemostat.core.picture import ContainerState, Picture, RoleState
+from hemostat.core.standing import Budget
 from hemostat.core.units import show_duration, show_size
+
+AT_REST: Final = ("closed", "-", "-")
+"""Breaker, budget and what holds back, where there is nothing to say of them."""
 
 
 def headline(shown: Picture) -> str:
@@ -21,7 +29,8 @@ def headline(shown: Picture) -> str:
     return ", ".join(parts) + missing
 
 
-def tables(shown: Picture) -> Sequence[Table]:
+def tables(shown: Picture, now: float) -> Sequence[Table]:
+    """`now`: epoch seconds."""
     several = len({each.host for each in shown.containers}) > 1
     return (
         Table("Open incidents", ("container", "what", "status", "for", "last"), _incident_rows(shown)),
@@ -31,6 +40,7 @@ def tables(shown: Picture) -> Sequence[Table]:
             ("container", "state", "cpu", "memory", "incident"),
             [_container_row(each, several) for each in shown.containers],
         ),
+        Table("Safety", ("what", "breaker", "budget", "held back"), _safety_rows(shown, several, now)),
     )
 
 
@@ -67,6 +77,53 @@ def _container_row(each: ContainerState, several: bool) -> Row:
     state = f"{each.status} ({each.health})" if each.health else each.status
     cells = (name, state, cpu + cpu_limit, memory + memory_limit, ", ".join(each.incidents))
     return Row(cells, fault=each.fault)
+
+
+def _safety_rows(shown: Picture, several: bool, now: float) -> list[Row]:
+    """Hosts first, then containers; those alone of which there is anything to say."""
+    hosts = [
+        _safety_row(f"host {host}", each.breaker, "-", _held(each.pause, 0.0, now, each.running), now)
+        for host, each in shown.safety.items()
+    ]
+    containers = [
+        _safety_row(
+            f"{host}/{name}" if several else name,
+            own.breaker,
+            _budget(own.budget, now),
+            _held(own.pause if own.pause != each.pause else None, own.backoff, now, own.attempt),
+            now,
+        )
+        for host, each in shown.safety.items()
+        for name, own in each.containers.items()
+    ]
+    return [row for row in (*hosts, *containers) if row.cells[1:] != AT_REST]
+
+
+def _safety_row(what: str, breaker: Breaker, budget: str, held: str, now: float) -> Row:
+    words = "closed"
+    if breaker.half_open:
+        words = "half open: one trial"
+    elif breaker.open:
+        words = f"OPEN for {show_duration(breaker.until - now)}"
+    return Row((what, words, budget, held), fault=breaker.open)
+
+
+def _budget(budget: Budget, now: float) -> str:
+    left = f", again in {show_duration(budget.until - now)}" if budget.until > now else ""
+    return f"{budget.used} of {budget.limit}{left}" if budget.used or left else "-"
+
+
+def _held(pause: Pause | None, backoff: float, now: float, doing: Attempt | int | None) -> str:
+    parts = []
+    if pause is not None:
+        parts.append(told("paused", pause, now))
+    if backoff > now:
+        parts.append(f"back-off of another {show_duration(backoff - now)}")
+    if isinstance(doing, Attempt):
+        parts.append(f"{doing.action} under way")
+    elif doing:
+        parts.append(f"{doing} under way")
+    return ", ".join(parts) or "-"
 
 
 def _count(number: int, noun: str) -> str:

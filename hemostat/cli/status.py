@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Final
 
 import click
@@ -10,6 +11,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.picture import headline, tables
 from hemostat.cli.tables import show
 from hemostat.core.picture import Picture, picture
+from hemostat.core.standing import Overview
 from hemostat.core.text import clean
 from hemostat.errors import BusError
 from hemostat.events import DURABLE
@@ -26,11 +28,12 @@ def status(given: Globals) -> None:
     """Show containers, open incidents and roles. Exit code 3 when no Redis is running."""
     from hemostat import app
 
-    settings = given.settings()
+    settings, now = given.settings(), time.time()
     try:
         bus = app.open_bus(settings, start=False)
         try:
-            shown = look(bus, time.time())
+            with app.open_orders(settings) as orders:
+                shown = look(bus, now, orders.overview)
         finally:
             bus.close()
     except BusError as error:
@@ -45,17 +48,21 @@ def status(given: Globals) -> None:
         click.echo(json.dumps(shown.told()))
         return
     click.echo(clean(headline(shown)))
-    for table in tables(shown):
+    for table in tables(shown, now):
         show(table)
 
 
-def look(bus: Bus, now: float) -> Picture:
+def look(bus: Bus, now: float, overview: Callable[[str], Overview]) -> Picture:
+    """`overview` tells where a host stands towards the limits."""
     history = [event for name in DURABLE for event in bus.recent(name, HISTORY)]
+    beats, stats = bus.last("heartbeat"), bus.last("container_stats")
+    hosts = sorted({event.host for event in (*beats, *stats)})
     return picture(
-        bus.last("heartbeat"),
-        bus.last("container_stats"),
+        beats,
+        stats,
         history,
         expected=tuple(BY_NAME),
         now=now,
         buried=bus.buried(),
+        safety={host: overview(host) for host in hosts},
     )

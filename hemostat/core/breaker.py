@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from hemostat.core.model import Attempt
-from hemostat.events import Outcome
+from hemostat.events import Action, Outcome
 
 COUNTED = frozenset({Outcome.HEALED, Outcome.FAILED})
 
@@ -34,7 +34,7 @@ def of(
 ) -> Breaker:
     """The breaker over these attempts, oldest first. Those that ended before `since` do not count: somebody
     closed it then. `spread`: one container's failures alone do not open it."""
-    ended = [a for a in attempts if a.outcome in COUNTED and _end(a) > since]
+    ended = [a for a in attempts if _counts(a) and _end(a) > since]
     failed: list[Attempt] = []
     for attempt in sorted(ended, key=_end, reverse=True):
         if attempt.outcome is Outcome.HEALED:
@@ -45,6 +45,11 @@ def of(
         return Breaker(count)
     until = _end(failed[0]) + open_for
     return Breaker(count, open=now < until, half_open=now >= until, until=until)
+
+
+def _counts(attempt: Attempt) -> bool:
+    """That a container could be stopped says nothing of whether it can be healed."""
+    return attempt.outcome in COUNTED and attempt.action is not Action.STOP
 
 
 def _end(attempt: Attempt) -> float:

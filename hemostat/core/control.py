@@ -37,15 +37,15 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         """All pauses that hold, in a line; empty for none."""
         held = {name: pause for name, pause in self.pauses.items() if holds(pause, now)}
         everything = held.pop(EVERYTHING, None)
-        words = [] if everything is None else [_told("paused", everything, now)]
-        return ", ".join([*words, *(_told(f"{name} paused", held[name], now) for name in sorted(held))])
+        words = [] if everything is None else [told("paused", everything, now)]
+        return ", ".join([*words, *(told(f"{name} paused", held[name], now) for name in sorted(held))])
 
     def reset(self, container: str) -> float:
         """When the container's breaker was last closed by a person (epoch seconds), 0 for never."""
         return max(self.resets.get(EVERYTHING, 0.0), self.resets.get(container, 0.0))
 
 
-def _told(what: str, pause: Pause, now: float) -> str:
+def told(what: str, pause: Pause, now: float) -> str:
     left = "" if pause.until is None else f" for another {show_duration(pause.until - now)}"
     why = f" ({pause.reason})" if pause.reason else ""
     return f"{what} by {pause.by}{left}{why}"

@@ -24,6 +24,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long a person has to approve; then it is not done."""
     actions: tuple[Action, ...] = (Action.RESTART, Action.START, Action.CLEANUP)
     """What may be done at all. The label `hemostat.actions` narrows it for one container."""
+    orders: tuple[Action, ...] = (
+        Action.RESTART,
+        Action.START,
+        Action.STOP,
+        Action.SCALE,
+        Action.CLEANUP,
+        Action.EXEC,
+    )
+    """What people may order (`hemostat order`)."""
+    orders_override: bool = False
+    """Whether people may order past budget, breakers, back-off and the minimum of healthy replicas."""
     protect: tuple[str, ...] = ()
     """Names of containers never to be touched; `*` and `?` match."""
     budget: Annotated[int, Meta(ge=0)] = 3

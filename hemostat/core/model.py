@@ -257,3 +257,5 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     approval: Approval | None = None
     patient: str = ""
     """Name of the container that a monitor told of under the request's incident; empty: none did."""
+    seal: str = ""
+    """Of the order that a person gave under the incident; empty: none did."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from hemostat.core.standing import Overview
 from hemostat.core.story import Story, line, stories
 from hemostat.events import ContainerStats, Event, Heartbeat
 
@@ -66,6 +67,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     containers: tuple[ContainerState, ...] = ()
     buried: int = 0
     """Events that could not be handled, and lie among the dead letters."""
+    safety: Mapping[str, Overview] = {}
+    """By host: where it and its containers stand towards the limits."""
 
     def told(self) -> dict[str, Any]:
         built: dict[str, Any] = msgspec.to_builtins(self)
@@ -80,8 +83,9 @@ def picture(
     expected: Sequence[str],
     now: float,
     buried: int = 0,
+    safety: Mapping[str, Overview] = {},
 ) -> Picture:
-    """Put together what the bus remembers. `expected` are the roles that should run; `now` epoch seconds."""
+    """Put together what is remembered. `expected` are the roles that should run; `now` epoch seconds."""
     roles = [_role(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)]
     alive = {role.role for role in roles}
     incidents = [_incident(story, now) for story in stories(history) if story.open]
@@ -99,6 +103,7 @@ def picture(
         roles=tuple(sorted(roles, key=lambda role: (not role.fault, role.role, role.instance))),
         containers=tuple(sorted(containers, key=lambda each: (not each.fault, each.host, each.name))),
         buried=buried,
+        safety=safety,
     )
 
 

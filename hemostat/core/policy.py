@@ -3,103 +3,41 @@
 The rules are asked in this order; the first that objects decides.
 1. The same occurrence was handled before, or is being handled: never twice. What was begun is taken up, as
    soon as no other action stands in its way.
-2. No monitor told of the incident, the request is out of date, the container is protected, or the action is
-   not among those allowed for it.
+2. No monitor told of the incident, or no person gave the order; the request is out of date, the container is
+   protected, or the action is not among those allowed for it.
 3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
 4. The circuit breaker of the container or of the host is open.
-5. Somebody has pressed the kill switch: wait until it is lifted.
-6. A person must approve it, and has not, or has said no.
+5. Somebody has pressed the kill switch: wait until it is lifted; what a person orders meanwhile is refused.
+6. A person must approve it, and has not, or has said no. What a person orders is approved.
 7. Back-off since the last action; another action on this container or service; too many on the host at once
    or within a minute; too few healthy replicas besides: wait.
 8. Dry run: everything would have allowed it, so it is told and not done.
+
+What people order goes by the same rules, but for those that ask whether it is needed.
 """
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-import msgspec
-
-from hemostat.core import breaker
+from hemostat.core import standing
 from hemostat.core.control import Answer, Approval, Controls
+from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.limits import Limits, Mode
 from hemostat.core.model import Attempt, Book
-from hemostat.core.restart import delay, streak
+from hemostat.core.standing import FREE
 from hemostat.core.units import show_duration
-from hemostat.events import Action, Container, Outcome, Reason, RemediationNeeded
+from hemostat.events import Action, Container, Kind, Order, Reason, RemediationNeeded, seal
 
 BUSY_RETRY: Final = 0.5
 """Seconds until a request that another action stands in the way of is looked at again."""
 PEOPLE_RETRY: Final = 1.0
 """The same for one that waits for a person."""
 
-FREE: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN, Outcome.REFUSED})
-"""Outcomes for which nothing was done to the container, and so no budget is spent."""
-
 STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
 
 
 RUSH_WINDOW: Final = 60.0
-
-
-class Peers(msgspec.Struct, frozen=True):
-    """The other replicas of the container's service: how many there are, and how many are healthy. `itself`
-    is whether the container is healthy as far as the engine knows."""
-
-    size: int = 0
-    healthy: int = 0
-    itself: bool = False
-
-
-class Situation(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a decision is made on, besides the request: as read at one moment."""
-
-    book: Book
-    peers: Peers = Peers()
-
-
-class Act(msgspec.Struct, frozen=True):
-    """Reserve this attempt, then act."""
-
-    attempt: Attempt
-
-
-class Repeat(msgspec.Struct, frozen=True):
-    """This attempt was finished: its outcome may not have been told, so tell it (again)."""
-
-    attempt: Attempt
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """Ask people, unless they have been asked; they have until then (epoch seconds)."""
-
-    until: float
-
-
-class Wait(msgspec.Struct, frozen=True):
-    """Ask again at `until` (epoch seconds). `reason` is for people, where it may take long."""
-
-    until: float
-    why: str
-    reason: Reason | None = None
-
-
-class Refuse(msgspec.Struct, frozen=True):
-    reason: Reason
-    detail: str = ""
-
-
-class Resume(msgspec.Struct, frozen=True):
-    """This attempt was begun and not finished: look what became of it, then go on. Where there is an
-    objection by now, what has not been done yet is not to be done any more. `lease` is until when it is now
-    trusted to be at work (epoch seconds)."""
-
-    attempt: Attempt
-    lease: float
-    objection: Refuse | None = None
-
-
-Decision = Act | Resume | Repeat | Ask | Wait | Refuse
 
 
 def key(request: RemediationNeeded, incident: str) -> str:
@@ -118,27 +56,31 @@ def decide(
     now: float,
 ) -> Decision:
     """Decide on `request` for the responder `by`, which needs at most `lease` seconds to act and verify."""
-    container, book = request.alert.container, situation.book
+    container, book, order = request.alert.container, situation.book, situation.order
     name, mode = key(request, incident), mode_of(container, request.action, limits)
+    asks = mode == "approve" and order is None
+    forbids = forbidden(container, request.action, limits, ordered=order is not None)
+    if order is not None and book.seal != seal(order, request.alert.since):
+        return Refuse(Reason.UNKNOWN_INCIDENT, "no person gave this order")
     handled = _handled(name, book, by, now)
     if isinstance(handled, Attempt):
-        objection = forbidden(container, request.action, limits) or _rehearsed(mode)
         return (
             _halted(container, book.controls, now)
             or _occupied(name, container, book, limits, now)
-            or Resume(handled, now + lease, objection)
+            or Resume(handled, now + lease, forbids or _rehearsed(mode))
         )
-    approved = mode == "approve" and _is_fresh(book.approval, limits, now)
+    approved = asks and _is_fresh(book.approval, limits, now)
+    forced = order is not None and order.force and limits.orders_override
     return (
         handled
-        or _unfounded(container, book)
+        or _unfounded(container, book, order)
         or (None if approved else _expired(request, limits, now))
-        or forbidden(container, request.action, limits)
-        or _spent(book, limits, now)
-        or _broken(container, book, limits, now)
-        or _halted(container, book.controls, now)
-        or (_unapproved(book.approval, limits, now) if mode == "approve" else None)
-        or _pause(name, container, situation, limits, now)
+        or forbids
+        or (None if forced else _spent(book, limits, now) or _broken(container, book, limits, now))
+        or (_halted(container, book.controls, now) if order is None else _shut(container, book.controls, now))
+        or (_unapproved(book.approval, limits, now) if asks else None)
+        or _occupied(name, container, book, limits, now)
+        or (None if forced else _pause(container, situation, limits, now))
         or _rehearsed(mode)
         or Act(
             Attempt(
@@ -186,9 +128,9 @@ def _handled(name: str, book: Book, by: str, now: float) -> Decision | Attempt |
     return earlier
 
 
-def _unfounded(container: Container, book: Book) -> Refuse | None:
+def _unfounded(container: Container, book: Book, order: Order | None) -> Refuse | None:
     """Whoever writes requests does not rule over all containers: an alert must have named this one."""
-    if book.patient == container.name:
+    if order is not None or book.patient == container.name:
         return None
     why = f"it is {book.patient}'s" if book.patient else "no monitor told of it"
     return Refuse(Reason.UNKNOWN_INCIDENT, why)
@@ -196,16 +138,32 @@ def _unfounded(container: Container, book: Book) -> Refuse | None:
 
 def _expired(request: RemediationNeeded, limits: Limits, now: float) -> Decision | None:
     age = now - request.alert.since
-    return Refuse(Reason.EXPIRED, f"it began {show_duration(age)} ago") if age > limits.expire else None
+    began = "ordered" if request.alert.kind is Kind.ORDERED else "it began"
+    return Refuse(Reason.EXPIRED, f"{began} {show_duration(age)} ago") if age > limits.expire else None
 
 
-def forbidden(container: Container, action: Action, limits: Limits) -> Refuse | None:
+def forbidden(
+    container: Container, action: Action, limits: Limits, *, ordered: bool = False
+) -> Refuse | None:
+    """`ordered`: by a person, whom the label does not narrow: it says what is done without one."""
     if _truthy(container.labels.get("hemostat.protect", "")):
         return Refuse(Reason.PROTECTED, "label hemostat.protect")
     if any(fnmatchcase(container.name, pattern) for pattern in limits.protect):
         return Refuse(Reason.PROTECTED, "responder.protect")
     if container.is_host and not (action is Action.CLEANUP and limits.cleanup_host):
         return Refuse(Reason.NOT_ALLOWED, "responder.cleanup_host is false")
+    return _unordered(action, limits) if ordered else _unlisted(container, action, limits)
+
+
+def _unordered(action: Action, limits: Limits) -> Refuse | None:
+    if action in limits.orders:
+        return None
+    return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.orders")
+
+
+def _unlisted(container: Container, action: Action, limits: Limits) -> Refuse | None:
+    if action is Action.STOP:
+        return Refuse(Reason.NOT_ALLOWED, "only a person stops a container")
     if action not in limits.actions:
         return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.actions")
     allowed = container.labels.get("hemostat.actions")
@@ -215,35 +173,21 @@ def forbidden(container: Container, action: Action, limits: Limits) -> Refuse | 
 
 
 def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
-    """Rule 3. `limits.budget` actions within the window start a cooldown at the last of them."""
-    times = [attempt.time for attempt in book.attempts if attempt.outcome not in FREE]
-    if limits.budget == 0:
+    """Rule 3."""
+    budget = standing.budget(book.attempts, limits, now)
+    if budget.limit == 0:
         return Refuse(Reason.BUDGET_SPENT, "responder.budget is 0")
-    in_window = [time for time in times if now - time < limits.budget_window]
-    if len(in_window) >= limits.budget:
-        again = in_window[-limits.budget] + limits.budget_window
-        again = max(again, in_window[-1] + limits.cooldown)
-        used = f"{len(in_window)} of {limits.budget} in {show_duration(limits.budget_window)}"
-        return Refuse(Reason.BUDGET_SPENT, f"{used}, again in {show_duration(again - now)}")
-    for first, last in zip(times, times[limits.budget - 1 :], strict=False):
-        if last - first < limits.budget_window and now - last < limits.cooldown:
-            return Refuse(Reason.COOLDOWN, f"for another {show_duration(last + limits.cooldown - now)}")
-    return None
+    left = show_duration(max(0.0, budget.until - now))
+    if budget.spent:
+        used = f"{budget.used} of {budget.limit} in {show_duration(limits.budget_window)}"
+        return Refuse(Reason.BUDGET_SPENT, f"{used}, again in {left}")
+    return Refuse(Reason.COOLDOWN, f"for another {left}") if budget.until else None
 
 
 def _broken(container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
     """Rule 4. A half-open breaker lets one trial through, so another one in hand is waited for."""
-    since = book.controls.reset(container.name)
-    own = breaker.of(book.attempts, limits.breaker_failures, limits.breaker_open, since=since, now=now)
-    everywhere = book.controls.resets.get("*", 0.0)
-    host = breaker.of(
-        book.ended,
-        limits.host_breaker_failures,
-        limits.breaker_open,
-        since=everywhere,
-        now=now,
-        spread=True,
-    )
+    own = standing.of_container(container.name, book.attempts, book, limits, now)
+    host = standing.of_host(book, limits, now)
     for what, state in (("container", own), ("host", host)):
         if state.open:
             left = show_duration(state.until - now)
@@ -260,6 +204,12 @@ def _halted(container: Container, controls: Controls, now: float) -> Decision | 
         return None
     until = now + PEOPLE_RETRY if pause.until is None else min(pause.until, now + PEOPLE_RETRY)
     return Wait(until, f"paused by {pause.by}", Reason.PAUSED)
+
+
+def _shut(container: Container, controls: Controls, now: float) -> Refuse | None:
+    """Nobody is surprised, when the pause is lifted, by what was ordered long ago."""
+    pause = controls.paused(container.name, now)
+    return None if pause is None else Refuse(Reason.PAUSED, f"by {pause.by}: resume, then order it again")
 
 
 def _unapproved(approval: Approval | None, limits: Limits, now: float) -> Decision | None:
@@ -282,19 +232,11 @@ def _is_fresh(approval: Approval | None, limits: Limits, now: float) -> bool:
     return now - approval.answered <= limits.expire
 
 
-def _pause(
-    name: str, container: Container, situation: Situation, limits: Limits, now: float
-) -> Decision | None:
-    book = situation.book
-    ends = [a.finished or a.time for a in book.attempts if a.outcome not in FREE]
-    wait = delay(streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max)
-    if ends and abs(now - ends[-1]) < wait:  # a clock that was set back makes nobody wait for longer
-        return Wait(min(ends[-1], now) + wait, f"back-off of {show_duration(wait)}")
-    return (
-        _occupied(name, container, book, limits, now)
-        or _rushed(book, limits, now)
-        or _thinned(container, situation.peers, limits, now)
-    )
+def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+    until, wait = standing.backoff(situation.book.attempts, limits, now)
+    if until:
+        return Wait(until, f"back-off of {show_duration(wait)}")
+    return _rushed(situation.book, limits, now) or _thinned(container, situation.peers, limits, now)
 
 
 def _occupied(name: str, container: Container, book: Book, limits: Limits, now: float) -> Decision | None:

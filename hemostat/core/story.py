@@ -5,27 +5,41 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.control import EVERYTHING
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import (
     Action,
     Container,
     ContainerStats,
+    Decided,
     Event,
     Evidence,
     FalseAlarm,
     HealthAlert,
     Heartbeat,
     Kind,
+    Order,
     Outcome,
     Phase,
     RemediationComplete,
     RemediationNeeded,
+    Word,
 )
 
 SETTLED: Final = frozenset({"healed", "false_alarm", "cleared"})
 """How an incident can stand without anybody having to look."""
+PENDING: Final = frozenset({"acting", "waiting"})
+"""How an order can stand before it is answered; whatever the answer, nobody has to look after it."""
 COUNTED: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds that are so many events within a window, rather than a state that lasts."""
+
+DECIDED: Final = {
+    Word.APPROVED: "approved: {}",
+    Word.REJECTED: "rejected: {}",
+    Word.PAUSED: "paused",
+    Word.RESUMED: "resumed",
+    Word.RESET: "breaker closed",
+}
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +58,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def open(self) -> bool:
+        if self.kind is Kind.ORDERED:
+            return self.status in PENDING
         return self.status not in SETTLED
 
 
@@ -51,10 +67,11 @@ def stories(events: Iterable[Event]) -> list[Story]:
     """The incidents that these events tell of, oldest first; what belongs to no incident is left out."""
     found: dict[str, Story] = {}
     for event in sorted(events, key=lambda event: (event.time, event.id)):
-        if event.incident is None or (about := subject(event)) is None:
+        earlier = found.get(event.incident or "")
+        about = (earlier.container, earlier.kind) if earlier else subject(event)
+        if event.incident is None or about is None:
             continue
         container, kind = about
-        earlier = found.get(event.incident)
         since = earlier.since if earlier else _since(event)
         found[event.incident] = Story(
             incident=event.incident,
@@ -77,6 +94,8 @@ def subject(event: Event) -> tuple[Container, Kind] | None:
             return alert.container, alert.kind
         case RemediationComplete(container=container, kind=kind):
             return container, kind
+        case Order(container=container):
+            return container, Kind.ORDERED
     return None
 
 
@@ -92,11 +111,18 @@ def line(event: Event) -> str:
             return f"{diagnosis.cause}, no action: {'; '.join(diagnosis.reasons)}"
         case RemediationComplete() as done:
             return _complete(done)
-        case ContainerStats(state=state, cpu=cpu, memory=memory):
-            used = "-" if memory is None else show_size(memory)
-            return f"{state.status} cpu {'-' if cpu is None else f'{cpu:.1f}'} % memory {used}"
-        case Heartbeat(role=role, lag=lag, trouble=trouble):
-            return f"{role} alive, lag {lag}" + (f", {trouble}" if trouble else "")
+        case Order() | Decided() as said:
+            return _said(said, event.time)
+        case ContainerStats() | Heartbeat() as seen:
+            return _seen(seen)
+
+
+def _seen(seen: ContainerStats | Heartbeat) -> str:
+    if isinstance(seen, Heartbeat):
+        return f"{seen.role} alive, lag {seen.lag}" + (f", {seen.trouble}" if seen.trouble else "")
+    cpu = "-" if seen.cpu is None else f"{seen.cpu:.1f}"
+    used = "-" if seen.memory is None else show_size(seen.memory)
+    return f"{seen.state.status} cpu {cpu} % memory {used}"
 
 
 def _since(event: Event) -> float:
@@ -109,7 +135,7 @@ def _status(event: Event, before: str) -> str:
             return before if before in SETTLED else "cleared"
         case HealthAlert():
             return "open"
-        case RemediationNeeded():
+        case RemediationNeeded() | Order():
             return "acting"
         case FalseAlarm():
             return "false_alarm"
@@ -144,8 +170,19 @@ def fact(item: Evidence) -> str:
 
 def _complete(done: RemediationComplete) -> str:
     total = done.durations.get("total")
+    outcome = "done" if done.kind is Kind.ORDERED and done.outcome is Outcome.HEALED else done.outcome
     took = f" in {show_duration(total)}" if total is not None and done.outcome is Outcome.HEALED else ""
     why = "" if done.outcome is Outcome.HEALED else f": {done.reason}"
     detail = f" ({done.detail})" if done.detail else ""
     what = "" if done.action is Action.NONE else f"{done.action} "
-    return f"{what}{done.outcome}{took}{why}{detail}"
+    return f"{what}{outcome}{took}{why}{detail}"
+
+
+def _said(said: Order | Decided, time: float) -> str:
+    why = f" ({said.reason})" if said.reason else ""
+    if isinstance(said, Order):
+        what = f"{said.action} {said.parameters.get('resource', '')}".rstrip()
+        return f"{said.by} orders: {what}{', past the limits' if said.force else ''}{why}"
+    scope = ", all containers," if said.container == EVERYTHING else ""
+    length = "" if said.until is None else f" for {show_duration(said.until - time)}"
+    return f"{DECIDED[said.what].format(said.action)}{length}{scope} by {said.by}{why}"

@@ -9,6 +9,8 @@ from hemostat.core.units import show_size
 from hemostat.events import Action, HealthAlert, Kind, Reason
 
 DEAD: Final = frozenset({"exited", "dead"})
+DOWN: Final = DEAD | {"created"}
+"""Of which there is nothing to be stopped."""
 
 SAMPLED: Final = frozenset({Kind.CPU_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH})
 """Kinds whose condition one more pair of samples shows. Open files are read too seldom for that."""
@@ -23,8 +25,11 @@ class Health(Enum):
 def needless(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     """Why an action on this alert would come too late, for the container as it is now; None if it would not.
 
-    A process that started after the condition began is not the one that had it.
+    A process that started after the condition began is not the one that had it. What a person wants done is
+    never needless.
     """
+    if alert.kind is Kind.ORDERED:
+        return None
     if alert.kind in {Kind.EXITED, Kind.OOM}:
         if info.status in DEAD:
             # It has run since: this end may be a person's wish, and a failure has an alert of its own.

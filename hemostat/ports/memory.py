@@ -22,6 +22,11 @@ class Ledger(Protocol):
         this incident, what is known of these two as well."""
         ...
 
+    def survey(self, host: str) -> Book:
+        """The whole host, for whoever looks on: the latest attempts of all its containers, a thousand at
+        least, with what `read` tells of the host. In one round trip."""
+        ...
+
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
         """Write an intent, or write one anew, if the host's book is still at `version`; False if it is not,
         and nothing done."""
@@ -184,5 +189,5 @@ class Notifier(Protocol):
     name: str
 
     def notify(self, event: Event) -> None:
-        """Tell about a finished remediation. Raises NotifyError."""
+        """Tell about a finished remediation, or what a person has decided. Raises NotifyError."""
         ...

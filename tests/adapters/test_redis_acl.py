@@ -26,21 +26,27 @@ from hemostat.config import Redis, Settings
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
+from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.picture import Picture
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Outcome
+from hemostat.orders import Orders
 from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Sampler, Surroundings
 from hemostat.topology import BY_NAME, ROLES, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
+from tests.clock import FakeClock
 from tests.engine_fixtures import eventually, spec
-from tests.samples import DIAGNOSIS, NOW, alert, complete, event, heartbeat, needed, stats
+from tests.samples import DIAGNOSIS, NOW, alert, complete, decided, event, heartbeat, needed, order, stats
 
 SAID = {
     "health_alert": event(alert()),
     "remediation_needed": event(needed()),
     "false_alarm": event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)),
     "remediation_complete": event(complete()),
+    "order": event(order()),
+    "decision": event(decided()),
 }
 ATTEMPT = Attempt(key="i:1:0", container="web", action=Action.RESTART, time=NOW, by="responder@h", lease=NOW)
 MONITOR, ANALYZER, RESPONDER, ALERT = (user(role) for role in ROLES)
@@ -150,7 +156,7 @@ def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
     admin.publish(list(SAID.values()))
     admin.show([event(stats()), event(heartbeat())], ttl=10)
     assert [len(everything.recent(name, 9)) for name in DURABLE] == [1] * len(DURABLE)
-    assert len(look(everything, NOW).containers) == 1
+    assert len(seen(every_server, VIEWER).containers) == 1
     assert len(everything.history("h", "web")) == 1
     assert RedisDesk(every_server.client(VIEWER)).approvals() == []
     with closing(everything.subscribe(tuple(TYPES), timeout=0.05)) as heard:
@@ -170,7 +176,24 @@ def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guard
     told = person.answer(asked.id, Answer.APPROVED, by="ann", reason="go", now=NOW)
     assert told is not None
     assert responder.approvals() == [told]
-    assert look(bus(every_server, OPERATOR), NOW) is not None
+    assert seen(every_server, OPERATOR) is not None
+
+
+@pytest.mark.redis
+def test_a_person_orders_and_decides_and_it_is_told(every_server: Guarded) -> None:
+    """Everything that people can do, by the operator's user, and its trail."""
+    orders = people(every_server, OPERATOR)
+    RedisDesk(every_server.client(RESPONDER)).ask(ASKED)
+    orders.place("h", order())
+    orders.pause("web", by="ann")
+    orders.resume("web", by="ann")
+    orders.reset("web", by="ann")
+    orders.answer("a1", Answer.APPROVED, by="ann")
+    group = BY_NAME["responder"].group("h")
+    (taken,) = bus(every_server, RESPONDER).read(group, "a", ["order"], count=9, timeout=0)
+    assert taken.event.data == order()
+    kept = bus(every_server, ALERT).read("alert", "a", ["decision"], count=9, timeout=0)
+    assert [each.event.data.what for each in kept] == ["paused", "resumed", "reset", "approved"]
 
 
 @pytest.mark.redis
@@ -181,6 +204,17 @@ def test_the_responder_knows_an_incident_by_the_monitors_word_alone(every_server
     assert read(ledger).patient == ""
     bus(every_server, MONITOR).publish([SAID["health_alert"]])
     assert read(ledger).patient == "web"
+
+
+def people(server: Guarded, name: str) -> Orders:
+    client = server.client(name)
+    return Orders(
+        RedisBus(client), RedisDesk(client), RedisLedger(client), FakeClock(NOW), Limits(), host="h"
+    )
+
+
+def seen(server: Guarded, name: str) -> Picture:
+    return look(bus(server, name), NOW, people(server, name).overview)
 
 
 def read(ledger: Ledger) -> Book:
@@ -206,6 +240,20 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "write remediation_complete": (
         lambda s, u: bus(s, u).publish([SAID["remediation_complete"]]),
         {RESPONDER},
+    ),
+    "place an order": (lambda s, u: people(s, u).place("h", order()), {OPERATOR}),
+    "pass an order off as a person's": (
+        lambda s, u: s.client(u).raw.set("hemostat:seal:h:o1", "x"),
+        {OPERATOR},
+    ),
+    "write decision": (lambda s, u: bus(s, u).publish([SAID["decision"]]), {OPERATOR}),
+    "take orders": (
+        lambda s, u: bus(s, u).read("g", "c", ["order"], count=1, timeout=0),
+        {RESPONDER, ALERT},
+    ),
+    "see where a host stands": (
+        lambda s, u: people(s, u).overview("h"),
+        {RESPONDER, VIEWER, OPERATOR},
     ),
     "show stats": (lambda s, u: bus(s, u).show([event(stats())], 5), {MONITOR}),
     "show the analyzer's heartbeat": (
@@ -271,7 +319,8 @@ def test_each_user_may_do_what_is_its_own_and_nothing_else(server: Guarded, deed
         server.client(name).call(),
     ):
         do(server, name)
-    put_back = {b"hemostat:remediation_needed"} if name == RESPONDER else set()
+    put_back = {b"hemostat:remediation_needed", b"hemostat:order"}
+    put_back = put_back if name in {RESPONDER, EVERY_ROLE} else set()
     assert set(server.client(ADMIN).raw.keys()) <= put_back
 
 

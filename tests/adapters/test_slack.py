@@ -9,8 +9,8 @@ import pytest
 
 from hemostat.adapters.slack import Slack
 from hemostat.errors import NotifyError
-from hemostat.events import Outcome, Reason
-from tests.samples import WEB, complete, event
+from hemostat.events import Diagnosis, Kind, Outcome, Reason
+from tests.samples import WEB, complete, decided, event
 
 SECRET = "T000-B000-XXXXXXXX"  # noqa: S105 - an example
 
@@ -52,6 +52,16 @@ def hook() -> Iterator[Hook]:
 def test_the_message_says_what_where_why_and_what_was_done(hook):
     Slack(hook.url).notify(event(complete()))
     assert hook.texts == [":white_check_mark: web on h: exited (crash): restart healed in 3.1 s"]
+
+
+def test_what_people_did_says_who(hook):
+    ordered = Diagnosis(cause="ordered", confidence=1.0, advisor="ann@h")
+    Slack(hook.url).notify(event(complete(kind=Kind.ORDERED, diagnosis=ordered)))
+    Slack(hook.url).notify(event(decided(container="web"), at=3.8, incident=None))
+    assert hook.texts == [
+        ":white_check_mark: web on h: ordered (ann@h): restart done in 3.1 s",
+        ":raised_hand: web: paused for 30 min by ann@h (deploy)",
+    ]
 
 
 def test_a_refusal_says_its_reason(hook):

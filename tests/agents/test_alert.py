@@ -7,9 +7,9 @@ import pytest
 from hemostat.adapters.memory_bus import MemoryStore
 from hemostat.agents.alert import TRIES, Alert
 from hemostat.errors import BusUnreachableError, NotifyError
-from hemostat.events import Event, Outcome
+from hemostat.events import Event, Outcome, Word
 from tests.clock import FakeClock
-from tests.samples import ALL, NOW, complete, event
+from tests.samples import ALL, NOW, complete, decided, event
 
 
 class Phone:
@@ -45,12 +45,19 @@ def alert(store=None, *phones: Phone) -> Alert:
     return Alert(store or MemoryStore(), phones, FakeClock())
 
 
-def test_every_event_is_kept_and_people_hear_only_of_remediations():
+def test_every_event_is_kept_and_people_hear_of_remediations_and_of_pauses():
     store, phone = MemoryStore(), Phone()
     role = alert(store, phone)
     told(role, *ALL)
     assert all(store.kept(each.id) for each in ALL)
-    assert phone.heard == [each.id for each in ALL if each.type == "remediation_complete"]
+    assert phone.heard == [each.id for each in ALL if each.type in {"remediation_complete", "decision"}]
+
+
+def test_an_answer_to_a_request_is_kept_and_told_with_what_comes_of_it():
+    store, phone = MemoryStore(), Phone()
+    role, answer = alert(store, phone), event(decided(what=Word.APPROVED), incident="i1")
+    told(role, answer)
+    assert (store.kept(answer.id), phone.heard) == (True, [])
 
 
 def test_an_event_that_comes_again_is_told_once():

@@ -49,7 +49,9 @@ class Scene:
         self.desk = MemoryDesk()
         self.incidents: dict[tuple[str, str | None], str] = {}
         """What a monitor has told of."""
-        self.ledger = MemoryLedger(self.desk, self.incidents)
+        self.seals: dict[tuple[str, str | None], str] = {}
+        """Of what people have ordered."""
+        self.ledger = MemoryLedger(self.desk, self.incidents, self.seals)
         self.dossiers = MemoryDossiers()
         self.history: dict[str, Sequence[Point]] = {}
         self.web = self.make("web")

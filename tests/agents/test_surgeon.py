@@ -360,7 +360,7 @@ def test_a_plan_does_nothing(memory_lab):
     container = memory_lab.make(labels=labels, cpus=0.5)
     before: ContainerInfo = memory_lab.engine.inspect(container)
     memory_lab.fake.on_exec = lambda *_: pytest.fail("something was run")
-    for action in (Action.RESTART, Action.START, Action.SCALE, Action.CLEANUP, Action.EXEC):
+    for action in (Action.RESTART, Action.STOP, Action.SCALE, Action.CLEANUP, Action.EXEC):
         assert plan(memory_lab, action, container, resource="cpu").detail
     assert memory_lab.engine.inspect(container) == before
 

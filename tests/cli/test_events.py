@@ -115,8 +115,9 @@ def test_lines_are_plain_and_in_local_time(hemostat, bus):
     bus.publish(TOLD)
     lines = hemostat("events", "-n", "2").out.splitlines()
     assert len(lines) == 2
-    assert lines[1].split(None, 4)[2:4] == ["web", "remediation_complete"]
-    assert lines[1].endswith("restart healed in 3.1 s")
+    assert [line.split(None, 4)[2:4] for line in lines] == [["web", "order"], ["*", "decision"]]
+    assert lines[0].endswith("ann@h orders: restart (it is slow)")
+    assert lines[1].endswith("paused for 30 min, all containers, by ann@h (deploy)")
 
 
 @pytest.mark.redis

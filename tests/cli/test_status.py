@@ -32,7 +32,7 @@ def test_nothing_running_is_said_with_what_to_do():
 def test_all_is_well():
     shown = look(BEATS, [of("web")])
     assert headline(shown) == "0 open incidents, 1 container, 4 roles running"
-    assert not any(row.fault for table in tables(shown) for row in table.rows)
+    assert not any(row.fault for table in tables(shown, NOW) for row in table.rows)
 
 
 def test_dead_letters_are_counted():
@@ -44,7 +44,7 @@ def test_missing_and_stale_and_troubled_roles_come_first():
     beats = [event(heartbeat("alert"), 0), event(heartbeat("analyzer"), -9), event(heartbeat("monitor"), 0)]
     beats.append(event(heartbeat("monitor", instance="h-2", trouble="no engine"), 0))
     shown = look(beats)
-    roles = tables(shown)[1].rows
+    roles = tables(shown, NOW)[1].rows
     assert [row.cells[:2] for row in roles] == [
         ("responder", "not running"),
         ("analyzer", "STALE 10 s"),
@@ -71,7 +71,7 @@ def test_containers_in_trouble_come_first():
         ("a", False),
         ("d", False),
     ]
-    assert [row.cells[1::3] for row in tables(shown)[2].rows[:2]] == [
+    assert [row.cells[1::3] for row in tables(shown, NOW)[2].rows[:2]] == [
         ("running (unhealthy)", ""),
         ("running (healthy)", "exited"),
     ]
@@ -87,7 +87,7 @@ def test_only_open_incidents_are_shown_newest_first():
         event(refused, 21, incident="a"),
     ]
     shown = look(BEATS, [], history, after=80)
-    assert [row.cells for row in tables(shown)[0].rows] == [
+    assert [row.cells for row in tables(shown, NOW)[0].rows] == [
         ("web", "unhealthy", "open", "1 min", "unhealthy: exit code 1"),
         ("web", "exited", "refused", "1 min 10 s", "restart refused: budget_spent"),
     ]
@@ -95,16 +95,16 @@ def test_only_open_incidents_are_shown_newest_first():
 
 def test_numbers_have_units_and_limits():
     limited = of("web", cpu=50.0, cpu_limit=0.5, memory=1024**2, memory_limit=4 * 1024**2)
-    [row] = tables(look(BEATS, [limited]))[2].rows
+    [row] = tables(look(BEATS, [limited]), NOW)[2].rows
     assert row.cells[2:4] == ("50.0 % of 50 %", "1.0 MiB of 4.0 MiB")
-    [row] = tables(look(BEATS, [of("web", cpu=None, memory=None)]))[2].rows
+    [row] = tables(look(BEATS, [of("web", cpu=None, memory=None)]), NOW)[2].rows
     assert row.cells[2:4] == ("-", "-")
 
 
 def test_containers_of_several_hosts_are_told_apart():
     beside = [event(of("web"), host="a"), event(of("web"), host="b")]
     shown = picture(BEATS, beside, [], expected=tuple(BY_NAME), now=NOW)
-    assert [row.cells[0] for row in tables(shown)[2].rows] == ["a/web", "b/web"]
+    assert [row.cells[0] for row in tables(shown, NOW)[2].rows] == ["a/web", "b/web"]
 
 
 def test_plain_tables_are_aligned_and_harmless():

@@ -11,10 +11,10 @@ from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.redis import Client, RedisBus, RedisDesk, RedisLedger
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.model import Attempt, Book, Resource, Scaled
-from hemostat.events import Action, Outcome, Phase, Reason
+from hemostat.events import Action, Outcome, Phase, Reason, seal
 from hemostat.ports import Bus, Desk, Ledger
 from tests.clock import FakeClock
-from tests.samples import alert, event, needed
+from tests.samples import alert, event, needed, order
 
 NOW = 1_795_480_000.0
 
@@ -29,7 +29,7 @@ class Lab(NamedTuple):
 def lab(request: pytest.FixtureRequest) -> Lab:
     if request.param == "memory":
         desk, bus = MemoryDesk(), MemoryBus(FakeClock())
-        return Lab(MemoryLedger(desk, bus.incidents), desk, bus)
+        return Lab(MemoryLedger(desk, bus.incidents, bus.seals), desk, bus)
     client = request.getfixturevalue("redis_client")
     return Lab(RedisLedger(client), RedisDesk(client), RedisBus(client))
 
@@ -165,10 +165,36 @@ def test_an_incident_is_known_once_a_monitor_has_told_of_it(lab: Lab) -> None:
     assert [read(lab.ledger, "db", host).patient for host in ("h", "other")] == ["web", ""]
 
 
+def test_an_order_is_a_persons_once_it_was_given(lab: Lab) -> None:
+    """To its own host, under its own incident, and it makes no incident known."""
+    assert read(lab.ledger, "web").seal == ""
+    lab.bus.publish([event(order())])
+    book = read(lab.ledger, "web")
+    assert (book.seal, book.patient) == (seal(order(), NOW), "")
+    assert read(lab.ledger, "web", "other").seal == ""
+
+
 @pytest.mark.redis
 def test_an_incident_is_known_for_as_long_as_an_attempt_is_kept(redis_client: Client) -> None:
     RedisBus(redis_client).publish([event(alert())])
     assert 0 <= 48 * 3600 - redis_client.raw.ttl("hemostat:incident:h:i1") < 60
+
+
+def test_a_survey_tells_of_all_containers_of_the_host_alone(lab: Lab) -> None:
+    """However many were acted on, oldest first, with what people have said."""
+    for number in range(60):
+        one = attempt(f"i{number}:1:0", f"c{number % 30}", NOW + number)
+        assert lab.ledger.reserve("h", one, read(lab.ledger, "web").version)
+        lab.ledger.finish("h", msgspec.structs.replace(one, outcome=Outcome.FAILED, finished=NOW + number))
+    acting = attempt("i99:1:0", "web", NOW + 99)
+    assert lab.ledger.reserve("h", acting, read(lab.ledger, "web").version)
+    pause = Pause(by="ann", at=NOW)
+    lab.desk.pause("db", pause)
+    seen, book = lab.ledger.survey("h"), read(lab.ledger, "web")
+    assert [each.time - NOW for each in seen.attempts] == [*range(60), 99]
+    assert (seen.running, seen.ended, seen.version) == (book.running, book.ended, book.version)
+    assert seen.controls == Controls(pauses={"db": pause})
+    assert lab.ledger.survey("other").attempts == ()
 
 
 @pytest.mark.redis

@@ -11,11 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from hemostat.adapters.memory_bus import MemoryLedger
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.core.control import EVERYTHING, Answer, Approval, Controls, Pause
+from hemostat.core.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
-from hemostat.core.policy import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait, decide, key
-from hemostat.events import Action, Container, Outcome, Reason
-from tests.samples import NOW, alert, needed
+from hemostat.core.orders import request as request_of
+from hemostat.core.policy import decide, key
+from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
+from tests.samples import NOW, alert, needed, order
 
 LEASE = 120.0
 LIMITS = Limits()
@@ -376,18 +378,26 @@ CONTAINERS = {
     }.items()
 }
 TIGHT = Limits(concurrency=2, budget=2, backoff=1.0, expire=1e9, rush=5, breaker_failures=2)
+ORDERS = st.tuples(
+    st.sampled_from(sorted(CONTAINERS)),
+    st.sampled_from([Action.RESTART, Action.STOP, Action.EXEC]),
+    st.integers(1, 3),
+)
+"""A container, what is ordered, and which order it is: few, so that they too are delivered again."""
 REQUESTS = st.tuples(st.sampled_from(sorted(CONTAINERS)), st.integers(1, 4))
 """A container and which occurrence of its incident: few, so that they are delivered again and again."""
 
 
 class Responders(RuleBasedStateMachine):
-    """Two responders on one ledger: requests come once or often, actions end well or badly or not at all."""
+    """Two responders on one ledger: requests and orders come once or often, actions end well or badly or not
+    at all."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = NOW
         self.desk = MemoryDesk()
-        self.ledger = MemoryLedger(self.desk, {("h", name): name for name in CONTAINERS})
+        self.seals: dict[tuple[str, str | None], str] = {}
+        self.ledger = MemoryLedger(self.desk, {("h", name): name for name in CONTAINERS}, self.seals)
         self.acting: list[tuple[Attempt, str]] = []
         """Attempts in hand, and by whom."""
         self.acted: dict[str, list[float]] = {name: [] for name in CONTAINERS}
@@ -397,16 +407,30 @@ class Responders(RuleBasedStateMachine):
     @rule(calls=st.lists(st.tuples(REQUESTS, st.sampled_from("ab")), min_size=1, max_size=2))
     def deliver(self, calls: list[tuple[tuple[str, int], str]]) -> None:
         """The ledger is read for every request before any of them is decided on: a race."""
-        requests = [
-            needed(alert=alert(container=CONTAINERS[name], occurrence=occurrence))
-            for (name, occurrence), _ in calls
+        self.race(
+            [
+                (needed(alert=alert(container=CONTAINERS[name], occurrence=occurrence)), name, None, by)
+                for (name, occurrence), by in calls
+            ]
+        )
+
+    @rule(calls=st.lists(st.tuples(ORDERS, st.sampled_from("ab")), min_size=1, max_size=2))
+    def deliver_orders(self, calls: list[tuple[tuple[str, Action, int], str]]) -> None:
+        wanted = [
+            (order(container=CONTAINERS[name], action=action, force=True), f"{name}:{action}:{number}", by)
+            for (name, action, number), by in calls
         ]
+        self.seals |= {("h", incident): seal(each, NOW) for each, incident, _ in wanted}
+        self.race([(request_of(each, NOW), incident, each, by) for each, incident, by in wanted])
+
+    def race(self, calls: list[tuple[RemediationNeeded, str, Order | None, str]]) -> None:
         books = [
-            self.ledger.read("h", name, name, key(request, name))
-            for ((name, _), _), request in zip(calls, requests, strict=True)
+            self.ledger.read("h", request.alert.container.name, incident, key(request, incident))
+            for request, incident, _, _ in calls
         ]
-        for ((name, _), by), request, book in zip(calls, requests, books, strict=True):
-            decision = decide(request, name, Situation(book=book), TIGHT, by=by, lease=LEASE, now=self.now)
+        for (request, incident, by_people, by), book in zip(calls, books, strict=True):
+            situation = Situation(book=book, order=by_people)
+            decision = decide(request, incident, situation, TIGHT, by=by, lease=LEASE, now=self.now)
             if isinstance(decision, Act) and self.ledger.reserve("h", decision.attempt, book.version):
                 self.begin(decision.attempt, by)
             elif isinstance(decision, Resume):

@@ -3,8 +3,25 @@
 import pytest
 
 from hemostat.core.story import line, stories, subject
-from hemostat.events import Evidence, FalseAlarm, Kind, Outcome, Phase, Reason
-from tests.samples import CLEARED, DIAGNOSIS, NOW, alert, complete, event, heartbeat, needed, stats
+from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Phase, Reason, Word
+from tests.samples import (
+    CLEARED,
+    DIAGNOSIS,
+    NOW,
+    alert,
+    complete,
+    decided,
+    event,
+    heartbeat,
+    needed,
+    order,
+    stats,
+)
+
+
+def answered(outcome: Outcome):
+    return complete(kind=Kind.ORDERED, outcome=outcome)
+
 
 FALSE_ALARM = FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)
 
@@ -23,6 +40,12 @@ FALSE_ALARM = FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)
         ([alert(), needed(), complete(outcome=Outcome.REFUSED), CLEARED], "cleared", False),
         ([alert(), needed(), complete(outcome=Outcome.NOT_APPLICABLE)], "cleared", False),
         ([alert(), needed(), complete(), alert(occurrence=2)], "open", True),
+        ([order()], "acting", True),
+        ([order(), answered(Outcome.WAITING)], "waiting", True),
+        ([order(), answered(Outcome.HEALED)], "healed", False),
+        ([order(), answered(Outcome.REFUSED)], "refused", False),
+        ([alert(), needed(), decided(what=Word.APPROVED), complete()], "healed", False),
+        ([alert(), needed(), decided(what=Word.APPROVED)], "acting", True),
     ],
 )
 def test_an_incident_stands_as_its_last_event_says(told, status, is_open):
@@ -46,6 +69,10 @@ def test_a_story_whose_beginning_is_lost_begins_with_what_is_left():
     assert (story.since, story.kind, story.container.name) == (NOW + 7, Kind.EXITED, "web")
 
 
+def test_what_people_decide_on_everything_is_no_incident():
+    assert stories([event(decided(), incident=None)]) == []
+
+
 def test_what_refreshes_a_screen_tells_no_story():
     assert stories([event(stats()), event(heartbeat())]) == []
     assert subject(event(heartbeat())) is None
@@ -55,6 +82,21 @@ def test_what_refreshes_a_screen_tells_no_story():
     ("data", "text"),
     [
         (alert(), "exited: exit code 1"),
+        (order(), "ann@h orders: restart (it is slow)"),
+        (
+            order(action=Action.SCALE, parameters={"resource": "cpu"}, force=True, reason=""),
+            "ann@h orders: scale cpu, past the limits",
+        ),
+        (complete(kind=Kind.ORDERED), "restart done in 3.1 s"),
+        (
+            complete(kind=Kind.ORDERED, outcome=Outcome.REFUSED, reason=Reason.PAUSED),
+            "restart refused: paused",
+        ),
+        (decided(container="web", until=None), "paused by ann@h (deploy)"),
+        (
+            decided(what=Word.REJECTED, container="web", until=None, action=Action.START),
+            "rejected: start by ann@h (deploy)",
+        ),
         (alert(occurrence=3, evidence=()), "exited (no. 3)"),
         (alert(phase=Phase.CLEARED), "exited is over"),
         (

@@ -20,6 +20,8 @@ def test_history_and_subscription_may_tell_the_same_event():
         "remediation_needed",
         "false_alarm",
         "remediation_complete",
+        "order",
+        "decision",
     ]
 
 

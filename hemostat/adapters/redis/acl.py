@@ -11,12 +11,12 @@ them), and every command inside is checked against the user as if it were sent.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT
+from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT, SEAL
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.desk import APPROVALS
 from hemostat.adapters.redis.notary import AUDIT
 from hemostat.events import DURABLE, TYPES
-from hemostat.topology import ROLES, Role
+from hemostat.topology import PEOPLE, ROLES, Role
 
 NEWEST: Final = 7
 VERSIONS: Final = (NEWEST, 6)
@@ -110,11 +110,16 @@ _VIEWS: Final = (
     Grant(("xlen",), reads=(DEAD,)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS, f"{AUDIT}*")),
-    Grant(("hvals",), reads=(EVIDENCE, PAST)),
+    Grant(("hvals",), reads=(EVIDENCE, PAST, f"{PREFIX}ledger:*:running")),
+    Grant(("get",), reads=(f"{PREFIX}ledger:*:version",)),
+    Grant(("lrange",), reads=(f"{PREFIX}ledger:*:ended",)),
 )
 _DECIDES: Final = (
     Grant(("hset", "hdel"), writes=(CONTROL,)),
     Grant((*SCRIPTS, "hget", "hset"), both=(APPROVALS,)),
+    Grant(("xadd",), writes=_named(PEOPLE)),
+    Grant(("set",), writes=(f"{SEAL}*",)),
+    Grant(("publish",), channels=_named(PEOPLE)),
 )
 _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "monitor": (
@@ -135,7 +140,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
             (*SCRIPTS, "get", "incr", "incrby", "hset", "hget", "hdel", "hvals", "lrange", "lpush", "ltrim"),
             both=(f"{PREFIX}ledger:*",),
         ),
-        Grant(("get",), reads=(f"{INCIDENT}*",)),
+        Grant(("get",), reads=(f"{INCIDENT}*", f"{SEAL}*")),
         Grant(("hgetall",), reads=(CONTROL,)),
         Grant((*SCRIPTS, "hgetall", "hsetnx", "hget", "hdel"), both=(APPROVALS,)),
         Grant((*SCRIPTS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE,)),

@@ -10,7 +10,7 @@ from hemostat.adapters.redis.client import PREFIX, Client, Command
 from hemostat.core.dossier import Point
 from hemostat.core.incidents import patient
 from hemostat.errors import DecodeError
-from hemostat.events import Event, decode, encode
+from hemostat.events import Event, Order, decode, encode, seal
 from hemostat.ports import Entry
 
 STREAM_LENGTH: Final = 100_000
@@ -20,6 +20,7 @@ DEAD_BYTES: Final = 16 * 1024
 DEAD: Final = f"{PREFIX}dead"
 DEFERRED: Final = f"{PREFIX}deferred:"
 INCIDENT: Final = f"{PREFIX}incident:"
+SEAL: Final = f"{PREFIX}seal:"
 KNOWN: Final = 48 * 3600
 """Seconds for which an incident is known after its latest alert: as long as attempts are kept."""
 MARK: Final = "\x1f"
@@ -231,12 +232,21 @@ class RedisBus:
             return int(group["pending"]) + int(behind)
 
 
+def seal_key(host: str, incident: str | None) -> str:
+    return f"{SEAL}{host}:{incident}"
+
+
 def _tell(events: Sequence[Event]) -> list[Command]:
-    """What makes an alert's incident known comes before it."""
+    """What makes an alert's incident known, and an order a person's, comes before it."""
     said = [(event, PREFIX + event.type, encode(event)) for event in events]
     known = ((event, patient(event)) for event in events)
     return [
         *(("SET", incident_key(each.host, each.incident), name, "EX", KNOWN) for each, name in known if name),
+        *(
+            ("SET", seal_key(each.host, each.incident), seal(each.data, each.time), "EX", KNOWN)
+            for each in events
+            if isinstance(each.data, Order)
+        ),
         *(("XADD", key, *_at_most(STREAM_LENGTH), "event", value) for _, key, value in said),
         *(("PUBLISH", key, value) for _, key, value in said),
     ]

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.adapters.redis.bus import incident_key
+from hemostat.adapters.redis.bus import incident_key, seal_key
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
 from hemostat.core.control import Approval
@@ -16,6 +16,8 @@ KEPT: Final = 48 * 3600.0
 
 RECENT: Final = 50
 """Ended attempts of a host that a book tells of."""
+SURVEYED: Final = 1000
+"""Those that are kept, for whoever looks at the whole host: more than are done in an hour."""
 
 RESERVE: Final = """
 if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
@@ -50,9 +52,10 @@ class RedisLedger:
                 ("HGETALL", RESETS),
                 ("HGET", APPROVALS, key),
                 ("GET", incident_key(host, incident)),
+                ("GET", seal_key(host, incident)),
             ]
         )
-        version, running, attempts, ended, pauses, resets, approval, patient = answers
+        version, running, attempts, ended, pauses, resets, approval, patient, seal = answers
         return Book(
             version=int(version or 0),
             attempts=_read(attempts),
@@ -61,6 +64,25 @@ class RedisLedger:
             controls=controls(_pairs(pauses), _pairs(resets)),
             approval=msgspec.json.decode(approval, type=Approval) if approval else None,
             patient=(patient or b"").decode(),
+            seal=(seal or b"").decode(),
+        )
+
+    def survey(self, host: str) -> Book:
+        """No script: whoever only looks may not run any."""
+        version_key, running_key, _ = _keys(host, "")
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            batch.get(version_key)
+            batch.hvals(running_key)
+            batch.lrange(_ended(host), 0, SURVEYED - 1)
+            batch.hgetall(PAUSES)
+            batch.hgetall(RESETS)
+            version, running, ended, pauses, resets = batch.execute()
+        return Book(
+            version=int(version or 0),
+            attempts=_read([*running, *ended]),
+            running=_read(running),
+            ended=_read(ended[:RECENT]),
+            controls=controls(pauses, resets),
         )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
@@ -81,7 +103,7 @@ class RedisLedger:
                 ("INCR", version),
                 ("HSET", attempts, attempt.key, told),
                 ("LPUSH", _ended(host), told),
-                ("LTRIM", _ended(host), 0, RECENT - 1),
+                ("LTRIM", _ended(host), 0, SURVEYED - 1),
                 ("HDEL", running, attempt.key),
             ]
         )
@@ -127,7 +149,7 @@ def _read(values: list[bytes]) -> tuple[Attempt, ...]:
     return tuple(sorted(map(_attempt, values), key=lambda attempt: attempt.time))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2 * SURVEYED)
 def _attempt(value: bytes) -> Attempt:
     """A host's latest attempts come with every book, and are read anew where they have changed alone."""
     return msgspec.json.decode(value, type=Attempt)

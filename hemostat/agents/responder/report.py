@@ -4,13 +4,14 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.decision import Refuse, Repeat
 from hemostat.core.model import ContainerInfo
-from hemostat.core.policy import Refuse, Repeat
 from hemostat.core.redact import redact
 from hemostat.events import (
     Event,
     HealthAlert,
     Kind,
+    Order,
     Outcome,
     Reason,
     RemediationComplete,
@@ -48,6 +49,8 @@ class Case(msgspec.Struct, frozen=True):
     request: RemediationNeeded
     incident: str
     found: ContainerInfo | None
+    order: Order | None = None
+    """What the request was made from, where a person made it."""
 
 
 def complete(case: Case, ended: Ended) -> RemediationComplete:
@@ -65,7 +68,8 @@ def complete(case: Case, ended: Ended) -> RemediationComplete:
         before=None if case.found is None else case.found.state,
         after=ended.after,
         durations=ended.durations,
-        alert=alert if ended.reason in CLIMBED else None,
+        # What a person wanted is not tried in other ways.
+        alert=alert if ended.reason in CLIMBED and case.order is None else None,
     )
 
 

@@ -19,21 +19,21 @@ import msgspec
 from hemostat.agents.responder.evidence import collect
 from hemostat.agents.responder.hands import Hands
 from hemostat.agents.responder.report import Case, Ended, complete, given_up, timed, unacted, unasked
-from hemostat.agents.responder.surgeon import Surgeon, stop_timeout
+from hemostat.agents.responder.surgeon import Done, Surgeon, stop_timeout
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core import policy
+from hemostat.core import orders, policy
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.control import EVERYTHING, Approval
+from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, ContainerInfo
-from hemostat.core.policy import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
 from hemostat.core.verify import Health, needless, overtaken, state_of
 from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
-from hemostat.events import Action, Container, Event, Outcome, Reason, RemediationNeeded, digest
+from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Apart, Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
 
 ACTING: Final = 60.0
@@ -96,11 +96,11 @@ class Responder:
         self._hands = Hands()
 
     def step(self, event: Event, now: float) -> list[Event] | Later | Apart:
-        request = event.data
-        if not isinstance(request, RemediationNeeded) or event.host != self._host or event.incident is None:
+        case = self._opened(event)
+        if case is None:
             return []
-        case = Case(event, request, event.incident, self._inspect(request.alert.container))
-        if request.action is Action.NONE:
+        case = self._looked_at(case)
+        if case.request.action is Action.NONE and case.order is None:
             return Apart(lambda _: self._left_to_people(case), _busy)
         decision, _ = self._decide(case, now)
         if isinstance(decision, Refuse | Repeat | Wait):
@@ -110,7 +110,7 @@ class Responder:
     def _attend(self, case: Case, seen: float, now: float) -> list[Event] | Later:
         """Decide anew, for others may have acted since the container was `seen`, and do as decided."""
         if not 0 <= now - seen < LATELY:
-            case = msgspec.structs.replace(case, found=self._inspect(case.request.alert.container))
+            case = self._looked_at(case)
         with self._hands.take(policy.key(case.request, case.incident)) as free:
             if not free:
                 return Later(now + policy.BUSY_RETRY, "it is under way")
@@ -120,10 +120,8 @@ class Responder:
 
     def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
         """The last word on a request that failed again and again: people must not wait for another."""
-        request = event.data
-        if not isinstance(request, RemediationNeeded) or event.host != self._host or event.incident is None:
-            return []
-        return self._told(Case(event, request, event.incident, None), given_up(error))
+        case = self._opened(event)
+        return [] if case is None else self._told(case, given_up(error))
 
     def notice(self, now: float) -> str:
         """What people should know of: that nothing is done, and who wanted that."""
@@ -141,6 +139,27 @@ class Responder:
 
         told = self._tending.round(now, may)
         return [Event.make(each, time=now, host=self._host, source=self._source) for each in told]
+
+    def _opened(self, event: Event) -> Case | None:
+        """None for what is not for this responder to answer."""
+        if event.host != self._host or event.incident is None:
+            return None
+        match event.data:
+            case RemediationNeeded() as request:
+                return Case(event, request, event.incident, None)
+            case Order() as order:
+                return Case(event, orders.request(order, event.time), event.incident, None, order)
+        return None
+
+    def _looked_at(self, case: Case) -> Case:
+        """With the container as it is now. Whose labels it bears, whoever orders something does not say."""
+        found = self._inspect(case.request.alert.container)
+        if case.order is None or found is None:
+            return msgspec.structs.replace(case, found=found)
+        alert = msgspec.structs.replace(case.request.alert, container=found.ref)
+        return msgspec.structs.replace(
+            case, found=found, request=msgspec.structs.replace(case.request, alert=alert)
+        )
 
     def _inspect(self, container: Container) -> ContainerInfo | None:
         """None where it is gone, and for the host itself."""
@@ -187,7 +206,7 @@ class Responder:
         begun = any(attempt.key == key for attempt in book.attempts)
         if not begun and (late := self._late(case)) is not None:
             return Refuse(late), book.version
-        situation = Situation(book=book, peers=self._peers(case))
+        situation = Situation(book=book, peers=self._peers(case), order=case.order)
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
         lease = acting + self._limits.verify_timeout + _stopping(case)
         decision = policy.decide(
@@ -251,7 +270,8 @@ class Responder:
         request = case.request
         if ended is None or ended.reason in request.told:
             return Later(until, why)
-        noted = msgspec.structs.replace(request, told=(*request.told, ended.reason))
+        said = request if case.order is None else case.order
+        noted = msgspec.structs.replace(said, told=(*request.told, ended.reason))
         event = msgspec.structs.replace(case.event, data=noted)
         return Later(until, why, tuple(self._told(case, ended)), event)
 
@@ -307,7 +327,7 @@ class Responder:
                 case.request, case.found, since=attempt.started_at, scaled=attempt.scaled
             )
             acted = self._clock.now()
-            ended = self._verifier.verify(case.request.alert, done.freed)
+            ended = self._verified(case, done)
         except NoSuchContainerError:
             ended = Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
         except NotApplicableError as error:
@@ -321,6 +341,11 @@ class Responder:
             ended = msgspec.structs.replace(ended, detail=detail)
             ended = timed(case, ended, began=began, acted=acted, now=self._clock.now())
         return ended
+
+    def _verified(self, case: Case, done: Done) -> Ended:
+        if case.request.action is Action.STOP:
+            return self._verifier.stopped(case.request.alert.container.id)
+        return self._verifier.verify(case.request.alert, done.freed)
 
     def _keep_evidence(self, case: Case) -> None:
         """What is known before the action. That it cannot be kept is no reason to leave a container down."""

@@ -19,6 +19,7 @@ from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled
 from hemostat.core.scale import Ceilings
 from hemostat.core.text import clean
 from hemostat.core.units import duration, show_size
+from hemostat.core.verify import DOWN
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, RemediationNeeded
 from hemostat.ports import Clock, Engine
@@ -82,7 +83,11 @@ class Surgeon:
             return Plan(cleanup.describe((each, each.size) for each in self._litter()))
         info = _present(found)
         match request.action:
-            case Action.RESTART | Action.START:
+            case Action.START if info.running:
+                raise NotApplicableError("it is running already")
+            case Action.STOP if info.status in DOWN:
+                raise NotApplicableError(f"it is {info.status} already")
+            case Action.RESTART | Action.START | Action.STOP:
                 return Plan(str(request.action))
             case Action.SCALE:
                 scaled = self._raised(request, info)
@@ -114,6 +119,8 @@ class Surgeon:
         match request.action:
             case Action.RESTART | Action.START:
                 return self._revive(request.action, info, info.started_at if since is None else since)
+            case Action.STOP:
+                return self._stop(info, info.started_at if since is None else since)
             case Action.SCALE:
                 return self._scale(request, info, scaled)
             case Action.CLEANUP:
@@ -123,7 +130,7 @@ class Surgeon:
             case _:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
-    # --- restart, start -----------------------------------------------------------------------------
+    # --- restart, start, stop -----------------------------------------------------------------------
 
     def _revive(self, action: Action, info: ContainerInfo, since: float) -> Done:
         """Unless it is not the process of `since` any more; then what lost its network by that."""
@@ -132,6 +139,12 @@ class Surgeon:
         elif info.started_at == since:
             self._engine.start(info.ref.id)
         return self._reattach(info.ref.id)
+
+    def _stop(self, info: ContainerInfo, since: float) -> Done:
+        """Unless it is not the process of `since` any more: somebody has started it again."""
+        if info.started_at == since and info.status not in DOWN:
+            self._engine.stop(info.ref.id, stop_timeout(info.ref.labels))
+        return Done()
 
     def _reattach(self, container: str) -> Done:
         """Restart those that share its network and lost it. One that fails does not keep the next waiting."""

@@ -6,7 +6,7 @@ from hemostat.agents.responder.report import Ended, verified
 from hemostat.core.limits import Limits
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.units import show_size
-from hemostat.core.verify import SAMPLED, Health, short_of, state_of, still_high
+from hemostat.core.verify import DOWN, SAMPLED, Health, short_of, state_of, still_high
 from hemostat.events import HealthAlert, Kind
 from hemostat.ports import Clock, Engine, Sampler
 
@@ -49,6 +49,13 @@ class Verifier:
             if now >= deadline:
                 return verified(why or "it did not stay up", info.state)
             self._clock.sleep(POLL)
+
+    def stopped(self, container: str) -> Ended:
+        """Look until it is down, or `verify_timeout` is over."""
+        deadline = self._clock.now() + self._limits.verify_timeout
+        while (info := self._engine.inspect(container)).status not in DOWN and self._clock.now() < deadline:
+            self._clock.sleep(POLL)
+        return verified("" if info.status in DOWN else f"it is {info.status}", info.state)
 
     def is_over(self, alert: HealthAlert, info: ContainerInfo) -> bool:
         """Whether what was measured once is so no longer; False where it cannot be measured again."""

@@ -1,0 +1,201 @@
+"""`hemostat order`: what a person wants done to containers. The responder of their host does it.
+
+The plan and the question go to stderr, the answers to stdout.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import msgspec
+
+from hemostat import errors
+from hemostat.cli.desk import Duration, by_option, reason_option, who
+from hemostat.cli.options import Globals
+from hemostat.core.orders import outlook, plan
+from hemostat.core.story import line
+from hemostat.core.text import clean
+from hemostat.core.units import show_duration
+from hemostat.errors import HemoStatError, TimedOutError, UsageError
+from hemostat.events import (
+    Action,
+    Container,
+    ContainerStats,
+    Event,
+    Heartbeat,
+    Order,
+    Outcome,
+    RemediationComplete,
+)
+from hemostat.ports import Bus
+
+if TYPE_CHECKING:
+    from hemostat.orders import Orders
+
+ACTIONS: Final = tuple(str(action) for action in Action if action is not Action.NONE)
+RESOURCES: Final = ("cpu", "memory", "replicas")
+SILENCE: Final = 0.5
+"""Seconds without an event after which the stream is looked at: what is published may be missed."""
+PAST: Final = 200
+UNFINISHED: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
+
+Placed = Mapping[str, tuple[str, Order]]
+"""By incident: the host and what was ordered."""
+
+
+@click.command()
+@click.argument("action", type=click.Choice(ACTIONS))
+@click.argument("containers", nargs=-1, required=True, metavar="[HOST/]CONTAINER...")
+@click.option("--resource", type=click.Choice(RESOURCES), help="What to scale.")
+@click.option(
+    "--force", is_flag=True, help="Past budget and breakers, where responder.orders_override is set."
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--wait/--no-wait", default=True, help="Whether to wait for what comes of it; default: yes.")
+@click.option(
+    "--timeout", type=Duration(), default="5m", show_default=True, metavar="TIME", help="How long to wait."
+)
+@reason_option
+@by_option
+@click.pass_obj
+def order(
+    given: Globals,
+    action: str,
+    containers: Sequence[str],
+    resource: str | None,
+    force: bool,
+    yes: bool,
+    wait: bool,
+    timeout: float,
+    reason: str,
+    by: str | None,
+) -> int:
+    """Have ACTION done to containers: restart, start, stop, scale, cleanup, exec.
+
+    The responder of their host does it, within its limits. Exit code 1 where it was refused or failed, 4
+    where there was no answer in time.
+    """
+    from hemostat import app
+
+    if (action == Action.SCALE) != (resource is not None):
+        raise UsageError("scale takes --resource, and no other action does", hint="--resource cpu")
+    settings = given.settings()
+    with closing(app.open_bus(settings, start=False)) as bus, app.open_orders(settings) as orders:
+        parameters: dict[str, float | str | bool] = {} if resource is None else {"resource": resource}
+        wanted = [
+            (
+                host,
+                Order(
+                    container=container,
+                    action=Action(action),
+                    by=by or who(),
+                    reason=reason,
+                    parameters=parameters,
+                    force=force,
+                ),
+            )
+            for host, container in _found(bus, containers)
+        ]
+        _confirmed(orders, wanted, yes=yes)
+        heard = bus.subscribe(("remediation_complete",), timeout=SILENCE)
+        next(heard)  # it listens from here on
+        placed = {orders.place(host, each): (host, each) for host, each in wanted}
+        answers = _answers(bus, heard, placed, timeout) if wait else {}
+    return _report(given, placed, answers, timeout if wait else None)
+
+
+def _found(bus: Bus, names: Sequence[str]) -> list[tuple[str, Container]]:
+    """Each container that is named, once, and its host, on which a responder must run."""
+    known = [
+        (event.host, event.data.container)
+        for event in bus.last("container_stats")
+        if isinstance(event.data, ContainerStats)
+    ]
+    alive = {
+        event.host
+        for event in bus.last("heartbeat")
+        if isinstance(event.data, Heartbeat) and event.data.role == "responder"
+    }
+    several = len({host for host, _ in known} | alive) > 1
+    places = [_one(name, known, several=several) for name in dict.fromkeys(names)]
+    for host, _ in places:
+        if host not in alive:
+            raise HemoStatError(f"no responder runs on {host}", hint="start it there with: hemostat respond")
+    return places
+
+
+def _one(name: str, known: Sequence[tuple[str, Container]], *, several: bool) -> tuple[str, Container]:
+    """Where there are several hosts, one must be named: of two containers of one name one alone may show."""
+    if several and "/" not in name:
+        raise UsageError(f"{name!r} may be on any of several hosts", hint="write HOST/CONTAINER")
+    for host, each in known:
+        if name in {each.name, f"{host}/{each.name}"}:
+            return host, each
+    raise UsageError(f"no container {name!r} is watched", hint="see: hemostat status")
+
+
+def _confirmed(orders: "Orders", wanted: Sequence[tuple[str, Order]], *, yes: bool) -> None:
+    """Show what would be done and what the limits say, and ask. Raises UsageError where nobody can be asked,
+    and click.Abort where the answer is no."""
+    for host, each in wanted:
+        click.echo(clean(f"{plan(each)}, on {host}: {outlook(orders.prospect(host, each))}"), err=True)
+    if yes:
+        return
+    if not _terminal():
+        raise UsageError("nothing was ordered: there is no terminal to ask on", hint="add --yes")
+    click.confirm("do it?", abort=True, err=True)
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _answers(bus: Bus, heard: Iterator[Event | None], placed: Placed, timeout: float) -> dict[str, Event]:
+    """The last word on each order that came in time, by incident; what it waits for is told meanwhile."""
+    deadline, seen = time.monotonic() + timeout, set[str]()
+    answers: dict[str, Event] = {}
+    for event in heard:
+        for each in [event] if event else bus.recent("remediation_complete", PAST):
+            incident, done = each.incident or "", each.data
+            if incident not in placed or each.id in seen or not isinstance(done, RemediationComplete):
+                continue
+            seen.add(each.id)
+            if done.outcome in UNFINISHED:
+                click.echo(clean(f"{done.container.name}: {line(each)}"), err=True)
+            else:
+                answers[incident] = each
+        if len(answers) == len(placed) or time.monotonic() >= deadline:
+            break
+    return answers
+
+
+def _report(given: Globals, placed: Placed, answers: Mapping[str, Event], timeout: float | None) -> int:
+    """`timeout` None: nobody waits for answers."""
+    if given.json:
+        click.echo(json.dumps([_told(key, place, answers.get(key)) for key, place in placed.items()]))
+    else:
+        for key, (_, each) in placed.items():
+            said = line(answers[key]) if key in answers else "ordered" if timeout is None else "no answer yet"
+            click.echo(clean(f"{each.container.name}: {said}"))
+    if timeout is None:
+        return errors.OK
+    if any(not _healed(event) for event in answers.values()):
+        return errors.FAILURE
+    if len(answers) < len(placed):
+        raise TimedOutError(f"no answer within {show_duration(timeout)}", hint="see: hemostat events")
+    return errors.OK
+
+
+def _healed(event: Event) -> bool:
+    return isinstance(event.data, RemediationComplete) and event.data.outcome is Outcome.HEALED
+
+
+def _told(incident: str, place: tuple[str, Order], answer: Event | None) -> dict[str, Any]:
+    host, wanted = place
+    done: dict[str, Any] = msgspec.to_builtins(answer.data) if answer else {}
+    told = {name: done.get(name) for name in ("outcome", "reason", "detail", "durations")}
+    return {"incident": incident, "host": host, "container": wanted.container.name, **told}

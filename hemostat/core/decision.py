@@ -1,0 +1,68 @@
+"""What a decision on a remediation is made on, and what it can be. How it is made, core.policy says."""
+
+import msgspec
+
+from hemostat.core.model import Attempt, Book
+from hemostat.events import Order, Reason
+
+
+class Peers(msgspec.Struct, frozen=True):
+    """The other replicas of the container's service: how many there are, and how many are healthy. `itself`
+    is whether the container is healthy as far as the engine knows."""
+
+    size: int = 0
+    healthy: int = 0
+    itself: bool = False
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a decision is made on, besides the request: as read at one moment."""
+
+    book: Book
+    peers: Peers = Peers()
+    order: Order | None = None
+    """What the request was made from, where a person made it."""
+
+
+class Act(msgspec.Struct, frozen=True):
+    """Reserve this attempt, then act."""
+
+    attempt: Attempt
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """This attempt was finished: its outcome may not have been told, so tell it (again)."""
+
+    attempt: Attempt
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Ask people, unless they have been asked; they have until then (epoch seconds)."""
+
+    until: float
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Ask again at `until` (epoch seconds). `reason` is for people, where it may take long."""
+
+    until: float
+    why: str
+    reason: Reason | None = None
+
+
+class Refuse(msgspec.Struct, frozen=True):
+    reason: Reason
+    detail: str = ""
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """This attempt was begun and not finished: look what became of it, then go on. Where there is an
+    objection by now, what has not been done yet is not to be done any more. `lease` is until when it is now
+    trusted to be at work (epoch seconds)."""
+
+    attempt: Attempt
+    lease: float
+    objection: Refuse | None = None
+
+
+Decision = Act | Resume | Repeat | Ask | Wait | Refuse

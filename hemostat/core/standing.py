@@ -1,0 +1,132 @@
+"""Where a host and its containers stand towards the limits: what is used up, what is open, what is held back.
+
+The rules of core.policy are told by the same functions, so that a screen cannot differ from a decision.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core import breaker
+from hemostat.core.breaker import Breaker
+from hemostat.core.control import EVERYTHING, Pause
+from hemostat.core.limits import Limits
+from hemostat.core.model import Attempt, Book
+from hemostat.core.restart import delay, streak
+from hemostat.events import Outcome
+
+FREE: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN, Outcome.REFUSED})
+"""Outcomes for which nothing was done to the container, and so no budget is spent."""
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """Actions within the window, of so many. `until` is when the next one may be (epoch seconds), 0 where it
+    may be now: the window must move on, or the cooldown pass."""
+
+    used: int
+    limit: int
+    until: float = 0.0
+
+    @property
+    def spent(self) -> bool:
+        return self.used >= self.limit
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one container. `backoff` is until when the last action is rested from (epoch seconds), 0 for not at
+    all; `attempt` what is being done to it."""
+
+    breaker: Breaker
+    budget: Budget
+    backoff: float = 0.0
+    pause: Pause | None = None
+    attempt: Attempt | None = None
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one host. `pause` is of everything; `running` how many actions are under way; `containers` are those
+    of which there is anything to say."""
+
+    breaker: Breaker
+    budget: Budget
+    pause: Pause | None = None
+    running: int = 0
+    containers: Mapping[str, Standing] = {}
+
+    def of(self, container: str) -> Standing:
+        return self.containers.get(container) or Standing(
+            breaker=Breaker(), budget=self.budget, pause=self.pause
+        )
+
+
+def overview(book: Book, limits: Limits, now: float) -> Overview:
+    """From a survey of the host (ports.Ledger): its `attempts` are those of all containers."""
+    own: dict[str, list[Attempt]] = defaultdict(list)
+    for attempt in book.attempts:
+        own[attempt.container].append(attempt)
+    named = {*own, *book.controls.pauses} - {EVERYTHING}
+    return Overview(
+        breaker=of_host(book, limits, now),
+        budget=Budget(0, limits.budget),
+        pause=book.controls.paused(EVERYTHING, now),
+        running=sum(attempt.lease > now for attempt in book.running),
+        containers={name: _standing(name, own[name], book, limits, now) for name in sorted(named)},
+    )
+
+
+def _standing(name: str, attempts: Sequence[Attempt], book: Book, limits: Limits, now: float) -> Standing:
+    ends, _ = backoff(attempts, limits, now)
+    held = (each for each in attempts if each.outcome is None and each.lease > now)
+    return Standing(
+        breaker=of_container(name, attempts, book, limits, now),
+        budget=budget(attempts, limits, now),
+        backoff=ends if ends > now else 0.0,
+        pause=book.controls.paused(name, now),
+        attempt=next(held, None),
+    )
+
+
+def budget(attempts: Iterable[Attempt], limits: Limits, now: float) -> Budget:
+    """Of one container's attempts, oldest first: `limits.budget` of them within the window start a cooldown
+    at the last of them."""
+    times = [attempt.time for attempt in attempts if attempt.outcome not in FREE]
+    within = [time for time in times if now - time < limits.budget_window]
+    if limits.budget == 0:
+        return Budget(len(within), 0)
+    if len(within) >= limits.budget:
+        until = within[-limits.budget] + limits.budget_window
+        return Budget(len(within), limits.budget, max(until, within[-1] + limits.cooldown))
+    spent = (
+        last + limits.cooldown
+        for first, last in zip(times, times[limits.budget - 1 :], strict=False)
+        if last - first < limits.budget_window and now - last < limits.cooldown
+    )
+    return Budget(len(within), limits.budget, next(spent, 0.0))
+
+
+def backoff(attempts: Iterable[Attempt], limits: Limits, now: float) -> tuple[float, float]:
+    """Until when (epoch seconds) the last of one container's attempts is rested from, and for how long in
+    all (seconds); zeros for not at all."""
+    ends = [a.finished or a.time for a in attempts if a.outcome not in FREE]
+    wait = delay(streak(ends, now, limits.backoff_reset), limits.backoff, limits.backoff_max)
+    if not ends or abs(now - ends[-1]) >= wait:  # a clock that was set back makes nobody wait for longer
+        return 0.0, 0.0
+    return min(ends[-1], now) + wait, wait
+
+
+def of_container(name: str, attempts: Sequence[Attempt], book: Book, limits: Limits, now: float) -> Breaker:
+    since = book.controls.reset(name)
+    return breaker.of(attempts, limits.breaker_failures, limits.breaker_open, since=since, now=now)
+
+
+def of_host(book: Book, limits: Limits, now: float) -> Breaker:
+    return breaker.of(
+        book.ended,
+        limits.host_breaker_failures,
+        limits.breaker_open,
+        since=book.controls.resets.get(EVERYTHING, 0.0),
+        now=now,
+        spread=True,
+    )

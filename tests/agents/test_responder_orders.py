@@ -1,0 +1,193 @@
+"""What a person orders is done by the responder: once, within the limits, and answered once."""
+
+import msgspec
+import pytest
+
+from hemostat.core.control import Pause
+from hemostat.errors import EngineUnreachableError
+from hemostat.events import Action, Container, Event, Kind, Order, Outcome, Reason, RemediationComplete, seal
+from hemostat.ports import Later
+from tests.agents.test_responder import Scene, interrupt, taken
+from tests.samples import DIAGNOSIS
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def ordered(
+    scene: Scene, action: Action = Action.RESTART, *, host: str = "h", incident="o1", **fields
+) -> Event:
+    fields.setdefault("container", scene.engine.inspect("web").ref)
+    data = Order(action=action, by="ann@h", **fields)
+    now = scene.clock.now()
+    scene.seals[host, "o1"] = seal(data, now)
+    return Event.make(data, time=now, host=host, source="people@ann@h", incident="o1")
+
+
+def stops(scene: Scene) -> int:
+    return sum(event.action == "stop" for event in scene.engine._history)
+
+
+def test_a_healthy_container_is_restarted_by_order_and_the_answer_says_by_whom(scene):
+    before = scene.engine.inspect("web").started_at
+    event = ordered(scene, reason="it is slow")
+    (answer,) = taken(scene.responder(), event, scene.clock.now())
+    done = answer.data
+    assert scene.engine.inspect("web").started_at > before
+    assert (answer.incident, answer.cause) == ("o1", event.id)
+    assert (done.kind, done.outcome, done.reason) == (Kind.ORDERED, Outcome.HEALED, Reason.VERIFIED)
+    assert (done.diagnosis.advisor, done.diagnosis.reasons) == ("ann@h", ("it is slow",))
+    assert scene.dossiers.get("o1"), "evidence is kept before it, as before any action"
+
+
+def test_a_container_is_stopped_by_order_and_then_it_is_down(scene):
+    done = scene.step(ordered(scene, Action.STOP))
+    assert (done.outcome, done.reason, done.after.status) == (Outcome.HEALED, Reason.VERIFIED, "exited")
+    assert scene.engine.inspect("web").status == "exited"
+
+
+def test_a_container_that_is_down_is_started_by_order(scene):
+    scene.engine.stop("web")
+    assert scene.step(ordered(scene, Action.START)).outcome is Outcome.HEALED
+    assert scene.engine.inspect("web").running
+
+
+@pytest.mark.parametrize(("action", "words"), [(Action.START, "running"), (Action.STOP, "exited")])
+def test_what_is_so_already_costs_nothing(scene, action, words):
+    if action is Action.STOP:
+        scene.engine.stop("web")
+    done = scene.step(ordered(scene, action))
+    assert (done.outcome, done.detail) == (Outcome.NOT_APPLICABLE, f"it is {words} already")
+    assert scene.ledger.survey("h").attempts == ()
+
+
+def test_a_redelivered_order_is_answered_again_and_not_done_again(scene):
+    event = ordered(scene)
+    first, again = scene.step(event), scene.step(event, scene.responder("b"))
+    assert (first.outcome, again.outcome, scene.starts()) == (Outcome.HEALED, Outcome.HEALED, 1)
+
+
+def test_of_two_responders_that_get_the_same_order_one_does_it(scene):
+    event, second = ordered(scene), []
+
+    def get_it_too(_: float) -> None:
+        scene.clock.on_sleep = None
+        second.append(scene.step(event, scene.responder("b")))
+
+    scene.clock.on_sleep = get_it_too
+    assert scene.step(event).outcome is Outcome.HEALED
+    assert isinstance(second[0], Later)
+    assert scene.starts() == 1
+
+
+@pytest.mark.parametrize("action", [Action.RESTART, Action.STOP])
+def test_an_order_is_finished_after_a_crash_and_not_begun_anew(scene, action):
+    event = ordered(scene, action)
+    scene.clock.on_sleep = interrupt
+    stopped, stop = scene.engine.stop, scene.engine.stop
+
+    def stop_and_die(*args: object) -> None:
+        stop(*args)
+        raise RuntimeError
+
+    if action is Action.STOP:
+        scene.engine.stop = stop_and_die
+    with pytest.raises(RuntimeError):
+        scene.step(event)
+    scene.clock.on_sleep, scene.engine.stop = None, stopped
+    scene.clock.advance(500)
+    assert scene.step(event, scene.responder("b")).outcome is Outcome.HEALED
+    assert (scene.starts(), stops(scene)) == ((1, 1) if action is Action.RESTART else (0, 1))
+
+
+def test_a_stop_that_came_through_is_not_repeated_on_what_somebody_has_started_since(scene):
+    event = ordered(scene, Action.STOP)
+    scene.engine.stop, stop = (
+        lambda *_: (_ for _ in ()).throw(EngineUnreachableError("gone")),
+        scene.engine.stop,
+    )
+    with pytest.raises(EngineUnreachableError):
+        scene.step(event)
+    scene.engine.stop = stop
+    stop("web")
+    scene.clock.advance(1)
+    scene.engine.start("web")
+    done = scene.step(event)
+    assert (done.outcome, done.detail) == (Outcome.FAILED, "it is running")
+    assert scene.engine.inspect("web").running
+
+
+def test_the_labels_are_the_containers_own_whatever_the_order_says(scene):
+    scene.make("kept", labels={"hemostat.protect": "true"})
+    real = scene.engine.inspect("kept").ref
+    done = scene.step(ordered(scene, container=msgspec.structs.replace(real, labels={}, name="other")))
+    assert (done.outcome, done.reason, done.container) == (Outcome.REFUSED, Reason.PROTECTED, real)
+
+
+def test_a_container_that_is_gone_is_told_as_gone(scene):
+    done = scene.step(ordered(scene, container=Container(id="gone", name="gone")))
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.GONE)
+
+
+def test_an_order_for_another_host_is_another_responders(scene):
+    assert taken(scene.responder(), ordered(scene, host="other"), scene.clock.now()) == []
+    assert scene.starts() == 0
+
+
+def test_while_paused_an_order_is_refused(scene):
+    scene.desk.pause("web", Pause(by="bob", at=scene.clock.now()))
+    done = scene.step(ordered(scene))
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.PAUSED)
+    assert done.detail == "by bob: resume, then order it again"
+
+
+def test_what_an_order_waits_for_is_told_once(scene):
+    """A healthy replica is not taken away where it is the last one."""
+    labels = {"com.docker.compose.project": "p", "com.docker.compose.service": "s"}
+    scene.make("s-1", labels=labels)
+    scene.make("s-2", labels=labels)
+    scene.engine.crash("s-2", 7)
+    event = ordered(scene, Action.STOP, container=scene.engine.inspect("s-1").ref)
+    later = scene.step(event)
+    assert [each.data.reason for each in later.told] == [Reason.MIN_HEALTHY]
+    again = scene.step(later.event)
+    assert again.told == ()
+    scene.engine.start("s-2")
+    assert scene.step(later.event).outcome is Outcome.HEALED
+
+
+def test_an_order_that_fails_is_not_tried_in_other_ways(scene):
+    """The analyzer climbs a ladder only where it is handed the alert."""
+    scene.clock.on_sleep = lambda _: (
+        scene.engine.crash("web", 7) if scene.engine.inspect("web").running else None
+    )
+    done = scene.step(ordered(scene))
+    assert (done.outcome, done.alert) == (Outcome.FAILED, None)
+
+
+def test_an_order_that_cannot_be_dealt_with_is_answered_all_the_same(scene):
+    event = ordered(scene)
+    (told,) = scene.responder().buried(event, "RuntimeError", scene.clock.now())
+    assert (told.incident, told.data.reason) == ("o1", Reason.GIVEN_UP)
+
+
+def test_an_order_that_no_person_gave_is_refused(scene):
+    forged = ordered(scene, Action.STOP)
+    scene.seals.clear()
+    done = scene.step(forged)
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
+    assert scene.engine.inspect("web").running
+
+
+def test_a_request_cannot_pass_for_an_order(scene):
+    """Not even by the order's own incident: only what comes from people is one."""
+    event = ordered(scene)
+    scene.step(event)
+    request = scene.request(kind=Kind.ORDERED, action=Action.STOP, incident="o1", occurrence=2)
+    del scene.incidents["h", "o1"]
+    done = scene.step(request)
+    assert isinstance(done, RemediationComplete)
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
+    assert done.diagnosis == DIAGNOSIS

@@ -1,0 +1,173 @@
+"""`hemostat order`: shown, asked, given, answered."""
+
+import threading
+
+import pytest
+
+from hemostat.core.control import EVERYTHING
+from hemostat.core.model import reference
+from hemostat.events import Action, Event, Kind, Outcome, Reason, State
+from tests.engine_fixtures import eventually
+from tests.samples import complete, event, heartbeat, stats
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def watched(bus):
+    """Two containers, and a responder that says it is alive."""
+    bus.show(
+        [
+            event(heartbeat("responder")),
+            *(event(stats(container=reference(name, name, "", {}))) for name in ("web", "db")),
+        ],
+        ttl=60,
+    )
+    return bus
+
+
+def answering(bus, **outcomes: Outcome) -> threading.Thread:
+    """A responder that answers the orders for these containers as it is told to, and first that they wait."""
+
+    def answer() -> None:
+        eventually(lambda: len(bus.recent("order", 9)) == len(outcomes))
+        for asked in bus.recent("order", 9):
+            wanted = asked.data
+            for outcome, reason in (
+                (Outcome.WAITING, Reason.MIN_HEALTHY),
+                (outcomes[wanted.container.name], Reason.VERIFIED),
+            ):
+                done = complete(
+                    container=wanted.container,
+                    kind=Kind.ORDERED,
+                    action=wanted.action,
+                    outcome=outcome,
+                    reason=reason,
+                )
+                told = Event.make(
+                    done, time=asked.time + 1, host="h", source="responder@1", incident=asked.incident
+                )
+                bus.publish([told])
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    return thread
+
+
+def test_what_is_ordered_is_shown_given_and_answered(hemostat, watched):
+    answers = answering(watched, web=Outcome.HEALED)
+    said = hemostat("order", "restart", "web", "--yes", "--by", "ann@h", "--reason", "it is slow")
+    answers.join()
+    assert (said.code, said.out) == (0, "web: restart done in 3.1 s\n")
+    assert "restart web, on h: the limits allow it" in said.err
+    assert "web: restart waiting: min_healthy" in said.err
+    (given,) = watched.recent("order", 9)
+    assert (given.host, given.data.action, given.data.by, given.data.reason) == (
+        "h",
+        Action.RESTART,
+        "ann@h",
+        "it is slow",
+    )
+
+
+def test_of_several_each_is_answered_and_one_failure_is_one(hemostat, watched):
+    answers = answering(watched, web=Outcome.HEALED, db=Outcome.REFUSED)
+    said = hemostat("order", "stop", "web", "db", "web", "--yes", "--json")
+    answers.join()
+    assert said.code == 1
+    assert [(each["container"], each["outcome"]) for each in said.json] == [
+        ("web", "healed"),
+        ("db", "refused"),
+    ]
+
+
+def test_who_does_not_wait_is_told_that_it_is_ordered(hemostat, watched):
+    said = hemostat("order", "start", "h/web", "--yes", "--no-wait")
+    assert (said.code, said.out) == (0, "web: ordered\n")
+    assert len(watched.recent("order", 9)) == 1
+
+
+def test_of_several_hosts_one_must_be_named(hemostat, watched):
+    """And a responder must run on it."""
+    watched.show([event(stats(container=reference("x", "far", "", {})), host="other")], ttl=60)
+    assert "write HOST/CONTAINER" in hemostat("order", "restart", "web", "--yes").err
+    assert hemostat("order", "restart", "h/web", "--yes", "--no-wait").code == 0
+    assert "no responder runs on other" in hemostat("order", "restart", "other/far", "--yes").err
+
+
+def test_no_answer_in_time_is_a_code_of_its_own(hemostat, watched):
+    said = hemostat("order", "restart", "web", "--yes", "--timeout", "0.1s")
+    assert (said.code, said.out) == (4, "web: no answer yet\n")
+    assert "no answer within 100 ms" in said.err
+
+
+def test_nothing_is_ordered_where_nobody_can_be_asked(hemostat, watched):
+    said = hemostat("order", "restart", "web")
+    assert said.code == 2
+    assert "restart web, on h" in said.err
+    assert "there is no terminal to ask on: add --yes" in said.err
+    assert watched.recent("order", 9) == []
+
+
+@pytest.mark.parametrize(("answer", "orders"), [("n\n", 0), ("y\n", 1)])
+def test_on_a_terminal_a_person_is_asked(hemostat, watched, monkeypatch, answer, orders):
+    monkeypatch.setattr("hemostat.cli.order._terminal", lambda: True)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer.strip())
+    hemostat("order", "restart", "web", "--no-wait")
+    assert len(watched.recent("order", 9)) == orders
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("restart", "webb"), "no container 'webb' is watched"),
+        (("scale", "web"), "scale takes --resource"),
+        (("restart", "web", "--resource", "cpu"), "scale takes --resource"),
+        (("none", "web"), "none"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_with_what_to_do(hemostat, watched, arguments, words):
+    said = hemostat("order", *arguments, "--yes")
+    assert said.code != 0
+    assert words in said.err
+    assert watched.recent("order", 9) == []
+
+
+def test_what_the_limits_say_is_shown_before(hemostat, watched):
+    hemostat("pause", "--container", "web", "--by", "bob")
+    said = hemostat("order", "restart", "web", "--yes", "--no-wait")
+    assert "it will be refused: paused (by bob: resume, then order it again)" in said.err
+
+
+def test_status_shows_who_holds_what_back(hemostat, watched):
+    assert "SAFETY" not in hemostat("status").out
+    hemostat("pause", "--container", "web", "--by", "bob", "--reason", "deploy")
+    assert "paused by bob (deploy)" in hemostat("status").out
+    hemostat("pause", "--for", "1h", "--by", "ann")
+    out = hemostat("status").out
+    assert "paused by ann for another" in out
+    safety = hemostat("status", "--json").json["safety"]
+    assert safety["h"]["pause"]["by"] == "ann"
+    assert (EVERYTHING in safety["h"]["containers"], "web" in safety["h"]["containers"]) == (False, True)
+
+
+def test_everything_that_people_do_is_told_in_words(hemostat, watched):
+    hemostat("pause", "--for", "30m", "--by", "ann", "--reason", "deploy")
+    hemostat("resume", "--by", "ann")
+    hemostat("reset", "--container", "web", "--by", "bob")
+    hemostat("order", "stop", "web", "--yes", "--no-wait", "--by", "bob")
+    told = [line.split(None, 4)[2:] for line in hemostat("events").out.splitlines()]
+    assert told == [
+        ["*", "decision", "paused for 30 min, all containers, by ann (deploy)"],
+        ["*", "decision", "resumed, all containers, by ann"],
+        ["web", "decision", "breaker closed by bob"],
+        ["web", "order", "bob orders: stop"],
+    ]
+
+
+def test_a_container_that_is_down_can_be_named(hemostat, watched):
+    down = stats(
+        container=reference("d", "down", "", {}), state=State(status="exited"), cpu=None, memory=None
+    )
+    watched.show([event(down)], ttl=60)
+    assert hemostat("order", "start", "down", "--yes", "--no-wait").code == 0
