@@ -79,7 +79,7 @@ def stories(events: Iterable[Event]) -> list[Story]:
             container=container,
             kind=kind,
             since=since,
-            status=_status(event, earlier.status if earlier else ""),
+            status=status_after(event, earlier.status if earlier else ""),
             steps=(*(earlier.steps if earlier else ()), event),
         )
     return list(found.values())
@@ -129,7 +129,8 @@ def _since(event: Event) -> float:
     return event.data.since if isinstance(event.data, HealthAlert) else event.time
 
 
-def _status(event: Event, before: str) -> str:
+def status_after(event: Event, before: str) -> str:
+    """How an incident stands once this was told of it."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
             return before if before in SETTLED else "cleared"
