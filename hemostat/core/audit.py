@@ -87,7 +87,7 @@ def verify(links: Iterable[Link], ends: Ends, noted: Noted) -> Iterator[Finding]
         if noted.head is not None and noted.head.number == link.number:
             seen = True
             if noted.head != last:
-                yield _finding("changed", link, "its hash is not the one that is noted elsewhere")
+                yield _finding("changed", link, "has another hash than is noted elsewhere")
     if last.number < ends.head.number:
         yield _cut(last.number, f"the trail ends here, and its own head is row {ends.head.number}")
     elif last != ends.head:

@@ -103,6 +103,10 @@ class Records(Store, Protocol):
         """All that was said of the incidents that any record asked for belongs to, oldest first."""
         ...
 
+    def named(self, beginning: str) -> list[str]:
+        """Ids of incidents that begin so; some of them."""
+        ...
+
     def ends(self) -> Ends: ...
 
     def trail(self) -> AbstractContextManager[tuple[Ends, Iterator[Link]]]:

@@ -64,7 +64,7 @@ def test_what_was_kept_is_found_as_it_was_newest_first(store: SqlStore) -> None:
 
 
 def test_events_are_found_by_what_they_say(store: SqlStore) -> None:
-    shop = event(alert(container=DB), incident="i2", host="other")
+    shop = event(alert(container=DB), incident="i9", host="other")
     failed = event(complete(outcome=Outcome.FAILED), 7)
     store.append([*ALL, shop, failed])
     assert (
@@ -72,7 +72,7 @@ def test_events_are_found_by_what_they_say(store: SqlStore) -> None:
     )
     assert found(store, outcome="failed") == [failed]
     assert found(store, type="false_alarm") == [ALL[2]]
-    assert found(store, incident="i2") == [shop]
+    assert found(store, incident="i9") == [shop]
     assert failed in found(store, kind="exited", container="web")
     assert found(store, kind="oom") == []
 

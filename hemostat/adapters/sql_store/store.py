@@ -16,6 +16,7 @@ from hemostat.events import Event
 
 AT_ONCE: Final = 1000
 """Rows fetched at a time."""
+SOME: Final = 10
 FIELDS: Final = Record.__struct_fields__
 RECORD: Final = [events.c[name] for name in FIELDS]
 
@@ -109,6 +110,16 @@ class SqlStore:
         )
         with self._reading() as connection:
             return [Record(**row) for row in connection.execute(query).mappings()]
+
+    def named(self, beginning: str) -> list[str]:
+        query = (
+            sql.select(events.c.incident)
+            .where(events.c.incident.startswith(beginning, autoescape=True), events.c.incident != "")
+            .distinct()
+            .limit(SOME)
+        )
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
 
     def ends(self) -> Ends:
         with self._reading() as connection:
