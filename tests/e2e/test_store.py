@@ -62,7 +62,7 @@ def test_the_store_equals_the_streams_whatever_is_killed(
                 postgres_server.start()
             else:
                 roles[wounded].send_signal(signal.SIGKILL)
-                roles[wounded].wait()
+                roles[wounded].communicate()
                 roles[wounded] = _start(wounded, env)
             eventually(lambda seen=seen: _stored(postgres_url) > seen or not told.is_alive())
         told.join()
