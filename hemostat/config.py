@@ -9,6 +9,7 @@ core.analysis, core.limits and core.keeping.
 
 import difflib
 import os
+import re
 import socket
 import tomllib
 from collections import ChainMap
@@ -296,7 +297,10 @@ def _secret(key: str, path: str) -> str | None:
 
 
 def _mask_url(value: object) -> object:
-    if not isinstance(value, str) or "@" not in value or "://" not in value:
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    value = re.sub(r"(?<=password=)[^&]+", MASK, value)
+    if "@" not in value:
         return value
     scheme, _, rest = value.partition("://")
     user, _, host = rest.rpartition("@")
