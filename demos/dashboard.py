@@ -15,6 +15,8 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 from hemostat.adapters.memory_bus import MemoryBus  # noqa: E402
+from hemostat.core.breaker import Breaker  # noqa: E402
+from hemostat.core.standing import Budget, Overview, Standing  # noqa: E402
 from hemostat.events import (  # noqa: E402
     Action,
     Container,
@@ -37,6 +39,7 @@ from hemostat.events import (  # noqa: E402
 )
 from hemostat.topology import ROLES  # noqa: E402
 from hemostat.tui.app import Dashboard  # noqa: E402
+from hemostat.tui.model import Model  # noqa: E402
 
 NOW: Final = 1_795_531_500.0
 HOST: Final = "ops-1"
@@ -117,6 +120,16 @@ OOPS: Final = (Evidence("exit_code", 139), Evidence("ran", 52114.2, "s"))
 FULL: Final = (Evidence("memory", 83.0, "%"), Evidence("threshold", 80.0, "%"))
 SPUN: Final = (Evidence("cpu", 100.4, "%"), Evidence("threshold", 85.0, "%"))
 
+SAFETY: Final = Overview(
+    breaker=Breaker(),
+    budget=Budget(0, 3),
+    containers={
+        "shop-api-1": Standing(breaker=Breaker(), budget=Budget(1, 3)),
+        "shop-payments-1": Standing(breaker=Breaker(), budget=Budget(2, 3)),
+        "shop-mail-1": Standing(breaker=Breaker(3, open=True, until=NOW + 252), budget=Budget(2, 3)),
+    },
+)
+
 STORY: Final[tuple[tuple[str, float, Payload], ...]] = (
     ("a", 1912.0, alert("api", Kind.EXITED, 1912.0, evidence=OOPS)),
     ("a", 1911.9, RemediationNeeded(alert=alert("api", Kind.EXITED, 1912), action=RESTART, diagnosis=CRASH)),
@@ -142,7 +155,8 @@ def scene() -> MemoryBus:
     for shown in BOXES:
         bus.show([Event.make(shown, time=NOW, host=HOST, source="monitor@1")], ttl=10)
     for role in ROLES:
-        beat = Heartbeat(role=role.name, instance="1", pid=1, started=NOW - 9000, every=2.0)
+        mode = "auto" if role.name == "responder" else ""
+        beat = Heartbeat(role=role.name, instance="1", pid=1, started=NOW - 9000, every=2.0, mode=mode)
         bus.show([Event.make(beat, time=NOW, host=HOST, source=f"{role.name}@1")], ttl=10)
     return bus
 
@@ -153,9 +167,9 @@ def cells(text: str) -> tuple[int, int]:
 
 
 async def draw(size: tuple[int, int]) -> str:
-    app = Dashboard(scene(), StoppedClock())
+    app = Dashboard(Model(scene(), StoppedClock(), safety=lambda _: SAFETY))
     async with app.run_test(size=size) as pilot:
-        while not app.query_one("#log").virtual_size.height:
+        while not app.screen.query_one("#log").virtual_size.height:
             await pilot.pause(0.05)
         picture = app.export_screenshot(title="hemostat tui")
     # The fonts would be fetched from the network.

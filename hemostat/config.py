@@ -3,8 +3,8 @@
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
-The meaning of the tables `monitor`, `analyzer`, `responder` and `store` belongs to core.thresholds,
-core.analysis, core.limits and core.keeping.
+The meaning of the tables `monitor`, `analyzer`, `responder`, `store` and `tui` belongs to core.thresholds,
+core.analysis, core.limits, core.keeping and core.looks.
 """
 
 import difflib
@@ -23,6 +23,7 @@ from msgspec.structs import FieldInfo
 from hemostat.core.analysis import Analysis
 from hemostat.core.keeping import Keeping
 from hemostat.core.limits import Limits
+from hemostat.core.looks import Looks
 from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.core.units import duration, size
 from hemostat.errors import ConfigError
@@ -74,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     responder: Limits = Limits()
     alert: Alert = Alert()
     store: Keeping = Keeping()
+    tui: Looks = Looks()
 
     @property
     def host_name(self) -> str:

@@ -301,7 +301,8 @@ class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """A role is alive. `lag` is how many events wait for it; `trouble` is what it waits for, if anything."""
+    """A role is alive. `lag` is how many events wait for it; `trouble` is what it waits for, if anything;
+    `mode` is a responder's."""
 
     role: str
     instance: str
@@ -311,6 +312,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     lag: int = 0
     handled: int = 0
     trouble: str = ""
+    mode: str = ""
 
 
 Payload = (

@@ -51,12 +51,16 @@ logger = logging.getLogger(__name__)
 class Pulse:
     """A role's heartbeat: what it is, how it is, how much waits for it."""
 
-    def __init__(self, role: str, *, bus: Bus, clock: Clock, host: str, instance: str, pid: int) -> None:
+    def __init__(
+        self, role: str, *, bus: Bus, clock: Clock, host: str, instance: str, pid: int, mode: str = ""
+    ) -> None:
         self._bus = bus
         self._clock = clock
         self._host = host
         self._source = f"{role}@{instance}"
-        self._fact = Heartbeat(role=role, instance=instance, pid=pid, started=clock.now(), every=BEAT)
+        self._fact = Heartbeat(
+            role=role, instance=instance, pid=pid, started=clock.now(), every=BEAT, mode=mode
+        )
         self._due = 0.0
         self.handled = 0
 
@@ -67,16 +71,7 @@ class Pulse:
     def beat(self, trouble: str, lag: int) -> None:
         now = self._clock.now()
         self._due = now + BEAT
-        fact = Heartbeat(
-            role=self._fact.role,
-            instance=self._fact.instance,
-            pid=self._fact.pid,
-            started=self._fact.started,
-            every=BEAT,
-            lag=lag,
-            handled=self.handled,
-            trouble=trouble,
-        )
+        fact = msgspec.structs.replace(self._fact, lag=lag, handled=self.handled, trouble=trouble)
         event = Event.make(fact, time=now, host=self._host, source=self._source)
         self._bus.show([event], ttl=3 * BEAT)
 

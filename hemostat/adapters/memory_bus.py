@@ -219,7 +219,7 @@ class MemoryBus:
 
 def _name(event: Event) -> str:
     container = getattr(event.data, "container", None)
-    return container.name if container else event.source
+    return f"{event.host}/{container.name}" if container else event.source
 
 
 class MemoryLedger:

@@ -63,6 +63,7 @@ class Place:
             host=settings.host_name,
             instance=instance,
             pid=os.getpid(),
+            mode=settings.responder.mode if role.name == "responder" else "",
         )
 
     def consume(

@@ -17,7 +17,7 @@ from hemostat.errors import HemoStatError, UsageError
 if TYPE_CHECKING:
     from hemostat.agents.analyzer.trial import Tried
     from hemostat.core.case import Recording
-    from hemostat.events import Action, Diagnosis
+    from hemostat.events import Diagnosis
 
 ADVISORS: Final = ("rules", "anthropic", "openai")
 
@@ -70,6 +70,7 @@ def once(given: Globals, what: str, *, advisor: str | None, show_prompt: bool) -
 
 def show(given: Globals, recording: "Recording", *, advisor: str | None, show_prompt: bool) -> None:
     from hemostat import app
+    from hemostat.core.chronicle import named
 
     with app.open_trial(given.settings(), always=advisor is not None) as trial:
         prompt = trial.prompt(recording) if show_prompt else ""
@@ -82,34 +83,24 @@ def show(given: Globals, recording: "Recording", *, advisor: str | None, show_pr
         click.echo("\n".join(clean(line) for line in prompt.splitlines()) + "\n")
     case = recording.case
     click.echo(clean(f"incident {case.incident}  {case.alert.container.name}  {case.alert.kind}"))
-    for line in (*told(tried.verdict.diagnosis), f"action     {named(tried.verdict.action)}"):
+    for line in (*told(tried.verdict.diagnosis), row("action", named(tried.verdict.action))):
         click.echo(clean(line))
 
 
 def told(diagnosis: "Diagnosis") -> Iterator[str]:
     """A diagnosis in full, a line each."""
-    yield f"diagnosis  {diagnosis.cause}, confidence {diagnosis.confidence:.2f}, by {diagnosis.advisor}"
-    yield from (f"because    {reason}" for reason in diagnosis.reasons)
-    made = diagnosis.investigation
-    if made is None:
-        return
-    yield f"roots      {', '.join(made.roots) or 'none named'}"
-    yield from (f"quoted     {quote.source}: {quote.text}" for quote in made.quotes)
-    yield from (f"expected   {text}" for text in filter(None, (made.expect,)))
-    yield from (f"or else    {text}" for text in filter(None, (made.alternative,)))
-    yield from (f"looked at  {step}" for step in made.steps)
-    again = ", reused from an incident just like it" if made.reused else ""
-    yield f"took       {made.seconds:.1f} s, {made.tokens} tokens, ${made.cost:.4f}{again}"
+    from hemostat.core.chronicle import why
+
+    yield from (row(label, text) for label, text in why(diagnosis))
 
 
-def named(action: "Action | None") -> str:
-    """As people and programs are told it."""
-    from hemostat.core.advice import FALSE_ALARM
-
-    return FALSE_ALARM if action is None else str(action)
+def row(label: str, text: str) -> str:
+    return f"{label:<13}{text}"
 
 
 def _object(recording: "Recording", tried: "Tried", prompt: str) -> dict[str, Any]:
+    from hemostat.core.chronicle import named
+
     case, verdict = recording.case, tried.verdict
     return {
         "incident": case.incident,

@@ -16,7 +16,6 @@ from hemostat.errors import HemoStatError
 if TYPE_CHECKING:
     from hemostat.core.case import Recording
     from hemostat.core.story import Story
-    from hemostat.events import Event
 
 
 @click.command()
@@ -52,26 +51,18 @@ def explain(
 
 
 def lines(story: "Story") -> Iterator[str]:
-    yield f"incident {story.incident}  {story.container.name}  {story.kind}  {story.status}"
-    for event in story.steps:
-        moment = datetime.fromtimestamp(event.time).astimezone()
-        first, *rest = _step(event)
-        yield f"{moment:%Y-%m-%d %H:%M:%S}  {first}"
-        yield from (f"{'':21}{line}" for line in rest)
+    from hemostat.core.chronicle import Stage, chronicle, diagnosis_of, why
 
-
-def _step(event: "Event") -> list[str]:
-    from hemostat.core.story import line
-    from hemostat.events import FalseAlarm, HealthAlert, RemediationNeeded
-
-    match event.data:
-        case HealthAlert():
-            return [f"alert      {line(event)}"]
-        case RemediationNeeded(action=action, diagnosis=diagnosis):
-            return [*analysis.told(diagnosis), f"decision   {analysis.named(action)}"]
-        case FalseAlarm(diagnosis=diagnosis):
-            return [*analysis.told(diagnosis), f"decision   {analysis.named(None)}"]
-    return [f"outcome    {line(event)}"]
+    told = chronicle(story)
+    yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
+    told_at = 0.0
+    for step in told.steps:
+        moment = f"{datetime.fromtimestamp(step.time).astimezone():%Y-%m-%d %H:%M:%S}"
+        made = diagnosis_of(step.event) if step.stage is Stage.DIAGNOSIS else None
+        first, *rest = why(made) if made else [(str(step.stage), step.text)]
+        yield f"{'' if step.time == told_at else moment:<21}{analysis.row(*first)}"
+        yield from (f"{'':21}{analysis.row(*each)}" for each in rest)
+        told_at = step.time
 
 
 def _write(story: "Story") -> None:

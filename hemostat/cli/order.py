@@ -186,7 +186,8 @@ def _report(given: Globals, placed: Placed, answers: Mapping[str, Event], timeou
     if any(not _healed(event) for event in answers.values()):
         return errors.FAILURE
     if len(answers) < len(placed):
-        raise TimedOutError(f"no answer within {show_duration(timeout)}", hint="see: hemostat events")
+        waited = show_duration(timeout)
+        raise TimedOutError(f"no answer within {waited}, it may still come", hint="see: hemostat events")
     return errors.OK
 
 

@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),
     "events": Lazy(_LOOK, "hemostat.cli.events:events", "Print events; -f follows them live."),
     "order": Lazy(_DECIDE, "hemostat.cli.order:order", "Have an action done, within the limits."),
+    "record": Lazy(_LOOK, "hemostat.cli.record:record", "Record what the dashboard hears, to play it later."),
     "approvals": Lazy(_DECIDE, "hemostat.cli.desk:approvals", "List what waits for approval."),
     "approve": Lazy(_DECIDE, "hemostat.cli.desk:approve", "Let an action be done."),
     "reject": Lazy(_DECIDE, "hemostat.cli.desk:reject", "Keep an action from being done."),

@@ -2,32 +2,176 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
+import hemostat
 from hemostat.cli.options import Globals
+from hemostat.cli.record import Duration, stretch
 from hemostat.cli.terminal import interactive
 from hemostat.errors import UsageError
 
+if TYPE_CHECKING:
+    from hemostat.core.looks import Looks
+    from hemostat.core.recording import Recording
+    from hemostat.tui.model import Model
+
+DEMO: Final = "demo"
+DEMO_FILE: Final = "demos/recording.jsonl.gz"
+
 
 @click.command()
+@click.option("--slow", is_flag=True, help="Draw every two seconds only, in few colours: for slow lines.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal, for selecting text.")
+@click.option("--replay", metavar="FILE", help="Play a recording that hemostat record made, or demo.")
+@click.option("--since", type=Duration(), help="Play what the streams remember of the last, such as 2h.")
+@click.option("--demo", is_flag=True, help="Play a recording that comes with HemoStat: --replay demo.")
+@click.option("--web", is_flag=True, help="Show it in a browser: needs hemostat[web].")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Of --web.")
+@click.option("--bind", default="127.0.0.1", show_default=True, help="The address that --web listens at.")
+@click.option("--allow-actions", is_flag=True, help="Let who sees it in a browser act, too.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Take the token of --web from this file, which nobody else may read.",
+)
+@click.option("--read-only", is_flag=True, help="Only show: nothing can be ordered.")
+@click.option("--served", type=int, hidden=True, help="By the process of this number, with which it ends.")
 @click.pass_obj
-def tui(given: Globals, no_mouse: bool) -> int:
-    """Open the dashboard."""
+def tui(
+    given: Globals,
+    slow: bool,
+    no_mouse: bool,
+    replay: str | None,
+    since: float | None,
+    demo: bool,
+    web: bool,
+    port: int,
+    bind: str,
+    allow_actions: bool,
+    token_file: Path | None,
+    read_only: bool,
+    served: int | None,
+) -> int:
+    """Open the dashboard, on what is or on a recording."""
     import logging
 
-    from hemostat import app
-    from hemostat import tui as dashboard
-    from hemostat.adapters.system_clock import SystemClock
+    import msgspec
 
-    if why := dashboard.unsuitable(os.environ, interactive()):
+    from hemostat import tui as dashboard
+
+    replay = DEMO if demo else replay
+    if replay is not None and since is not None:
+        raise UsageError("--replay and --since are two recordings", hint="give one of them")
+    if web:
+        from hemostat.cli.web import serve
+
+        allowed = allow_actions and not read_only
+        return serve(given, _shown(replay, since), port, bind, allow_actions=allowed, token_file=token_file)
+    if allow_actions or token_file is not None:
+        raise UsageError("--allow-actions and --token-file are for a browser", hint="add --web")
+    if served is not None:
+        from hemostat.supervisor import die_with_parent
+
+        die_with_parent(served)
+    elif why := dashboard.unsuitable(os.environ, interactive()):
         raise UsageError(why, hint="hemostat status prints the same once")
-    settings = given.settings()
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())
-    bus = app.open_bus(settings, start=False)
+    looks = given.settings().tui
+    looks = msgspec.structs.replace(looks, slow=looks.slow or slow, mouse=looks.mouse and not no_mouse)
+    is_live = replay is None and since is None
+    with _live(given, looks) if is_live else _recorded(given, looks, replay, since) as model:
+        return dashboard.run(model)
+
+
+def _shown(replay: str | None, since: float | None) -> list[str]:
+    """The options again, for the process that draws."""
+    if replay is not None:
+        return ["--replay", replay]
+    return [] if since is None else ["--since", str(since)]
+
+
+@contextmanager
+def _live(given: Globals, looks: "Looks") -> Iterator["Model"]:
+    from functools import cache
+
+    from hemostat.adapters.system_clock import SystemClock
+    from hemostat.ports import Bus
+    from hemostat.tui.late import Late
+    from hemostat.tui.model import Model
+    from hemostat.tui.saved import FILE
+
+    settings = given.settings()
+    bus = Late(lambda: _app().open_bus(settings, start=False))
+    held = ExitStack()
+    orders = cache(lambda: held.enter_context(_app().open_orders(settings)))
+    model = Model(
+        cast("Bus", bus),
+        SystemClock(threading.Event()),
+        looks=looks,
+        evidence=lambda incident: _app().open_dossiers(settings).get(incident),
+        engine=lambda: _app().open_engine(settings),
+        safety=lambda host: orders().overview(host),
+        saved=settings.state_path / FILE,
+    )
     try:
-        return dashboard.run(bus, SystemClock(threading.Event()), mouse=not no_mouse)
+        yield model
+    finally:
+        model.close()
+        held.close()
+        bus.close()
+
+
+@contextmanager
+def _recorded(given: Globals, looks: "Looks", replay: str | None, since: float | None) -> Iterator["Model"]:
+    """A model with nothing to act on, and nothing to ask but the recording."""
+    from hemostat.adapters.system_clock import SystemClock
+    from hemostat.core.units import show_duration
+    from hemostat.tui.model import Model
+    from hemostat.tui.replay import ReplayBus, ReplayClock
+
+    wall = SystemClock(threading.Event())
+    if replay is None:
+        span = since or 0.0
+        recording, name = _remembered(given, span, wall.now()), f"last {show_duration(span)}"
+    else:
+        recording, name = _read(replay), Path(replay).name
+    clock = ReplayClock(recording, wall, name)
+    yield Model(ReplayBus(clock), clock, looks=looks, replay=clock)
+
+
+def _read(replay: str) -> "Recording":
+    from hemostat.adapters.recording_file import read
+
+    return read(demo_file() if replay == DEMO else Path(replay))
+
+
+def _remembered(given: Globals, since: float, now: float) -> "Recording":
+    settings = given.settings()
+    bus = _app().open_bus(settings, start=False)
+    try:
+        recording = stretch(bus, settings.host_name, since, now)
     finally:
         bus.close()
+    if not recording:
+        raise UsageError("the streams remember nothing yet", hint="hemostat tui --demo plays something")
+    return recording
+
+
+def demo_file() -> Path:
+    """The recording that is part of the package when installed, and beside it in a source tree."""
+    package = Path(hemostat.__file__).parent
+    places = (package / DEMO_FILE, package.parent / DEMO_FILE)
+    return next((each for each in places if each.is_file()), places[0])
+
+
+def _app() -> Any:
+    """What opens everything; loading it takes longer than the first screen may."""
+    from hemostat import app
+
+    return app

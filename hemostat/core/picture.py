@@ -107,6 +107,13 @@ def picture(
     )
 
 
+def name_of(event: Event) -> str:
+    """What a newer event of the same type replaces: a container that was made anew is the same to people."""
+    if isinstance(event.data, ContainerStats):
+        return f"{event.host}/{event.data.container.name}"
+    return event.source
+
+
 def _role(event: Event, beat: Heartbeat, now: float) -> RoleState:
     age = max(0.0, now - event.time)
     return RoleState(

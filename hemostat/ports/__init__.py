@@ -5,7 +5,7 @@ Every method may raise AdapterError (EngineError, BusError …); `transient` say
 
 from hemostat.core.tools import Tool
 from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
-from hemostat.ports.bus import Apart, Bus, Entry, Later
+from hemostat.ports.bus import Apart, Bus, Entry, Later, Listener
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
 from hemostat.ports.memory import Casebook, Desk, Dossiers, Ledger, Notary, Notifier, Purse, Records, Store
@@ -27,6 +27,7 @@ __all__ = [
     "Interrupted",
     "Later",
     "Ledger",
+    "Listener",
     "Notary",
     "Notifier",
     "Purse",

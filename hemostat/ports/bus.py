@@ -38,7 +38,32 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: int = 1
 
 
-class Bus(Protocol):
+class Listener(Protocol):
+    """What a screen asks of a bus. `stream` is an event type."""
+
+    def recent(self, stream: str, count: int) -> list[Event]:
+        """The newest events of a stream, oldest first; what is no event is left out."""
+        ...
+
+    def last(self, stream: str) -> list[Event]:
+        """The last values that `show` kept of this type and that have not expired."""
+        ...
+
+    def history(self, host: str, container: str) -> list[Point]:
+        """The latest numbers of the container of this name, oldest first; none where it has not been seen for
+        some minutes."""
+        ...
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        """Events published from now on; None whenever `timeout` seconds pass in silence."""
+        ...
+
+    def ping(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Bus(Listener, Protocol):
     """Streams with a group per role, and pub/sub of the same names. `stream` is an event type."""
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
@@ -102,24 +127,3 @@ class Bus(Protocol):
     def lag(self, role: str, streams: Sequence[str]) -> int:
         """How many entries this role has not acknowledged, undelivered ones included."""
         ...
-
-    def recent(self, stream: str, count: int) -> list[Event]:
-        """The newest events of a stream, oldest first; what is no event is left out."""
-        ...
-
-    def last(self, stream: str) -> list[Event]:
-        """The last values that `show` kept of this type and that have not expired."""
-        ...
-
-    def history(self, host: str, container: str) -> list[Point]:
-        """The latest numbers of the container of this name, oldest first; none where it has not been seen for
-        some minutes."""
-        ...
-
-    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
-        """Events published from now on; None whenever `timeout` seconds pass in silence."""
-        ...
-
-    def ping(self) -> None: ...
-
-    def close(self) -> None: ...

@@ -1,12 +1,21 @@
 """The dashboard: containers and the remediation log, live. It listens, and acknowledges nothing.
 
-It is handed its bus and its clock; Textual is imported when it is run.
+It is handed its model; Textual is imported when it is run.
 """
 
+import difflib
 import os
+import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
-from hemostat.ports import Bus, Clock
+from hemostat.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hemostat.tui.model import Model
+
+SWITCH: Final = 0.001
+"""Seconds after which one thread has to let another go on."""
 
 
 def unsuitable(environ: Mapping[str, str], is_tty: bool) -> str | None:
@@ -19,14 +28,34 @@ def unsuitable(environ: Mapping[str, str], is_tty: bool) -> str | None:
     return None
 
 
-def run(bus: Bus, clock: Clock, *, mouse: bool = True) -> int:
-    """Show the dashboard until the user quits; the exit code."""
+def hint(environ: Mapping[str, str], *, slow: bool) -> str:
+    """What to suggest where the dashboard is opened over SSH."""
+    remote = environ.get("SSH_TTY") or environ.get("SSH_CONNECTION")
+    return "over SSH: hemostat tui --slow sends less, and ssh -C compresses it" if remote and not slow else ""
+
+
+def run(model: "Model") -> int:
+    """Show the dashboard until the user quits; the exit code. Raises ConfigError for an unknown theme."""
+    from textual.theme import BUILTIN_THEMES
+
     from hemostat.tui.app import Dashboard
 
+    looks = model.looks
+    if looks.theme and looks.theme not in BUILTIN_THEMES:
+        near = difflib.get_close_matches(looks.theme, BUILTIN_THEMES, n=1, cutoff=0.0)[0]
+        raise ConfigError(f"tui.theme: there is no theme {looks.theme!r}", hint=f"did you mean {near}?")
     colourless = bool(os.environ.get("NO_COLOR") or os.environ.get("HEMOSTAT_NO_COLOR"))
     # Textual takes a variable that is set and empty for a wish; the convention does not.
     os.environ.pop("NO_COLOR", None)
     if colourless:
         os.environ["NO_COLOR"] = "1"
-    Dashboard(bus, clock, colourless=colourless).run(mouse=mouse)
+    # What listens must not keep keys waiting while much comes.
+    sys.setswitchinterval(SWITCH)
+    told = hint(os.environ, slow=looks.slow)
+    if model.replay is None:
+        Dashboard(model, colourless=colourless, hint=told).run(mouse=looks.mouse)
+    else:
+        from hemostat.tui.replay_app import Replayed
+
+        Replayed(model, model.replay, colourless=colourless, hint=told).run(mouse=looks.mouse)
     return 0

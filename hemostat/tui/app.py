@@ -1,27 +1,29 @@
-"""The dashboard itself: news in, lines out, keys. What is shown is decided by state, grid and words."""
+"""The dashboard's frame: news in, the screen on top is told; keys that hold everywhere."""
 
 import asyncio
 import signal
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
-from rich.text import Text
-from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+import msgspec
+from textual.app import App, SystemCommand
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.message import Message
-from textual.widgets import Footer, Input, Static
+from textual.screen import Screen
+from textual.theme import Theme
 
-from hemostat.core.picture import ContainerState
 from hemostat.core.text import clean
-from hemostat.ports import Bus, Clock
-from hemostat.tui import grid, words
-from hemostat.tui.feed import Feed
+from hemostat.tui.feed import EVERY, Feed
 from hemostat.tui.help import Help
-from hemostat.tui.lines import Lines
-from hemostat.tui.state import News, State, about, apply, seen, silence
+from hemostat.tui.model import Model
+from hemostat.tui.screens.live import Live
+from hemostat.tui.screens.main import Main
+from hemostat.tui.state import News, apply
 
 TICK: Final = 1.0
 """Seconds between two looks at what time alone changes; nothing is drawn unless it did."""
+SLOW: Final = 2.0
+"""The same, and between two deliveries of news, where the line is slow."""
 
 
 class Came(Message):
@@ -33,155 +35,99 @@ class Came(Message):
 
 
 class Dashboard(App[None]):
-    CSS_PATH = "dashboard.tcss"
-    ENABLE_COMMAND_PALETTE = False
+    CSS_PATH = "screens/main.tcss"
+    """The first screen's: Textual loads those of screens that are pushed itself."""
     AUTO_FOCUS = None
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (190, "-wide")]  # noqa: RUF012 - the base class has it so
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Next", key_display="↓ j", show=False, tooltip="next container"),
-        Binding("up,k", "move(-1)", "Previous", key_display="↑ k", show=False, tooltip="previous container"),
-        Binding("enter", "only", "Its log", key_display="⏎", tooltip="only the log of this container"),
-        Binding("escape", "all", "All", key_display="esc", tooltip="all containers, the whole log"),
-        Binding("slash", "filter", "Filter", key_display="/", tooltip="filter by text; !text for the others"),
-        Binding("f", "faults", "Faults", tooltip="only containers with a fault, or all again"),
-        Binding("question_mark", "help", "Help", key_display="?", tooltip="this"),
-        Binding("q", "quit", "Quit", tooltip="leave; roles go on"),
-        Binding("ctrl+c", "quit", "Quit", key_display="^c", show=False, priority=True, tooltip="the same"),
+        Binding("question_mark", "help", "Help", key_display="?", id="help", tooltip="the keys"),
+        Binding("q", "quit", "Quit", id="quit", tooltip="leave; roles go on"),
+        Binding(
+            "ctrl+c",
+            "quit",
+            "Quit",
+            key_display="^c",
+            show=False,
+            priority=True,
+            tooltip="leave; roles go on",
+        ),
+        Binding(
+            "colon",
+            "command_palette",
+            "Commands",
+            key_display=":",
+            show=False,
+            id="commands",
+            tooltip="commands, by name",
+        ),
     ]
 
-    def __init__(self, bus: Bus, clock: Clock, *, colourless: bool = False) -> None:
+    def __init__(self, model: Model, *, colourless: bool = False, hint: str = "") -> None:
+        """`hint` is told once, at the beginning."""
         super().__init__(ansi_color=True if colourless else None)
         self.animation_level = "none"
-        self._clock = clock
-        self._state = State(heard=clock.now())
-        self._feed = Feed(bus, clock, lambda news: self.post_message(Came(news)))
-        self._shown: list[ContainerState] = []
-        self._told: dict[str, Text] = {}
-        """The log's lines by event: what happened does not change."""
-        self._chosen: tuple[str, str] | None = None
-        """Host and name of the container under the cursor."""
-        self._only = False
-        self._faults = False
+        self.model = model
+        self._hint = hint
+        slow = model.looks.slow
+        self._tick = SLOW if slow else TICK
+        every = SLOW if slow else EVERY
+        self._feed = Feed(model.bus, model.clock, self._came, every=every, safety=model.safety)
+        self.set_keymap(model.looks.keys)
+        if not colourless:
+            kept = model.view.theme if model.view.theme in self.available_themes else ""
+            self.theme = kept or model.looks.theme or ("ansi-dark" if slow else self.theme)
 
-    def compose(self) -> ComposeResult:
-        yield Static(id="title")
-        with Vertical(id="body"):
-            with Vertical(id="containers"):
-                yield Static(id="header")
-                yield Lines(id="grid")
-            with Vertical(id="remediation"):
-                yield Static(id="caption")
-                yield Lines(follow=True, id="log")
-        yield Static(id="status")
-        yield Input(placeholder="filter: text, or !text for the others", id="filter", compact=True)
-        yield Footer(show_command_palette=False)
+    def get_default_screen(self) -> Screen[None]:
+        return Main(self.model)
 
     def on_mount(self) -> None:
         # Without this the terminal would be left in the dashboard's mode.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
-        self._feed.start()
-        self.set_interval(TICK, self._draw)
-        self.call_after_refresh(self._draw)
+        # Whatever it loads, the first screen comes first.
+        self.call_after_refresh(lambda: self.call_after_refresh(self._feed.start))
+        self.set_interval(self._tick, lambda: self._take(News(lost=self.model.state.lost)))
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        for told in filter(None, (self._hint, self.model.complaint)):
+            self.notify(clean(told), markup=False)
 
     def on_unmount(self) -> None:
         self._feed.stop()
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw)
+    def _came(self, news: News) -> None:
+        self.post_message(Came(news))
 
     def on_came(self, message: Came) -> None:
-        self._state = apply(self._state, message.news, self._clock.now())
-        self._draw()
+        self._take(message.news)
 
-    # --- drawing ------------------------------------------------------------------------------------
+    def _take(self, news: News) -> None:
+        self.model.state = apply(self.model.state, news, self.model.clock.now())
+        if self.screen_stack and isinstance(self.screen, Live):
+            self.screen.redraw()
 
-    def _draw(self) -> None:
-        # News and ticks still come while the screen is taken apart.
-        if not self.is_running or len(self.screen_stack) != 1:
-            return
-        now = self._clock.now()
-        self._state = apply(self._state, News(lost=self._state.lost), now)
-        picture = seen(self._state, now)
-        wanted = self.query_one("#filter", Input).value
-        self._shown = words.matching(picture.containers, wanted, faults=self._faults)
-        self._write("title", words.title(picture))
-        self._write("status", words.status(picture, silence(self._state, now)))
-        self._draw_grid(words.incidents(picture), several=len({each.host for each in picture.containers}) > 1)
-        self._draw_log()
-
-    def _draw_grid(self, incidents: dict[tuple[str, str], str], *, several: bool) -> None:
-        lines = self.query_one("#grid", Lines)
-        width = lines.size.width
-        self._write("header", grid.header(width))
-        places = [(each.host, each.name) for each in self._shown]
-        lines.show(
-            [
-                grid.container(each, incidents.get(place, ""), width, several=several)
-                for each, place in zip(self._shown, places, strict=True)
-            ]
-        )
-        lines.point(places.index(self._chosen) if self._chosen in places else None)
-
-    def _draw_log(self) -> None:
-        chosen = self._chosen if self._only else None
-        events = self._state.log if chosen is None else about(self._state.log, *chosen)
-        of = f" of {clean(chosen[1])}" if chosen else ""
-        caption = Text(f"remediation log{of}")
-        caption.append(self._reminder(), "bold")
-        self._write("caption", caption)
-        self._told = {each.id: self._told.get(each.id) or words.log_line(each) for each in self._state.log}
-        self.query_one("#log", Lines).show([self._told[event.id] for event in events])
-
-    def _reminder(self) -> str:
-        """What is kept from sight, so that nobody takes it for gone."""
-        wanted = self.query_one("#filter", Input).value
-        parts = [f"filter {clean(wanted)}"] if wanted else []
-        parts += ["faults only"] if self._faults else []
-        return "".join(f"  [{part}]" for part in parts)
-
-    def _write(self, name: str, text: Text) -> None:
-        """Draw a line again only if it changed: a screen on which nothing happens sends nothing."""
-        place = self.query_one(f"#{name}", Static)
-        if place.content != text:
-            place.update(text)
-
-    # --- keys ---------------------------------------------------------------------------------------
-
-    def action_move(self, step: int) -> None:
-        places = [(each.host, each.name) for each in self._shown]
-        if places:
-            at = places.index(self._chosen) + step if self._chosen in places else 0
-            self._chosen = places[max(0, min(at, len(places) - 1))]
-            self._draw()
-
-    def action_only(self) -> None:
-        if self._chosen is None:
-            self.action_move(0)
-        self._only = self._chosen is not None
-        self._draw()
-
-    def action_all(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.value, field.display = "", False
-        self.set_focus(None)
-        self._only = self._faults = False
-        self._draw()
-
-    def action_faults(self) -> None:
-        self._faults = not self._faults
-        self._draw()
-
-    def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.focus()
-
-    def on_input_changed(self) -> None:
-        self._draw()
-
-    def on_input_submitted(self) -> None:
-        self.query_one("#filter", Input).display = False
-        self.set_focus(None)
+    def _keep_theme(self, theme: Theme) -> None:
+        self.model.look(msgspec.structs.replace(self.model.view, theme=theme.name))
 
     def action_help(self) -> None:
-        self.push_screen(Help([each for each in self.BINDINGS if isinstance(each, Binding)]))
+        self.push_screen(Help(self._keys(self.screen)))
+
+    def _keys(self, screen: Screen[object]) -> list[ActiveBinding]:
+        """Ours that hold now, the screen's first."""
+        ours = [each for each in screen.active_bindings.values() if each.binding.tooltip]
+        return sorted(ours, key=lambda each: each.node is self)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Whatever a key does, so that nothing is here that help does not list; and what has no key."""
+        seen = {"command_palette"}
+        for each in self._keys(screen):
+            binding = each.binding
+            if each.enabled and binding.action not in seen:
+                seen.add(binding.action)
+                yield SystemCommand(
+                    binding.description,
+                    binding.tooltip,
+                    lambda action=binding.action, node=each.node: self.run_action(action, node),
+                )
+        yield SystemCommand("Theme", "other colours", self.action_change_theme)
+        yield SystemCommand("Screenshot", "of this screen, as SVG", self.deliver_screenshot)
+        if isinstance(screen, Live):
+            yield from screen.commands()

@@ -4,19 +4,26 @@ However much comes, little is kept: of what only refreshes the screen the last o
 as the log can show.
 """
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from hemostat.errors import BusError
+from hemostat.core.picture import name_of
+from hemostat.core.standing import Overview
+from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
-from hemostat.ports import Bus, Clock
-from hemostat.tui.state import LOG, News, name_of
+from hemostat.ports import Clock, Listener
+from hemostat.tui.state import LOG, News
 
 EVERY: Final = 0.25
 """Seconds between two deliveries."""
 RETRY: Final = 1.0
+SURVEY: Final = 2.0
+"""Seconds after which it is asked again where the hosts stand, when something has happened."""
+RARELY: Final = 10.0
+"""The same when nothing has."""
 PATIENCE: Final = 4 * EVERY
 """Seconds that a user who quits may be kept waiting."""
 
@@ -24,10 +31,25 @@ Deliver = Callable[[News], object]
 
 
 class Feed:
-    def __init__(self, bus: Bus, clock: Clock, deliver: Deliver) -> None:
+    def __init__(
+        self,
+        bus: Listener,
+        clock: Clock,
+        deliver: Deliver,
+        *,
+        every: float = EVERY,
+        safety: Callable[[str], Overview] | None = None,
+    ) -> None:
+        """`every`: seconds between two deliveries. `safety` is asked about every host that is heard of."""
         self._bus = bus
         self._clock = clock
         self._deliver = deliver
+        self._every = every
+        self._safety = safety
+        self._asked = -math.inf
+        self._hosts: set[str] = set()
+        self._moved = False
+        """Whether anything has happened since."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._durable: deque[Event] = deque(maxlen=LOG)
@@ -43,15 +65,21 @@ class Feed:
             self._thread.join(PATIENCE)
 
     def _run(self) -> None:
+        anew = False
         while not self._stop.is_set():
             try:
-                self._follow()
-            except BusError as error:
-                self._deliver(News(lost=error.message))
+                self._follow(anew=anew)
+                anew = True
+            except HemoStatError as error:
+                self._deliver(News(lost=": ".join(filter(None, (error.message, error.hint)))))
                 self._stop.wait(RETRY)
 
-    def _follow(self) -> None:
-        """History once the subscription stands, so that nothing falls between; then whatever comes."""
+    def _follow(self, *, anew: bool) -> None:
+        """History once the subscription stands, so that nothing falls between; then whatever comes. One that
+        ends led elsewhere: the history of the next takes the place of all that was known."""
+        if anew:
+            self._durable.clear()
+            self._live.clear()
         due: float | None = None
         for event in self._bus.subscribe(tuple(TYPES), timeout=EVERY):
             if self._stop.is_set():
@@ -59,13 +87,13 @@ class Feed:
             if due is None:
                 self._remember()
                 # Even if there is nothing: it says that the bus is there (again).
-                self._hand_over()
+                self._hand_over(anew=anew)
                 due = self._clock.now()
             if event is not None:
                 self._note(event)
             if self._clock.now() >= due and (self._durable or self._live):
                 self._hand_over()
-                due = self._clock.now() + EVERY
+                due = self._clock.now() + self._every
 
     def _remember(self) -> None:
         for name in TYPES:
@@ -74,12 +102,24 @@ class Feed:
                 self._note(event)
 
     def _note(self, event: Event) -> None:
+        self._hosts.add(event.host)
         if event.type in DURABLE:
             self._durable.append(event)
+            self._moved = True
         else:
             self._live[event.type, name_of(event)] = event
 
-    def _hand_over(self) -> None:
-        self._deliver(News((*self._durable, *self._live.values())))
+    def _hand_over(self, *, anew: bool = False) -> None:
+        self._deliver(News((*self._durable, *self._live.values()), safety=self._survey(), anew=anew))
         self._durable.clear()
         self._live.clear()
+
+    def _survey(self) -> dict[str, Overview] | None:
+        """Where the hosts stand; None where that is not asked now: it changes with what is told, and slowly
+        with time."""
+        now = self._clock.now()
+        rest = SURVEY if self._moved else RARELY
+        if self._safety is None or not self._hosts or 0 <= now - self._asked < rest:
+            return None
+        self._asked, self._moved = now, False
+        return {host: self._safety(host) for host in self._hosts}

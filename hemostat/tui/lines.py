@@ -1,68 +1,158 @@
-"""A list of lines of which only those that changed are drawn again."""
+"""A list of lines of which only the cells that changed are drawn again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar, overload
 
+from rich.cells import cell_len
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
-from textual.geometry import Size
+from textual.events import Click
+from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+Item = TypeVar("Item")
+
+
+class Lazy(Sequence[Text], Generic[Item]):
+    """Lines that are made of items when they are asked for."""
+
+    def __init__(self, items: Sequence[Item], draw: Callable[[Item], Text]) -> None:
+        self._items = items
+        self._draw = draw
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, number: int) -> Text: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Text]: ...
+    def __getitem__(self, number: int | slice) -> Text | Sequence[Text]:
+        if isinstance(number, slice):
+            return Lazy(self._items[number], self._draw)
+        return self._draw(self._items[number])
+
 
 class Lines(ScrollView, can_focus=False):
-    """`cursor` is the line shown in reverse; None is none. With `follow` the end stays in sight, whatever
-    comes and however the terminal is resized, until somebody scrolls away from it."""
+    """Only lines in sight are asked for, so `show` may be handed a sequence that makes them when they are.
+
+    `cursor` is the line shown in reverse; None is none. With `follow` the end stays in sight, whatever comes
+    and however the terminal is resized, until somebody scrolls away from it.
+    """
 
     DEFAULT_CSS = "Lines { overflow-x: hidden; scrollbar-size-vertical: 1; }"
 
+    class Chosen(Message):
+        """A line was clicked."""
+
+        def __init__(self, lines: "Lines", number: int) -> None:
+            super().__init__()
+            self.lines = lines
+            self.number = number
+
+    class Resized(Message):
+        """There is another width now, or another height."""
+
     def __init__(self, *, follow: bool = False, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self._lines: list[Text] = []
+        self._lines: Sequence[Text] = ()
+        self._painted: dict[int, tuple[object, list[Segment]]] = {}
+        """By line in sight: what it was made of, and what was drawn."""
         self._follow = follow
         self._at_end = True
+        self._keeping = False
         self.cursor: int | None = None
 
     def show(self, lines: Sequence[Text]) -> None:
         """Replace the lines."""
-        before, self._lines = self._lines, list(lines)
-        if len(before) != len(self._lines):
-            self.virtual_size = Size(0, len(self._lines))
+        self._lines = lines
+        if len(lines) != self.virtual_size.height:
+            self.virtual_size = Size(0, len(lines))
+        if self._follow and self._at_end and self.scroll_offset.y != self.max_scroll_y:
             self._keep_end()
-        for number in range(max(len(before), len(self._lines))):
-            if before[number : number + 1] != self._lines[number : number + 1]:
-                self.refresh_line(number)
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        self._at_end = new_value >= self.max_scroll_y
-
-    def on_resize(self) -> None:
-        self._keep_end()
-
-    def _keep_end(self) -> None:
-        if self._follow and self._at_end:
-            self.scroll_end(animate=False)
+        self._repaint()
 
     def point(self, number: int | None) -> None:
         """Put the cursor on a line, in sight."""
         if number == self.cursor:
             return
-        for each in (self.cursor, number):
-            if each is not None:
-                self.refresh_line(each)
         self.cursor = number
         if number is not None:
             top, height = self.scroll_offset.y, max(1, self.size.height)
             if not top <= number < top + height:
                 self.scroll_to(y=number if number < top else number - height + 1, animate=False)
+        self._repaint()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if not self._keeping:
+            self._at_end = new_value >= self.max_scroll_y
+
+    def on_resize(self) -> None:
+        self._keep_end()
+        self.post_message(self.Resized())
+
+    def on_click(self, click: Click) -> None:
+        number = self.scroll_offset.y + click.y
+        if number < len(self._lines):
+            self.post_message(self.Chosen(self, number))
+
+    def _keep_end(self) -> None:
+        if self._follow and self._at_end:
+            self.call_after_refresh(self._scroll_to_end)
+
+    def _scroll_to_end(self) -> None:
+        # The end may move again before this has come to it; nobody has scrolled away then.
+        self._keeping = True
+        self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
+        self._keeping = False
+
+    def _repaint(self) -> None:
+        """Have those cells drawn again that changed."""
+        top, before, self._painted = self.scroll_offset.y, self._painted, {}
+        style = self.rich_style
+        for number in range(top, top + self.size.height):
+            source, segments = self._paint(number, before.get(number), style)
+            self._painted[number] = source, segments
+            old = before.get(number)
+            if old is None:
+                self.refresh(Region(0, number - top, self.size.width, 1))
+            elif old[1] is not segments and (span := changed(old[1], segments)):
+                self.refresh(Region(span[0], number - top, span[1] - span[0], 1))
+
+    def _paint(
+        self, number: int, before: tuple[object, list[Segment]] | None, style: Style
+    ) -> tuple[object, list[Segment]]:
+        width = self.size.width
+        line = self._lines[number] if number < len(self._lines) else None
+        source = (line, number == self.cursor, width, style)
+        if before is not None and before[0] == source:
+            return before
+        if line is None:
+            return source, list(Strip.blank(width, style))
+        if number == self.cursor:
+            line = Text.assemble((line.plain, Style(bold=True, reverse=True)))
+        strip = Strip(line.render(self.app.console)).adjust_cell_length(width)
+        return source, list(strip.apply_style(style).simplify())
 
     def render_line(self, y: int) -> Strip:
         number = self.scroll_offset.y + y
-        width = self.size.width
-        if number >= len(self._lines):
-            return Strip.blank(width, self.rich_style)
-        line = self._lines[number]
-        if number == self.cursor:
-            line = Text.assemble((line.plain, Style(bold=True, reverse=True)))
-        strip = Strip(line.render(self.app.console))
-        return strip.adjust_cell_length(width).apply_style(self.rich_style)
+        self._painted[number] = self._paint(number, self._painted.get(number), self.rich_style)
+        return Strip(self._painted[number][1], self.size.width)
+
+
+def changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:
+    """The cells from the first to after the last that differ between two lines; all, after a resize."""
+    old, new = _cells(before), _cells(after)
+    if len(old) != len(new):
+        return 0, max(len(old), len(new))
+    differ = [number for number, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+    return (differ[0], differ[-1] + 1) if differ else None
+
+
+def _cells(line: Sequence[Segment]) -> list[tuple[str, Style | None]]:
+    """What is in every cell; a wide character is in two."""
+    return [(char, style) for text, style, _ in line for char in text for _ in range(cell_len(char))]

@@ -4,19 +4,22 @@ History and subscription overlap, so what is known already is passed over. Every
 LOG, the rest by how many containers and roles there are.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from hemostat.core.picture import Picture, picture
-from hemostat.core.story import subject
+from hemostat.core.picture import Picture, name_of, picture
+from hemostat.core.standing import Overview
+from hemostat.core.story import Story, stories, subject
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, Heartbeat
 from hemostat.topology import BY_NAME
 
 LOG: Final = 500
 """Events that the log holds."""
+TRAIL: Final = 24
+"""Seconds of a container's numbers that are kept for its sparklines."""
 STATS_LAST: Final = 10.0
 """Seconds after which a container of which nothing is heard is gone."""
 SILENT: Final = 5.0
@@ -24,50 +27,97 @@ SILENT: Final = 5.0
 
 
 class News(msgspec.Struct, frozen=True):
-    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can."""
+    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can.
+    `safety` is by host; None where it was not asked for again. `anew`: this is all there is to know, and what
+    was known before is not so."""
 
     events: tuple[Event, ...] = ()
     lost: str = ""
+    safety: Mapping[str, Overview] | None = None
+    anew: bool = False
+
+
+class Trail(msgspec.Struct, frozen=True, gc=False):
+    """The latest seconds of a container, oldest first: CPU in percent of one core, memory in bytes. `at` is
+    the time of the last (epoch seconds)."""
+
+    at: float
+    cpu: tuple[float | None, ...]
+    memory: tuple[float | None, ...]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """`heard` is the time of the newest event, or when the dashboard opened (epoch seconds)."""
+    """`heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
+    incidents that are open, by host and container name; `safety` is by host, where it is known."""
 
     heard: float
     lost: str = ""
     stats: dict[str, Event] = {}
+    trails: dict[str, Trail] = {}
     roles: dict[str, Event] = {}
     log: tuple[Event, ...] = ()
-
-
-def name_of(event: Event) -> str:
-    """What a newer event of the same name replaces."""
-    if isinstance(event.data, ContainerStats):
-        return f"{event.host}/{event.data.container.id}"
-    return event.source
+    unwell: dict[tuple[str, str], tuple[Story, ...]] = {}
+    safety: Mapping[str, Overview] = {}
 
 
 def apply(state: State, news: News, now: float) -> State:
+    if news.anew:
+        state = State(heard=now)
     stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_LAST}
-    roles = dict(state.roles)
-    log = {event.id: event for event in state.log}
+    trails = {key: trail for key, trail in state.trails.items() if key in stats}
+    beats: list[Event] = []
+    fresh: list[Event] = []
+    newest = state.heard
     for event in news.events:
+        newest = max(newest, min(event.time, now))
         match event.data:
             case ContainerStats():
                 if now - event.time < STATS_LAST:
-                    stats[name_of(event)] = event
+                    key = name_of(event)
+                    stats[key], trails[key] = event, _longer(trails.get(key), event.time, event.data)
             case Heartbeat():
-                roles[name_of(event)] = event
+                beats.append(event)
             case _:
-                log[event.id] = event
-    ordered = sorted(log.values(), key=lambda event: (event.time, event.id))
-    newest = max((event.time for event in news.events), default=0.0)
+                fresh.append(event)
+    log, unwell = _told(state, fresh)
     return State(
-        heard=max(state.heard, min(newest, now)),
+        heard=newest,
         lost=news.lost,
         stats=stats,
-        roles=_current(roles.values()),
-        log=tuple(ordered[-LOG:]),
+        trails=trails,
+        roles=_current([*state.roles.values(), *beats]) if beats else state.roles,
+        log=log,
+        unwell=unwell,
+        safety=state.safety if news.safety is None else news.safety,
+    )
+
+
+def _told(
+    state: State, fresh: Sequence[Event]
+) -> tuple[tuple[Event, ...], dict[tuple[str, str], tuple[Story, ...]]]:
+    """The log with what is fresh, and what is open after it."""
+    log = {event.id: event for event in state.log}
+    if all(event.id in log for event in fresh):
+        return state.log, state.unwell
+    log |= {event.id: event for event in fresh}
+    ordered = tuple(sorted(log.values(), key=lambda event: (event.time, event.id))[-LOG:])
+    unwell: dict[tuple[str, str], tuple[Story, ...]] = {}
+    for story in stories(ordered):
+        if story.open:
+            place = story.host, story.container.name
+            unwell[place] = (*unwell.get(place, ()), story)
+    return ordered, unwell
+
+
+def _longer(trail: Trail | None, time: float, stats: ContainerStats) -> Trail:
+    """One value a second: a container is told of when its numbers change, so between they were the same."""
+    if trail is None:
+        return Trail(time, (stats.cpu,), (stats.memory,))
+    same = max(0, min(TRAIL, round(time - trail.at) - 1))
+    return Trail(
+        time,
+        (*trail.cpu, *trail.cpu[-1:] * same, stats.cpu)[-TRAIL:],
+        (*trail.memory, *trail.memory[-1:] * same, stats.memory)[-TRAIL:],
     )
 
 
@@ -83,16 +133,33 @@ def seen(state: State, now: float) -> Picture:
     return picture(state.roles.values(), state.stats.values(), state.log, expected=tuple(BY_NAME), now=now)
 
 
+def roles(state: State, now: float) -> Picture:
+    """The picture without containers and incidents, made often; the roles as they follow each other."""
+    shown = picture(state.roles.values(), (), (), expected=tuple(BY_NAME), now=now)
+    order = {name: number for number, name in enumerate(BY_NAME)}
+    ordered = sorted(shown.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
+    return msgspec.structs.replace(shown, roles=tuple(ordered))
+
+
+def mode(state: State) -> str:
+    """What the responders say of how they act; empty where none says it."""
+    said = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
+    return ", ".join(sorted({each for each in said if each}))
+
+
+def quiet(state: State, now: float) -> str:
+    """Since when nothing has come, `12 s`, or that nothing can; empty while something does."""
+    silent = now - state.heard
+    return show_duration(float(int(silent))) if silent >= SILENT else "bus lost" * bool(state.lost)
+
+
 def silence(state: State, now: float) -> str:
     """What to say of the bus when nothing comes from it; empty while something does."""
     if state.lost:
         # What matters comes first: narrow screens cut the end.
         return f"bus lost, retrying: {state.lost}"
-    quiet = now - state.heard
-    if quiet < SILENT:
-        return ""
-    ago = show_duration(float(int(quiet)))
-    return f"bus silent for {ago}. Is anything running? Start it with: hemostat all"
+    ago = quiet(state, now)
+    return f"bus silent for {ago}. Is anything running? Start it with: hemostat all" if ago else ""
 
 
 def about(log: Sequence[Event], host: str, name: str) -> list[Event]:
@@ -102,3 +169,9 @@ def about(log: Sequence[Event], host: str, name: str) -> list[Event]:
         for event in log
         if event.host == host and (told := subject(event)) is not None and told[0].name == name
     ]
+
+
+def latest(log: Sequence[Event], place: tuple[str, str] | None) -> str | None:
+    """The incident told of last, of the container at `place` (host, name) or of any; None for none."""
+    events = log if place is None else about(log, *place)
+    return next((event.incident for event in reversed(events) if event.incident is not None), None)

@@ -30,7 +30,7 @@ def test_third_parties_find_the_keys_that_are_promised(redis_client: Client) -> 
     assert raw.type("hemostat:stats:web") == b"string"
     assert 0 < raw.pttl("hemostat:stats:web") <= 10_000
     assert raw.exists("hemostat:heartbeat:monitor@h-1")
-    assert raw.zscore("hemostat:live:container_stats", "hemostat:stats:web") == event(stats()).time + 10
+    assert raw.zscore("hemostat:live:container_stats", "hemostat:stats:h:web") == event(stats()).time + 10
 
 
 def test_what_only_refreshes_a_screen_is_not_written_to_the_disk(state_dir: Path) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crash, footprint, pipeline, sampling, scale, startup, store
+from tests.bench import crash, footprint, pipeline, sampling, scale, startup, store, tui
 from tests.bench.lab import Lab, lab
 
 Rows = list[tuple[str, str, str]]
@@ -114,6 +114,41 @@ def _mib_tenths(size: float) -> str:
     return f"{size / 2**20:.1f} MiB"
 
 
+def _tui(figures: dict[str, float]) -> Rows:
+    counts = [key.partition(" ")[0] for key in figures if key.endswith("key p50")]
+
+    def row(label: str, name: str, show: Callable[[float], str], aim: str) -> tuple[str, str, str]:
+        return label, "  ".join(show(figures[f"{count} {name}"]) for count in counts), aim
+
+    def ratio(name: str) -> str:
+        shares = (figures[f"{count} DataTable {name}"] / figures[f"{count} {name}"] for count in counts)
+        return "  ".join(f"{share:.0f} x" for share in shares) + " as much"
+
+    before, after = figures["hour before"], figures["hour after"]
+    return [
+        (f"dashboard of {' / '.join(counts)} containers, a fifth changing every second", "", ""),
+        row("  bytes a second to the terminal", "bytes", _kib, "aim 3 KiB"),
+        row("  a plain DataTable's", "DataTable bytes", _kib, ratio("bytes")),
+        row("  CPU of one core", "CPU", _percent, "aim 5 %"),
+        row("  a plain DataTable's", "DataTable CPU", _percent, ratio("CPU")),
+        row("  key to paint, median", "key p50", _tenths, ""),
+        row("  key to paint, p99", "key p99", _tenths, "aim 50 ms"),
+        (f"  exec to first paint, fastest of {tui.STARTS}", _ms(figures["first paint"]), "aim 400 ms"),
+        ("  a bare Textual app's", _ms(figures["bare first paint"]), ""),
+        ("  exec to the containers shown", _ms(figures["containers shown"]), ""),
+        ("  bytes in 6 s in which nothing changes", f"{figures['idle bytes']:.0f}", "aim 0"),
+        (
+            f"  an hour of {tui.CROWD} containers at {figures['hour rate']:,.0f} messages/s: resident",
+            f"{_mib(before)} before, {_mib(after)} after",
+            "aim: flat",
+        ),
+    ]
+
+
+def _kib(size: float) -> str:
+    return f"{size / 1024:.1f} KiB"
+
+
 def _percent(share: float) -> str:
     return f"{share * 100:.2f} %"
 
@@ -134,6 +169,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Lab], dict[str, float]], Callable[[dict[
     "scale": (scale.measure, _scale),
     "pipeline": (lambda _: pipeline.measure(), _pipeline),
     "store": (lambda _: store.measure(), _store),
+    "tui": (lambda _: tui.measure(), _tui),
 }
 
 

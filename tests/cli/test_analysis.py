@@ -127,7 +127,7 @@ def test_an_incident_is_explained_from_the_alert_to_the_outcome(hemostat, bus):
     order = [line[21:].split()[0] for line in lines[1:]]
     assert order == [
         *("alert", "diagnosis", "because", "because", "roots", "quoted", "expected", "or", "looked", "took"),
-        *("decision", "outcome"),
+        *("decision", "action", "verification", "outcome"),
     ]
     text = "\n".join(lines)
     for part in ("confidence 0.90, by vendor:m", "log: no route to db", "a full disk", "$0.0123", "3100"):
@@ -306,5 +306,5 @@ def test_an_investigation_is_explained(hemostat, bus, spawn, vendor, server):
     bus.publish([event(BUSY)])
     eventually(lambda: bus.recent("remediation_needed", 1))
     out = hemostat("explain", "web").out
-    for part in (f"by {vendor}:", "roots      web", "alert: received 0 B/s", "looked at  events web"):
+    for part in (f"by {vendor}:", "roots        web", "alert: received 0 B/s", "looked at    events web"):
         assert part in out, out

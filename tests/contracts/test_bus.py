@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus
@@ -209,6 +210,13 @@ def test_the_last_values_are_one_for_each_and_expire(lab: Lab) -> None:
     lab.bus.show([event(web, 2)], ttl=0.02)
     lab.pass_time(0.03)
     assert [each.data.container.name for each in lab.bus.last("container_stats")] == ["db"]
+
+
+def test_containers_of_one_name_on_two_hosts_are_two(lab: Lab) -> None:
+    here = event(stats())
+    there = msgspec.structs.replace(here, host="elsewhere")
+    lab.bus.show([here, there], ttl=60)
+    assert {each.host for each in lab.bus.last("container_stats")} == {"h", "elsewhere"}
 
 
 def test_the_latest_numbers_of_a_container_are_its_history(bus: Bus) -> None:

@@ -5,15 +5,19 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
+from rich.cells import cell_len
 from textual.filter import NoColor
 
 from hemostat import tui
 from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.errors import BusUnreachableError
+from hemostat.core.looks import Looks
+from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
 from hemostat.tui.app import Dashboard
+from hemostat.tui.model import Model
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, complete, event, heartbeat, stats
+from tests.tui.standing import host, standing
 
 DB = Container(id="c2", name="db")
 Play = Callable[[Dashboard, object], Awaitable[None]]
@@ -25,14 +29,15 @@ def play(
     *,
     clock: FakeClock | None = None,
     size: tuple[int, int] = (80, 24),
+    colourless: bool = False,
     **options,
 ) -> None:
     clock = clock or FakeClock(NOW + 5)
     bus = filled(clock) if bus is None else bus
 
     async def run() -> None:
-        app = Dashboard(bus, clock, **options)
-        async with app.run_test(size=size) as pilot:
+        app = Dashboard(Model(bus, clock, **options), colourless=colourless)
+        async with app.run_test(size=size, notifications=True) as pilot:
             await script(app, pilot)
 
     asyncio.run(run())
@@ -56,7 +61,7 @@ def screen(app: Dashboard) -> list[str]:
 
 
 async def until(pilot, condition: Callable[[], object]) -> None:
-    for _ in range(400):
+    for _ in range(1500):
         if condition():
             return
         await pilot.pause(0.02)
@@ -70,7 +75,7 @@ def says(app: Dashboard, text: str) -> bool:
 @pytest.mark.parametrize("size", [(80, 24), (140, 40), (200, 60), (60, 16)])
 def test_containers_faults_first_and_the_log_are_shown(size):
     async def script(app, pilot):
-        await until(pilot, lambda: says(app, "restart healed") and says(app, "web"))
+        await until(pilot, lambda: says(app, "restart healed") and says(app, "✓ healthy"))
         lines = screen(app)
         rows = [line for line in lines if "✓ healthy" in line]
         assert ["db" in rows[0], "web" in rows[1]] == [True, True]
@@ -152,15 +157,35 @@ def test_faults_only():
     play(script)
 
 
-def test_enter_shows_the_log_of_the_chosen_container_alone():
+def test_l_shows_the_log_of_the_chosen_container_alone():
     async def script(app, pilot):
         await until(pilot, lambda: says(app, "restart healed"))
-        await pilot.press("j", "j", "enter")
+        await pilot.press("j", "j", "l")
         await until(pilot, lambda: says(app, "remediation log of web"))
         assert says(app, "restart healed")
         await pilot.press("k")
         await until(pilot, lambda: says(app, "remediation log of db"))
         assert not says(app, "restart healed")
+
+    play(script)
+
+
+def test_enter_looks_at_a_container_and_escape_comes_back():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart healed"))
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: says(app, "h/db") and not says(app, "restart healed"))
+        await pilot.press("escape")
+        await until(pilot, lambda: says(app, "remediation log") and says(app, "restart healed"))
+
+    play(script)
+
+
+def test_i_opens_the_latest_incident_of_the_container():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart healed"))
+        await pilot.press("j", "j", "i")
+        await until(pilot, lambda: says(app, "web: exited, healed"))
 
     play(script)
 
@@ -222,7 +247,7 @@ def test_who_scrolled_the_log_back_is_left_there():
     bus = crowded(clock)
 
     async def script(app, pilot):
-        log = app.query_one("#log")
+        log = app.screen.query_one("#log")
         await until(pilot, lambda: log.max_scroll_y and log.scroll_offset.y == log.max_scroll_y)
         log.scroll_to(y=3, animate=False)
         await until(pilot, lambda: log.scroll_offset.y == 3)
@@ -250,11 +275,288 @@ def test_a_flood_leaves_it_responsive_and_bounded():
             bus.publish([event(alert(since=NOW + n), n / 1000) for n in range(start, start + 500)])
         bus.publish([event(complete(), 5.0)])
         await until(pilot, lambda: clock.advance(0.3) and says(app, "restart healed"))
-        assert len(app._state.log) == 500
+        assert len(app.model.state.log) == 500
         await pilot.press("question_mark")
         await until(pilot, lambda: says(app, "Keys"))
 
     play(script, bus, clock=clock)
+
+
+def crowd(clock: FakeClock, **numbers: float) -> MemoryBus:
+    """Containers by name and CPU; those with an underscore are of the project before it."""
+    bus = MemoryBus(clock)
+    bus.show([event(stats(container=box(name), cpu=cpu), 5.0) for name, cpu in numbers.items()], ttl=60)
+    return bus
+
+
+def box(name: str) -> Container:
+    project = name.partition("_")[0] if "_" in name else ""
+    return Container(id=name, name=name, labels={"com.docker.compose.project": project} if project else {})
+
+
+def shown(app: Dashboard, *names: str) -> list[str]:
+    """The containers in the grid, from top to bottom."""
+    lines = [line for line in screen(app) if "✓ healthy" in line or "─ " in line]
+    return [name for line in lines for name in names if f" {name} " in f"{line} "]
+
+
+def test_sorting_by_key_keeps_the_choice_for_the_next_time(tmp_path):
+    clock = FakeClock(NOW + 5)
+    bus, saved = crowd(clock, aa=1.0, bb=50.0, cc=20.0), tmp_path / "view.json"
+
+    async def by_cpu(app, pilot):
+        await until(pilot, lambda: shown(app, "aa", "bb", "cc") == ["aa", "bb", "cc"])
+        await pilot.press("s")
+        await until(pilot, lambda: shown(app, "aa", "bb", "cc") == ["bb", "cc", "aa"] and says(app, "cpu▼"))
+        await pilot.press("S")
+        await until(pilot, lambda: shown(app, "aa", "bb", "cc") == ["aa", "cc", "bb"] and says(app, "cpu▲"))
+
+    async def again(app, pilot):
+        await until(pilot, lambda: shown(app, "aa", "bb", "cc") == ["aa", "cc", "bb"])
+
+    play(by_cpu, bus, clock=clock, saved=saved)
+    play(again, bus, clock=clock, saved=saved)
+
+
+def test_nothing_changes_places_for_three_seconds_nor_under_the_cursor():
+    clock = FakeClock(NOW + 5)
+    bus = crowd(clock, aa=1.0, bb=2.0)
+
+    def change(at: float) -> None:
+        bus.show([event(stats(container=box("aa"), cpu=at), clock.now() - NOW)], ttl=60)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: shown(app, "aa", "bb"))
+        await pilot.press("s")
+        await until(pilot, lambda: shown(app, "aa", "bb") == ["bb", "aa"])
+        change(90.0)
+        await until(pilot, lambda: clock.advance(0.01) and says(app, "90.0 %"))
+        assert shown(app, "aa", "bb") == ["bb", "aa"]
+        clock.advance(2.5)
+        await pilot.press("j")
+        clock.advance(2.0)
+        change(91.0)
+        await until(pilot, lambda: says(app, "91.0 %"))
+        assert shown(app, "aa", "bb") == ["bb", "aa"]
+        clock.advance(2.0)
+        change(92.0)
+        await until(pilot, lambda: shown(app, "aa", "bb") == ["aa", "bb"])
+
+    play(script, bus, clock=clock)
+
+
+def test_projects_are_groups_and_the_cursor_passes_over_their_headings():
+    clock = FakeClock(NOW + 5)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "shop_web"))
+        await pilot.press("p")
+        await until(pilot, lambda: says(app, "─ shop (2) ─") and says(app, "─ of no project (1) ─"))
+        await pilot.press("j", "j", "enter")
+        await until(pilot, lambda: says(app, "h/shop_db"))
+
+    play(script, crowd(clock, shop_web=1.0, shop_db=2.0, alone=3.0), clock=clock)
+
+
+def test_marks_are_what_an_action_is_for_and_escape_takes_them_off():
+    clock = FakeClock(NOW + 5)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "cc"))
+        await pilot.press("j", "space", "space")
+        await until(pilot, lambda: says(app, "[2 marked]"))
+        assert [row.name for row in app.screen.targets] == ["aa", "bb"]
+        await pilot.press("asterisk")
+        await until(pilot, lambda: says(app, "[3 marked]"))
+        await pilot.press("asterisk")
+        await until(pilot, lambda: not says(app, "marked"))
+        await pilot.press("space", "escape")
+        await until(pilot, lambda: not says(app, "marked"))
+        assert len(app.screen.targets) == 1
+
+    play(script, crowd(clock, aa=1.0, bb=2.0, cc=3.0), clock=clock)
+
+
+def test_a_marked_container_that_is_filtered_away_is_no_target():
+    clock = FakeClock(NOW + 5)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "cc"))
+        await pilot.press("j", "space", "slash", *"cc", "enter")
+        await until(pilot, lambda: says(app, "[filter cc]"))
+        assert "aa" not in [row.name for row in app.screen.targets]
+
+    play(script, crowd(clock, aa=1.0, bb=2.0, cc=3.0), clock=clock)
+
+
+def test_filtering_by_what_is_meant():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "✓ healthy"))
+        await pilot.press("slash", *"!name:web", "enter")
+        await until(pilot, lambda: shown(app, "web", "db") == ["db"])
+
+    play(script)
+
+
+def test_columns_are_chosen_with_the_keyboard(tmp_path):
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "memory "))
+        await pilot.press("c")
+        await until(pilot, lambda: says(app, "space chooses"))
+        await pilot.press(*["down"] * 6, "space", "escape")
+        await until(pilot, lambda: not any("state" in line and "memory" in line for line in screen(app)))
+        assert any("state" in line and "cpu" in line for line in screen(app))
+
+    play(script, saved=tmp_path / "view.json")
+
+
+def test_a_broken_view_is_told_of_and_does_no_harm(tmp_path):
+    path = tmp_path / "view.json"
+    path.write_text("nonsense")
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "view that was kept is not used"))
+        await until(pilot, lambda: says(app, "restart healed"))
+
+    play(script, saved=path)
+
+
+def test_the_log_can_be_put_away():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart healed"))
+        await pilot.press("v")
+        await until(pilot, lambda: not says(app, "remediation log"))
+
+    play(script)
+
+
+def test_roles_in_full():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "✓ responder"))
+        await pilot.press("r")
+        await until(pilot, lambda: says(app, "0 s ago") and says(app, "h-1"))
+        await pilot.press("escape")
+        await until(pilot, lambda: says(app, "remediation log"))
+
+    play(script)
+
+
+def test_pauses_and_notices_have_a_line_of_their_own():
+    clock = FakeClock(NOW + 5)
+    bus = filled(clock)
+    bus.show([event(heartbeat("responder", trouble="paused by ann", mode="approve"), 5.0)], ttl=60)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "! responder: paused by ann"))
+        assert says(app, "mode approve")
+
+    play(script, bus, clock=clock)
+
+
+def test_keys_of_the_configuration_replace_ours_and_help_knows():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "db"))
+        await pilot.press("f")
+        await pilot.press("F")
+        await until(pilot, lambda: says(app, "[faults only]"))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: says(app, "Keys"))
+        assert any(line.split()[-2:] == ["faults", "│"] and " F " in line for line in screen(app))
+
+    play(script, looks=Looks(keys={"faults": "F"}), size=(100, 40))
+
+
+def test_commands_are_found_by_name():
+    clock = FakeClock(NOW + 5)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: shown(app, "aa", "bb") == ["aa", "bb"])
+        await pilot.press("colon")
+        await until(pilot, lambda: says(app, "Search"))
+        await pilot.press(*"sort by cpu")
+        await until(pilot, lambda: says(app, "faults stay first"))
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: shown(app, "aa", "bb") == ["bb", "aa"])
+
+    play(script, crowd(clock, aa=1.0, bb=2.0), clock=clock)
+
+
+def test_where_hosts_are_several_each_is_named():
+    clock = FakeClock(NOW + 5)
+    bus = filled(clock)
+    bus.show([event(stats(), 5.0, host="other")], ttl=60)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: any("✓ healthy" in line and "other" in line for line in screen(app)))
+
+    play(script, bus, clock=clock)
+
+
+def test_safety_is_asked_for_and_shown():
+    clock = FakeClock(NOW + 5)
+    barred = standing(open_until=NOW + 257, used=2)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "OPEN 04:12") and says(app, "2/3") and says(app, "closed"))
+
+    play(
+        script, clock=clock, size=(140, 40), safety=lambda name: host({"web": barred} if name == "h" else {})
+    )
+
+
+def test_the_mouse_chooses_a_line():
+    clock = FakeClock(NOW + 5)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "cc"))
+        await pilot.click("#grid", offset=(5, 1))
+        await pilot.press("enter")
+        await until(pilot, lambda: says(app, "h/bb"))
+
+    play(script, crowd(clock, aa=1.0, bb=2.0, cc=3.0), clock=clock)
+
+
+def test_over_ssh_the_slow_profile_is_suggested_once():
+    assert "--slow" in tui.hint({"SSH_TTY": "/dev/pts/1"}, slow=False)
+    assert tui.hint({"SSH_CONNECTION": "1 2 3 4"}, slow=True) == ""
+    assert tui.hint({}, slow=False) == ""
+
+
+def test_the_slow_profile_has_the_terminals_own_colours_unless_another_theme_is_wished():
+    async def ansi(app, pilot):
+        assert app.theme == "ansi-dark"
+
+    async def wished(app, pilot):
+        assert app.theme == "nord"
+
+    play(ansi, looks=Looks(slow=True))
+    play(wished, looks=Looks(slow=True, theme="nord"))
+
+
+def test_an_unknown_theme_is_an_error_that_names_the_nearest():
+    with pytest.raises(ConfigError, match="there is no theme 'nrod'") as error:
+        tui.run(Model(MemoryBus(FakeClock(NOW)), FakeClock(NOW), looks=Looks(theme="nrod")))
+    assert "nord" in error.value.hint
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (40, 12), (10, 4)])
+def test_hostile_names_break_no_line(size):
+    clock = FakeClock(NOW + 5)
+    bus = MemoryBus(clock)
+    names = ["\x1b[2J", "[bold red]x[/]", "容器" * 60, "n" * 200, "a\nb", "\u26a0\ufe0f", "\u202e"]
+    hostile = [Container(id=str(number), name=name) for number, name in enumerate(names)]
+    bus.show([event(stats(container=each), 5.0) for each in hostile], ttl=60)
+    bus.publish([event(alert(container=each, since=NOW + n)) for n, each in enumerate(hostile)])
+
+    async def script(app, pilot):
+        await until(pilot, lambda: app.model.state.stats)
+        await pilot.press("p", "j", "l")
+        await pilot.pause(0.1)
+        lines = screen(app)
+        assert all(cell_len(line) <= size[0] for line in lines)
+        assert all(line.isprintable() for line in lines)
+
+    play(script, bus, clock=clock, size=size)
 
 
 def test_without_colour_nothing_is_coloured(monkeypatch):

@@ -18,13 +18,14 @@ from hemostat import tui
 from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.events import Container, ContainerStats, Event, State
+from hemostat.tui.model import Model
 clock = SystemClock(threading.Event())
 bus = MemoryBus(clock)
 bus.show([Event.make(
     ContainerStats(container=Container(id="c", name="web"), state=State(status="running"), cpu=99.0),
     time=clock.now(), host="h", source="monitor@h-1",
 )], ttl=60)
-raise SystemExit(tui.run(bus, clock))
+raise SystemExit(tui.run(Model(bus, clock)))
 """
 
 

@@ -4,10 +4,16 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
+from hemostat.core.control import Pause
 from hemostat.core.picture import picture
 from hemostat.events import Outcome, Reason
 from hemostat.tui import grid, words
-from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, heartbeat, needed, stats
+from hemostat.tui.order import Group
+from hemostat.tui.rows import update
+from hemostat.tui.safety import breaker, budget, silenced
+from hemostat.tui.state import News, State, apply
+from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, decided, event, heartbeat, needed, stats
+from tests.tui.standing import CLEAR, host, standing
 
 HOSTILE = [
     "\x1b[2J\x1b[31mred",
@@ -16,26 +22,33 @@ HOSTILE = [
     "n" * 200,
     "two\nlines",
     "\u202eright-to-left",
+    "\u26a0\ufe0f",
     "",
 ]
 
 
-def shown(*extra, **changes):
-    return picture((), [event(stats(**changes))], extra, expected=(), now=NOW + 1)
+def row(*extra, safety=None, **changes):
+    state = apply(State(heard=NOW), News((event(stats(**changes)), *extra)), NOW + 1)
+    if safety is not None:
+        state = apply(state, News(safety={"h": host({"web": safety})}), NOW + 1)
+    (made,) = update({}, state).values()
+    return made.row
 
 
-def container_line(shown, width: int) -> str:
-    return grid.container(
-        shown.containers[0], words.incidents(shown).get(("h", "web"), ""), width, several=False
-    ).plain
+def container_line(each, width: int) -> str:
+    return grid.line(each, grid.layout(width, (), {"host"}), NOW, marked=False).plain
 
 
-@pytest.mark.parametrize("width", [80, 116, 200])
+def header(width: int) -> str:
+    return grid.header(grid.layout(width, (), {"host"}), width, "name", reverse=False).plain
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 116, 200])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_fits_its_column_and_controls_nothing(name, width):
     container = type(WEB)(id="c1", name=name)
-    text = container_line(shown(container=container), width)
-    assert cell_len(text.rstrip()) <= width
+    text = container_line(row(container=container), width)
+    assert cell_len(text) <= width
     assert text.isprintable()
 
 
@@ -47,31 +60,114 @@ def test_a_hostile_name_stays_one_line_of_the_log(name):
 
 @pytest.mark.parametrize("width", [80, 116, 200])
 def test_columns_stand_under_their_headers(width):
-    head, text = grid.header(width).plain, container_line(shown(cpu=100.0), width)
+    head, text = header(width), container_line(row(cpu=100.0), width)
     assert text.index("web") == head.index("container")
-    assert text.index("█") == head.index("cpu")
+    assert text.index("100.0 %") - head.index("cpu") == dict(grid.layout(width, (), {"host"}))["cpu"] - len(
+        "100.0 %"
+    )
     assert cell_len(head) <= width
 
 
 def test_the_state_is_a_word_beside_its_glyph():
-    assert container_line(shown(), 80).startswith("✓ healthy")
-    assert container_line(
-        shown(state=type(stats().state)(status="exited", health="unhealthy")), 80
-    ).startswith("○ exited")
+    assert container_line(row(), 80).strip().startswith("✓ healthy")
+    assert (
+        container_line(row(state=type(stats().state)(status="exited", health="unhealthy")), 80)
+        .strip()
+        .startswith("○ exited")
+    )
 
 
-@pytest.mark.parametrize("width", [80, 116])
+@pytest.mark.parametrize("width", [60, 80, 116, 200])
 def test_the_largest_figures_keep_their_units(width):
-    text = container_line(shown(cpu=1600.0, memory=1000 << 20, memory_limit=1023 << 20), width)
+    text = container_line(row(cpu=1600.0, memory=1000 << 20, memory_limit=1023 << 20), width)
     assert "1600.0 %" in text
     assert "1000.0 MiB" in text
-    assert width == 80 or "/ 1023.0 MiB" in text
 
 
 def test_the_share_of_the_limit_is_a_bar_on_narrow_screens_too():
-    text = container_line(shown(cpu=25.0, cpu_limit=0.5, memory=96 << 20, memory_limit=128 << 20), 80)
+    text = container_line(row(cpu=25.0, cpu_limit=0.5, memory=96 << 20, memory_limit=128 << 20), 80)
     assert "██··" in text
     assert "███·" in text
+
+
+@pytest.mark.parametrize("width", range(1, 260))
+def test_columns_never_need_more_than_there_is(width):
+    placed = grid.layout(width)
+    assert placed
+    needed = grid.MARK + sum(each.width for each in placed) + len(placed) - 1
+    assert needed <= max(width, grid.MARK + 11)
+
+
+def test_what_is_wrong_is_the_last_to_go_and_a_wide_screen_shows_everything():
+    assert [each.name for each in grid.layout(40)] == ["state", "container", "incident"]
+    assert {each.name for each in grid.layout(230)} == set(grid.COLUMNS)
+
+
+def test_columns_without_a_point_are_left_out_unless_they_are_wished():
+    assert "host" not in dict(grid.layout(230, (), {"host"}))
+    assert "host" in dict(grid.layout(230, ("host",), {"host"}))
+
+
+def test_columns_can_be_chosen():
+    assert [each.name for each in grid.layout(120, ("container", "memory", "nonsense"))] == [
+        "container",
+        "memory",
+    ]
+
+
+def test_a_sparkline_ends_with_now_and_says_nothing_of_what_is_not_known():
+    assert grid.sparkline((0.0, 50.0, None, 100.0), 100.0, 6) == "  ▁▅ █"
+    assert grid.sparkline((10.0,) * 50, 100.0, 3) == "▁▁▁"
+
+
+OPEN = standing(open_until=NOW + 252, used=2)
+HALF = standing(half_open=True, used=1)
+SPENT = standing(used=3, until=NOW + 3670)
+
+
+@pytest.mark.parametrize(
+    ("safety", "said"),
+    [
+        (None, ("-", "-")),
+        (CLEAR, ("closed", "0/3")),
+        (OPEN, ("OPEN 04:12", "2/3")),
+        (HALF, ("half-open", "1/3")),
+        (SPENT, ("closed", "3/3 1:01:10")),
+    ],
+)
+def test_safety_is_told_in_words(safety, said):
+    assert (breaker(safety, NOW)[0], budget(safety, NOW)[0]) == said
+
+
+def test_what_stands_in_the_way_is_beside_the_incident():
+    assert (
+        "breaker 04:12"
+        in grid.line(row(safety=OPEN), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
+    )
+    assert (
+        "cooldown 1:01:10"
+        in grid.line(row(safety=SPENT), grid.layout(80, ("container", "incident")), NOW, marked=False).plain
+    )
+
+
+def test_a_pause_of_one_container_is_beside_it_and_one_of_all_is_not():
+    mine = Pause(by="ann", at=NOW, until=NOW + 252)
+    held = msgspec.structs.replace(CLEAR, pause=mine)
+    shown = grid.line(row(safety=held), grid.layout(120), NOW, marked=False).plain
+    assert "paused 04:12" in shown
+    assert silenced(held, msgspec.structs.replace(host({}), pause=mine)) is None
+
+
+def test_what_has_a_column_is_not_said_twice():
+    text = grid.line(row(safety=OPEN), grid.layout(120), NOW, marked=False).plain
+    assert text.count("04:12") == 1
+
+
+def test_a_mark_is_a_sign_and_a_group_says_how_many_are_at_fault():
+    assert grid.line(row(), grid.layout(80), NOW, marked=True).plain.startswith("◆")
+    text = grid.heading(Group("shop", 9, 2), 60).plain
+    assert text.startswith("─ shop (9, 2 with a fault) ─")
+    assert cell_len(text) == 60
 
 
 def test_a_book_of_reasons_is_cut_in_the_log():
@@ -80,7 +176,7 @@ def test_a_book_of_reasons_is_cut_in_the_log():
 
 
 def test_an_open_incident_is_beside_its_container():
-    assert container_line(shown(event(alert())), 80).rstrip().endswith("exited open")
+    assert container_line(row(event(alert())), 80).rstrip().endswith("exited open")
 
 
 @pytest.mark.parametrize(
@@ -104,26 +200,31 @@ def test_the_status_line_names_missing_stale_and_waiting_roles():
         event(heartbeat("alert", lag=7), 10.0),
     ]
     roles = ("monitor", "analyzer", "responder", "alert")
-    text = words.status(picture(beats, (), (), expected=roles, now=NOW + 10), "").plain
+    shown = picture(beats, (), (), expected=roles, now=NOW + 10)
+    text = words.status(shown, "dry-run", lost=False).plain
     assert "✗ responder missing" in text
     assert "✗ analyzer STALE 10 s" in text
-    assert "! monitor no Docker Engine answers" in text
+    assert "! monitor" in text
     assert "✓ alert lag 7" in text
+    assert "✓ bus" in text
+    assert "✗ engine" in text
+    assert "mode dry-run" in text
+    assert words.notice(shown, "").plain == "! monitor: no Docker Engine answers"
 
 
-@pytest.mark.parametrize(
-    ("wanted", "faults", "found"),
-    [
-        ("", False, 1),
-        ("WEB", False, 1),
-        ("healthy", False, 1),
-        ("db", False, 0),
-        ("!web", False, 0),
-        ("", True, 0),
-    ],
-)
-def test_filtering(wanted, faults, found):
-    assert len(words.matching(shown().containers, wanted, faults=faults)) == found
+def test_without_a_monitor_nothing_is_known_of_the_engine():
+    assert "? engine" in words.status(picture((), (), (), expected=(), now=NOW), "", lost=True).plain
+
+
+def test_every_role_is_told_in_full():
+    (role,) = picture([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
+    text = "\n".join(each.plain for each in words.role_lines(role))
+    assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
+
+
+def test_what_a_person_has_decided_names_whom_it_is_about():
+    assert " everything " in words.log_line(event(decided(), incident=None)).plain
+    assert " web " in words.log_line(event(decided(container="web"), incident=None)).plain
 
 
 def test_every_event_has_its_line():

@@ -6,7 +6,7 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     <type>               channel      the same events, for whoever listens
     dead                 stream       stream, id, error, time, event: what could not be handled
     deferred:<type>      sorted set   what is to be delivered again on that stream; score is when
-    stats:<container>    string       last container_stats, expires
+    stats:<host>:<name>  string       last container_stats, expires; for third parties stats:<name>, too
     heartbeat:<source>   string       last heartbeat, expires
     live:<type>          sorted set   which of those two there are; score is when they expire
     history:<host>:<container>  list  the latest points (time, cpu, memory), oldest first, expires

@@ -19,12 +19,13 @@ local expires = math.floor(ttl * 1000)
 for name, rows in pairs(cmsgpack.unpack(ARGV[5])) do
   local channel, live, latest = ARGV[1] .. name, ARGV[1] .. 'live:' .. name, 0
   for _, row in ipairs(rows) do
-    local key, value, time, history, point = unpack(row)
+    local key, value, time, history, point, alias = unpack(row)
     redis.call('PUBLISH', channel, value)
     redis.call('SET', key, value, 'PX', expires)
     redis.call('ZADD', live, time + ttl, key)
     latest = math.max(latest, time)
     if history then
+      redis.call('SET', alias, value, 'PX', expires)
       if redis.call('RPUSH', history, point) > kept then redis.call('LTRIM', history, -kept, -1) end
       redis.call('PEXPIRE', history, kept_for)
     end
@@ -33,10 +34,11 @@ for name, rows in pairs(cmsgpack.unpack(ARGV[5])) do
 end
 """
 """Prefix, seconds, how many points are kept and for how many milliseconds; and by event type rows of key,
-event, its time, and for a container's numbers the key of its history and the point. One command after the
-other would cost the sender more than all else that it does."""
+event, its time, and for a container's numbers the key of its history, the point, and the key under which
+third parties look for it, whatever its host. One command after the other would cost the sender more than all
+else that it does."""
 
-Row = tuple[str, str, float] | tuple[str, str, float, str, str]
+Row = tuple[str, str, float] | tuple[str, str, float, str, str, str]
 
 
 def arguments(events: Iterable[Event], ttl: float) -> list[object]:
@@ -63,6 +65,7 @@ def _row(event: Event) -> Row:
     value, stats = encode(event).decode(), event.data
     if not isinstance(stats, ContainerStats):
         return f"{PREFIX}{event.type}:{event.source}", value, event.time
-    name = stats.container.name
+    host, name = event.host, stats.container.name
     point = msgspec.json.encode(Point(event.time, stats.cpu, stats.memory)).decode()
-    return f"{PREFIX}stats:{name}", value, event.time, history_key(event.host, name), point
+    key, alias = f"{PREFIX}stats:{host}:{name}", f"{PREFIX}stats:{name}"
+    return key, value, event.time, history_key(host, name), point, alias

@@ -1,6 +1,6 @@
 """What came of a request, and how it is told."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +18,7 @@ from hemostat.events import (
     RemediationNeeded,
     State,
 )
+from hemostat.ports import Clock
 
 CLIMBED: Final = frozenset({Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED})
 """Reasons after which the next rung of the ladder follows."""
@@ -109,3 +110,23 @@ def unacted(decision: Refuse | Repeat) -> Ended:
         reason=decision.attempt.reason or Reason.NOT_VERIFIED,
         detail="told again after an interruption",
     )
+
+
+class Teller(NamedTuple):
+    """How a remediation's end, or what it waits for, is told."""
+
+    clock: Clock
+    host: str
+    source: str
+
+    def __call__(self, case: Case, ended: Ended) -> list[Event]:
+        return [
+            Event.make(
+                complete(case, ended),
+                time=self.clock.now(),
+                host=self.host,
+                source=self.source,
+                incident=case.incident,
+                cause=case.event.id,
+            )
+        ]

@@ -16,10 +16,10 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.evidence import collect
 from hemostat.agents.responder.hands import Hands
-from hemostat.agents.responder.report import Case, Ended, complete, given_up, timed, unacted, unasked
-from hemostat.agents.responder.surgeon import Done, Surgeon, stop_timeout
+from hemostat.agents.responder.operation import Operation
+from hemostat.agents.responder.report import Case, Ended, Teller, given_up, unacted, unasked
+from hemostat.agents.responder.surgeon import Surgeon, stop_timeout
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import orders, policy
@@ -28,11 +28,11 @@ from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, ContainerInfo
+from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
-from hemostat.core.verify import Health, needless, overtaken, state_of
-from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
+from hemostat.core.verify import Health, needless, state_of
+from hemostat.errors import NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Apart, Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
 
@@ -42,10 +42,6 @@ CLEANING: Final = 300.0
 what lies on its disk."""
 LATELY: Final = 0.1
 """Seconds for which the container is taken to be as it was seen."""
-FRESH: Final = 30.0
-"""Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
-EVIDENCE: Final = 0.25
-"""Seconds that gathering evidence may keep an action waiting."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,11 +66,9 @@ class Responder:
         self._engine = engine
         self._ledger = ledger
         self._desk = desk
-        self._dossiers = dossiers
         self._clock = clock
         self._limits = limits
         self._host = host
-        self._recent = recent
         self._source = source
         self._surgeon = Surgeon(
             engine,
@@ -89,7 +83,17 @@ class Responder:
             protect=limits.protect,
             exec_timeout=limits.exec_timeout,
         )
-        self._verifier = Verifier(engine, sampler, clock, limits, host_memory)
+        self._tell = Teller(clock, host, source)
+        self._operation = Operation(
+            engine,
+            self._surgeon,
+            Verifier(engine, sampler, clock, limits, host_memory),
+            ledger,
+            dossiers,
+            clock,
+            self._tell,
+            recent=recent,
+        )
         self._tending = Tending(
             engine, sampler, ledger, self._surgeon, clock, host=host, calm=limits.scale_calm
         )
@@ -121,7 +125,7 @@ class Responder:
     def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
         """The last word on a request that failed again and again: people must not wait for another."""
         case = self._opened(event)
-        return [] if case is None else self._told(case, given_up(error))
+        return [] if case is None else self._tell(case, given_up(error))
 
     def notice(self, now: float) -> str:
         """What people should know of: that nothing is done, and who wanted that."""
@@ -172,8 +176,8 @@ class Responder:
         """They get to see what the container was like; of one that waits for another there is nothing new."""
         ended = unasked(case.request.alert)
         if ended.outcome is Outcome.ESCALATED and case.found is not None:
-            self._keep_evidence(case)
-        return self._told(case, ended)
+            self._operation.keep_evidence(case)
+        return self._tell(case, ended)
 
     # --- deciding -----------------------------------------------------------------------------------
 
@@ -187,14 +191,14 @@ class Responder:
             case Ask(until=until):
                 result = self._asked(case, until, now)
             case Resume():
-                result = self._take_up(case, decision, version)
+                result = self._operation.take_up(case, decision, version)
             case Act(attempt=attempt):
-                result = self._begin(case, attempt, version)
+                result = self._operation.begin(case, attempt, version)
         return result
 
     def _answer(self, case: Case, decision: Wait | Refuse | Repeat) -> list[Event] | Later:
         if isinstance(decision, Refuse | Repeat):
-            return self._told(case, unacted(decision))
+            return self._tell(case, unacted(decision))
         why, reason = decision.why, decision.reason
         ended = None if reason is None else Ended(outcome=Outcome.WAITING, reason=reason, detail=why)
         return self._put_off(case, decision.until, why, ended)
@@ -247,7 +251,7 @@ class Responder:
         try:
             plan = redact(self._surgeon.plan(request, case.found).detail)
         except NotApplicableError as error:
-            return self._told(case, unacted(Refuse(Reason.UNSUPPORTED, error.message)))
+            return self._tell(case, unacted(Refuse(Reason.UNSUPPORTED, error.message)))
         asked = Approval(
             id=digest(name.encode(), 3),
             key=name,
@@ -273,106 +277,7 @@ class Responder:
         said = request if case.order is None else case.order
         noted = msgspec.structs.replace(said, told=(*request.told, ended.reason))
         event = msgspec.structs.replace(case.event, data=noted)
-        return Later(until, why, tuple(self._told(case, ended)), event)
-
-    # --- acting -------------------------------------------------------------------------------------
-
-    def _begin(self, case: Case, attempt: Attempt, version: int) -> list[Event] | None:
-        """Reserve, then act. What cannot be done, or has passed while the request waited, is told before it
-        costs anything."""
-        waited = self._clock.now() - case.event.time > FRESH
-        if waited and case.found is not None and self._verifier.is_over(case.request.alert, case.found):
-            return self._told(case, unacted(Refuse(Reason.RECOVERED)))
-        try:
-            plan = self._surgeon.plan(case.request, case.found)
-        except NotApplicableError as error:
-            return self._told(case, unacted(Refuse(Reason.UNSUPPORTED, error.message)))
-        started_at = 0.0 if case.found is None else case.found.started_at
-        intent = msgspec.structs.replace(attempt, started_at=started_at, scaled=plan.scaled)
-        if not self._ledger.reserve(self._host, intent, version):
-            return None
-        self._keep_evidence(case)
-        return self._carry_out(case, intent)
-
-    def _take_up(self, case: Case, begun: Resume, version: int) -> list[Event] | None:
-        """Renew the lease, then finish what was begun; not where it has come to nothing meanwhile, nor where
-        there is an objection to what is not done yet."""
-        attempt, objection = begun.attempt, begun.objection
-        if case.found is not None:
-            late = overtaken(case.request.alert, case.found, attempt)
-            undone = case.found.started_at == attempt.started_at
-            objection = Refuse(late) if late is not None else objection if undone else None
-        renewed = msgspec.structs.replace(attempt, by=self._source, lease=begun.lease)
-        if not self._ledger.reserve(self._host, renewed, version):
-            return None
-        return self._carry_out(case, renewed, objection)
-
-    def _carry_out(self, case: Case, attempt: Attempt, objection: Refuse | None = None) -> list[Event]:
-        """Act and verify, unless there is an objection."""
-        ended = self._operated(case, attempt) if objection is None else unacted(objection)
-        finished = msgspec.structs.replace(
-            attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
-        )
-        # First what is to come back down: what is finished is not taken up again.
-        if attempt.scaled is not None and ended.outcome in {Outcome.HEALED, Outcome.FAILED}:
-            self._ledger.keep_scaled(self._host, attempt.scaled)
-        self._ledger.finish(self._host, finished)
-        return self._told(case, ended)
-
-    def _operated(self, case: Case, attempt: Attempt) -> Ended:
-        """A failure that passes leaves the attempt open, to be resumed by the next try."""
-        began = self._clock.now()
-        try:
-            done = self._surgeon.operate(
-                case.request, case.found, since=attempt.started_at, scaled=attempt.scaled
-            )
-            acted = self._clock.now()
-            ended = self._verified(case, done)
-        except NoSuchContainerError:
-            ended = Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
-        except NotApplicableError as error:
-            ended = unacted(Refuse(Reason.UNSUPPORTED, error.message))
-        except EngineError as error:
-            if error.transient:
-                raise
-            ended = Ended(outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message)
-        else:
-            detail = "; ".join(filter(None, (done.detail, ended.detail)))
-            ended = msgspec.structs.replace(ended, detail=detail)
-            ended = timed(case, ended, began=began, acted=acted, now=self._clock.now())
-        return ended
-
-    def _verified(self, case: Case, done: Done) -> Ended:
-        if case.request.action is Action.STOP:
-            return self._verifier.stopped(case.request.alert.container.id)
-        return self._verifier.verify(case.request.alert, done.freed)
-
-    def _keep_evidence(self, case: Case) -> None:
-        """What is known before the action. That it cannot be kept is no reason to leave a container down."""
-        kept = collect(
-            self._engine,
-            case.request,
-            case.found,
-            self._clock.now(),
-            patience=EVIDENCE,
-            recent=self._recent,
-        )
-        try:
-            self._dossiers.put(case.incident, kept)
-        except BusError as error:
-            logger.warning("evidence.lost incident=%s error=%s", case.incident, error)
-
-    def _told(self, case: Case, ended: Ended) -> list[Event]:
-        return [
-            Event.make(
-                complete(case, ended),
-                time=self._clock.now(),
-                host=self._host,
-                source=self._source,
-                incident=case.incident,
-                cause=case.event.id,
-            )
-        ]
+        return Later(until, why, tuple(self._tell(case, ended)), event)
 
 
 def _stopping(case: Case) -> float:

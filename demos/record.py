@@ -1,0 +1,131 @@
+"""Makes the recording that `hemostat tui --demo` plays: real roles, real containers, real faults, 3 minutes.
+
+python demos/record.py [OUT.jsonl.gz]
+
+It takes a Docker Engine, a redis-server and a static busybox; it makes its containers and removes them.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from hemostat import config
+from hemostat.adapters.recording_file import RecordingFile
+from hemostat.cli.everything import child_command
+from hemostat.cli.options import Globals
+from hemostat.cli.record import Recorder
+from hemostat.core.recording import header_line
+from hemostat.demo.scenarios import HEALTH, LEAK, MIB, SICKEN, SPIN
+from hemostat.demo.stage import IMAGE, LABEL, Stage, own_stage
+from hemostat.errors import EngineError
+from hemostat.ports import ContainerSpec
+
+RUN: Final = "demo"
+HOST: Final = "ops-1"
+WORK: Final = (
+    "rm -f /tmp/sick; trap 'exit 0' TERM; trap 'exit 7' USR1; "
+    "while :; do n=0; while [ $n -lt $((RANDOM % 3000)) ]; do n=$((n + 1)); done; sleep 0.2; done"
+)
+"""Does a little now and then, dies when told to, and is well again after a restart."""
+CRASH: Final = "kill -USR1 1"
+
+
+def spec(service: str, memory: int = 128, *, health: bool = False, **labels: str) -> ContainerSpec:
+    compose = {"com.docker.compose.project": "shop", "com.docker.compose.service": service}
+    tuning = {f"hemostat.{name}": value for name, value in labels.items()}
+    return ContainerSpec(
+        name=f"shop-{service}-1",
+        image=IMAGE,
+        command=("sh", "-c", WORK),
+        labels={LABEL: RUN, **compose, **tuning},
+        memory=memory * MIB,
+        health=HEALTH if health else None,
+    )
+
+
+SHOP: Final = (
+    spec("web", health=True),
+    spec("api"),
+    spec("worker", window="5s"),
+    spec("cache", 64, window="3s", leak_window="3s"),
+    spec("db", 256, health=True),
+    spec("mail"),
+    spec("search"),
+    spec("queue"),
+)
+
+Do = Callable[[str, str], None]
+
+
+def afternoon(fault: Do, start: Callable[[str], None], wait: Callable[[float], None]) -> None:
+    """What goes wrong, and when."""
+    wait(12)
+    fault("api", CRASH)
+    wait(14)
+    fault("web", SICKEN)
+    wait(16)
+    fault("worker", f"{{ {SPIN}; }} >/dev/null 2>&1 &")
+    wait(20)
+    fault("cache", f"{{ {LEAK}; }} >/dev/null 2>&1 &")
+    wait(20)
+    for _ in range(4):
+        fault("db", SICKEN)
+        wait(7)
+    for _ in range(3):
+        fault("mail", CRASH)
+        wait(5)
+    wait(12)
+    start("mail")
+    wait(12)
+    hit = ("web", "api", "worker", "search", "queue")
+    for service in hit:
+        fault(service, CRASH)
+    wait(15)
+    for service in hit:
+        start(service)
+    wait(20)
+
+
+@contextmanager
+def recording(stage: Stage, out: Path) -> Iterator[None]:
+    stop = threading.Event()
+    with RecordingFile(out, force=True) as file:
+        begin = stage.clock.now()
+        file.write(header_line(HOST, begin))
+        recorder = Recorder(stage.bus, stage.clock, file, stop, begin)
+        thread = threading.Thread(target=recorder.live, args=(None,))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+def make(out: Path) -> None:
+    settings = config.load(flags={"host": HOST}).settings
+    stop = threading.Event()
+    with own_stage(settings, stop, lambda name, run: child_command(name, run, Globals()), RUN) as stage:
+        ids = {}
+
+        def fault(service: str, command: str) -> None:
+            # The fault may end the very process that would answer.
+            with suppress(EngineError):
+                stage.engine.exec(ids[service], ["sh", "-c", command])
+
+        try:
+            for each in SHOP:
+                ids[each.labels["com.docker.compose.service"]] = stage.workshop.run(each)
+            stage.clock.sleep(5)
+            with recording(stage, out):
+                afternoon(fault, lambda service: stage.engine.start(ids[service]), stage.clock.sleep)
+        finally:
+            for each in SHOP:
+                stage.workshop.remove(each.name)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1] if len(sys.argv) > 1 else "demos/recording.jsonl.gz"))

@@ -1,0 +1,192 @@
+"""`hemostat record`: what the dashboard hears, in a file."""
+
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import click
+
+from hemostat import errors, ports
+from hemostat.cli.options import Globals
+from hemostat.cli.roles import stop_on_signals
+from hemostat.core.text import clean
+from hemostat.errors import BusError
+from hemostat.events import DURABLE, TYPES, Event
+
+if TYPE_CHECKING:
+    from hemostat.core.recording import Recording
+
+PAST: Final = 500
+"""Events of each stream that a recording begins with: what an operator's log shows."""
+LOOK: Final = 0.25
+"""Seconds between two looks at whether it is over."""
+FLUSH: Final = 5.0
+"""Seconds of a recording that may be lost with the process."""
+RETRY: Final = 1.0
+
+
+class Out(Protocol):
+    """Where a recording is written to."""
+
+    @property
+    def full(self) -> bool: ...
+
+    def write(self, line: bytes) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+class Duration(click.ParamType[float]):
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from hemostat.core.units import duration
+
+        try:
+            return duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--since", type=Duration(), help="Begin so long ago. Without --for it ends with now.")
+@click.option("--for", "span", type=Duration(), help="End after so long.")
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+@click.pass_obj
+def record(given: Globals, file: Path, since: float | None, span: float | None, force: bool) -> int:
+    """Record what the dashboard hears to FILE, packed if its name ends in .gz, until Ctrl-C.
+
+    Of the past, the streams alone are remembered: alerts and what was done, but no figures. Secrets are
+    masked. hemostat tui --replay FILE plays it.
+    """
+    from hemostat import app
+    from hemostat.adapters.recording_file import RecordingFile
+    from hemostat.adapters.system_clock import SystemClock
+    from hemostat.core.recording import header_line
+
+    given.start_logging()
+    settings = given.settings()
+    bus = app.open_bus(settings, start=False)
+    try:
+        with stop_on_signals() as stop, RecordingFile(file, force=force) as out:
+            clock = SystemClock(stop.event)
+            began = clock.now()
+            out.write(header_line(settings.host_name, began - (since or 0.0)))
+            recorder = Recorder(bus, clock, out, stop.event, began - (since or 0.0))
+            if since is not None and span is None:
+                recorder.past()
+            else:
+                _tell(f"recording to {file}: Ctrl-C ends it")
+                recorder.live(None if span is None else began + span)
+    finally:
+        bus.close()
+    _report(given, file, recorder)
+    return errors.OK
+
+
+def _report(given: Globals, file: Path, recorder: "Recorder") -> None:
+    if given.json:
+        click.echo(json.dumps({"path": str(file), "events": recorder.count}))
+    else:
+        _tell(f"{recorder.count} events in {file}: see them with: hemostat tui --replay {file}")
+
+
+def _tell(text: str) -> None:
+    click.echo(clean(f"hemostat: {text}"), err=True)
+
+
+class Recorder:
+    """Writes what the bus remembers and what comes, each event of a stream once."""
+
+    def __init__(
+        self, bus: ports.Bus, clock: ports.Clock, out: Out, stop: threading.Event, begin: float
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._out = out
+        self._stop = stop
+        self._begin = begin
+        self._seen: set[str] = set()
+        self._latest: dict[tuple[str, str], str] = {}
+        self.count = 0
+        """Events written."""
+
+    def past(self) -> None:
+        """What the bus remembers since the beginning, and before it as much as the dashboard would show."""
+        now = self._clock.now()
+        for event in remembered(self._bus, self._begin):
+            self._write(event, min(event.time, now))
+
+    def live(self, until: float | None) -> None:
+        """What comes, until told to stop or full. After a lost connection, what was missed comes first."""
+        while not self._over(until):
+            try:
+                self._listen(until)
+            except BusError as error:
+                if not error.transient:
+                    raise
+                _tell(f"connection lost: {error}: waiting for it")
+                self._stop.wait(RETRY)
+        if self._out.full:
+            _tell("the recording is as long as can be played, and ends here")
+
+    def _listen(self, until: float | None) -> None:
+        caught_up, flushed = False, self._clock.now()
+        for event in self._bus.subscribe(tuple(TYPES), timeout=LOOK):
+            if not caught_up:
+                self.past()
+                caught_up = True
+            if event is not None:
+                self._write(event, self._clock.now())
+            if self._clock.now() > flushed + FLUSH:
+                self._out.flush()
+                flushed = self._clock.now()
+            if self._over(until):
+                return
+
+    def _over(self, until: float | None) -> bool:
+        late = until is not None and self._clock.now() >= until
+        return late or self._out.full or self._stop.is_set()
+
+    def _write(self, event: Event, at: float) -> None:
+        from hemostat.core.picture import name_of
+        from hemostat.core.recording import line
+
+        if event.id in self._seen or self._out.full:
+            return
+        self._out.write(line(event, at))
+        self.count += 1
+        self._seen.add(event.id)
+        if event.type not in DURABLE:
+            # Of what replaces each other, only the latest can come again.
+            place = (event.type, name_of(event))
+            self._seen.discard(self._latest.get(place, ""))
+            self._latest[place] = event.id
+
+
+def remembered(bus: ports.Bus, begin: float) -> list[Event]:
+    """What the bus still knows of the time since `begin`, and before that the newest of each stream."""
+    streams = [event for name in DURABLE for event in _stream(bus, name, begin)]
+    values = [event for name in TYPES if name not in DURABLE for event in bus.last(name)]
+    return sorted([*streams, *values], key=lambda event: (event.time, event.id))
+
+
+def _stream(bus: ports.Bus, name: str, begin: float) -> list[Event]:
+    """Twice as many as long as there may be more since `begin`."""
+    count, before = PAST, -1
+    while True:
+        events = bus.recent(name, count)
+        if len(events) == before or not events or events[0].time < begin:
+            return events
+        count, before = 2 * count, len(events)
+
+
+def stretch(bus: ports.Bus, host: str, since: float, now: float) -> "Recording":
+    """What the streams remember of the last `since` seconds, as a recording."""
+    from hemostat.core.recording import FORMAT, VERSION, Header, of_events
+
+    begin = now - since
+    header = Header(format=FORMAT, version=VERSION, host=host, begin=begin)
+    return of_events(header, [each for name in DURABLE for each in _stream(bus, name, begin)])

@@ -1,0 +1,106 @@
+"""`hemostat tui --web`: who may come in, and the process behind each page."""
+
+import os
+import secrets
+import shlex
+import socket
+from collections.abc import Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+import click
+
+from hemostat import errors
+from hemostat.cli.everything import interpreter
+from hemostat.cli.options import Globals
+from hemostat.core.text import clean
+from hemostat.errors import HemoStatError, UsageError
+
+SHORTEST: Final = 16
+"""Characters of a token."""
+OTHERS: Final = 0o077
+"""The permissions of a file that others than its owner have."""
+
+
+def serve(
+    given: Globals,
+    shown: Sequence[str],
+    port: int,
+    bind: str,
+    *,
+    allow_actions: bool,
+    token_file: Path | None,
+) -> int:
+    """Serve the dashboard with the options `shown` until told to stop."""
+    try:
+        from hemostat.web import serve as run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("hemostat"):
+            raise
+        raise UsageError(f"--web needs {error.name}", hint="pip install 'hemostat[web]'") from None
+    token = secrets.token_urlsafe(32) if token_file is None else read_token(token_file)
+    with listen(bind, port) as listener:
+        address = f"http://{_written(bind)}:{listener.getsockname()[1]}/?token="
+        if not _is_loopback(bind):
+            _tell(f"warning: whoever can reach {bind} can try; what they see is not encrypted")
+        _tell(
+            f"{'actions allowed' if allow_actions else 'read-only'}; Ctrl-C ends it; open this in a browser:"
+        )
+        click.echo(clean(address + (token if token_file is None else f"(what is in {token_file})")))
+        run(command(given, shown, read_only=not allow_actions), token, listener)
+    return errors.OK
+
+
+def command(given: Globals, shown: Sequence[str], *, read_only: bool) -> str:
+    """The dashboard's command, for a shell."""
+    limits = ["--read-only"] if read_only else []
+    words = ["tui", "--served", str(os.getpid()), *limits, *shown, *given.arguments()]
+    return "exec " + shlex.join([*interpreter(), "-m", "hemostat", *words])
+
+
+def read_token(file: Path) -> str:
+    """Raises UsageError for a file that others may read, or a token that can be guessed."""
+    try:
+        with file.open("rb") as opened:
+            status = os.fstat(opened.fileno())
+            token = opened.read(4096).decode("ascii").strip()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        token = ""
+    if status.st_mode & OTHERS:
+        raise UsageError(f"others may read the token in {file}", hint=f"chmod 600 {file}")
+    if len(token) < SHORTEST or not token.isprintable() or " " in token:
+        raise UsageError(
+            f"{file} holds no token of at least {SHORTEST} characters", hint=f"openssl rand -hex 32 > {file}"
+        )
+    return token
+
+
+def listen(bind: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    try:
+        return socket.create_server((bind, port), family=family)
+    except OSError as error:
+        raise HemoStatError(
+            f"cannot listen at {bind} port {port}: {error.strerror}", hint="--port and --bind name others"
+        ) from None
+
+
+def _is_loopback(bind: str) -> bool:
+    try:
+        return ip_address(bind).is_loopback
+    except ValueError:
+        return bind == "localhost"
+
+
+def _written(bind: str) -> str:
+    """In an address; of one that means all, this host's name."""
+    if bind in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        return socket.gethostname()
+    return f"[{bind}]" if ":" in bind else bind
+
+
+def _tell(text: str) -> None:
+    click.echo(clean(f"hemostat: {text}"), err=True)

@@ -1,0 +1,109 @@
+"""A container's CPU and memory over time, as styled text. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from rich.text import Text
+
+from hemostat.core.dossier import KEPT_POINTS, Dossier, Point
+from hemostat.core.units import show_size
+from hemostat.events import ContainerStats, Event
+from hemostat.tui.plot import Points, Span, ceiling, plot
+from hemostat.tui.words import FAINT, PLAIN, fit
+
+NEAR: Final = 0.5
+"""Share of its limit from which on the axis ends at the limit."""
+NAME: Final = 8
+"""Cells of `memory`."""
+HELD: Final = 12.0
+"""Seconds, as in plot.HOLD."""
+
+
+class Limits(NamedTuple):
+    """`cpu` in percent of one core, `memory` in bytes; None where there is none, or it is not known."""
+
+    cpu: float | None = None
+    memory: float | None = None
+
+
+def limits(stats: ContainerStats | None, kept: Sequence[Dossier] = ()) -> Limits:
+    """As it is now, else as it was when evidence was kept."""
+    details = next((each.details for each in reversed(kept) if each.details is not None), None)
+    told = stats or details
+    if told is None:
+        return Limits()
+    return Limits(None if told.cpu_limit is None else told.cpu_limit * 100, told.memory_limit)
+
+
+def merged(*several: Iterable[Point]) -> tuple[Point, ...]:
+    """In order of time, each moment once."""
+    found = {point.time: point for points in several for point in points}
+    return tuple(found[time] for time in sorted(found))
+
+
+def extended(points: tuple[Point, ...], event: Event | None) -> tuple[Point, ...]:
+    """With the numbers just heard, if they are newer."""
+    if event is None or not isinstance(event.data, ContainerStats):
+        return points
+    if points and event.time <= points[-1].time:
+        return points
+    return (*points, Point(event.time, event.data.cpu, event.data.memory))[-KEPT_POINTS:]
+
+
+def within(points: Iterable[Point], begin: float, end: float) -> tuple[Point, ...]:
+    """Those of this time (epoch seconds), and the one before, which may hold on."""
+    return tuple(point for point in points if begin - HELD <= point.time <= end)
+
+
+def cpu(
+    points: Sequence[Point], span: Span, limit: Limits, *, width: int, height: int, marks: Mapping[float, str]
+) -> Iterator[Text]:
+    numbers = [(point.time, point.cpu) for point in points]
+    yield _caption("cpu", numbers, _percent, limit.cpu, "100 % = one core", width)
+    yield from _drawn(numbers, span, limit.cpu, _percent, width=width, height=height, marks=marks)
+
+
+def memory(
+    points: Sequence[Point], span: Span, limit: Limits, *, width: int, height: int, marks: Mapping[float, str]
+) -> Iterator[Text]:
+    numbers = [(point.time, None if point.memory is None else float(point.memory)) for point in points]
+    yield _caption("memory", numbers, show_size, limit.memory, "", width)
+    yield from _drawn(
+        numbers, span, limit.memory, show_size, width=width, height=height, marks=marks, binary=True
+    )
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0") + " %"
+
+
+def _caption(
+    name: str, numbers: Points, show: Callable[[float], str], limit: float | None, unit: str, width: int
+) -> Text:
+    """`memory  32.0 MiB of 128.0 MiB, peak 79.0 MiB`; what matters comes first, for the end may be cut."""
+    values = [value for _, value in numbers if value is not None]
+    last = numbers[-1][1] if numbers else None
+    of = "" if limit is None else f" of {show(limit)}"
+    parts = (f"{'none' if last is None else show(last)}{of}", f"peak {show(max(values, default=0.0))}", unit)
+    told = ", ".join(filter(None, parts)) if values else "no figures of that time"
+    style = PLAIN if values else FAINT
+    return Text.assemble((fit(name, NAME), "bold"), (fit(told, max(1, width - NAME)), style))
+
+
+def _drawn(
+    numbers: Points,
+    span: Span,
+    limit: float | None,
+    show: Callable[[float], str],
+    *,
+    width: int,
+    height: int,
+    marks: Mapping[float, str],
+    binary: bool = False,
+) -> Iterator[Text]:
+    highest = max((value for _, value in numbers if value is not None), default=None)
+    if highest is None:
+        return
+    near = limit is not None and limit * NEAR <= highest <= limit
+    top = limit if near and limit is not None else ceiling(highest, binary=binary)
+    yield from map(Text, plot(numbers, span, width=width, height=height, top=top, show=show, marks=marks))

@@ -1,0 +1,69 @@
+"""An incident written out: what a file's suffix says. Secrets in it are masked."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Console, Group
+
+from hemostat.core.report import markdown, record, veiled
+from hemostat.core.text import clean
+from hemostat.errors import HemoStatError
+from hemostat.tui import incident_words
+from hemostat.tui.incident_words import Shown
+from hemostat.tui.paper import date
+
+WIDTH: Final = 110
+PLOTS: Final = 5
+"""Lines of a plot."""
+
+
+def as_markdown(shown: Shown) -> str:
+    return markdown(shown.whole, shown.kept, date)
+
+
+def as_json(shown: Shown) -> str:
+    return msgspec.json.format(msgspec.json.encode(record(shown.whole, shown.kept))).decode() + "\n"
+
+
+def as_svg(shown: Shown) -> str:
+    """As the view shows it. The fonts would be fetched from the network, so it names none."""
+    told = veiled(shown.whole)
+    last = shown._replace(whole=told, at=len(told.steps) - 1)
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    lines = (
+        incident_words.lead(last, WIDTH),
+        *incident_words.steps(last, WIDTH),
+        *incident_words.reasons(last, None, WIDTH),
+        *incident_words.evidence(last, WIDTH, PLOTS),
+    )
+    console.print(Group(*lines))
+    drawn = console.export_svg(title=clean(f"{told.container.name}: {told.kind}, {told.status}"))
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+
+
+FORMATS: Final[dict[str, Callable[[Shown], str]]] = {
+    ".md": as_markdown,
+    ".json": as_json,
+    ".svg": as_svg,
+}
+
+
+def write(shown: Shown, path: Path, *, over: bool) -> Path:
+    """Write what the suffix says; the absolute path. `over`: a file that is there is replaced. Raises
+    HemoStatError."""
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise HemoStatError(f"{path}: the suffix says the format, one of {', '.join(FORMATS)}")
+    try:
+        path = path.expanduser().absolute()
+        with path.open("w" if over else "x", encoding="utf-8", errors="replace") as file:
+            file.write(form(shown))
+    except FileExistsError:
+        raise HemoStatError(f"{path} is there: enter again to replace it") from None
+    except (OSError, RuntimeError) as error:
+        raise HemoStatError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    return path

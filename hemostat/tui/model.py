@@ -1,0 +1,78 @@
+"""What the screens look at and may ask for, handed in by whoever opens the dashboard."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hemostat.core.dossier import Dossier, Point
+from hemostat.core.looks import DEFAULT, Looks
+from hemostat.core.standing import Overview
+from hemostat.ports import Clock, Engine, Listener
+from hemostat.tui.saved import View, load, save
+from hemostat.tui.state import State
+
+if TYPE_CHECKING:
+    from hemostat.tui.replay import ReplayClock
+
+
+def _nothing(_: str) -> Sequence[Dossier]:
+    return ()
+
+
+class Model:
+    """`state` is replaced with every news; the rest stays. What `evidence`, `history` and `engine` answer may
+    take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
+
+    `act` carries out what people order; None: the dashboard only shows. `saved` is the file in which the view
+    is kept; None: it is not.
+    """
+
+    def __init__(
+        self,
+        bus: Listener,
+        clock: Clock,
+        *,
+        looks: Looks = DEFAULT,
+        evidence: Callable[[str], Sequence[Dossier]] = _nothing,
+        engine: Callable[[], Engine] | None = None,
+        act: object | None = None,
+        replay: "ReplayClock | None" = None,
+        safety: Callable[[str], Overview] | None = None,
+        saved: Path | None = None,
+    ) -> None:
+        self.bus = bus
+        self.clock = clock
+        self.looks = looks
+        self.evidence = evidence
+        """What was kept of an incident before its actions, oldest first."""
+        self.act = act
+        self.replay = replay
+        """The clock of the recording that is shown; None: what is shown is live."""
+        self.safety = safety
+        """Where a host's containers stand towards the limits, by its name; None: it is not known."""
+        self.state = State(heard=clock.now())
+        self._saved = saved
+        self.view, self.complaint = load(saved)
+        """How the dashboard is looked at, and what is wrong with the file that it is kept in, if anything."""
+        self._open_engine = engine
+        self._engine: Engine | None = None
+
+    def look(self, view: View) -> None:
+        """Change the view, and keep it."""
+        if view != self.view:
+            self.view = view
+            self.complaint = save(self._saved, view)
+
+    def history(self, host: str, name: str) -> list[Point]:
+        """The latest numbers of the container of this name, oldest first."""
+        return self.bus.history(host, name)
+
+    def engine(self) -> Engine | None:
+        """The engine, connected at the first call; None where there is none to ask."""
+        if self._engine is None and self._open_engine is not None:
+            self._engine = self._open_engine()
+        return self._engine
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()

@@ -1,0 +1,128 @@
+"""Numbers over time as lines of text: filled columns of block characters, an axis with units. Pure.
+
+It reads without colour, and every line has exactly the width asked for.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from math import ceil
+from typing import Final, NamedTuple, Self
+
+from rich.cells import cell_len, set_cell_size
+
+LABEL: Final = 10
+"""Cells of the axis at the left: `1023.9 MiB`."""
+HOLD: Final = 12.0
+"""Seconds for which a number holds that no newer one replaces: what has not changed is told every few."""
+EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
+STEPS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+"""Where an axis may end, times a power of ten or of two."""
+
+Points = Sequence[tuple[float, float | None]]
+
+
+class Span(NamedTuple):
+    """Epoch seconds."""
+
+    begin: float
+    end: float
+
+    @classmethod
+    def back(cls, newest: float, seconds: float, columns: int) -> Self:
+        """So many seconds up to `newest`; it moves a column at a time, so that little is drawn anew."""
+        share = seconds / max(1, columns)
+        end = ceil(newest / share) * share
+        return cls(end - seconds, end)
+
+    def column(self, time: float, width: int) -> int | None:
+        """In which of `width` columns this moment is; None outside."""
+        if not self.begin <= time <= self.end:
+            return None
+        return min(width - 1, int((time - self.begin) / max(self.end - self.begin, 1e-9) * width))
+
+
+def plot(
+    points: Points,
+    span: Span,
+    *,
+    width: int,
+    height: int,
+    top: float,
+    show: Callable[[float], str],
+    marks: Mapping[float, str] = {},
+) -> list[str]:
+    """`height` lines of columns, the axis of time, and, where there are `marks` (a character by its time), a
+    line of them. `points` are in order of time; None is where there is no number. `top` is where the axis
+    ends, and what is higher is cut off there; `show` writes a number with its unit."""
+    room = max(1, width - LABEL - 1)
+    levels = [_level(value, top, height * 8) for value in columns(points, span, room)]
+    lines = []
+    for row in range(height):
+        floor = (height - 1 - row) * 8
+        label = show(top) if row == 0 else show(0.0) if row == height - 1 and height > 1 else ""
+        cells = "".join(" " if level is None else EIGHTHS[max(0, min(8, level - floor))] for level in levels)
+        lines.append(f"{label:>{LABEL}}{'┤' if label else '│'}{cells}")
+    lines.append(f"{'':{LABEL}}└{_times(span, room)}")
+    if marks:
+        lines.append(f"{'':{LABEL}} {_marks(marks, span, room)}")
+    return [_exactly(line, width) for line in lines]
+
+
+def columns(points: Points, span: Span, width: int) -> list[float | None]:
+    """The highest number within each column, so that no peak is lost. A number holds until the next; nothing
+    is known after the last."""
+    times = [time for time, _ in points]
+    last = max(times, default=span.begin)
+    share = (span.end - span.begin) / width
+    found = []
+    for number in range(width):
+        begin = span.begin + number * share
+        first, beyond = bisect_right(times, begin), bisect_right(times, begin + share)
+        values = [value for _, value in points[first:beyond] if value is not None]
+        if first > 0 and begin <= last and begin - times[first - 1] < HOLD:
+            held = points[first - 1][1]
+            values += [] if held is None else [held]
+        found.append(max(values, default=None))
+    return found
+
+
+def ceiling(highest: float, *, binary: bool = False) -> float:
+    """A round number not below `highest`."""
+    if highest <= 0:
+        return 1.0
+    base = 1024.0 if binary else 1000.0
+    unit = 1.0
+    while unit * base <= highest:
+        unit *= base
+    decade = 1.0
+    while decade * 10 < highest / unit:
+        decade *= 10
+    return unit * decade * next(step for step in STEPS if step * decade * unit >= highest * 0.9999)
+
+
+def _level(value: float | None, top: float, eighths: int) -> int | None:
+    """What is not nothing is seen: at least one eighth."""
+    if value is None:
+        return None
+    return max(1, min(eighths, round(value / top * eighths))) if value > 0 else 0
+
+
+def _times(span: Span, width: int) -> str:
+    begin, end = (f"{datetime.fromtimestamp(each).astimezone():%H:%M:%S}" for each in span)
+    if width < len(begin) + len(end) + 4:
+        return "─" * width
+    return f"─{begin} {'─' * (width - len(begin) - len(end) - 4)} {end}─"
+
+
+def _marks(marks: Mapping[float, str], span: Span, width: int) -> str:
+    """The later one where two would stand on each other."""
+    cells = [" "] * width
+    for time, mark in sorted(marks.items()):
+        if (column := span.column(time, width)) is not None:
+            cells[column] = mark
+    return "".join(cells)
+
+
+def _exactly(line: str, width: int) -> str:
+    return line if cell_len(line) == width else set_cell_size(line, width)

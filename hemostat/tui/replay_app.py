@@ -1,0 +1,105 @@
+"""The dashboard on a recording: the same, and keys to go about in it."""
+
+from typing import ClassVar, Final
+
+from textual.binding import Binding, BindingType
+
+from hemostat.core.text import clean
+from hemostat.tui.app import Dashboard
+from hemostat.tui.model import Model
+from hemostat.tui.replay import ReplayClock
+from hemostat.tui.replay_bar import ReplayBar
+
+STEP: Final = 10.0
+"""Seconds of a step."""
+
+
+class Replayed(Dashboard):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "0", "replay_pause", "Pause", show=False, id="replay.pause", tooltip="stop the replay, or go on"
+        ),
+        Binding(
+            "comma",
+            "replay_step(-1)",
+            "Back",
+            key_display=",",
+            show=False,
+            id="replay.back",
+            tooltip="10 s back",
+        ),
+        Binding(
+            "full_stop",
+            "replay_step(1)",
+            "On",
+            key_display=".",
+            show=False,
+            id="replay.on",
+            tooltip="10 s on",
+        ),
+        Binding(
+            "less_than_sign",
+            "replay_incident(-1)",
+            "Incident before",
+            key_display="<",
+            show=False,
+            id="replay.before",
+            tooltip="to the beginning of the incident before",
+        ),
+        Binding(
+            "greater_than_sign",
+            "replay_incident(1)",
+            "Next incident",
+            key_display=">",
+            show=False,
+            id="replay.next",
+            tooltip="to the beginning of the next incident",
+        ),
+        Binding(
+            "minus",
+            "replay_speed(-1)",
+            "Slower",
+            key_display="-",
+            show=False,
+            id="replay.slower",
+            tooltip="slower",
+        ),
+        Binding(
+            "plus",
+            "replay_speed(1)",
+            "Faster",
+            key_display="+",
+            show=False,
+            id="replay.faster",
+            tooltip="faster; last of all, jump through silence",
+        ),
+    ]
+
+    def __init__(self, model: Model, clock: ReplayClock, *, colourless: bool = False, hint: str = "") -> None:
+        super().__init__(model, colourless=colourless, hint=hint)
+        self._clock = clock
+
+    def on_mount(self) -> None:
+        for note in self._clock.recording.notes:
+            self.notify(clean(note), markup=False)
+
+    def action_replay_pause(self) -> None:
+        self._clock.pause()
+        self._look()
+
+    def action_replay_step(self, direction: int) -> None:
+        self._clock.step(direction * STEP)
+        self._look()
+
+    def action_replay_incident(self, direction: int) -> None:
+        self._clock.to_incident(direction)
+        self._look()
+
+    def action_replay_speed(self, steps: int) -> None:
+        self._clock.change_speed(steps)
+        self._look()
+
+    def _look(self) -> None:
+        """A key is answered at once."""
+        for bar in self.screen.query(ReplayBar):
+            bar.look()

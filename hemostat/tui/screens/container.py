@@ -1,0 +1,292 @@
+"""One container: its figures and its log as they come, its health checks, how it was made, its incidents."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.widgets import Footer, Input, Static
+
+from hemostat.core.chronicle import Chronicle, chronicle
+from hemostat.core.dossier import Dossier, Point
+from hemostat.core.story import stories
+from hemostat.core.text import clean
+from hemostat.events import ContainerStats, Event
+from hemostat.tui import container_words, figures
+from hemostat.tui.container_words import PANES, Found
+from hemostat.tui.errand import Answer, fetch
+from hemostat.tui.lines import Lines
+from hemostat.tui.model import Model
+from hemostat.tui.screens.binding import key
+from hemostat.tui.screens.incident import Incident
+from hemostat.tui.screens.live import Live
+from hemostat.tui.state import about
+from hemostat.tui.tail import Glimpse, Tail
+
+EVERY: Final = 2.0
+SLOW: Final = 5.0
+"""Seconds between two looks at the log; on a slow line."""
+PLOTS: Final = (2, 8)
+"""Lines of a plot, at least and at most."""
+INCIDENTS: Final = 5
+"""Incidents whose evidence is looked through for health checks."""
+
+
+class Seen(Message):
+    """What the engine says of it, from the tail's thread."""
+
+    def __init__(self, container: str, glimpse: Glimpse) -> None:
+        super().__init__()
+        self.container = container
+        self.glimpse = glimpse
+
+
+class Container(Live):
+    CSS_PATH = "container.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("1", "pane('log')", "Log", "container.log", "the log, as it is written"),
+        key("2", "pane('health checks')", "Checks", "container.checks", "runs of its health check"),
+        key("3", "pane('inspect')", "Inspect", "container.inspect", "how it was made; secrets are masked"),
+        key("4", "pane('incidents')", "Incidents", "container.incidents", "its incidents"),
+        key("tab", "turn", "Pane", "container.turn", "the next pane", shown=True),
+        key(
+            "slash",
+            "search",
+            "Search",
+            "container.search",
+            "search the log: text, !text",
+            shown=True,
+            display="/",
+        ),
+        key("n", "match(1)", "Match", "container.next", "the next match", shown=True, display="n N"),
+        key("N", "match(-1)", "Match before", "container.previous", "the match before"),
+        key("f", "only", "Filter", "container.filter", "only matches, or all", shown=True),
+        key("enter", "open", "Open", "container.open", "open an incident", shown=True, display="⏎"),
+        key("down,j", "scroll(1)", "Down", "container.down", "down; the next incident"),
+        key("up,k", "scroll(-1)", "Up", "container.up", "up; the incident before"),
+        key("pagedown,space", "scroll(10)", "Page down", "container.page-down", "a page down"),
+        key("pageup", "scroll(-10)", "Page up", "container.page-up", "a page up"),
+        key("end,G", "scroll(100000)", "End", "container.end", "the end, and what comes"),
+        key("home,g", "scroll(-100000)", "Beginning", "container.beginning", "the beginning"),
+        key("escape", "back", "Back", "container.back", "end the search; leave", shown=True, display="esc"),
+    ]
+
+    def __init__(self, model: Model, host: str, name: str) -> None:
+        super().__init__(model)
+        self._place = host, name
+        self._tail: Tail | None = None
+        self._seen = Glimpse()
+        self._points: tuple[Point, ...] = ()
+        self._kept: tuple[Dossier, ...] = ()
+        self._log: tuple[Event, ...] | None = None
+        self._told: list[Chronicle] = []
+        """Its incidents, newest first."""
+        self._pane = PANES[0]
+        self._wanted = ""
+        self._only = False
+        self._found = Found((), ())
+        self._match = -1
+        self._chosen = 0
+        self._drawn: dict[str, object] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield Static(id="facts")
+        yield Lines(id="figures")
+        yield Static(id="tabs")
+        yield Lines(follow=True, id="log")
+        yield Lines(id="pane")
+        field = Input(placeholder="text, or !text for the lines without it", id="search", compact=True)
+        field.cursor_blink = False
+        yield field
+        yield Footer(show_command_palette=False)
+
+    # --- what is known ------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        fetch(self, "history", lambda: self.model.history(*self._place))
+
+    def on_screen_suspend(self) -> None:
+        self._leave()
+
+    def on_unmount(self) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._tail is not None:
+            self._tail.stop()
+            self._tail = None
+
+    def on_answer(self, answer: Answer) -> None:
+        if answer.why:
+            self.notify(clean(f"no {answer.about}: {answer.why}"), severity="warning", markup=False)
+        elif answer.about == "history":
+            self._points = figures.merged(answer.value, self._points)
+        else:
+            self._kept = answer.value
+        self.redraw()
+
+    def on_seen(self, message: Seen) -> None:
+        if self._tail is not None and self._tail.container == message.container:
+            self._seen = message.glimpse
+            self.redraw()
+
+    def on_lines_resized(self) -> None:
+        self.redraw()
+
+    def _learn(self) -> Event | None:
+        state = self.model.state
+        log, event = state.log, container_words.newest(state.stats.values(), self._place)
+        self._points = figures.extended(self._points, event)
+        if log is not self._log:
+            self._log = log
+            count = len(self._told)
+            self._told = [chronicle(each) for each in reversed(stories(about(log, *self._place)))]
+            if len(self._told) != count:
+                newest = [each.incident for each in self._told[:INCIDENTS]]
+                fetch(self, "evidence", lambda: self._evidence(newest))
+        self._follow(container_words.identity(event, log, self._place))
+        return event
+
+    def _evidence(self, incidents: Sequence[str]) -> tuple[Dossier, ...]:
+        return tuple(dossier for incident in incidents for dossier in self.model.evidence(incident))
+
+    def _follow(self, container: str) -> None:
+        if self._tail is not None and self._tail.container == container:
+            return
+        self._leave()
+        if container:
+            self._tail = Tail(
+                self.model.engine,
+                container,
+                lambda glimpse: self.post_message(Seen(container, glimpse)),
+                every=SLOW if self.model.looks.slow else EVERY,
+            )
+            self._tail.start()
+
+    # --- drawing ------------------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        event = self._learn()
+        state, now, width = self.model.state, self.model.clock.now(), self.size.width
+        stats = event.data if event is not None and isinstance(event.data, ContainerStats) else None
+        bounds = container_words.towards_limits(state.safety, self._place, now)
+        self.write("title", container_words.title(*self._place, width))
+        self.write("facts", container_words.facts(stats, bounds, width))
+        if self._is_new("figures", (self._points, stats, self._told, self.size)):
+            self._draw_figures(figures.limits(stats, self._kept))
+        log, pane = self.query_one("#log", Lines), self.query_one("#pane", Lines)
+        log.display, pane.display = self._pane == PANES[0], self._pane != PANES[0]
+        if self._pane == PANES[0]:
+            self._draw_log(log)
+        elif self._is_new("pane", (self._pane, self._seen, self._kept, self._told, pane.size)):
+            pane.show(self._lines(pane.size.width))
+        pane.point(self._chosen if self._pane == PANES[3] and self._told else None)
+        self.write("tabs", container_words.tabs(self._pane, self._reminder(), width))
+
+    def _is_new(self, name: str, made_of: object) -> bool:
+        new = self._drawn.get(name) != made_of
+        self._drawn[name] = made_of
+        return new
+
+    def _draw_figures(self, limit: figures.Limits) -> None:
+        lines = self.query_one("#figures", Lines)
+        height = max(PLOTS[0], min(PLOTS[1], (self.size.height - 14) // 3))
+        marks = container_words.marks(self._told)
+        drawn = container_words.plots(self._points, limit, marks, self.size.width, height)
+        lines.styles.height = len(drawn)
+        lines.show(drawn)
+
+    def _draw_log(self, log: Lines) -> None:
+        if self._is_new("log", (self._seen.log, self._wanted, self._only, log.size)):
+            self._found = container_words.log(self._seen.log, self._wanted, log.size.width, only=self._only)
+            self._match = min(self._match, len(self._found.matches) - 1)
+            log.show(self._found.rows)
+        log.point(self._found.matches[self._match] if self._match >= 0 else None)
+
+    def _lines(self, width: int) -> list[Text]:
+        seen = self._seen
+        if self._pane == PANES[1]:
+            now = seen.details.checks if seen.details else ()
+            return container_words.check_lines(container_words.checks(now, self._kept), width)
+        if self._pane == PANES[2]:
+            return container_words.inspect_lines(seen.info, seen.details, width)
+        return [container_words.incident_line(each, width) for each in self._told]
+
+    def _reminder(self) -> str:
+        if self._pane == PANES[3]:
+            return "" if self._told else "the log tells of none"
+        if self._pane != PANES[1] and self._seen.why:
+            return self._seen.why
+        if self._pane == PANES[0] and self._wanted:
+            count = len(self._found.matches)
+            place = f"{self._match + 1} of {count}" if self._match >= 0 else str(count)
+            return f"{'only' if self._only else 'search'} {self._wanted}: {place}"
+        return ""
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def action_pane(self, name: str) -> None:
+        self._pane = name
+        self.query_one("#pane", Lines).scroll_home(animate=False)
+        self.redraw()
+
+    def action_turn(self) -> None:
+        self.action_pane(PANES[(PANES.index(self._pane) + 1) % len(PANES)])
+
+    def action_scroll(self, by: int) -> None:
+        if self._pane == PANES[3]:
+            self._chosen = max(0, min(self._chosen + by, len(self._told) - 1))
+            self.redraw()
+            return
+        lines = self.query_one("#log" if self._pane == PANES[0] else "#pane", Lines)
+        lines.scroll_to(y=lines.scroll_offset.y + by, animate=False)
+
+    def action_open(self) -> None:
+        if self._pane == PANES[3] and self._told:
+            self.app.push_screen(Incident(self.model, self._told[self._chosen].incident))
+        else:
+            self.action_pane(PANES[3])
+
+    def action_search(self) -> None:
+        self.action_pane(PANES[0])
+        field = self.query_one("#search", Input)
+        field.display = True
+        field.focus()
+
+    def action_match(self, by: int) -> None:
+        count = len(self._found.matches)
+        if count:
+            self._match = (self._match + by) % count
+            self.redraw()
+
+    def action_only(self) -> None:
+        if self._wanted:
+            self._only, self._match = not self._only, -1
+            self.redraw()
+        else:
+            self.action_search()
+
+    def action_back(self) -> None:
+        field = self.query_one("#search", Input)
+        if not (self._wanted or field.display):
+            self.dismiss()
+            return
+        field.value, field.display = "", False
+        self.set_focus(None)
+        self._only, self._match = False, -1
+        self.redraw()
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        self._wanted, self._match = message.value, -1
+        self._only = self._only or message.value.startswith("!")
+        self.redraw()
+
+    def on_input_submitted(self) -> None:
+        """The last match is the newest."""
+        self.query_one("#search", Input).display = False
+        self.set_focus(None)
+        self._match = len(self._found.matches) - 1
+        self.redraw()

@@ -1,0 +1,48 @@
+"""Asks where an incident is to be written, and writes it."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from hemostat.core.text import clean
+from hemostat.errors import HemoStatError
+from hemostat.tui.incident_export import FORMATS, write
+from hemostat.tui.incident_words import Shown
+
+
+class Export(ModalScreen[Path | None]):
+    """Gives the path of what it wrote, None where nothing was."""
+
+    CSS_PATH = "export.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, shown: Shown) -> None:
+        super().__init__()
+        self._incident = shown
+        self._refused: str | None = None
+        """The path of a file that is there, and was asked about."""
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(f"Write this incident to a file: {', '.join(FORMATS)} say the format")
+            yield Input(f"incident-{clean(self._incident.whole.incident)[:40]}.md", id="path", compact=True)
+            yield Static("enter writes, esc cancels", id="told")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        try:
+            path = write(self._incident, Path(message.value), over=message.value == self._refused)
+        except HemoStatError as error:
+            self._refused = message.value
+            self.query_one("#told", Static).update(Text(clean(error.message), "bold red"))
+        else:
+            self.dismiss(path)

@@ -1,0 +1,211 @@
+"""One incident: its timeline, why, what comes next, and what was kept; looked at step by step."""
+
+from pathlib import Path
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container as Box
+from textual.widgets import Footer, Static
+
+from hemostat.core.chronicle import Chronicle, chronicle
+from hemostat.core.dossier import Dossier, Point
+from hemostat.core.story import SETTLED, Story, stories
+from hemostat.core.text import clean
+from hemostat.events import ContainerStats, Event
+from hemostat.tui import figures, incident_words
+from hemostat.tui.container_words import newest, towards_limits
+from hemostat.tui.errand import Answer, fetch
+from hemostat.tui.incident_export import as_markdown
+from hemostat.tui.incident_words import Shown
+from hemostat.tui.lines import Lines
+from hemostat.tui.model import Model
+from hemostat.tui.screens.binding import key
+from hemostat.tui.screens.export import Export
+from hemostat.tui.screens.live import Live
+
+PLOTS: Final = (3, 8)
+"""Lines of a plot, at least and at most."""
+COPIED: Final = 60_000
+"""Characters that are copied at most: terminals take no more."""
+
+
+class Incident(Live):
+    CSS_PATH = "incident.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class has it so
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("left,h", "step(-1)", "Step", "incident.earlier", "a step earlier", shown=True, display="← →"),
+        key("right,l", "step(1)", "Later", "incident.later", "a step later; at the end, what comes"),
+        key("home,g", "step(-1000)", "First", "incident.first", "the first step"),
+        key("end,G", "step(1000)", "Last", "incident.last", "the last step, and what comes"),
+        key("n", "incident(1)", "Incident", "incident.next", "the next one", shown=True, display="n p"),
+        key("p", "incident(-1)", "Previous", "incident.previous", "the incident before"),
+        key("e", "export", "Export", "incident.export", "into a file: Markdown, JSON, SVG", shown=True),
+        key("y", "copy", "Copy", "incident.copy", "copy it, if the terminal allows it", shown=True),
+        key("down,j", "scroll(1)", "Down", "incident.down", "scroll down"),
+        key("up,k", "scroll(-1)", "Up", "incident.up", "scroll up"),
+        key("pagedown,space", "scroll(10)", "Page down", "incident.page-down", "a page down"),
+        key("pageup", "scroll(-10)", "Page up", "incident.page-up", "a page up"),
+        key("escape", "dismiss", "Back", "incident.back", "the screen before", shown=True, display="esc"),
+    ]
+
+    def __init__(self, model: Model, incident: str) -> None:
+        super().__init__(model)
+        self._incident = incident
+        self._log: tuple[Event, ...] = ()
+        """What the stories were made of."""
+        self._stories: list[Story] = []
+        self._known: Chronicle | None = None
+        """What was told of it; kept when it drops out of the log."""
+        self._at: int | None = None
+        """The step looked at; None is the last, whatever comes."""
+        self._kept: tuple[Dossier, ...] = ()
+        self._points: tuple[Point, ...] = ()
+        self._drawn: object = None
+        self._asked: object = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield Static(id="lead")
+        yield Lines(id="steps")
+        with Box(id="body"):
+            yield Lines(id="why")
+            yield Lines(id="evidence")
+        yield Footer(show_command_palette=False)
+
+    # --- drawing ------------------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        self._learn()
+        place = self._place()
+        where = "" if place is None else f"{place + 1} of {len(self._stories)}"
+        self.write("title", incident_words.title(self._incident, self._known, where, self.size.width))
+        if self._known is None:
+            return
+        drawn = (self._shown, self._bounds(self._known), len(self._stories), self.size)
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self._show(self._shown)
+
+    def _learn(self) -> None:
+        """What the log says of it by now; what was kept is asked for whenever there is more to tell."""
+        log = self.model.state.log
+        if log is not self._log:
+            self._log, self._stories = log, stories(log)
+        place = self._place()
+        if place is not None:
+            self._known = chronicle(self._stories[place])
+        told = self._known
+        if told is None:
+            return
+        self._points = figures.extended(self._points, self._stats(told))
+        asked = (told.incident, len(told.steps))
+        if asked != self._asked:
+            self._asked = asked
+            fetch(self, told.incident, lambda: self._ask(told))
+
+    def _ask(self, told: Chronicle) -> tuple[tuple[Dossier, ...], tuple[Point, ...]]:
+        return tuple(self.model.evidence(told.incident)), tuple(
+            self.model.history(told.host, told.container.name)
+        )
+
+    def on_lines_resized(self) -> None:
+        self._drawn = None
+        self.redraw()
+
+    def on_answer(self, answer: Answer) -> None:
+        if answer.about != self._incident:
+            return
+        if answer.why:
+            self.notify(clean(f"no evidence: {answer.why}"), severity="warning", markup=False)
+            return
+        self._kept, points = answer.value
+        samples = (point for dossier in self._kept for point in dossier.samples)
+        self._points = figures.merged(samples, points, self._points)
+        self.redraw()
+
+    @property
+    def _shown(self) -> Shown:
+        assert self._known is not None  # noqa: S101 - asked for only where there is one
+        last = len(self._known.steps) - 1
+        at = last if self._at is None else min(self._at, last)
+        event = self._stats(self._known)
+        stats = event.data if event is not None and isinstance(event.data, ContainerStats) else None
+        return Shown(self._known, at, self._kept, self._points, figures.limits(stats, self._kept))
+
+    def _stats(self, told: Chronicle) -> Event | None:
+        return newest(self.model.state.stats.values(), (told.host, told.container.name))
+
+    def _show(self, shown: Shown) -> None:
+        steps, why, evidence = (self.query_one(f"#{name}", Lines) for name in ("steps", "why", "evidence"))
+        self.write("lead", incident_words.lead(shown, self.size.width))
+        steps.show(incident_words.steps(shown, steps.size.width))
+        steps.point(shown.at)
+        self.call_after_refresh(self._keep_step_in_sight)
+        lately = incident_words.lately(self._stories, shown.whole, shown.step)
+        plots = max(PLOTS[0], min(PLOTS[1], (self.size.height - 20) // 2))
+        wide = self.has_class("-wide")
+        latest = shown.at + 1 == len(shown.whole.steps)
+        bounds = self._bounds(shown.whole) if latest else ""
+        width = (why if wide else evidence).size.width
+        reasons = incident_words.reasons(shown, lately, width, bounds=bounds, room=steps.size.width)
+        rest = incident_words.evidence(shown, evidence.size.width, plots)
+        why.show(reasons if wide else [])
+        evidence.show(rest if wide else [*reasons, *rest])
+
+    def _keep_step_in_sight(self) -> None:
+        """The timeline grows, and how much of it there is room for is known once it is laid out."""
+        steps = self.query_one("#steps", Lines)
+        top, height, at = steps.scroll_offset.y, max(1, steps.size.height), steps.cursor or 0
+        if not top <= at < top + height:
+            steps.scroll_to(y=max(0, at - height + 1), animate=False)
+
+    def _bounds(self, told: Chronicle) -> str:
+        """Of an incident that is over it says nothing."""
+        place, now = (told.host, told.container.name), self.model.clock.now()
+        return "" if told.status in SETTLED else towards_limits(self.model.state.safety, place, now)
+
+    def _place(self) -> int | None:
+        return next((n for n, each in enumerate(self._stories) if each.incident == self._incident), None)
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def action_step(self, by: int) -> None:
+        if self._known is not None:
+            last = len(self._known.steps) - 1
+            at = max(0, (last if self._at is None else min(self._at, last)) + by)
+            self._at = at if at < last else None
+            self.redraw()
+
+    def action_incident(self, by: int) -> None:
+        place = self._place()
+        if place is None or not 0 <= place + by < len(self._stories):
+            self.notify(
+                "there is no later one in the log" if by > 0 else "there is no earlier one in the log"
+            )
+            return
+        self._incident = self._stories[place + by].incident
+        self._known = self._at = self._asked = None
+        self._kept = self._points = ()
+        for name in ("why", "evidence"):
+            self.query_one(f"#{name}", Lines).scroll_home(animate=False)
+        self.redraw()
+
+    def action_scroll(self, by: int) -> None:
+        for name in ("why", "evidence"):
+            lines = self.query_one(f"#{name}", Lines)
+            lines.scroll_to(y=lines.scroll_offset.y + by, animate=False)
+
+    def action_export(self) -> None:
+        if self._known is not None:
+            self.app.push_screen(Export(self._shown), self._exported)
+
+    def _exported(self, path: Path | None) -> None:
+        if path is not None:
+            self.notify(clean(f"written: {path}"), markup=False)
+
+    def action_copy(self) -> None:
+        if self._known is not None:
+            text = as_markdown(self._shown)[:COPIED]
+            self.app.copy_to_clipboard(text)
+            self.notify(f"copied {len(text)} characters, where the terminal allows it (OSC 52)")

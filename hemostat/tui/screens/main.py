@@ -1,0 +1,289 @@
+"""The main screen: the containers, and the log of remediations beside or below them."""
+
+import math
+from collections.abc import Iterable
+from typing import ClassVar
+
+import msgspec
+from rich.text import Text
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widgets import Footer, Input, Static
+
+from hemostat.core.text import clean
+from hemostat.events import Event
+from hemostat.tui import grid, order, rows, words
+from hemostat.tui.lines import Lazy, Lines
+from hemostat.tui.model import Model
+from hemostat.tui.order import SORTS, Group
+from hemostat.tui.rows import Made, Row
+from hemostat.tui.safety import ticking
+from hemostat.tui.screens.columns import Columns
+from hemostat.tui.screens.container import Container
+from hemostat.tui.screens.incident import Incident
+from hemostat.tui.screens.keys import KEYS
+from hemostat.tui.screens.live import Live
+from hemostat.tui.screens.roles import Roles
+from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence
+
+
+class Main(Live):
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self._made: dict[str, Made] = {}
+        self._order: dict[str, int] = {}
+        """Places of all containers when they were last sorted, by key."""
+        self._sorted_at = self._touched_at = -math.inf
+        self._entries: list[Row | Group] = []
+        self._drawn: dict[str, tuple[object, Text]] = {}
+        self._told: dict[str, Text] = {}
+        """The log's lines by event: what happened does not change."""
+        self._chosen: str | None = None
+        """The key of the container under the cursor."""
+        self._marked: set[str] = set()
+        self._only = False
+        self._faults = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text(" HemoStat ", "bold reverse"), id="title")
+        with Vertical(id="body"):
+            with Vertical(id="containers"):
+                yield Static(id="header")
+                yield Lines(id="grid")
+            with Vertical(id="remediation"):
+                yield Static(id="caption")
+                yield Lines(follow=True, id="log")
+        yield Static(id="notice")
+        yield Static(id="status")
+        field = Input(
+            placeholder="text !text state:unhealthy host: project: name:", id="filter", compact=True
+        )
+        field.cursor_blink = False
+        yield field
+        yield Footer()
+
+    @property
+    def targets(self) -> list[Row]:
+        """What an action is for: the marked containers that are shown, else the one under the cursor."""
+        shown = [each for each in self._entries if isinstance(each, Row)]
+        marked = [row for row in shown if row.key in self._marked]
+        return marked or [row for row in shown if row.key == self._chosen]
+
+    # --- drawing ------------------------------------------------------------------------------------
+
+    def draw(self) -> None:
+        state, now = self.model.state, self.model.clock.now()
+        self._made = rows.update(self._made, state)
+        self._marked &= self._made.keys()
+        everything = self._in_order(now)
+        self._choose(everything)
+        picture = roles(state, now)
+        incidents = sum(map(len, state.unwell.values()))
+        is_live = self.model.replay is None
+        stale, silent = (quiet(state, now), silence(state, now)) if is_live else ("", "")
+        told = words.status if is_live else words.recorded_status
+        self.write("title", words.title(len(everything), incidents, self._hidden(), stale))
+        self.write("status", told(picture, mode(state), lost=bool(state.lost)))
+        self._notice(words.notice(picture, silent))
+        self._draw_grid(now, self._pointless(everything))
+        self._draw_log()
+
+    def _in_order(self, now: float) -> list[Row]:
+        everything = [made.row for made in self._made.values()]
+        view = self.model.view
+        if not self._order or order.due(now, self._sorted_at, self._touched_at):
+            everything = order.arranged(everything, view.sort, reverse=view.reverse)
+            self._order = {row.key: number for number, row in enumerate(everything)}
+            self._sorted_at = now
+            return everything
+        return order.kept(everything, self._order)
+
+    def _choose(self, everything: list[Row]) -> None:
+        shown = rows.matching(everything, self._wanted(), faults=self._faults)
+        self._entries = order.grouped(shown) if self.model.view.grouped else list(shown)
+
+    def _pointless(self, everything: list[Row]) -> set[str]:
+        """Columns that would say nothing."""
+        found = set() if len({row.host for row in everything}) > 1 else {"host"}
+        found |= set() if self.model.state.safety else {"breaker", "budget"}
+        found |= set() if any(row.project for row in everything) else {"project", "service"}
+        return found | ({"project"} if self.model.view.grouped else set())
+
+    def _draw_grid(self, now: float, pointless: set[str]) -> None:
+        lines, view = self.query_one("#grid", Lines), self.model.view
+        width = lines.size.width
+        placed = grid.layout(width, view.columns or self.model.looks.columns, pointless)
+        self.write("header", grid.header(placed, width, view.sort, reverse=view.reverse))
+        before, self._drawn = self._drawn, {}
+
+        def draw(entry: Row | Group) -> Text:
+            if isinstance(entry, Group):
+                return grid.heading(entry, width)
+            marked = entry.key in self._marked
+            source = (entry, placed, ticking(entry.safety, now), marked)
+            known = before.get(entry.key)
+            if known is None or known[0] != source:
+                known = source, grid.line(entry, placed, now, marked=marked)
+            self._drawn[entry.key] = known
+            return known[1]
+
+        lines.show(Lazy(self._entries, draw))
+        self._point()
+
+    def _draw_log(self) -> None:
+        chosen = self._chosen_row() if self._only else None
+        log = self.model.state.log
+        events = about(log, *chosen.place) if chosen else log
+        self.write("caption", Text("remediation log" + (f" of {clean(chosen.name)}" if chosen else "")))
+        if len(self._told) > 2 * LOG:
+            self._told.clear()
+        self.query_one("#log", Lines).show(Lazy(events, self._log_line))
+
+    def _log_line(self, event: Event) -> Text:
+        return self._told.get(event.id) or self._told.setdefault(event.id, words.log_line(event))
+
+    def _notice(self, text: Text) -> None:
+        self.query_one("#notice", Static).display = bool(text)
+        self.write("notice", text)
+
+    def _point(self) -> None:
+        chosen = self._chosen_row()
+        self.query_one("#grid", Lines).point(self._entries.index(chosen) if chosen else None)
+
+    def _chosen_row(self) -> Row | None:
+        found = (each for each in self._entries if isinstance(each, Row) and each.key == self._chosen)
+        return next(found, None)
+
+    def _wanted(self) -> str:
+        return self.query_one("#filter", Input).value
+
+    def _hidden(self) -> list[str]:
+        """What is kept from sight, so that nobody takes it for gone; and what is marked."""
+        parts = [f"filter {self._wanted()}"] if self._wanted() else []
+        parts += ["faults only"] if self._faults else []
+        return parts + ([f"{len(self._marked)} marked"] if self._marked else [])
+
+    def _sort_anew(self) -> None:
+        self._order.clear()
+        self.draw()
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def action_move(self, step: int) -> None:
+        shown = [each.key for each in self._entries if isinstance(each, Row)]
+        if shown:
+            at = shown.index(self._chosen) + step if self._chosen in shown else max(0, step - 1)
+            self._chosen = shown[max(0, min(at, len(shown) - 1))]
+            self._touched_at = self.model.clock.now()
+            self._point()
+            if self._only:
+                self._draw_log()
+
+    def action_page(self, direction: int) -> None:
+        self.action_move(direction * max(1, self.query_one("#grid", Lines).size.height - 1))
+
+    def on_lines_chosen(self, message: Lines.Chosen) -> None:
+        if message.lines.id == "grid" and isinstance(row := self._entries[message.number], Row):
+            self._chosen = row.key
+            self.action_move(0)
+
+    def on_lines_resized(self) -> None:
+        self.redraw()
+
+    def action_container(self) -> None:
+        if row := self._pick():
+            self.app.push_screen(Container(self.model, *row.place))
+
+    def action_incident(self) -> None:
+        row = self._chosen_row()
+        incident = latest(self.model.state.log, row.place if row else None)
+        if incident is None:
+            self.notify("no incident is in the log" + (f" of {clean(row.name)}" if row else ""), markup=False)
+        else:
+            self.app.push_screen(Incident(self.model, incident))
+
+    def action_roles(self) -> None:
+        self.app.push_screen(Roles(self.model))
+
+    def action_only(self) -> None:
+        self._only = self._pick() is not None and not self._only
+        self.draw()
+
+    def _pick(self) -> Row | None:
+        """The container under the cursor; the first if there is no cursor yet."""
+        if self._chosen_row() is None:
+            self.action_move(0)
+        return self._chosen_row()
+
+    def action_mark(self) -> None:
+        if row := self._pick():
+            self._marked ^= {row.key}
+            self.action_move(1)
+            self.draw()
+
+    def action_mark_all(self) -> None:
+        shown = {each.key for each in self._entries if isinstance(each, Row)}
+        self._marked = set() if shown <= self._marked else self._marked | shown
+        self.draw()
+
+    def action_all(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.value, field.display = "", False
+        self.set_focus(None)
+        self._only = self._faults = False
+        self._marked.clear()
+        self.draw()
+
+    def action_faults(self) -> None:
+        self._faults = not self._faults
+        self.draw()
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    def on_input_changed(self) -> None:
+        self.redraw()
+
+    def on_input_submitted(self) -> None:
+        self.query_one("#filter", Input).display = False
+        self.set_focus(None)
+
+    def action_sort(self, by: str | None = None) -> None:
+        view = self.model.view
+        chosen = by or SORTS[(SORTS.index(view.sort) + 1) % len(SORTS)]
+        self._look(sort=chosen)
+
+    def action_reverse(self) -> None:
+        self._look(reverse=not self.model.view.reverse)
+
+    def action_group(self) -> None:
+        self._look(grouped=not self.model.view.grouped)
+
+    def action_columns(self) -> None:
+        chosen = self.model.view.columns or self.model.looks.columns
+        self.app.push_screen(Columns(chosen), lambda names: self._look(columns=names))
+
+    def action_log(self) -> None:
+        self._look(log=not self.model.view.log)
+
+    def _look(self, **changes: object) -> None:
+        self.model.look(msgspec.structs.replace(self.model.view, **changes))
+        if self.model.complaint:
+            self.notify(clean(self.model.complaint), markup=False)
+        self._lay_out()
+        self._sort_anew()
+
+    def _lay_out(self) -> None:
+        self.query_one("#remediation").display = self.model.view.log
+
+    def on_mount(self) -> None:
+        self._lay_out()
+
+    def commands(self) -> Iterable[SystemCommand]:
+        for by in SORTS:
+            yield SystemCommand(f"Sort by {by}", "faults stay first", lambda by=by: self.action_sort(by))

@@ -1,0 +1,347 @@
+"""What the dashboard costs: `hemostat tui` itself, in a pseudo terminal, on a real Redis.
+
+Containers are told of as the monitor does: once a second, a fifth of them each time. Beside it, in the same
+run, a plain DataTable that is fed by the same thread and updates the cells that changed.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Self
+
+from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
+from hemostat.events import (
+    Container,
+    ContainerStats,
+    Event,
+    HealthAlert,
+    Heartbeat,
+    Kind,
+    Severity,
+    State,
+)
+from hemostat.topology import BY_NAME
+from tests.bench.lab import cpu_seconds, memory
+
+COUNTS = (20, 300, 2000)
+SIZE = (120, 40)
+FIFTH = 5
+SETTLE = 6.0
+SECONDS = 10.0
+QUIET = 6.0
+KEYS = 150
+STARTS = 9
+HOUR = 3600
+CROWD = 300
+"""Containers during the hour."""
+CURSOR = re.compile(rb"\x1b\[1;7[;m]")
+"""The line under the cursor is bold and reversed."""
+
+DASHBOARD = (sys.executable, "-m", "hemostat", "tui")
+BARE = """
+from textual.app import App
+from textual.widgets import Static
+
+class Bare(App):
+    def compose(self):
+        yield Static("HemoStat")
+
+Bare().run()
+"""
+TABLE = """
+import sys, threading
+from textual.app import App
+from textual.widgets import DataTable
+from hemostat import app
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.config import load
+from hemostat.events import ContainerStats
+from hemostat.tui.feed import Feed
+
+clock = SystemClock(threading.Event())
+bus = app.open_bus(load().settings, start=False)
+
+class Plain(App):
+    def compose(self):
+        yield DataTable()
+    def on_mount(self):
+        table = self.query_one(DataTable)
+        table.add_columns(*((name, name) for name in ("state", "container", "cpu", "memory", "incident")))
+        self.feed = Feed(bus, clock, lambda news: self.call_from_thread(self.take, news))
+        self.feed.start()
+    def take(self, news):
+        table = self.query_one(DataTable)
+        for event in news.events:
+            if not isinstance(event.data, ContainerStats):
+                continue
+            stats, key = event.data, event.data.container.name
+            if key not in table.rows:
+                table.add_row("healthy", key, "", "", "", key=key)
+            table.update_cell(key, "cpu", f"{stats.cpu:.1f} %")
+            table.update_cell(key, "memory", f"{stats.memory / 2**20:.1f} MiB")
+    def on_unmount(self):
+        self.feed.stop()
+
+Plain().run()
+"""
+
+
+class Crowd:
+    """Containers that change, and roles that live, until the block ends."""
+
+    def __init__(self, bus: RedisBus, count: int, *, changing: bool = True) -> None:
+        self._bus = bus
+        self._boxes = [
+            Container(
+                id=f"c{number}",
+                name=f"shop-web-{number}",
+                labels={"com.docker.compose.project": f"shop-{number % 10}"},
+            )
+            for number in range(count)
+        ]
+        self._changing = changing
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self.tell(range(len(self._boxes)), 0)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        turn = 0
+        began = time.monotonic()
+        while not self._stop.wait(max(0.0, began + turn - time.monotonic())):
+            turn += 1
+            self.tell(range(turn % FIFTH, len(self._boxes), FIFTH), turn if self._changing else 0)
+            if turn % 2:
+                self.beat()
+
+    def tell(self, numbers: Sequence[int], turn: int) -> None:
+        """New numbers of some; in turn 0 the same as ever."""
+        now = time.time()
+        events = [
+            Event.make(
+                ContainerStats(
+                    container=self._boxes[number],
+                    state=State(status="running", health="healthy", started_at=1.0),
+                    cpu=round((number * 7 + turn * 13) % 97 + 0.5, 1),
+                    memory=(64 + (number + turn * 3) % 50) << 20,
+                    memory_limit=128 << 20,
+                ),
+                time=now,
+                host="bench",
+                source="monitor@1",
+            )
+            for number in numbers
+        ]
+        for start in range(0, len(events), 100):
+            self._bus.show(events[start : start + 100], ttl=30)
+
+    def beat(self) -> None:
+        now = time.time()
+        beats = [
+            Heartbeat(
+                role=name, instance="1", pid=1, started=1.0, every=2.0, mode="auto" * (name == "responder")
+            )
+            for name in BY_NAME
+        ]
+        self._bus.show(
+            [Event.make(each, time=now, host="bench", source=f"{each.role}@1") for each in beats], ttl=30
+        )
+
+    def fail(self, turn: int) -> None:
+        now = time.time()
+        alert = HealthAlert(
+            container=self._boxes[turn % len(self._boxes)],
+            kind=Kind.EXITED,
+            severity=Severity.CRITICAL,
+            since=now,
+        )
+        self._bus.publish(
+            [Event.make(alert, time=now, host="bench", source="monitor@1", incident=f"i{turn % 50}")]
+        )
+
+
+class Terminal:
+    """A program in a terminal of its own. What it sends is read as soon as it comes."""
+
+    def __init__(self, command: Sequence[str], environ: dict[str, str]) -> None:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", SIZE[1], SIZE[0], 0, 0))
+        self._began = time.monotonic()
+        self.process = subprocess.Popen(
+            command, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
+        os.close(theirs)
+        self._ours = ours
+        self.sent = 0
+
+    def wait_for(self, pattern: "re.Pattern[bytes]", seconds: float = 30.0) -> float:
+        """Seconds from when the program was started until it had sent this."""
+        seen = b""
+        for chunk, at in self._read(seconds):
+            seen = seen[-4096:] + chunk
+            if pattern.search(seen):
+                return at - self._began
+        raise SystemExit(f"not shown: {pattern.pattern!r} in {seen[-2000:]!r}")
+
+    def watch(self, seconds: float) -> int:
+        """How many bytes come within so many seconds."""
+        return sum(len(chunk) for chunk, _ in self._read(seconds))
+
+    def press(self, key: bytes) -> float:
+        """Seconds until the cursor was drawn again."""
+        began = time.monotonic()
+        os.write(self._ours, key)
+        seen = b""
+        for chunk, at in self._read(5.0):
+            seen += chunk
+            if CURSOR.search(seen):
+                return at - began
+        raise SystemExit("a key was not answered")
+
+    def _read(self, seconds: float) -> Iterator[tuple[bytes, float]]:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select.select([self._ours], [], [], left)[0]:
+                try:
+                    yield os.read(self._ours, 1 << 16), time.monotonic()
+                except OSError:  # the program has ended
+                    return
+
+    def close(self) -> None:
+        self.process.terminate()
+        while self.process.poll() is None:
+            self.watch(0.05)
+        os.close(self._ours)
+
+
+def measure(counts: Sequence[int] = COUNTS) -> dict[str, float]:
+    """Bytes and shares of a core a second; seconds; bytes of memory."""
+    figures: dict[str, float] = {}
+    with _place() as (client, environ):
+        bus = RedisBus(client)
+        for count in counts:
+            with Crowd(bus, count):
+                figures |= _cost(count, environ)
+            client.raw.flushall()
+        with Crowd(bus, CROWD, changing=False), _running(DASHBOARD, environ) as shown:
+            shown.watch(SETTLE)
+            figures["idle bytes"] = shown.watch(QUIET)
+            figures |= _starts(environ)
+        figures |= _hour(bus, environ)
+    return figures
+
+
+def _cost(count: int, environ: dict[str, str]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    with _running(DASHBOARD, environ) as shown:
+        shown.watch(SETTLE)
+        figures |= _tick(f"{count}", shown)
+        shown.press(b"j")
+        shown.press(b"j")
+        keys = []
+        for number in range(KEYS):
+            keys.append(shown.press(b"j" if number % 20 < 10 else b"k"))
+            shown.watch(0.03)
+        figures[f"{count} key p50"], figures[f"{count} key p99"] = median(keys), quantiles(keys, n=100)[98]
+    with _running([sys.executable, "-c", TABLE], environ) as plain:
+        plain.wait_for(re.compile(rb"shop-web-"))
+        plain.watch(SETTLE)
+        figures |= _tick(f"{count} DataTable", plain)
+    return figures
+
+
+def _tick(name: str, shown: Terminal) -> dict[str, float]:
+    before = cpu_seconds([shown.process.pid])
+    sent = shown.watch(SECONDS)
+    used = cpu_seconds([shown.process.pid]) - before
+    return {f"{name} bytes": sent / SECONDS, f"{name} CPU": used / SECONDS}
+
+
+def _hour(bus: RedisBus, environ: dict[str, str]) -> dict[str, float]:
+    """An hour of a crowd, and an alert every second, as fast as Redis takes it."""
+    with Crowd(bus, CROWD) as crowd, _running(DASHBOARD, environ) as shown:
+        shown.watch(SETTLE)
+        # Log and trails are full then, so that what grows after that is a leak.
+        for turn in range(600):
+            crowd.fail(turn)
+            crowd.tell(range(turn % FIFTH, CROWD, FIFTH), turn)
+            shown.watch(0.001)
+        shown.watch(3.0)
+        before = memory([shown.process.pid])[0]
+        began, told = time.monotonic(), 0
+        for turn in range(1, HOUR + 1):
+            numbers = range(turn % FIFTH, CROWD, FIFTH)
+            crowd.tell(numbers, turn)
+            crowd.fail(turn)
+            told += len(numbers) + 1
+            shown.watch(0.001)
+        rate = told / (time.monotonic() - began)
+        shown.watch(5.0)
+        shown.press(b"j")
+        return {"hour rate": rate, "hour before": before, "hour after": memory([shown.process.pid])[0]}
+
+
+@contextmanager
+def _place() -> Iterator[tuple[Client, dict[str, str]]]:
+    with tempfile.TemporaryDirectory(prefix="hs-bench-") as directory:
+        server = EmbeddedRedis(Path(directory))
+        url = server.ensure()
+        client = connect(url)
+        plain = {
+            key: value for key, value in os.environ.items() if key not in {"COLUMNS", "LINES", "NO_COLOR"}
+        }
+        environ = {
+            **plain,
+            "TERM": "xterm-256color",
+            "HEMOSTAT_REDIS_URL": url,
+            "HEMOSTAT_STATE_DIR": directory,
+        }
+        try:
+            yield client, environ
+        finally:
+            client.close()
+            server.shut_down_if_unused()
+
+
+def _starts(environ: dict[str, str]) -> dict[str, float]:
+    """The fastest of some, by turns, for what else runs on a machine only ever adds."""
+    figures: dict[str, float] = {}
+    for _ in range(STARTS):
+        for name, command, sign in (
+            ("first paint", DASHBOARD, rb"HemoStat"),
+            ("containers shown", DASHBOARD, rb"shop-web-"),
+            ("bare first paint", (sys.executable, "-c", BARE), rb"HemoStat"),
+        ):
+            with _running(command, environ) as shown:
+                took = shown.wait_for(re.compile(sign))
+            figures[name] = min(took, figures.get(name, took))
+    return figures
+
+
+@contextmanager
+def _running(command: Sequence[str], environ: dict[str, str]) -> Iterator[Terminal]:
+    made = Terminal(command, environ)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,215 @@
+"""`hemostat record`, and what `hemostat tui` plays."""
+
+import signal
+import threading
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.recording_file import read
+from hemostat.cli.record import PAST, Recorder, remembered
+from hemostat.cli.tui import demo_file
+from hemostat.core.recording import header_line, line, parse
+from hemostat.core.story import stories
+from hemostat.errors import BusUnreachableError
+from hemostat.events import DURABLE, TYPES
+from tests.clock import FakeClock
+from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
+
+TOLD = [each for each in ALL if each.type in DURABLE]
+
+
+class Page:
+    """Where a recording is written to, in memory."""
+
+    full = False
+
+    def __init__(self, begin: float = NOW) -> None:
+        self.lines = [header_line("h", begin)]
+
+    def write(self, line: bytes) -> None:
+        self.lines.append(line)
+
+    def flush(self) -> None:
+        """It is written."""
+
+    def heard(self):
+        return list(parse(self.lines).between(0, 1e11, tuple(TYPES)))
+
+
+class Script(MemoryBus):
+    """What is said while somebody listens, connection by connection; at its end the listener is stopped."""
+
+    def __init__(self, stop: threading.Event, *script) -> None:
+        super().__init__(FakeClock(NOW + 9))
+        self._stop = stop
+        self._script = list(script)
+
+    def subscribe(self, streams, *, timeout):
+        yield None
+        for each in self._script.pop(0):
+            if each.type in DURABLE:
+                self.publish([each])
+            else:
+                self.show([each], ttl=60)
+            yield each
+        if not self._script:
+            self._stop.set()
+            yield None
+        raise BusUnreachableError("gone")
+
+
+def record(*script, past=(), begin=NOW):
+    stop, page = threading.Event(), Page()
+    bus = Script(stop, *script)
+    bus.publish([each for each in past if each.type in DURABLE])
+    bus.show([each for each in past if each.type not in DURABLE], ttl=60)
+    Recorder(bus, FakeClock(NOW + 9), page, stop, begin).live(None)
+    return page.heard()
+
+
+def test_the_past_and_what_comes_are_written_each_once():
+    assert record(ALL[3:], past=ALL[:3]) == list(ALL)
+
+
+def test_last_values_are_part_of_the_past():
+    values = [event(stats(), 1.0), event(heartbeat(), 2.0)]
+    assert record([], past=values) == values
+
+
+def test_what_was_missed_while_the_connection_was_lost_is_made_up_for(monkeypatch, capsys):
+    monkeypatch.setattr("hemostat.cli.record.RETRY", 0.0)
+    assert record(ALL[:2], ALL[3:], past=[]) == [*ALL[:2], *ALL[3:]]
+    assert "connection lost: gone: waiting for it" in capsys.readouterr().err
+
+
+def test_it_ends_in_time_and_before_it_is_too_long_to_be_played(capsys):
+    bus, stop, page = MemoryBus(FakeClock(NOW)), threading.Event(), Page()
+    Recorder(bus, FakeClock(NOW + 9), page, stop, NOW).live(NOW + 5)
+    page.full = True
+    Recorder(bus, FakeClock(NOW), page, stop, NOW).live(None)
+    assert "as long as can be played" in capsys.readouterr().err
+
+
+def test_of_the_streams_all_is_remembered_since_the_beginning():
+    """More than the dashboard's log holds, where there was more."""
+    bus = MemoryBus(FakeClock(NOW))
+    bus.publish([event(alert(since=NOW + n), n) for n in range(5 * PAST)])
+    assert len(remembered(bus, NOW + 3)) == 5 * PAST
+    assert PAST <= len(remembered(bus, NOW + 5 * PAST - 3)) < 2 * PAST
+
+
+@pytest.mark.redis
+def test_ctrl_c_leaves_a_whole_file(spawn, bus, tmp_path):
+    file = tmp_path / "a.jsonl.gz"
+    bus.publish(TOLD[:1])
+    process = spawn("record", str(file))
+    assert "recording to" in process.stderr.readline()
+    while not file.stat().st_size:
+        bus.publish(TOLD[1:])
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (0, "")
+    told = read(file)
+    assert told.notes == ()
+    assert list(told.between(0, 1e11, DURABLE))[:1] == TOLD[:1]
+    assert f"{len(told)} events in" in err
+
+
+@pytest.mark.redis
+def test_the_past_alone_ends_by_itself(hemostat, bus, tmp_path):
+    bus.publish(TOLD)
+    file = tmp_path / "a.jsonl"
+    told = hemostat("record", str(file), "--since", "1000d", "--json")
+    assert told.code == 0
+    assert told.json == {"path": str(file), "events": len(TOLD)}
+    assert list(read(file).between(0, 1e11, DURABLE)) == TOLD
+
+
+@pytest.mark.redis
+def test_a_file_that_is_there_is_not_written_over(hemostat, bus, tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text("mine")
+    told = hemostat("record", str(file), "--since", "1h")
+    assert (told.code, file.read_text()) == (2, "mine")
+    assert told.err.strip().endswith("is there already: --force overwrites it")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (("record", "a", "--since", "soon"), 2, "is not a duration"),
+        (("tui", "--replay", "/none", "--since", "2h"), 2, "two recordings"),
+        (("tui", "--allow-actions"), 2, "add --web"),
+        (("tui", "--served", "1", "--replay", "/none"), 2, "/none cannot be read: No such file"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_in_a_line(hemostat, monkeypatch, arguments, code, why):
+    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    told = hemostat(*arguments)
+    assert (told.code, told.err.count("\n")) == (code, 1)
+    assert why in told.err
+
+
+def test_a_damaged_recording_is_told_in_a_line(hemostat, monkeypatch, tmp_path):
+    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(header_line("h", NOW) + b"x\n" + line(event(complete()), NOW))
+    told = hemostat("tui", "--served", "1", "--replay", str(file))
+    assert (told.code, told.err.count("\n")) == (1, 1)
+    assert "cannot be played: line 2 is damaged" in told.err
+
+
+def test_the_demo_shows_an_incident_that_is_healed_and_one_that_is_left_to_people():
+    told = read(demo_file())
+    assert told.notes == ()
+    assert 60 < told.end - told.begin < 600
+    states = {each.status for each in stories(told.between(0, told.end, DURABLE))}
+    assert {"healed", "escalated"} <= states
+    middle = (told.begin + told.end) / 2
+    assert len(told.last("container_stats", middle)) >= 5
+    assert {each.source.partition("@")[0] for each in told.last("heartbeat", middle)} == {
+        "monitor",
+        "analyzer",
+        "responder",
+        "alert",
+    }
+
+
+def test_the_demo_is_small_and_tells_nothing_of_where_it_was_made():
+    assert demo_file().stat().st_size < 200_000
+    told = read(demo_file())
+    assert {each.host for each in told.between(0, told.end, tuple(TYPES))} == {"ops-1"}
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The models that dashboards are opened on."""
+    models = []
+    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    monkeypatch.setattr("hemostat.tui.run", lambda model: models.append(model) or 0)
+    return models
+
+
+@pytest.mark.redis
+def test_what_the_streams_remember_is_played_from_so_long_ago(hemostat, bus, opened):
+    bus.publish(TOLD)
+    assert hemostat("tui", "--served", "1", "--since", "1000d").code == 0
+    replay = opened[0].replay
+    assert replay.name == "last 1000 d"
+    assert replay.recording.end == TOLD[-1].time
+    assert list(replay.recording.between(0, 1e11, DURABLE)) == TOLD
+
+
+@pytest.mark.redis
+def test_where_nothing_is_remembered_it_is_told(hemostat, bus, opened):
+    told = hemostat("tui", "--served", "1", "--since", "2h")
+    assert (told.code, opened) == (2, [])
+    assert "the streams remember nothing yet: hemostat tui --demo" in told.err
+
+
+def test_nothing_can_be_done_in_a_replay_and_nothing_but_the_recording_is_asked(hemostat, opened):
+    """It needs neither Docker nor Redis, and reaches neither."""
+    assert hemostat("tui", "--served", "1", "--demo").code == 0
+    model = opened[0]
+    assert (model.act, model.engine(), model.safety, list(model.evidence("i"))) == (None, None, None, [])

@@ -1,0 +1,379 @@
+"""The container view under a pilot: figures, the live log and its search, checks, inspection, incidents."""
+
+import asyncio
+import threading
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.core.dossier import Check, Details
+from hemostat.core.model import ContainerInfo
+from hemostat.errors import EngineUnreachableError, NoSuchContainerError
+from hemostat.events import Container as Ref
+from hemostat.events import State
+from hemostat.tui import container_words
+from hemostat.tui.app import Dashboard
+from hemostat.tui.figures import Limits
+from hemostat.tui.lines import Lines
+from hemostat.tui.model import Model
+from hemostat.tui.screens.container import Container
+from tests.clock import FakeClock
+from tests.samples import NOW, WEB, alert, complete, event, stats
+from tests.tui import scenes
+from tests.tui.scenes import MIB, kept
+from tests.tui.snapshots import compare, utc
+from tests.tui.test_app import says, screen, until
+from tests.tui.test_words import HOSTILE
+
+__all__ = ["utc"]
+
+
+class Engine:
+    """What of an engine is looked at. `broken` is raised instead of an answer."""
+
+    def __init__(self) -> None:
+        self.log = scenes.LOG
+        self.broken: Exception | None = None
+        self.asked: list[str] = []
+        self.details_ = Details(
+            command=("serve", "--token", "hunter2"),
+            environment={"API_KEY": "abcdefgh", "MODE": "production"},
+            checks=(Check(time=NOW + 2, exit_code=0, output="ok again"),),
+        )
+
+    def inspect(self, container: str) -> ContainerInfo:
+        self.asked.append(container)
+        if self.broken:
+            raise self.broken
+        return ContainerInfo(
+            ref=WEB, status="running", health="healthy", started_at=NOW, address="172.17.0.2"
+        )
+
+    def logs(self, _: str, tail: int = 100) -> str:
+        return self.log
+
+    def details(self, _: str) -> Details:
+        return self.details_
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    monkeypatch.setattr("hemostat.tui.screens.container.EVERY", 0.02)
+    return Engine()
+
+
+def play(script, engine=None, bus=None, *, clock=None, size=(80, 24), place=("h", "web")) -> None:
+    clock = clock or FakeClock(NOW + 10)
+    bus = scenes.bus(clock) if bus is None else bus
+    opened = None if engine is None else (lambda: engine)
+
+    async def run() -> None:
+        evidence = lambda incident: [kept()] if incident == "i1" else []  # noqa: E731
+        app = Dashboard(Model(bus, clock, evidence=evidence, engine=opened))
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda: app.model.state.log)
+            app.push_screen(Container(app.model, *place))
+            await until(pilot, lambda: says(app, " container ") and app.screen._laid_out)
+            await script(app, pilot)
+
+    asyncio.run(run())
+
+
+def following() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "tail"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_it_looks_as_it_is_meant_to(engine, size, utc):
+    async def script(app, pilot):
+        await until(pilot, lambda: (says(app, "worker 54") and says(app, "▅▅▅▅▅")) or says(app, "███"))
+        await until(pilot, lambda: says(app, "worker 54"))
+        await pilot.pause(0.1)
+        compare(f"container-{size[0]}x{size[1]}", screen(app))
+
+    play(script, engine, size=size)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (46, 16)])
+def test_figures_and_log_are_there_at_every_size(engine, size):
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "worker 54") and says(app, "32.0 MiB of 128.0 MiB"))
+        assert says(app, "✓ healthy")
+        assert says(app, "12.5 %, peak 26 %")
+        assert all(cell_len(line) <= size[0] for line in screen(app))
+
+    play(script, engine, size=size)
+
+
+def test_the_log_goes_on_its_secrets_masked_and_nothing_in_it_acts(engine):
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "worker 54"))
+        engine.log += "\x1b[2J\x1b[31mred [bold]x[/]\npassword=hunter2\n"
+        await until(pilot, lambda: says(app, "[redacted: password]"))
+        assert says(app, "red [bold]x[/]")
+        assert not says(app, "hunter2")
+        assert all(line.isprintable() for line in screen(app))
+
+    play(script, engine)
+
+
+def test_the_figures_go_on():
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "12.5 %, peak 26 %"))
+        bus.show([event(stats(cpu=88.0, memory=MIB), 10.0)], ttl=60)
+        await until(pilot, lambda: clock.advance(0.05) and says(app, "88 %, peak 88 %"))
+
+    play(script, bus=bus, clock=clock)
+
+
+def test_a_search_marks_what_matches_and_goes_from_one_to_the_next(engine):
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "worker 54"))
+        await pilot.press("slash", *"worker 1", "enter")
+        await until(pilot, lambda: says(app, "search worker 1: 11 of 11"))
+        assert says(app, "worker 19")
+        await pilot.press("n")
+        await until(pilot, lambda: says(app, "1 of 11") and says(app, "worker 1 took"))
+        await pilot.press("N")
+        await until(pilot, lambda: says(app, "11 of 11") and says(app, "worker 19 took"))
+        assert len(app.screen.query_one("#log", Lines)._lines) == 55, "a search hides nothing"
+        await pilot.press("escape")
+        await until(pilot, lambda: not says(app, "search"))
+
+    play(script, engine)
+
+
+def test_the_filter_hides_what_does_not_match_and_says_so(engine):
+    async def script(app, pilot):
+        log = app.screen.query_one("#log", Lines)
+        await until(pilot, lambda: says(app, "worker 54"))
+        await pilot.press("slash", *"WORKER 5", "enter", "f")
+        await until(pilot, lambda: says(app, "only WORKER 5: 6") and len(log._lines) == 6)
+        engine.log += "worker 55 took a connection\nother\n"
+        await until(pilot, lambda: len(log._lines) == 7)
+        await pilot.press("f")
+        await until(pilot, lambda: says(app, "other"))
+        await pilot.press("escape", "slash", *"!worker", "enter")
+        await until(pilot, lambda: [line.plain for line in log._lines] == ["other"])
+
+    play(script, engine)
+
+
+def test_health_checks_of_now_and_of_what_was_kept(engine):
+    async def script(app, pilot):
+        await pilot.press("2")
+        await until(pilot, lambda: says(app, "✓✗✓  1 of 3 failed"))
+        assert says(app, "✓ passed  ok again") or says(app, "✓ passed ok again")
+        assert says(app, "✗ failed, 1 connection refused")
+
+    play(script, engine)
+
+
+def test_inspect_tells_how_it_was_made_and_no_secret(engine):
+    async def script(app, pilot):
+        await pilot.press("3")
+        await until(pilot, lambda: says(app, "MODE=production"))
+        assert says(app, "172.17.0.2")
+        assert says(app, "API_KEY=[redacted: key]")
+        assert not says(app, "hunter2")
+
+    play(script, engine, size=(100, 40))
+
+
+def test_its_incidents_newest_first_and_enter_opens_one():
+    async def script(app, pilot):
+        await pilot.press("enter")
+        await until(pilot, lambda: says(app, "unhealthy, healed in 6.7 s: hung"))
+        lines = [line for line in screen(app) if line.startswith("20")]
+        assert ["unhealthy" in lines[0], "protected" in lines[1]] == [True, True]
+        assert not any("db" in line for line in lines)
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: says(app, "web: exited, refused"))
+        await pilot.press("escape")
+        await until(pilot, lambda: says(app, "4 incidents"))
+        await pilot.press("escape")
+        await until(pilot, lambda: not says(app, "4 incidents"))
+
+    play(script)
+
+
+def test_without_an_engine_it_says_why_there_is_no_log():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "nobody to ask here"))
+        assert says(app, "12.5 %, peak 26 %")
+
+    play(script, size=(120, 30))
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (NoSuchContainerError("no such container: c1"), "it is gone, or on another host"),
+        (EngineUnreachableError("no Docker Engine answers"), "no Docker Engine answers"),
+    ],
+)
+def test_an_engine_that_does_not_know_it_is_said_and_asked_again(engine, broken, why):
+    engine.broken = broken
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, why))
+        engine.broken = None
+        await until(pilot, lambda: says(app, "worker 54") and not says(app, why))
+        engine.broken = broken
+        await until(pilot, lambda: says(app, why))
+        assert says(app, "worker 54"), "what was seen last stays"
+
+    play(script, engine, size=(140, 30))
+
+
+def test_a_container_made_anew_is_followed_by_its_new_id(engine):
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: engine.asked)
+        assert set(engine.asked) == {"c1"}
+        bus.show([event(stats(container=Ref(id="c77", name="web")), 10.0)], ttl=60)
+        await until(pilot, lambda: clock.advance(0.05) and "c77" in engine.asked)
+        await until(pilot, lambda: len(following()) == 1)
+
+    play(script, engine, bus, clock=clock)
+
+
+def test_a_container_of_this_name_on_another_host_is_not_taken_for_it(engine):
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+    bus.show([event(stats(container=Ref(id="far", name="web"), cpu=3.0), 9.5, host="h2")], ttl=60)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: engine.asked)
+        assert set(engine.asked) == {"far"}
+        assert says(app, "h2/web")
+        assert not says(app, "12.5 %")
+
+    play(script, engine, bus, clock=clock, place=("h2", "web"))
+
+
+@pytest.mark.parametrize("leave", [["escape"], ["4", "enter"], ["q"]])
+def test_nothing_is_followed_once_it_is_not_looked_at(engine, leave):
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "worker 54"))
+        await pilot.press(*leave)
+        await until(pilot, lambda: not (app.is_running and following()))
+
+    play(script, engine)
+    assert not following()
+
+
+def test_it_is_followed_again_when_one_comes_back(engine):
+    async def script(app, pilot):
+        await pilot.press("4", "enter")
+        await until(pilot, lambda: says(app, " incident ") and not following())
+        await pilot.press("escape")
+        await until(pilot, lambda: following() and says(app, " container "))
+
+    play(script, engine)
+
+
+def test_who_leaves_is_not_kept_waiting_by_an_engine_that_hangs(engine):
+    let = threading.Event()
+    engine.logs = lambda *_: let.wait(60) and ""
+
+    async def script(app, pilot):
+        await until(pilot, lambda: engine.asked)
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+
+    play(script, engine)
+    let.set()
+
+
+def test_where_nothing_happens_nothing_is_drawn(engine, monkeypatch):
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "worker 54"))
+        await pilot.pause(0.1)
+        drawn = []
+        monkeypatch.setattr(Lines, "refresh", lambda *_, **__: drawn.append("lines"))
+        monkeypatch.setattr("textual.widgets.Static.update", lambda *_, **__: drawn.append("static"))
+        asked = len(engine.asked)
+        await until(pilot, lambda: len(engine.asked) > asked + 3)
+        for _ in range(5):
+            app.screen.redraw()
+        assert drawn == []
+
+    play(script, engine)
+
+
+def test_a_flood_of_log_is_bounded(engine):
+    engine.log = "x" * 10_000_000
+
+    async def script(app, pilot):
+        log = app.screen.query_one("#log", Lines)
+        await until(pilot, lambda: log._lines)
+        assert len(log._lines) < 1000
+
+    play(script, engine)
+
+
+def test_what_is_gone_is_said_to_be():
+    clock = FakeClock(NOW + 60)
+    bus = MemoryBus(clock)
+    bus.publish([event(alert()), event(complete(), 3.0)])
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "nothing is heard of it any more"))
+        assert says(app, "no figures of that time")
+
+    play(script, bus=bus, clock=clock)
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_hostile_words_fit_and_control_nothing(hostile, width):
+    container = Ref(id="c9", name=hostile, image=hostile, labels={"hemostat.x": hostile})
+    stands = stats(container=container, state=State(status="running", health=hostile))
+    run = Check(time=NOW, exit_code=1, output=hostile)
+    details = Details(command=(hostile,), mounts=(hostile,), environment={"A": hostile}, error=hostile)
+    lines = [
+        container_words.title("h", hostile, width),
+        container_words.facts(stands, "", width),
+        *container_words.plots(scenes.POINTS, Limits(), {}, width, 3),
+        container_words.tabs("log", hostile, width),
+        *container_words.log(f"{hostile}\n{hostile}", hostile[:3], width, only=False).rows,
+        *container_words.check_lines([run], width),
+        *container_words.inspect_lines(ContainerInfo(ref=container, status=hostile), details, width),
+    ]
+    for line in lines:
+        assert line.plain.isprintable()
+        assert cell_len(line.plain) <= width
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted", "holds"),
+    [
+        ("Connection REFUSED", "refused", True),
+        ("ok", "refused", False),
+        ("ok", "!refused", True),
+        ("refused", "!refused", False),
+        ("anything", "", False),
+        ("anything", "!", False),
+    ],
+)
+def test_what_a_search_matches(line, wanted, holds):
+    assert container_words.matches(line, wanted) is holds
+
+
+def test_a_match_is_marked_in_the_rows_it_is_on():
+    found = container_words.log("one\ntwo two\nthree", "two", 40, only=False)
+    assert (len(found.rows), found.matches) == (3, (1,))
+    assert [(span.start, span.end) for span in found.rows[1].spans] == [(0, 3), (4, 7)]
+
+
+def test_details_that_say_nothing_say_nothing():
+    assert container_words.inspect_lines(None, None, 80) == []
+    assert msgspec.structs.asdict(Details())["checks"] == ()

@@ -1,0 +1,93 @@
+"""The thread that listens."""
+
+from collections.abc import Iterator, Sequence
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.errors import BusUnreachableError
+from hemostat.events import Container, Event
+from hemostat.tui.feed import EVERY, Feed
+from hemostat.tui.state import LOG, News
+from tests.clock import FakeClock
+from tests.samples import NOW, alert, event, heartbeat, stats
+
+BOXES = [Container(id=str(number), name=f"web-{number}") for number in range(50)]
+
+
+class Flood(MemoryBus):
+    """5,000 messages within a second; then it is over."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.clock = clock
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        yield None
+        for number in range(5000):
+            self.clock.advance(1 / 5000)
+            box = BOXES[number % len(BOXES)]
+            yield event(stats(container=box, cpu=float(number)) if number % 2 else alert(since=NOW + number))
+        self.clock.advance(EVERY)
+        yield event(heartbeat(), 2.0)
+        raise OverError
+
+
+class OverError(Exception):
+    """The test is."""
+
+
+def told(bus: MemoryBus, clock: FakeClock, **options) -> list[News]:
+    came: list[News] = []
+    feed = Feed(bus, clock, came.append, **options)
+    try:
+        feed._run()
+    except OverError:
+        return came
+    raise AssertionError
+
+
+def test_of_a_flood_little_is_kept_and_it_is_handed_over_a_few_times():
+    clock = FakeClock(NOW)
+    came = told(Flood(clock), clock)
+    assert len(came) <= 2 + 1 / EVERY
+    assert max(len(news.events) for news in came) <= LOG + len(BOXES) + 1
+    last = {
+        each.data.container.name: each.data.cpu
+        for news in came
+        for each in news.events
+        if each.type == "container_stats"
+    }
+    assert last["web-49"] == 4999.0
+
+
+def test_over_a_slow_line_it_is_handed_over_more_seldom():
+    slow, fast = FakeClock(NOW), FakeClock(NOW)
+    assert len(told(Flood(slow), slow, every=1.0)) < len(told(Flood(fast), fast))
+
+
+class Lost(Flood):
+    """The connection breaks once."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.broken = False
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        if not self.broken:
+            self.broken = True
+            raise BusUnreachableError("Redis is gone")
+        return super().subscribe(streams, timeout=timeout)
+
+
+def test_a_lost_bus_is_told_and_listened_to_again(monkeypatch):
+    monkeypatch.setattr("hemostat.tui.feed.RETRY", 0.0)
+    clock = FakeClock(NOW)
+    came = told(Lost(clock), clock)
+    assert came[0] == News(lost="Redis is gone")
+    assert came[1].lost == ""
+
+
+def test_where_hosts_stand_is_asked_now_and_then_for_those_that_are_heard_of():
+    clock, asked = FakeClock(NOW), []
+    came = told(Flood(clock), clock, safety=asked.append)
+    assert set(asked) == {"h"}
+    assert len(asked) < len(came)

@@ -1,0 +1,363 @@
+"""The incident view under a pilot: its steps, what was known at each, export and copy."""
+
+import asyncio
+import os
+import threading
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+from textual.filter import NoColor
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.core.chronicle import chronicle
+from hemostat.core.story import stories
+from hemostat.errors import BusError
+from hemostat.events import Container, Evidence, Kind, Outcome, Reason
+from hemostat.tui import incident_words
+from hemostat.tui.app import Dashboard
+from hemostat.tui.lines import Lines
+from hemostat.tui.model import Model
+from hemostat.tui.screens.incident import Incident
+from tests.clock import FakeClock
+from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed, stats
+from tests.tui import scenes
+from tests.tui.scenes import MIB, kept
+from tests.tui.snapshots import compare, utc
+from tests.tui.test_app import says, screen, until
+from tests.tui.test_words import HOSTILE
+
+__all__ = ["utc"]
+
+
+def evidence(incident: str):
+    return [kept()] if incident == "i1" else []
+
+
+def play(script, bus=None, *, clock=None, size=(80, 24), incident="i1", evidence=evidence, **options) -> None:
+    clock = clock or FakeClock(NOW + 10)
+    bus = scenes.bus(clock) if bus is None else bus
+
+    async def run() -> None:
+        app = Dashboard(Model(bus, clock, evidence=evidence), **options)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda: app.model.state.log)
+            app.push_screen(Incident(app.model, incident))
+            await until(pilot, lambda: says(app, " incident ") and app.screen._laid_out)
+            await script(app, pilot)
+
+    asyncio.run(run())
+
+
+def text(app: Dashboard, *names: str) -> str:
+    """All that the view holds, in sight or not."""
+    names = names or ("steps", "why", "evidence")
+    lists = [app.screen.query_one(f"#{name}", Lines)._lines for name in names]
+    return "\n".join(line.plain for lines in lists for line in lines)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_it_looks_as_it_is_meant_to(size, utc):
+    async def script(app, pilot):
+        await until(pilot, lambda: "worker 54" in text(app))
+        await pilot.pause()
+        compare(f"incident-{size[0]}x{size[1]}", screen(app))
+        await pilot.press("left", "left", "left")
+        await until(pilot, lambda: says(app, "step 4 of 7"))
+        compare(f"incident-step-{size[0]}x{size[1]}", screen(app))
+
+    play(script, size=size)
+
+
+def test_without_colour_it_says_the_same(utc):
+    async def script(app, pilot):
+        await until(pilot, lambda: "worker 54" in text(app))
+        await pilot.pause()
+        assert any(isinstance(each, NoColor) for each in app._filters)
+        compare("incident-80x24", screen(app))
+
+    os.environ["NO_COLOR"] = "1"
+    try:
+        play(script, colourless=True)
+    finally:
+        del os.environ["NO_COLOR"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (46, 16)])
+def test_all_there_is_to_say_of_it_is_there_at_every_size(size):
+    async def script(app, pilot):
+        await until(pilot, lambda: "worker 54" in text(app))
+        everything = text(app).replace("\n", " ")
+        for part in (
+            "hung,",
+            "because",
+            "pool exhausted",
+            "restart: healed",
+            "serve --port 80",
+            "passed: ok",
+        ):
+            assert part in everything
+        assert "128.0 MiB┤" in text(app)
+        assert "15 earlier lines" in everything
+        assert "abc" not in everything, "a secret of its environment"
+        assert all(cell_len(line) <= size[0] for line in screen(app))
+
+    play(script, size=size)
+
+
+def test_going_back_shows_what_was_known_then_and_no_more():
+    async def script(app, pilot):
+        await until(pilot, lambda: "worker 54" in text(app))
+        await pilot.press("home")
+        await until(pilot, lambda: says(app, "step 1 of 7"))
+        assert "no diagnosis yet" in text(app)
+        assert "a diagnosis" in text(app)
+        assert "healed" not in text(app)
+        assert "worker 54" not in text(app)
+        await pilot.press("right")
+        await until(pilot, lambda: "hung, confidence" in text(app, "evidence"))
+        assert "worker 54" not in text(app)
+        await pilot.press("right", "right")
+        await until(pilot, lambda: "restart: under way" in text(app))
+        assert "worker 54" in text(app)
+        await pilot.press("end")
+        await until(pilot, lambda: "restart: healed" in text(app))
+
+    play(script)
+
+
+def test_at_the_last_step_it_goes_on_with_what_comes_and_elsewhere_it_stays():
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "db: exited, acting"))
+        bus.publish(
+            [event(complete(container=scenes.DB, durations={"act": 0.3, "verify": 1.0}), 9.5, incident="i2")]
+        )
+        await until(pilot, lambda: clock.advance(0.3) and says(app, "db: exited, healed"))
+        assert app.screen.query_one("#steps", Lines).cursor == 5
+        await pilot.press("left", "left")
+        bus.publish([event(alert(container=scenes.DB, occurrence=2), 11.0, incident="i2")])
+        await until(pilot, lambda: clock.advance(0.3) and says(app, "step 4 of 7"))
+
+    play(script, bus, clock=clock, incident="i2")
+
+
+def test_the_step_looked_at_is_in_sight_however_long_the_timeline_and_small_the_terminal():
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+    again = [
+        event(alert(container=scenes.DB, occurrence=n), 9 + n / 100, incident="i2") for n in range(2, 40)
+    ]
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "db: exited, acting"))
+        bus.publish(again)
+        await until(pilot, lambda: clock.advance(0.3) and says(app, "exited (no. 39)"))
+        await pilot.resize_terminal(60, 16)
+        await until(pilot, lambda: app.size.height == 16 and says(app, "exited (no. 39)"))
+        await pilot.press("home")
+        await until(pilot, lambda: says(app, "+0 ms ! alert") and not says(app, "no. 39"))
+
+    play(script, bus, clock=clock, incident="i2")
+
+
+def test_from_one_incident_to_the_next_and_back():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "2 of 3"))
+        await pilot.press("n")
+        await until(pilot, lambda: says(app, "db: exited, acting  3 of 3"))
+        await until(pilot, lambda: "none was kept" in text(app))
+        await pilot.press("p", "p")
+        await until(pilot, lambda: says(app, "web: exited, refused  1 of 3"))
+        assert "restart refused: protected" in text(app)
+        assert "left to people" in text(app).replace("\n", " ")
+        await pilot.press("p")
+        await until(pilot, lambda: says(app, "no earlier one"))
+
+    play(script)
+
+
+def test_the_figures_go_on_while_it_is_open():
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: "no figures of that time" in text(app))
+        shown = stats(container=scenes.DB, cpu=77.0, memory=MIB)
+        bus.show([event(shown, 10.0)], ttl=60)
+        await until(pilot, lambda: clock.advance(0.05) and "77 %, peak 77 %" in text(app))
+
+    play(script, bus, clock=clock, incident="i2")
+
+
+def test_where_nothing_happens_nothing_is_drawn(monkeypatch):
+    async def script(app, pilot):
+        await until(pilot, lambda: "worker 54" in text(app))
+        await pilot.pause(0.1)
+        drawn = []
+        monkeypatch.setattr(Lines, "refresh", lambda *_, **__: drawn.append("lines"))
+        monkeypatch.setattr("textual.widgets.Static.update", lambda *_, **__: drawn.append("static"))
+        for _ in range(5):
+            app.screen.redraw()
+        assert drawn == []
+
+    play(script)
+
+
+@pytest.mark.parametrize("suffix", [".md", ".json", ".svg"])
+def test_it_is_written_to_the_file_that_was_asked_for(suffix, tmp_path):
+    path = tmp_path / f"incident{suffix}"
+
+    async def script(app, pilot):
+        await until(pilot, lambda: "worker 54" in text(app))
+        await pilot.press("left", "left", "e")
+        await until(pilot, lambda: says(app, "Write this incident"))
+        app.screen.query_one("#path").value = str(path)
+        await pilot.press("enter")
+        await until(pilot, lambda: says(app, "written:"))
+
+    play(script, size=(160, 24))
+    told = path.read_text("utf-8")
+    assert "healed" in told, "the whole of it, whatever step was looked at"
+    assert "abc" not in told or suffix == ".svg"
+    if suffix == ".json":
+        assert msgspec.json.decode(told)["status"] == "healed"
+    if suffix == ".svg":
+        assert "@font-face" not in told
+        ET.fromstring(told)  # noqa: S314 - our own
+
+
+def test_a_file_that_is_there_is_replaced_only_if_asked_twice(tmp_path):
+    path = tmp_path / "incident.md"
+    path.write_text("mine")
+
+    async def script(app, pilot):
+        await pilot.press("e")
+        await until(pilot, lambda: says(app, "Write this incident"))
+        field, told = app.screen.query_one("#path"), app.screen.query_one("#told")
+        field.value = str(tmp_path / "incident.doc")
+        await pilot.press("enter")
+        await until(pilot, lambda: "the suffix says the format" in str(told.content))
+        field.value = str(tmp_path / "none" / "incident.md")
+        await pilot.press("enter")
+        await until(pilot, lambda: "No such file or directory" in str(told.content))
+        field.value = str(path)
+        await pilot.press("enter")
+        await until(pilot, lambda: "enter again to replace it" in str(told.content))
+        assert path.read_text() == "mine"
+        await pilot.press("enter")
+        await until(pilot, lambda: says(app, "written:"))
+
+    play(script, size=(160, 24))
+    assert path.read_text().startswith("# web")
+
+
+def test_it_is_copied_as_markdown(monkeypatch):
+    copied = []
+    monkeypatch.setattr(Dashboard, "copy_to_clipboard", lambda _, told: copied.append(told))
+
+    async def script(app, pilot):
+        await until(pilot, lambda: "worker 54" in text(app))
+        await pilot.press("y")
+        await until(pilot, lambda: says(app, "copied"))
+
+    play(script)
+    assert copied[0].startswith("# web: unhealthy, healed")
+
+
+def test_evidence_that_cannot_be_had_is_said_and_the_rest_is_shown():
+    def lost(_: str):
+        raise BusError("Redis is gone")
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "no evidence: Redis is gone"))
+        assert "restart: healed" in text(app)
+
+    play(script, evidence=lost)
+
+
+def test_who_leaves_is_not_kept_waiting_by_evidence_that_does_not_come():
+    asked, let = threading.Event(), threading.Event()
+
+    def hangs(_: str):
+        asked.set()
+        let.wait(60)
+        return []
+
+    async def script(app, pilot):
+        await until(pilot, asked.is_set)
+        await pilot.press("escape")
+        await until(pilot, lambda: not says(app, " incident "))
+        await pilot.press("q")
+        await until(pilot, lambda: not app.is_running)
+
+    play(script, evidence=hangs)
+    let.set()
+
+
+def test_an_incident_that_dropped_out_of_the_log_stays_in_sight():
+    clock = FakeClock(NOW + 10)
+    bus = scenes.bus(clock)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: "worker 54" in text(app))
+        bus.publish([event(alert(since=NOW + n), 20 + n / 1000, incident=f"x{n}") for n in range(600)])
+        await until(pilot, lambda: clock.advance(0.3) and len(app.model.state.log) == 500)
+        await until(pilot, lambda: says(app, "web: unhealthy, healed") and not says(app, "of 500"))
+        assert "worker 54" in text(app)
+
+    play(script, bus, clock=clock)
+
+
+def test_an_incident_of_which_nothing_is_known_is_said():
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "i9"))
+        assert says(app, "is not in the log")
+        await pilot.press("left", "n", "e", "y", "j")
+
+    play(script, incident="i9")
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_hostile_words_fit_and_control_nothing(hostile, width):
+    container = Container(id="c9", name=hostile)
+    said = alert(container=container, kind=Kind.UNHEALTHY, evidence=(Evidence("health_output", hostile),))
+    diagnosis = msgspec.structs.replace(DIAGNOSIS, cause=hostile, reasons=(hostile, hostile))
+    failed = complete(
+        container=container,
+        outcome=Outcome.FAILED,
+        reason=Reason.NOT_VERIFIED,
+        detail=hostile,
+        diagnosis=diagnosis,
+    )
+    events = [event(said), event(needed(alert=said, diagnosis=diagnosis), 0.1), event(failed, 3.0)]
+    told = chronicle(stories(events)[0])
+    shown = incident_words.Shown(told, len(told.steps) - 1, (kept(f"{hostile}\n{hostile}"),))
+    lines = [
+        incident_words.title("i1", told, "1 of 1", width),
+        incident_words.lead(shown, width),
+        *incident_words.steps(shown, width),
+        *incident_words.reasons(shown, 1, width),
+        *incident_words.evidence(shown, width, 4),
+    ]
+    for line in lines:
+        assert line.plain.isprintable()
+        assert cell_len(line.plain) <= width
+
+
+def test_a_hostile_incident_under_the_pilot():
+    clock = FakeClock(NOW + 10)
+    bus = MemoryBus(clock)
+    container = Container(id="c9", name="\x1b[2J[bold]容器" * 20)
+    said = alert(container=container, evidence=(Evidence("health_output", "[/]\x1b[31m" * 50),))
+    bus.publish([event(said), event(complete(container=container, detail="[link=x]" * 90), 3.0)])
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "exited, healed"))
+        assert all(line.isprintable() and cell_len(line) <= 60 for line in screen(app))
+
+    play(script, bus, clock=clock, size=(60, 20))

@@ -1,0 +1,72 @@
+"""Only what changed is drawn again."""
+
+import asyncio
+
+import pytest
+from rich.segment import Segment
+from rich.style import Style
+from textual.widget import Widget
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.tui.app import Dashboard
+from hemostat.tui.lines import changed
+from hemostat.tui.model import Model
+from hemostat.tui.state import News, apply
+from tests.clock import FakeClock
+from tests.samples import NOW, alert, event, heartbeat, stats
+from tests.tui.test_app import until
+
+RED = Style(color="red")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "span"),
+    [
+        (["web ", "1.0"], ["web ", "1.0"], None),
+        (["web ", "1.0", " up"], ["web ", "2.0", " up"], (4, 5)),
+        (["容器 ", "1.0"], ["容器 ", "2.0"], (5, 6)),
+        (["容"], ["器"], (0, 2)),
+        (["aabb"], ["aa", "cb"], (2, 3)),
+        (["aaaa"], ["aa", "aa"], None),
+        (["web "], ["we"], (0, 4)),
+    ],
+)
+def test_the_cells_that_differ(before, after, span):
+    assert changed([Segment(each) for each in before], [Segment(each) for each in after]) == span
+
+
+def test_another_style_is_a_difference():
+    assert changed([Segment("a"), Segment("b")], [Segment("a"), Segment("b", RED)]) == (1, 2)
+
+
+def test_where_nothing_changes_nothing_is_drawn_and_else_only_that_cell(monkeypatch):
+    clock = FakeClock(NOW + 5)
+    bus = MemoryBus(clock)
+    bus.show([event(stats(), 5.0), event(heartbeat(), 5.0)], ttl=60)
+    bus.publish([event(alert(), 4.0)])
+    drawn: list[tuple[str | None, tuple[object, ...]]] = []
+
+    async def run() -> None:
+        app = Dashboard(Model(bus, clock))
+        async with app.run_test(size=(100, 30)) as pilot:
+            await until(pilot, lambda: app.model.state.log and app.model.state.stats)
+            await pilot.pause(0.2)
+            app._feed.stop()
+            refresh = Widget.refresh
+
+            def spy(widget: Widget, *regions, **options):
+                drawn.append((widget.id, regions))
+                return refresh(widget, *regions, **options)
+
+            monkeypatch.setattr(Widget, "refresh", spy)
+            clock.advance(0.5)
+            app.screen.draw()
+            assert drawn == []
+            app.model.state = apply(app.model.state, News((event(stats(cpu=99.0), 5.5),)), clock.now())
+            app.screen.draw()
+            ((where, (region,)),) = drawn
+            assert where == "grid"
+            assert region.height == 1
+            assert region.width < 20
+
+    asyncio.run(run())

@@ -1,0 +1,246 @@
+"""A recording in the place of the bus: what is heard, and the dashboard on it under a pilot."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.core.recording import Recording
+from hemostat.events import DURABLE, TYPES, Event
+from hemostat.ports import Listener
+from hemostat.tui.model import Model
+from hemostat.tui.replay import ReplayBus, ReplayClock
+from hemostat.tui.replay_app import Replayed
+from tests.clock import FakeClock
+from tests.core.test_recording import recorded
+from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
+from tests.tui.test_app import DB, says, screen, until
+
+ROLES = ("monitor", "analyzer", "responder", "alert")
+
+
+def afternoon() -> Recording:
+    """Two minutes: web is healed in the first, db is left to people in the second."""
+    signs = [
+        event(each, at)
+        for at in range(0, 121, 2)
+        for each in (stats(), stats(container=DB), *(heartbeat(role) for role in ROLES))
+    ]
+    told = [
+        event(alert(), 20.0, incident="a"),
+        event(complete(), 23.0, incident="a"),
+        event(alert(container=DB), 80.0, incident="b"),
+    ]
+    return recorded(*sorted([*signs, *told], key=lambda each: each.time))
+
+
+# --- what is heard -----------------------------------------------------------------------------------
+
+
+def of_memory(events: list[Event]) -> Listener:
+    bus = MemoryBus(FakeClock(NOW + 10))
+    bus.publish([each for each in events if each.type in DURABLE])
+    bus.show([each for each in events if each.type not in DURABLE], ttl=60)
+    return bus
+
+
+def of_recording(events: list[Event]) -> Listener:
+    clock = ReplayClock(recorded(*events), FakeClock(), "test")
+    clock.step(10)
+    return ReplayBus(clock)
+
+
+@pytest.fixture(params=[of_memory, of_recording])
+def listener(request):
+    """A bus on which everything was said that the samples tell of, some seconds ago."""
+    return request.param(list(ALL))
+
+
+def test_listening_to_a_recording_is_listening_to_a_bus(listener):
+    for name in TYPES:
+        said = [each for each in ALL if each.type == name]
+        assert (listener.recent(name, 10) if name in DURABLE else listener.last(name)) == said
+    assert [point.cpu for point in listener.history("h", "web")] == [12.5]
+    assert listener.history("h", "db") == []
+    assert next(iter(listener.subscribe(tuple(TYPES), timeout=0.01))) is None
+
+
+class Ear:
+    """One who listens in a thread, as the dashboard's feed does."""
+
+    def __init__(self, clock: ReplayClock, wall: FakeClock) -> None:
+        self._wall = wall
+        self._words: Iterator[Event | None] = ReplayBus(clock).subscribe(tuple(DURABLE), timeout=0.001)
+        next(self._words)
+
+    def hear(self, seconds: float) -> list[float]:
+        """When, in seconds after NOW, what was said that is heard within `seconds`; up to the silence."""
+        self._wall.advance(seconds)
+        heard = []
+        while (each := next(self._words)) is not None:
+            heard.append(each.time - NOW)
+        return heard
+
+
+def listening() -> tuple[ReplayClock, Ear]:
+    wall = FakeClock()
+    clock = ReplayClock(afternoon(), wall, "test")
+    return clock, Ear(clock, wall)
+
+
+def test_time_is_the_recordings_and_passes_with_what_is_heard():
+    clock, ear = listening()
+    clock.change_speed(5)
+    assert clock.now() == NOW
+    assert ear.hear(0.5) == []
+    assert clock.now() == NOW + 16
+    assert ear.hear(0.25) == [20.0, 23.0]
+    assert clock.now() == NOW + 24
+
+
+def test_time_stands_while_it_is_paused_and_at_the_end():
+    clock, ear = listening()
+    clock.pause()
+    ear.hear(1.0)
+    assert clock.now() == NOW
+    clock.pause()
+    clock.change_speed(5)
+    assert [ear.hear(1.0) for _ in range(5)][-1] == []
+    assert clock.now() == NOW + 120
+
+
+def test_a_computer_that_slept_did_not_miss_the_recording():
+    clock, ear = listening()
+    ear.hear(3600.0)
+    assert clock.now() == NOW + 1
+
+
+def test_who_goes_elsewhere_is_to_listen_anew_and_nothing_is_heard_twice():
+    clock, ear = listening()
+    clock.step(30)
+    with pytest.raises(StopIteration):
+        ear.hear(0.1)
+    assert [each.time - NOW for each in ReplayBus(clock).recent("remediation_complete", 9)] == [23.0]
+
+
+def test_at_the_end_pause_begins_again():
+    clock, _ = listening()
+    clock.step(999)
+    clock.pause()
+    assert (clock.now(), clock.playing.paused) == (NOW, False)
+
+
+# --- the dashboard -----------------------------------------------------------------------------------
+
+
+def play(script, recording: Recording | None = None, *, size=(100, 30)) -> None:
+    wall = FakeClock()
+    clock = ReplayClock(afternoon() if recording is None else recording, wall, "afternoon.gz")
+
+    async def run() -> None:
+        app = Replayed(Model(ReplayBus(clock), clock, replay=clock), clock)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await script(app, pilot, wall)
+
+    asyncio.run(run())
+    assert not [thread for thread in threading.enumerate() if thread.name == "feed"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 16), (200, 60)])
+def test_every_screen_says_that_it_is_a_replay(size):
+    async def script(app, pilot, _):
+        await until(pilot, lambda: says(app, "✓ healthy"))
+        for keys in ((), ("j", "enter"), ("escape", "greater_than_sign", "i")):
+            await pilot.press(*keys)
+            await until(pilot, lambda: " REPLAY  afternoon.gz" in screen(app)[0])
+        assert all(len(line) <= size[0] for line in screen(app))
+
+    play(script, size=size)
+
+
+def test_it_plays_and_what_happened_is_shown_as_it_happened():
+    async def script(app, pilot, wall):
+        await until(pilot, lambda: says(app, "no open incident") and says(app, "✓ responder"))
+        assert not says(app, "exit code")
+        await until(pilot, lambda: wall.advance(0.5) and says(app, "1 open incident"))
+        await until(pilot, lambda: wall.advance(0.5) and says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "no open incident"))
+
+    play(script)
+
+
+def test_going_back_takes_back_what_had_not_happened_yet():
+    async def script(app, pilot, _):
+        await pilot.press("greater_than_sign", "greater_than_sign", *["full_stop"] * 2)
+        await until(pilot, lambda: says(app, "1 open incident") and says(app, "restart healed"))
+        await pilot.press("less_than_sign", "less_than_sign")
+        await until(pilot, lambda: says(app, "no open incident") and not says(app, "restart healed"))
+        await until(pilot, lambda: says(app, "0:17 of 2:00"))
+        assert not says(app, "exit code")
+
+    play(script)
+
+
+def test_pause_and_speed_are_shown():
+    async def script(app, pilot, wall):
+        await until(pilot, lambda: says(app, "▶ 1x"))
+        await pilot.press("plus", "plus", "0")
+        await until(pilot, lambda: says(app, "‖ PAUSED 4x"))
+        await pilot.press("0", *["plus"] * 4)
+        await until(pilot, lambda: says(app, "▶ jump"))
+        await until(pilot, lambda: wall.advance(0.1) and says(app, "0:17 of 2:00"))
+        await pilot.press(*["full_stop"] * 12)
+        await until(pilot, lambda: says(app, "■ END"))
+
+    play(script)
+
+
+@pytest.mark.parametrize("speed", [0, 5])
+def test_nobody_is_stale_because_time_flies(speed):
+    """What is known and what time it is go together, at any speed."""
+
+    async def script(app, pilot, wall):
+        await until(pilot, lambda: says(app, "✓ responder"))
+        await pilot.press(*["plus"] * speed)
+        await until(pilot, lambda: wall.advance(0.25) and app.model.clock.now() > NOW + 40)
+        await pilot.press("0")
+        await until(pilot, lambda: says(app, "PAUSED"))
+        await until(pilot, lambda: says(app, "✓ responder") and says(app, "✓ healthy"))
+        assert not says(app, "STALE")
+
+    play(script)
+
+
+def test_the_keys_are_in_the_help_and_typed_into_the_filter():
+    async def script(app, pilot, _):
+        await until(pilot, lambda: says(app, "✓ healthy"))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: says(app, "beginning of the next incident"))
+        await pilot.press("escape", "slash", "0", "minus")
+        await until(pilot, lambda: says(app, "[filter 0-]"))
+        assert says(app, "▶ 1x")
+
+    play(script, size=(100, 40))
+
+
+def test_of_the_streams_alone_nobody_is_missed():
+    """The past that the streams remember has no signs of life: no role is blamed for that."""
+
+    async def script(app, pilot, _):
+        await pilot.press("greater_than_sign", *["full_stop"])
+        await until(pilot, lambda: says(app, "exit code") and says(app, "nothing was recorded of the roles"))
+        assert not says(app, "missing")
+        assert not says(app, "Start it with")
+
+    play(script, recorded(event(alert(), 20.0), event(complete(), 60.0)))
+
+
+def test_what_was_left_out_is_told():
+    async def script(app, pilot, _):
+        await until(pilot, lambda: says(app, "was cut off"))
+
+    told = afternoon()
+    told.notes = ("line 9, the last, was cut off and is left out",)
+    play(script, told)

@@ -1,0 +1,129 @@
+"""Which containers are shown, and in which order."""
+
+import pytest
+
+from hemostat.events import Container
+from hemostat.events import State as Condition
+from hemostat.tui import order
+from hemostat.tui.rows import matching, update
+from hemostat.tui.state import TRAIL, News, State, apply
+from tests.samples import NOW, alert, event, stats
+
+SICK = Condition(status="running", health="unhealthy")
+
+
+def box(name: str, project: str = "") -> Container:
+    labels = {"com.docker.compose.project": project, "com.docker.compose.service": name} if project else {}
+    return Container(id=name, name=name, labels=labels)
+
+
+CROWD = (
+    event(stats(container=box("web", "shop"), cpu=50.0, memory=1)),
+    event(stats(container=box("api", "shop"), cpu=10.0, memory=3, state=SICK)),
+    event(stats(container=box("db"), cpu=90.0, memory=2), host="other"),
+)
+
+
+def shown(*events, before=None):
+    return apply(before or State(heard=NOW), News(events), NOW + 1)
+
+
+def rows(state):
+    return [made.row for made in update({}, state).values()]
+
+
+def names(found):
+    return [each.name for each in found]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "faults", "found"),
+    [
+        ("", False, ["web", "api", "db"]),
+        ("WEB", False, ["web"]),
+        ("shop", False, ["web", "api"]),
+        ("!shop", False, ["db"]),
+        ("shop !web", False, ["api"]),
+        ("state:unhealthy", False, ["api"]),
+        ("state:healthy", False, ["web", "db"]),
+        ("host:other", False, ["db"]),
+        ("project:shop", False, ["web", "api"]),
+        ("!project:shop", False, ["db"]),
+        ("name:b", False, ["web", "db"]),
+        ("!", False, ["web", "api", "db"]),
+        ("!host:", False, ["web", "api", "db"]),
+        ("nonsense:x", False, []),
+        ("", True, ["api"]),
+    ],
+)
+def test_filtering(wanted, faults, found):
+    assert names(matching(rows(shown(*CROWD)), wanted, faults=faults)) == found
+
+
+def test_an_incident_is_found_and_makes_a_fault():
+    state = shown(*CROWD, event(alert(container=box("web", "shop"))))
+    assert names(matching(rows(state), "incident:exited", faults=True)) == ["web"]
+
+
+def test_only_what_changed_is_made_anew():
+    state = shown(*CROWD)
+    made = update({}, state)
+    again = update(made, shown(event(stats(container=box("web", "shop"), cpu=51.0), 1.0), before=state))
+    changed = [each.row.name for key, each in again.items() if each is not made[key]]
+    assert changed == ["web"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "reverse", "found"),
+    [
+        ("name", False, ["api", "db", "web"]),
+        ("name", True, ["api", "web", "db"]),
+        ("cpu", False, ["api", "db", "web"]),
+        ("cpu", True, ["api", "web", "db"]),
+        ("memory", False, ["api", "db", "web"]),
+    ],
+)
+def test_faults_come_first_however_it_is_sorted(sort, reverse, found):
+    assert names(order.arranged(rows(shown(*CROWD)), sort, reverse=reverse)) == found
+
+
+def test_between_sortings_everything_keeps_its_place_and_what_is_new_comes_last():
+    crowd = rows(shown(*CROWD))
+    places = {crowd[1].key: 0, crowd[2].key: 1}
+    assert names(order.kept(crowd, places)) == ["api", "db", "web"]
+
+
+@pytest.mark.parametrize(
+    ("sorted_at", "touched_at", "due"),
+    [(0.0, 0.0, True), (8.0, 0.0, False), (0.0, 9.0, False), (99.0, 99.0, True)],
+)
+def test_nothing_moves_soon_after_a_sorting_or_under_the_cursor(sorted_at, touched_at, due):
+    assert order.due(10.0, sorted_at, touched_at) is due
+
+
+def test_groups_stand_in_order_of_their_first():
+    found = order.grouped(order.arranged(rows(shown(*CROWD)), "cpu"))
+    assert [each.project if isinstance(each, order.Group) else each.name for each in found] == [
+        "shop",
+        "api",
+        "web",
+        "",
+        "db",
+    ]
+    assert found[0] == order.Group("shop", 2, 1)
+
+
+def test_a_trail_has_a_value_a_second_although_only_changes_are_told():
+    state = shown(event(stats(cpu=1.0)))
+    state = shown(event(stats(cpu=2.0), 3.0), before=state)
+    (trail,) = state.trails.values()
+    assert trail.cpu == (1.0, 1.0, 1.0, 2.0)
+
+
+def test_a_trail_is_bounded_and_goes_with_its_container():
+    state = State(heard=NOW)
+    for second in range(3 * TRAIL):
+        state = apply(state, News((event(stats(cpu=float(second)), second),)), NOW + second)
+    (trail,) = state.trails.values()
+    assert len(trail.cpu) == len(trail.memory) == TRAIL
+    assert apply(state, News(), NOW + 1000).trails == {}

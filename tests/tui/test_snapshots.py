@@ -1,0 +1,108 @@
+"""Whole screens, as text. `python -m tests.tui.test_snapshots` writes them anew: look at what has changed."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.events import Container, Kind, State
+from hemostat.tui.app import Dashboard
+from hemostat.tui.model import Model
+from tests.clock import FakeClock
+from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
+from tests.tui.standing import host, standing
+from tests.tui.test_app import says, screen, until
+
+PLACE = Path(__file__).with_name("snapshots")
+VIEWS: dict[str, tuple[tuple[int, int], tuple[str, ...], str]] = {
+    "80x24": ((80, 24), (), "approve"),
+    "80x24-projects": ((80, 24), ("p", "j", "space"), "[1 marked]"),
+    "120x40": ((120, 40), ("j",), "approve"),
+    "200x60": ((200, 60), ("s",), "cpu▼"),
+    "40x12": ((40, 12), (), "✓ responder"),
+    "100x36-help": ((100, 36), ("question_mark",), "Esc closes this"),
+}
+"""By name: the size, the keys pressed, and what is shown in the end."""
+SICK = State(status="running", health="unhealthy", restart_count=2)
+SAFETY = {
+    "shop-payments-1": standing(open_until=NOW + 257, used=2),
+    "shop-worker-1": standing(used=3, until=NOW + 2475),
+}
+
+
+def box(service: str) -> Container:
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": service}
+    return Container(id=service, name=f"shop-{service}-1", image=service, labels=labels)
+
+
+def scene(clock: FakeClock) -> MemoryBus:
+    bus = MemoryBus(clock)
+    for service, incident, told in (
+        ("api", "i1", (alert, needed, complete)),
+        ("payments", "i2", (alert, needed)),
+        ("worker", "i3", (alert,)),
+    ):
+        shape = {"container": box(service), "kind": Kind.UNHEALTHY if service == "payments" else Kind.EXITED}
+        for second, make in enumerate(told):
+            data = make(alert=alert(**shape)) if make is needed else make(**shape)
+            bus.publish([event(data, float(second), incident=incident)])
+    for second in range(6):
+        boxes = [
+            stats(container=box("payments"), cpu=2.1, state=SICK, memory_limit=256 << 20),
+            stats(container=box("worker"), cpu=100.4, cpu_limit=1.0),
+            stats(
+                container=box("web"), cpu=10.0 * second, memory=(100 + second) << 20, memory_limit=128 << 20
+            ),
+            stats(container=Container(id="x", name="容器-⚠️"), cpu=None, memory=None),
+        ]
+        bus.show([event(each, float(second)) for each in boxes], ttl=60)
+    roles = ("monitor", "analyzer", "responder", "alert")
+    beats = [heartbeat(role, mode="approve" if role == "responder" else "") for role in roles]
+    bus.show([event(each, 5.0) for each in beats], ttl=60)
+    bus.show([event(heartbeat("alert", lag=3, trouble="Slack does not answer"), 5.0)], ttl=60)
+    return bus
+
+
+async def drawn(name: str, *, colourless: bool = False) -> str:
+    size, keys, last = VIEWS[name]
+    clock = FakeClock(NOW + 5)
+    app = Dashboard(Model(scene(clock), clock, safety=lambda _: host(SAFETY)), colourless=colourless)
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: says(app, "shop-web-1") and says(app, "✓ responder"))
+        await pilot.press(*keys)
+        log = app.screen_stack[0].query_one("#log")
+        await until(pilot, lambda: says(app, last) and log.scroll_offset.y == log.max_scroll_y)
+        return "\n".join(screen(app)) + "\n"
+
+
+@pytest.fixture
+def _utc(monkeypatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_utc")
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_screen_looks_as_it_did(name):
+    assert asyncio.run(drawn(name)) == (PLACE / f"{name}.txt").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("_utc")
+def test_without_colour_the_same_is_said(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = asyncio.run(drawn("80x24", colourless=True))
+    assert plain == (PLACE / "80x24.txt").read_text("utf-8")
+
+
+if __name__ == "__main__":
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    for each in VIEWS:
+        (PLACE / f"{each}.txt").write_text(asyncio.run(drawn(each)), "utf-8")
