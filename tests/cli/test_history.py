@@ -15,7 +15,7 @@ from hemostat.adapters.redis.embedded import EmbeddedRedis
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.core.audit import End
 from hemostat.events import Investigation, Outcome, encode
-from tests.samples import CLEARED, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
+from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
 
 DB = msgspec.structs.replace(WEB, id="c2", name="=db", labels={"com.docker.compose.project": "shop"})
 TOLD = msgspec.structs.replace(DIAGNOSIS, investigation=Investigation(model="m", tokens=1000, cost=0.25))
@@ -118,6 +118,13 @@ def test_an_incident_is_told_step_by_step(hemostat, filled):
         assert words in result.out
     assert hemostat("incident", "show", "web").out.startswith("incident j3")
     assert hemostat("incident", "show", "j").out.startswith("incident j3")
+
+
+def test_what_people_ordered_is_listed_and_shown(hemostat, filled):
+    order = next(each for each in ALL if each.type == "order")
+    filled.append([msgspec.structs.replace(order, incident="o1")])
+    assert "ordered" in hemostat("incident", "list").out
+    assert "ann@h orders: restart" in hemostat("incident", "show", "o1").out
 
 
 def test_an_incident_can_be_handed_on(hemostat, filled):
