@@ -3,12 +3,13 @@
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
-The meaning of the tables `monitor`, `analyzer`, `responder`, `alert` and `tui` belongs to core.thresholds,
-core.analysis, core.limits, core.routing and core.looks.
+The meaning of the tables `monitor`, `analyzer`, `responder`, `alert`, `store` and `tui` belongs to
+core.thresholds, core.analysis, core.limits, core.routing, core.keeping and core.looks.
 """
 
 import difflib
 import os
+import re
 import socket
 import tomllib
 from collections import ChainMap
@@ -21,6 +22,7 @@ from msgspec.structs import FieldInfo
 
 from hemostat.core import routing
 from hemostat.core.analysis import Analysis
+from hemostat.core.keeping import Keeping
 from hemostat.core.limits import Limits
 from hemostat.core.literal import read
 from hemostat.core.looks import Looks
@@ -67,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     analyzer: Analysis = Analysis()
     responder: Limits = Limits()
     alert: Alerting = Alerting()
+    store: Keeping = Keeping()
     tui: Looks = Looks()
 
     @property
@@ -89,6 +92,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def api_key(self) -> str | None:
         """As configured; None: the vendor's own environment variable counts."""
         return self.analyzer.api_key or _secret("analyzer.api_key_file", self.analyzer.api_key_file)
+
+    @property
+    def store_url(self) -> str:
+        return self.store.url or _secret("store.url_file", self.store.url_file) or ""
 
     @property
     def slack_url(self) -> str | None:
@@ -289,7 +296,10 @@ def _mask(key: str, value: Any) -> object:
 
 
 def _mask_url(value: object) -> object:
-    if not isinstance(value, str) or "@" not in value or "://" not in value:
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    value = re.sub(r"(?<=password=)[^&]+", MASK, value)
+    if "@" not in value:
         return value
     scheme, _, rest = value.partition("://")
     user, _, host = rest.rpartition("@")

@@ -13,6 +13,8 @@
         │   └── NoSuchContainerError
         ├── BusError                  Redis refused or failed
         │   └── BusUnreachableError       exit 3, transient
+        ├── StoreError                the database refused or failed
+        │   └── StoreUnreachableError     exit 3, transient
         ├── NotifyError               a notification did not go out
         └── AdvisorError              a model's service refused or failed
             ├── AdvisorDeclinedError      it answered, to be paid for, and said nothing
@@ -99,6 +101,15 @@ class BusError(AdapterError):
 
 
 class BusUnreachableError(BusError):
+    exit_code = UNREACHABLE
+    transient = True
+
+
+class StoreError(AdapterError):
+    pass
+
+
+class StoreUnreachableError(StoreError):
     exit_code = UNREACHABLE
     transient = True
 

@@ -120,9 +120,11 @@ def test_secrets_are_masked_where_settings_are_shown():
         environ={
             "HEMOSTAT_ALERT_SLACK_WEBHOOK": "https://hooks.example/T0/secret",
             "HEMOSTAT_REDIS_URL": "redis://me:secret@db:6379/0",
+            "HEMOSTAT_STORE_URL": "postgresql:///db?password=secret&host=/run",
         }
     ).settings
     told = shown(settings)
+    assert told["store.url"] == "postgresql:///db?password=********&host=/run"
     assert "secret" not in str(told)
     assert told["redis.url"] == "redis://me:********@db:6379/0"
 

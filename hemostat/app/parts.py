@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
@@ -16,8 +16,10 @@ from hemostat.ports import (
     Engine,
     EngineVersion,
     Ledger,
+    Notary,
     Outbox,
     Purse,
+    Records,
     Sampler,
     Store,
     Surroundings,
@@ -26,6 +28,9 @@ from hemostat.ports import (
 if TYPE_CHECKING:
     from hemostat.adapters.memory_engine import MemoryEngine
     from hemostat.adapters.redis import Client
+
+HISTORY: Final = "history.db"
+"""Where events are stored if no database is configured: a file in the state directory."""
 
 
 class FirstOf:
@@ -99,6 +104,10 @@ class Parts(Protocol):
 
     def outbox(self) -> Outbox: ...
 
+    def records(self) -> tuple[Records, Notary] | None:
+        """The database, and where the ends of its audit trail are noted; None: nothing is recorded."""
+        ...
+
     def dossiers(self) -> Dossiers: ...
 
     def casebook(self) -> Casebook: ...
@@ -149,6 +158,11 @@ class RealParts:
         from hemostat.adapters.redis import RedisOutbox
 
         return RedisOutbox(self._redis)
+
+    def records(self) -> tuple[Records, Notary] | None:
+        from hemostat.adapters.redis import RedisNotary
+
+        return records_of(self._settings, write=True), RedisNotary(self._redis)
 
     def dossiers(self) -> Dossiers:
         from hemostat.adapters.redis import RedisDossiers
@@ -208,6 +222,9 @@ class SimulatedParts:
     def outbox(self) -> Outbox:
         return self._outbox
 
+    def records(self) -> tuple[Records, Notary] | None:
+        return None
+
     def dossiers(self) -> Dossiers:
         return self._dossiers
 
@@ -226,6 +243,17 @@ def turn_off(settings: Settings) -> None:
     from hemostat.adapters.redis import EmbeddedRedis
 
     EmbeddedRedis(settings.state_path).shut_down_if_unused()
+
+
+def records_of(settings: Settings, *, write: bool) -> Records:
+    """The configured database, else a file in the state directory; it connects when it is used. Raises
+    ConfigError."""
+    import time
+
+    from hemostat.adapters.sql_store import SqlStore
+
+    url = settings.store_url or f"sqlite:///{settings.state_path / HISTORY}"
+    return SqlStore(url, time.time, write=write)
 
 
 def bus_of(redis: "Client") -> Bus:

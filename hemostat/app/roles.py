@@ -217,11 +217,18 @@ def _tend(place: Place, responder: "Responder") -> None:
 
 def _alert(place: Place) -> None:
     from hemostat.agents.alert import Alert
+    from hemostat.app.recording import recording
 
     settings, outbox = place.settings, place.parts.outbox()
     alert = Alert(place.parts.store(), outbox, settings.channels, settings.alert)
-    with telling(place, outbox) as notice:
-        place.consume(alert.step, workers=1, ahead=AHEAD, notice=notice, keep=alert.keep)
+    with telling(place, outbox) as told, recording(place) as recorded:
+        place.consume(
+            alert.step,
+            workers=1,
+            ahead=AHEAD,
+            keep=alert.keep,
+            notice=lambda: "; ".join(filter(None, (told(), recorded()))),
+        )
 
 
 _RUN: Final[Mapping[str, Callable[[Place], None]]] = {

@@ -8,7 +8,19 @@ from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
 from hemostat.ports.bus import Apart, Bus, Entry, Later, Listener
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
-from hemostat.ports.memory import Casebook, Desk, Dossiers, Heart, Ledger, Notifier, Outbox, Purse, Store
+from hemostat.ports.memory import (
+    Casebook,
+    Desk,
+    Dossiers,
+    Heart,
+    Ledger,
+    Notary,
+    Notifier,
+    Outbox,
+    Purse,
+    Records,
+    Store,
+)
 from hemostat.ports.witness import Witness
 
 __all__ = [
@@ -29,9 +41,11 @@ __all__ = [
     "Later",
     "Ledger",
     "Listener",
+    "Notary",
     "Notifier",
     "Outbox",
     "Purse",
+    "Records",
     "Result",
     "Said",
     "Sampler",

@@ -18,6 +18,7 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     outbox:<channel>     sorted set   incidents that a channel is to be told of; score is when
     outbox:<channel>:news  hash       what it is to be told, by incident
     told:<channel>:<incident>  string what it was told last, expires
+    audit:<trail>        hash         number and hash of the ends of the database's audit trail
     control:pauses       hash         the kill switch, by container, `*` for all
     control:resets       hash         when a person closed a breaker, by container, `*` for all
     approvals            hash         requests for a person's approval and the answers, by attempt
@@ -42,6 +43,7 @@ from hemostat.adapters.redis.desk import RedisDesk
 from hemostat.adapters.redis.dossiers import RedisDossiers
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
 from hemostat.adapters.redis.ledger import RedisLedger
+from hemostat.adapters.redis.notary import RedisNotary
 from hemostat.adapters.redis.outbox import RedisOutbox
 from hemostat.adapters.redis.store import RedisStore
 
@@ -53,6 +55,7 @@ __all__ = [
     "RedisDesk",
     "RedisDossiers",
     "RedisLedger",
+    "RedisNotary",
     "RedisOutbox",
     "RedisPurse",
     "RedisStore",
