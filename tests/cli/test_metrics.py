@@ -41,6 +41,7 @@ def test_an_address_that_is_none_is_told_before_anything_is_started(hemostat, ad
     [("", ("127.0.0.1", 9740)), (":9741", ("127.0.0.1", 9741)), ("[::1]:80", ("::1", 80))],
 )
 def test_without_a_host_it_is_loopback(address, place):
-    from hemostat.config import Metrics
+    from hemostat.config import Settings
 
-    assert Metrics(address=address).place == place
+    shape = type(Settings().metrics)
+    assert shape(address=address).place == place

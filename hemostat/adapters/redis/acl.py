@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT, SEAL
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.desk import APPROVALS
+from hemostat.adapters.redis.notary import AUDIT
 from hemostat.events import DURABLE, TYPES
 from hemostat.topology import PEOPLE, ROLES, Role
 
@@ -120,7 +121,7 @@ _VIEWS: Final = (
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
     Grant(("xlen",), reads=(DEAD,)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
-    Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
+    Grant(("hgetall",), reads=(CONTROL, APPROVALS, f"{AUDIT}*")),
     Grant(("hvals",), reads=(EVIDENCE, PAST)),
     *_SURVEYS,
 )
@@ -167,6 +168,17 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     ),
     "alert": (
         Grant((*SCRIPTS, "set", "lpush", "ltrim", "exists"), both=(f"{PREFIX}event:*", f"{PREFIX}events:*")),
+        Grant(
+            (
+                *("hmget", "hget", "hset", "hdel", "expire"),
+                *("zadd", "zcard", "zpopmin", "zrangebyscore", "zrem"),
+            ),
+            both=(f"{PREFIX}outbox:*",),
+        ),
+        Grant(("get", "set"), both=(f"{PREFIX}told:*",)),
+        Grant(("zrange",), reads=(f"{PREFIX}live:heartbeat",)),
+        Grant(("mget",), reads=(f"{PREFIX}heartbeat:*",)),
+        Grant((*SCRIPTS, "hget", "hset", "hgetall"), both=(f"{AUDIT}*",)),
     ),
 }
 """What is a role's own, past its streams."""
