@@ -115,7 +115,13 @@ class StoreUnreachableError(StoreError):
 
 
 class NotifyError(AdapterError):
-    pass
+    """`wait`: seconds that the service asks to be left alone for; None where it does not say."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", transient: bool | None = None, wait: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, transient=transient)
+        self.wait = wait
 
 
 class AdvisorError(AdapterError):

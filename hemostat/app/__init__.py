@@ -3,6 +3,7 @@
 Vendors are imported where they are needed, so that no role carries what it does not use.
 """
 
+from hemostat.app.channels import open_notifiers
 from hemostat.app.models import advisor, open_trial
 from hemostat.app.opening import (
     open_archive,
@@ -28,6 +29,7 @@ __all__ = [
     "open_dossiers",
     "open_engine",
     "open_notary",
+    "open_notifiers",
     "open_orders",
     "open_records",
     "open_trial",

@@ -17,6 +17,7 @@ from hemostat.ports import (
     EngineVersion,
     Ledger,
     Notary,
+    Outbox,
     Purse,
     Records,
     Sampler,
@@ -101,6 +102,8 @@ class Parts(Protocol):
 
     def store(self) -> Store: ...
 
+    def outbox(self) -> Outbox: ...
+
     def records(self) -> tuple[Records, Notary] | None:
         """The database, and where the ends of its audit trail are noted; None: nothing is recorded."""
         ...
@@ -151,6 +154,11 @@ class RealParts:
 
         return RedisStore(self._redis)
 
+    def outbox(self) -> Outbox:
+        from hemostat.adapters.redis import RedisOutbox
+
+        return RedisOutbox(self._redis)
+
     def records(self) -> tuple[Records, Notary] | None:
         from hemostat.adapters.redis import RedisNotary
 
@@ -184,6 +192,7 @@ class SimulatedParts:
         from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
         from hemostat.adapters.memory_desk import MemoryDesk
         from hemostat.adapters.memory_dossiers import MemoryDossiers
+        from hemostat.adapters.memory_outbox import MemoryOutbox
 
         self._engine = engine
         self._casebook = MemoryCasebook(engine.clock)
@@ -192,6 +201,7 @@ class SimulatedParts:
         self._desk = MemoryDesk()
         self._ledger = MemoryLedger(self._desk, self.bus.incidents, self.bus.seals)
         self._store = MemoryStore()
+        self._outbox = MemoryOutbox()
         self._dossiers = MemoryDossiers()
 
     def engine(self) -> tuple[Engine, Sampler]:
@@ -208,6 +218,9 @@ class SimulatedParts:
 
     def store(self) -> Store:
         return self._store
+
+    def outbox(self) -> Outbox:
+        return self._outbox
 
     def records(self) -> tuple[Records, Notary] | None:
         return None

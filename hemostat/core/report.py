@@ -9,16 +9,15 @@ from hemostat.core.chronicle import Chronicle, Stage, diagnosis_of, summary, why
 from hemostat.core.dossier import Dossier
 from hemostat.core.exhibit import heading, sections
 from hemostat.core.outlook import comes_next, ladder
-from hemostat.core.redact import redact, redact_environment
+from hemostat.core.recording import masked
+from hemostat.core.redact import redact
 from hemostat.core.text import clean
 from hemostat.core.units import show_duration
-from hemostat.events import Event, decode, encode
+from hemostat.events import decode
 
 When = Callable[[float], str]
 FENCE: Final = "~~~~"
 """What stands inside is set in, so that no line of it ends it."""
-NAMES: Final = frozenset({"id", "name", "host", "source", "incident", "cause", "image"})
-"""Fields that others refer to, which are left as they are."""
 
 
 def markdown(told: Chronicle, kept: Sequence[Dossier], when: When) -> str:
@@ -91,25 +90,9 @@ def record(told: Chronicle, kept: Sequence[Dossier]) -> dict[str, Any]:
 
 def veiled(told: Chronicle) -> Chronicle:
     """With what looks like a secret masked: it is made to be handed on."""
-    events = {step.event.id: _veiled(step.event) for step in told.steps}
+    events = {step.event.id: decode(masked(step.event)) for step in told.steps}
     steps = (
         msgspec.structs.replace(each, text=redact(each.text), event=events[each.event.id])
         for each in told.steps
     )
     return msgspec.structs.replace(told, steps=tuple(steps))
-
-
-def _veiled(event: Event) -> Event:
-    return decode(msgspec.json.encode(_masked(msgspec.json.decode(encode(event)))))
-
-
-def _masked(value: Any, key: str = "") -> Any:
-    match value:
-        case str():
-            return value if key in NAMES else redact(value)
-        case dict():
-            plain = redact_environment(value) if key == "labels" else value
-            return {name: _masked(each, name) for name, each in plain.items()}
-        case list() | tuple():
-            return [_masked(each) for each in value]
-    return value

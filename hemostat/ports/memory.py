@@ -8,7 +8,9 @@ from hemostat.core.audit import End, Ends, Link, Noted
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.dossier import Dossier
+from hemostat.core.message import Message
 from hemostat.core.model import Attempt, Book, Scaled
+from hemostat.core.news import News, Told
 from hemostat.core.record import Record, Wanted
 from hemostat.core.spend import Spending
 from hemostat.events import Event
@@ -190,11 +192,45 @@ class Purse(Protocol):
         ...
 
 
-class Notifier(Protocol):
-    """One channel to people. `name` appears in logs."""
+class Outbox(Protocol):
+    """What every channel is to be told, one word an incident, kept over restarts. What is news, and what
+    takes the place of what, is core.news's business."""
 
-    name: str
-
-    def notify(self, event: Event) -> None:
-        """Tell about a finished remediation, or what a person has decided. Raises NotifyError."""
+    def put(self, channel: str, words: Sequence[tuple[News, float]]) -> int:
+        """Let these wait, each until its time (epoch seconds), merged with what waits there; how many others
+        were dropped, for more than 10,000 would wait."""
         ...
+
+    def take(self, channel: str, now: float, *, lease: float, count: int) -> list[tuple[News, Told | None]]:
+        """Those that are due, with what the channel was last told of the incident; for `lease` seconds nobody
+        else is given them."""
+        ...
+
+    def put_off(self, channel: str, words: Sequence[News], until: float) -> None:
+        """Let them wait longer, those alone that nothing has taken the place of."""
+        ...
+
+    def settle(self, channel: str, words: Sequence[News], *, told: bool) -> None:
+        """They are done with, unless something has taken their place; `told`: people have heard them, which
+        is remembered for a month."""
+        ...
+
+
+class Notifier(Protocol):
+    """One channel to people."""
+
+    def send(self, message: Message) -> None:
+        """Raises NotifyError."""
+        ...
+
+
+class Heart(Protocol):
+    """Somebody outside, who tells people when it is not heard of any more."""
+
+    def beat(self) -> None:
+        """All is well. Raises NotifyError."""
+        ...
+
+    def start(self) -> None: ...
+
+    def fail(self, why: str) -> None: ...

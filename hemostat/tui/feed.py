@@ -122,4 +122,8 @@ class Feed:
         if self._safety is None or not self._hosts or 0 <= now - self._asked < rest:
             return None
         self._asked, self._moved = now, False
-        return {host: self._safety(host) for host in self._hosts}
+        try:
+            return {host: self._safety(host) for host in self._hosts}
+        except HemoStatError:
+            # Who may listen and not look there sees the rest all the same.
+            return None

@@ -50,6 +50,11 @@ def extended(points: tuple[Point, ...], event: Event | None) -> tuple[Point, ...
     return (*points, Point(event.time, event.data.cpu, event.data.memory))[-KEPT_POINTS:]
 
 
+def until(points: tuple[Point, ...], now: float) -> tuple[Point, ...]:
+    """Without what is yet to come, where a replay went back."""
+    return points if not points or points[-1].time <= now else tuple(p for p in points if p.time <= now)
+
+
 def within(points: Iterable[Point], begin: float, end: float) -> tuple[Point, ...]:
     """Those of this time (epoch seconds), and the one before, which may hold on."""
     return tuple(point for point in points if begin - HELD <= point.time <= end)

@@ -15,6 +15,7 @@ from hemostat.adapters.redis import (
     RedisDesk,
     RedisDossiers,
     RedisLedger,
+    RedisOutbox,
     RedisPurse,
     RedisStore,
     connect,
@@ -28,6 +29,7 @@ from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.news import Topic
 from hemostat.core.picture import Picture
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError, BusUnreachableError
@@ -37,6 +39,7 @@ from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Samp
 from hemostat.topology import BY_NAME, ROLES, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
 from tests.clock import FakeClock
+from tests.core.test_news import word
 from tests.engine_fixtures import eventually, spec
 from tests.samples import DIAGNOSIS, NOW, alert, complete, decided, event, heartbeat, needed, order, stats
 
@@ -123,7 +126,7 @@ def test_each_role_can_do_all_of_its_work_on_the_bus(every_server: Guarded, role
 @pytest.mark.redis
 def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     """The monitor its memo, the analyzer its casebook and purse, the responder its ledger and its requests,
-    the alert role its store."""
+    the alert role its store and its outbox."""
     bus(every_server, MONITOR).publish([], memo=("monitor:h", b"memo"))
     assert bus(every_server, MONITOR).recall("monitor:h") == b"memo"
     casebook = RedisCasebook(every_server.client(ANALYZER))
@@ -144,6 +147,9 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     store = RedisStore(every_server.client(ALERT))
     assert store.append([SAID["health_alert"]])
     assert store.kept(SAID["health_alert"].id)
+    outbox = RedisOutbox(every_server.client(ALERT))
+    assert outbox.put("ops", [(word(Topic.HEALED), NOW)]) == 0
+    _tell(outbox)
     assert RedisDesk(every_server.client(RESPONDER)).ask(ASKED) == ASKED
     kept = dossier(needed(), None, now=NOW)
     assert RedisDossiers(every_server.client(RESPONDER)).put("i", kept)
@@ -221,6 +227,13 @@ def read(ledger: Ledger) -> Book:
     return ledger.read("h", "web", "i1", "i1:1:0")
 
 
+def _tell(outbox: RedisOutbox) -> None:
+    healed = word(Topic.HEALED)
+    outbox.put_off("ops", [healed], NOW)
+    outbox.take("ops", NOW, lease=0.0, count=1)
+    outbox.settle("ops", [healed], told=True)
+
+
 def _reserve(ledger: Ledger) -> object:
     return ledger.reserve("h", ATTEMPT, 0)
 
@@ -285,6 +298,12 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER}),
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),
     "store an event": (lambda s, u: RedisStore(s.client(u)).append([SAID["health_alert"]]), {ALERT}),
+    "leave word for people": (
+        lambda s, u: RedisOutbox(s.client(u)).put("ops", [(word(Topic.HEALED), NOW)]),
+        {ALERT},
+    ),
+    "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
+    "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, VIEWER, OPERATOR}),
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
     "pause": (lambda s, u: RedisDesk(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR}),
     "reset a breaker": (lambda s, u: RedisDesk(s.client(u)).reset("web", NOW), {OPERATOR}),

@@ -25,6 +25,7 @@ from tests.tui import scenes
 from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc
 from tests.tui.test_app import says, screen, until
+from tests.tui.test_replay import play as replayed
 from tests.tui.test_words import HOSTILE
 
 __all__ = ["utc"]
@@ -318,6 +319,22 @@ def test_a_flood_of_log_is_bounded(engine):
         assert len(log._lines) < 1000
 
     play(script, engine)
+
+
+def test_where_a_replay_goes_back_no_figure_is_known_of_what_was_to_come():
+    async def script(app, pilot, _):
+        await pilot.press("greater_than_sign", "full_stop")
+        await until(pilot, lambda: says(app, "exit code"))
+        await pilot.press("j", "j", "enter")
+        newest = lambda: max((point.time for point in app.screen._points), default=0.0) - NOW  # noqa: E731
+        await until(pilot, lambda: says(app, " container ") and newest() > 0)
+        late = newest()
+        await pilot.press("comma", "comma")
+        await until(pilot, lambda: 0 <= newest() < late)
+        await pilot.press("full_stop", "full_stop")
+        await until(pilot, lambda: newest() >= late)
+
+    replayed(script)
 
 
 def test_what_is_gone_is_said_to_be():

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.errors import BusUnreachableError
+from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Container, Event
 from hemostat.tui.feed import EVERY, Feed
 from hemostat.tui.state import LOG, News
@@ -91,3 +91,13 @@ def test_where_hosts_stand_is_asked_now_and_then_for_those_that_are_heard_of():
     came = told(Flood(clock), clock, safety=asked.append)
     assert set(asked) == {"h"}
     assert len(asked) < len(came)
+
+
+def test_where_hosts_stand_may_be_kept_from_who_listens():
+    def refused(_: str) -> None:
+        raise BusError("no right to read it")
+
+    clock = FakeClock(NOW)
+    came = told(Flood(clock), clock, safety=refused)
+    assert {news.lost for news in came} == {""}
+    assert any(news.events for news in came)

@@ -26,6 +26,7 @@ from tests.tui import scenes
 from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc
 from tests.tui.test_app import says, screen, until
+from tests.tui.test_replay import play as replayed
 from tests.tui.test_words import HOSTILE
 
 __all__ = ["utc"]
@@ -310,6 +311,22 @@ def test_an_incident_that_dropped_out_of_the_log_stays_in_sight():
         assert "worker 54" in text(app)
 
     play(script, bus, clock=clock)
+
+
+def test_where_a_replay_goes_back_before_it_nothing_is_known_of_it():
+    async def script(app, pilot, _):
+        await pilot.press("greater_than_sign", "full_stop")
+        await until(pilot, lambda: says(app, "restart healed"))
+        await pilot.press("i")
+        await until(pilot, lambda: says(app, "web: exited, healed"))
+        await until(pilot, lambda: "12.5 %" in text(app))
+        await pilot.press("less_than_sign", "comma")
+        await until(pilot, lambda: says(app, "a is not in the log"))
+        assert text(app) == ""
+        await pilot.press("full_stop", "full_stop")
+        await until(pilot, lambda: says(app, "web: exited, healed"))
+
+    replayed(script)
 
 
 def test_an_incident_of_which_nothing_is_known_is_said():

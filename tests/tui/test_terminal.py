@@ -24,7 +24,7 @@ bus = MemoryBus(clock)
 bus.show([Event.make(
     ContainerStats(container=Container(id="c", name="web"), state=State(status="running"), cpu=99.0),
     time=clock.now(), host="h", source="monitor@h-1",
-)], ttl=60)
+)], ttl=600)
 raise SystemExit(tui.run(Model(bus, clock)))
 """
 
@@ -51,7 +51,7 @@ def shown(environ: dict[str, str], ready: Callable[[bytes], bool]) -> bytes:
 
 
 def _read(terminal: int, enough: Callable[[bytes], bool]) -> bytes:
-    sent, end = b"", time.monotonic() + 30
+    sent, end = b"", time.monotonic() + 60
     while not enough(sent):
         if time.monotonic() > end:
             pytest.fail(f"not shown: {sent!r}")

@@ -147,6 +147,16 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     ),
     "alert": (
         Grant((*SCRIPTS, "set", "lpush", "ltrim", "exists"), both=(f"{PREFIX}event:*", f"{PREFIX}events:*")),
+        Grant(
+            (
+                *("hmget", "hget", "hset", "hdel", "expire"),
+                *("zadd", "zcard", "zpopmin", "zrangebyscore", "zrem"),
+            ),
+            both=(f"{PREFIX}outbox:*",),
+        ),
+        Grant(("get", "set"), both=(f"{PREFIX}told:*",)),
+        Grant(("zrange",), reads=(f"{PREFIX}live:heartbeat",)),
+        Grant(("mget",), reads=(f"{PREFIX}heartbeat:*",)),
         Grant((*SCRIPTS, "hget", "hset", "hgetall"), both=(f"{AUDIT}*",)),
     ),
 }

@@ -88,7 +88,7 @@ class Container(Live):
         self._only = False
         self._found = Found((), ())
         self._match = -1
-        self._chosen = 0
+        self._chosen = self._jumps = 0
         self._drawn: dict[str, object] = {}
 
     def compose(self) -> ComposeResult:
@@ -139,6 +139,12 @@ class Container(Live):
     def _learn(self) -> Event | None:
         state = self.model.state
         log, event = state.log, container_words.newest(state.stats.values(), self._place)
+        if (replay := self.model.replay) is not None:
+            # Elsewhere in a recording, other figures were known.
+            self._points = figures.until(self._points, replay.now())
+            if replay.jumps != self._jumps:
+                self._jumps = replay.jumps
+                fetch(self, "history", lambda: self.model.history(*self._place))
         self._points = figures.extended(self._points, event)
         if log is not self._log:
             self._log = log

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import ClassVar, Final
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container as Box
@@ -81,6 +82,10 @@ class Incident(Live):
         where = "" if place is None else f"{place + 1} of {len(self._stories)}"
         self.write("title", incident_words.title(self._incident, self._known, where, self.size.width))
         if self._known is None:
+            self._drawn = None
+            self.write("lead", Text())
+            for lines in self.query(Lines):
+                lines.show([])
             return
         drawn = (self._shown, self._bounds(self._known), len(self._stories), self.size)
         if drawn != self._drawn:
@@ -95,6 +100,11 @@ class Incident(Live):
         place = self._place()
         if place is not None:
             self._known = chronicle(self._stories[place])
+        elif self.model.replay is not None:
+            # It went back to before it began.
+            self._known = self._asked = None
+        if self.model.replay is not None:
+            self._points = figures.until(self._points, self.model.clock.now())
         told = self._known
         if told is None:
             return
