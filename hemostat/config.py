@@ -3,8 +3,8 @@
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
-The meaning of the tables `monitor`, `analyzer`, `responder`, `alert`, `store` and `tui` belongs to
-core.thresholds, core.analysis, core.limits, core.routing, core.keeping and core.looks.
+The meaning of the tables `monitor`, `analyzer`, `responder`, `alert`, `store`, `metrics` and `tui` belongs
+to core.thresholds, core.analysis, core.limits, core.routing, core.keeping, core.serving and core.looks.
 """
 
 import difflib
@@ -27,6 +27,7 @@ from hemostat.core.limits import Limits
 from hemostat.core.literal import read
 from hemostat.core.looks import Looks
 from hemostat.core.routing import SLACK, Alerting, Channel
+from hemostat.core.serving import Serving
 from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.errors import ConfigError
 
@@ -70,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     responder: Limits = Limits()
     alert: Alerting = Alerting()
     store: Keeping = Keeping()
+    metrics: Serving = Serving()
     tui: Looks = Looks()
 
     @property
@@ -170,6 +172,10 @@ def load(
         raise ConfigError(f"{layers[PROJECTS].origin}: {PROJECTS}.{key} {why}")
     for table, key, why in routing.mistakes(settings.alert):
         raise ConfigError(f"{layers[table].origin}: {table}.{key} {why}")
+    try:
+        _ = settings.metrics.place
+    except ValueError as error:
+        raise ConfigError(f"{layers['metrics.address'].origin}: metrics.address: {error}") from None
     return Loaded(settings, {key: layers[key].origin for key in FIELDS}, path)
 
 

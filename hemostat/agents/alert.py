@@ -36,7 +36,10 @@ class Alert:
         for event in self._store.append(events):
             about = subject(event)
             name = about[0].name if about else event.host
-            logger.info("%s container=%s incident=%s %s", event.type, name, event.incident, line(event))
+            said = line(event)
+            logger.info(
+                "event.kept type=%s container=%s incident=%s said=%s", event.type, name, event.incident, said
+            )
 
     def _leave_word(self, events: Sequence[Event]) -> None:
         if not self._channels:

@@ -4,6 +4,7 @@ Vendors are imported where they are needed, so that no role carries what it does
 """
 
 from hemostat.app.channels import open_notifiers
+from hemostat.app.metrics import run_metrics
 from hemostat.app.models import advisor, open_trial
 from hemostat.app.opening import (
     open_archive,
@@ -33,6 +34,7 @@ __all__ = [
     "open_orders",
     "open_records",
     "open_trial",
+    "run_metrics",
     "run_role",
     "turn_off",
 ]

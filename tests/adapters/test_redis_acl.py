@@ -20,7 +20,7 @@ from hemostat.adapters.redis import (
     RedisStore,
     connect,
 )
-from hemostat.adapters.redis.acl import EVERY_ROLE, OPERATOR, VIEWER, acl, grants, user
+from hemostat.adapters.redis.acl import EVERY_ROLE, METRICS, OPERATOR, VIEWER, acl, grants, user
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.cli.status import look
 from hemostat.config import Redis, Settings
@@ -28,12 +28,14 @@ from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
 from hemostat.core.limits import Limits
+from hemostat.core.measures import ALERTS, MEASURES
 from hemostat.core.model import Attempt, Book, Resource, Scaled
 from hemostat.core.news import Topic
 from hemostat.core.picture import Picture
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Outcome
+from hemostat.exporter import Exporter
 from hemostat.orders import Orders
 from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Sampler, Surroundings
 from hemostat.topology import BY_NAME, ROLES, Role
@@ -172,6 +174,18 @@ def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
 
 
 @pytest.mark.redis
+def test_who_counts_sees_what_there_is_to_count(every_server: Guarded) -> None:
+    admin, client = bus(every_server, ADMIN), every_server.client(METRICS)
+    admin.publish(list(SAID.values()))
+    admin.show([event(stats()), event(heartbeat("responder"))], ttl=10)
+    parts = (RedisBus(client), RedisLedger(client), RedisDesk(client))
+    for _ in range(2):
+        numbers = Exporter(*parts, SystemClock(threading.Event()), Limits(), containers=9).numbers()
+        assert set(numbers) == set(MEASURES)
+        assert numbers[ALERTS] == {("exited", "critical", "h", "web"): 1}
+
+
+@pytest.mark.redis
 def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guarded) -> None:
     person, responder = (RedisDesk(every_server.client(name)) for name in (OPERATOR, RESPONDER))
     person.pause("web", Pause(by="ann", at=NOW))
@@ -295,7 +309,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ANALYZER, VIEWER, OPERATOR},
     ),
     "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER, OPERATOR}),
-    "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER}),
+    "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER, METRICS}),
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),
     "store an event": (lambda s, u: RedisStore(s.client(u)).append([SAID["health_alert"]]), {ALERT}),
     "leave word for people": (
@@ -305,9 +319,11 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
     "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, VIEWER, OPERATOR}),
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
+    "count what was said": (lambda s, u: bus(s, u).after("false_alarm", "0-0", 1), {METRICS, ALERT}),
+    "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS}),
     "pause": (lambda s, u: RedisDesk(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR}),
     "reset a breaker": (lambda s, u: RedisDesk(s.client(u)).reset("web", NOW), {OPERATOR}),
-    "see pauses": (lambda s, u: RedisDesk(s.client(u)).controls(), {RESPONDER, VIEWER, OPERATOR}),
+    "see pauses": (lambda s, u: RedisDesk(s.client(u)).controls(), {RESPONDER, METRICS, VIEWER, OPERATOR}),
     "read a stranger's key": (lambda s, u: s.client(u).raw.get("other"), set()),
     "delete a stream": (lambda s, u: s.client(u).raw.delete("hemostat:health_alert"), set()),
     "empty Redis": (lambda s, u: s.client(u).raw.flushall(), set()),
@@ -328,7 +344,7 @@ def test_each_user_may_do_what_is_its_own_and_nothing_else(server: Guarded, deed
     """And what is refused leaves no trace, but on the stream on which the responder puts back what it has
     deferred. The user of all roles may do what any of them may."""
     do, allowed = DEEDS[deed]
-    if not allowed.isdisjoint((MONITOR, ANALYZER, RESPONDER, ALERT)):
+    if not allowed.isdisjoint((MONITOR, ANALYZER, RESPONDER, ALERT, METRICS)):
         allowed = allowed | {EVERY_ROLE}
     if name in allowed:
         do(server, name)

@@ -22,6 +22,7 @@ NEWEST: Final = 7
 VERSIONS: Final = (NEWEST, 6)
 EVERY_ROLE: Final = "hemostat-all"
 """For `hemostat all`, whose roles share their settings."""
+METRICS: Final = "hemostat-metrics"
 VIEWER: Final = "hemostat-viewer"
 OPERATOR: Final = "hemostat-operator"
 CONNECTION: Final = ("ping", "select", "multi", "exec")
@@ -51,8 +52,14 @@ def user(role: Role) -> str:
 def grants() -> dict[str, list[Grant]]:
     """Every user, with what it may do beyond connecting."""
     roles = {user(role): [*_speaks(role), *_consumes(role), *_KEEPS[role.name]] for role in ROLES}
-    every = [grant for own in roles.values() for grant in own]
-    return {**roles, EVERY_ROLE: every, VIEWER: list(_VIEWS), OPERATOR: [*_VIEWS, *_DECIDES]}
+    every = [*(grant for own in roles.values() for grant in own), *_COUNTS]
+    return {
+        **roles,
+        METRICS: list(_COUNTS),
+        EVERY_ROLE: every,
+        VIEWER: list(_VIEWS),
+        OPERATOR: [*_VIEWS, *_DECIDES],
+    }
 
 
 def acl(hashes: Mapping[str, str], *, version: int = NEWEST) -> str:
@@ -113,6 +120,17 @@ _VIEWS: Final = (
     Grant(("hvals",), reads=(EVIDENCE, PAST, f"{PREFIX}ledger:*:running")),
     Grant(("get",), reads=(f"{PREFIX}ledger:*:version",)),
     Grant(("lrange",), reads=(f"{PREFIX}ledger:*:ended",)),
+)
+_COUNTS: Final = (
+    Grant(SCRIPTS),
+    Grant(("xrange", "xinfo|groups", "xlen"), reads=_named(DURABLE)),
+    Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
+    Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
+    Grant(("xlen",), reads=(DEAD,)),
+    Grant(("get", "hvals", "lrange"), reads=(f"{PREFIX}ledger:*",)),
+    Grant(("get",), reads=(f"{INCIDENT}*",)),
+    Grant(("hgetall", "hget"), reads=(CONTROL, APPROVALS)),
+    Grant(("get", "set"), both=(f"{PREFIX}memo:metrics",)),
 )
 _DECIDES: Final = (
     Grant(("hset", "hdel"), writes=(CONTROL,)),
