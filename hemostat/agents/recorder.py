@@ -44,6 +44,7 @@ class Recorder:
         now = self._clock.now()
         if not 0 < self._due - now <= SWEEP:
             self._due = now if self._sweep(now) == SWEPT else now + SWEEP
+            self._records.tidy(compact=self._keeping.compact)
 
     def _sweep(self, now: float) -> int:
         """That rows are to go is noted before they do: those that are gone without it are missing."""
@@ -53,6 +54,6 @@ class Recorder:
             return 0
         ends = self._records.ends()
         self._notary.note_anchor(ends.trail, end)
-        removed = self._records.remove(end, compact=self._keeping.compact)
+        removed = self._records.remove(end)
         logger.info("store.swept rows=%d up_to=%d", removed, end.number)
         return removed

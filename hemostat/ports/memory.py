@@ -120,9 +120,12 @@ class Records(Store, Protocol):
         `most` (0: any number), up to `limit` rows from the beginning; None if there are none."""
         ...
 
-    def remove(self, end: End, *, compact: bool) -> int:
-        """Remove the rows up to this one, which becomes the anchor; how many. `compact`: give their space
-        back."""
+    def remove(self, end: End) -> int:
+        """Remove the rows up to this one, which becomes the anchor; how many."""
+        ...
+
+    def tidy(self, *, compact: bool) -> None:
+        """Do what the database needs now and then to be fast; `compact`: give space back to the disk."""
         ...
 
     def close(self) -> None: ...

@@ -317,7 +317,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ALERT},
     ),
     "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
-    "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, METRICS, VIEWER, OPERATOR}),
+    "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, VIEWER, OPERATOR, METRICS}),
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
     "count what was said": (lambda s, u: bus(s, u).after("false_alarm", "0-0", 1), {METRICS, ALERT}),
     "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS}),

@@ -86,7 +86,7 @@ def test_rows_that_somebody_else_removed_from_the_beginning_are_missed(store, cl
     notary = MemoryNotary()
     role = Recorder(store, notary, clock, Keeping(max_events=most))
     role.keep(many(10))
-    store.remove(store.outdated(None, 5, limit=100), compact=False)
+    store.remove(store.outdated(None, 5, limit=100))
     again = Recorder(store, notary, clock, Keeping())
     again.keep(many(11))
     assert [(each.what, each.number) for each in findings(store, notary)] == [("cut_off", 5)]

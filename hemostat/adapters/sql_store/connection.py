@@ -1,6 +1,7 @@
 """Engines of SQLAlchemy: how SQLite and PostgreSQL are spoken to, and their failures in our words."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,6 +106,6 @@ def translated(url: str) -> Iterator[None]:
     right, a server that is away."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, sqlite3.Error) as error:
         words = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
         raise StoreUnreachableError(f"the store {masked(url)}: {words[0]}") from error

@@ -17,6 +17,9 @@ from hemostat.events import Event
 AT_ONCE: Final = 1000
 """Rows fetched at a time."""
 SOME: Final = 10
+TIDY: Final = "PRAGMA analysis_limit = 1000; ANALYZE;"
+"""Without figures SQLite takes any index that a question could use, be it of a column with one value."""
+COMPACT: Final = "PRAGMA incremental_vacuum;"
 FIELDS: Final = Record.__struct_fields__
 RECORD: Final = [events.c[name] for name in FIELDS]
 
@@ -72,21 +75,21 @@ class SqlStore:
                 found = End(number, hash_)
             return found
 
-    def remove(self, end: End, *, compact: bool) -> int:
+    def remove(self, end: End) -> int:
         with self._writing() as connection:
             if _ends(connection, lock=True).anchor.number >= end.number:
                 return 0
             gone = connection.execute(events.delete().where(events.c.number <= end.number)).rowcount
             connection.execute(trail.update().values(anchor=end.number, anchor_hash=end.hash))
-        if compact and self._engine.dialect.name == "sqlite":
-            self._give_back()
         return gone
 
-    def _give_back(self) -> None:
+    def tidy(self, *, compact: bool) -> None:
         """PostgreSQL does so by itself."""
+        if self._engine.dialect.name != "sqlite":
+            return
         with translated(self._url), self._engine.connect() as connection:
             raw: Any = connection.connection
-            raw.execute("PRAGMA incremental_vacuum").fetchall()
+            raw.executescript(TIDY + (COMPACT if compact else ""))
 
     # --- asking -------------------------------------------------------------------------------------
 
