@@ -32,6 +32,7 @@ QUERIES = {
     "container": Wanted(container="web-7"),
     "project": Wanted(project="shop-3"),
     "rare outcome": Wanted(outcome="failed"),
+    "type that is rare": Wanted(type="false_alarm"),
     "a day": Wanted(since=NOW + 1_000_000, until=NOW + 1_086_400),
     "all filters": Wanted(
         since=NOW + 1_000_000, host="h", container="web-7", project="shop-0", kind="exited", outcome="healed"

@@ -102,9 +102,8 @@ class SqlStore:
                 yield Record(**row)
 
     def incidents(self, wanted: Wanted) -> list[Record]:
-        asked = sql.select(events.c.incident).where(
-            *_where(wanted, self._engine.dialect.name), events.c.incident != ""
-        )
+        said = _where(wanted, self._engine.dialect.name)
+        asked = sql.select(events.c.incident).where(*said, events.c.incident != "")
         query = (
             sql.select(*RECORD)
             .where(events.c.incident.in_(asked), events.c.incident != "")
