@@ -16,6 +16,7 @@ from hemostat.core import gauges, measures
 from hemostat.core.control import EVERYTHING
 from hemostat.core.limits import Limits
 from hemostat.core.measures import OTHER, Labels, Measure, Numbers, Values
+from hemostat.core.standing import overview
 from hemostat.core.tally import START, Tally
 from hemostat.errors import AdapterError
 from hemostat.events import DURABLE
@@ -80,14 +81,14 @@ class Exporter:
         self._tally.hear(heartbeats, now)
         known = list(self._tally.roles)
         hosts = [host for role, host in known if role == "responder" and host != OTHER]
-        books = {host: self._ledger.read(host, "") for host in hosts}
+        standing = {host: overview(self._ledger.survey(host), self._limits, now) for host in hosts}
         paused = self._desk.controls().paused(EVERYTHING, now)
         waiting = sum(approval.is_open(now) for approval in self._desk.approvals())
         return {
             **gauges.roles(known, heartbeats),
+            **gauges.breakers(standing),
             **gauges.containers(self._bus.last("container_stats"), self._tally.bounded),
             measures.OPEN: gauges.incidents(self._tally.opened.values()),
-            measures.BREAKERS: gauges.breakers(books, self._limits, now),
             measures.LAG: self._lags(hosts),
             measures.DEAD: {(): float(self._bus.buried())},
             measures.PAUSED: {(): float(paused is not None)},

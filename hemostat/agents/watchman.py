@@ -58,7 +58,7 @@ class Watchman:
         self._vigil, words = look(vigil, gone, now, after=self._after, host=self._host)
         self._looked = now
         for word in words:
-            logger.warning("watch.%s what=%s why=%s", word.topic, word.container, word.cause)
+            logger.warning("watch.told topic=%s what=%s why=%s", word.topic, word.container, word.cause)
             self._tell(word)
 
     def beat(self, heart: Heart, every: float) -> None:

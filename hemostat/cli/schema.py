@@ -31,21 +31,23 @@ def asyncapi_document() -> dict[str, Any]:
             "messages": {name: {"$ref": f"#/components/messages/{name}"}},
         }
 
-    def operation(role: topology.Role, action: str, name: str) -> dict[str, Any]:
+    def operation(who: str, does: str, action: str, name: str) -> dict[str, Any]:
         return {
             "action": action,
             "channel": {"$ref": f"#/channels/{name}"},
-            "summary": role.does,
-            "tags": [{"name": role.name}],
+            "summary": does,
+            "tags": [{"name": who}],
             "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         }
 
-    operations = {
-        f"{role.name}.{action}.{name}": operation(role, action, name)
+    said = [("people", "Order and decide.", "send", name) for name in topology.PEOPLE]
+    said += [
+        (role.name, role.does, action, name)
         for role in topology.ROLES
         for action, names in (("send", (*role.writes, *role.shows)), ("receive", role.reads))
         for name in names
-    }
+    ]
+    operations = {f"{each[0]}.{each[2]}.{each[3]}": operation(*each) for each in said}
     return {
         "asyncapi": "3.0.0",
         "info": {

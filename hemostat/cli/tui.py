@@ -18,6 +18,7 @@ from hemostat.errors import UsageError
 if TYPE_CHECKING:
     from hemostat.core.looks import Looks
     from hemostat.core.recording import Recording
+    from hemostat.orders import Orders
     from hemostat.tui.model import Model
 
 DEMO: Final = "demo"
@@ -84,8 +85,11 @@ def tui(
     logging.getLogger().addHandler(logging.NullHandler())
     looks = given.settings().tui
     looks = msgspec.structs.replace(looks, slow=looks.slow or slow, mouse=looks.mouse and not no_mouse)
-    is_live = replay is None and since is None
-    with _live(given, looks) if is_live else _recorded(given, looks, replay, since) as model:
+    if replay is None and since is None:
+        opened = _live(given, looks, read_only=read_only)
+    else:
+        opened = _recorded(given, looks, replay, since)
+    with opened as model:
         return dashboard.run(model)
 
 
@@ -97,11 +101,11 @@ def _shown(replay: str | None, since: float | None) -> list[str]:
 
 
 @contextmanager
-def _live(given: Globals, looks: "Looks") -> Iterator["Model"]:
-    from functools import cache
-
+def _live(given: Globals, looks: "Looks", *, read_only: bool) -> Iterator["Model"]:
     from hemostat.adapters.system_clock import SystemClock
+    from hemostat.cli.desk import who
     from hemostat.ports import Bus
+    from hemostat.tui.hand import Hand
     from hemostat.tui.late import Late
     from hemostat.tui.model import Model
     from hemostat.tui.saved import FILE
@@ -109,14 +113,16 @@ def _live(given: Globals, looks: "Looks") -> Iterator["Model"]:
     settings = given.settings()
     bus = Late(lambda: _app().open_bus(settings, start=False))
     held = ExitStack()
-    orders = cache(lambda: held.enter_context(_app().open_orders(settings)))
+    orders = cast("Orders", Late(lambda: held.enter_context(_app().open_orders(settings))))
+    clock = SystemClock(threading.Event())
     model = Model(
         cast("Bus", bus),
-        SystemClock(threading.Event()),
+        clock,
         looks=looks,
         evidence=lambda incident: _app().open_dossiers(settings).get(incident),
         engine=lambda: _app().open_engine(settings),
-        safety=lambda host: orders().overview(host),
+        act=None if read_only else Hand(orders, clock, by=who()),
+        safety=lambda host: orders.overview(host),  # noqa: PLW0108 - looking `overview` up opens it
         saved=settings.state_path / FILE,
     )
     try:

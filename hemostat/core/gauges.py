@@ -3,10 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from hemostat.core import breaker, measures
-from hemostat.core.limits import Limits
+from hemostat.core import measures
 from hemostat.core.measures import OTHER, Measure, Values
-from hemostat.core.model import Attempt, Book
+from hemostat.core.standing import Overview
 from hemostat.core.tally import Opened
 from hemostat.events import ContainerStats, Event, Heartbeat
 
@@ -60,32 +59,13 @@ def incidents(opened: Iterable[Opened]) -> Values:
     }
 
 
-def breakers(books: Mapping[str, Book], limits: Limits, now: float) -> Values:
-    """By scope, state and host, those of containers from the host's latest attempts: all are told, 0 too."""
+def breakers(hosts: Mapping[str, Overview]) -> dict[Measure, Values]:
+    """By scope, state and host, all are told, 0 too; and what is being done."""
     found: Values = {}
-    for host, book in books.items():
-        by_container: dict[str, list[Attempt]] = defaultdict(list)
-        for attempt in book.ended:
-            by_container[attempt.container].append(attempt)
-        own = [
-            breaker.of(
-                attempts,
-                limits.breaker_failures,
-                limits.breaker_open,
-                since=book.controls.reset(container),
-                now=now,
-            )
-            for container, attempts in by_container.items()
-        ]
-        whole = breaker.of(
-            book.ended,
-            limits.host_breaker_failures,
-            limits.breaker_open,
-            since=book.controls.resets.get("*", 0.0),
-            now=now,
-            spread=True,
-        )
-        for scope, states in (("container", own), ("host", [whole])):
+    for host, overview in hosts.items():
+        own = [standing.breaker for standing in overview.containers.values()]
+        for scope, states in (("container", own), ("host", [overview.breaker])):
             found[scope, "open", host] = float(sum(each.open for each in states))
             found[scope, "half_open", host] = float(sum(each.half_open for each in states))
-    return found
+    running: Values = {(host,): float(overview.running) for host, overview in hosts.items()}
+    return {measures.BREAKERS: found, measures.RUNNING: running}

@@ -56,6 +56,12 @@ ACTIONS: Final = Measure(
     "Actions that were done and verified, or failed.",
     ("action", "outcome", "host", "container"),
 )
+PEOPLE: Final = Measure(
+    "hemostat_people_said_total",
+    Form.COUNTER,
+    "What people told HemoStat: orders, approvals, pauses and so on.",
+    ("what",),
+)
 DETECT: Final = Measure(
     "hemostat_time_to_detect_seconds",
     Form.HISTOGRAM,
@@ -137,18 +143,19 @@ BREAKERS: Final = Measure(
     "Circuit breakers that are not closed.",
     ("scope", "state", "host"),
 )
+RUNNING: Final = Measure("hemostat_actions_running", Form.GAUGE, "Actions that are under way.", ("host",))
 PAUSED: Final = Measure("hemostat_paused", Form.GAUGE, "Whether the kill switch is pressed for everything.")
 APPROVALS: Final = Measure("hemostat_approvals_waiting", Form.GAUGE, "Actions that wait for a person.")
 BUS_UP: Final = Measure("hemostat_bus_up", Form.GAUGE, "Whether Redis answers; if not, the rest is stale.")
 BUILD: Final = Measure("hemostat_build_info", Form.GAUGE, "The version that tells this.", ("version",))
 
 TALLIED: Final = (
-    ALERTS, CLEARED, DIAGNOSES, DECISIONS, ACTIONS, DETECT, DIAGNOSE, HEAL,
+    ALERTS, CLEARED, DIAGNOSES, DECISIONS, ACTIONS, PEOPLE, DETECT, DIAGNOSE, HEAL,
     INVESTIGATIONS, STEPS, REUSED, TOKENS, COST, HANDLED,
 )  # fmt: skip
 SEEN: Final = (
     OPEN, CONTAINERS, UNHEALTHY, CPU, CPU_LIMIT, MEMORY, MEMORY_LIMIT,
-    ROLE_UP, ROLE_TROUBLE, LAG, DEAD, BREAKERS, PAUSED, APPROVALS, BUS_UP, BUILD,
+    ROLE_UP, ROLE_TROUBLE, LAG, DEAD, BREAKERS, RUNNING, PAUSED, APPROVALS, BUS_UP, BUILD,
 )  # fmt: skip
 MEASURES: Final = (*TALLIED, *SEEN)
 

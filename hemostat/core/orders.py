@@ -22,6 +22,7 @@ from hemostat.events import (
 
 EXEC: Final = "hemostat.exec"
 CAUSE: Final = "ordered"
+ALLOWED: Final = "the limits allow it"
 LEASE: Final = 60.0
 """Seconds: how long it might take is of no account where nothing is done."""
 
@@ -62,7 +63,7 @@ def outlook(decision: Decision) -> str:
     """A prospect, in words."""
     match decision:
         case Act():
-            return "the limits allow it"
+            return ALLOWED
         case Refuse(reason=Reason.DRY_RUN):
             return "it is only rehearsed: the mode is dry-run"
         case Refuse(reason=reason, detail=detail):

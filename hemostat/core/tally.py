@@ -15,12 +15,14 @@ import msgspec
 from hemostat.core import measures
 from hemostat.core.measures import OTHER, Distribution, Labels, Measure, Numbers, Values
 from hemostat.events import (
+    Decided,
     Diagnosis,
     Event,
     FalseAlarm,
     HealthAlert,
     Heartbeat,
     Kind,
+    Order,
     Outcome,
     Phase,
     Reason,
@@ -132,6 +134,10 @@ class Tally:
                 self._diagnosis(event, diagnosis, "false_alarm")
             case RemediationComplete():
                 self._outcome(event, event.data)
+            case Order():
+                self._count(measures.PEOPLE, ("ordered",))
+            case Decided(what=what):
+                self._count(measures.PEOPLE, (what,))
 
     def hear(self, heartbeats: Sequence[Event], now: float) -> None:
         """Count what the roles that live now have handled since they were last heard."""

@@ -45,6 +45,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     bus: Bus
     clock: Clock
     simulated: bool = False
+    redis_url: str = ""
+    """Of the stage's own Redis."""
     borrowed: bool = False
     """Whether the roles are not the demo's own, but those that were running."""
 
@@ -137,7 +139,7 @@ def own_stage(settings: Settings, stop: threading.Event, command: Command, run: 
         while not _at_work(bus, settings.host_name) >= set(BY_NAME):
             _require_alive(processes, directory / "roles.log")
             clock.sleep(POLL)
-        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock)
+        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock, redis_url=url)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -13,9 +14,13 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from hemostat.core.text import clean
+from hemostat.errors import HemoStatError
+from hemostat.tui.answers import Answers
 from hemostat.tui.feed import EVERY, Feed
+from hemostat.tui.hand import Done
 from hemostat.tui.help import Help
 from hemostat.tui.model import Model
+from hemostat.tui.screens.acting import Wanted
 from hemostat.tui.screens.live import Live
 from hemostat.tui.screens.main import Main
 from hemostat.tui.state import News, apply
@@ -32,6 +37,15 @@ class Came(Message):
     def __init__(self, news: News) -> None:
         super().__init__()
         self.news = news
+
+
+class Carried(Message):
+    """Something that was ordered is under way; `why` says why not, empty if it is."""
+
+    def __init__(self, done: Done, why: str = "") -> None:
+        super().__init__()
+        self.done = done
+        self.why = why
 
 
 class Dashboard(App[None]):
@@ -68,6 +82,7 @@ class Dashboard(App[None]):
         self.animation_level = "none"
         self.model = model
         self._hint = hint
+        self._answers = Answers()
         slow = model.looks.slow
         self._tick = SLOW if slow else TICK
         every = SLOW if slow else EVERY
@@ -103,6 +118,33 @@ class Dashboard(App[None]):
         self.model.state = apply(self.model.state, news, self.model.clock.now())
         if self.screen_stack and isinstance(self.screen, Live):
             self.screen.redraw()
+        for told, tone in self._answers.news(self.model.state.log, self.model.clock.now()):
+            self.notify(clean(told), severity=tone, markup=False)
+
+    def on_wanted(self, message: Wanted) -> None:
+        """In a thread of its own: who ordered goes on looking, whatever the bus does."""
+        plan, reason = message.plan, message.reason
+
+        def carry_out() -> None:
+            for number, deed in enumerate(plan.deeds):
+                try:
+                    done = deed.do(reason)
+                except HemoStatError as error:
+                    left = len(plan.deeds) - number - 1
+                    rest = f"; not tried: {left} more" if left else ""
+                    self.post_message(Carried(Done(deed.plan), f"{error.message}{rest}"))
+                    return
+                self.post_message(Carried(done))
+
+        threading.Thread(target=carry_out, name="order", daemon=True).start()
+
+    def on_carried(self, message: Carried) -> None:
+        if message.why:
+            self.notify(clean(f"{message.done.told}: {message.why}"), severity="error", markup=False)
+            return
+        self._answers.expect(message.done, self.model.clock.now())
+        self.notify(clean(message.done.told), markup=False)
+        self._take(News(lost=self.model.state.lost))
 
     def _keep_theme(self, theme: Theme) -> None:
         self.model.look(msgspec.structs.replace(self.model.view, theme=theme.name))

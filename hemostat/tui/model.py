@@ -12,6 +12,7 @@ from hemostat.tui.saved import View, load, save
 from hemostat.tui.state import State
 
 if TYPE_CHECKING:
+    from hemostat.tui.hand import Hand
     from hemostat.tui.replay import ReplayClock
 
 
@@ -23,7 +24,7 @@ class Model:
     """`state` is replaced with every news; the rest stays. What `evidence`, `history` and `engine` answer may
     take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
 
-    `act` carries out what people order; None: the dashboard only shows. `saved` is the file in which the view
+    `act` has done what people order; None: the dashboard only shows. `saved` is the file in which the view
     is kept; None: it is not.
     """
 
@@ -35,7 +36,7 @@ class Model:
         looks: Looks = DEFAULT,
         evidence: Callable[[str], Sequence[Dossier]] = _nothing,
         engine: Callable[[], Engine] | None = None,
-        act: object | None = None,
+        act: "Hand | None" = None,
         replay: "ReplayClock | None" = None,
         safety: Callable[[str], Overview] | None = None,
         saved: Path | None = None,

@@ -11,7 +11,7 @@ import msgspec
 from hemostat.core.control import Pause
 from hemostat.core.standing import Overview, Standing
 from hemostat.core.story import Story
-from hemostat.events import ContainerStats, Event
+from hemostat.events import Container, ContainerStats, Event
 from hemostat.tui.safety import silenced
 from hemostat.tui.state import State, Trail
 
@@ -35,6 +35,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     incident: str
     fault: bool
     trail: Trail
+    container: Container
     safety: Standing | None = None
     silenced: Pause | None = None
     """A pause of this container alone."""
@@ -96,6 +97,7 @@ def _row(
     word = state.health if state.health and state.status == "running" else state.status
     return Row(
         key=key,
+        container=container,
         host=event.host,
         name=container.name,
         project=container.project or "",

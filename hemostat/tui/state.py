@@ -13,7 +13,7 @@ from hemostat.core.picture import Picture, name_of, picture
 from hemostat.core.standing import Overview
 from hemostat.core.story import Story, stories, subject
 from hemostat.core.units import show_duration
-from hemostat.events import ContainerStats, Event, Heartbeat
+from hemostat.events import ContainerStats, Event, Heartbeat, Outcome
 from hemostat.topology import BY_NAME
 
 LOG: Final = 500
@@ -145,6 +145,11 @@ def mode(state: State) -> str:
     """What the responders say of how they act; empty where none says it."""
     said = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
     return ", ".join(sorted({each for each in said if each}))
+
+
+def waiting(state: State) -> int:
+    """How many incidents wait for a person's approval."""
+    return sum(story.status == Outcome.AWAITING_APPROVAL for told in state.unwell.values() for story in told)
 
 
 def quiet(state: State, now: float) -> str:

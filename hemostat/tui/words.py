@@ -78,12 +78,13 @@ def recorded_status(shown: Picture, mode: str, *, lost: bool) -> Text:
     return known if shown.roles else Text("nothing was recorded of the roles here", FAINT)
 
 
-def notice(shown: Picture, silence: str) -> Text:
-    """What somebody should know of, in a line; empty where there is nothing."""
+def notice(shown: Picture, silence: str, waiting: str = "") -> Text:
+    """What somebody should know of, in a line; empty where there is nothing. `waiting`: for a person."""
     if silence:
         return Text(f"! {clean(silence)}", BAD)
     told = [f"{role.role}: {clean(role.trouble)}" for role in shown.roles if role.trouble and not role.stale]
-    return Text("! " + "; ".join(dict.fromkeys(told)), BAD) if told else Text()
+    text = Text(f"? {clean(waiting)}  " if waiting else "", BUSY)
+    return text.append("! " + "; ".join(dict.fromkeys(told)) if told else "", BAD)
 
 
 def role_lines(role: RoleState) -> list[Text]:

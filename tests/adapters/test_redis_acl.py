@@ -280,7 +280,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     ),
     "see where a host stands": (
         lambda s, u: people(s, u).overview("h"),
-        {RESPONDER, VIEWER, OPERATOR},
+        {RESPONDER, METRICS, VIEWER, OPERATOR},
     ),
     "show stats": (lambda s, u: bus(s, u).show([event(stats())], 5), {MONITOR}),
     "show the analyzer's heartbeat": (
@@ -309,7 +309,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ANALYZER, VIEWER, OPERATOR},
     ),
     "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER, OPERATOR}),
-    "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER, METRICS}),
+    "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER}),
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),
     "store an event": (lambda s, u: RedisStore(s.client(u)).append([SAID["health_alert"]]), {ALERT}),
     "leave word for people": (
@@ -317,7 +317,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ALERT},
     ),
     "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
-    "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, VIEWER, OPERATOR}),
+    "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, VIEWER, OPERATOR, METRICS}),
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
     "count what was said": (lambda s, u: bus(s, u).after("false_alarm", "0-0", 1), {METRICS, ALERT}),
     "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS}),

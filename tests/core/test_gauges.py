@@ -8,6 +8,7 @@ from hemostat.core.control import Controls
 from hemostat.core.limits import Limits
 from hemostat.core.measures import OTHER
 from hemostat.core.model import Attempt, Book
+from hemostat.core.standing import overview
 from hemostat.events import Action, Container, Outcome, State
 from tests.samples import NOW, event, heartbeat, stats
 
@@ -58,9 +59,8 @@ FAILED = Attempt(
 )
 def test_a_breaker_is_told_as_the_responder_sees_it(later, resets, state):
     attempts = tuple(msgspec.structs.replace(FAILED, key=str(number)) for number in range(3))
-    book = Book(version=1, ended=attempts, controls=Controls(resets=resets))
-    told = gauges.breakers({"h": book}, Limits(), NOW + later)
-    assert {place[:2] for place, count in told.items() if count} == (
-        {("container", state)} if state else set()
-    )
-    assert len(told) == 4
+    book = Book(version=1, attempts=attempts, ended=attempts, controls=Controls(resets=resets))
+    told = gauges.breakers({"h": overview(book, Limits(), NOW + later)})
+    found = told[measures.BREAKERS]
+    assert [place[:2] for place, count in found.items() if count] == ([("container", state)] if state else [])
+    assert (len(found), told[measures.RUNNING]) == (4, {("h",): 0.0})

@@ -6,8 +6,20 @@ import pytest
 from hemostat.core import measures
 from hemostat.core.measures import OTHER
 from hemostat.core.tally import Tally
-from hemostat.events import Container, Event, Investigation, Kind, Outcome, Payload, Reason
-from tests.samples import CLEARED, DIAGNOSIS, NOW, alert, complete, event, heartbeat, needed
+from hemostat.events import (
+    Action,
+    Container,
+    Decided,
+    Event,
+    Investigation,
+    Kind,
+    Order,
+    Outcome,
+    Payload,
+    Reason,
+    Word,
+)
+from tests.samples import CLEARED, DIAGNOSIS, NOW, WEB, alert, complete, event, heartbeat, needed
 
 
 def tally(*events: Event, containers: int = 10) -> Tally:
@@ -129,3 +141,9 @@ def test_what_is_no_longer_counted_so_is_left_behind():
 def test_an_incident_lasts_until_its_condition_ends():
     made = tally(event(alert()), event(alert(kind=Kind.OOM), incident="i2"), event(CLEARED, 1))
     assert [each.kind for each in made.opened.values() if each.lasts] == [Kind.OOM]
+
+
+def test_what_people_say_is_counted():
+    order = Order(container=WEB, action=Action.RESTART, by="ann@h")
+    pause = Decided(what=Word.PAUSED, by="ann@h", container="*")
+    assert counted(tally(event(order), event(pause)), measures.PEOPLE) == {("ordered",): 1, ("paused",): 1}

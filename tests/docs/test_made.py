@@ -9,7 +9,7 @@ import pytest
 from hemostat.cli.schema import asyncapi_document
 from hemostat.config import FIELDS
 from hemostat.events import TYPES, encode
-from hemostat.topology import BY_NAME
+from hemostat.topology import BY_NAME, PEOPLE
 from tests.docs.made import MADE, ROOT, tables
 from tests.samples import ALL
 
@@ -73,7 +73,7 @@ def test_its_operations_are_the_topology():
     }
     flow = {(role.name, "receive", name) for role in BY_NAME.values() for name in role.reads}
     flow |= {(role.name, "send", name) for role in BY_NAME.values() for name in (*role.writes, *role.shows)}
-    assert said == flow
+    assert said == flow | {("people", "send", name) for name in PEOPLE}
 
 
 @pytest.mark.parametrize("event", ALL, ids=lambda event: event.type)

@@ -43,8 +43,8 @@ def play(
     asyncio.run(run())
 
 
-def filled(clock: FakeClock) -> MemoryBus:
-    bus = MemoryBus(clock)
+def filled(clock: FakeClock, kind: type[MemoryBus] = MemoryBus) -> MemoryBus:
+    bus = kind(clock)
     bus.publish([event(alert()), event(complete(), 3.0)])
     sick = alert(container=DB)
     bus.publish([event(sick, 4.0, incident="i2")])

@@ -109,6 +109,11 @@ def _named(types: Iterable[str]) -> tuple[str, ...]:
 
 
 _LOOKS_BACK: Final = Grant(("lrange",), reads=(HISTORY,))
+_SURVEYS: Final = (
+    Grant(("hvals",), reads=(f"{PREFIX}ledger:*:running",)),
+    Grant(("get",), reads=(f"{PREFIX}ledger:*:version",)),
+    Grant(("lrange",), reads=(f"{PREFIX}ledger:*:ended",)),
+)
 _VIEWS: Final = (
     _LOOKS_BACK,
     Grant(("xrevrange",), reads=_named(DURABLE)),
@@ -117,9 +122,8 @@ _VIEWS: Final = (
     Grant(("xlen",), reads=(DEAD,)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS, f"{AUDIT}*")),
-    Grant(("hvals",), reads=(EVIDENCE, PAST, f"{PREFIX}ledger:*:running")),
-    Grant(("get",), reads=(f"{PREFIX}ledger:*:version",)),
-    Grant(("lrange",), reads=(f"{PREFIX}ledger:*:ended",)),
+    Grant(("hvals",), reads=(EVIDENCE, PAST)),
+    *_SURVEYS,
 )
 _COUNTS: Final = (
     Grant(SCRIPTS),
@@ -127,9 +131,8 @@ _COUNTS: Final = (
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("xlen",), reads=(DEAD,)),
-    Grant(("get", "hvals", "lrange"), reads=(f"{PREFIX}ledger:*",)),
-    Grant(("get",), reads=(f"{INCIDENT}*",)),
-    Grant(("hgetall", "hget"), reads=(CONTROL, APPROVALS)),
+    Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
+    *_SURVEYS,
     Grant(("get", "set"), both=(f"{PREFIX}memo:metrics",)),
 )
 _DECIDES: Final = (

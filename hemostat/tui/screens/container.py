@@ -13,15 +13,16 @@ from hemostat.core.chronicle import Chronicle, chronicle
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.story import stories
 from hemostat.core.text import clean
+from hemostat.events import Container as Ref
 from hemostat.events import ContainerStats, Event
 from hemostat.tui import container_words, figures
 from hemostat.tui.container_words import PANES, Found
 from hemostat.tui.errand import Answer, fetch
 from hemostat.tui.lines import Lines
 from hemostat.tui.model import Model
+from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.incident import Incident
-from hemostat.tui.screens.live import Live
 from hemostat.tui.state import about
 from hemostat.tui.tail import Glimpse, Tail
 
@@ -43,7 +44,7 @@ class Seen(Message):
         self.glimpse = glimpse
 
 
-class Container(Live):
+class Container(Acting):
     CSS_PATH = "container.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         key("1", "pane('log')", "Log", "container.log", "the log, as it is written"),
@@ -51,15 +52,7 @@ class Container(Live):
         key("3", "pane('inspect')", "Inspect", "container.inspect", "how it was made; secrets are masked"),
         key("4", "pane('incidents')", "Incidents", "container.incidents", "its incidents"),
         key("tab", "turn", "Pane", "container.turn", "the next pane", shown=True),
-        key(
-            "slash",
-            "search",
-            "Search",
-            "container.search",
-            "search the log: text, !text",
-            shown=True,
-            display="/",
-        ),
+        key("slash", "search", "Search", "container.search", "search: text !text", shown=True, display="/"),
         key("n", "match(1)", "Match", "container.next", "the next match", shown=True, display="n N"),
         key("N", "match(-1)", "Match before", "container.previous", "the match before"),
         key("f", "only", "Filter", "container.filter", "only matches, or all", shown=True),
@@ -71,6 +64,7 @@ class Container(Live):
         key("end,G", "scroll(100000)", "End", "container.end", "the end, and what comes"),
         key("home,g", "scroll(-100000)", "Beginning", "container.beginning", "the beginning"),
         key("escape", "back", "Back", "container.back", "end the search; leave", shown=True, display="esc"),
+        *ACTS,
     ]
 
     def __init__(self, model: Model, host: str, name: str) -> None:
@@ -231,6 +225,11 @@ class Container(Live):
             place = f"{self._match + 1} of {count}" if self._match >= 0 else str(count)
             return f"{'only' if self._only else 'search'} {self._wanted}: {place}"
         return ""
+
+    def about(self) -> list[tuple[str, Ref]]:
+        event = container_words.newest(self.model.state.stats.values(), self._place)
+        stats = event.data if event is not None else None
+        return [(self._place[0], stats.container)] if isinstance(stats, ContainerStats) else []
 
     # --- keys ---------------------------------------------------------------------------------------
 

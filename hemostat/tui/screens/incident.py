@@ -13,6 +13,7 @@ from hemostat.core.chronicle import Chronicle, chronicle
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.story import SETTLED, Story, stories
 from hemostat.core.text import clean
+from hemostat.events import Container as Ref
 from hemostat.events import ContainerStats, Event
 from hemostat.tui import figures, incident_words
 from hemostat.tui.container_words import newest, towards_limits
@@ -21,9 +22,9 @@ from hemostat.tui.incident_export import as_markdown
 from hemostat.tui.incident_words import Shown
 from hemostat.tui.lines import Lines
 from hemostat.tui.model import Model
+from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.export import Export
-from hemostat.tui.screens.live import Live
 
 PLOTS: Final = (3, 8)
 """Lines of a plot, at least and at most."""
@@ -31,7 +32,7 @@ COPIED: Final = 60_000
 """Characters that are copied at most: terminals take no more."""
 
 
-class Incident(Live):
+class Incident(Acting):
     CSS_PATH = "incident.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - the base class has it so
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,6 +49,7 @@ class Incident(Live):
         key("pagedown,space", "scroll(10)", "Page down", "incident.page-down", "a page down"),
         key("pageup", "scroll(-10)", "Page up", "incident.page-up", "a page up"),
         key("escape", "dismiss", "Back", "incident.back", "the screen before", shown=True, display="esc"),
+        *ACTS,
     ]
 
     def __init__(self, model: Model, incident: str) -> None:
@@ -73,6 +75,10 @@ class Incident(Live):
             yield Lines(id="why")
             yield Lines(id="evidence")
         yield Footer(show_command_palette=False)
+
+    def about(self) -> list[tuple[str, Ref]]:
+        known = self._known
+        return [] if known is None else [(known.host, self.current(known.host, known.container))]
 
     # --- drawing ------------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ KEYS: Final[list[BindingType]] = [
     _key("slash", "filter", "Filter", "filter", "filter: text !text state: host: project: …", shown=True),
     _key("f", "faults", "Faults", "faults", "only containers with a fault, or all again", shown=True),
     _key("s", "sort", "Sort", "sort", "sort by name, CPU, memory, restarts", shown=True),
-    _key("p", "group", "Projects", "group", "group by compose project, or not", shown=True),
+    _key("p", "group", "Projects", "group", "group by compose project, or not"),
     _key("space", "mark", "Mark", "mark", "mark this container, go to the next", shown=True),
     _key("escape", "all", "All", "all", "everything again: no filter, no marks", display="esc"),
     _key("down,j", "move(1)", "Next", "next", "next container"),

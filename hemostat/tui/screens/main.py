@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.widgets import Footer, Input, Static
 
 from hemostat.core.text import clean
+from hemostat.events import Container as Ref
 from hemostat.events import Event
 from hemostat.tui import grid, order, rows, words
 from hemostat.tui.lines import Lazy, Lines
@@ -19,17 +20,17 @@ from hemostat.tui.model import Model
 from hemostat.tui.order import SORTS, Group
 from hemostat.tui.rows import Made, Row
 from hemostat.tui.safety import ticking
+from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.columns import Columns
 from hemostat.tui.screens.container import Container
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.screens.keys import KEYS
-from hemostat.tui.screens.live import Live
 from hemostat.tui.screens.roles import Roles
 from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence
 
 
-class Main(Live):
-    BINDINGS: ClassVar[list[BindingType]] = KEYS
+class Main(Acting):
+    BINDINGS: ClassVar[list[BindingType]] = [*KEYS, *ACTS]
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
@@ -72,6 +73,9 @@ class Main(Live):
         marked = [row for row in shown if row.key in self._marked]
         return marked or [row for row in shown if row.key == self._chosen]
 
+    def about(self) -> list[tuple[str, Ref]]:
+        return [(row.host, row.container) for row in self.targets]
+
     # --- drawing ------------------------------------------------------------------------------------
 
     def draw(self) -> None:
@@ -87,7 +91,7 @@ class Main(Live):
         told = words.status if is_live else words.recorded_status
         self.write("title", words.title(len(everything), incidents, self._hidden(), stale))
         self.write("status", told(picture, mode(state), lost=bool(state.lost)))
-        self._notice(words.notice(picture, silent))
+        self._notice(words.notice(picture, silent, self.waiting()))
         self._draw_grid(now, self._pointless(everything))
         self._draw_log()
 
@@ -287,3 +291,4 @@ class Main(Live):
     def commands(self) -> Iterable[SystemCommand]:
         for by in SORTS:
             yield SystemCommand(f"Sort by {by}", "faults stay first", lambda by=by: self.action_sort(by))
+        yield from super().commands()

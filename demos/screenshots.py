@@ -1,0 +1,139 @@
+"""Makes the pictures of the dashboard in the documentation: real roles, real containers, real faults.
+
+python demos/screenshots.py [DIRECTORY]
+
+It takes a Docker Engine, a redis-server and a static busybox; it makes its containers and removes them.
+"""
+
+import asyncio
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from record import CRASH, HOST, SHOP, WORK
+from textual.pilot import Pilot
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+from hemostat import app, config  # noqa: E402
+from hemostat.cli.everything import child_command  # noqa: E402
+from hemostat.cli.options import Globals  # noqa: E402
+from hemostat.demo.scenarios import SICKEN, SPIN  # noqa: E402
+from hemostat.demo.stage import LABEL, Stage, own_stage  # noqa: E402
+from hemostat.errors import EngineError  # noqa: E402
+from hemostat.orders import Orders  # noqa: E402
+from hemostat.tui.app import Dashboard  # noqa: E402
+from hemostat.tui.hand import Hand  # noqa: E402
+from hemostat.tui.model import Model  # noqa: E402
+
+RUN: Final = "screenshots"
+SIZES: Final = ((80, 24), (120, 40))
+VIEWS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "main": ((), "no. 3"),
+    "incident": (("slash", *"web", "enter", "j", "i"), "verification"),
+    "container": (("slash", *"web", "enter", "j", "enter"), "GET /"),
+}
+"""By name: the keys, and what is shown in the end."""
+PATIENCE: Final = 60.0
+"""Seconds for what is to be shown to be there."""
+LOGS: Final = 'echo "GET /item/$((RANDOM % 900)) 200 $((RANDOM % 40)) ms"; sleep 0.2'
+SLOW: Final = 'echo "GET /cart 500: no connection within 5 s"'
+
+
+def shop() -> list[msgspec.Struct]:
+    """The recording's, with something in their logs."""
+    work = WORK.replace("sleep 0.2", f"[ -e /tmp/sick ] && {SLOW}; {LOGS}")
+    return [
+        msgspec.structs.replace(each, command=("sh", "-c", work), labels={**each.labels, LABEL: RUN})
+        for each in SHOP
+    ]
+
+
+def afternoon(fault: Callable[[str, str], None], wait: Callable[[float], None]) -> None:
+    """What goes wrong, before the pictures."""
+    wait(30)
+    fault("api", CRASH)
+    wait(10)
+    fault("worker", f"{{ {SPIN}; }} >/dev/null 2>&1 &")
+    wait(15)
+    for _ in range(3):
+        fault("mail", CRASH)
+        wait(5)
+    fault("web", SICKEN)
+    wait(12)
+
+
+async def draw(model: Model, size: tuple[int, int], keys: tuple[str, ...], last: str) -> str:
+    dashboard = Dashboard(model)
+    async with dashboard.run_test(size=size) as pilot:
+        await shown(pilot, "✓ responder")
+        await shown(pilot, "shop-web-1")
+        await pilot.press(*keys)
+        await shown(pilot, last)
+        # Figures of some seconds belong to it.
+        await pilot.pause(3)
+        picture = dashboard.export_screenshot(title="hemostat tui")
+    # The fonts would be fetched from the network.
+    return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+
+
+async def shown(pilot: Pilot[None], text: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not any(
+        text in "".join(segment.text for segment in strip)
+        for strip in pilot.app.screen._compositor.render_strips()  # noqa: SLF001 - there is no other way
+    ):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{text!r} was not shown")
+        await pilot.pause(0.1)
+
+
+def pictures(stage: Stage, orders: Orders, evidence: Callable[[str], object], directory: Path) -> None:
+    directory.mkdir(exist_ok=True)
+    for name, (keys, last) in VIEWS.items():
+        for size in SIZES:
+            model = Model(
+                stage.bus,
+                stage.clock,
+                evidence=evidence,
+                engine=lambda: stage.engine,
+                act=Hand(orders, stage.clock, by=f"ann@{HOST}"),
+                safety=orders.overview,
+            )
+            picture = asyncio.run(draw(model, size, keys, last))
+            (directory / f"{name}-{size[0]}x{size[1]}.svg").write_text(picture, "utf-8")
+
+
+def make(directory: Path) -> None:
+    settings = config.load(flags={"host": HOST}).settings
+    stop, made = threading.Event(), shop()
+    with own_stage(settings, stop, lambda name, run: child_command(name, run, Globals()), RUN) as stage:
+        opened = config.load(flags={"host": HOST, "redis.url": stage.redis_url}).settings
+        ids = {}
+
+        def fault(service: str, command: str) -> None:
+            # The fault may end the very process that would answer.
+            with suppress(EngineError):
+                stage.engine.exec(ids[service], ["sh", "-c", command])
+
+        try:
+            for each in made:
+                ids[each.labels["com.docker.compose.service"]] = stage.workshop.run(each)
+            afternoon(fault, stage.clock.sleep)
+            with app.open_orders(opened) as orders:
+                pictures(stage, orders, app.open_dossiers(opened).get, directory)
+        finally:
+            for each in made:
+                stage.workshop.remove(each.name)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/dashboard"))

@@ -1,0 +1,166 @@
+"""Screens from which people act: on what they are about, through the responder and its limits.
+
+Where the dashboard only shows, there are no keys for it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Final
+
+from textual.app import SystemCommand
+from textual.binding import BindingType
+from textual.message import Message
+
+from hemostat.core.control import EVERYTHING, holds, told
+from hemostat.core.text import clean
+from hemostat.events import Action, Container, ContainerStats
+from hemostat.tui.hand import LENGTHS, Hand, Plan, Target, called
+from hemostat.tui.screens.approvals import Approvals
+from hemostat.tui.screens.asking import Choice, Choose, Confirm
+from hemostat.tui.screens.binding import key
+from hemostat.tui.screens.live import Live
+from hemostat.tui.state import roles, waiting
+
+RESOURCES: Final = ("cpu", "memory", "replicas")
+ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "approvals"})
+
+ACTS: Final[list[BindingType]] = [
+    key("R", "order('restart')", "Restart", "act.restart", "have it restarted", shown=True),
+    key("U", "order('start')", "Start", "act.start", "have it started"),
+    key("D", "order('stop')", "Stop", "act.stop", "have it stopped; it stays down"),
+    key("X", "scale", "Scale", "act.scale", "have its CPU, memory or replicas raised"),
+    key("C", "order('cleanup')", "Clean up", "act.cleanup", "have it cleaned up, as its label says"),
+    key("Z", "pause", "Pause", "act.pause", "silence it, pause everything, or lift that"),
+    key("B", "reset", "Reset", "act.reset", "close its circuit breaker"),
+    key("w", "approvals", "Waiting", "act.waiting", "what waits for approval"),
+]
+
+
+class Wanted(Message):
+    """A plan that was confirmed; the dashboard carries it out."""
+
+    def __init__(self, plan: Plan, reason: str) -> None:
+        super().__init__()
+        self.plan = plan
+        self.reason = reason
+
+
+class Acting(Live):
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def about(self) -> Sequence[tuple[str, Container]]:
+        """What an action would be for: host and container."""
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ACTIONS and self.model.act is None:
+            return False
+        return super().check_action(action, parameters)
+
+    def commands(self) -> Iterable[SystemCommand]:
+        if hand := self.model.act:
+            words = "failures up to now do not count"
+            yield SystemCommand("Close all breakers", words, lambda: self._confirm(hand.reset([EVERYTHING])))
+
+    def waiting(self) -> str:
+        """How many wait for a person, and the key that shows them; empty for none."""
+        count = waiting(self.model.state)
+        if not count:
+            return ""
+        found = (each.binding for each in self.active_bindings.values())
+        shown = next((self.app.get_key_display(each) for each in found if each.action == "approvals"), "")
+        return f"{count} {'waits' if count == 1 else 'wait'} for approval" + (f": {shown}" if shown else "")
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def action_order(self, action: str) -> None:
+        if (hand := self.model.act) and (targets := self._targets()):
+            self._confirm(hand.order(Action(action), targets))
+
+    def action_scale(self) -> None:
+        if (hand := self.model.act) and (targets := self._targets()):
+            choices = [(name, hand.order(Action.SCALE, targets, name)) for name in RESOURCES]
+            self.app.push_screen(Choose(f"scale {_several(self.about())}", choices), self._confirm)
+
+    def action_pause(self) -> None:
+        if hand := self.model.act:
+            names = sorted({container.name for _, container in self.about()})
+            choices = [
+                (f"{words} {f'for {length}' if length else 'until it is lifted'}", plan)
+                for words, of in ((f"silence {_several(self.about())}", names), ("everything", [EVERYTHING]))
+                for length, seconds in LENGTHS
+                if of
+                for plan in [hand.pause(of, length, seconds)]
+            ]
+            self.app.push_screen(Choose("pause", choices, lambda: self._lifts(hand)), self._confirm)
+
+    def action_reset(self) -> None:
+        names = sorted({container.name for _, container in self.about()})
+        if (hand := self.model.act) and (names or self._nothing()):
+            self._confirm(hand.reset(names))
+
+    def action_approvals(self) -> None:
+        if hand := self.model.act:
+            self.app.push_screen(Approvals(self.model, hand))
+
+    # --- how ----------------------------------------------------------------------------------------
+
+    def _targets(self) -> list[Target]:
+        """Empty, and a word why, where nothing can be ordered."""
+        now, stats = self.model.clock.now(), self.model.state.stats
+        alive = {
+            role.host
+            for role in roles(self.model.state, now).roles
+            if role.role == "responder" and not role.stale
+        }
+        several = len({event.host for event in stats.values()} | alive) > 1
+        found = [
+            Target(host, container, f"{host}/{container.name}" if several else container.name)
+            for host, container in self.about()
+        ]
+        if not found:
+            self._nothing()
+        for host in sorted({target.host for target in found} - alive):
+            self.notify(
+                clean(f"no responder runs on {host}: start it there with: hemostat respond"),
+                severity="error",
+                markup=False,
+            )
+            return []
+        return found
+
+    def _nothing(self) -> bool:
+        self.notify("choose a container first", severity="warning")
+        return False
+
+    def _lifts(self, hand: Hand) -> list[Choice]:
+        now = self.model.clock.now()
+        return [
+            (f"lift: {told(f'{called(name)} paused', pause, now)}", hand.resume(name))
+            for name, pause in sorted(hand.controls().pauses.items())
+            if holds(pause, now)
+        ]
+
+    def _confirm(self, plan: Plan | None) -> None:
+        if plan is None:
+            return
+
+        def decided(reason: str | None) -> None:
+            if reason is not None:
+                self.post_message(Wanted(plan, reason))
+
+        self.app.push_screen(Confirm(plan), decided)
+
+    def current(self, host: str, container: Container) -> Container:
+        """As it is now: it may have been made anew under its name."""
+        found = (
+            event.data.container
+            for event in self.model.state.stats.values()
+            if event.host == host
+            and isinstance(event.data, ContainerStats)
+            and event.data.container.name == container.name
+        )
+        return next(found, container)
+
+
+def _several(about: Sequence[tuple[str, Container]]) -> str:
+    return about[0][1].name if len(about) == 1 else f"{len(about)} marked containers"

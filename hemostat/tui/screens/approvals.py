@@ -1,0 +1,169 @@
+"""What waits for approval: how long it still does, what exactly would be done, and the answer."""
+
+from typing import ClassVar, Final
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.widgets import Footer, Input, Static
+
+from hemostat.core import control
+from hemostat.core.control import Approval
+from hemostat.core.text import clean
+from hemostat.tui import errand
+from hemostat.tui.errand import fetch
+from hemostat.tui.hand import Hand
+from hemostat.tui.lines import Lines
+from hemostat.tui.model import Model
+from hemostat.tui.screens.binding import key
+from hemostat.tui.screens.live import Live
+from hemostat.tui.words import BAD, BUSY, FAINT, clock, fit
+
+EVERY: Final = 2.0
+"""Seconds after which it is asked again what waits."""
+
+
+class Approvals(Live):
+    CSS = """
+    Approvals > Static { height: 1; }
+    Approvals > #title { background: $panel; }
+    Approvals > #waiting { height: 1fr; }
+    Approvals > #plan { height: auto; max-height: 60%; background: $surface; }
+    Approvals > Input { border: none; padding: 0; height: 1; display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        key("y", "answer('approved')", "Approve", "waiting.approve", "let it be done", shown=True),
+        key("n", "answer('rejected')", "Reject", "waiting.reject", "keep it from being done", shown=True),
+        key("r", "reason", "Reason", "waiting.reason", "say why; it is recorded", shown=True),
+        key("down,j", "move(1)", "Next", "waiting.next", "the next one", shown=True, display="↓ ↑"),
+        key("up,k", "move(-1)", "Previous", "waiting.previous", "the one before"),
+        key("escape,w", "back", "Back", "waiting.back", "the screen before", shown=True, display="esc"),
+    ]
+
+    def __init__(self, model: Model, hand: Hand) -> None:
+        super().__init__(model)
+        self._hand = hand
+        self._known: dict[str, Approval] = {}
+        """By id; oldest first."""
+        self._chosen = ""
+        """Its id. What was chosen stays so when its time is up: y must not mean another."""
+        self._why = ""
+        self._asked = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="title")
+        yield Lines(id="waiting")
+        yield Static(id="plan")
+        yield Input(placeholder="why; it is recorded. Enter ends it", compact=True)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.set_interval(EVERY, self._ask)
+        self._ask()
+
+    def _ask(self) -> None:
+        fetch(self, "waiting", self._hand.approvals)
+
+    def on_answer(self, answer: errand.Answer) -> None:
+        if answer.about == "waiting":
+            self._asked, self._why = True, answer.why
+            if not answer.why:
+                self._known = {each.id: each for each in answer.value}
+            self.redraw()
+            return
+        self.notify(
+            clean(answer.why or answer.value), severity="error" if answer.why else "information", markup=False
+        )
+        self._ask()
+
+    @property
+    def _shown(self) -> list[Approval]:
+        """What is open, and the chosen one whatever became of it."""
+        now = self.model.clock.now()
+        return [each for each in self._known.values() if each.is_open(now) or each.id == self._chosen]
+
+    def draw(self) -> None:
+        shown, now = self._shown, self.model.clock.now()
+        if not self._chosen and shown:
+            self._chosen = shown[0].id
+        waits = sum(each.is_open(now) for each in shown)
+        told = f"  {waits} waiting" if self._asked else "  …"
+        title = Text.assemble((" waiting for approval ", "bold reverse"), told)
+        title.append(f"  ! {clean(self._why)}" if self._why else "", BAD)
+        self.write("title", title)
+        lines = self.query_one("#waiting", Lines)
+        nothing = [Text("nothing waits for approval", FAINT)] if self._asked and not self._why else []
+        lines.show([_line(each, now) for each in shown] or nothing)
+        at = next((number for number, each in enumerate(shown) if each.id == self._chosen), None)
+        lines.point(at)
+        self.write("plan", Text() if at is None else _plan(shown[at]))
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def action_move(self, by: int) -> None:
+        ids = [each.id for each in self._shown]
+        if ids:
+            at = ids.index(self._chosen) + by if self._chosen in ids else 0
+            self._chosen = ids[max(0, min(at, len(ids) - 1))]
+            self.redraw()
+
+    def on_lines_chosen(self, message: Lines.Chosen) -> None:
+        shown = self._shown
+        if message.number < len(shown):
+            self._chosen = shown[message.number].id
+            self.redraw()
+
+    def action_answer(self, word: str) -> None:
+        approval, answer = self._known.get(self._chosen), control.Answer(word)
+        if approval is None:
+            self.notify("nothing is chosen", severity="warning")
+        elif not approval.is_open(self.model.clock.now()):
+            self.notify(clean(f"too late: {_state(approval)}"), severity="warning", markup=False)
+        else:
+            field = self.query_one(Input)
+            reason, field.value, field.display = field.value.strip(), "", False
+            fetch(self, "answer", lambda: self._hand.answer(approval, answer, reason))
+
+    def action_reason(self) -> None:
+        field = self.query_one(Input)
+        field.display = True
+        field.focus()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        self.set_focus(None)
+
+    def action_back(self) -> None:
+        if self.focused is not None:
+            self.set_focus(None)
+        else:
+            self.dismiss()
+
+
+def _line(approval: Approval, now: float) -> Text:
+    is_open = approval.is_open(now)
+    left = f"{clock(approval.until - now)} left" if is_open else _state(approval)
+    return Text.assemble(
+        (f"{fit(left, 14)} ", BUSY if is_open else FAINT),
+        (f"{fit(str(approval.action), 8)} ", "bold"),
+        fit(approval.container, 24),
+        (f" {clean(approval.cause)}", FAINT),
+    )
+
+
+def _state(approval: Approval) -> str:
+    return f"{approval.answer} by {approval.by}" if approval.answer else "its time is up"
+
+
+def _plan(approval: Approval) -> Text:
+    """What exactly would be done, to what, why; and how to answer elsewhere."""
+    return Text.assemble(
+        ("what   ", FAINT),
+        (clean(approval.plan or f"{approval.action} {approval.container}"), "bold"),
+        ("\nwhere  ", FAINT),
+        clean(f"{approval.host}/{approval.container}"),
+        ("\nwhy    ", FAINT),
+        clean(approval.cause or "it is not known"),
+        ("\n       ", FAINT),
+        (clean(f"incident {approval.incident}   hemostat approve {approval.id}"), FAINT),
+    )

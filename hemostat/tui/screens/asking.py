@@ -1,0 +1,159 @@
+"""Asks a person: which of several, and whether a plan is to be carried out."""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+
+from hemostat.core.orders import ALLOWED
+from hemostat.core.text import clean
+from hemostat.tui.errand import Answer, fetch
+from hemostat.tui.hand import Plan
+from hemostat.tui.words import BAD, BUSY, FAINT, GOOD
+
+Choice = tuple[str, Plan]
+"""What it is called, and what it would be."""
+
+
+class Choose(ModalScreen[Plan | None]):
+    """`more` are choices that may take long to find; it may raise HemoStatError."""
+
+    CSS = """
+    Choose { align: center middle; }
+    Choose OptionList { width: 90%; max-width: 76; height: auto; max-height: 100%; border: round $accent; }
+    """
+    AUTO_FOCUS = "OptionList"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss(None)", "Cancel"),
+        Binding("j", "move(1)", "Down", show=False),
+        Binding("k", "move(-1)", "Up", show=False),
+    ]
+
+    def __init__(
+        self, title: str, choices: Sequence[Choice], more: Callable[[], Sequence[Choice]] | None = None
+    ) -> None:
+        super().__init__()
+        self._title = title
+        self._choices = list(choices)
+        self._more = more
+
+    def compose(self) -> ComposeResult:
+        chooser = OptionList(*(Text(clean(name)) for name, _ in self._choices), markup=False)
+        chooser.border_title = Text(clean(self._title))
+        chooser.border_subtitle = "enter chooses, esc cancels"
+        yield chooser
+
+    def on_mount(self) -> None:
+        if self._more is not None:
+            fetch(self, "more", self._more)
+
+    def on_answer(self, answer: Answer) -> None:
+        if answer.why:
+            self.notify(clean(answer.why), severity="error", markup=False)
+            return
+        self._choices += answer.value
+        self.query_one(OptionList).add_options([Text(clean(name)) for name, _ in answer.value])
+
+    def action_move(self, by: int) -> None:
+        chooser = self.query_one(OptionList)
+        (chooser.action_cursor_down if by > 0 else chooser.action_cursor_up)()
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        self.dismiss(self._choices[message.option_index][1])
+
+
+class Confirm(ModalScreen[str | None]):
+    """Gives the reason, which may be empty; None where it is not to be done."""
+
+    CSS = """
+    Confirm { align: center middle; }
+    Confirm > Vertical {
+        width: 92%; max-width: 100; height: auto; max-height: 100%; padding: 0 1;
+        border: round $accent; background: $surface;
+    }
+    Confirm VerticalScroll { height: auto; max-height: 30vh; }
+    Confirm Static { height: auto; }
+    Confirm #command { margin: 1 0; max-height: 20vh; }
+    Confirm Input { border: none; padding: 0; height: 1; display: none; }
+    """
+    AUTO_FOCUS = None
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "yes", "Do it"),
+        Binding("n,escape", "no", "Do not"),
+        Binding("r", "reason", "Reason"),
+        Binding("down,j", "scroll(1)", "Down", show=False),
+        Binding("up,k", "scroll(-1)", "Up", show=False),
+    ]
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._plan = plan
+        self._said: dict[int, tuple[str, str]] = {}
+        """What speaks against a deed, by its number, and the style of that."""
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = "do this?" if len(self._plan.deeds) == 1 else f"{len(self._plan.deeds)} times:"
+            with VerticalScroll(can_focus=False):
+                yield Static(id="deeds")
+            yield Static(id="command")
+            yield Input(placeholder="why; it is recorded. Enter ends it", id="reason", compact=True)
+            yield Static(Text("y does it   n does not   r gives a reason", "bold"))
+
+    def on_mount(self) -> None:
+        self._show()
+        fetch(self, "limits", self._ask)
+
+    def _ask(self) -> list[str]:
+        return [deed.ask() for deed in self._plan.deeds]
+
+    def on_answer(self, answer: Answer) -> None:
+        if answer.why:
+            told = f"what the limits say is not known: {answer.why}"
+            self._said = dict.fromkeys(range(len(self._plan.deeds)), (told, BAD))
+        else:
+            self._said = {
+                number: (said, GOOD if said == ALLOWED else BUSY) for number, said in enumerate(answer.value)
+            }
+        self._show()
+
+    def _show(self) -> None:
+        text = Text()
+        for number, deed in enumerate(self._plan.deeds):
+            said, style = self._said.get(number, ("…", FAINT))
+            text.append(clean(deed.plan), "bold")
+            text.append(f"\n  {clean(said)}" if said else "", style)
+            text.append("\n" if number + 1 < len(self._plan.deeds) else "")
+        self.query_one("#deeds", Static).update(text)
+        commands = self._plan.lines(self.query_one(Input).value.strip())
+        self.query_one("#command", Static).update(Text("\n".join(map(clean, commands)), FAINT))
+
+    def on_input_changed(self) -> None:
+        self._show()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        self.set_focus(None)
+
+    def action_reason(self) -> None:
+        field = self.query_one(Input)
+        field.display = True
+        field.focus()
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_yes(self) -> None:
+        if self.is_current:
+            self.dismiss(self.query_one(Input).value.strip())
+
+    def action_no(self) -> None:
+        if self.focused is not None:
+            self.set_focus(None)
+        elif self.is_current:
+            self.dismiss(None)

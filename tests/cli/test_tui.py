@@ -1,0 +1,18 @@
+"""Who may act from the dashboard that `hemostat tui` opens, and as whom."""
+
+import pytest
+
+from hemostat.cli.desk import who
+
+
+@pytest.mark.parametrize(
+    ("options", "acts"), [((), True), (("--read-only",), False), (("--demo",), False)], ids=str
+)
+def test_only_a_live_dashboard_that_is_not_read_only_acts(hemostat, monkeypatch, options, acts):
+    models = []
+    monkeypatch.setattr("hemostat.tui.run", lambda model: models.append(model) or 0)
+    monkeypatch.setattr("hemostat.supervisor.die_with_parent", lambda _: None)
+    assert hemostat("tui", "--served", "1", *options).code == 0
+    (model,) = models
+    assert (model.act is not None) is acts
+    assert not acts or model.act._by == who()

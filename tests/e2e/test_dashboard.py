@@ -1,0 +1,95 @@
+"""The dashboard in a terminal of its own, on real roles and a real container."""
+
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from hemostat.demo.scenarios import HEALTH, SICKEN
+from tests.e2e.test_everything import Everything, everything
+from tests.engine_fixtures import engine_is_required, eventually
+
+__all__ = ["everything"]
+pytestmark = [pytest.mark.docker, pytest.mark.redis]
+
+PATIENT = ("sh", "-c", "rm -f /tmp/sick; trap 'exit 0' TERM; while :; do sleep 0.1; done")
+"""Ill from when it is told to be, and well again after a restart."""
+TMUX = shutil.which("tmux")
+
+
+class Terminal:
+    """A tmux of its own, with the dashboard in it."""
+
+    def __init__(self, everything: Everything) -> None:
+        self._socket = f"hs-test-{secrets.token_hex(4)}"
+        shown = [sys.executable, "-m", "hemostat", "tui"]
+        self._tmux("new-session", "-d", "-x", "120", "-y", "40", *shown, env=everything.env)
+
+    def _tmux(self, *words: str, env: dict[str, str] | None = None) -> str:
+        command = [TMUX or "tmux", "-L", self._socket, "-f", "/dev/null", *words]
+        return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+
+    def screen(self) -> str:
+        return self._tmux("capture-pane", "-p")
+
+    def press(self, *keys: str) -> None:
+        self._tmux("send-keys", *keys)
+
+    def wait(self, *texts: str, seconds: float = 40) -> None:
+        """Until all of it is on the screen."""
+        last = ""
+
+        def shown() -> bool:
+            nonlocal last
+            last = self.screen()
+            return all(text in last for text in texts)
+
+        try:
+            eventually(shown, seconds=seconds)
+        except pytest.fail.Exception:
+            pytest.fail(f"{texts} are not all in:\n{last}")
+
+    def close(self) -> None:
+        subprocess.run([TMUX or "tmux", "-L", self._socket, "kill-server"], capture_output=True, check=False)
+
+
+@pytest.fixture
+def terminal(everything: Everything) -> Iterator[Terminal]:
+    if TMUX is None:
+        if engine_is_required():
+            pytest.fail("there is no tmux on PATH")
+        pytest.skip("there is no tmux on PATH")
+    opened = Terminal(everything)
+    yield opened
+    opened.close()
+
+
+def test_what_is_unhealthy_appears_is_healed_and_told_and_a_key_restarts_it(
+    everything, terminal, make_container, docker_engine
+):
+    made = make_container(PATIENT, health=HEALTH)
+    name = docker_engine.inspect(made).ref.name
+    terminal.wait(name, "✓ healthy", "✓ responder")
+    born = docker_engine.inspect(made).started_at
+
+    docker_engine.exec(made, ["sh", "-c", SICKEN])
+    terminal.wait("unhealthy", "restart healed")
+    eventually(lambda: docker_engine.inspect(made).health == "healthy")
+    healed = docker_engine.inspect(made).started_at
+    assert healed > born
+
+    terminal.press("j", "i")
+    terminal.wait(f"{name}: unhealthy, healed", "alert", "diagnosis", "decision", "action", "verification")
+    terminal.press("Escape")
+    terminal.wait("remediation log")
+
+    terminal.press("R")
+    terminal.wait(f"hemostat order restart {name}", "y does it", "the limits allow it", seconds=60)
+    assert docker_engine.inspect(made).started_at == healed, "nothing is done before the answer"
+    terminal.press("y")
+    eventually(lambda: docker_engine.inspect(made).started_at > healed, seconds=40)
+    terminal.wait("restart done")
+    assert everything.outcomes(name) == ["healed", "healed"]

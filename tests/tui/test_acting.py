@@ -1,0 +1,374 @@
+"""Acting from the dashboard, under a pilot: what is asked, what is ordered, and what comes back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
+from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.core.control import EVERYTHING, Answer, Approval
+from hemostat.core.limits import Limits
+from hemostat.errors import BusUnreachableError
+from hemostat.events import Action, Container, Event, Kind, Outcome, Reason
+from hemostat.orders import Orders
+from hemostat.tui.app import Dashboard
+from hemostat.tui.hand import Hand
+from hemostat.tui.model import Model
+from tests.clock import FakeClock
+from tests.samples import NOW, WEB, complete, event, heartbeat, stats
+from tests.tui.test_app import filled, says, screen, until
+
+ME = "ann@laptop"
+LIMITS = Limits(orders=tuple(each for each in Action if each is not Action.NONE))
+ASKED = Approval(
+    id="a1",
+    key="i2:1:0",
+    incident="i2",
+    host="h",
+    container="db",
+    action=Action.RESTART,
+    plan="restart db, with its sidecar",
+    cause="its health check fails",
+    asked=NOW,
+    until=NOW + 70,
+)
+Play = Callable[["Office", Dashboard, object], Awaitable[None]]
+
+
+class Office:
+    """A responder's desk and ledger in memory, and the dashboard of somebody who may act."""
+
+    def __init__(self, limits: Limits = LIMITS, *, bus: type[MemoryBus] = MemoryBus) -> None:
+        self.clock, self.desk = FakeClock(NOW + 5), MemoryDesk()
+        self.bus = filled(self.clock, bus)
+        ledger = MemoryLedger(self.desk, self.bus.incidents, self.bus.seals)
+        self.hand = Hand(
+            Orders(self.bus, self.desk, ledger, self.clock, limits, host="laptop"), self.clock, by=ME
+        )
+
+    def ordered(self) -> list[Event]:
+        return self.bus.recent("order", 99)
+
+    def decided(self) -> list[tuple[str, str, str, str]]:
+        return [
+            (each.data.what, each.data.container, each.data.by, each.data.reason)
+            for each in self.bus.recent("decision", 99)
+        ]
+
+    def play(self, script: Play, *, size: tuple[int, int] = (100, 30), acts: bool = True) -> None:
+        async def run() -> None:
+            app = Dashboard(Model(self.bus, self.clock, act=self.hand if acts else None))
+            async with app.run_test(size=size, notifications=True) as pilot:
+                await until(pilot, lambda: says(app, "restart he") and says(app, "✓ responder"))
+                await script(self, app, pilot)
+
+        asyncio.run(run())
+
+    def answer(self, to: Event, **changes) -> None:
+        done = complete(container=to.data.container, kind=Kind.ORDERED, action=to.data.action, **changes)
+        self.bus.publish([event(done, self.clock.now() - NOW, incident=to.incident)])
+
+
+async def confirmed(app, pilot, *keys: str, shown: str) -> None:
+    """Press the keys, wait for the plan, say yes."""
+    await pilot.press(*keys)
+    await until(pilot, lambda: says(app, "y does it") and says(app, shown))
+    await pilot.press("y")
+
+
+def test_a_restart_is_shown_confirmed_ordered_and_its_answer_told():
+    async def script(office, app, pilot):
+        await pilot.press("j", "j", "R")
+        await until(pilot, lambda: says(app, "restart web, on h") and says(app, "the limits allow it"))
+        assert says(app, "hemostat order restart web")
+        assert office.ordered() == []
+        await pilot.press("r", *"why y", "enter")
+        await until(pilot, lambda: says(app, "hemostat order restart web --reason 'why y'"))
+        await pilot.press("y")
+        await until(pilot, office.ordered)
+        (given,) = office.ordered()
+        assert (given.host, given.data.container.name, given.data.action) == ("h", "web", Action.RESTART)
+        assert (given.data.by, given.data.reason) == (ME, "why y")
+        office.answer(given, durations={"total": 2.4})
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restart done in 2.4 s"))
+
+    Office().play(script)
+
+
+@pytest.mark.parametrize("no", ["n", "escape"])
+def test_no_is_no(no):
+    async def script(office, app, pilot):
+        await pilot.press("j", "R")
+        await until(pilot, lambda: says(app, "the limits allow it"))
+        await pilot.press(no)
+        await until(pilot, lambda: not says(app, "y does it"))
+        await pilot.press("y")
+        assert office.ordered() == []
+
+    Office().play(script)
+
+
+@pytest.mark.parametrize(
+    ("keys", "action", "parameters"),
+    [
+        (["U"], Action.START, {}),
+        (["D"], Action.STOP, {}),
+        (["C"], Action.CLEANUP, {}),
+        (["X", "down", "enter"], Action.SCALE, {"resource": "memory"}),
+    ],
+)
+def test_every_action_has_its_key(keys, action, parameters):
+    async def script(office, app, pilot):
+        await confirmed(app, pilot, "j", *keys, shown=f"hemostat order {action} db")
+        await until(pilot, office.ordered)
+        (given,) = office.ordered()
+        assert (given.data.action, given.data.parameters) == (action, parameters)
+
+    Office().play(script)
+
+
+def test_what_is_marked_is_ordered_each_for_itself():
+    async def script(office, app, pilot):
+        await confirmed(app, pilot, "asterisk", "D", shown="hemostat order stop db web")
+        await until(pilot, lambda: len(office.ordered()) == 2)
+        assert {each.data.container.name for each in office.ordered()} == {"db", "web"}
+        assert len({each.incident for each in office.ordered()}) == 2
+
+    Office().play(script)
+
+
+def test_what_would_be_refused_is_said_before_and_after():
+    async def script(office, app, pilot):
+        await confirmed(app, pilot, "j", "j", "R", shown="it will be refused: protected")
+        await until(pilot, office.ordered)
+        (given,) = office.ordered()
+        office.answer(given, outcome=Outcome.REFUSED, reason=Reason.PROTECTED)
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restart refused: protected"))
+
+    Office(msgspec.structs.replace(LIMITS, protect=("web",))).play(script)
+
+
+def test_what_an_order_waits_for_is_told_and_then_its_end():
+    async def script(office, app, pilot):
+        await confirmed(app, pilot, "j", "R", shown="restart db")
+        await until(pilot, office.ordered)
+        (given,) = office.ordered()
+        office.answer(given, outcome=Outcome.WAITING, reason=Reason.MIN_HEALTHY)
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "db: restart waiting"))
+        office.answer(given, durations={"total": 1.0})
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "db: restart done in 1 s"))
+
+    Office().play(script)
+
+
+def test_no_answer_is_told_once():
+    async def script(office, app, pilot):
+        await confirmed(app, pilot, "j", "R", shown="restart db")
+        await until(pilot, lambda: says(app, "ordered: restart db"))
+        office.clock.advance(31)
+        await until(pilot, lambda: says(app, "db: no answer from the responder yet"))
+        told = [each.message for each in app._notifications]
+        assert told.count("db: no answer from the responder yet") == 1
+
+    Office().play(script)
+
+
+def test_where_no_responder_runs_nothing_is_asked():
+    async def script(office, app, pilot):
+        office.bus.show([event(stats(), 5.0, host="far")], ttl=60)
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, " far "))
+        await pilot.press("slash", *"host:far", "enter", "j", "R")
+        await until(pilot, lambda: says(app, "no responder runs on far"))
+        assert not says(app, "y does it")
+
+    Office().play(script)
+
+
+class Gone(MemoryBus):
+    """One that takes no order."""
+
+    def publish(self, events, *, memo=None):
+        if any(each.type in {"order", "decision"} for each in events):
+            raise BusUnreachableError("Redis is gone")
+        super().publish(events, memo=memo)
+
+
+def test_an_order_that_cannot_be_given_is_an_error_of_one_line():
+    async def script(office, app, pilot):
+        await confirmed(app, pilot, "asterisk", "R", shown="hemostat order restart db web")
+        await until(pilot, lambda: says(app, "Redis is gone"))
+        told = [each.message for each in app._notifications]
+        assert told == ["restart db, on h: Redis is gone; not tried: 1 more"]
+
+    Office(bus=Gone).play(script)
+
+
+@pytest.mark.parametrize("keys", [["enter"], ["i"]])
+def test_it_is_acted_from_the_views_too(keys):
+    async def script(office, app, pilot):
+        await pilot.press("j", "j", *keys)
+        await until(pilot, lambda: not says(app, "remediation log"))
+        await confirmed(app, pilot, "R", shown="hemostat order restart web")
+        await until(pilot, office.ordered)
+        (given,) = office.ordered()
+        assert given.data.container == WEB
+        office.answer(given, durations={"total": 2.4})
+        await until(pilot, lambda: office.clock.advance(0.3) and says(app, "web: restart done in 2.4 s"))
+
+    Office().play(script)
+
+
+# --- pauses and breakers --------------------------------------------------------------------------------
+
+
+def test_a_container_is_silenced_and_everything_is_paused_and_both_are_lifted():
+    async def script(office, app, pilot):
+        await confirmed(app, pilot, "j", "Z", "enter", shown="hemostat pause --for 10m --container db")
+        await until(pilot, lambda: says(app, "paused: db"))
+        assert office.desk.controls().paused("db", NOW + 5).until == NOW + 605
+        shown = "hemostat pause"
+        await confirmed(app, pilot, "Z", *["down"] * 7, "enter", shown=shown)
+        await until(pilot, lambda: says(app, "paused: everything"))
+        assert office.desk.controls().paused(EVERYTHING, NOW + 9e9).by == ME
+        await pilot.press("Z")
+        await until(pilot, lambda: says(app, "lift: db paused by ann@laptop for another 10 min"))
+        await pilot.press(*["down"] * 8, "enter")
+        await until(pilot, lambda: says(app, "hemostat resume"))
+        await pilot.press("y")
+        await until(pilot, lambda: says(app, "resumed: everything"))
+        assert list(office.desk.controls().pauses) == ["db"]
+        assert [each[:3] for each in office.decided()] == [
+            ("paused", "db", ME),
+            ("paused", "*", ME),
+            ("resumed", "*", ME),
+        ]
+
+    Office().play(script)
+
+
+def test_a_pause_that_takes_anothers_place_says_so():
+    async def script(office, app, pilot):
+        office.hand._orders.pause("db", by="bob@h", reason="deploy")
+        await pilot.press("j", "Z", "enter")
+        await until(pilot, lambda: says(app, "this takes the place of: paused by bob@h (deploy)"))
+
+    Office().play(script)
+
+
+def test_a_breaker_is_closed():
+    async def script(office, app, pilot):
+        await confirmed(app, pilot, "j", "B", shown="hemostat reset --container db")
+        await until(pilot, lambda: says(app, "breaker closed: db"))
+        assert office.desk.controls().reset("db") == NOW + 5
+        assert office.decided() == [("reset", "db", ME, "")]
+
+    Office().play(script)
+
+
+# --- approvals ------------------------------------------------------------------------------------------
+
+
+def waiting() -> Office:
+    office = Office()
+    office.desk.ask(ASKED)
+    done = complete(
+        container=Container(id="c2", name="db"), outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL
+    )
+    office.bus.publish([event(done, 4.5, incident="i2")])
+    return office
+
+
+@pytest.mark.parametrize(("key", "answer"), [("y", Answer.APPROVED), ("n", Answer.REJECTED)])
+def test_what_waits_is_hinted_at_shown_and_answered(key, answer):
+    async def script(office, app, pilot):
+        await until(pilot, lambda: says(app, "1 waits for approval: w"))
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "restart db, with its sidecar") and says(app, "01:05 left"))
+        office.clock.advance(5)
+        await until(pilot, lambda: says(app, "01:00 left"))
+        await pilot.press("r", *"why", "enter", key)
+        await until(pilot, lambda: says(app, f"{answer}: restart of db"))
+        (known,) = office.desk.approvals()
+        assert (known.answer, known.by, known.reason) == (answer, ME, "why")
+        assert office.decided() == [(answer, "db", ME, "why")]
+
+    waiting().play(script)
+
+
+def test_what_expires_while_it_is_looked_at_cannot_be_approved_nor_another_in_its_place():
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "2 waiting"))
+        office.clock.advance(66)
+        await until(pilot, lambda: says(app, "its time is up") and says(app, "1 waiting"))
+        await pilot.press("y")
+        await until(pilot, lambda: says(app, "too late: its time is up"))
+        assert [each.answer for each in office.desk.approvals()] == [None, None]
+        await pilot.press("j", "y")
+        await until(pilot, lambda: says(app, "approved: restart of web"))
+
+    office = waiting()
+    later = {"id": "a2", "key": "k2", "container": "web", "asked": NOW + 1, "until": NOW + 600}
+    office.desk.ask(msgspec.structs.replace(ASKED, **later))
+    office.play(script)
+
+
+def test_of_two_answers_the_first_counts():
+    async def script(office, app, pilot):
+        await pilot.press("w")
+        await until(pilot, lambda: says(app, "1 waiting"))
+        office.desk.answer("a1", Answer.REJECTED, by="bob@h", reason="", now=NOW + 5)
+        await pilot.press("y")
+        await until(pilot, lambda: says(app, "too late: rejected by bob@h"))
+        assert office.decided() == []
+
+    waiting().play(script)
+
+
+# --- where one only looks -------------------------------------------------------------------------------
+
+KEYS = ["R", "U", "D", "X", "C", "Z", "B", "w"]
+
+
+@pytest.mark.parametrize("view", [[], ["enter"], ["i"]])
+def test_who_may_only_look_has_no_keys_for_it(view):
+    async def script(office, app, pilot):
+        await pilot.press("j", "j", *view)
+        await until(pilot, lambda: bool(view) != says(app, "remediation log"))
+        before = app.screen
+        await pilot.press(*KEYS)
+        assert app.screen is before
+        assert not says(app, "Restart")
+        assert not set(KEYS) & before.active_bindings.keys()
+        titles = {each.title for each in app.get_system_commands(before)}
+        assert not titles & {"Restart", "Pause", "Waiting", "Close all breakers"}
+        assert office.ordered() == office.decided() == []
+
+    Office().play(script, acts=False)
+
+
+def test_who_may_act_finds_it_in_help_and_palette():
+    async def script(_, app, pilot):
+        titles = {each.title for each in app.get_system_commands(app.screen)}
+        assert titles >= {"Restart", "Stop", "Pause", "Waiting", "Close all breakers"}
+        await pilot.press("question_mark")
+        await until(pilot, lambda: says(app, "have it restarted"))
+
+    Office().play(script, size=(100, 50))
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24)])
+def test_hostile_names_neither_break_the_question_nor_the_command(size):
+    name = "\x1b[2J[bold]x; rm -rf $HOME"
+
+    async def script(office, app, pilot):
+        await pilot.press("slash", *"rm", "enter", "j", "R")
+        await until(pilot, lambda: says(app, "y does it") and says(app, "hemostat order"))
+        assert all(line.isprintable() for line in screen(app))
+
+    office = Office()
+    office.bus.show([event(stats(container=Container(id="x", name=name)), 5.0)], ttl=60)
+    office.bus.show([event(heartbeat("responder"), 5.0)], ttl=60)
+    office.play(script, size=size)
