@@ -8,6 +8,7 @@ import pytest
 from hemostat import app, topology
 from hemostat.adapters.memory_bus import MemoryBus, MemoryStore
 from hemostat.adapters.memory_notary import MemoryNotary
+from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app import Parts
@@ -31,9 +32,13 @@ class Wired:
         self.bus = MemoryBus(SystemClock(threading.Event()))
         self.kept = MemoryStore()
         self.notary = MemoryNotary()
+        self.box = MemoryOutbox()
 
     def store(self) -> MemoryStore:
         return self.kept
+
+    def outbox(self) -> MemoryOutbox:
+        return self.box
 
     def records(self) -> tuple[SqlStore, MemoryNotary]:
         return SqlStore(self.url, lambda: NOW), self.notary

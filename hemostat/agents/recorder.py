@@ -44,7 +44,6 @@ class Recorder:
         now = self._clock.now()
         if not 0 < self._due - now <= SWEEP:
             self._due = now if self._sweep(now) == SWEPT else now + SWEEP
-            self._records.tidy(compact=self._keeping.compact)
 
     def _sweep(self, now: float) -> int:
         """That rows are to go is noted before they do: those that are gone without it are missing."""
@@ -55,5 +54,7 @@ class Recorder:
         ends = self._records.ends()
         self._notary.note_anchor(ends.trail, end)
         removed = self._records.remove(end)
+        if self._keeping.compact:
+            self._records.compact()
         logger.info("store.swept rows=%d up_to=%d", removed, end.number)
         return removed

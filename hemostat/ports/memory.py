@@ -124,8 +124,8 @@ class Records(Store, Protocol):
         """Remove the rows up to this one, which becomes the anchor; how many."""
         ...
 
-    def tidy(self, *, compact: bool) -> None:
-        """Do what the database needs now and then to be fast; `compact`: give space back to the disk."""
+    def compact(self) -> None:
+        """Give the space of what was removed back to the disk."""
         ...
 
     def close(self) -> None: ...

@@ -32,9 +32,10 @@ QUERIES = {
     "container": Wanted(container="web-7"),
     "project": Wanted(project="shop-3"),
     "rare outcome": Wanted(outcome="failed"),
+    "type that is rare": Wanted(type="false_alarm"),
     "a day": Wanted(since=NOW + 1_000_000, until=NOW + 1_086_400),
     "all filters": Wanted(
-        since=NOW + 1_000_000, host="h", container="web-7", project="shop-7", kind="exited", outcome="healed"
+        since=NOW + 1_000_000, host="h", container="web-7", project="shop-0", kind="exited", outcome="healed"
     ),
     "nothing found": Wanted(container="web-7", outcome="expired"),
 }
@@ -106,7 +107,6 @@ def _both(url: str, size: Callable[[], int], events: int) -> dict[str, float]:
     found = {"rate": rate(store)}
     for batch in batches(RATE_EVENTS // 4, (events - RATE_EVENTS) // 4, 20 * BATCH):
         store.append(batch)
-    store.tidy(compact=True)
     found["bytes of 1,000 incidents"] = size() / (events / 4) * 1000
     found |= {f"history: {name}": seconds for name, seconds in asked(store).items()}
     found["verified"] = verified(store)

@@ -219,7 +219,7 @@ def test_old_rows_go_and_the_rest_can_still_be_verified(url: str) -> None:
     assert findings(store) == []
     assert findings(store, Noted(anchor=end)) == []
     assert findings(store, Noted(anchor=End(2, end.hash))) == [("cut_off", 4)]
-    store.tidy(compact=True)
+    store.compact()
     assert len(found(store)) == 3
     assert store.append(many(3, 100)) == []
     store.close()

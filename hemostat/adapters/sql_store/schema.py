@@ -32,6 +32,7 @@ STEPS: Final[Sequence[Sequence[str]]] = (
           name TEXT NOT NULL, head {number} NOT NULL, head_hash {bytes} NOT NULL,
           anchor {number} NOT NULL, anchor_hash {bytes} NOT NULL)""",
         "CREATE INDEX hemostat_events_time ON hemostat_events (time)",
+        "CREATE INDEX hemostat_events_type ON hemostat_events (type, time)",
         "CREATE INDEX hemostat_events_host ON hemostat_events (host, time)",
         "CREATE INDEX hemostat_events_container ON hemostat_events (container, time)",
         "CREATE INDEX hemostat_events_project ON hemostat_events (project, time) WHERE project <> ''",

@@ -17,8 +17,6 @@ from hemostat.events import Event
 AT_ONCE: Final = 1000
 """Rows fetched at a time."""
 SOME: Final = 10
-TIDY: Final = "PRAGMA analysis_limit = 1000; ANALYZE;"
-"""Without figures SQLite takes any index that a question could use, be it of a column with one value."""
 COMPACT: Final = "PRAGMA incremental_vacuum;"
 FIELDS: Final = Record.__struct_fields__
 RECORD: Final = [events.c[name] for name in FIELDS]
@@ -83,20 +81,19 @@ class SqlStore:
             connection.execute(trail.update().values(anchor=end.number, anchor_hash=end.hash))
         return gone
 
-    def tidy(self, *, compact: bool) -> None:
+    def compact(self) -> None:
         """PostgreSQL does so by itself."""
-        if self._engine.dialect.name != "sqlite":
-            return
-        with translated(self._url), self._engine.connect() as connection:
-            raw: Any = connection.connection
-            raw.executescript(TIDY + (COMPACT if compact else ""))
+        if self._engine.dialect.name == "sqlite":
+            with translated(self._url), self._engine.connect() as connection:
+                raw: Any = connection.connection
+                raw.executescript(COMPACT)
 
     # --- asking -------------------------------------------------------------------------------------
 
     def find(self, wanted: Wanted, *, limit: int | None = None) -> Iterator[Record]:
         query = (
             sql.select(*RECORD)
-            .where(*_where(wanted))
+            .where(*_where(wanted, self._engine.dialect.name))
             .order_by(events.c.time.desc(), events.c.number.desc())
             .limit(limit)
         )
@@ -105,7 +102,8 @@ class SqlStore:
                 yield Record(**row)
 
     def incidents(self, wanted: Wanted) -> list[Record]:
-        asked = sql.select(events.c.incident).where(*_where(wanted), events.c.incident != "")
+        said = _where(wanted, self._engine.dialect.name)
+        asked = sql.select(events.c.incident).where(*said, events.c.incident != "")
         query = (
             sql.select(*RECORD)
             .where(events.c.incident.in_(asked), events.c.incident != "")
@@ -187,20 +185,28 @@ def _ends(connection: sql.Connection, *, lock: bool = False) -> Ends:
     return Ends(trail=row.name, anchor=End(row.anchor, row.anchor_hash), head=End(row.head, row.head_hash))
 
 
-def _where(wanted: Wanted) -> Iterator[sql.ColumnElement[bool]]:
+def _where(wanted: Wanted, dialect: str) -> Iterator[sql.ColumnElement[bool]]:
     if wanted.since is not None:
         yield events.c.time >= wanted.since
     if wanted.until is not None:
         yield events.c.time < wanted.until
-    for name in ("type", "host", "container", "project", "kind", "outcome", "incident"):
+    lead = True
+    for name in ASKED:
         value = getattr(wanted, name)
-        if value is not None:
+        if value is None:
+            continue
+        if lead or dialect != "sqlite":
             yield events.c[name] == value
-            if name in _PARTLY:
-                yield events.c[name] != ""
+            yield from (events.c[name] != "",) if name in PARTLY else ()
+        else:
+            yield sql.func.coalesce(events.c[name], "") == value
+        lead = False
 
 
-_PARTLY: Final = frozenset({"project", "kind", "outcome", "incident"})
+ASKED: Final = ("incident", "container", "project", "outcome", "kind", "type", "host")
+"""The most telling first. SQLite is left no index but that one's: without figures it takes any, be it of a
+column with one value, and to gather figures it reads the whole table."""
+PARTLY: Final = frozenset({"project", "kind", "outcome", "incident"})
 """Columns whose index leaves out what is empty: said again, so that the database knows it may use it."""
 
 
