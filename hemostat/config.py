@@ -3,27 +3,32 @@
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
-The meaning of the tables `monitor`, `analyzer`, `responder` and `tui` belongs to core.thresholds,
-core.analysis, core.limits and core.looks.
+The meaning of the tables `monitor`, `analyzer`, `responder`, `alert`, `store`, `metrics` and `tui` belongs
+to core.thresholds, core.analysis, core.limits, core.routing, core.keeping, core.serving and core.looks.
 """
 
 import difflib
 import os
+import re
 import socket
 import tomllib
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import FieldInfo
 
+from hemostat.core import routing
 from hemostat.core.analysis import Analysis
+from hemostat.core.keeping import Keeping
 from hemostat.core.limits import Limits
+from hemostat.core.literal import read
 from hemostat.core.looks import Looks
+from hemostat.core.routing import SLACK, Alerting, Channel
+from hemostat.core.serving import Serving
 from hemostat.core.thresholds import Thresholds, mistakes
-from hemostat.core.units import duration, size
 from hemostat.errors import ConfigError
 
 PREFIX: Final = "HEMOSTAT_"
@@ -54,13 +59,6 @@ class Docker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Address of the engine; empty: DOCKER_HOST, else docker's current context."""
 
 
-class Alert(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    slack_webhook: str = ""
-    """Incoming webhook; a secret."""
-    slack_webhook_file: str = ""
-    """A file whose first line is the webhook."""
-
-
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = ""
     """This host's name in events; empty: its hostname."""
@@ -71,7 +69,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     monitor: Thresholds = Thresholds()
     analyzer: Analysis = Analysis()
     responder: Limits = Limits()
-    alert: Alert = Alert()
+    alert: Alerting = Alerting()
+    store: Keeping = Keeping()
+    metrics: Serving = Serving()
     tui: Looks = Looks()
 
     @property
@@ -96,12 +96,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.analyzer.api_key or _secret("analyzer.api_key_file", self.analyzer.api_key_file)
 
     @property
+    def store_url(self) -> str:
+        return self.store.url or _secret("store.url_file", self.store.url_file) or ""
+
+    @property
     def slack_url(self) -> str | None:
         return self.alert.slack_webhook or _secret("alert.slack_webhook_file", self.alert.slack_webhook_file)
 
+    @property
+    def heartbeat_url(self) -> str | None:
+        return self.alert.heartbeat_url or _secret("alert.heartbeat_url_file", self.alert.heartbeat_url_file)
 
-SECRETS: Final = frozenset({"alert.slack_webhook", "analyzer.api_key"})
-"""Keys whose values are never shown."""
+    @property
+    def channels(self) -> dict[str, Channel]:
+        """Where people are told, by name, with their URLs."""
+        found = dict(self.alert.channels)
+        if (slack := self.slack_url) and not (own := found.get(SLACK, Channel())).url + own.url_file:
+            found[SLACK] = msgspec.structs.replace(own, url=slack)
+        return {name: _with_url(name, channel) for name, channel in found.items()}
+
+
+CHANNELS: Final = "alert.channels"
+SECRETS: Final = frozenset({"alert.slack_webhook", "alert.heartbeat_url", CHANNELS, "analyzer.api_key"})
+"""Keys whose values are never shown, and of channels their URLs."""
 
 
 def _walk(shape: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -153,6 +170,12 @@ def load(
     settings: Settings = msgspec.convert(_nest(values), Settings)
     for key, why in mistakes(settings.monitor.projects):
         raise ConfigError(f"{layers[PROJECTS].origin}: {PROJECTS}.{key} {why}")
+    for table, key, why in routing.mistakes(settings.alert):
+        raise ConfigError(f"{layers[table].origin}: {table}.{key} {why}")
+    try:
+        _ = settings.metrics.place
+    except ValueError as error:
+        raise ConfigError(f"{layers['metrics.address'].origin}: metrics.address: {error}") from None
     return Loaded(settings, {key: layers[key].origin for key in FIELDS}, path)
 
 
@@ -173,7 +196,7 @@ def search_path() -> list[Path]:
 def shown(settings: Settings) -> dict[str, object]:
     """The settings by dotted key, as TOML can hold them, secrets masked."""
     flat = dict(_flatten(msgspec.to_builtins(settings)))
-    return {key: MASK if key in SECRETS and value else _mask_url(value) for key, value in flat.items()}
+    return {key: _mask(key, value) for key, value in flat.items()}
 
 
 def variable(key: str) -> str:
@@ -248,37 +271,11 @@ def _nearest(word: str, words: Iterator[str] | Mapping[str, object]) -> str:
 def _convert(key: str, value: Value) -> object:
     field = FIELDS[key]
     try:
-        raw = _read(field, value.raw)
+        raw = read(field.type, value.raw)
         return msgspec.convert(raw, field.type, strict=not value.origin.startswith(("environment", "flag")))
-    except (ValueError, msgspec.ValidationError) as error:
+    except (ValueError, msgspec.MsgspecError) as error:
         where = "" if value.origin == "default" else f"{value.origin}: "
         raise ConfigError(f"{where}{key}: {error}") from None
-
-
-def _read(field: FieldInfo, raw: object) -> object:
-    """Text to what it stands for: durations and sizes anywhere, comma-separated lists from outside a file."""
-    if not isinstance(raw, str):
-        return raw
-    reader = _READERS.get(_unit(field.type))
-    if reader is not None:
-        return reader(raw)
-    if get_origin(_plain(field.type)) is tuple:
-        return tuple(word.strip() for word in raw.split(",") if word.strip())
-    return raw
-
-
-_READERS: Final[dict[str | None, Callable[[str], float]]] = {"duration": duration, "size": size}
-
-
-def _unit(annotation: Any) -> str | None:
-    for extra in getattr(annotation, "__metadata__", ()):
-        if isinstance(extra, msgspec.Meta) and extra.extra:
-            return str(extra.extra.get("unit"))
-    return None
-
-
-def _plain(annotation: Any) -> Any:
-    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
 
 
 def _secret(key: str, path: str) -> str | None:
@@ -291,8 +288,24 @@ def _secret(key: str, path: str) -> str | None:
     return first[0].strip() if first else None
 
 
+def _with_url(name: str, channel: Channel) -> Channel:
+    url = channel.url or _secret(f"{CHANNELS}.{name}.url_file", channel.url_file)
+    if not url:
+        raise ConfigError(f"{CHANNELS}.{name} has no URL", hint="set its url or url_file")
+    return msgspec.structs.replace(channel, url=url)
+
+
+def _mask(key: str, value: Any) -> object:
+    if key == CHANNELS:
+        return {name: {**each, "url": MASK} if each["url"] else each for name, each in value.items()}
+    return MASK if key in SECRETS and value else _mask_url(value)
+
+
 def _mask_url(value: object) -> object:
-    if not isinstance(value, str) or "@" not in value or "://" not in value:
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    value = re.sub(r"(?<=password=)[^&]+", MASK, value)
+    if "@" not in value:
         return value
     scheme, _, rest = value.partition("://")
     user, _, host = rest.rpartition("@")

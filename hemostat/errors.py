@@ -13,6 +13,8 @@
         │   └── NoSuchContainerError
         ├── BusError                  Redis refused or failed
         │   └── BusUnreachableError       exit 3, transient
+        ├── StoreError                the database refused or failed
+        │   └── StoreUnreachableError     exit 3, transient
         ├── NotifyError               a notification did not go out
         └── AdvisorError              a model's service refused or failed
             ├── AdvisorDeclinedError      it answered, to be paid for, and said nothing
@@ -103,8 +105,23 @@ class BusUnreachableError(BusError):
     transient = True
 
 
-class NotifyError(AdapterError):
+class StoreError(AdapterError):
     pass
+
+
+class StoreUnreachableError(StoreError):
+    exit_code = UNREACHABLE
+    transient = True
+
+
+class NotifyError(AdapterError):
+    """`wait`: seconds that the service asks to be left alone for; None where it does not say."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", transient: bool | None = None, wait: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, transient=transient)
+        self.wait = wait
 
 
 class AdvisorError(AdapterError):

@@ -448,9 +448,10 @@ def _require(envelope: _Envelope) -> None:
         raise DecodeError(f"event type {envelope.type!r} is unknown")
 
 
-def schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of every event type: `$defs` by shape, `oneOf` over the envelopes."""
-    shapes, components = msgspec.json.schema_components(tuple(TYPES.values()), ref_template="#/$defs/{name}")
+def schema(*, ref: str = "#/$defs/{name}") -> dict[str, Any]:
+    """JSON Schema (2020-12) of every event type: `$defs` by shape, `oneOf` over the envelopes. `ref` is how a
+    shape is referred to."""
+    shapes, components = msgspec.json.schema_components(tuple(TYPES.values()), ref_template=ref)
     string, number = {"type": "string"}, {"type": "number"}
     optional = {"anyOf": [string, {"type": "null"}]}
 

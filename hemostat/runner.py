@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from contextvars import ContextVar
 from math import inf
 from typing import Final
 
@@ -44,6 +45,9 @@ Step = Callable[[Event, float], Sequence[Event] | Later | Apart]
 
 Buried = Callable[[Event, str, float], Sequence[Event]]
 """What a role publishes of an event that is given up, with its error, at one time."""
+
+INCIDENT: Final[ContextVar[str]] = ContextVar("incident", default="")
+"""The incident that this thread works on: every log line on the way is about it."""
 
 logger = logging.getLogger(__name__)
 
@@ -241,6 +245,13 @@ class Runner:
         return None
 
     def _work(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
+        about = INCIDENT.set(event.incident or "")
+        try:
+            return self._try(entry, event, step)
+        finally:
+            INCIDENT.reset(about)
+
+    def _try(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
         tries = entry.deliveries
         while tries <= MAX_DELIVERIES:
             try:
@@ -281,7 +292,9 @@ class Runner:
             self._room.release()
 
     def _put_off(self, entry: Entry, later: Later) -> None:
-        logger.info("event.deferred incident=%s why=%s", entry.event and entry.event.incident, later.why)
+        # What waits is looked at again and again: news is only what people are told of.
+        level = logging.INFO if later.told else logging.DEBUG
+        logger.log(level, "event.deferred why=%s", later.why)
         if later.event is not None:
             entry = msgspec.structs.replace(entry, raw=encode(later.event))
         self._patience(lambda: self._bus.defer(self._group, entry, later.until, later.told))

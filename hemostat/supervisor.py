@@ -8,6 +8,7 @@ wrong: starting it again would not mend that.
 import ctypes
 import errno
 import fcntl
+import json
 import os
 import selectors
 import signal
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final, Self, TextIO
+from typing import Final, Protocol, Self
 
 from hemostat.core.restart import delay, streak
 from hemostat.core.units import show_duration
@@ -31,26 +32,44 @@ RESET: Final = 60.0
 """Seconds that a child must have lived for its next end to count as the first again."""
 GRACE: Final = 10.0
 """Seconds between SIGTERM and SIGKILL."""
-LONGEST_LINE: Final = 8192
+LONGEST_LINE: Final = 32 * 1024
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What a log on a full disk answers: lines are lost for it, and no role is."""
 
 COLOURS: Final = ("36", "35", "33", "32", "34")
 PR_SET_PDEATHSIG: Final = 1
 
+
+class Out(Protocol):
+    """Where the lines of all go."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool: ...
+
+
 Command = Callable[[str, str], list[str]]
 """A role's name and the instance's, to the child's argument vector."""
 
 
 def supervise(
-    roles: Sequence[str], command: Command, *, state_dir: Path, out: TextIO, grace: float = GRACE
+    roles: Sequence[str],
+    command: Command,
+    *,
+    state_dir: Path,
+    out: Out,
+    grace: float = GRACE,
+    json_lines: bool = False,
 ) -> int:
     """Run until SIGTERM (exit code 0), SIGINT (130), or a child's configuration error (2).
 
+    `json_lines`: every line is a JSON object that names the role; a child's own are passed on as they are.
     Raises UsageError if another supervisor holds `state_dir`.
     """
     with _lock(state_dir), _Signals() as signals:
-        return _Supervisor(roles, command, signals, out, grace).run()
+        return _Supervisor(roles, command, signals, out, grace, json_lines=json_lines).run()
 
 
 def die_with_parent(parent: int) -> None:
@@ -91,8 +110,16 @@ class _Child:
 
 class _Supervisor:
     def __init__(
-        self, roles: Sequence[str], command: Command, signals: "_Signals", out: TextIO, grace: float
+        self,
+        roles: Sequence[str],
+        command: Command,
+        signals: "_Signals",
+        out: Out,
+        grace: float,
+        *,
+        json_lines: bool,
     ) -> None:
+        self._json_lines = json_lines
         self._children = [_Child(role, number) for number, role in enumerate(roles)]
         self._command = command
         self._signals = signals
@@ -216,13 +243,30 @@ class _Supervisor:
         self._write("hemostat", "1", text)
 
     def _write(self, label: str, colour: str, text: str) -> None:
-        head = f"{label:<{self._width}} |"
         try:
-            self._out.write(f"\x1b[{colour}m{head}\x1b[0m {text}\n" if self._coloured else f"{head} {text}\n")
+            self._out.write(self._line(label, colour, text) + "\n")
             self._out.flush()
         except OSError as error:
             if error.errno not in FULL:
                 raise
+
+    def _line(self, label: str, colour: str, text: str) -> str:
+        if self._json_lines:
+            return _object(label, text)
+        head = f"{label:<{self._width}} |"
+        return f"\x1b[{colour}m{head}\x1b[0m {text}" if self._coloured else f"{head} {text}"
+
+
+def _object(role: str, text: str) -> str:
+    """The line as a JSON object that names its role; what is none becomes the text of one."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        told = {"time": now, "level": "warning", "event": "process.said", "text": text}
+    return json.dumps({"role": role, **told}, ensure_ascii=False)
 
 
 class _Signals:

@@ -59,3 +59,6 @@ ROLES: Final = (
 )
 
 BY_NAME: Final = {role.name: role for role in ROLES}
+
+KEEPER: Final = BY_NAME["alert"]._replace(name="store", does="Store every event.")
+"""The alert role's second loop, with a group of its own: a database that is away keeps nobody untold."""

@@ -78,7 +78,7 @@ class Watcher:
 
     def run(self) -> None:
         """Work until `stop` is set."""
-        logger.info("role.started role=monitor")
+        logger.info("role.started role=%s", "monitor")
         try:
             self._patience(self._remember)
             threading.Thread(target=self._listen, name="events", daemon=True).start()
@@ -97,7 +97,7 @@ class Watcher:
         finally:
             self._prober.shutdown(wait=False, cancel_futures=True)
             self._engine.close()
-        logger.info("role.stopped role=monitor handled=%d", self._pulse.handled)
+        logger.info("role.stopped role=%s handled=%d", "monitor", self._pulse.handled)
 
     def _remember(self) -> None:
         memo = self._bus.recall(self._memo_key)

@@ -8,7 +8,9 @@ import pytest
 import hemostat
 from hemostat import config
 from hemostat.config import FIELDS, Settings, load, shown, variable
+from hemostat.core.routing import Channel
 from hemostat.errors import ConfigError
+from hemostat.events import Kind, Severity
 
 EXAMPLE = Path(hemostat.__file__).parents[1] / "hemostat.toml.example"
 
@@ -118,9 +120,11 @@ def test_secrets_are_masked_where_settings_are_shown():
         environ={
             "HEMOSTAT_ALERT_SLACK_WEBHOOK": "https://hooks.example/T0/secret",
             "HEMOSTAT_REDIS_URL": "redis://me:secret@db:6379/0",
+            "HEMOSTAT_STORE_URL": "postgresql:///db?password=secret&host=/run",
         }
     ).settings
     told = shown(settings)
+    assert told["store.url"] == "postgresql:///db?password=********&host=/run"
     assert "secret" not in str(told)
     assert told["redis.url"] == "redis://me:********@db:6379/0"
 
@@ -159,3 +163,72 @@ def test_the_example_explains_every_setting():
 def test_every_setting_has_a_variable_of_its_own():
     assert len({variable(key) for key in FIELDS}) == len(FIELDS)
     assert config.OWN_VARIABLES.isdisjoint(map(variable, FIELDS))
+
+
+OPS = """
+[alert.channels.ops]
+url = "ntfys://ops-secret"
+severity = "critical"
+hosts = ["db*"]
+"""
+
+
+def test_a_channel_says_where_and_what(write):
+    ops = read(write(OPS)).settings.channels["ops"]
+    assert ops == Channel(url="ntfys://ops-secret", severity=Severity.CRITICAL, hosts=("db*",))
+
+
+def test_channels_may_come_from_the_environment_as_json():
+    environ = {"HEMOSTAT_ALERT_CHANNELS": '{"ops": {"url": "ntfys://topic", "kinds": ["oom"]}}'}
+    assert read(None, environ).settings.channels == {"ops": Channel(url="ntfys://topic", kinds=(Kind.OOM,))}
+
+
+def test_slacks_webhook_is_a_channel_that_may_be_narrowed(write):
+    file = write("[alert]\nslack_webhook = 'https://hooks.example/x'\n[alert.channels.slack]\nhosts = ['db']")
+    assert read(file).settings.channels == {"slack": Channel(url="https://hooks.example/x", hosts=("db",))}
+    environ = {"HEMOSTAT_ALERT_SLACK_WEBHOOK": "https://hooks.example/x"}
+    assert read(None, environ).settings.channels == {"slack": Channel(url="https://hooks.example/x")}
+    assert read().settings.channels == {}
+
+
+def test_the_url_of_a_channel_may_be_in_a_file(tmp_path, write):
+    secret = tmp_path / "url"
+    secret.write_text("ntfys://topic\n")
+    settings = read(write(f"[alert.channels.ops]\nurl_file = '{secret}'")).settings
+    assert settings.channels["ops"].url == "ntfys://topic"
+    assert shown(settings)["alert.channels"]["ops"]["url_file"] == str(secret)
+    secret.write_text("")
+    with pytest.raises(ConfigError, match=r"alert\.channels\.ops has no URL"):
+        _ = settings.channels
+
+
+def test_the_url_of_a_channel_is_never_shown(write):
+    values = shown(read(write(OPS + "[alert]\nheartbeat_url = 'https://hc.example/secret'")).settings)
+    assert "secret" not in str(values)
+    assert values["alert.channels"]["ops"]["hosts"] == ("db*",)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[alert.channels.ops]\nhosts = ['a']", "alert.channels.ops has neither url nor url_file"),
+        ("[alert.channels.ops]\nurl = 'a://b'\nkind = ['oom']", "alert.channels: .*kind"),
+        ("[alert.channels.ops]\nurl = 'a://b'\nkinds = ['ooom']", "alert.channels: .*ooom"),
+        ("[alert.templates]\nheeled = 'x'", "alert.templates.heeled is no topic"),
+        ("[alert.templates]\nhealed = '{nobody}'", "alert.templates.healed names {nobody}"),
+        ("[alert]\nquiet = '22-7'", "alert.quiet"),
+    ],
+)
+def test_a_mistake_in_a_channel_or_a_template_names_file_and_key(write, text, told):
+    path = write(text)
+    with pytest.raises(ConfigError, match=f"file {path}: {told}"):
+        read(path)
+
+
+GUIDE = EXAMPLE.parent / "docs" / "NOTIFICATIONS.md"
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL))
+def test_what_the_guide_to_notifications_shows_can_be_used(write, text):
+    alerting = read(write(text)).settings.alert
+    assert alerting.channels or alerting.templates

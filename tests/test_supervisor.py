@@ -1,5 +1,6 @@
 """`supervise`, over small processes of the test's own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ try:
         state_dir=Path({state!r}),
         out=sys.stderr,
         grace={grace},
+        json_lines={json_lines},
     )
 except HemoStatError as error:
     print(error, file=sys.stderr)
@@ -72,9 +74,10 @@ class Supervised:
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Supervised] = []
 
-    def begin(children: dict[str, str], *, grace: float = 10.0) -> Supervised:
+    def begin(children: dict[str, str], *, grace: float = 10.0, json_lines: bool = False) -> Supervised:
         log = tmp_path / f"{len(started)}.log"
-        program = PARENT.format(children=children, state=str(tmp_path / "state"), grace=grace)
+        state = str(tmp_path / "state")
+        program = PARENT.format(children=children, state=state, grace=grace, json_lines=json_lines)
         with log.open("wb") as out:
             process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stderr=out)
         started.append(Supervised(process, log))
@@ -98,6 +101,24 @@ def test_every_line_of_a_child_is_labelled_and_cannot_act_on_the_terminal(start)
     running = start({"monitor": RUDE, "alert": SLEEPER})
     eventually(lambda: running.says("clear") and running.pids("alert"))
     assert "monitor  | \N{REPLACEMENT CHARACTER}[2Jclear" in running.lines()
+
+
+TALKER = r"""import time
+print('{"level": "info", "event": "x.y"}', flush=True)
+print('{"half', flush=True)
+print('[1]\x1b[2J', flush=True)
+time.sleep(100)
+"""
+
+
+def test_for_machines_every_line_is_an_object_that_names_its_role(start):
+    running = start({"monitor": TALKER, "alert": ONCE}, json_lines=True)
+    eventually(lambda: running.says("[1]") and running.says("starting it again"))
+    told = [json.loads(line) for line in running.lines()]
+    own = [each for each in told if each["role"] == "monitor"]
+    assert own[0] == {"role": "monitor", "level": "info", "event": "x.y"}
+    assert [each["text"] for each in own[1:]] == ['{"half', "[1]\N{REPLACEMENT CHARACTER}[2J"]
+    assert any(each["role"] == "hemostat" and "alert ended with code 3" in each["text"] for each in told)
 
 
 def test_a_child_that_is_killed_is_started_again(start):
@@ -160,7 +181,8 @@ def test_a_second_supervisor_of_the_same_state_is_refused(start):
 
 def test_a_full_disk_under_its_log_ends_nobody(tmp_path):
     children = {"monitor": f"import pathlib; pathlib.Path({str(tmp_path)!r}, 'runs').touch(); {ONCE}"}
-    program = PARENT.format(children=children, state=str(tmp_path / "state"), grace=10.0)
+    state = str(tmp_path / "state")
+    program = PARENT.format(children=children, state=state, grace=10.0, json_lines=False)
     with (
         Path("/dev/full").open("wb") as full,
         subprocess.Popen([sys.executable, "-c", program], stderr=full) as process,

@@ -197,6 +197,11 @@ class MemoryBus:
         with self._changed:
             return [entry.event for entry in self._streams[stream][-count:] if entry.event is not None]
 
+    def after(self, stream: str, position: str, count: int) -> list[Entry]:
+        with self._changed:
+            first = int(position.split("-", maxsplit=1)[0])
+            return [e for e in self._streams[stream] if int(e.id.split("-")[0]) > first][:count]
+
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
         with self._changed:
             return self._listen(streams, timeout, len(self._published))

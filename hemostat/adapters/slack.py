@@ -1,54 +1,104 @@
-"""Slack's incoming webhooks. The webhook's address is a secret: it appears in no message and no log."""
+"""Slack's incoming webhooks, and whatever speaks as they do. The address is a secret: it appears in no
+message and no log. Text from outside can neither call people (`@channel`) nor link to anything.
+"""
 
+import re
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import requests
 
-from hemostat.core.story import line, subject
+from hemostat.core.message import Message
+from hemostat.core.news import Topic
 from hemostat.errors import NotifyError
-from hemostat.events import Decided, Event, Kind, Outcome, RemediationComplete
 
 TIMEOUT: Final = 5.0
+SECTION: Final = 2900
+"""Characters that a section may have, 3,000 as Slack counts."""
+PASSING: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT})
+CALLS: Final = re.compile(r"@(?=channel|here|everyone|group)", re.IGNORECASE)
 
 SIGNS: Final = {
-    Outcome.HEALED: ":white_check_mark:",
-    Outcome.FAILED: ":x:",
-    Outcome.REFUSED: ":no_entry:",
-    Outcome.ESCALATED: ":rotating_light:",
+    Topic.OPENED: ":warning:",
+    Topic.HEALED: ":white_check_mark:",
+    Topic.ESCALATED: ":rotating_light:",
+    Topic.FAILED: ":x:",
+    Topic.REFUSED: ":no_entry:",
+    Topic.APPROVAL: ":question:",
+    Topic.EXPIRED: ":hourglass:",
+    Topic.DRY_RUN: ":information_source:",
+    Topic.OVER: ":ballot_box_with_check:",
+    Topic.DECIDED: ":raised_hand:",
+    Topic.GONE: ":skull:",
+    Topic.BACK: ":white_check_mark:",
+    Topic.TEST: ":wave:",
 }
 
 
 class Slack:
-    name = "slack"
-
     def __init__(self, webhook: str) -> None:
         self._webhook = webhook
 
-    def notify(self, event: Event) -> None:
+    def send(self, message: Message) -> None:
         try:
-            reply = requests.post(self._webhook, json={"text": text(event)}, timeout=TIMEOUT)
+            reply = requests.post(
+                self._webhook, json=payload(message), timeout=TIMEOUT, allow_redirects=False
+            )
+        except (requests.exceptions.SSLError, requests.exceptions.InvalidURL, ValueError) as error:
+            raise NotifyError(
+                f"the webhook cannot be used ({type(error).__name__})",
+                hint="check its address",
+                transient=False,
+            ) from None
         except requests.RequestException as error:
-            raise NotifyError(f"Slack cannot be reached ({type(error).__name__})", transient=True) from None
+            raise NotifyError(
+                f"the webhook does not answer ({type(error).__name__})", transient=True
+            ) from None
         status = reply.status_code
-        if status >= HTTPStatus.BAD_REQUEST:
-            passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
-            raise NotifyError(f"Slack answered {status}", hint="check alert.slack_webhook", transient=passing)
+        if status >= HTTPStatus.MULTIPLE_CHOICES:
+            passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in PASSING
+            raise NotifyError(
+                f"the webhook answered {status}",
+                hint="" if passing else "check its address",
+                transient=passing,
+                wait=seconds(reply.headers.get("Retry-After", "")),
+            )
 
 
-def text(event: Event) -> str:
-    """One message: what, where, why, what was done."""
-    if isinstance(event.data, Decided):
-        return _escaped(f":raised_hand: {event.data.container}: {line(event)}")
-    about = subject(event)
-    name, kind = (about[0].name, about[1]) if about else (event.host, event.type)
-    done = event.data
-    sign = SIGNS.get(done.outcome, ":warning:") if isinstance(done, RemediationComplete) else ""
-    why = ""
-    if isinstance(done, RemediationComplete):
-        why = done.diagnosis.advisor if done.kind is Kind.ORDERED else done.diagnosis.cause
-    return _escaped(f"{sign} {name} on {event.host}: {kind} ({why}): {line(event)}").strip()
+def seconds(text: str) -> float | None:
+    """Of a Retry-After header; None for a date, which nobody is known to send, and for nonsense."""
+    return float(text) if text.isdecimal() else None
 
 
-def _escaped(message: str) -> str:
-    return message.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def payload(message: Message) -> dict[str, Any]:
+    """Block Kit, and the same in short for notifications."""
+    title = f"{SIGNS[message.topic]} *{escaped(message.title)}*"
+    blocks: list[dict[str, Any]] = [{"type": "section", "text": _text(title)}]
+    if message.facts:
+        fields = [_text(f"*{label}*\n{escaped(value)}") for label, value in message.facts]
+        blocks.append({"type": "section", "fields": fields})
+    if message.lines:
+        blocks.append({"type": "section", "text": _text(_listed(message.lines))})
+    if message.more:
+        more = _text(f"More: `{escaped(message.more)}`")
+        blocks.append({"type": "context", "elements": [more]})
+    return {"text": f"{SIGNS[message.topic]} {escaped(message.title)}", "blocks": blocks}
+
+
+def escaped(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return CALLS.sub("@\N{ZERO WIDTH SPACE}", text)
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _listed(lines: tuple[str, ...]) -> str:
+    text = ""
+    for line in lines:
+        longer = f"{text}\N{BULLET} {escaped(line)}\n"
+        if len(longer) > SECTION:
+            break
+        text = longer
+    return text

@@ -16,3 +16,9 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         if self._stop.wait(max(0.0, seconds)):
             raise Interrupted
+
+
+def seconds_of_day(now: float) -> float:
+    """Since midnight, by this machine's clock on the wall."""
+    local = time.localtime(now)
+    return local.tm_hour * 3600.0 + local.tm_min * 60.0 + local.tm_sec

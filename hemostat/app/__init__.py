@@ -3,8 +3,18 @@
 Vendors are imported where they are needed, so that no role carries what it does not use.
 """
 
+from hemostat.app.channels import open_notifiers
+from hemostat.app.metrics import run_metrics
 from hemostat.app.models import advisor, open_trial
-from hemostat.app.opening import open_archive, open_bus, open_dossiers, open_engine, open_orders
+from hemostat.app.opening import (
+    open_archive,
+    open_bus,
+    open_dossiers,
+    open_engine,
+    open_notary,
+    open_orders,
+    open_records,
+)
 from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, turn_off
 from hemostat.app.roles import Place, run_role
 
@@ -19,8 +29,12 @@ __all__ = [
     "open_bus",
     "open_dossiers",
     "open_engine",
+    "open_notary",
+    "open_notifiers",
     "open_orders",
+    "open_records",
     "open_trial",
+    "run_metrics",
     "run_role",
     "turn_off",
 ]

@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.app.parts import bus_of, redis_of
+from hemostat.app.parts import bus_of, records_of, redis_of
 from hemostat.config import Settings
 from hemostat.orders import Orders
 from hemostat.ports import (
     Bus,
     Dossiers,
     Engine,
+    Notary,
+    Records,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +38,28 @@ def open_orders(settings: Settings) -> Iterator[Orders]:
     desk, ledger = RedisDesk(redis), RedisLedger(redis)
     try:
         yield Orders(bus_of(redis), desk, ledger, clock, settings.responder, host=settings.host_name)
+    finally:
+        redis.close()
+
+
+@contextmanager
+def open_records(settings: Settings) -> Iterator[Records]:
+    """What is stored, to be asked. Raises ConfigError."""
+    records = records_of(settings, write=False)
+    try:
+        yield records
+    finally:
+        records.close()
+
+
+@contextmanager
+def open_notary(settings: Settings) -> Iterator[Notary]:
+    """Where the ends of audit trails are noted. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisNotary
+
+    redis = redis_of(settings, start=False)
+    try:
+        yield RedisNotary(redis)
     finally:
         redis.close()
 

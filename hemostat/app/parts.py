@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hemostat.config import Settings
 from hemostat.core.model import ContainerInfo, HostSample, Sample
@@ -16,7 +16,10 @@ from hemostat.ports import (
     Engine,
     EngineVersion,
     Ledger,
+    Notary,
+    Outbox,
     Purse,
+    Records,
     Sampler,
     Store,
     Surroundings,
@@ -25,6 +28,9 @@ from hemostat.ports import (
 if TYPE_CHECKING:
     from hemostat.adapters.memory_engine import MemoryEngine
     from hemostat.adapters.redis import Client
+
+HISTORY: Final = "history.db"
+"""Where events are stored if no database is configured: a file in the state directory."""
 
 
 class FirstOf:
@@ -96,6 +102,12 @@ class Parts(Protocol):
 
     def store(self) -> Store: ...
 
+    def outbox(self) -> Outbox: ...
+
+    def records(self) -> tuple[Records, Notary] | None:
+        """The database, and where the ends of its audit trail are noted; None: nothing is recorded."""
+        ...
+
     def dossiers(self) -> Dossiers: ...
 
     def casebook(self) -> Casebook: ...
@@ -142,6 +154,16 @@ class RealParts:
 
         return RedisStore(self._redis)
 
+    def outbox(self) -> Outbox:
+        from hemostat.adapters.redis import RedisOutbox
+
+        return RedisOutbox(self._redis)
+
+    def records(self) -> tuple[Records, Notary] | None:
+        from hemostat.adapters.redis import RedisNotary
+
+        return records_of(self._settings, write=True), RedisNotary(self._redis)
+
     def dossiers(self) -> Dossiers:
         from hemostat.adapters.redis import RedisDossiers
 
@@ -170,6 +192,7 @@ class SimulatedParts:
         from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
         from hemostat.adapters.memory_desk import MemoryDesk
         from hemostat.adapters.memory_dossiers import MemoryDossiers
+        from hemostat.adapters.memory_outbox import MemoryOutbox
 
         self._engine = engine
         self._casebook = MemoryCasebook(engine.clock)
@@ -178,6 +201,7 @@ class SimulatedParts:
         self._desk = MemoryDesk()
         self._ledger = MemoryLedger(self._desk, self.bus.incidents, self.bus.seals)
         self._store = MemoryStore()
+        self._outbox = MemoryOutbox()
         self._dossiers = MemoryDossiers()
 
     def engine(self) -> tuple[Engine, Sampler]:
@@ -194,6 +218,12 @@ class SimulatedParts:
 
     def store(self) -> Store:
         return self._store
+
+    def outbox(self) -> Outbox:
+        return self._outbox
+
+    def records(self) -> tuple[Records, Notary] | None:
+        return None
 
     def dossiers(self) -> Dossiers:
         return self._dossiers
@@ -213,6 +243,17 @@ def turn_off(settings: Settings) -> None:
     from hemostat.adapters.redis import EmbeddedRedis
 
     EmbeddedRedis(settings.state_path).shut_down_if_unused()
+
+
+def records_of(settings: Settings, *, write: bool) -> Records:
+    """The configured database, else a file in the state directory; it connects when it is used. Raises
+    ConfigError."""
+    import time
+
+    from hemostat.adapters.sql_store import SqlStore
+
+    url = settings.store_url or f"sqlite:///{settings.state_path / HISTORY}"
+    return SqlStore(url, time.time, write=write)
 
 
 def bus_of(redis: "Client") -> Bus:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from hemostat import topology
 from hemostat.adapters.system_clock import SystemClock
+from hemostat.app.channels import telling
 from hemostat.app.models import advisor, terms_of
 from hemostat.app.parts import Parts, RealParts
 from hemostat.config import Settings
@@ -17,7 +18,6 @@ from hemostat.ports import (
     Advisor,
     Clock,
     Interrupted,
-    Notifier,
 )
 from hemostat.runner import Buried, Pulse, Runner, Step
 
@@ -217,18 +217,18 @@ def _tend(place: Place, responder: "Responder") -> None:
 
 def _alert(place: Place) -> None:
     from hemostat.agents.alert import Alert
+    from hemostat.app.recording import recording
 
-    alert = Alert(place.parts.store(), _notifiers(place.settings), place.clock)
-    place.consume(alert.step, workers=1, ahead=AHEAD, keep=alert.keep)
-
-
-def _notifiers(settings: Settings) -> list[Notifier]:
-    webhook = settings.slack_url
-    if not webhook:
-        return []
-    from hemostat.adapters.slack import Slack
-
-    return [Slack(webhook)]
+    settings, outbox = place.settings, place.parts.outbox()
+    alert = Alert(place.parts.store(), outbox, settings.channels, settings.alert)
+    with telling(place, outbox) as told, recording(place) as recorded:
+        place.consume(
+            alert.step,
+            workers=1,
+            ahead=AHEAD,
+            keep=alert.keep,
+            notice=lambda: "; ".join(filter(None, (told(), recorded()))),
+        )
 
 
 _RUN: Final[Mapping[str, Callable[[Place], None]]] = {

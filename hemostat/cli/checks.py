@@ -121,7 +121,7 @@ def python(_: Machine) -> Finding:
 
 def configuration(machine: Machine) -> Finding:
     loaded = machine.loaded()
-    for secret in ("redis_password", "api_key", "slack_url"):
+    for secret in ("redis_password", "api_key", "channels", "heartbeat_url"):
         getattr(loaded.settings, secret)
     return Finding(Level.OK, str(loaded.path) if loaded.path else "no file, the defaults apply")
 
@@ -202,6 +202,17 @@ def advisor(machine: Machine) -> Finding:
     return Finding(Level.OK, f"{model.name} is there, and takes the key")
 
 
+def notifications(machine: Machine) -> Finding:
+    """Nobody is told by this; `hemostat alert --test` does that."""
+    try:
+        names = list(app.open_notifiers(machine.settings))
+    except HemoStatError as error:
+        return Finding(Level.FAILURE, error.message, error.hint)
+    if not names:
+        return Finding(Level.OK, "none: nobody is told")
+    return Finding(Level.OK, f"by {', '.join(names)}; hemostat alert --test tries them")
+
+
 def roles(machine: Machine) -> Finding:
     beats = [event.data for event in machine.bus().last("heartbeat")]
     alive = {beat.role for beat in beats if isinstance(beat, Heartbeat)}
@@ -220,5 +231,6 @@ QUESTIONS: Final = (
     Question("clock", clock, essential=False),
     Question("Redis", redis),
     Question("advisor", advisor, essential=False),
+    Question("notifications", notifications),
     Question("roles", roles, essential=False),
 )

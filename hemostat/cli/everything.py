@@ -23,18 +23,24 @@ if TYPE_CHECKING:
 def everything(given: Globals, checked: bool) -> int:
     """Run all roles, and restart one that dies. Ctrl-C stops them all; a second one at once."""
     from hemostat import app, supervisor
+    from hemostat.cli.logs import Lines, resolve, rotating
 
     settings = given.settings()
     if not checked:
         _check(given, settings)
     given.start_logging()
+    given.log_format = resolve(given.log_format, given.log_file)
+    out = sys.stderr if given.log_file is None else Lines(rotating(given.log_file))
 
     def child(role: str, instance: str) -> list[str]:
-        return child_command(BY_NAME[role].command, instance, given)
+        command = BY_NAME[role].command if role in BY_NAME else role
+        return child_command(command, instance, given)
 
-    roles = [role.name for role in ROLES]
+    roles = [role.name for role in ROLES] + (["metrics"] if settings.metrics.address else [])
     try:
-        return supervisor.supervise(roles, child, state_dir=settings.state_path, out=sys.stderr)
+        return supervisor.supervise(
+            roles, child, state_dir=settings.state_path, out=out, json_lines=given.log_format == "json"
+        )
     finally:
         app.turn_off(settings)
 
@@ -48,7 +54,8 @@ def _check(given: Globals, settings: "Settings") -> None:
 
     app.open_engine(settings).close()
     app.open_bus(settings, start=True).close()
-    command = [*interpreter(), "-m", "hemostat", "all", "--checked", *given.arguments()]
+    file = [] if given.log_file is None else ["--log-file", given.log_file]
+    command = [*interpreter(), "-m", "hemostat", "all", "--checked", *given.arguments(), *file]
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606 - a fixed list
 

@@ -1,16 +1,37 @@
-"""Where log lines go and how they look: stderr, one line each, no secrets, no control characters."""
+"""Where log lines go and how they look: one line each, no secrets, no control characters.
 
+To stderr, or to a file that is rotated. On a terminal they are text; elsewhere each is a JSON object: `time`,
+`level`, `logger`, `event`, what the event has to say, and `incident` where there is one. Calls are of the
+form `logger.info("name.of.event key=%s", value)`: the keys become fields.
+"""
+
+import json
 import logging
+import logging.handlers
+import re
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 from hemostat.core.text import clean
+from hemostat.errors import UsageError
 
+FORMATS: Final = ("auto", "text", "json")
 LINE: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
+FIELD: Final = re.compile(r"(\w+)=%[a-z]")
+EVENT: Final = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+SAID: Final = "log.said"
+HARMLESS: Final = re.compile(r"[\w.-]{1,16}")
+"""A word that is too short for a secret known by its shape. Looking for one costs more than all the rest."""
+LONGEST: Final = 4000
+"""Characters of a value, or of a traceback's end, that are logged: a line stays one line."""
+FILE_SIZE: Final = 10 * 1024 * 1024
+FILES: Final = 5
+"""That are kept besides the one that is written to."""
 
 
-class Formatter(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """`iso`: full date and zone, for files; else the time of day, for people."""
 
     def __init__(self, *, iso: bool) -> None:
@@ -18,31 +39,120 @@ class Formatter(logging.Formatter):
         self._iso = iso
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
-        moment = time.localtime(record.created)
-        if not self._iso:
-            return time.strftime("%H:%M:%S", moment)
-        fraction = f".{int(record.msecs):03d}"
-        return time.strftime("%Y-%m-%dT%H:%M:%S", moment) + fraction + time.strftime("%z", moment)
+        if self._iso:
+            return iso_time(record.created)
+        return time.strftime("%H:%M:%S", time.localtime(record.created))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        return _harmless(super().formatMessage(record))
+        event, fields = _said(record)
+        incident = _incident()
+        if incident and "incident" not in fields:
+            fields["incident"] = incident
+        record.message = clean(" ".join([event, *(f"{key}={value}" for key, value in fields.items())]))
+        return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:  # noqa: N802
         lines = super().formatException(ei).splitlines()  # type: ignore[arg-type]  # the stub's union is private
-        return "\n".join(_harmless(line) for line in lines)
+        return "\n".join(clean(str(_value(line))) for line in lines)
 
 
-def _harmless(line: str) -> str:
-    """Without secrets, and without what a terminal would act on."""
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        event, fields = _said(record)
+        if not EVENT.fullmatch(event):
+            event, fields = SAID, {"text": event}
+        head = {"time": iso_time(record.created), "level": record.levelname.lower(), "logger": record.name}
+        told: dict[str, object] = {**head, "event": event, **fields}
+        if (incident := _incident()) and "incident" not in told:
+            told["incident"] = incident
+        if record.exc_info:
+            told["traceback"] = _value(self.formatException(record.exc_info)[-LONGEST:])
+        return json.dumps(told, ensure_ascii=False)
+
+
+def _said(record: logging.LogRecord) -> tuple[str, dict[str, object]]:
+    """The event and its fields; the whole message, and none, where it is not of our form."""
+    name, _, rest = str(record.msg).partition(" ")
+    values = record.args if isinstance(record.args, tuple) else ()
+    keys = FIELD.findall(rest)
+    if EVENT.fullmatch(name) and len(keys) == len(values):
+        return name, {key: _value(value) for key, value in zip(keys, values, strict=True)}
+    return str(_value(record.getMessage())), {}
+
+
+def _value(value: object) -> object:
+    """A number, or text without secrets, each line without what a terminal would act on."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    if HARMLESS.fullmatch(text):
+        return text
     from hemostat.core.redact import redact
 
-    return clean(redact(line))
+    # Cut once more afterwards: the first cut may leave half of a secret, which is not known for one.
+    masked = redact(text[: 2 * LONGEST])[:LONGEST]
+    return masked if masked.isprintable() else "\n".join(map(clean, masked.split("\n")))
 
 
-def start(verbosity: int) -> None:
-    """Log to stderr. `verbosity`: -1 warnings, 0 also what happens, 1 and more HemoStat's own details."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Formatter(iso=not sys.stderr.isatty()))
+def _incident() -> str:
+    from hemostat.runner import INCIDENT
+
+    return INCIDENT.get()
+
+
+def iso_time(seconds: float) -> str:
+    moment = time.localtime(seconds)
+    return (
+        time.strftime("%Y-%m-%dT%H:%M:%S", moment)
+        + f".{int(seconds % 1 * 1000):03d}"
+        + time.strftime("%z", moment)
+    )
+
+
+def resolve(form: str, file: str | None) -> str:
+    """`text` or `json`: for people what is read on a terminal, for machines the rest."""
+    if form != "auto":
+        return form
+    return "text" if file is None and sys.stderr.isatty() else "json"
+
+
+def start(verbosity: int, *, form: str = "auto", file: str | None = None) -> None:
+    """Log to `file`, else to stderr. `verbosity`: -1 warnings, 0 also what happens, 1 and more HemoStat's own
+    details. Raises UsageError for a file that cannot be written."""
+    handler = logging.StreamHandler(sys.stderr) if file is None else rotating(file)
+    text = TextFormatter(iso=file is not None or not sys.stderr.isatty())
+    handler.setFormatter(text if resolve(form, file) == "text" else JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     levels = {-1: logging.WARNING, 0: logging.INFO}
     logging.getLogger("hemostat").setLevel(levels.get(verbosity, logging.DEBUG))
+
+
+class Rotating(logging.handlers.RotatingFileHandler):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """On a full disk lines are lost, and nothing else."""
+
+
+class Lines:
+    """A rotated file as something that lines are written to."""
+
+    def __init__(self, handler: Rotating) -> None:
+        self._handler = handler
+
+    def write(self, text: str) -> int:
+        self._handler.emit(logging.makeLogRecord({"msg": text.rstrip("\n")}))
+        return len(text)
+
+    def flush(self) -> None:
+        """Every line is."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+def rotating(file: str) -> Rotating:
+    """Raises UsageError."""
+    path = Path(file).expanduser()
+    try:
+        return Rotating(path, maxBytes=FILE_SIZE, backupCount=FILES, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"--log-file {path}: {error.strerror}") from None

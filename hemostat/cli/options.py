@@ -22,6 +22,8 @@ class Globals:
         self.json = False
         self.verbosity = 0
         """-1 is quiet, 1 and more ever more talkative."""
+        self.log_format = "auto"
+        self.log_file: str | None = None
 
     def load(self) -> "Loaded":
         """The settings and where each came from. Raises ConfigError, and UsageError for a secret."""
@@ -43,13 +45,15 @@ class Globals:
     def start_logging(self) -> None:
         from hemostat.cli.logs import start
 
-        start(self.verbosity)
+        start(self.verbosity, form=self.log_format, file=self.log_file)
 
     def arguments(self) -> list[str]:
-        """The same options again, for a child process."""
+        """The same options again, for a child process. The file of the log is left out: two that rotate it
+        would lose lines."""
         config = [] if self.config is None else ["--config", self.config]
         changes = [word for key, value in self.changes.items() for word in ("--set", f"{key}={value}")]
-        return config + changes + (["-q"] if self.verbosity == QUIET else ["-v"] * self.verbosity)
+        form = [] if self.log_format == "auto" else ["--log-format", self.log_format]
+        return config + changes + form + (["-q"] if self.verbosity == QUIET else ["-v"] * self.verbosity)
 
 
 def equip(command: click.Command) -> click.Command:
@@ -101,6 +105,16 @@ def _remember_verbose(context: click.Context, _: click.Parameter, count: int) ->
         context.obj.verbosity = count
 
 
+def _remember_format(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.obj.log_format = value
+
+
+def _remember_file(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.obj.log_file = value
+
+
 def _option(*names: str, **attributes: Any) -> click.Option:
     return click.Option(names, expose_value=False, **attributes)
 
@@ -119,4 +133,16 @@ OPTIONS: Final = (
     _option("--json", is_flag=True, callback=_remember_json, help="Print results as JSON."),
     _option("--quiet", "-q", is_flag=True, callback=_remember_quiet, help="Log warnings only."),
     _option("--verbose", "-v", count=True, callback=_remember_verbose, help="Log more; show tracebacks."),
+    _option(
+        "--log-format",
+        type=click.Choice(("auto", "text", "json")),
+        callback=_remember_format,
+        help="How log lines look; auto: text on a terminal, else JSON.",
+    ),
+    _option(
+        "--log-file",
+        metavar="FILE",
+        callback=_remember_file,
+        help="Log to this file, rotated, not to stderr.",
+    ),
 )

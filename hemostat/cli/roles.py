@@ -118,7 +118,25 @@ def with_once(role: click.Command) -> click.Command:
     return either
 
 
+def with_test(role: click.Command) -> click.Command:
+    """Let the command try the channels too, instead of running."""
+    run = role.callback
+
+    @click.command(role.name, help=role.help)
+    @click.option("--test", is_flag=True, help="Send every channel a test message, and tell how that went.")
+    @click.pass_context
+    def either(context: click.Context, /, test: bool, **rest: object) -> int:
+        if test:
+            from hemostat.cli.channels import test as send
+
+            return send(context.obj)
+        return int(context.invoke(run, **rest)) if run else errors.BUG
+
+    either.params += role.params
+    return either
+
+
 monitor: Final = command(BY_NAME["monitor"])
 analyze: Final = with_once(command(BY_NAME["analyzer"]))
 respond: Final = dry_run(command(BY_NAME["responder"]))
-alert: Final = command(BY_NAME["alert"])
+alert: Final = with_test(command(BY_NAME["alert"]))

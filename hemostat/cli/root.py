@@ -27,6 +27,7 @@ _SET_UP: Final = "Set up"
 COMMANDS: Final[dict[str, Lazy]] = {
     "all": Lazy(_RUN, "hemostat.cli.everything:everything", "Run all roles, and restart one that dies."),
     **{role.command: Lazy(_RUN, f"hemostat.cli.roles:{role.command}", role.does) for role in topology.ROLES},
+    "metrics": Lazy(_RUN, "hemostat.cli.metrics:metrics", "Serve numbers for Prometheus."),
     "tui": Lazy(_LOOK, "hemostat.cli.tui:tui", "Open the dashboard."),
     "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),
     "events": Lazy(_LOOK, "hemostat.cli.events:events", "Print events; -f follows them live."),
@@ -38,6 +39,10 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "pause": Lazy(_DECIDE, "hemostat.cli.desk:pause", "Keep all actions from being done, for a while."),
     "resume": Lazy(_DECIDE, "hemostat.cli.desk:resume", "Lift a pause."),
     "reset": Lazy(_DECIDE, "hemostat.cli.desk:reset", "Close a circuit breaker."),
+    "history": Lazy(_LOOK, "hemostat.cli.history:history", "Print what was stored, however long ago."),
+    "incident": Lazy(_LOOK, "hemostat.cli.incident:incident", "List stored incidents, or show one."),
+    "report": Lazy(_LOOK, "hemostat.cli.report:report", "Sum up the incidents of the last days."),
+    "audit": Lazy(_LOOK, "hemostat.cli.audit:audit", "Check that what is stored was not tampered with."),
     "evidence": Lazy(
         _LOOK, "hemostat.cli.evidence:evidence", "Print what was known before each action on an incident."
     ),

@@ -1,13 +1,67 @@
 """`hemostat schema`."""
 
 import json
+from typing import Any
 
 import click
 
 
 @click.command()
-def schema() -> None:
+@click.option("--asyncapi", is_flag=True, help="As an AsyncAPI 3.0 document: who sends what where, too.")
+def schema(asyncapi: bool) -> None:
     """Print the JSON Schema of all events."""
     from hemostat import events
 
-    click.echo(json.dumps(events.schema(), indent=2))
+    click.echo(json.dumps(asyncapi_document() if asyncapi else events.schema(), indent=2))
+
+
+def asyncapi_document() -> dict[str, Any]:
+    """Channels and messages from the events, operations from the topology."""
+    import hemostat
+    from hemostat import events, topology
+
+    told = events.schema(ref="#/components/schemas/{name}")
+    envelopes = {each["properties"]["type"]["const"]: each for each in told["oneOf"]}
+
+    def channel(name: str) -> dict[str, Any]:
+        durable = "a stream and a pub/sub channel" if name in events.DURABLE else "a pub/sub channel"
+        return {
+            "address": f"hemostat:{name}",
+            "description": f"In Redis {durable} of this name.",
+            "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+        }
+
+    def operation(who: str, does: str, action: str, name: str) -> dict[str, Any]:
+        return {
+            "action": action,
+            "channel": {"$ref": f"#/channels/{name}"},
+            "summary": does,
+            "tags": [{"name": who}],
+            "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
+        }
+
+    said = [("people", "Order and decide.", "send", name) for name in topology.PEOPLE]
+    said += [
+        (role.name, role.does, action, name)
+        for role in topology.ROLES
+        for action, names in (("send", (*role.writes, *role.shows)), ("receive", role.reads))
+        for name in names
+    ]
+    operations = {f"{each[0]}.{each[2]}.{each[3]}": operation(*each) for each in said}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "HemoStat",
+            "version": hemostat.__version__,
+            "description": "What HemoStat's roles say to each other. docs/API_PROTOCOL.md is its prose.",
+            "license": {"name": "MIT"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {"redis": {"host": "localhost:6379", "protocol": "redis"}},
+        "channels": {name: channel(name) for name in envelopes},
+        "operations": operations,
+        "components": {
+            "messages": {name: {"name": name, "payload": shape} for name, shape in envelopes.items()},
+            "schemas": told["$defs"],
+        },
+    }

@@ -216,6 +216,8 @@ def _told(event: Event, asked: float) -> Iterator[tuple[Stage, float, str]]:
             yield from _done(done, event.time, asked)
             ended = done.outcome in {Outcome.HEALED, Outcome.FAILED}
             yield (Stage.OUTCOME if ended else Stage.DECISION), event.time, line(event)
+        case _:  # what people said
+            yield Stage.DECISION, event.time, line(event)
 
 
 def _concluded(made: Diagnosis) -> str:

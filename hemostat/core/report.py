@@ -26,24 +26,24 @@ def markdown(told: Chronicle, kept: Sequence[Dossier], when: When) -> str:
 
 
 def _lines(told: Chronicle, kept: Sequence[Dossier], when: When) -> Iterator[str]:
-    yield f"# {_plain(told.container.name)}: {told.kind}, {told.status.replace('_', ' ')}"
+    yield f"# {plain(told.container.name)}: {told.kind}, {told.status.replace('_', ' ')}"
     yield ""
     took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in all"
-    yield f"Incident {_plain(told.incident)} on {_plain(told.host)}, began {when(told.began)}, {took}."
+    yield f"Incident {plain(told.incident)} on {plain(told.host)}, began {when(told.began)}, {took}."
     if told.container.image:
-        yield f"Image {_plain(told.container.image)}."
+        yield f"Image {plain(told.container.image)}."
     yield from ("", "## Timeline", "")
     yield from ("| time | after | step | what |", "|---|---:|---|---|")
     for step in told.steps:
-        cells = (when(step.time), show_duration(step.after), step.stage, _plain(step.text))
+        cells = (when(step.time), show_duration(step.after), step.stage, plain(step.text))
         yield f"| {' | '.join(cells)} |"
     yield from ("", f"{summary(told).capitalize()}.")
     yield from _reasons(told)
     yield from ("", "## What was tried, and what comes next", "")
     yield from (f"- {each.words}" for each in ladder(told))
-    yield f"- next: {_plain(comes_next(told))}"
+    yield f"- next: {plain(comes_next(told))}"
     for dossier in kept:
-        yield from ("", f"## Kept at {when(dossier.time)}: {_plain(heading(dossier))}")
+        yield from ("", f"## Kept at {when(dossier.time)}: {plain(heading(dossier))}")
         for title, rows in sections(dossier, when):
             yield from ("", f"### {title.capitalize()}", "", FENCE)
             yield from (f"  {clean(row)}" for row in rows)
@@ -55,10 +55,10 @@ def _reasons(told: Chronicle) -> Iterator[str]:
         made = diagnosis_of(step.event)
         if step.stage is Stage.DIAGNOSIS and made is not None:
             yield from ("", f"## Why, at {step.time - told.began:.1f} s", "")
-            yield from (f"- **{label}** {_plain(text)}" for label, text in why(made))
+            yield from (f"- **{label}** {plain(text)}" for label, text in why(made))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Words that Markdown, and the HTML it may hold, leave alone."""
     return "".join(f"\\{char}" if char in "\\`*_[]|#!~" else _HTML.get(char, char) for char in clean(text))
 

@@ -6,14 +6,13 @@ All of them read. None names a path, a pattern language or a container that is n
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from hemostat.core.case import Past
 from hemostat.core.causes import MEANINGS
 from hemostat.core.dossier import Details, Point
 from hemostat.core.evidence import masked, tail
 from hemostat.core.redact import redact
 from hemostat.core.text import clean
+from hemostat.core.tool import Tool
 from hemostat.core.units import show_duration, show_size
 
 CONCLUDE: Final = "conclude"
@@ -27,14 +26,6 @@ LONGEST: Final = ROOM // 4
 """Characters of one line: a longer one is cut, so that it hides no other."""
 PRINTED: Final = frozenset({"probe"})
 """Facts of an alert that a program in the container has worded."""
-
-
-class Tool(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model may call. `parameters` is a JSON Schema of an object."""
-
-    name: str
-    description: str
-    parameters: Mapping[str, Any]
 
 
 def _tool(name: str, description: str, names: Sequence[str], **more: Mapping[str, Any]) -> Tool:

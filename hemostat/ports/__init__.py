@@ -3,12 +3,24 @@
 Every method may raise AdapterError (EngineError, BusError …); `transient` says whether to wait and repeat.
 """
 
-from hemostat.core.tools import Tool
+from hemostat.core.tool import Tool
 from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
 from hemostat.ports.bus import Apart, Bus, Entry, Later, Listener
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
-from hemostat.ports.memory import Casebook, Desk, Dossiers, Ledger, Notifier, Purse, Store
+from hemostat.ports.memory import (
+    Casebook,
+    Desk,
+    Dossiers,
+    Heart,
+    Ledger,
+    Notary,
+    Notifier,
+    Outbox,
+    Purse,
+    Records,
+    Store,
+)
 from hemostat.ports.witness import Witness
 
 __all__ = [
@@ -24,12 +36,16 @@ __all__ = [
     "Engine",
     "EngineVersion",
     "Entry",
+    "Heart",
     "Interrupted",
     "Later",
     "Ledger",
     "Listener",
+    "Notary",
     "Notifier",
+    "Outbox",
     "Purse",
+    "Records",
     "Result",
     "Said",
     "Sampler",

@@ -127,3 +127,8 @@ class Bus(Listener, Protocol):
     def lag(self, role: str, streams: Sequence[str]) -> int:
         """How many entries this role has not acknowledged, undelivered ones included."""
         ...
+
+    def after(self, stream: str, position: str, count: int) -> list[Entry]:
+        """At most so many entries that follow the one of this id, oldest first, whoever else reads them; from
+        the beginning for 0-0."""
+        ...

@@ -1,12 +1,17 @@
 """What is remembered, and who is told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
+from hemostat.core.audit import End, Ends, Link, Noted
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.dossier import Dossier
+from hemostat.core.message import Message
 from hemostat.core.model import Attempt, Book, Scaled
+from hemostat.core.news import News, Told
+from hemostat.core.record import Record, Wanted
 from hemostat.core.spend import Spending
 from hemostat.events import Event
 
@@ -89,6 +94,57 @@ class Store(Protocol):
     def kept(self, event_id: str) -> bool: ...
 
 
+class Records(Store, Protocol):
+    """A store that can be asked, and whose rows are bound to each other (core.audit)."""
+
+    def find(self, wanted: Wanted, *, limit: int | None = None) -> Iterator[Record]:
+        """Newest first, the newest `limit` of them."""
+        ...
+
+    def incidents(self, wanted: Wanted) -> list[Record]:
+        """All that was said of the incidents that any record asked for belongs to, oldest first."""
+        ...
+
+    def named(self, beginning: str) -> list[str]:
+        """Ids of incidents that begin so; some of them."""
+        ...
+
+    def ends(self) -> Ends: ...
+
+    def trail(self) -> AbstractContextManager[tuple[Ends, Iterator[Link]]]:
+        """The ends and all rows between them, in order, as they are at one moment."""
+        ...
+
+    def outdated(self, before: float | None, most: int, *, limit: int) -> End | None:
+        """The last of the oldest rows that were kept before that time (epoch seconds), or are more than
+        `most` (0: any number), up to `limit` rows from the beginning; None if there are none."""
+        ...
+
+    def remove(self, end: End) -> int:
+        """Remove the rows up to this one, which becomes the anchor; how many."""
+        ...
+
+    def compact(self) -> None:
+        """Give the space of what was removed back to the disk."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Notary(Protocol):
+    """Where the ends of audit trails are noted, apart from the trails."""
+
+    def note_head(self, trail: str, end: End) -> None:
+        """One that is further on stays."""
+        ...
+
+    def note_anchor(self, trail: str, end: End) -> None:
+        """One that is further on stays."""
+        ...
+
+    def noted(self, trail: str) -> Noted: ...
+
+
 class Dossiers(Protocol):
     """The evidence kept with an incident: for a week, the newest ten dossiers."""
 
@@ -136,11 +192,45 @@ class Purse(Protocol):
         ...
 
 
-class Notifier(Protocol):
-    """One channel to people. `name` appears in logs."""
+class Outbox(Protocol):
+    """What every channel is to be told, one word an incident, kept over restarts. What is news, and what
+    takes the place of what, is core.news's business."""
 
-    name: str
-
-    def notify(self, event: Event) -> None:
-        """Tell about a finished remediation, or what a person has decided. Raises NotifyError."""
+    def put(self, channel: str, words: Sequence[tuple[News, float]]) -> int:
+        """Let these wait, each until its time (epoch seconds), merged with what waits there; how many others
+        were dropped, for more than 10,000 would wait."""
         ...
+
+    def take(self, channel: str, now: float, *, lease: float, count: int) -> list[tuple[News, Told | None]]:
+        """Those that are due, with what the channel was last told of the incident; for `lease` seconds nobody
+        else is given them."""
+        ...
+
+    def put_off(self, channel: str, words: Sequence[News], until: float) -> None:
+        """Let them wait longer, those alone that nothing has taken the place of."""
+        ...
+
+    def settle(self, channel: str, words: Sequence[News], *, told: bool) -> None:
+        """They are done with, unless something has taken their place; `told`: people have heard them, which
+        is remembered for a month."""
+        ...
+
+
+class Notifier(Protocol):
+    """One channel to people."""
+
+    def send(self, message: Message) -> None:
+        """Raises NotifyError."""
+        ...
+
+
+class Heart(Protocol):
+    """Somebody outside, who tells people when it is not heard of any more."""
+
+    def beat(self) -> None:
+        """All is well. Raises NotifyError."""
+        ...
+
+    def start(self) -> None: ...
+
+    def fail(self, why: str) -> None: ...

@@ -15,11 +15,12 @@ from hemostat.adapters.redis import (
     RedisDesk,
     RedisDossiers,
     RedisLedger,
+    RedisOutbox,
     RedisPurse,
     RedisStore,
     connect,
 )
-from hemostat.adapters.redis.acl import EVERY_ROLE, OPERATOR, VIEWER, acl, grants, user
+from hemostat.adapters.redis.acl import EVERY_ROLE, METRICS, OPERATOR, VIEWER, acl, grants, user
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.cli.status import look
 from hemostat.config import Redis, Settings
@@ -27,16 +28,20 @@ from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
 from hemostat.core.limits import Limits
+from hemostat.core.measures import ALERTS, MEASURES
 from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.news import Topic
 from hemostat.core.picture import Picture
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Outcome
+from hemostat.exporter import Exporter
 from hemostat.orders import Orders
 from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Sampler, Surroundings
 from hemostat.topology import BY_NAME, ROLES, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
 from tests.clock import FakeClock
+from tests.core.test_news import word
 from tests.engine_fixtures import eventually, spec
 from tests.samples import DIAGNOSIS, NOW, alert, complete, decided, event, heartbeat, needed, order, stats
 
@@ -123,7 +128,7 @@ def test_each_role_can_do_all_of_its_work_on_the_bus(every_server: Guarded, role
 @pytest.mark.redis
 def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     """The monitor its memo, the analyzer its casebook and purse, the responder its ledger and its requests,
-    the alert role its store."""
+    the alert role its store and its outbox."""
     bus(every_server, MONITOR).publish([], memo=("monitor:h", b"memo"))
     assert bus(every_server, MONITOR).recall("monitor:h") == b"memo"
     casebook = RedisCasebook(every_server.client(ANALYZER))
@@ -144,6 +149,9 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     store = RedisStore(every_server.client(ALERT))
     assert store.append([SAID["health_alert"]])
     assert store.kept(SAID["health_alert"].id)
+    outbox = RedisOutbox(every_server.client(ALERT))
+    assert outbox.put("ops", [(word(Topic.HEALED), NOW)]) == 0
+    _tell(outbox)
     assert RedisDesk(every_server.client(RESPONDER)).ask(ASKED) == ASKED
     kept = dossier(needed(), None, now=NOW)
     assert RedisDossiers(every_server.client(RESPONDER)).put("i", kept)
@@ -163,6 +171,18 @@ def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
         assert next(heard) is None
         admin.publish([SAID["false_alarm"]])
         assert next(filter(None, heard)) == SAID["false_alarm"]
+
+
+@pytest.mark.redis
+def test_who_counts_sees_what_there_is_to_count(every_server: Guarded) -> None:
+    admin, client = bus(every_server, ADMIN), every_server.client(METRICS)
+    admin.publish(list(SAID.values()))
+    admin.show([event(stats()), event(heartbeat("responder"))], ttl=10)
+    parts = (RedisBus(client), RedisLedger(client), RedisDesk(client))
+    for _ in range(2):
+        numbers = Exporter(*parts, SystemClock(threading.Event()), Limits(), containers=9).numbers()
+        assert set(numbers) == set(MEASURES)
+        assert numbers[ALERTS] == {("exited", "critical", "h", "web"): 1}
 
 
 @pytest.mark.redis
@@ -221,6 +241,13 @@ def read(ledger: Ledger) -> Book:
     return ledger.read("h", "web", "i1", "i1:1:0")
 
 
+def _tell(outbox: RedisOutbox) -> None:
+    healed = word(Topic.HEALED)
+    outbox.put_off("ops", [healed], NOW)
+    outbox.take("ops", NOW, lease=0.0, count=1)
+    outbox.settle("ops", [healed], told=True)
+
+
 def _reserve(ledger: Ledger) -> object:
     return ledger.reserve("h", ATTEMPT, 0)
 
@@ -253,7 +280,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     ),
     "see where a host stands": (
         lambda s, u: people(s, u).overview("h"),
-        {RESPONDER, VIEWER, OPERATOR},
+        {RESPONDER, METRICS, VIEWER, OPERATOR},
     ),
     "show stats": (lambda s, u: bus(s, u).show([event(stats())], 5), {MONITOR}),
     "show the analyzer's heartbeat": (
@@ -285,10 +312,18 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER}),
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),
     "store an event": (lambda s, u: RedisStore(s.client(u)).append([SAID["health_alert"]]), {ALERT}),
+    "leave word for people": (
+        lambda s, u: RedisOutbox(s.client(u)).put("ops", [(word(Topic.HEALED), NOW)]),
+        {ALERT},
+    ),
+    "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
+    "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, VIEWER, OPERATOR, METRICS}),
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
+    "count what was said": (lambda s, u: bus(s, u).after("false_alarm", "0-0", 1), {METRICS, ALERT}),
+    "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS}),
     "pause": (lambda s, u: RedisDesk(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR}),
     "reset a breaker": (lambda s, u: RedisDesk(s.client(u)).reset("web", NOW), {OPERATOR}),
-    "see pauses": (lambda s, u: RedisDesk(s.client(u)).controls(), {RESPONDER, VIEWER, OPERATOR}),
+    "see pauses": (lambda s, u: RedisDesk(s.client(u)).controls(), {RESPONDER, METRICS, VIEWER, OPERATOR}),
     "read a stranger's key": (lambda s, u: s.client(u).raw.get("other"), set()),
     "delete a stream": (lambda s, u: s.client(u).raw.delete("hemostat:health_alert"), set()),
     "empty Redis": (lambda s, u: s.client(u).raw.flushall(), set()),
@@ -309,7 +344,7 @@ def test_each_user_may_do_what_is_its_own_and_nothing_else(server: Guarded, deed
     """And what is refused leaves no trace, but on the stream on which the responder puts back what it has
     deferred. The user of all roles may do what any of them may."""
     do, allowed = DEEDS[deed]
-    if not allowed.isdisjoint((MONITOR, ANALYZER, RESPONDER, ALERT)):
+    if not allowed.isdisjoint((MONITOR, ANALYZER, RESPONDER, ALERT, METRICS)):
         allowed = allowed | {EVERY_ROLE}
     if name in allowed:
         do(server, name)

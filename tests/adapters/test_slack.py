@@ -1,92 +1,129 @@
 """Slack's webhook, against a server that answers as it is told to."""
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import traceback
 
 import pytest
+import requests
 
-from hemostat.adapters.slack import Slack
+from hemostat.adapters import slack
+from hemostat.adapters.slack import SECTION, Slack, payload
+from hemostat.core.message import digest, single
+from hemostat.core.news import Topic
 from hemostat.errors import NotifyError
-from hemostat.events import Diagnosis, Kind, Outcome, Reason
-from tests.samples import WEB, complete, decided, event
+from tests.core.test_message import HEALED
+from tests.core.test_news import word
+from tests.hook import SECRET, hooked
 
-SECRET = "T000-B000-XXXXXXXX"  # noqa: S105 - an example
-
-
-class Hook(HTTPServer):
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.answer = 200
-        self.texts: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/services/{SECRET}"
-
-
-class Answer(BaseHTTPRequestHandler):
-    server: Hook
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.texts.append(json.loads(body)["text"])
-        self.send_response(self.server.answer)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
+MESSAGE = single(HEALED, {})
 
 
 @pytest.fixture
-def hook() -> Iterator[Hook]:
-    with Hook() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+def hook():
+    with hooked() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
-def test_the_message_says_what_where_why_and_what_was_done(hook):
-    Slack(hook.url).notify(event(complete()))
-    assert hook.texts == [":white_check_mark: web on h: exited (crash): restart healed in 3.1 s"]
+def failure(url: str) -> NotifyError:
+    with pytest.raises(NotifyError) as caught:
+        Slack(url).send(MESSAGE)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    return caught.value
 
 
-def test_what_people_did_says_who(hook):
-    ordered = Diagnosis(cause="ordered", confidence=1.0, advisor="ann@h")
-    Slack(hook.url).notify(event(complete(kind=Kind.ORDERED, diagnosis=ordered)))
-    Slack(hook.url).notify(event(decided(container="web"), at=3.8, incident=None))
-    assert hook.texts == [
-        ":white_check_mark: web on h: ordered (ann@h): restart done in 3.1 s",
-        ":raised_hand: web: paused for 30 min by ann@h (deploy)",
+def test_the_message_says_what_where_why_what_was_done_how_long_and_how_to_see_more(hook):
+    Slack(hook.url).send(MESSAGE)
+    told = hook.heard[0].json
+    assert told["text"] == ":white_check_mark: web is healed: exited"
+    head, facts, more = told["blocks"]
+    assert head["text"]["text"] == ":white_check_mark: *web is healed: exited*"
+    assert [field["text"] for field in facts["fields"]] == [
+        "*Where*\nweb on h, project shop",
+        "*What*\nexited: exit code 1",
+        "*Why*\ncrash: exit code 1",
+        "*Outcome*\nrestart healed in 3.1 s",
+        "*Took*\n3.1 s",
     ]
+    assert more["elements"][0]["text"] == "More: `hemostat explain i1`"
 
 
-def test_a_refusal_says_its_reason(hook):
-    Slack(hook.url).notify(event(complete(outcome=Outcome.REFUSED, reason=Reason.BUDGET_SPENT)))
-    assert "refused: budget_spent" in hook.texts[0]
+HOSTILE = "<!channel> <@U1> @here @channel & <http://evil.example|click>"
 
 
-def test_a_name_cannot_mention_everybody(hook):
-    Slack(hook.url).notify(event(complete(container=type(WEB)(id="c", name="<!channel> & co"))))
-    assert "&lt;!channel&gt; &amp; co" in hook.texts[0]
+@pytest.mark.parametrize("place", ["container", "cause", "done", "what", "host", "project", "incident"])
+def test_text_from_outside_calls_nobody_and_links_nowhere(place):
+    hostile = word(Topic.FAILED, **{place: HOSTILE})
+    for message in (single(hostile, {}), digest([hostile, HEALED], {})):
+        sent = json.dumps(payload(message), ensure_ascii=False)
+        assert "<" not in sent
+        assert "@here" not in sent
+        assert "@channel" not in sent
+        assert all(text["verbatim"] for text in _texts(payload(message)))
+
+
+def _texts(told) -> list[dict]:
+    """Every piece of formatted text."""
+    if isinstance(told, dict):
+        own = [told] if told.get("type") == "mrkdwn" else []
+        return own + [text for value in told.values() for text in _texts(value)]
+    return [text for each in told for text in _texts(each)] if isinstance(told, list) else []
+
+
+def test_nothing_is_longer_than_slack_takes():
+    hostile = word(Topic.FAILED, container="&" * 999, cause="<" * 9999, done="&" * 9999, what=">" * 9999)
+    for message in (single(hostile, {}), digest([hostile] * 50, {})):
+        for block in payload(message)["blocks"]:
+            assert len(block.get("text", {}).get("text", "")) <= SECTION
+            assert all(len(field["text"]) <= 2000 for field in block.get("fields", []))
 
 
 @pytest.mark.parametrize(
-    ("answer", "passing"), [(429, True), (500, True), (503, True), (404, False), (400, False)]
+    ("status", "passing"), [(429, True), (500, True), (503, True), (404, False), (400, False), (302, False)]
 )
-def test_a_refused_message_is_an_error_that_keeps_the_secret(hook, answer, passing):
-    hook.answer = answer
-    with pytest.raises(NotifyError, match=str(answer)) as caught:
-        Slack(hook.url).notify(event(complete()))
-    assert caught.value.transient is passing
-    assert SECRET not in str(caught.value)
+def test_a_refused_message_is_an_error_that_keeps_the_secret(hook, status, passing):
+    hook.status = status
+    hook.headers = {"Location": "http://127.0.0.1:9/"}
+    error = failure(hook.url)
+    assert str(status) in error.message
+    assert error.transient is passing
 
 
-def test_an_address_where_nobody_answers_is_an_error_that_keeps_the_secret():
-    with pytest.raises(NotifyError) as caught:
-        Slack(f"http://127.0.0.1:9/services/{SECRET}").notify(event(complete()))
-    assert caught.value.transient
-    assert SECRET not in str(caught.value)
+@pytest.mark.parametrize(("header", "wait"), [("30", 30.0), ("soon", None), ("-1", None)])
+def test_how_long_the_service_wants_to_be_left_alone_is_told(hook, header, wait):
+    hook.status = 429
+    hook.headers = {"Retry-After": header}
+    assert failure(hook.url).wait == wait
+
+
+def test_an_address_where_nobody_answers_passes():
+    assert failure(f"http://127.0.0.1:9/services/{SECRET}").transient
+
+
+def test_a_server_that_never_answers_is_not_waited_for(hook, monkeypatch):
+    monkeypatch.setattr(slack, "TIMEOUT", 0.1)
+    hook.silent = True
+    error = failure(hook.url)
+    assert error.transient
+    assert "Timeout" in error.message
+
+
+@pytest.mark.parametrize("url", [f"http://[/{SECRET}", f"https:///{SECRET}"])
+def test_an_address_that_is_none_does_not_pass(url):
+    assert not failure(url).transient
+
+
+def test_a_certificate_that_is_not_trusted_does_not_pass(monkeypatch):
+    """As requests tells it; what the handshake says is OpenSSL's."""
+
+    def refuse(*_, **__):
+        raise requests.exceptions.SSLError(f"certificate verify failed: {SECRET}")
+
+    monkeypatch.setattr(requests, "post", refuse)
+    error = failure(f"https://127.0.0.1/{SECRET}")
+    assert not error.transient
+    assert "SSLError" in error.message
+
+
+def test_a_server_without_tls_is_an_error(hook):
+    error = failure(hook.url.replace("http://", "https://"))
+    assert "SSLError" in error.message

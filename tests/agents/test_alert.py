@@ -1,91 +1,56 @@
-"""Every event is kept once; people hear of what was done, at least once."""
+"""Every event is kept once; what is news waits for those whom it concerns."""
 
 from collections.abc import Sequence
 
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryStore
-from hemostat.agents.alert import TRIES, Alert
-from hemostat.errors import BusUnreachableError, NotifyError
-from hemostat.events import Event, Outcome, Word
-from tests.clock import FakeClock
-from tests.samples import ALL, NOW, complete, decided, event
+from hemostat.adapters.memory_outbox import MemoryOutbox
+from hemostat.agents.alert import Alert
+from hemostat.core.news import Topic
+from hemostat.core.routing import Alerting, Channel
+from hemostat.errors import BusUnreachableError
+from hemostat.events import Event, Kind
+from tests.samples import ALL, CLEARED, NOW, alert, complete, event
+
+GRACE = Alerting(grace=30.0)
 
 
-class Phone:
-    """A channel that fails as often as it is told to."""
-
-    name = "phone"
-
-    def __init__(self, *failures: NotifyError) -> None:
-        self.failures = list(failures)
-        self.heard: list[str] = []
-        self.tries = 0
-
-    def notify(self, told: Event) -> None:
-        self.tries += 1
-        if self.failures:
-            raise self.failures.pop(0)
-        self.heard.append(told.id)
+def role(store, outbox, **channels: Channel) -> Alert:
+    return Alert(store, outbox, channels, GRACE)
 
 
-PASSING = NotifyError("busy", transient=True)
-LASTING = NotifyError("no such channel", transient=False)
-DONE = event(complete())
+def waiting(outbox: MemoryOutbox, channel: str, at: float) -> list[Topic]:
+    return [word.topic for word, _ in outbox.take(channel, NOW + at, lease=0.0, count=99)]
 
 
-def told(role: Alert, *events: Event) -> None:
-    """As the runner does it: one after the other, and kept together."""
-    for each in events:
-        role.step(each, NOW)
-    role.keep(events)
-
-
-def alert(store=None, *phones: Phone) -> Alert:
-    return Alert(store or MemoryStore(), phones, FakeClock())
-
-
-def test_every_event_is_kept_and_people_hear_of_remediations_and_of_pauses():
-    store, phone = MemoryStore(), Phone()
-    role = alert(store, phone)
-    told(role, *ALL)
+def test_every_event_is_kept():
+    store = MemoryStore()
+    role(store, MemoryOutbox()).keep(ALL)
     assert all(store.kept(each.id) for each in ALL)
-    assert phone.heard == [each.id for each in ALL if each.type in {"remediation_complete", "decision"}]
 
 
-def test_an_answer_to_a_request_is_kept_and_told_with_what_comes_of_it():
-    store, phone = MemoryStore(), Phone()
-    role, answer = alert(store, phone), event(decided(what=Word.APPROVED), incident="i1")
-    told(role, answer)
-    assert (store.kept(answer.id), phone.heard) == (True, [])
+def test_a_crash_that_is_healed_within_the_grace_is_one_message():
+    outbox = MemoryOutbox()
+    told = role(MemoryStore(), outbox, ops=Channel())
+    told.keep([event(alert())])
+    assert waiting(outbox, "ops", 29.0) == []
+    told.keep([event(complete(), 3.0), event(CLEARED, 13.0)])
+    assert waiting(outbox, "ops", 99.0) == [Topic.HEALED]
 
 
-def test_an_event_that_comes_again_is_told_once():
-    phone = Phone()
-    role = alert(MemoryStore(), phone)
-    told(role, DONE)
-    told(role, DONE)
-    assert phone.heard == [DONE.id]
+def test_what_nobody_has_dealt_with_after_the_grace_is_told():
+    outbox = MemoryOutbox()
+    role(MemoryStore(), outbox, ops=Channel()).keep([event(alert())])
+    assert waiting(outbox, "ops", 30.0) == [Topic.OPENED]
 
 
-def test_nobody_is_woken_for_what_did_not_apply():
-    phone = Phone()
-    told(alert(None, phone), event(complete(outcome=Outcome.NOT_APPLICABLE)))
-    assert phone.heard == []
-
-
-def test_a_channel_that_is_busy_is_tried_again():
-    phone = Phone(PASSING, PASSING)
-    told(alert(None, phone), DONE)
-    assert phone.heard == [DONE.id]
-
-
-@pytest.mark.parametrize(("failures", "tries"), [([PASSING] * 9, TRIES), ([LASTING] * 9, 1)])
-def test_a_dead_channel_keeps_neither_the_others_nor_the_store_waiting(failures, tries):
-    store, dead, living = MemoryStore(), Phone(*failures), Phone()
-    told(alert(store, dead, living), DONE)
-    assert (dead.tries, living.heard) == (tries, [DONE.id])
-    assert store.kept(DONE.id)
+def test_each_channel_is_left_what_concerns_it():
+    outbox = MemoryOutbox()
+    told = role(MemoryStore(), outbox, all=Channel(), memory=Channel(kinds=(Kind.OOM,)))
+    told.keep([event(complete())])
+    assert waiting(outbox, "all", 0.0) == [Topic.HEALED]
+    assert waiting(outbox, "memory", 0.0) == []
 
 
 class Forgetful(MemoryStore):
@@ -100,11 +65,12 @@ class Forgetful(MemoryStore):
         return super().append(events)
 
 
-def test_people_are_told_twice_rather_than_never():
-    store, phone = Forgetful(), Phone()
-    role = alert(store, phone)
+def test_an_event_that_comes_again_leaves_one_word():
+    store, outbox = Forgetful(), MemoryOutbox()
+    told = role(store, outbox, ops=Channel())
+    done = event(complete())
     with pytest.raises(BusUnreachableError):
-        told(role, DONE)
-    told(role, DONE)
-    assert phone.heard == [DONE.id, DONE.id]
-    assert store.kept(DONE.id)
+        told.keep([done])
+    told.keep([done])
+    assert waiting(outbox, "ops", 0.0) == [Topic.HEALED]
+    assert store.kept(done.id)

@@ -10,7 +10,7 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import crash, footprint, pipeline, sampling, scale, startup, tui
+from tests.bench import crash, footprint, pipeline, sampling, scale, startup, store, tui
 from tests.bench.lab import Lab, lab
 
 Rows = list[tuple[str, str, str]]
@@ -96,6 +96,24 @@ def _pipeline(figures: dict[str, float]) -> Rows:
     ]
 
 
+def _store(figures: dict[str, float]) -> Rows:
+    rows: Rows = []
+    for kind in dict.fromkeys(key.partition(" ")[0] for key in figures):
+        own = {key.removeprefix(f"{kind} "): value for key, value in figures.items() if key.startswith(kind)}
+        size = _mib_tenths(own.pop("bytes of 1,000 incidents"))
+        rows += [
+            (f"{kind}: events stored, in batches", f"{own.pop('rate'):,.0f}/s", ""),
+            ("  on disk, 1,000 incidents of four events", size, ""),
+            ("  rows verified", f"{own.pop('verified'):,.0f}/s", ""),
+        ]
+        rows += [(f"  {name}, of 1,000,000", _tenths(value), "aim 200 ms") for name, value in own.items()]
+    return rows
+
+
+def _mib_tenths(size: float) -> str:
+    return f"{size / 2**20:.1f} MiB"
+
+
 def _tui(figures: dict[str, float]) -> Rows:
     counts = [key.partition(" ")[0] for key in figures if key.endswith("key p50")]
 
@@ -150,6 +168,7 @@ MEASUREMENTS: dict[str, tuple[Callable[[Lab], dict[str, float]], Callable[[dict[
     "footprint": (footprint.measure, _footprint),
     "scale": (scale.measure, _scale),
     "pipeline": (lambda _: pipeline.measure(), _pipeline),
+    "store": (lambda _: store.measure(), _store),
     "tui": (lambda _: tui.measure(), _tui),
 }
 

@@ -11,6 +11,7 @@ from hemostat.cli.checks import QUESTIONS, Finding, Level, Machine, Question, ex
 from hemostat.cli.doctor import ASCII_SIGNS, SIGNS, report
 from hemostat.config import Settings
 from hemostat.core.analysis import Analysis
+from hemostat.core.routing import Alerting, Channel
 from hemostat.errors import ConfigError, EngineUnreachableError
 from hemostat.ports import EngineVersion
 from tests.model_server import ModelServer
@@ -180,3 +181,22 @@ def test_on_a_machine_with_everything_nothing_fails(hemostat, bus):
     assert "✗" not in out
     assert code == 0
     assert "answers at unix://" in out
+
+
+def channels(**urls: str) -> Machine:
+    return machine(alert=Alerting(channels={name: Channel(url=url) for name, url in urls.items()}))
+
+
+def test_the_channels_to_people_are_named_without_their_addresses():
+    level, told, _ = checks.notifications(channels(ops="https://hooks.example/geheim"))
+    assert (level, told) == (Level.OK, "by ops; hemostat alert --test tries them")
+    assert checks.notifications(machine()).message == "none: nobody is told"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_channel_that_cannot_be_used_is_a_failure_that_keeps_its_address():
+    pytest.importorskip("apprise")
+    found = checks.notifications(channels(ops="nosuch://geheim"))
+    assert found.level is Level.FAILURE
+    assert "channel ops" in found.message
+    assert "geheim" not in found.message + found.hint

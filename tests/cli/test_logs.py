@@ -1,20 +1,26 @@
-"""Log lines: to stderr, one line each."""
+"""Log lines: one line each, text for people and JSON for machines."""
 
+import json
 import logging
 import re
 
 import pytest
 
+from hemostat.runner import INCIDENT
+
+SAID = "probe.said word=%s count=%d"
+
 
 @pytest.fixture
 def log(hemostat, capsys):
+    """Log once at each level; the lines on stderr."""
     from hemostat.cli.logs import start
 
-    def write(verbosity: int, name: str = "hemostat.probe", **extra) -> list[str]:
-        start(verbosity)
+    def write(verbosity: int = 0, name: str = "hemostat.probe", form: str = "text", **extra) -> list[str]:
+        start(verbosity, form=form)
         logger = logging.getLogger(name)
         for level in (logging.DEBUG, logging.INFO, logging.WARNING):
-            logger.log(level, "probe.said word=%s", "a\x1b[2J\nb", **extra)
+            logger.log(level, SAID, "a\x1b[2J\nb", 3, **extra)
         out, err = capsys.readouterr()
         assert out == ""
         return err.splitlines()
@@ -22,9 +28,17 @@ def log(hemostat, capsys):
     return write
 
 
+@pytest.fixture
+def incident():
+    token = INCIDENT.set("1a2b3c")
+    yield
+    INCIDENT.reset(token)
+
+
 @pytest.mark.parametrize(("verbosity", "lines"), [(-1, 1), (0, 2), (1, 3), (2, 3)])
-def test_verbosity_decides_what_is_logged(log, verbosity, lines):
-    assert len(log(verbosity)) == lines
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_verbosity_decides_what_is_logged(log, verbosity, lines, form):
+    assert len(log(verbosity, form=form)) == lines
 
 
 def test_libraries_are_heard_from_warnings_on(log):
@@ -33,18 +47,127 @@ def test_libraries_are_heard_from_warnings_on(log):
 
 def test_a_line_has_time_level_name_and_no_control_characters(log):
     [line] = log(-1)
-    pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4} WARNING hemostat\.probe probe\.said word=(.*)"
-    assert re.fullmatch(pattern, line)[1] == r"a\x1b[2J\nb"
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}"
+    assert re.fullmatch(rf"{time} WARNING hemostat\.probe probe\.said word=a\\x1b\[2J\\nb count=3", line)
 
 
 def test_people_get_the_time_of_day():
-    from hemostat.cli.logs import Formatter
+    from hemostat.cli.logs import TextFormatter
 
     record = logging.LogRecord("hemostat.x", logging.INFO, "", 0, "x.y z=%d", (1,), None)
-    assert re.fullmatch(r"\d\d:\d\d:\d\d INFO hemostat\.x x\.y z=1", Formatter(iso=False).format(record))
+    assert re.fullmatch(r"\d\d:\d\d:\d\d INFO hemostat\.x x\.y z=1", TextFormatter(iso=False).format(record))
 
 
 def test_a_traceback_keeps_its_lines_and_loses_its_control_characters(log):
     error = ValueError("a\x1b[2Jb")
     lines = log(-1, exc_info=(ValueError, error, None))
     assert lines[1:] == [r"ValueError: a\x1b[2Jb"]
+
+
+def test_machines_get_an_object_with_the_fields(log):
+    [line] = log(-1, form="json")
+    told = json.loads(line)
+    assert told.pop("time")
+    assert told == {
+        "level": "warning",
+        "logger": "hemostat.probe",
+        "event": "probe.said",
+        "word": r"a\x1b[2J" + "\nb",
+        "count": 3,
+    }
+
+
+def test_without_a_terminal_machines_are_served(log):
+    assert all(json.loads(line) for line in log(form="auto"))
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_every_line_of_a_step_names_its_incident(log, incident, form):
+    assert all("1a2b3c" in line for line in log(form=form))
+
+
+def test_an_incident_that_is_told_is_not_told_twice(log, incident, capsys):
+    log()
+    logging.getLogger("hemostat.x").info("x.y incident=%s", "other")
+    assert capsys.readouterr().err.endswith("x.y incident=other\n")
+
+
+def test_a_traceback_is_a_field(log):
+    [line] = log(-1, form="json", exc_info=(ValueError, ValueError("password=geheim1\x1b"), None))
+    told = json.loads(line)["traceback"]
+    assert told.startswith("ValueError: ")
+    assert "geheim1" not in told
+    assert "\x1b" not in told
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("secret", ["redis://me:geheim1@db:6379", "password=geheim1"])
+def test_secrets_are_masked(hemostat, capsys, form, secret):
+    from hemostat.cli.logs import start
+
+    start(0, form=form)
+    logging.getLogger("hemostat.x").warning("x.failed error=%s", secret)
+    logging.getLogger("library").warning("failed: %s", secret)
+    err = capsys.readouterr().err
+    assert "geheim1" not in err
+    assert err.count("redacted") == 2
+
+
+def test_a_long_value_is_cut(hemostat, capsys):
+    from hemostat.cli.logs import LONGEST, start
+
+    start(0, form="json")
+    logging.getLogger("hemostat.x").warning("x.failed error=%s", "a b " * LONGEST)
+    assert len(json.loads(capsys.readouterr().err)["error"]) <= LONGEST
+
+
+def test_a_file_is_rotated_and_stderr_is_silent(hemostat, capsys, tmp_path, monkeypatch):
+    from hemostat.cli import logs
+
+    monkeypatch.setattr(logs, "FILE_SIZE", 1000)
+    file = tmp_path / "hemostat.log"
+    logs.start(0, file=str(file))
+    for number in range(100):
+        logging.getLogger("hemostat.x").info("x.y number=%d", number)
+    logging.getLogger().handlers[0].close()
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) == 1 + logs.FILES
+    assert all(each.stat().st_size <= 1000 for each in kept)
+    assert json.loads(file.read_text().splitlines()[-1])["number"] == 99
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_cannot_be_written_is_named(hemostat, tmp_path):
+    code, _, err = hemostat("events", "--log-file", str(tmp_path / "no" / "x.log"))
+    assert code == 2
+    assert err == f"hemostat: --log-file {tmp_path}/no/x.log: No such file or directory\n"
+
+
+def test_every_call_of_ours_has_an_event_and_a_key_for_every_value():
+    """Else its line has no fields to search by."""
+    import ast
+    from pathlib import Path
+
+    import hemostat as package
+    from hemostat.cli.logs import EVENT, FIELD
+
+    wrong = []
+    for path in Path(package.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="logger"), attr=level), args=[*args]) if (
+                    args
+                ):
+                    text, *values = args[1:] if level == "log" else args
+                    name, _, rest = ast.literal_eval(text).partition(" ")
+                    if not EVENT.fullmatch(name) or len(FIELD.findall(rest)) != len(values):
+                        wrong.append(f"{path.name}:{node.lineno}")
+    assert wrong == []
+
+
+def test_the_formats_offered_are_those_there_are():
+    from hemostat.cli.logs import FORMATS
+    from hemostat.cli.options import OPTIONS
+
+    [option] = [each for each in OPTIONS if "--log-format" in each.opts]
+    assert tuple(option.type.choices) == FORMATS

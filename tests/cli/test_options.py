@@ -90,5 +90,8 @@ def test_a_child_is_given_the_same_options():
     given = Globals()
     given.config, given.changes, given.verbosity = "f.toml", {"monitor.cpu": "9"}, 2
     assert given.arguments() == ["--config", "f.toml", "--set", "monitor.cpu=9", "-v", "-v"]
+    given.log_format, given.log_file = "json", "f.log"
+    assert "f.log" not in given.arguments()
+    assert given.arguments()[4:6] == ["--log-format", "json"]
     given.verbosity = -1
     assert given.arguments()[-1] == "-q"

@@ -296,3 +296,14 @@ def test_an_event_is_the_same_on_the_other_side(bus: Bus) -> None:
     bus.publish([sent])
     (entry,) = bus.read("alert", "a", ["remediation_complete"], count=1, timeout=0)
     assert (entry.event, entry.raw) == (sent, encode(sent))
+
+
+def test_what_follows_an_entry_is_read_without_taking_it_from_anybody(lab: Lab) -> None:
+    lab.bus.publish([event(alert(), at) for at in range(5)])
+    lab.put(STREAM, b"not an event")
+    first, second = lab.bus.after(STREAM, "0-0", 2)
+    rest = lab.bus.after(STREAM, second.id, 10)
+    assert [each.event for each in (first, second, *rest)] == [event(alert(), at) for at in range(5)] + [None]
+    assert (first.stream, lab.bus.after(STREAM, rest[-1].id, 10)) == (STREAM, [])
+    assert lab.bus.after("false_alarm", "0-0", 10) == []
+    assert len(read(lab.bus)) == 6

@@ -1,19 +1,42 @@
-"""What every store must do: Redis, and the fake that stands for it."""
+"""What every store must do: SQLite, PostgreSQL, Redis, and the fake that stands for them."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryStore
 from hemostat.adapters.redis import Client, RedisStore
+from hemostat.adapters.sql_store import SqlStore
 from hemostat.events import decode
 from hemostat.ports import Store
-from tests.samples import alert, complete, event
+from tests.samples import ALL, NOW, alert, complete, event
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
-def store(request: pytest.FixtureRequest) -> Store:
-    if request.param == "memory":
-        return MemoryStore()
-    return RedisStore(request.getfixturevalue("redis_client"))
+@pytest.fixture(
+    params=[
+        "memory",
+        "sqlite",
+        pytest.param("redis", marks=pytest.mark.redis),
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ]
+)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    match request.param:
+        case "memory":
+            yield MemoryStore()
+        case "redis":
+            yield RedisStore(request.getfixturevalue("redis_client"))
+        case "sqlite" | "postgres" as kind:
+            url = (
+                f"sqlite:///{tmp_path / 'store'}"
+                if kind == "sqlite"
+                else request.getfixturevalue("postgres_url")
+            )
+            sql_store = SqlStore(url, lambda: NOW)
+            yield sql_store
+            sql_store.close()
 
 
 def test_an_event_is_kept_once(store: Store) -> None:
@@ -24,6 +47,25 @@ def test_an_event_is_kept_once(store: Store) -> None:
     assert store.append([]) == []
     assert store.kept(event(alert()).id)
     assert not store.kept(event(complete()).id)
+
+
+def test_every_type_can_be_kept_together(store: Store) -> None:
+    assert store.append(ALL) == list(ALL)
+    assert store.append(ALL) == []
+
+
+@pytest.mark.parametrize("name", ["\x00", "\ud7ff\u2028", "x" * 100_000, "'; DROP TABLE", ""])
+def test_a_hostile_sender_blocks_nobody(store: Store, name: str) -> None:
+    """Whatever an event is called, it is kept, and those beside it too."""
+    data = alert(container=msgspec.structs.replace(alert().container, name=name, id=name))
+    hostile = msgspec.structs.replace(event(data), id=name, host=name, incident=name)
+    assert store.append([event(alert()), hostile, event(complete())]) == [
+        event(alert()),
+        hostile,
+        event(complete()),
+    ]
+    assert store.append([hostile]) == []
+    assert store.kept(hostile.id)
 
 
 @pytest.mark.redis

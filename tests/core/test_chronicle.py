@@ -13,13 +13,14 @@ from hemostat.events import (
     FalseAlarm,
     Investigation,
     Kind,
+    Order,
     Outcome,
     Phase,
     Quote,
     Reason,
     State,
 )
-from tests.samples import DIAGNOSIS, NOW, WEB, alert, complete, event, needed
+from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, needed
 
 ALERT = event(alert(since=NOW - 0.02))
 ASKED = event(needed(), 0.1)
@@ -55,6 +56,14 @@ def test_a_healed_incident_is_told_from_the_alert_to_the_outcome_with_durations(
     assert [step.status for step in steps] == ["open", "acting", "acting", "acting", "verifying", "healed"]
     assert steps[4].text == "exited with 1 -> running, healthy"
     assert steps[5].text == "restart healed in 2.9 s"
+
+
+def test_what_a_person_ordered_is_a_decision_whatever_came_of_it():
+    order = next(each for each in ALL if isinstance(each.data, Order))
+    for status, steps in (("acting", [order]), ("healed", [order, event(complete(), 9, incident="i2")])):
+        whole = told(*steps)
+        assert (whole.status, whole.steps[0].stage) == (status, Stage.DECISION)
+        assert "orders: restart" in whole.steps[0].text
 
 
 def test_how_long_it_took_in_all_and_by_what():

@@ -15,6 +15,10 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     memo:<key>           string       what a role must remember over a restart
     events:<type>        list         the newest stored events, newest first
     event:<id>           string       one stored event, expires
+    outbox:<channel>     sorted set   incidents that a channel is to be told of; score is when
+    outbox:<channel>:news  hash       what it is to be told, by incident
+    told:<channel>:<incident>  string what it was told last, expires
+    audit:<trail>        hash         number and hash of the ends of the database's audit trail
     control:pauses       hash         the kill switch, by container, `*` for all
     control:resets       hash         when a person closed a breaker, by container, `*` for all
     approvals            hash         requests for a person's approval and the answers, by attempt
@@ -39,6 +43,8 @@ from hemostat.adapters.redis.desk import RedisDesk
 from hemostat.adapters.redis.dossiers import RedisDossiers
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
 from hemostat.adapters.redis.ledger import RedisLedger
+from hemostat.adapters.redis.notary import RedisNotary
+from hemostat.adapters.redis.outbox import RedisOutbox
 from hemostat.adapters.redis.store import RedisStore
 
 __all__ = [
@@ -49,6 +55,8 @@ __all__ = [
     "RedisDesk",
     "RedisDossiers",
     "RedisLedger",
+    "RedisNotary",
+    "RedisOutbox",
     "RedisPurse",
     "RedisStore",
     "Tls",

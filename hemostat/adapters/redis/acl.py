@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT, SEAL
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.desk import APPROVALS
+from hemostat.adapters.redis.notary import AUDIT
 from hemostat.events import DURABLE, TYPES
 from hemostat.topology import PEOPLE, ROLES, Role
 
@@ -21,6 +22,7 @@ NEWEST: Final = 7
 VERSIONS: Final = (NEWEST, 6)
 EVERY_ROLE: Final = "hemostat-all"
 """For `hemostat all`, whose roles share their settings."""
+METRICS: Final = "hemostat-metrics"
 VIEWER: Final = "hemostat-viewer"
 OPERATOR: Final = "hemostat-operator"
 CONNECTION: Final = ("ping", "select", "multi", "exec")
@@ -50,8 +52,14 @@ def user(role: Role) -> str:
 def grants() -> dict[str, list[Grant]]:
     """Every user, with what it may do beyond connecting."""
     roles = {user(role): [*_speaks(role), *_consumes(role), *_KEEPS[role.name]] for role in ROLES}
-    every = [grant for own in roles.values() for grant in own]
-    return {**roles, EVERY_ROLE: every, VIEWER: list(_VIEWS), OPERATOR: [*_VIEWS, *_DECIDES]}
+    every = [*(grant for own in roles.values() for grant in own), *_COUNTS]
+    return {
+        **roles,
+        METRICS: list(_COUNTS),
+        EVERY_ROLE: every,
+        VIEWER: list(_VIEWS),
+        OPERATOR: [*_VIEWS, *_DECIDES],
+    }
 
 
 def acl(hashes: Mapping[str, str], *, version: int = NEWEST) -> str:
@@ -101,6 +109,11 @@ def _named(types: Iterable[str]) -> tuple[str, ...]:
 
 
 _LOOKS_BACK: Final = Grant(("lrange",), reads=(HISTORY,))
+_SURVEYS: Final = (
+    Grant(("hvals",), reads=(f"{PREFIX}ledger:*:running",)),
+    Grant(("get",), reads=(f"{PREFIX}ledger:*:version",)),
+    Grant(("lrange",), reads=(f"{PREFIX}ledger:*:ended",)),
+)
 _VIEWS: Final = (
     _LOOKS_BACK,
     Grant(("xrevrange",), reads=_named(DURABLE)),
@@ -108,10 +121,19 @@ _VIEWS: Final = (
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
     Grant(("xlen",), reads=(DEAD,)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
+    Grant(("hgetall",), reads=(CONTROL, APPROVALS, f"{AUDIT}*")),
+    Grant(("hvals",), reads=(EVIDENCE, PAST)),
+    *_SURVEYS,
+)
+_COUNTS: Final = (
+    Grant(SCRIPTS),
+    Grant(("xrange", "xinfo|groups", "xlen"), reads=_named(DURABLE)),
+    Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
+    Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
+    Grant(("xlen",), reads=(DEAD,)),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
-    Grant(("hvals",), reads=(EVIDENCE, PAST, f"{PREFIX}ledger:*:running")),
-    Grant(("get",), reads=(f"{PREFIX}ledger:*:version",)),
-    Grant(("lrange",), reads=(f"{PREFIX}ledger:*:ended",)),
+    *_SURVEYS,
+    Grant(("get", "set"), both=(f"{PREFIX}memo:metrics",)),
 )
 _DECIDES: Final = (
     Grant(("hset", "hdel"), writes=(CONTROL,)),
@@ -146,6 +168,17 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     ),
     "alert": (
         Grant((*SCRIPTS, "set", "lpush", "ltrim", "exists"), both=(f"{PREFIX}event:*", f"{PREFIX}events:*")),
+        Grant(
+            (
+                *("hmget", "hget", "hset", "hdel", "expire"),
+                *("zadd", "zcard", "zpopmin", "zrangebyscore", "zrem"),
+            ),
+            both=(f"{PREFIX}outbox:*",),
+        ),
+        Grant(("get", "set"), both=(f"{PREFIX}told:*",)),
+        Grant(("zrange",), reads=(f"{PREFIX}live:heartbeat",)),
+        Grant(("mget",), reads=(f"{PREFIX}heartbeat:*",)),
+        Grant((*SCRIPTS, "hget", "hset", "hgetall"), both=(f"{AUDIT}*",)),
     ),
 }
 """What is a role's own, past its streams."""

@@ -138,6 +138,11 @@ class RedisBus:
             entries: Any = raw.xrevrange(PREFIX + stream, count=count)
         return _decoded(fields.get(b"event", b"") for _, fields in reversed(entries))
 
+    def after(self, stream: str, position: str, count: int) -> list[Entry]:
+        with self._client.call() as raw:
+            rows: Any = raw.xrange(PREFIX + stream, min=f"({position}", count=count)
+        return _entries(stream, rows)
+
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
         with self._client.call() as raw:
             made: Any = raw

@@ -16,7 +16,8 @@ from hemostat.core.case import Case
 from hemostat.core.diagnose import Verdict
 from hemostat.core.fence import fenced
 from hemostat.core.redact import redact
-from hemostat.core.tools import CONCLUDE, Tool
+from hemostat.core.tool import Tool
+from hemostat.core.tools import CONCLUDE
 from hemostat.errors import (
     AdviceError,
     AdvisorError,

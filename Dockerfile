@@ -1,0 +1,28 @@
+# HemoStat, one image for all commands: docker build -t hemostat .
+# Another base (any with Python 3.11 or newer): --build-arg BASE=…; without an index: docs/DEPLOYMENT.md.
+ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS build
+WORKDIR /src
+# The wheels are optional; the licence is there because a COPY of nothing fails.
+COPY LICENSE wheel[s] /wheels/
+COPY LICENSE README.md pyproject.toml hemostat.toml.example ./
+COPY tests/eval/incidents tests/eval/incidents
+COPY hemostat hemostat
+ARG PIP_NO_INDEX
+RUN python3 -m venv /opt/hemostat \
+    && /opt/hemostat/bin/pip install --no-cache-dir --disable-pip-version-check --find-links /wheels . \
+    && /opt/hemostat/bin/pip uninstall --yes --quiet pip
+
+FROM ${BASE}
+COPY --from=build /opt/hemostat /opt/hemostat
+RUN mkdir -p /var/lib/hemostat && chown 10001:10001 /var/lib/hemostat && chmod 700 /var/lib/hemostat
+ENV PATH=/opt/hemostat/bin:$PATH \
+    HOME=/var/lib/hemostat \
+    HEMOSTAT_STATE_DIR=/var/lib/hemostat \
+    PYTHONUNBUFFERED=1
+USER 10001:10001
+WORKDIR /var/lib/hemostat
+VOLUME /var/lib/hemostat
+ENTRYPOINT ["hemostat"]
+CMD ["--help"]

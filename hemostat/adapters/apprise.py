@@ -1,0 +1,66 @@
+"""Every service that Apprise knows: mail, Discord, Teams, ntfy and so on. Imported where a channel needs it.
+
+Apprise says in its log alone what went wrong, and may name the address there, which is a secret: it is not
+heard.
+"""
+
+import logging
+import re
+from typing import Final
+
+from hemostat.core.message import Message
+from hemostat.core.news import ENDED, PEOPLE, Topic
+from hemostat.errors import ConfigError, NotifyError
+
+CALLS: Final = re.compile(r"(?<!\w)@(?=[\w&])")
+
+
+class Apprise:
+    def __init__(self, name: str, url: str) -> None:
+        """Raises ConfigError where Apprise is missing, or does not know the URL."""
+        try:
+            import apprise
+        except ImportError:
+            raise ConfigError(
+                f"channel {name}: its URL is not https, and Apprise is not installed",
+                hint="pip install 'hemostat[apprise]'",
+            ) from None
+        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+        self._apprise = apprise.Apprise()
+        self._format = apprise.NotifyFormat.TEXT
+        if not self._apprise.add(url):
+            raise ConfigError(
+                f"channel {name}: Apprise cannot use its URL",
+                hint="see https://appriseit.com/services for how it is written",
+            )
+
+    def send(self, message: Message) -> None:
+        sent = self._apprise.notify(
+            title=harmless(message.title),
+            body=body(message),
+            notify_type=kind(message),
+            body_format=self._format,
+        )
+        if not sent:
+            raise NotifyError("the service did not take it, or was not reached", transient=True)
+
+
+def body(message: Message) -> str:
+    lines = [f"{label}: {value}" for label, value in message.facts]
+    lines += [f"- {line}" for line in message.lines]
+    if message.more:
+        lines.append(f"More: {message.more}")
+    return harmless("\n".join(lines)) or harmless(message.title)
+
+
+def harmless(text: str) -> str:
+    """Nobody is called by a name that reads as a mention."""
+    return CALLS.sub("@\N{ZERO WIDTH SPACE}", text)
+
+
+def kind(message: Message) -> str:
+    if message.topic in ENDED:
+        return "success"
+    if message.topic in PEOPLE:
+        return "failure"
+    return "warning" if message.topic is Topic.OPENED else "info"

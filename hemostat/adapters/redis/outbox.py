@@ -1,0 +1,152 @@
+"""The Outbox port: for each channel a sorted set of incidents by when they are due, and a hash of the words.
+
+A word is its own version: whoever changes or removes one says which one it means, and nothing is done if
+another has taken its place. Keys are not declared, so that each command needs the right to itself alone.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.core.news import News, Told, merge
+
+T = TypeVar("T")
+
+KEPT: Final = 7 * 24 * 3600
+"""Seconds for which words wait where no other comes any more."""
+REMEMBERED: Final = 30 * 24 * 3600
+"""Seconds for which is known what was told."""
+BOUND: Final = 10_000
+
+PUT: Final = """
+local due, words, lost = ARGV[1], ARGV[2], {}
+for at = 5, #ARGV, 4 do
+  local incident, before, after, time = unpack(ARGV, at, at + 3)
+  if (redis.call('HGET', words, incident) or '') == before then
+    redis.call('HSET', words, incident, after)
+    redis.call('ZADD', due, time, incident)
+  else
+    lost[#lost + 1] = (at - 5) / 4
+  end
+end
+local excess = math.max(0, redis.call('ZCARD', due) - ARGV[3])
+for _ = 1, excess do
+  redis.call('HDEL', words, redis.call('ZPOPMIN', due)[1])
+end
+redis.call('EXPIRE', due, ARGV[4])
+redis.call('EXPIRE', words, ARGV[4])
+return {excess, lost}
+"""
+
+TAKE: Final = """
+local taken = {}
+for _, incident in ipairs(redis.call('ZRANGEBYSCORE', ARGV[1], '-inf', ARGV[4], 'LIMIT', 0, ARGV[6])) do
+  redis.call('ZADD', ARGV[1], ARGV[5], incident)
+  taken[#taken + 1] = redis.call('HGET', ARGV[2], incident)
+  taken[#taken + 1] = redis.call('GET', ARGV[3] .. incident)
+end
+return taken
+"""
+
+PUT_OFF: Final = """
+for at = 4, #ARGV, 2 do
+  if redis.call('HGET', ARGV[2], ARGV[at]) == ARGV[at + 1] then
+    redis.call('ZADD', ARGV[1], ARGV[3], ARGV[at])
+  end
+end
+"""
+
+SETTLE: Final = """
+for at = 5, #ARGV, 3 do
+  local incident, word, told = unpack(ARGV, at, at + 2)
+  if redis.call('HGET', ARGV[2], incident) == word then
+    redis.call('HDEL', ARGV[2], incident)
+    redis.call('ZREM', ARGV[1], incident)
+  end
+  if told ~= '' then redis.call('SET', ARGV[3] .. incident, told, 'EX', ARGV[4]) end
+end
+"""
+
+
+class RedisOutbox:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._put = client.raw.register_script(PUT)
+        self._take = client.raw.register_script(TAKE)
+        self._put_off = client.raw.register_script(PUT_OFF)
+        self._settle = client.raw.register_script(SETTLE)
+
+    def put(self, channel: str, words: Sequence[tuple[News, float]]) -> int:
+        """Those whose place somebody else has taken in between are merged anew."""
+        dropped = 0
+        while words:
+            rows = self._merged(channel, words)
+            if not rows:
+                break
+            args = [word for row in rows for word in row]
+            with self._client.call():
+                answer: Any = self._put(args=[*_keys(channel)[:2], BOUND, KEPT, *args])
+            dropped += answer[0]
+            again = {rows[index][0] for index in answer[1]}
+            words = [each for each in words if each[0].incident in again]
+        return dropped
+
+    def take(self, channel: str, now: float, *, lease: float, count: int) -> list[tuple[News, Told | None]]:
+        with self._client.call():
+            answer: Any = self._take(args=[*_keys(channel), now, now + lease, count])
+        pairs = zip(answer[::2], answer[1::2], strict=True)
+        return [(word, _read(told, Told)) for raw, told in pairs if (word := _read(raw, News))]
+
+    def put_off(self, channel: str, words: Sequence[News], until: float) -> None:
+        args = [each for word in words for each in (word.incident, msgspec.json.encode(word))]
+        with self._client.call():
+            self._put_off(args=[*_keys(channel)[:2], until, *args])
+
+    def settle(self, channel: str, words: Sequence[News], *, told: bool) -> None:
+        args = [
+            each
+            for word in words
+            for each in (
+                word.incident,
+                msgspec.json.encode(word),
+                msgspec.json.encode(Told(word.topic, word.time)) if told else b"",
+            )
+        ]
+        with self._client.call():
+            self._settle(args=[*_keys(channel), REMEMBERED, *args])
+
+    def _merged(
+        self, channel: str, words: Sequence[tuple[News, float]]
+    ) -> list[tuple[str, bytes, bytes, float]]:
+        """Rows of incident, what waits, what is to, and until when; without those that change nothing."""
+        incidents = list({word.incident for word, _ in words})
+        with self._client.call() as raw:
+            found: Any = raw.hmget(_keys(channel)[1], incidents)
+        before = {incident: value or b"" for incident, value in zip(incidents, found, strict=True)}
+        merged: dict[str, tuple[News | None, float]] = {
+            incident: (_read(value, News), 0.0) for incident, value in before.items()
+        }
+        for word, due in words:
+            waiting = merged[word.incident][0]
+            after = merge(waiting, word)
+            if after is not waiting:
+                merged[word.incident] = after, due
+        return [
+            (incident, before[incident], msgspec.json.encode(word), due)
+            for incident, (word, due) in merged.items()
+            if due
+        ]
+
+
+def _read(raw: bytes | None, shape: type[T]) -> T | None:
+    """None also for what another version has written: a later word takes its place."""
+    with suppress(msgspec.MsgspecError):
+        return msgspec.json.decode(raw or b"", type=shape)
+    return None
+
+
+def _keys(channel: str) -> tuple[str, str, str]:
+    return f"{PREFIX}outbox:{channel}", f"{PREFIX}outbox:{channel}:news", f"{PREFIX}told:{channel}:"

@@ -1,0 +1,111 @@
+"""Engines of SQLAlchemy: how SQLite and PostgreSQL are spoken to, and their failures in our words."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sql
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
+
+PATIENCE: Final = 10
+"""Seconds to wait for a connection, or for whoever writes to an SQLite file."""
+STATEMENT: Final = 60_000
+"""Milliseconds that PostgreSQL may take for one statement of a writer."""
+WRITES: Final = "writes"
+"""Execution option of a connection that is about to write."""
+
+
+def connect(url: str, *, write: bool) -> sql.Engine:
+    """An engine of this URL; nothing is connected yet. Raises ConfigError where the URL cannot be used."""
+    try:
+        parsed = sql.make_url(url)
+    except ArgumentError:
+        raise ConfigError("store.url is no URL", hint="such as postgresql://user@host/name") from None
+    match parsed.drivername.partition("+")[0]:
+        case "sqlite":
+            return _sqlite(parsed, write=write)
+        case "postgresql" | "postgres":
+            return _postgres(parsed, write=write)
+        case other:
+            raise ConfigError(f"store.url: {other} is neither postgresql nor sqlite")
+
+
+def masked(url: str) -> str:
+    return sql.make_url(url).set(query={}).render_as_string(hide_password=True)
+
+
+def _postgres(url: sql.URL, *, write: bool) -> sql.Engine:
+    arguments: dict[str, Any] = {"connect_timeout": PATIENCE, "application_name": "hemostat"}
+    if write:
+        arguments |= {"options": f"-c statement_timeout={STATEMENT}", "tcp_user_timeout": PATIENCE * 1000}
+    try:
+        return sql.create_engine(
+            url.set(drivername="postgresql+psycopg"), connect_args=arguments, pool_size=1, max_overflow=2
+        )
+    except ImportError:
+        hint = "install it with: pip install 'hemostat[postgres]'"
+        raise ConfigError("the driver for PostgreSQL is missing", hint=hint) from None
+
+
+def _sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
+    """Written through to the disk before an event is acknowledged; read while it is written."""
+    path = Path(url.database or "")
+    if not url.database or url.database == ":memory:":
+        raise ConfigError(
+            "store.url: an SQLite database needs a path", hint="such as sqlite:////path/to/file"
+        )
+    engine = sql.create_engine(url.set(drivername="sqlite+pysqlite"), connect_args={"timeout": PATIENCE})
+
+    @sql.event.listens_for(engine, "do_connect")
+    def prepare(*_: object) -> None:
+        try:
+            _prepare(path, write=write)
+        except OSError as error:
+            raise StoreUnreachableError(f"{path}: {error.strerror}") from None
+
+    @sql.event.listens_for(engine, "connect")
+    def begin_ourselves(raw: Any, _: object) -> None:
+        raw.isolation_level = None
+        for pragma in _PRAGMAS[write]:
+            raw.execute(f"PRAGMA {pragma}")
+
+    @sql.event.listens_for(engine, "begin")
+    def begin(connection: sql.Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+_PRAGMAS: Final = {
+    True: ("auto_vacuum = INCREMENTAL", "journal_mode = WAL", "synchronous = FULL"),
+    False: ("query_only = ON", "cache_size = -65536"),
+}
+"""By whether it writes. The first of them must come before there is any table."""
+
+
+def _prepare(path: Path, *, write: bool) -> None:
+    """What is stored is for its owner's eyes alone."""
+    if write:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    elif not path.exists():
+        raise StoreError(
+            f"nothing is stored yet: there is no {path}", hint="start HemoStat with: hemostat all"
+        )
+
+
+@contextmanager
+def translated(url: str) -> Iterator[None]:
+    """Whatever the database says passes, or can be mended by somebody while we wait: a full disk, a missing
+    right, a server that is away."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        words = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+        raise StoreUnreachableError(f"the store {masked(url)}: {words[0]}") from error

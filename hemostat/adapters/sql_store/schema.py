@@ -1,0 +1,105 @@
+"""The tables, and the steps that lead to them: a database is of version N when the first N were taken.
+
+A step that was released is never changed; what is new is one more. The roles that write take the steps that
+are missing, one role at a time; who only asks does not.
+"""
+
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sql
+
+from hemostat.core.audit import BEGINNING
+from hemostat.errors import StoreError
+
+LOCK: Final = 0x48454D4F
+"""PostgreSQL's advisory lock for whoever takes the steps."""
+
+TYPES: Final = {
+    "sqlite": {"number": "INTEGER", "real": "REAL", "bytes": "BLOB"},
+    "postgresql": {"number": "BIGINT", "real": "DOUBLE PRECISION", "bytes": "BYTEA"},
+}
+
+STEPS: Final[Sequence[Sequence[str]]] = (
+    (
+        """CREATE TABLE hemostat_events (
+          number {number} PRIMARY KEY, id TEXT NOT NULL UNIQUE, time {real} NOT NULL, kept {real} NOT NULL,
+          type TEXT NOT NULL, host TEXT NOT NULL, container TEXT NOT NULL, project TEXT NOT NULL,
+          kind TEXT NOT NULL, outcome TEXT NOT NULL, incident TEXT NOT NULL, body TEXT NOT NULL,
+          before {bytes} NOT NULL, hash {bytes} NOT NULL)""",
+        """CREATE TABLE hemostat_trail (
+          name TEXT NOT NULL, head {number} NOT NULL, head_hash {bytes} NOT NULL,
+          anchor {number} NOT NULL, anchor_hash {bytes} NOT NULL)""",
+        "CREATE INDEX hemostat_events_time ON hemostat_events (time)",
+        "CREATE INDEX hemostat_events_type ON hemostat_events (type, time)",
+        "CREATE INDEX hemostat_events_host ON hemostat_events (host, time)",
+        "CREATE INDEX hemostat_events_container ON hemostat_events (container, time)",
+        "CREATE INDEX hemostat_events_project ON hemostat_events (project, time) WHERE project <> ''",
+        "CREATE INDEX hemostat_events_kind ON hemostat_events (kind, time) WHERE kind <> ''",
+        "CREATE INDEX hemostat_events_outcome ON hemostat_events (outcome, time) WHERE outcome <> ''",
+        "CREATE INDEX hemostat_events_incident ON hemostat_events (incident) WHERE incident <> ''",
+    ),
+)
+
+metadata = sql.MetaData()
+events = sql.Table(
+    "hemostat_events",
+    metadata,
+    sql.Column("number", sql.BigInteger, primary_key=True),
+    sql.Column("id", sql.Text),
+    sql.Column("time", sql.Double),
+    sql.Column("kept", sql.Double),
+    *(
+        sql.Column(name, sql.Text)
+        for name in ("type", "host", "container", "project", "kind", "outcome", "incident", "body")
+    ),
+    sql.Column("before", sql.LargeBinary),
+    sql.Column("hash", sql.LargeBinary),
+)
+trail = sql.Table(
+    "hemostat_trail",
+    metadata,
+    sql.Column("name", sql.Text),
+    sql.Column("head", sql.BigInteger),
+    sql.Column("head_hash", sql.LargeBinary),
+    sql.Column("anchor", sql.BigInteger),
+    sql.Column("anchor_hash", sql.LargeBinary),
+)
+schema = sql.Table("hemostat_schema", metadata, sql.Column("version", sql.Integer))
+
+
+def version(connection: sql.Connection) -> int:
+    """0 where nothing was ever stored."""
+    if not sql.inspect(connection).has_table(schema.name):
+        return 0
+    return connection.execute(sql.select(sql.func.max(schema.c.version))).scalar() or 0
+
+
+def migrate(connection: sql.Connection, steps: Sequence[Sequence[str]]) -> None:
+    """Take the steps that are missing, all or none. Raises StoreError where it has taken more."""
+    dialect = connection.dialect.name
+    if dialect == "postgresql":
+        connection.execute(sql.select(sql.func.pg_advisory_xact_lock(LOCK)))
+    found = version(connection)
+    expect(found, at_most=len(steps))
+    if found == len(steps):
+        return
+    if not found:
+        connection.exec_driver_sql("CREATE TABLE hemostat_schema (version INTEGER NOT NULL)")
+        connection.execute(schema.insert().values(version=0))
+    for step in steps[found:]:
+        for statement in step:
+            connection.exec_driver_sql(statement.format(**TYPES[dialect]))
+    if not found:
+        start = {"head": 0, "head_hash": BEGINNING, "anchor": 0, "anchor_hash": BEGINNING}
+        connection.execute(trail.insert().values(name=secrets.token_hex(8), **start))
+    connection.execute(schema.update().values(version=len(steps)))
+
+
+def expect(found: int, *, at_most: int) -> None:
+    if found > at_most:
+        raise StoreError(
+            f"the database is of version {found}, and this HemoStat knows {at_most}",
+            hint="use the HemoStat that wrote it, or a newer one",
+        )

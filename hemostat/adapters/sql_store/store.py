@@ -1,0 +1,224 @@
+"""The Records port: one table, and the ends of its trail in a row that every writer locks first."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import sqlalchemy as sql
+
+from hemostat.adapters.sql_store import schema
+from hemostat.adapters.sql_store.connection import WRITES, connect, translated
+from hemostat.adapters.sql_store.schema import events, trail
+from hemostat.core.audit import End, Ends, Link, bind
+from hemostat.core.record import Record, Wanted, column, record
+from hemostat.errors import StoreError
+from hemostat.events import Event
+
+AT_ONCE: Final = 1000
+"""Rows fetched at a time."""
+SOME: Final = 10
+COMPACT: Final = "PRAGMA incremental_vacuum;"
+FIELDS: Final = Record.__struct_fields__
+RECORD: Final = [events.c[name] for name in FIELDS]
+
+
+class SqlStore:
+    """Safe to use from several threads, and by several roles at once. Connects when it is first used."""
+
+    def __init__(self, url: str, now: Callable[[], float], *, write: bool = True) -> None:
+        """`now` gives epoch seconds. Raises ConfigError where the URL cannot be used."""
+        self._url = url
+        self._now = now
+        self._write = write
+        self._engine = connect(url, write=write)
+        self._ready = False
+
+    # --- keeping ------------------------------------------------------------------------------------
+
+    def append(self, events_: Sequence[Event]) -> list[Event]:
+        new = {column(event.id): event for event in reversed(events_)}
+        if not new:
+            return []
+        with self._writing() as connection:
+            ends = _ends(connection, lock=True)
+            known = connection.execute(sql.select(events.c.id).where(events.c.id.in_(list(new)))).scalars()
+            for name in known:
+                del new[name]
+            fresh = list(reversed(new.values()))
+            if fresh:
+                now = self._now()
+                links = bind((record(event, now) for event in fresh), ends.head)
+                connection.execute(events.insert(), [_row(link) for link in links])
+                head = links[-1]
+                connection.execute(trail.update().values(head=head.number, head_hash=head.hash))
+        return fresh
+
+    def kept(self, event_id: str) -> bool:
+        with self._reading() as connection:
+            found = sql.select(events.c.number).where(events.c.id == column(event_id))
+            return connection.execute(found).first() is not None
+
+    def outdated(self, before: float | None, most: int, *, limit: int) -> End | None:
+        with self._reading() as connection:
+            ends = _ends(connection)
+            last = ends.head.number - most if most else 0
+            found = None
+            for number, kept, hash_ in connection.execute(
+                sql.select(events.c.number, events.c.kept, events.c.hash)
+                .order_by(events.c.number)
+                .limit(limit)
+            ):
+                if number > last and (before is None or kept >= before):
+                    break
+                found = End(number, hash_)
+            return found
+
+    def remove(self, end: End) -> int:
+        with self._writing() as connection:
+            if _ends(connection, lock=True).anchor.number >= end.number:
+                return 0
+            gone = connection.execute(events.delete().where(events.c.number <= end.number)).rowcount
+            connection.execute(trail.update().values(anchor=end.number, anchor_hash=end.hash))
+        return gone
+
+    def compact(self) -> None:
+        """PostgreSQL does so by itself."""
+        if self._engine.dialect.name == "sqlite":
+            with translated(self._url), self._engine.connect() as connection:
+                raw: Any = connection.connection
+                raw.executescript(COMPACT)
+
+    # --- asking -------------------------------------------------------------------------------------
+
+    def find(self, wanted: Wanted, *, limit: int | None = None) -> Iterator[Record]:
+        query = (
+            sql.select(*RECORD)
+            .where(*_where(wanted, self._engine.dialect.name))
+            .order_by(events.c.time.desc(), events.c.number.desc())
+            .limit(limit)
+        )
+        with self._reading() as connection:
+            for row in connection.execution_options(yield_per=AT_ONCE).execute(query).mappings():
+                yield Record(**row)
+
+    def incidents(self, wanted: Wanted) -> list[Record]:
+        said = _where(wanted, self._engine.dialect.name)
+        asked = sql.select(events.c.incident).where(*said, events.c.incident != "")
+        query = (
+            sql.select(*RECORD)
+            .where(events.c.incident.in_(asked), events.c.incident != "")
+            .order_by(events.c.time, events.c.number)
+        )
+        with self._reading() as connection:
+            return [Record(**row) for row in connection.execute(query).mappings()]
+
+    def named(self, beginning: str) -> list[str]:
+        query = (
+            sql.select(events.c.incident)
+            .where(events.c.incident.startswith(beginning, autoescape=True), events.c.incident != "")
+            .distinct()
+            .limit(SOME)
+        )
+        with self._reading() as connection:
+            return list(connection.execute(query).scalars())
+
+    def ends(self) -> Ends:
+        with self._reading() as connection:
+            return _ends(connection)
+
+    @contextmanager
+    def trail(self) -> Iterator[tuple[Ends, Iterator[Link]]]:
+        with self._reading() as connection:
+            query = sql.select(events).order_by(events.c.number)
+            rows = connection.execution_options(yield_per=AT_ONCE).execute(query)
+            yield _ends(connection), map(_link, rows.mappings())
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # --- connections --------------------------------------------------------------------------------
+
+    @contextmanager
+    def _writing(self) -> Iterator[sql.Connection]:
+        self._prepare()
+        with translated(self._url), self._engine.connect() as connection:
+            writer = connection.execution_options(**{WRITES: True})
+            with writer.begin():
+                yield writer
+
+    @contextmanager
+    def _reading(self) -> Iterator[sql.Connection]:
+        """What is read together is from one moment."""
+        self._prepare()
+        with translated(self._url), self._engine.connect() as connection:
+            level = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+            reader = connection.execution_options(**level)
+            with reader.begin():
+                yield reader
+
+    def _prepare(self) -> None:
+        if self._ready:
+            return
+        with translated(self._url), self._engine.connect() as connection:
+            if self._write:
+                writer = connection.execution_options(**{WRITES: True})
+                with writer.begin():
+                    schema.migrate(writer, schema.STEPS)
+            else:
+                _expect_ready(schema.version(connection))
+        self._ready = True
+
+
+def _expect_ready(found: int) -> None:
+    schema.expect(found, at_most=len(schema.STEPS))
+    if not found:
+        raise StoreError("nothing is stored yet", hint="start HemoStat with: hemostat all")
+    if found < len(schema.STEPS):
+        hint = "the alert role brings it up to date when it starts"
+        raise StoreError(f"the database is of version {found}, before {len(schema.STEPS)}", hint=hint)
+
+
+def _ends(connection: sql.Connection, *, lock: bool = False) -> Ends:
+    """`lock`: keep other writers waiting until the transaction ends. SQLite does so from its beginning."""
+    query = sql.select(trail)
+    row = connection.execute(query.with_for_update() if lock else query).one()
+    return Ends(trail=row.name, anchor=End(row.anchor, row.anchor_hash), head=End(row.head, row.head_hash))
+
+
+def _where(wanted: Wanted, dialect: str) -> Iterator[sql.ColumnElement[bool]]:
+    if wanted.since is not None:
+        yield events.c.time >= wanted.since
+    if wanted.until is not None:
+        yield events.c.time < wanted.until
+    lead = True
+    for name in ASKED:
+        value = getattr(wanted, name)
+        if value is None:
+            continue
+        if lead or dialect != "sqlite":
+            yield events.c[name] == value
+            yield from (events.c[name] != "",) if name in PARTLY else ()
+        else:
+            yield sql.func.coalesce(events.c[name], "") == value
+        lead = False
+
+
+ASKED: Final = ("incident", "container", "project", "outcome", "kind", "type", "host")
+"""The most telling first. SQLite is left no index but that one's: without figures it takes any, be it of a
+column with one value, and to gather figures it reads the whole table."""
+PARTLY: Final = frozenset({"project", "kind", "outcome", "incident"})
+"""Columns whose index leaves out what is empty: said again, so that the database knows it may use it."""
+
+
+def _row(link: Link) -> dict[str, Any]:
+    columns = {name: getattr(link.record, name) for name in FIELDS}
+    return {"number": link.number, "before": link.before, "hash": link.hash, **columns}
+
+
+def _link(row: Any) -> Link:
+    return Link(
+        number=row["number"],
+        before=bytes(row["before"]),
+        hash=bytes(row["hash"]),
+        record=Record(**{name: row[name] for name in FIELDS}),
+    )

@@ -1,0 +1,190 @@
+"""What a channel is told, one message after the other, by a thread of its own: no channel waits for another.
+
+A word leaves the outbox after it was told, so that a crash in between tells it twice rather than never.
+Where the service fails in a way that passes, the whole channel waits, longer each time; where a message is
+refused, that message waits for somebody to mend the configuration, and is given up at last, loudly. What
+HemoStat says of its own troubles is held here, not in Redis, which may be what is gone.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from hemostat.core import message, routing
+from hemostat.core.news import News, worth
+from hemostat.core.restart import delay
+from hemostat.core.routing import Alerting, Channel
+from hemostat.errors import AdapterError, NotifyError
+from hemostat.ports import Clock, Interrupted, Notifier, Outbox
+
+PAUSE: Final = 0.5
+"""Seconds between two looks at what is due."""
+BATCH: Final = 500
+LEASE: Final = 30.0
+"""Seconds for which what is taken is nobody else's."""
+FIRST: Final = 1.0
+CEILING: Final = 300.0
+LONGEST: Final = 3600.0
+"""Seconds that a service may ask for."""
+AGAIN: Final = 1800.0
+"""Seconds for which a message waits that is refused."""
+GIVEN_UP: Final = 2 * 86400.0
+"""Seconds after which it is given up."""
+REMEMBERED: Final = 1000
+"""Words that are known to be told where the outbox could not be asked to settle them."""
+
+logger = logging.getLogger(__name__)
+
+
+class Courier:
+    def __init__(
+        self,
+        name: str,
+        channel: Channel,
+        notifier: Notifier,
+        outbox: Outbox,
+        clock: Clock,
+        alerting: Alerting,
+        *,
+        chance: Callable[[], float],
+        of_day: Callable[[float], float],
+    ) -> None:
+        """`chance` draws from 0 to 1; `of_day` tells the seconds since midnight of a time."""
+        self.name = name
+        self.trouble = ""
+        """Why people cannot be told by this channel; empty where they can."""
+        self._channel = channel
+        self._notifier = notifier
+        self._outbox = outbox
+        self._clock = clock
+        self._alerting = alerting
+        self._chance = chance
+        self._of_day = of_day
+        self._own: deque[News] = deque(maxlen=REMEMBERED)
+        self._sent: deque[float] = deque(maxlen=alerting.per_minute)
+        self._unsettled: dict[str, News] = {}
+        self._until = 0.0
+        self._failures = 0
+
+    def tell(self, word: News) -> None:
+        """Of HemoStat itself, whatever becomes of the outbox."""
+        if routing.concerns(self._channel, word) and routing.wants(self._channel, word.topic):
+            self._own.append(word)
+
+    def run(self) -> None:
+        """Until the process is told to stop."""
+        try:
+            while True:
+                self._try()
+                self._clock.sleep(PAUSE)
+        except Interrupted:
+            return
+
+    def _try(self) -> None:
+        """A thread that ends would end the channel."""
+        try:
+            self.turn()
+        except Exception:
+            logger.exception("courier.failed channel=%s", self.name)
+
+    def turn(self) -> None:
+        """Tell what is due now, as far as the ration and the service let it."""
+        now = self._clock.now()
+        if 0 < self._until - now < LONGEST + PAUSE:
+            return
+        try:
+            while self._own:
+                self._send(message.single(self._own[0], self._alerting.templates), 1)
+                self._own.popleft()
+            self._deliver(self._due(now), now)
+        except NotifyError:
+            pass
+        except AdapterError as error:
+            logger.debug("outbox.failed channel=%s error=%s", self.name, error)
+
+    def _due(self, now: float) -> list[News]:
+        """What is news, those first that need people; the rest is settled, or waits for the end of quiet
+        hours."""
+        free, _ = routing.ration(self._sent, 1, self._alerting.per_minute, now)
+        if not free:
+            return []
+        ready, stale = [], []
+        for word, told in self._outbox.take(self.name, now, lease=LEASE, count=BATCH):
+            if self._unsettled.get(word.incident) == word:
+                self._settle([word])
+            elif not (worth(word, told) and routing.wants(self._channel, word.topic)):
+                stale.append(word)
+            elif wait := routing.silence(self._alerting, word, self._of_day(now)):
+                self._outbox.put_off(self.name, [word], now + wait)
+            else:
+                ready.append(word)
+        if stale:
+            self._outbox.settle(self.name, stale, told=False)
+        return sorted(ready, key=lambda word: (not word.needs_people, word.time))
+
+    def _deliver(self, words: Sequence[News], now: float) -> None:
+        alone, together = routing.ration(self._sent, len(words), self._alerting.per_minute, now)
+        templates, brief = self._alerting.templates, self._channel.brief
+        parcels = [([word], message.single(word, templates, brief=brief)) for word in words[:alone]]
+        if together:
+            rest = list(words[alone:])
+            parcels.append((rest, message.digest(rest, templates, brief=brief)))
+        for number, (parcel, written) in enumerate(parcels):
+            if not 0 <= self._clock.now() - now < LEASE / 2:
+                return self._outbox.put_off(self.name, _all(parcels[number:]), now)
+            try:
+                self._send(written, len(parcel))
+            except NotifyError as error:
+                if error.transient:
+                    return self._outbox.put_off(self.name, _all(parcels[number:]), self._until)
+                self._refused(parcel, error)
+            else:
+                self._settle(parcel)
+        return None
+
+    def _send(self, written: message.Message, count: int) -> None:
+        """Raises NotifyError, and has decided then for how long the channel waits."""
+        try:
+            self._notifier.send(written)
+        except NotifyError as error:
+            self._failed(error)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a service's library does, the thread lives
+            self._failed(told := NotifyError(f"the channel failed ({type(error).__name__})"))
+            raise told from None
+        self._sent.append(self._clock.now())
+        self._failures, self.trouble = 0, ""
+        logger.info("notify.sent channel=%s topic=%s incidents=%d", self.name, written.topic, count)
+
+    def _failed(self, error: NotifyError) -> None:
+        self._failures += 1
+        wait = delay(self._failures, FIRST, CEILING) * (0.5 + self._chance() / 2)
+        if error.transient or self._own:
+            self._until = self._clock.now() + min(LONGEST, max(wait, error.wait or 0.0))
+        trouble = f"channel {self.name}: {error.message}"
+        if trouble != self.trouble:
+            logger.warning("notify.failed channel=%s error=%s", self.name, error)
+        self.trouble = trouble
+
+    def _refused(self, parcel: Sequence[News], error: NotifyError) -> None:
+        now = self._clock.now()
+        old = [word for word in parcel if now - word.time > GIVEN_UP]
+        for word in old:
+            logger.error("notify.given_up channel=%s incident=%s error=%s", self.name, word.incident, error)
+        if old:
+            self._outbox.settle(self.name, old, told=False)
+        self._outbox.put_off(self.name, [word for word in parcel if word not in old], now + AGAIN)
+
+    def _settle(self, words: Sequence[News]) -> None:
+        """Remembered first: if Redis cannot be asked now, they come again, and are not told again."""
+        self._unsettled |= {word.incident: word for word in words}
+        self._outbox.settle(self.name, words, told=True)
+        for word in words:
+            self._unsettled.pop(word.incident, None)
+        while len(self._unsettled) > REMEMBERED:
+            self._unsettled.pop(next(iter(self._unsettled)))
+
+
+def _all(parcels: Sequence[tuple[list[News], message.Message]]) -> list[News]:
+    return [word for words, _ in parcels for word in words]

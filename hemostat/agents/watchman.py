@@ -1,0 +1,86 @@
+"""Watches HemoStat itself: tells when a role, the bus or the engine is gone, and somebody outside that all
+is well."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from hemostat.core.news import News
+from hemostat.core.vigil import BUS, Vigil, heard, look
+from hemostat.errors import AdapterError, NotifyError
+from hemostat.ports import Bus, Clock, Heart, Interrupted
+
+LOOK: Final = 2.0
+"""Seconds between two looks."""
+STALE: Final = 30.0
+"""Seconds after which nothing is believed to be well any more, where the looks themselves have ceased."""
+
+logger = logging.getLogger(__name__)
+
+
+class Watchman:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        tell: Callable[[News], object],
+        *,
+        roles: Iterable[str],
+        host: str,
+        after: float,
+    ) -> None:
+        """`after`: seconds that something must be gone for people to be told."""
+        self._bus = bus
+        self._clock = clock
+        self._tell = tell
+        self._roles = tuple(roles)
+        self._host = host
+        self._after = after
+        self._vigil = Vigil()
+        self._looked = 0.0
+
+    def run(self) -> None:
+        """Until the process is told to stop."""
+        try:
+            while True:
+                self._clock.sleep(LOOK)
+                self.look()
+        except Interrupted:
+            return
+
+    def look(self) -> None:
+        now = self._clock.now()
+        vigil = self._vigil
+        try:
+            vigil, gone = heard(vigil, self._bus.last("heartbeat"), self._roles, now)
+        except AdapterError as error:
+            gone = {name: why for name, (_, why) in vigil.ill.items()} | {BUS: str(error)}
+        self._vigil, words = look(vigil, gone, now, after=self._after, host=self._host)
+        self._looked = now
+        for word in words:
+            logger.warning("watch.told topic=%s what=%s why=%s", word.topic, word.container, word.cause)
+            self._tell(word)
+
+    def beat(self, heart: Heart, every: float) -> None:
+        """Let somebody outside know, every so many seconds, until the process is told to stop."""
+        try:
+            self._signal(heart.start)
+            while True:
+                self._clock.sleep(every)
+                self.signal(heart)
+        except Interrupted:
+            return
+
+    def signal(self, heart: Heart) -> None:
+        """Silence is the alarm: nothing is called where it is not known that all is well."""
+        vigil = self._vigil
+        if vigil.why:
+            self._signal(lambda: heart.fail(vigil.why))
+        elif vigil.well and 0 <= self._clock.now() - self._looked < STALE:
+            self._signal(heart.beat)
+
+    def _signal(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except NotifyError as error:
+            logger.warning("heartbeat.failed error=%s", error)

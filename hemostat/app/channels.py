@@ -1,0 +1,101 @@
+"""How people are told: what speaks for each channel of the settings, and who watches over HemoStat itself."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from hemostat.adapters.system_clock import seconds_of_day
+from hemostat.config import Settings
+from hemostat.core.news import News
+from hemostat.ports import Notifier, Outbox
+from hemostat.topology import BY_NAME
+
+if TYPE_CHECKING:
+    from hemostat.agents.courier import Courier
+    from hemostat.app.roles import Place
+
+PARTING: Final = 4.0
+"""Seconds that couriers have, when told to stop, to hear whether people have heard them."""
+
+
+def open_notifiers(settings: Settings) -> dict[str, Notifier]:
+    """By channel. Raises ConfigError for a URL that cannot be used."""
+    return {name: _notifier(name, channel.url) for name, channel in settings.channels.items()}
+
+
+@contextmanager
+def telling(place: "Place", outbox: Outbox) -> Iterator[Callable[[], str]]:
+    """Let people be told while the block lasts. What is yielded says why they cannot be, at any time."""
+    couriers = _couriers(place, outbox)
+    threads = [_aside(courier.run, courier.name) for courier in couriers]
+    _watch(place, couriers)
+    yield lambda: "; ".join(courier.trouble for courier in couriers if courier.trouble)
+    for thread in threads:
+        thread.join(PARTING / len(threads))
+
+
+def _notifier(name: str, url: str) -> Notifier:
+    """A web address is a webhook as Slack has it; Apprise knows the others."""
+    if url.partition("://")[0].lower() in {"http", "https"}:
+        from hemostat.adapters.slack import Slack
+
+        return Slack(url)
+    from hemostat.adapters.apprise import Apprise
+
+    return Apprise(name, url)
+
+
+def _couriers(place: "Place", outbox: Outbox) -> "list[Courier]":
+    from hemostat.agents.courier import Courier
+
+    settings = place.settings
+    notifiers = open_notifiers(settings)
+    return [
+        Courier(
+            name,
+            channel,
+            notifiers[name],
+            outbox,
+            place.clock,
+            settings.alert,
+            chance=random.random,
+            of_day=seconds_of_day,
+        )
+        for name, channel in settings.channels.items()
+    ]
+
+
+def _watch(place: "Place", couriers: "Sequence[Courier]") -> None:
+    """Over HemoStat itself, where there is somebody to be told."""
+    from hemostat.agents.watchman import Watchman
+
+    settings, url = place.settings, place.settings.heartbeat_url
+    if not couriers and not url:
+        return
+
+    def tell(word: News) -> None:
+        for courier in couriers:
+            courier.tell(word)
+
+    watchman = Watchman(
+        place.parts.bus,
+        place.clock,
+        tell,
+        roles=BY_NAME,
+        host=settings.host_name,
+        after=settings.alert.gone_after,
+    )
+    _aside(watchman.run, "watchman")
+    if url:
+        from hemostat.adapters.heartbeat import Heartbeat
+
+        heart = Heartbeat(url, signals=settings.alert.heartbeat_signals)
+        _aside(lambda: watchman.beat(heart, settings.alert.heartbeat_every), "heartbeat")
+
+
+def _aside(run: Callable[[], None], name: str) -> threading.Thread:
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread

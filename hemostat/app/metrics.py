@@ -1,0 +1,33 @@
+"""The exporter in its process, put together from settings and run."""
+
+import logging
+import threading
+
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.app.parts import Parts, RealParts
+from hemostat.config import Settings
+from hemostat.exporter import Exporter
+
+logger = logging.getLogger(__name__)
+
+
+def run_metrics(settings: Settings, *, stop: threading.Event, parts: Parts | None = None) -> None:
+    """Serve numbers until `stop` is set. Raises HemoStatError where it cannot begin."""
+    from hemostat.adapters.prometheus import serving
+
+    parts = RealParts(settings) if parts is None else parts
+    try:
+        exporter = Exporter(
+            parts.bus,
+            parts.ledger(),
+            parts.desk(),
+            SystemClock(stop),
+            settings.responder,
+            containers=settings.metrics.containers,
+        )
+        host, port = settings.metrics.place
+        with serving(host, port, exporter.numbers) as got:
+            logger.info("metrics.served host=%s port=%d", host, got)
+            exporter.run()
+    finally:
+        parts.close()

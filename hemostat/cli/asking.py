@@ -1,0 +1,42 @@
+"""What the commands that ask the store have in common: which events, and from when."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+import msgspec
+
+from hemostat.cli.when import Moment
+from hemostat.core.record import Wanted
+from hemostat.events import Kind, Outcome
+
+_FILTERS = (
+    click.option("--since", type=Moment(), metavar="WHEN", help="From then on, such as 7d or 2026-11-24."),
+    click.option("--until", type=Moment(), metavar="WHEN", help="Up to then."),
+    click.option("--host", metavar="NAME", help="Of this host."),
+    click.option("--container", metavar="NAME", help="About this container."),
+    click.option("--project", metavar="NAME", help="Of this compose project."),
+    click.option("--kind", type=click.Choice([str(each) for each in Kind]), help="Of this kind."),
+    click.option("--outcome", type=click.Choice([str(each) for each in Outcome]), help="With this outcome."),
+)
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that `wanted` understands."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+def wanted(since: float | None, **asked: Any) -> Wanted:
+    return msgspec.structs.replace(Wanted(since=since), **asked)
+
+
+def stretch(since: float | None, until: float | None, default: float) -> tuple[float, float]:
+    """From `default` seconds ago until now, where nothing else is said. Raises UsageError."""
+    until = time.time() if until is None else until
+    since = until - default if since is None else since
+    if since >= until:
+        raise click.UsageError("--since is not before --until")
+    return since, until

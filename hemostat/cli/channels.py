@@ -1,0 +1,63 @@
+"""`hemostat alert --test`: whether people can be told, by asking every channel."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import click
+
+from hemostat.cli.options import Globals
+from hemostat.cli.tables import Row, Table, show
+from hemostat.errors import FAILURE, OK, ConfigError, NotifyError
+
+if TYPE_CHECKING:
+    from hemostat.core.message import Message
+    from hemostat.ports import Notifier
+
+
+def test(given: Globals) -> int:
+    """All at once: one that is dead keeps no other waiting. Exit code 1 if one of them fails."""
+    from hemostat import app
+
+    settings = given.settings()
+    given.start_logging()
+    notifiers = app.open_notifiers(settings)
+    if not notifiers:
+        raise ConfigError("there is no channel", hint="set alert.slack_webhook, or [alert.channels.NAME]")
+    message = _message(settings.host_name)
+    with ThreadPoolExecutor(len(notifiers)) as pool:
+        answers = dict(
+            zip(notifiers, pool.map(lambda each: _sent(each, message), notifiers.values()), strict=True)
+        )
+    if given.json:
+        told = [{"channel": name, "ok": not error, "error": error} for name, error in answers.items()]
+        click.echo(json.dumps(told))
+    else:
+        rows = [Row((name, error or "told"), fault=bool(error)) for name, error in answers.items()]
+        show(Table("Channels", ("channel", "answer"), rows))
+    return FAILURE if any(answers.values()) else OK
+
+
+def _message(host: str) -> "Message":
+    from hemostat.core.message import single
+    from hemostat.core.news import News, Topic
+
+    word = News(
+        incident="test",
+        topic=Topic.TEST,
+        time=time.time(),
+        host=host,
+        container="",
+        what="this channel works: here people are told of incidents",
+    )
+    return single(word, {})
+
+
+def _sent(notifier: "Notifier", message: "Message") -> str:
+    """What went wrong; empty for nothing."""
+    try:
+        notifier.send(message)
+    except NotifyError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,28 @@
+"""`hemostat metrics`: numbers for Prometheus, until it is told to stop."""
+
+import click
+
+from hemostat.cli.options import Globals
+from hemostat.cli.roles import instance_name, stop_on_signals
+
+
+@click.command()
+@click.option("--instance", default=instance_name, hidden=True)
+@click.option("--parent", type=int, hidden=True)
+@click.pass_obj
+def metrics(given: Globals, instance: str, parent: int | None) -> int:  # noqa: ARG001
+    """Serve numbers for Prometheus, by default on http://127.0.0.1:9740/metrics.
+
+    It reads what the roles say, and needs none of them. One is enough, whatever runs on how many hosts.
+    """
+    from hemostat import app
+
+    if parent is not None:
+        from hemostat.supervisor import die_with_parent
+
+        die_with_parent(parent)
+    settings = given.settings()
+    given.start_logging()
+    with stop_on_signals() as stop:
+        app.run_metrics(settings, stop=stop.event)
+        return stop.exit_code

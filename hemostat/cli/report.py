@@ -1,0 +1,134 @@
+"""`hemostat report`: what came of the incidents of the last days, in figures."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from hemostat.cli.asking import stretch, wanted
+from hemostat.cli.options import Globals
+from hemostat.cli.tables import Row, Table, show
+from hemostat.cli.when import HOURLY, Moment, local, starts
+from hemostat.core.text import clean
+from hemostat.core.units import show_duration
+from hemostat.errors import HemoStatError, UsageError
+
+if TYPE_CHECKING:
+    from hemostat.core.summary import Offender, Spread, Summary
+
+WEEK = 7 * 86_400.0
+MINUTES = "%Y-%m-%d %H:%M"
+
+
+@click.command()
+@click.option("--since", type=Moment(), metavar="WHEN", help="From then on; default: 7d.")
+@click.option("--until", type=Moment(), metavar="WHEN", help="Up to then; default: now.")
+@click.option("--host", metavar="NAME", help="Of this host.")
+@click.option("--project", metavar="NAME", help="Of this compose project.")
+@click.option("--markdown", is_flag=True, help="Print it as Markdown.")
+@click.option("--chart", type=click.Path(path_type=Path), metavar="FILE", help="Draw it too, as SVG.")
+@click.pass_obj
+def report(
+    given: Globals,
+    since: float | None,
+    until: float | None,
+    host: str | None,
+    project: str | None,
+    markdown: bool,
+    chart: Path | None,
+) -> None:
+    """Tell how many incidents there were, what became of them, how fast, and which containers fail most."""
+    from hemostat import app
+    from hemostat.cli.incident import events
+    from hemostat.core.story import stories
+    from hemostat.core.summary import summarize
+
+    if markdown and given.json:
+        raise UsageError("--markdown and --json cannot both be meant")
+    since, until = stretch(since, until, WEEK)
+    with app.open_records(given.settings()) as records:
+        rows = records.incidents(wanted(since, until=until, host=host, project=project))
+    past = [event for event in events(rows) if event.time < until]
+    told = summarize(stories(past), starts(since, until), until)
+    if chart is not None:
+        _draw(told, chart)
+    if given.json:
+        click.echo(json.dumps(msgspec.to_builtins(told)))
+    elif markdown:
+        click.echo("\n".join(_markdown(told)))
+    else:
+        click.echo(clean(_title(told)))
+        for table in _tables(told):
+            show(table)
+
+
+def _title(told: "Summary") -> str:
+    return f"HemoStat from {local(told.since, MINUTES)} to {local(told.until, f'{MINUTES} %Z')}"
+
+
+def _tables(told: "Summary") -> Iterator[Table]:
+    yield Table("Incidents", ("what", "how many"), [Row(row) for row in _counts(told)])
+    times = [("detect", told.detect), ("heal", told.heal)]
+    yield Table("Time", ("to", "mean", "p95", "of"), [Row(_spread(*each)) for each in times])
+    yield Table(
+        "Containers that fail most",
+        ("container", "alerts", "incidents", "healed", "kinds"),
+        [Row(_offender(each)) for each in told.offenders],
+    )
+
+
+def _counts(told: "Summary") -> Iterator[tuple[str, str]]:
+    yield "incidents", f"{told.incidents} with {told.alerts} alerts"
+    yield "healed by HemoStat", _share(told.healed, told.incidents)
+    yield "over without an action", _share(told.recovered, told.incidents)
+    yield "false alarms", _share(told.false_alarms, told.incidents)
+    yield "action failed", _share(told.failed, told.incidents)
+    yield "still open", _share(told.open, told.incidents)
+    yield "an action was refused", _share(told.refused, told.incidents)
+    yield "left to people", _share(told.escalated, told.incidents)
+    yield "orders by people", str(told.orders)
+    spend = told.spend
+    yield "asked of models", f"{spend.diagnoses} diagnoses, {spend.tokens:,} tokens, ${spend.cost:.2f}"
+
+
+def _share(count: int, whole: int) -> str:
+    return f"{count} ({count / whole:.0%})" if whole and count else str(count)
+
+
+def _spread(name: str, told: "Spread | None") -> tuple[str, ...]:
+    if told is None:
+        return name, "-", "-", "0"
+    return name, show_duration(told.mean), show_duration(told.p95), str(told.count)
+
+
+def _offender(each: "Offender") -> tuple[str, ...]:
+    kinds = ", ".join(f"{kind} {count}" for kind, count in each.kinds.items())
+    where = f"{each.host}/{each.container}"
+    return where, str(each.alerts), str(each.incidents), str(each.healed), kinds
+
+
+def _markdown(told: "Summary") -> Iterator[str]:
+    from hemostat.core.report import plain
+
+    yield f"# {plain(_title(told))}"
+    for table in _tables(told):
+        yield from ("", f"## {table.title}", "")
+        yield f"| {' | '.join(table.columns)} |"
+        yield f"|{'---|' * len(table.columns)}"
+        for row in table.rows:
+            yield f"| {' | '.join(plain(cell) for cell in row.cells)} |"
+
+
+def _draw(told: "Summary", path: Path) -> None:
+    from hemostat.core.chart import svg
+
+    form = "%H:%M" if told.until - told.since <= HOURLY else "%d %b"
+    title = f"Incidents, {local(told.since, MINUTES)} to {local(told.until, MINUTES)}"
+    try:
+        path.write_text(svg(told, lambda moment: local(moment, form), title), "utf-8")
+    except OSError as error:
+        raise HemoStatError(f"{path}: {error.strerror}") from None
+    click.echo(f"{path} is written", err=True)

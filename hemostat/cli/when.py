@@ -1,0 +1,63 @@
+"""Moments as people write and read them, in the zone of whoever asks."""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import click
+
+from hemostat.core.units import duration
+
+FORM: Final = "%Y-%m-%d %H:%M:%S"
+HOURLY: Final = 2 * 86_400.0
+"""Seconds up to which a stretch of time is shown by hours."""
+MOST: Final = 366
+"""Bars at most."""
+
+
+class Moment(click.ParamType[float]):
+    """`7d` ago, `yesterday`, `2026-11-24`, `2026-11-24T22:30`; epoch seconds."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value).strip()
+        midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        named = {"now": time.time(), "today": midnight.timestamp(), "yesterday": _day_before(midnight)}
+        if text in named:
+            return named[text]
+        try:
+            return time.time() - duration(text)
+        except ValueError:
+            pass
+        try:
+            return datetime.fromisoformat(text).astimezone().timestamp()
+        except (ValueError, OverflowError):
+            self.fail(f"{text!r} is neither a while ago such as 7d, nor a day such as 2026-11-24", param, ctx)
+
+
+def _day_before(midnight: datetime) -> float:
+    return (midnight.replace(tzinfo=None) - timedelta(days=1)).astimezone().timestamp()
+
+
+def local(moment: float, form: str = FORM) -> str:
+    """A time that no calendar has, as a wrong clock might send, as the number it is."""
+    try:
+        return datetime.fromtimestamp(moment).astimezone().strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return f"{moment:g} s"
+
+
+def starts(since: float, until: float) -> list[float]:
+    """Where a stretch of time begins, and every hour, day or more within it."""
+    hourly = until - since <= HOURLY
+    step = timedelta(hours=1) if hourly else timedelta(days=1 + int((until - since) / 86_400.0 / MOST))
+    at = datetime.fromtimestamp(since).astimezone().replace(minute=0, second=0, microsecond=0, tzinfo=None)
+    at = (at if hourly else at.replace(hour=0)) + step
+    found = [since]
+    while (moment := at.astimezone().timestamp()) < until:
+        found.append(moment)
+        at += step
+    return found

@@ -1,0 +1,23 @@
+"""Where events are kept, and for how long: the configuration table `store`."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from hemostat.core.units import Seconds
+
+
+class Keeping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The configuration table `store`."""
+
+    url: str = ""
+    """postgresql:// or sqlite:/// address; empty: an SQLite file in the state directory."""
+    url_file: str = ""
+    """A file whose first line is the URL, so that a password in it need not stand here."""
+    retention: Seconds = 31_536_000.0
+    """How long an event is kept; 0 is for ever."""
+    max_events: Annotated[int, Meta(ge=0)] = 0
+    """How many events are kept at most, the newest of them; 0 is all."""
+    compact: bool = True
+    """Whether an SQLite file gives space back to the filesystem when old events are removed from it."""

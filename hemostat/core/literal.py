@@ -1,0 +1,37 @@
+"""Values as people write them, where a setting's type says what they stand for."""
+
+from collections.abc import Callable
+from typing import Any, Final, get_args, get_origin
+
+import msgspec
+
+from hemostat.core.units import duration, size
+
+
+def read(shape: Any, raw: object) -> object:
+    """Text to what it stands for: durations and sizes anywhere; from outside a file comma-separated lists,
+    and tables in JSON. Raises ValueError and msgspec.DecodeError."""
+    if not isinstance(raw, str):
+        return raw
+    reader = _READERS.get(_unit(shape))
+    if reader is not None:
+        return reader(raw)
+    if get_origin(_plain(shape)) is dict:
+        return msgspec.json.decode(raw)
+    if get_origin(_plain(shape)) is tuple:
+        return tuple(word.strip() for word in raw.split(",") if word.strip())
+    return raw
+
+
+_READERS: Final[dict[str | None, Callable[[str], float]]] = {"duration": duration, "size": size}
+
+
+def _unit(annotation: Any) -> str | None:
+    for extra in getattr(annotation, "__metadata__", ()):
+        if isinstance(extra, msgspec.Meta) and extra.extra:
+            return str(extra.extra.get("unit"))
+    return None
+
+
+def _plain(annotation: Any) -> Any:
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation

@@ -1,0 +1,174 @@
+"""The numbers that HemoStat tells to Prometheus: name, kind, labels and meaning, as data.
+
+Names and units are by Prometheus's conventions. docs/METRICS.md is this table.
+"""
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+OTHER: Final = "other"
+"""Stands for the values of a label past its limit."""
+
+
+class Form(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Measure(NamedTuple):
+    name: str
+    form: Form
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Upper bounds of a histogram, the last of them not infinite."""
+
+
+_DETECT: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 300.0)
+_DIAGNOSE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_HEAL: Final = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0)
+
+ALERTS: Final = Measure(
+    "hemostat_alerts_total",
+    Form.COUNTER,
+    "Alerts that were raised; each new occurrence of an incident counts.",
+    ("kind", "severity", "host", "container"),
+)
+CLEARED: Final = Measure(
+    "hemostat_alerts_cleared_total", Form.COUNTER, "Alerts whose condition ended.", ("kind", "host")
+)
+DIAGNOSES: Final = Measure(
+    "hemostat_diagnoses_total",
+    Form.COUNTER,
+    "Alerts that were diagnosed, by who concluded what.",
+    ("advisor", "cause", "verdict"),
+)
+DECISIONS: Final = Measure(
+    "hemostat_decisions_total",
+    Form.COUNTER,
+    "What became of requested actions, refusals included.",
+    ("outcome", "reason", "host"),
+)
+ACTIONS: Final = Measure(
+    "hemostat_actions_total",
+    Form.COUNTER,
+    "Actions that were done and verified, or failed.",
+    ("action", "outcome", "host", "container"),
+)
+PEOPLE: Final = Measure(
+    "hemostat_people_said_total",
+    Form.COUNTER,
+    "What people told HemoStat: orders, approvals, pauses and so on.",
+    ("what",),
+)
+DETECT: Final = Measure(
+    "hemostat_time_to_detect_seconds",
+    Form.HISTOGRAM,
+    "From the beginning of a condition to its alert, the window it must hold included.",
+    ("kind",),
+    _DETECT,
+)
+DIAGNOSE: Final = Measure(
+    "hemostat_time_to_diagnose_seconds",
+    Form.HISTOGRAM,
+    "From an alert to its diagnosis.",
+    ("advisor",),
+    _DIAGNOSE,
+)
+HEAL: Final = Measure(
+    "hemostat_time_to_heal_seconds",
+    Form.HISTOGRAM,
+    "From the beginning of an incident to the verified end of it.",
+    ("kind",),
+    _HEAL,
+)
+INVESTIGATIONS: Final = Measure(
+    "hemostat_model_investigations_total", Form.COUNTER, "Diagnoses that a model was paid for.", ("model",)
+)
+STEPS: Final = Measure(
+    "hemostat_model_steps_total", Form.COUNTER, "What models looked at in their investigations.", ("model",)
+)
+REUSED: Final = Measure(
+    "hemostat_model_reused_total", Form.COUNTER, "A model's diagnoses that served once more.", ("model",)
+)
+TOKENS: Final = Measure(
+    "hemostat_model_tokens_total", Form.COUNTER, "Tokens that investigations used.", ("model",)
+)
+COST: Final = Measure(
+    "hemostat_model_cost_dollars_total", Form.COUNTER, "US dollars that investigations cost.", ("model",)
+)
+HANDLED: Final = Measure(
+    "hemostat_role_handled_total",
+    Form.COUNTER,
+    "Events that a role has handled; of the monitor samples and what the engine tells.",
+    ("role", "host"),
+)
+
+OPEN: Final = Measure("hemostat_incidents_open", Form.GAUGE, "Incidents that last.", ("kind", "host"))
+CONTAINERS: Final = Measure("hemostat_containers", Form.GAUGE, "Watched containers.", ("status", "host"))
+UNHEALTHY: Final = Measure(
+    "hemostat_containers_unhealthy", Form.GAUGE, "Watched containers whose health check fails.", ("host",)
+)
+CPU: Final = Measure(
+    "hemostat_container_cpu_cores", Form.GAUGE, "CPU that a container uses, in cores.", ("host", "container")
+)
+CPU_LIMIT: Final = Measure(
+    "hemostat_container_cpu_limit_cores", Form.GAUGE, "Its limit, in cores.", ("host", "container")
+)
+MEMORY: Final = Measure(
+    "hemostat_container_memory_bytes", Form.GAUGE, "Working set of a container.", ("host", "container")
+)
+MEMORY_LIMIT: Final = Measure(
+    "hemostat_container_memory_limit_bytes", Form.GAUGE, "Its limit.", ("host", "container")
+)
+ROLE_UP: Final = Measure(
+    "hemostat_role_up", Form.GAUGE, "Whether a role that was heard of within a day lives.", ("role", "host")
+)
+ROLE_TROUBLE: Final = Measure(
+    "hemostat_role_trouble", Form.GAUGE, "Whether a role waits for something.", ("role", "host")
+)
+LAG: Final = Measure(
+    "hemostat_stream_lag_entries",
+    Form.GAUGE,
+    "Entries that a group of readers has not acknowledged.",
+    ("stream", "group"),
+)
+DEAD: Final = Measure(
+    "hemostat_dead_letter_entries", Form.GAUGE, "Entries that could not be handled, and are kept."
+)
+BREAKERS: Final = Measure(
+    "hemostat_breakers",
+    Form.GAUGE,
+    "Circuit breakers that are not closed.",
+    ("scope", "state", "host"),
+)
+RUNNING: Final = Measure("hemostat_actions_running", Form.GAUGE, "Actions that are under way.", ("host",))
+PAUSED: Final = Measure("hemostat_paused", Form.GAUGE, "Whether the kill switch is pressed for everything.")
+APPROVALS: Final = Measure("hemostat_approvals_waiting", Form.GAUGE, "Actions that wait for a person.")
+BUS_UP: Final = Measure("hemostat_bus_up", Form.GAUGE, "Whether Redis answers; if not, the rest is stale.")
+BUILD: Final = Measure("hemostat_build_info", Form.GAUGE, "The version that tells this.", ("version",))
+
+TALLIED: Final = (
+    ALERTS, CLEARED, DIAGNOSES, DECISIONS, ACTIONS, PEOPLE, DETECT, DIAGNOSE, HEAL,
+    INVESTIGATIONS, STEPS, REUSED, TOKENS, COST, HANDLED,
+)  # fmt: skip
+SEEN: Final = (
+    OPEN, CONTAINERS, UNHEALTHY, CPU, CPU_LIMIT, MEMORY, MEMORY_LIMIT,
+    ROLE_UP, ROLE_TROUBLE, LAG, DEAD, BREAKERS, RUNNING, PAUSED, APPROVALS, BUS_UP, BUILD,
+)  # fmt: skip
+MEASURES: Final = (*TALLIED, *SEEN)
+
+Labels = tuple[str, ...]
+"""Values, in the order of a measure's labels."""
+
+
+class Distribution(NamedTuple):
+    """`counts` are by bucket, not added up, the last of what is above all bounds; `sum` is of the values."""
+
+    counts: tuple[int, ...]
+    sum: float
+
+
+Values = dict[Labels, float]
+Numbers = dict[Measure, dict[Labels, float | Distribution]]

@@ -1,0 +1,96 @@
+"""Whether HemoStat itself is well: what is gone, since when, and what people have been told of it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from hemostat.core.news import News, Topic
+from hemostat.core.units import show_duration
+from hemostat.events import Event, Heartbeat, Severity
+
+BUS: Final = "Redis"
+WATCHES: Final = "monitor"
+"""The role whose trouble is the engine's: others wait for people, or for a model, and say so."""
+FORGOTTEN: Final = 86400.0
+"""Seconds after which a role of one host is not missed any more, where others of its kind live."""
+
+
+class Vigil(msgspec.Struct, frozen=True, kw_only=True):
+    """`seen`: role and host to when it was last heard of; `ill`: what is gone to since when, and why;
+    `told`: of what people know. Times are epoch seconds."""
+
+    seen: dict[tuple[str, str], float] = {}
+    ill: dict[str, tuple[float, str]] = {}
+    told: frozenset[str] = frozenset()
+
+    @property
+    def well(self) -> bool:
+        return not self.ill
+
+    @property
+    def why(self) -> str:
+        """What people have been told of; empty for nothing."""
+        return "; ".join(why for name, (_, why) in sorted(self.ill.items()) if name in self.told)
+
+
+def heard(
+    vigil: Vigil, beats: Iterable[Event], roles: Iterable[str], now: float
+) -> tuple[Vigil, dict[str, str]]:
+    """With the roles that live now; and what is gone, and why. A role must live somewhere, and where it has
+    lived."""
+    facts = {
+        (event.data.role, event.host): event.data for event in beats if isinstance(event.data, Heartbeat)
+    }
+    recent = {place: time for place, time in vigil.seen.items() if now - time < FORGOTTEN}
+    seen = recent | dict.fromkeys(facts, now)
+    living = {role for role, _ in facts}
+    gone = {role: f"no {role} is running" for role in roles if role not in living}
+    gone |= {
+        f"{role} on {host}": f"{role} on {host} is not heard of"
+        for role, host in seen
+        if (role, host) not in facts and role in living
+    }
+    gone |= {
+        f"engine of {host}": beat.trouble
+        for (role, host), beat in facts.items()
+        if role == WATCHES and beat.trouble
+    }
+    return msgspec.structs.replace(vigil, seen=seen), gone
+
+
+def look(
+    vigil: Vigil, gone: Mapping[str, str], now: float, *, after: float, host: str
+) -> tuple[Vigil, list[News]]:
+    """What is gone for longer than `after` seconds is told once, and so is that it is back."""
+    ill = {name: (min(now, vigil.ill.get(name, (now, ""))[0]), why) for name, why in gone.items()}
+    told = {name for name in vigil.told if name in ill}
+    late = [name for name, (since, _) in ill.items() if name not in told and now - since >= after]
+    words = [_gone(name, *ill[name], now, host) for name in late]
+    words += [_back(name, vigil.ill[name][0], now, host) for name in sorted(vigil.told - told)]
+    return msgspec.structs.replace(vigil, ill=ill, told=frozenset(told.union(late))), words
+
+
+def _gone(name: str, since: float, why: str, now: float, host: str) -> News:
+    return News(
+        incident=f"hemostat:{name}",
+        topic=Topic.GONE,
+        time=now,
+        host=host,
+        container=name,
+        severity=Severity.CRITICAL,
+        what=f"for {show_duration(now - since)}",
+        cause=why,
+    )
+
+
+def _back(name: str, since: float, now: float, host: str) -> News:
+    return News(
+        incident=f"hemostat:{name}",
+        topic=Topic.BACK,
+        time=now,
+        host=host,
+        container=name,
+        severity=Severity.CRITICAL,
+        what=f"after {show_duration(now - since)}",
+    )

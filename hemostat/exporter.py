@@ -1,0 +1,145 @@
+"""What Prometheus is told, read from the bus: nothing is acknowledged, no role is asked.
+
+What has happened is counted from the streams, and the tally is kept on the bus with its positions: whoever
+takes over, after a restart or on another host, goes on behind the last event. How things stand is looked up
+when it is asked for.
+"""
+
+import logging
+import threading
+from typing import Final
+
+import msgspec
+
+import hemostat
+from hemostat.core import gauges, measures
+from hemostat.core.control import EVERYTHING
+from hemostat.core.limits import Limits
+from hemostat.core.measures import OTHER, Labels, Measure, Numbers, Values
+from hemostat.core.standing import overview
+from hemostat.core.tally import START, Tally
+from hemostat.errors import AdapterError
+from hemostat.events import DURABLE
+from hemostat.ports import Bus, Clock, Desk, Entry, Interrupted, Ledger
+from hemostat.topology import ROLES
+
+MEMO: Final = "metrics"
+EVERY: Final = 5.0
+"""Seconds between two looks, whether anybody asks or not: the streams do not wait for ever."""
+BATCH: Final = 1000
+
+logger = logging.getLogger(__name__)
+
+
+class Exporter:
+    """Safe to ask from several threads at once."""
+
+    def __init__(
+        self, bus: Bus, ledger: Ledger, desk: Desk, clock: Clock, limits: Limits, *, containers: int
+    ) -> None:
+        """`containers`: how many are told of by name."""
+        self._bus = bus
+        self._ledger = ledger
+        self._desk = desk
+        self._clock = clock
+        self._limits = limits
+        self._tally = Tally(containers=containers)
+        self._lock = threading.Lock()
+        self._restored = False
+        self._trouble = ""
+        self._kept = b""
+
+    def run(self) -> None:
+        """Keep up with the streams until told to stop."""
+        try:
+            while True:
+                self.numbers()
+                self._clock.sleep(EVERY)
+        except Interrupted:
+            self.numbers()
+
+    def numbers(self) -> Numbers:
+        """All there is to tell now. Without the bus: what was counted so far, and that it is down."""
+        with self._lock:
+            try:
+                seen = self._look(self._clock.now())
+                self._keep()
+                self._note("")
+            except AdapterError as error:
+                self._note(str(error))
+                seen = {measures.BUS_UP: {(): 0.0}}
+            told: Numbers = {**self._tally.numbers()}
+            told.update({measure: dict(values) for measure, values in seen.items()})
+            told[measures.BUILD] = {(hemostat.__version__,): 1.0}
+            return told
+
+    def _look(self, now: float) -> dict[Measure, Values]:
+        if not self._restored:
+            self._restore()
+        self._catch_up()
+        heartbeats = self._bus.last("heartbeat")
+        self._tally.hear(heartbeats, now)
+        known = list(self._tally.roles)
+        hosts = [host for role, host in known if role == "responder" and host != OTHER]
+        standing = {host: overview(self._ledger.survey(host), self._limits, now) for host in hosts}
+        paused = self._desk.controls().paused(EVERYTHING, now)
+        waiting = sum(approval.is_open(now) for approval in self._desk.approvals())
+        return {
+            **gauges.roles(known, heartbeats),
+            **gauges.breakers(standing),
+            **gauges.containers(self._bus.last("container_stats"), self._tally.bounded),
+            measures.OPEN: gauges.incidents(self._tally.opened.values()),
+            measures.LAG: self._lags(hosts),
+            measures.DEAD: {(): float(self._bus.buried())},
+            measures.PAUSED: {(): float(paused is not None)},
+            measures.APPROVALS: {(): float(waiting)},
+            measures.BUS_UP: {(): 1.0},
+        }
+
+    def _restore(self) -> None:
+        memo = self._bus.recall(MEMO)
+        try:
+            if memo is not None:
+                self._tally.restore(memo)
+        except msgspec.MsgspecError as error:
+            logger.warning("memo.unreadable error=%s", error)
+        self._restored = True
+
+    def _catch_up(self) -> None:
+        """Count what is new, in the order in which it was said, whatever stream it is on."""
+        positions = self._tally.positions
+        while True:
+            read = [self._bus.after(name, positions.get(name, START), BATCH) for name in DURABLE]
+            full = [_order(entries[-1]) for entries in read if len(entries) == BATCH]
+            entries = sorted((entry for entries in read for entry in entries), key=_order)
+            for entry in entries:
+                if not full or _order(entry) <= min(full):
+                    self._tally.take(entry.stream, entry.id, entry.event)
+            if not full:
+                return
+
+    def _lags(self, hosts: list[str]) -> Values:
+        groups: list[Labels] = [
+            (stream, role.group(host))
+            for role in ROLES
+            for stream in role.reads
+            for host in (hosts if role.per_host else [""])
+        ]
+        return {(stream, group): float(self._bus.lag(group, [stream])) for stream, group in groups}
+
+    def _keep(self) -> None:
+        memo = self._tally.memo()
+        if memo != self._kept:
+            self._bus.publish([], memo=(MEMO, memo))
+            self._kept = memo
+
+    def _note(self, trouble: str) -> None:
+        if trouble and trouble != self._trouble:
+            logger.warning("waiting.for error=%s", trouble)
+        elif self._trouble and not trouble:
+            logger.info("waiting.over")
+        self._trouble = trouble
+
+
+def _order(entry: Entry) -> tuple[int, ...]:
+    return tuple(map(int, entry.id.split("-")))

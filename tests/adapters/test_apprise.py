@@ -1,0 +1,83 @@
+"""The services of Apprise, one of which a local server can play."""
+
+import logging
+import sys
+
+import pytest
+
+from hemostat.adapters.apprise import Apprise, body, harmless
+from hemostat.core.message import digest, single
+from hemostat.core.news import Topic
+from hemostat.errors import ConfigError, NotifyError
+from tests.core.test_message import HEALED
+from tests.core.test_news import word
+from tests.hook import SECRET, hooked
+
+MESSAGE = single(HEALED, {})
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+"""Apprise imports what Python gives up, all by itself."""
+
+
+@pytest.fixture
+def hook():
+    pytest.importorskip("apprise")
+    with hooked() as server:
+        yield server
+
+
+def channel(hook) -> Apprise:
+    return Apprise("ops", hook.url.replace("http://", "json://"))
+
+
+def test_a_service_is_told_all_of_it(hook):
+    channel(hook).send(MESSAGE)
+    told = hook.heard[0].json
+    assert told["title"] == "web is healed: exited"
+    assert told["message"].splitlines() == [
+        "Where: web on h, project shop",
+        "What: exited: exit code 1",
+        "Why: crash: exit code 1",
+        "Outcome: restart healed in 3.1 s",
+        "Took: 3.1 s",
+        "More: hemostat explain i1",
+    ]
+    assert told["type"] == "success"
+
+
+def test_a_service_that_refuses_is_an_error_that_keeps_the_secret(hook, caplog, capfd):
+    hook.status = 500
+    with caplog.at_level(logging.DEBUG, "hemostat"), pytest.raises(NotifyError) as caught:
+        channel(hook).send(MESSAGE)
+    assert caught.value.transient
+    assert SECRET not in str(caught.value) + caplog.text + "".join(capfd.readouterr())
+
+
+def test_a_url_that_it_does_not_know_is_a_mistake_that_keeps_the_secret():
+    pytest.importorskip("apprise")
+    with pytest.raises(ConfigError, match="ops") as caught:
+        Apprise("ops", f"nosuch://{SECRET}")
+    assert SECRET not in str(caught.value)
+
+
+def test_without_apprise_people_are_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(ConfigError, match="hemostat\\[apprise\\]"):
+        Apprise("ops", "ntfy://topic")
+
+
+@pytest.mark.parametrize("name", ["@everyone", "<@&123>", "a @here b"])
+def test_a_name_calls_nobody(name):
+    hostile = word(Topic.FAILED, container=name, cause=name)
+    for message in (single(hostile, {}), digest([hostile], {})):
+        told = body(message) + harmless(message.title)
+        assert not {"@everyone", "@&", "@here"} & {
+            text for text in ("@everyone", "@&", "@here") if text in told
+        }
+
+
+def test_an_address_of_mail_stays_one():
+    assert harmless("ops@example.com") == "ops@example.com"
+
+
+def test_what_is_brief_has_a_body_all_the_same():
+    assert body(single(HEALED, {}, brief=True)) == "web is healed: exited"

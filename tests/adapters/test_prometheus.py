@@ -1,0 +1,113 @@
+"""Numbers as Prometheus reads them: its own checker, and its own server."""
+
+import json
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from hemostat.adapters.prometheus import serving
+from hemostat.core.measures import ALERTS, BUS_UP, DEAD, HEAL, MEASURES, Distribution, Form, Numbers
+from hemostat.errors import AdapterError
+from tests.engine_fixtures import eventually
+from tests.prometheus_tools import promtool, tool
+
+NUMBERS: Numbers = {
+    ALERTS: {("exited", "critical", "h", 'a"b\\c\nd'): 3.0},
+    HEAL: {("exited",): Distribution((1, 0, 2, *[0] * 9, 1), 904.0)},
+    DEAD: {(): 0.0},
+}
+
+
+def every() -> Numbers:
+    """One series of each measure."""
+    told: Numbers = {}
+    for measure in MEASURES:
+        spread = Distribution((0,) * len(measure.buckets) + (1,), 1.0)
+        labels = tuple("x" for _ in measure.labels)
+        told[measure] = {labels: spread if measure.form is Form.HISTOGRAM else 1.0}
+    return told
+
+
+def fetch(port: int, path: str = "/metrics") -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        return answer.read().decode()
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with serving("127.0.0.1", 0, lambda: NUMBERS) as port:
+        yield port
+
+
+def test_buckets_add_up_and_labels_are_quoted(port):
+    lines = fetch(port).splitlines()
+    assert (
+        r'hemostat_alerts_total{container="a\"b\\c\nd",host="h",kind="exited",severity="critical"} 3.0'
+        in lines
+    )
+    buckets = [line.split()[1] for line in lines if line.startswith("hemostat_time_to_heal_seconds_bucket")]
+    assert buckets == ["1.0", "1.0", *["3.0"] * 10, "4.0"]
+    assert 'hemostat_time_to_heal_seconds_count{kind="exited"} 4.0' in lines
+    assert "hemostat_dead_letter_entries 0.0" in lines
+
+
+def test_an_address_that_is_taken_is_named(port):
+    with (
+        pytest.raises(AdapterError, match=rf"127\.0\.0\.1:{port} cannot be listened on"),
+        serving("127.0.0.1", port, dict),
+    ):
+        pass
+
+
+def test_after_the_block_nobody_answers():
+    with serving("127.0.0.1", 0, lambda: NUMBERS) as port:
+        assert fetch(port)
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+
+
+def test_every_name_is_as_prometheus_wants_it():
+    with serving("127.0.0.1", 0, every) as port:
+        text = fetch(port)
+    assert text.count("# HELP") == len(MEASURES)
+    promtool("check", "metrics", text=text)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        return made.getsockname()[1]
+
+
+def test_prometheus_itself_scrapes_and_answers(tmp_path: Path, port: int):
+    config = tmp_path / "prometheus.yml"
+    scrape = {"job_name": "hemostat", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
+    config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}))
+    own = free_port()
+    command = [
+        tool("prometheus"),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={tmp_path / 'data'}",
+        f"--web.listen-address=127.0.0.1:{own}",
+    ]
+
+    def ask(query: str) -> list[str]:
+        try:
+            answer = json.loads(fetch(own, f"/api/v1/query?{urlencode({'query': query})}"))
+        except OSError:
+            return []
+        return [each["value"][1] for each in answer["data"]["result"]]
+
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        try:
+            eventually(lambda: ask("hemostat_alerts_total") == ["3"] or server.poll() is not None, seconds=60)
+            assert server.poll() is None
+            assert ask('up{job="hemostat"}') == ["1"]
+            assert ask("histogram_quantile(1, hemostat_time_to_heal_seconds_bucket)") == ["900"]
+            assert ask(BUS_UP.name) == []
+        finally:
+            server.terminate()

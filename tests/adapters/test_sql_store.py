@@ -1,0 +1,71 @@
+"""What is SQLite's alone: a private file, that shrinks; and how failures of either database are told."""
+
+import sqlite3
+import stat
+
+import pytest
+
+from hemostat.adapters.sql_store import SqlStore
+from hemostat.errors import ConfigError, StoreUnreachableError
+from tests.samples import NOW, alert, event
+
+
+def open_store(path):
+    return SqlStore(f"sqlite:///{path}", lambda: NOW)
+
+
+def test_what_is_stored_is_for_its_owner_alone(tmp_path):
+    path = tmp_path / "state" / "history.db"
+    store = open_store(path)
+    store.append([event(alert())])
+    assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o600}
+    store.close()
+
+
+def test_space_is_given_back_to_the_disk(tmp_path):
+    path = tmp_path / "history.db"
+    store = open_store(path)
+    store.append([event(alert(), at) for at in range(1000)])
+    store.remove(store.outdated(None, 1, limit=1000))
+    before = _pages(path)
+    store.compact()
+    assert _pages(path) < before / 2
+    store.close()
+
+
+def _pages(path):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("PRAGMA page_count").fetchone()[0]
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_cannot_be_meant_is_refused(url):
+    with pytest.raises(ConfigError, match=r"store\.url"):
+        SqlStore(url, lambda: NOW)
+
+
+def test_a_failure_is_one_line_without_a_password_and_waiting_may_mend_it():
+    store = SqlStore("postgresql://me:secret@127.0.0.1:1/db?password=secret", lambda: NOW)
+    with pytest.raises(StoreUnreachableError) as failed:
+        store.ends()
+    told = str(failed.value)
+    assert "secret" not in told
+    assert "\n" not in told
+    assert "the store postgresql://me:***@127.0.0.1:1/db" in told
+    assert failed.value.transient
+
+
+def test_a_disk_that_is_full_is_waited_out(tmp_path):
+    store = open_store(tmp_path / "history.db")
+    store.append([event(alert())])
+    with store._engine.connect() as connection:
+        connection.connection.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(StoreUnreachableError, match="full"):
+        store.append([event(alert(), at) for at in range(1000)])
+    with store._engine.connect() as connection:
+        connection.connection.execute("PRAGMA max_page_count = 1000000")
+    assert len(store.append([event(alert(), at) for at in range(1000)])) == 999
+    store.close()

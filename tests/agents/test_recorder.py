@@ -1,0 +1,92 @@
+"""Events are stored, and old ones removed so that it shows when others are."""
+
+import pytest
+
+from hemostat.adapters.memory_notary import MemoryNotary
+from hemostat.adapters.sql_store import SqlStore
+from hemostat.agents.recorder import SWEEP, Recorder
+from hemostat.core.audit import verify
+from hemostat.core.keeping import Keeping
+from hemostat.core.record import Wanted
+from tests.clock import FakeClock
+from tests.samples import alert, event
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def store(clock, tmp_path):
+    opened = SqlStore(f"sqlite:///{tmp_path / 'store'}", clock.now)
+    yield opened
+    opened.close()
+
+
+def many(count, start=0):
+    return [event(alert(), at) for at in range(start, start + count)]
+
+
+def kept(store):
+    return len(list(store.find(Wanted())))
+
+
+def findings(store, notary):
+    with store.trail() as (ends, links):
+        return list(verify(links, ends, notary.noted(ends.trail)))
+
+
+def test_the_head_is_noted_with_what_is_stored(store, clock):
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping())
+    role.keep(many(3))
+    role.keep(many(5))
+    ends = store.ends()
+    assert notary.noted(ends.trail).head == ends.head
+    assert ends.head.number == 5
+
+
+def test_what_is_older_than_its_time_goes(store, clock):
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping(retention=7 * DAY))
+    role.keep(many(3))
+    clock.advance(8 * DAY)
+    role.keep(many(2, 10))
+    assert kept(store) == 2
+    assert findings(store, notary) == []
+
+
+def test_what_is_too_much_goes_and_nothing_is_looked_for_at_every_event(store, clock):
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping(max_events=4))
+    role.keep(many(10))
+    assert kept(store) == 4
+    role.keep(many(3, 20))
+    assert kept(store) == 7
+    clock.advance(SWEEP)
+    role.keep(many(1, 30))
+    assert kept(store) == 4
+    assert findings(store, notary) == []
+
+
+def test_what_is_to_be_kept_for_ever_is(store, clock):
+    role = Recorder(store, MemoryNotary(), clock, Keeping(retention=0))
+    role.keep(many(3))
+    clock.advance(4000 * DAY)
+    role.keep(many(1, 10))
+    assert kept(store) == 4
+
+
+@pytest.mark.parametrize("most", [0, 9])
+def test_rows_that_somebody_else_removed_from_the_beginning_are_missed(store, clock, most):
+    """The anchor was moved with them, but not where it is noted."""
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping(max_events=most))
+    role.keep(many(10))
+    store.remove(store.outdated(None, 5, limit=100))
+    again = Recorder(store, notary, clock, Keeping())
+    again.keep(many(11))
+    assert [(each.what, each.number) for each in findings(store, notary)] == [("cut_off", 5)]

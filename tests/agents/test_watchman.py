@@ -1,0 +1,119 @@
+"""HemoStat watches itself: people hear what is gone, and somebody outside that all is well."""
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.agents.watchman import STALE, Watchman
+from hemostat.errors import BusUnreachableError, NotifyError
+from tests.clock import FakeClock
+from tests.samples import NOW, event, heartbeat
+
+ROLES = ("monitor", "alert")
+
+
+class Cut(MemoryBus):
+    cut = False
+
+    def last(self, stream):
+        if self.cut:
+            raise BusUnreachableError("Redis cannot be reached")
+        return super().last(stream)
+
+
+class Ear:
+    """Somebody outside."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.deaf = False
+
+    def beat(self) -> None:
+        self._hear("well")
+
+    def start(self) -> None:
+        self._hear("start")
+
+    def fail(self, why: str) -> None:
+        self._hear(why)
+
+    def _hear(self, what: str) -> None:
+        if self.deaf:
+            raise NotifyError("the heartbeat URL answered 500")
+        self.heard.append(what)
+
+
+class House:
+    def __init__(self) -> None:
+        self.clock = FakeClock(NOW)
+        self.bus = Cut(self.clock)
+        self.told: list[str] = []
+        self.ear = Ear()
+        self.living = ROLES
+        self.watchman = Watchman(
+            self.bus,
+            self.clock,
+            lambda word: self.told.append(f"{word.container} {word.topic}"),
+            roles=ROLES,
+            host="h",
+            after=60.0,
+        )
+
+    def later(self, seconds: float) -> list[str]:
+        """Time passes, in which those that live have beaten."""
+        for _ in range(int(seconds / 2)):
+            self.clock.advance(2.0)
+            self.bus.show([event(heartbeat(role)) for role in self.living], ttl=6.0)
+            self.watchman.look()
+        return self.told
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_a_role_that_is_gone_for_long_is_told_and_so_is_that_it_is_back(house):
+    house.later(10)
+    house.living = ("alert",)
+    assert house.later(60) == []
+    assert house.later(20) == ["monitor gone"]
+    house.living = ROLES
+    assert house.later(2) == ["monitor gone", "monitor back"]
+
+
+def test_a_bus_that_is_gone_is_told_and_the_roles_are_not_blamed(house):
+    house.later(10)
+    house.bus.cut = True
+    assert house.later(120) == ["Redis gone"]
+    house.bus.cut = False
+    assert house.later(2) == ["Redis gone", "Redis back"]
+
+
+def test_somebody_outside_hears_while_all_is_well_and_nothing_otherwise(house):
+    house.later(10)
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == ["well"]
+    house.living = ("alert",)
+    house.later(30)
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == ["well"]
+    house.later(60)
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == ["well", "no monitor is running"]
+
+
+def test_nothing_is_well_before_it_was_looked_at_and_when_nobody_looks_any_more(house):
+    house.watchman.signal(house.ear)
+    house.later(10)
+    house.clock.advance(STALE)
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == []
+
+
+def test_an_outside_that_does_not_answer_stops_nobody(house):
+    house.later(10)
+    house.ear.deaf = True
+    house.watchman.signal(house.ear)
+    house.ear.deaf = False
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == ["well"]

@@ -1,0 +1,61 @@
+"""`hemostat alert --test`: every channel is tried, and each tells how it went."""
+
+import json
+
+import pytest
+
+from tests.hook import SECRET, hooked
+
+
+@pytest.fixture
+def config(tmp_path):
+    def write(**urls: str) -> str:
+        file = tmp_path / "hemostat.toml"
+        tables = (f"[alert.channels.{name}]\nurl = {url!r}\n" for name, url in urls.items())
+        file.write_text("host = 'h'\n" + "".join(tables))
+        return str(file)
+
+    return write
+
+
+def test_every_channel_is_told_and_says_how_that_went(hemostat, config):
+    with hooked() as well, hooked() as ill:
+        ill.status = 404
+        code, out, err = hemostat("alert", "--test", "--config", config(ops=well.url, boss=ill.url))
+    assert (code, err) == (1, "")
+    assert [line.split(maxsplit=1) for line in out.splitlines()[3:]] == [
+        ["ops", "told"],
+        ["boss", "the webhook answered 404: check its address"],
+    ]
+    assert well.heard[0].json["text"] == ":wave: HemoStat on h: a test"
+
+
+def test_it_is_written_for_programs_too(hemostat, config):
+    with hooked() as well:
+        code, out, _ = hemostat("alert", "--test", "--json", "--config", config(ops=well.url))
+    assert code == 0
+    assert json.loads(out) == [{"channel": "ops", "ok": True, "error": ""}]
+
+
+def test_one_that_is_dead_does_not_hinder_the_others_and_no_secret_is_told(hemostat, config):
+    with hooked() as well:
+        dead = f"http://127.0.0.1:9/{SECRET}"
+        code, out, err = hemostat("alert", "--test", "--config", config(dead=dead, ops=well.url))
+    assert code == 1
+    assert len(well.heard) == 1
+    assert "does not answer" in out
+    assert SECRET not in out + err
+
+
+def test_without_a_channel_it_says_how_to_have_one(hemostat):
+    code, _, err = hemostat("alert", "--test")
+    assert code == 2
+    assert "alert.slack_webhook" in err
+
+
+def test_settings_are_shown_without_the_addresses(hemostat, config):
+    file = config(ops=f"https://hooks.example/{SECRET}")
+    for words in (("show",), ("show", "--origin"), ("show", "--json"), ("check",)):
+        code, out, _ = hemostat("config", *words, "--config", file)
+        assert code == 0
+        assert SECRET not in out

@@ -1,0 +1,209 @@
+"""What was stored can be asked for: as lines, as it travelled, as a table, step by step, in figures."""
+
+import csv
+import io
+import os
+import time
+import xml.etree.ElementTree as ET
+
+import msgspec
+import pytest
+import sqlalchemy as sql
+
+from hemostat.adapters.redis import RedisNotary, connect
+from hemostat.adapters.redis.embedded import EmbeddedRedis
+from hemostat.adapters.sql_store import SqlStore
+from hemostat.core.audit import End
+from hemostat.events import Investigation, Outcome, encode
+from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
+
+DB = msgspec.structs.replace(WEB, id="c2", name="=db", labels={"com.docker.compose.project": "shop"})
+TOLD = msgspec.structs.replace(DIAGNOSIS, investigation=Investigation(model="m", tokens=1000, cost=0.25))
+HEALED = (
+    event(alert(), 0.5),
+    event(needed(diagnosis=TOLD), 1),
+    event(needed(diagnosis=TOLD), 1.5),
+    event(complete(diagnosis=TOLD), 4),
+)
+FALSE = (
+    event(alert(container=DB), 60, incident="i2"),
+    event(FalseAlarm(alert=alert(container=DB), diagnosis=DIAGNOSIS), 61, incident="i2"),
+)
+REFUSED = (
+    event(alert(), 600, incident="j3"),
+    event(complete(outcome=Outcome.REFUSED), 601, incident="j3"),
+)
+SINCE = "2026-11-22"
+
+
+@pytest.fixture
+def store(environ, tmp_path):
+    environ.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    opened = SqlStore(f"sqlite:///{tmp_path / 'state' / 'history.db'}", lambda: NOW)
+    yield opened
+    opened.close()
+    environ.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def filled(store):
+    store.append([*HEALED, *FALSE, *REFUSED])
+    return store
+
+
+def test_before_anything_was_stored_it_says_so(hemostat):
+    result = hemostat("history")
+    assert result.code == 1
+    assert "nothing is stored yet" in result.err
+    assert "hemostat all" in result.err
+
+
+def test_history_is_told_in_lines_in_the_zone_of_who_asks(hemostat, filled):
+    assert NOW == 1_795_480_000
+    first, *_ = hemostat("history").out.splitlines()
+    assert first == "2026-11-24 09:26:40  web               health_alert          exited: exit code 1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-n", "2"], REFUSED),
+        (["--project", "shop"], FALSE),
+        (["--container", "=db", "--type", "false_alarm"], FALSE[1:]),
+        (["--outcome", "healed"], HEALED[3:]),
+        (["--kind", "oom"], ()),
+        (["--host", "other"], ()),
+        (["--since", "2026-11-24T09:30:00"], REFUSED),
+        (["--until", "2026-11-24T09:27:00"], HEALED),
+    ],
+)
+def test_history_is_filtered_and_printed_as_it_travelled(hemostat, filled, arguments, expected):
+    assert hemostat("history", "--json", *arguments).out.encode() == b"".join(
+        encode(each) + b"\n" for each in expected
+    )
+
+
+def test_history_as_a_table_for_a_spreadsheet_holds_no_formula(hemostat, filled):
+    rows = list(csv.DictReader(io.StringIO(hemostat("history", "--csv").out)))
+    assert [row["id"] for row in rows] == [each.id for each in (*HEALED, *FALSE, *REFUSED)]
+    assert rows[0]["time"] == "2026-11-24T09:26:40.500000+0900"
+    assert rows[4]["container"] == "'=db"
+    assert rows[3]["text"] == "restart healed in 3.1 s"
+
+
+@pytest.mark.parametrize("words", [["--since", "someday"], ["--kind", "bad"], ["--csv", "--json"]])
+def test_what_cannot_be_meant_is_said(hemostat, filled, words):
+    result = hemostat("history", *words)
+    assert (result.code, result.out) == (2, "")
+
+
+def test_incidents_are_listed_with_how_they_ended(hemostat, filled):
+    told = hemostat("incident", "list", "--json").json
+    assert [(each["incident"], each["status"], each["seconds"]) for each in told] == [
+        ("i1", "healed", 4.0),
+        ("i2", "false_alarm", 61.0),
+        ("j3", "refused", None),
+    ]
+    assert [each["incident"] for each in hemostat("incident", "list", "--json", "-n", "1").json] == ["j3"]
+    assert "i2" in hemostat("incident", "list", "--project", "shop").out
+    assert "i1" not in hemostat("incident", "list", "--project", "shop").out
+
+
+def test_an_incident_is_told_step_by_step(hemostat, filled):
+    result = hemostat("incident", "show", "i1")
+    assert result.code == 0
+    for words in ("healed", "+500 ms", "alert", "diagnosis", "because: exit code 1", "detected 500 ms"):
+        assert words in result.out
+    assert hemostat("incident", "show", "web").out.startswith("incident j3")
+    assert hemostat("incident", "show", "j").out.startswith("incident j3")
+
+
+def test_what_people_ordered_is_listed_and_shown(hemostat, filled):
+    order = next(each for each in ALL if each.type == "order")
+    filled.append([msgspec.structs.replace(order, incident="o1")])
+    assert "ordered" in hemostat("incident", "list").out
+    assert "ann@h orders: restart" in hemostat("incident", "show", "o1").out
+
+
+def test_an_incident_can_be_handed_on(hemostat, filled):
+    assert hemostat("incident", "show", "i1", "--export", "md").out.startswith("# web: exited, healed")
+    told = hemostat("incident", "show", "i1", "--export", "json").json
+    assert [each["id"] for each in told["events"]] == [each.id for each in HEALED]
+
+
+@pytest.mark.parametrize(("name", "words"), [("nope", "no incident 'nope'"), ("i", "more than one incident")])
+def test_an_incident_that_is_not_one_is_said(hemostat, filled, name, words):
+    result = hemostat("incident", "show", name)
+    assert result.code == 1
+    assert words in result.err
+
+
+def test_the_report_counts_what_became_of_incidents(hemostat, filled):
+    filled.append([event(alert(), 700, incident="k4"), event(CLEARED, 701, incident="k4")])
+    told = hemostat("report", "--since", SINCE, "--json").json
+    expected = {"incidents": 4, "healed": 1, "false_alarms": 1, "recovered": 1, "refused": 1, "open": 1}
+    assert {name: told[name] for name in expected} == expected
+    assert told["spend"] == {"diagnoses": 1, "tokens": 1000, "cost": 0.25}
+    assert told["heal"] == {"count": 1, "mean": 4.0, "p95": 4.0}
+    assert [each["container"] for each in told["offenders"]] == ["web", "=db"]
+    assert sum(bar["healed"] + bar["settled"] + bar["rest"] for bar in told["bars"]) == 4
+
+
+def test_the_report_is_a_table_or_markdown_and_a_picture(hemostat, filled, tmp_path):
+    picture = tmp_path / "chart.svg"
+    result = hemostat("report", "--since", SINCE, "--chart", str(picture))
+    assert "healed by HemoStat      1 (33%)" in result.out
+    assert "$0.25" in result.out
+    assert "| h/web | 2 | 2 | 1 | exited 2 |" in hemostat("report", "--since", SINCE, "--markdown").out
+    colours = [each.get("fill") for each in ET.parse(picture).iter("{http://www.w3.org/2000/svg}rect")]  # noqa: S314 - our own
+    assert {"#2e9e5b", "#9aa5b1", "#d64545"} <= set(colours)
+    assert "nan" not in picture.read_text()
+
+
+def test_a_report_of_a_time_without_incidents_has_no_figures(hemostat, filled, tmp_path):
+    picture = tmp_path / "chart.svg"
+    told = hemostat(
+        "report", "--since", "2026-11-01", "--until", "2026-11-02", "--json", "--chart", str(picture)
+    )
+    assert (told.json["incidents"], told.json["detect"], told.json["offenders"]) == (0, None, [])
+    assert picture.exists()
+    assert hemostat("report", "--since", "2026-11-02", "--until", "2026-11-01").code == 2
+
+
+def test_a_trail_as_it_was_written_is_verified(hemostat, filled):
+    result = hemostat("audit", "verify")
+    assert result.code == 0
+    assert "rows 1 to 8" in result.out
+    assert "no head is noted elsewhere" in result.err
+    head = hemostat("audit", "head").out.strip()
+    again = hemostat("audit", "verify", "--head", head)
+    assert (again.code, again.err) == (0, "")
+    assert hemostat("audit", "verify", "--head", "nonsense").code == 2
+
+
+def test_what_was_tampered_with_is_named(hemostat, filled):
+    with filled._engine.begin() as connection:
+        connection.execute(sql.text("UPDATE hemostat_events SET outcome = 'healed' WHERE number = 8"))
+    result = hemostat("audit", "verify")
+    assert result.code == 1
+    assert f"row 8 (remediation_complete, event {REFUSED[1].id}) is not what was written" in result.out
+    assert [each["number"] for each in hemostat("audit", "verify", "--json").json["findings"]] == [8]
+
+
+@pytest.mark.redis
+def test_an_end_that_was_cut_off_is_missed_by_what_redis_knows(hemostat, bus, store):
+    store.append(HEALED)
+    redis = connect(EmbeddedRedis(_state()).url)
+    RedisNotary(redis).note_head(store.ends().trail, End(9, b"\x01" * 32))
+    result = hemostat("audit", "verify")
+    assert result.code == 1
+    assert "the trail ends here, and had 9 rows as is noted elsewhere" in result.out
+    redis.close()
+
+
+def _state():
+    from pathlib import Path
+
+    return Path(os.environ["HEMOSTAT_STATE_DIR"])

@@ -1,0 +1,69 @@
+"""Moments as people write them, and stretches of time in the zone of whoever asks."""
+
+import time
+from datetime import datetime
+
+import click
+import pytest
+
+from hemostat.cli.when import Moment, local, starts
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def berlin(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def moment(text):
+    return Moment().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-11-24", "2026-11-23T23:00:00+00:00"),
+        ("2026-07-24T12:30", "2026-07-24T10:30:00+00:00"),
+        ("2026-07-24T12:30:00Z", "2026-07-24T12:30:00+00:00"),
+    ],
+)
+def test_a_day_and_a_moment_are_of_the_own_zone_unless_they_name_another(berlin, text, utc):
+    assert moment(text) == datetime.fromisoformat(utc).timestamp()
+
+
+def test_a_while_ago_is_before_now(berlin):
+    before = time.time()
+    assert before - 7 * DAY <= moment("7d") <= time.time() - 7 * DAY
+    assert before <= moment("now") <= time.time()
+    assert moment("yesterday") < moment("today") <= time.time()
+
+
+@pytest.mark.parametrize("text", ["", "someday", "2026-13-01", "-5"])
+def test_what_is_no_moment_is_refused(text):
+    with pytest.raises(click.BadParameter):
+        moment(text)
+
+
+def test_days_begin_at_midnight_though_one_has_25_hours(berlin):
+    since, until = moment("2026-10-24T18:00"), moment("2026-10-27T01:00")
+    days = starts(since, until)
+    assert [local(each, "%d %H:%M") for each in days] == ["24 18:00", "25 00:00", "26 00:00", "27 00:00"]
+    assert days[2] - days[1] == 25 * 3600
+
+
+def test_hours_are_each_there_once_in_the_night_that_has_one_twice(berlin):
+    hours = starts(moment("2026-10-25T00:30"), moment("2026-10-25T05:00"))
+    assert hours == sorted(set(hours))
+
+
+def test_a_long_time_has_a_bounded_number_of_bars(berlin):
+    assert len(starts(0.0, time.time())) <= 400
+
+
+def test_a_time_that_no_calendar_has_is_shown_as_a_number(berlin):
+    assert local(1e300) == "1e+300 s"

@@ -1,0 +1,292 @@
+"""What every database must do: SQLite and PostgreSQL."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sql
+
+from hemostat.adapters.sql_store import SqlStore, schema
+from hemostat.core.audit import BEGINNING, End, Noted, verify
+from hemostat.core.record import Wanted
+from hemostat.errors import StoreError
+from hemostat.events import Event, Outcome
+from tests.samples import ALL, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
+
+LATER = 3600.0
+NOTHING = Noted()
+DB = msgspec.structs.replace(WEB, id="c2", name="db", labels={"com.docker.compose.project": "shop"})
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store'}"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    opened = SqlStore(url, lambda: NOW)
+    yield opened
+    opened.close()
+
+
+def found(store: SqlStore, **wanted: object) -> list[Event]:
+    return [row.event for row in store.find(msgspec.convert(wanted, Wanted))]
+
+
+def findings(store: SqlStore, noted: Noted = NOTHING) -> list[tuple[str, int]]:
+    with store.trail() as (ends, links):
+        return [(each.what, each.number) for each in verify(links, ends, noted)]
+
+
+def tamper(store: SqlStore, *statements: str) -> None:
+    """As somebody with all rights on the database."""
+    with store._engine.connect() as connection:
+        for statement in statements:
+            connection.execute(sql.text(statement))
+        connection.commit()
+
+
+def many(count: int, start: int = 0) -> list[Event]:
+    return [event(alert(), at) for at in range(start, start + count)]
+
+
+def test_what_was_kept_is_found_as_it_was_newest_first(store: SqlStore) -> None:
+    store.append(ALL)
+    assert found(store) == list(reversed(ALL))
+    assert [row.event for row in store.find(Wanted(), limit=2)] == [ALL[-1], ALL[-2]]
+    assert found(store, since=ALL[1].time, until=ALL[3].time) == [ALL[2], ALL[1]]
+
+
+def test_events_are_found_by_what_they_say(store: SqlStore) -> None:
+    shop = event(alert(container=DB), incident="i9", host="other")
+    failed = event(complete(outcome=Outcome.FAILED), 7)
+    store.append([*ALL, shop, failed])
+    assert (
+        found(store, project="shop") == found(store, container="db") == found(store, host="other") == [shop]
+    )
+    assert found(store, outcome="failed") == [failed]
+    assert found(store, type="false_alarm") == [ALL[2]]
+    assert found(store, incident="i9") == [shop]
+    assert failed in found(store, kind="exited", container="web")
+    assert found(store, kind="oom") == []
+
+
+def test_an_incident_is_told_whole_where_part_of_it_is_asked_for(store: SqlStore) -> None:
+    other = event(alert(container=DB), incident="i2")
+    store.append([event(complete(), 5), other, event(alert()), event(needed(), 1)])
+    told = [row.event for row in store.incidents(Wanted(since=NOW + 4))]
+    assert told == [event(alert()), event(needed(), 1), event(complete(), 5)]
+
+
+def test_the_trail_begins_with_nothing_and_grows_by_what_is_new(store: SqlStore) -> None:
+    assert store.ends().head == store.ends().anchor == End(0, BEGINNING)
+    store.append(many(2))
+    store.append(many(3))
+    assert store.ends().head.number == 3
+    assert findings(store) == []
+
+
+def test_several_roles_at_once_write_one_trail(url: str) -> None:
+    """Each is delivered what another had and dropped, too."""
+    stores = [SqlStore(url, lambda: NOW) for _ in range(4)]
+
+    def write(store: SqlStore) -> None:
+        for start in range(0, 60, 5):
+            store.append(many(10, start))
+
+    threads = [threading.Thread(target=write, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert findings(stores[0]) == []
+    assert {each.id for each in found(stores[0])} == {each.id for each in many(65)}
+    assert stores[0].ends().head.number == 65
+    for store in stores:
+        store.close()
+
+
+CHANGES = {
+    "body": ["UPDATE hemostat_events SET body = replace(body, 'exited', 'oom') WHERE number = 3"],
+    "column": ["UPDATE hemostat_events SET outcome = 'healed' WHERE number = 3"],
+    "time": ["UPDATE hemostat_events SET time = time + 0.001 WHERE number = 3"],
+}
+
+
+@pytest.mark.parametrize("statements", CHANGES.values(), ids=CHANGES)
+def test_a_changed_row_is_found(store: SqlStore, statements: list[str]) -> None:
+    store.append(many(6))
+    tamper(store, *statements)
+    assert findings(store) == [("changed", 3)]
+
+
+def test_a_removed_row_is_found(store: SqlStore) -> None:
+    store.append(many(6))
+    tamper(store, "DELETE FROM hemostat_events WHERE number = 3")
+    assert findings(store) == [("removed", 3)]
+
+
+def test_a_removed_row_is_found_where_the_others_were_renumbered(store: SqlStore) -> None:
+    store.append(many(4))
+    tamper(
+        store,
+        "DELETE FROM hemostat_events WHERE number = 2",
+        "UPDATE hemostat_events SET number = 2 WHERE number = 3",
+        "UPDATE hemostat_events SET number = 3 WHERE number = 4",
+        "UPDATE hemostat_trail SET head = 3",
+    )
+    assert findings(store) == [("reordered", 2)]
+
+
+def test_reordered_rows_are_found(store: SqlStore) -> None:
+    store.append(many(6))
+    tamper(
+        store,
+        "UPDATE hemostat_events SET number = 99 WHERE number = 3",
+        "UPDATE hemostat_events SET number = 3 WHERE number = 4",
+        "UPDATE hemostat_events SET number = 4 WHERE number = 99",
+    )
+    assert findings(store) == [("reordered", 3), ("reordered", 4), ("reordered", 5)]
+
+
+def test_a_row_that_was_replaced_with_its_hash_is_found_by_the_next(store: SqlStore, url: str) -> None:
+    store.append(many(3))
+    with store.trail() as (_, links):
+        forged = list(links)[2]
+    tamper(
+        store,
+        f"UPDATE hemostat_events SET hash = {_literal(url, forged.before[::-1])} WHERE number = 2",
+    )
+    assert findings(store) == [("changed", 2), ("reordered", 3)]
+
+
+def _literal(url: str, value: bytes) -> str:
+    return f"x'{value.hex()}'" if url.startswith("sqlite") else f"'\\x{value.hex()}'::bytea"
+
+
+def test_an_end_that_was_cut_off_is_found(store: SqlStore) -> None:
+    store.append(many(4))
+    tamper(store, "DELETE FROM hemostat_events WHERE number > 2")
+    assert findings(store) == [("cut_off", 2)]
+
+
+def test_an_end_that_was_cut_off_with_the_head_is_found_by_what_is_noted_elsewhere(
+    store: SqlStore, url: str
+) -> None:
+    store.append(many(4))
+    head = store.ends().head
+    with store.trail() as (_, links):
+        second = list(links)[1]
+    tamper(
+        store,
+        "DELETE FROM hemostat_events WHERE number > 2",
+        f"UPDATE hemostat_trail SET head = 2, head_hash = {_literal(url, second.hash)}",
+    )
+    assert findings(store) == []
+    assert findings(store, Noted(head=head)) == [("cut_off", 2)]
+
+
+def test_a_trail_that_was_written_anew_is_found_by_what_is_noted_elsewhere(store: SqlStore, url: str) -> None:
+    store.append(many(2))
+    head = store.ends().head
+    tamper(
+        store,
+        "DELETE FROM hemostat_events",
+        f"UPDATE hemostat_trail SET head = 0, head_hash = {_literal(url, BEGINNING)}",
+    )
+    store.append(many(4, 10))
+    assert findings(store) == []
+    assert findings(store, Noted(head=head)) == [("changed", 2)]
+
+
+def test_old_rows_go_and_the_rest_can_still_be_verified(url: str) -> None:
+    moment = NOW
+    store = SqlStore(url, lambda: moment)
+    store.append(many(4))
+    moment = NOW + LATER
+    store.append(many(3, 100))
+    end = store.outdated(moment - LATER / 2, 0, limit=100)
+    assert end is not None
+    assert end.number == 4
+    assert store.remove(end) == 4
+    assert store.remove(end) == 0
+    assert findings(store) == []
+    assert findings(store, Noted(anchor=end)) == []
+    assert findings(store, Noted(anchor=End(2, end.hash))) == [("cut_off", 4)]
+    store.compact()
+    assert len(found(store)) == 3
+    assert store.append(many(3, 100)) == []
+    store.close()
+
+
+def test_the_oldest_rows_are_outdated_up_to_how_many_may_stay(store: SqlStore) -> None:
+    assert store.outdated(NOW + 1, 0, limit=100) is None
+    store.append(many(10))
+    assert store.outdated(None, 0, limit=100) is None
+    assert store.outdated(NOW, 0, limit=100) is None
+    assert store.outdated(None, 10, limit=100) is None
+    assert _number(store.outdated(None, 7, limit=100)) == 3
+    assert _number(store.outdated(NOW + 1, 0, limit=6)) == 6
+
+
+def _number(end: End | None) -> int | None:
+    return end and end.number
+
+
+def test_one_that_only_asks_finds_nothing_before_something_was_stored(url: str) -> None:
+    reader = SqlStore(url, lambda: NOW, write=False)
+    with pytest.raises(StoreError, match="nothing is stored yet"):
+        reader.ends()
+    writer = SqlStore(url, lambda: NOW)
+    writer.append(many(1))
+    assert found(reader) == many(1)
+    writer.append(many(2))
+    assert found(reader) == list(reversed(many(2)))
+    reader.close()
+    writer.close()
+
+
+def test_an_older_database_is_brought_up_to_date(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first version stands for the older ones, a version that does not exist yet for the newer."""
+    old = SqlStore(url, lambda: NOW)
+    old.append(many(3))
+    old.close()
+    newer = (
+        *schema.STEPS,
+        ("ALTER TABLE hemostat_events ADD COLUMN note TEXT", "CREATE TABLE extra (at {real})"),
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "STEPS", newer)
+        reader = SqlStore(url, lambda: NOW, write=False)
+        with pytest.raises(StoreError, match="is of version 1, before 2"):
+            reader.ends()
+        new = SqlStore(url, lambda: NOW)
+        assert new.append(many(4)) == many(1, 3)
+        assert findings(new) == []
+        assert found(reader) == list(reversed(many(4)))
+        new.close()
+        reader.close()
+    for write in (True, False):
+        late = SqlStore(url, lambda: NOW, write=write)
+        with pytest.raises(StoreError, match="is of version 2, and this HemoStat knows 1"):
+            late.ends()
+        late.close()
+
+
+def test_every_version_leads_to_this_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in range(1, len(schema.STEPS) + 1):
+        with monkeypatch.context() as patched:
+            patched.setattr(schema, "STEPS", schema.STEPS[:version])
+            old = SqlStore(url, lambda: NOW)
+            old.ends()
+            old.close()
+        new = SqlStore(url, lambda: NOW)
+        new.append([*many(2), event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), version)])
+        assert findings(new) == []
+        new.close()

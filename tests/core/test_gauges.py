@@ -1,0 +1,66 @@
+"""How things stand, as numbers."""
+
+import msgspec
+import pytest
+
+from hemostat.core import gauges, measures
+from hemostat.core.control import Controls
+from hemostat.core.limits import Limits
+from hemostat.core.measures import OTHER
+from hemostat.core.model import Attempt, Book
+from hemostat.core.standing import overview
+from hemostat.events import Action, Container, Outcome, State
+from tests.samples import NOW, event, heartbeat, stats
+
+
+def test_a_role_that_is_known_and_not_heard_is_down():
+    told = gauges.roles([("monitor", "h"), ("alert", "h")], [event(heartbeat("alert", trouble="Redis"))])
+    assert told[measures.ROLE_UP] == {("monitor", "h"): 0.0, ("alert", "h"): 1.0}
+    assert told[measures.ROLE_TROUBLE] == {("alert", "h"): 1.0}
+
+
+def test_containers_past_the_limit_are_added_up_without_their_limits():
+    def bounded(_: str, value: str) -> str:
+        return value if value in {"web", "h"} else OTHER
+
+    ill = State(status="running", health="unhealthy")
+    others = [
+        event(stats(container=Container(id=name, name=name), cpu=50.0, memory=1, memory_limit=9, state=ill))
+        for name in ("a", "b")
+    ]
+    told = gauges.containers([event(stats(memory_limit=128 * 1024**2)), *others], bounded)
+    assert told[measures.CONTAINERS] == {("running", "h"): 3}
+    assert told[measures.UNHEALTHY] == {("h",): 2}
+    assert told[measures.CPU] == {("h", "web"): 0.125, ("h", OTHER): 1.0}
+    assert told[measures.MEMORY] == {("h", "web"): 64 * 1024**2, ("h", OTHER): 2}
+    assert told[measures.MEMORY_LIMIT] == {("h", "web"): 128 * 1024**2}
+
+
+def test_a_container_that_was_not_measured_has_no_number():
+    told = gauges.containers([event(stats(cpu=None, memory=None))], lambda _, value: value)
+    assert told[measures.CPU] == told[measures.MEMORY] == {}
+
+
+FAILED = Attempt(
+    key="k",
+    container="web",
+    action=Action.RESTART,
+    time=NOW,
+    by="r",
+    lease=NOW,
+    outcome=Outcome.FAILED,
+    finished=NOW,
+)
+
+
+@pytest.mark.parametrize(
+    ("later", "resets", "state"),
+    [(0.0, {}, "open"), (3600.0, {}, "half_open"), (0.0, {"web": NOW}, None), (0.0, {"*": NOW}, None)],
+)
+def test_a_breaker_is_told_as_the_responder_sees_it(later, resets, state):
+    attempts = tuple(msgspec.structs.replace(FAILED, key=str(number)) for number in range(3))
+    book = Book(version=1, attempts=attempts, ended=attempts, controls=Controls(resets=resets))
+    told = gauges.breakers({"h": overview(book, Limits(), NOW + later)})
+    found = told[measures.BREAKERS]
+    assert [place[:2] for place, count in found.items() if count] == ([("container", state)] if state else [])
+    assert (len(found), told[measures.RUNNING]) == (4, {("h",): 0.0})

@@ -1,0 +1,5 @@
+"""The command line, as tests/cli has it."""
+
+from tests.cli.conftest import environ, hemostat
+
+__all__ = ["environ", "hemostat"]

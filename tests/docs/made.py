@@ -1,0 +1,112 @@
+"""Documents that are made from the code: what the settings and the measures say themselves is said once."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import hemostat
+from hemostat.cli.schema import asyncapi_document
+from hemostat.config import SECRETS, variable
+from hemostat.core.measures import MEASURES, Measure
+
+ROOT = Path(hemostat.__file__).resolve().parents[1]
+
+HEAD = """# Configuration
+
+Made from [hemostat.toml.example](../hemostat.toml.example), which `hemostat config init` writes for you.
+
+Flags win over the environment, the environment over the file, the file over the defaults:
+`--set responder.budget=5`, `HEMOSTAT_RESPONDER_BUDGET=5`, or in the file
+
+```toml
+[responder]
+budget = 5
+```
+
+The file is the one that `--config` or `HEMOSTAT_CONFIG` names, else `~/.config/hemostat/hemostat.toml`, else
+`/etc/hemostat/hemostat.toml`. Durations are seconds or text such as `250ms`, `10s`, `1h30m`; sizes are bytes
+or text such as `64MiB`, `10GB`; lists are separated by commas outside a file. `hemostat config check` says
+whether a file can be used, `hemostat config show --origin` what is in force and where it was said.
+
+Many settings of `[monitor]` and `[responder]` can be set for one container by [label](QUICKSTART.md#labels).
+"""
+
+
+class Setting(NamedTuple):
+    key: str
+    default: str
+    meaning: str
+
+
+def configuration(_: str) -> str:
+    parts = [HEAD]
+    for table, settings in tables().items():
+        parts.append(
+            f"\n## {f'[{table}]' if table else 'At the top'}\n\n| setting | default | |\n|---|---|---|\n"
+        )
+        parts += [row(each) for each in settings]
+    return "".join(parts)
+
+
+def row(setting: Setting) -> str:
+    secret = "; a secret, never a flag" if setting.key in SECRETS else ""
+    return (
+        f"| `{setting.key}`<br>`{variable(setting.key)}` | `{setting.default}` "
+        f"| {setting.meaning.replace('|', '&#124;')}{secret} |\n"
+    )
+
+
+def tables() -> dict[str, list[Setting]]:
+    """By table. Keys that follow each other without a comment between share the one above."""
+    found: dict[str, list[Setting]] = {}
+    table, comment, fresh = "", "", True
+    for line in (ROOT / "hemostat.toml.example").read_text("utf-8").splitlines():
+        if header := re.fullmatch(r"\[([a-z_]+)\]", line):
+            table = header[1]
+        elif line.startswith("#"):
+            comment = f"{'' if fresh else comment} {line[1:].strip()}".strip()
+            fresh = False
+        elif pair := re.match(r"([a-z_]+) = (.*)", line):
+            key = f"{table}.{pair[1]}" if table else pair[1]
+            found.setdefault(table, []).append(Setting(key, pair[2], comment))
+            fresh = True
+        elif not line:
+            fresh = True
+    return found
+
+
+def measures(text: str) -> str:
+    return between("measures", "".join(_measure_table()), text)
+
+
+def _measure_table() -> Iterator[str]:
+    yield "| name | kind | labels | |\n|---|---|---|---|\n"
+    for each in MEASURES:
+        yield f"| `{each.name}` | {each.form} | {_labels(each)} | {each.help} |\n"
+
+
+def _labels(measure: Measure) -> str:
+    return ", ".join(f"`{label}`" for label in measure.labels)
+
+
+def between(name: str, made: str, text: str) -> str:
+    """The text with what stands between the marks of this name made anew."""
+    start, end = f"<!-- {name}: python -m tests.docs -->\n", f"<!-- end of {name} -->\n"
+    before, _, rest = text.partition(start)
+    _, found, after = rest.partition(end)
+    assert found, f"no marks of {name}"
+    return f"{before}{start}\n{made}\n{end}{after}"
+
+
+def asyncapi(_: str) -> str:
+    return json.dumps(asyncapi_document(), indent=2) + "\n"
+
+
+MADE: dict[str, Callable[[str], str]] = {
+    "docs/CONFIGURATION.md": configuration,
+    "docs/METRICS.md": measures,
+    "docs/asyncapi.json": asyncapi,
+}
+"""By file: from its text now to what it should be."""

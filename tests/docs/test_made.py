@@ -1,0 +1,91 @@
+"""What is made from the code is as the code is."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from hemostat.cli.schema import asyncapi_document
+from hemostat.config import FIELDS
+from hemostat.events import TYPES, encode
+from hemostat.topology import BY_NAME, PEOPLE
+from tests.docs.made import MADE, ROOT, tables
+from tests.samples import ALL
+
+SCHEMA = Path(__file__).with_name("asyncapi-3.0.0.schema.json")
+"""What the specification's authors publish."""
+
+
+@pytest.mark.parametrize("name", list(MADE))
+def test_the_document_is_up_to_date(name):
+    """If not: python -m tests.docs."""
+    text = (ROOT / name).read_text("utf-8")
+    assert MADE[name](text) == text
+
+
+def test_every_setting_is_in_the_document_with_what_it_means():
+    settings = [each for table in tables().values() for each in table]
+    assert [each.key for each in settings] == list(FIELDS)
+    assert all(each.meaning for each in settings)
+
+
+def test_it_is_an_asyncapi_document():
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    document = json.loads(json.dumps(asyncapi_document()))
+    jsonschema.validate(document, schema)
+    document["channels"]["health_alert"]["adress"] = document["channels"]["health_alert"].pop("address")
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, schema)
+
+
+def references(node: object):
+    match node:
+        case dict():
+            if isinstance(node.get("$ref"), str):
+                yield node["$ref"]
+            for each in node.values():
+                yield from references(each)
+        case list():
+            for each in node:
+                yield from references(each)
+
+
+def resolve(document: dict, reference: str) -> object:
+    node = document
+    for step in reference.removeprefix("#/").split("/"):
+        node = node[step]
+    return node
+
+
+def test_every_reference_of_the_asyncapi_document_leads_somewhere():
+    document = asyncapi_document()
+    found = set(references(document))
+    assert len(found) > len(TYPES)
+    for reference in found:
+        assert resolve(document, reference)
+
+
+def test_its_operations_are_the_topology():
+    said = {
+        (operation["tags"][0]["name"], operation["action"], operation["channel"]["$ref"].rsplit("/", 1)[1])
+        for operation in asyncapi_document()["operations"].values()
+    }
+    flow = {(role.name, "receive", name) for role in BY_NAME.values() for name in role.reads}
+    flow |= {(role.name, "send", name) for role in BY_NAME.values() for name in (*role.writes, *role.shows)}
+    assert said == flow | {("people", "send", name) for name in PEOPLE}
+
+
+@pytest.mark.parametrize("event", ALL, ids=lambda event: event.type)
+def test_what_travels_is_a_message_of_its_channel(event):
+    document = asyncapi_document()
+    [reference] = [each["$ref"] for each in document["channels"][event.type]["messages"].values()]
+    payload = resolve(document, reference)["payload"]
+    schema = {**payload, "components": document["components"]}
+    jsonschema.validate(json.loads(encode(event)), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**json.loads(encode(event)), "data": {}}, schema)
+
+
+def test_the_command_prints_it(hemostat):
+    assert hemostat("schema", "--asyncapi").out == (ROOT / "docs/asyncapi.json").read_text("utf-8")

@@ -1,0 +1,100 @@
+"""Builds the image without a registry and brings the compose file up: python -m tests.e2e.image.
+
+The base is made from this machine, the wheels come from the package index that pip uses here. The demo
+service is then killed, and must be healed by the four roles in their containers.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.docs.made import ROOT
+from tests.e2e.image_base import base_image
+
+BASE = "hemostat-test-base"
+IMAGE = "hemostat-test-image"
+STAGE = "hemostat-test-stage"
+PROJECT = "hemostat-test-compose"
+PATIENCE = 60.0
+
+
+def main() -> None:
+    base_image(BASE)
+    build()
+    out("docker", "run", "--rm", IMAGE, "--version")
+    environment = {
+        "HEMOSTAT_IMAGE": IMAGE,
+        "REDIS_IMAGE": BASE,
+        "BUSYBOX_IMAGE": BASE,
+        # Of an engine that others use too, nothing else is touched.
+        "HEMOSTAT_MONITOR_ONLY": f"com.docker.compose.project={PROJECT}",
+        "DOCKER_GID": str(Path("/var/run/docker.sock").stat().st_gid),
+    }
+    compose = ["docker-compose", "-p", PROJECT, "-f", str(ROOT / "docker-compose.yml")]
+    os.environ.update(environment)
+    try:
+        out(*compose, "up", "-d", "--no-build")
+        heal(compose)
+    finally:
+        out(*compose, "down", "-v", "--remove-orphans", "-t", "3")
+        out("docker", "rmi", "-f", IMAGE, STAGE, BASE)
+
+
+def build() -> None:
+    wheels = ROOT / "wheels"
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "-w", str(wheels), "--progress-bar=off"]
+    try:
+        out(*pip, str(ROOT), "hatchling", quiet=True)
+        for own in wheels.glob("hemostat-*"):
+            own.unlink()
+        arguments = ("--build-arg", f"BASE={BASE}", "--build-arg", "PIP_NO_INDEX=1")
+        os.environ["DOCKER_BUILDKIT"] = "0"
+        # Its first stage by a name too, so that nothing is left behind.
+        for target, name in ((["--target", "build"], STAGE), ([], IMAGE)):
+            out("docker", "build", "-q", *arguments, *target, "-t", name, str(ROOT))
+    finally:
+        shutil.rmtree(wheels, ignore_errors=True)
+
+
+def heal(compose: list[str]) -> None:
+    status = [*compose, "exec", "-T", "alert", "hemostat", "status", "--json"]
+    await_("four roles", lambda: out(*status, quiet=True).count('"role"') == 4)
+    await_("a healthy demo", lambda: "healthy" in demo(compose, "{{.State.Health.Status}}"))
+    before = demo(compose, "{{.State.StartedAt}}")
+    # A crash, not a failing health check: where the host has no CPU left, that one is waited with.
+    out(*compose, "exec", "-T", "demo", "sh", "-c", "kill -9 $(pidof sleep)", quiet=True)
+    await_("a restart", lambda: demo(compose, "{{.State.StartedAt}}") != before)
+    events = [*compose, "exec", "-T", "alert", "hemostat", "events", "--type", "remediation_complete"]
+    await_("the outcome", lambda: "healed" in out(*events, quiet=True))
+    out(*events)
+
+
+def demo(compose: list[str], form: str) -> str:
+    container = out(*compose, "ps", "-q", "demo", quiet=True).strip()
+    return out("docker", "inspect", "-f", form, container, quiet=True)
+
+
+def await_(what: str, holds: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() > began + PATIENCE:
+            sys.exit(f"did not happen: {what}")
+        time.sleep(0.2)
+    print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
+
+
+def out(*command: str, quiet: bool = False) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not quiet or done.returncode:
+        print(f"$ {' '.join(command)}\n{done.stdout}{done.stderr}", flush=True)
+    if done.returncode and not quiet:
+        sys.exit(f"failed: {command[0]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""People hear of every incident, whatever is killed: real roles, a real Redis, a server that plays Slack."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+import redis
+
+from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
+from hemostat.errors import BusError
+from hemostat.events import Action, Container, Outcome, Reason
+from tests.cli.conftest import bus, environ  # noqa: F401 - fixtures
+from tests.engine_fixtures import eventually
+from tests.hook import Hook, hooked
+from tests.samples import NOW, alert, complete, event, heartbeat
+
+pytestmark = pytest.mark.redis
+
+INCIDENTS = 200
+HURRIED = """
+import hemostat.agents.courier as courier, hemostat.agents.watchman as watchman
+from hemostat.__main__ import main
+courier.LEASE, courier.CEILING, courier.PAUSE = 2.0, 0.2, 0.05
+watchman.LOOK = 0.1
+main()
+"""
+"""The alert role, with waits that a test can wait for."""
+
+
+class Role:
+    """The alert role as a process, which can be killed and begun again."""
+
+    def __init__(self, url: str, **settings: str) -> None:
+        self._environ = {**os.environ, "HEMOSTAT_ALERT_SLACK_WEBHOOK": url}
+        self._set = [word for key, value in settings.items() for word in ("--set", f"alert.{key}={value}")]
+        self.begin()
+
+    def begin(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HURRIED, "alert", "-q", *self._set],
+            env=self._environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def kill(self, number: int = signal.SIGKILL) -> str:
+        self.process.send_signal(number)
+        return self.process.communicate()[1]
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with hooked() as server:
+        yield server
+
+
+def incident(number: int):
+    """One that HemoStat heals, or leaves to people."""
+    web = Container(id=f"c{number}", name=f"web-{number}")
+    healed = number % 3
+    ended = (
+        complete(container=web)
+        if healed
+        else complete(
+            container=web, action=Action.NONE, outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON
+        )
+    )
+    at = time.time() - NOW
+    told = {"incident": f"i{number}"}
+    return [event(alert(container=web), at, **told), event(ended, at + 0.01, **told)]
+
+
+def heard(hook: Hook) -> Counter[str]:
+    """How often people have heard of each incident."""
+    return Counter(request.json["blocks"][-1]["elements"][0]["text"] for request in hook.heard)
+
+
+def test_each_of_200_incidents_is_told_while_the_role_is_killed_and_the_service_fails(bus, hook):  # noqa: F811
+    dice = random.Random(7)  # noqa: S311 - to be the same every time
+    role = Role(hook.url, per_minute="100000")
+    kills = 0
+    for start in range(0, INCIDENTS, 20):
+        bus.publish([each for number in range(start, start + 20) for each in incident(number)])
+        hook.statuses = dice.choices([200, 200, 200, 429, 500, 503], k=20)
+        enough = len(hook.heard) + dice.randrange(1, 15)
+        eventually(lambda least=enough: len(hook.heard) >= least)
+        role.kill()
+        kills += 1
+        role.begin()
+    hook.statuses = []
+    eventually(lambda: len(heard(hook)) == INCIDENTS, seconds=60)
+    role.kill(signal.SIGTERM)
+    assert set(heard(hook)) == {f"More: `hemostat explain i{number}`" for number in range(INCIDENTS)}
+    assert sum(heard(hook).values()) - INCIDENTS <= kills
+
+
+def test_a_dead_channel_delays_neither_the_others_nor_the_events(bus, hook, tmp_path):  # noqa: F811
+    with hooked() as dead:
+        dead.silent = True
+        file = tmp_path / "hemostat.toml"
+        file.write_text(f"[alert.channels.dead]\nurl = '{dead.url}'\n")
+        role = Role(hook.url, per_minute="100000")
+        role.kill()
+        role._set += ["--config", str(file)]
+        role.begin()
+        bus.publish([each for number in range(20) for each in incident(number)])
+        eventually(lambda: len(heard(hook)) == 20)
+        eventually(lambda: bus.lag("alert", ["health_alert", "remediation_complete"]) == 0)
+        eventually(lambda: dead.requests)
+        role.kill()
+
+
+def test_people_hear_that_redis_is_gone_and_back_and_somebody_outside_that_all_is_well(
+    environ,  # noqa: F811
+    hook,
+    state_dir,
+):
+    server = EmbeddedRedis(state_dir)
+    environ.setenv("HEMOSTAT_REDIS_URL", server.ensure())
+    client = connect(server.url)
+    with hooked() as outside:
+        environ.setenv("HEMOSTAT_ALERT_HEARTBEAT_URL", outside.url)
+        role = Role(hook.url, gone_after="1s", heartbeat_every="100ms")
+        eventually(lambda: _others_live(client) and outside.heard)
+        with suppress(redis.ConnectionError):
+            client.raw.shutdown(nosave=True)
+        eventually(lambda: "Redis is gone" in titles(hook))
+        calls = len(outside.heard)
+        server.ensure()
+        eventually(lambda: _others_live(client) and "Redis is back" in titles(hook))
+        eventually(lambda: _others_live(client) and len(outside.heard) > calls)
+        role.kill()
+
+
+def _others_live(client: Client) -> bool:
+    """As the other roles would say themselves."""
+    beats = [event(heartbeat(name), time.time() - NOW) for name in ("monitor", "analyzer", "responder")]
+    with suppress(BusError):
+        RedisBus(client).show(beats, ttl=60)
+    return True
+
+
+def titles(hook: Hook) -> list[str]:
+    return [request.json["text"].partition(" ")[2] for request in hook.heard]

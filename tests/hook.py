@@ -1,0 +1,81 @@
+"""A web server that answers as it is told to, for whoever tells people."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+SECRET = "T000-B000-XXXXXXXX"  # noqa: S105 - an example
+
+
+class Request(NamedTuple):
+    method: str
+    path: str
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Hook(ThreadingHTTPServer):
+    """`statuses` are the next answers, `status` all after them; where `silent` is set, nobody is answered."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.status = 200
+        self.statuses: list[int] = []
+        self.headers: dict[str, str] = {}
+        self.silent = False
+        self.requests: list[Request] = []
+        self.heard: list[Request] = []
+        """Those that were answered with 200."""
+        self.ending = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/services/{SECRET}"
+
+
+class Answer(BaseHTTPRequestHandler):
+    server: Hook
+
+    def do_POST(self) -> None:
+        server = self.server
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = Request(self.command, self.path, body)
+        server.requests.append(request)
+        if server.silent:
+            server.ending.wait(60)
+            return
+        status = server.statuses.pop(0) if server.statuses else server.status
+        if status == 200:
+            server.heard.append(request)
+        self.send_response(status)
+        for name, value in server.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_POST  # noqa: N815 - the server's word
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@contextmanager
+def hooked() -> Iterator[Hook]:
+    with Hook() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.ending.set()
+            server.shutdown()
+            thread.join()

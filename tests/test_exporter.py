@@ -1,0 +1,119 @@
+"""What Prometheus is told, over a bus in memory."""
+
+import threading
+
+import pytest
+
+from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
+from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.core import measures
+from hemostat.core.control import Pause
+from hemostat.core.limits import Limits
+from hemostat.errors import BusUnreachableError
+from hemostat.exporter import BATCH, Exporter
+from tests.clock import FakeClock
+from tests.samples import CLEARED, alert, complete, event, heartbeat, needed, stats
+
+
+class Lost(MemoryBus):
+    """A bus that can be out of reach."""
+
+    lost = False
+
+    def last(self, stream):
+        if self.lost:
+            raise BusUnreachableError("Redis does not answer")
+        return super().last(stream)
+
+
+@pytest.fixture
+def bus():
+    return Lost(FakeClock())
+
+
+@pytest.fixture
+def desk():
+    return MemoryDesk()
+
+
+@pytest.fixture
+def exporter(bus, desk):
+    def make() -> Exporter:
+        clock, ledger = FakeClock(), MemoryLedger(desk, bus.incidents)
+        return Exporter(bus, ledger, desk, clock, Limits(), containers=10)
+
+    return make
+
+
+def total(numbers, measure) -> float:
+    return sum(numbers[measure].values())
+
+
+def test_an_incident_is_counted_from_its_alert_to_its_end(bus, exporter):
+    bus.publish([event(alert()), event(needed(), 0.1), event(complete(), 3), event(CLEARED, 3)])
+    bus.show([event(heartbeat("responder")), event(stats())], ttl=60)
+    told = exporter().numbers()
+    counted = (measures.ALERTS, measures.DIAGNOSES, measures.DECISIONS, measures.ACTIONS, measures.CLEARED)
+    assert [total(told, measure) for measure in counted] == [1, 1, 1, 1, 1]
+    assert told[measures.HEAL]["exited",].sum == 3.0
+    assert told[measures.LAG]["health_alert", "analyzer"] == 2
+    assert told[measures.LAG]["remediation_needed", "responder:h"] == 1
+    assert told[measures.ROLE_UP] == {("responder", "h"): 1.0}
+    assert (total(told, measures.OPEN), total(told, measures.CONTAINERS)) == (0, 1)
+    assert set(told) == set(measures.MEASURES)
+
+
+def test_a_restart_neither_loses_nor_doubles(bus, exporter):
+    first = exporter()
+    bus.publish([event(alert())])
+    first.numbers()
+    bus.publish([event(alert(occurrence=2), 1)])
+    assert total(exporter().numbers(), measures.ALERTS) == 2
+    assert total(exporter().numbers(), measures.ALERTS) == 2
+    assert total(first.numbers(), measures.ALERTS) == 2
+
+
+def test_a_backlog_is_counted_in_the_order_in_which_it_was_said(bus, exporter):
+    """More than is read at once, on one stream of two: each end finds the beginning it belongs to."""
+    for number in range(BATCH + 10):
+        bus.publish([event(alert(), number, incident=f"i{number}")])
+    bus.publish([event(complete(), BATCH + 20, incident="i5")])
+    told = exporter().numbers()
+    assert total(told, measures.ALERTS) == BATCH + 10
+    assert told[measures.HEAL]["exited",].sum == BATCH + 20
+
+
+def test_without_the_bus_it_tells_what_was_counted_and_that_the_bus_is_down(bus, exporter, caplog):
+    caplog.set_level("INFO", "hemostat")
+    bus.publish([event(alert())])
+    told = exporter()
+    told.numbers()
+    bus.lost = True
+    down = [told.numbers() for _ in range(3)][-1]
+    assert down[measures.BUS_UP] == {(): 0.0}
+    assert total(down, measures.ALERTS) == 1
+    assert measures.CONTAINERS not in down
+    bus.lost = False
+    assert told.numbers()[measures.BUS_UP] == {(): 1.0}
+    assert [record.msg.split()[0] for record in caplog.records] == ["waiting.for", "waiting.over"]
+
+
+def test_what_people_have_said_is_told(desk, exporter):
+    desk.pause("*", Pause(by="ann", at=0.0))
+    assert exporter().numbers()[measures.PAUSED] == {(): 1.0}
+
+
+def test_a_memo_of_somebody_else_is_no_obstacle(bus, exporter):
+    bus.publish([event(alert())], memo=("metrics", b"\xff"))
+    assert total(exporter().numbers(), measures.ALERTS) == 1
+
+
+def test_many_may_ask_at_once(bus, exporter):
+    told = exporter()
+    bus.publish([event(alert(), at) for at in range(50)])
+    threads = [threading.Thread(target=told.numbers) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert total(told.numbers(), measures.ALERTS) == 50

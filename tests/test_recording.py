@@ -1,0 +1,103 @@
+"""The alert role with a database that goes away: nothing is lost, and people are told all the same."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from hemostat import app, topology
+from hemostat.adapters.memory_bus import MemoryBus, MemoryStore
+from hemostat.adapters.memory_notary import MemoryNotary
+from hemostat.adapters.memory_outbox import MemoryOutbox
+from hemostat.adapters.sql_store import SqlStore
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.app import Parts
+from hemostat.config import Settings
+from hemostat.core.audit import verify
+from hemostat.core.record import Wanted
+from hemostat.events import Event, Heartbeat
+from tests.engine_fixtures import eventually
+from tests.postgres_fixtures import Server
+from tests.samples import NOW, alert, complete, event
+
+pytestmark = pytest.mark.postgres
+ALERT = topology.BY_NAME["alert"]
+
+
+class Wired:
+    """The parts that the alert role asks for, and no others."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.bus = MemoryBus(SystemClock(threading.Event()))
+        self.kept = MemoryStore()
+        self.notary = MemoryNotary()
+        self.box = MemoryOutbox()
+
+    def store(self) -> MemoryStore:
+        return self.kept
+
+    def outbox(self) -> MemoryOutbox:
+        return self.box
+
+    def records(self) -> tuple[SqlStore, MemoryNotary]:
+        return SqlStore(self.url, lambda: NOW), self.notary
+
+    def close(self) -> None:
+        """Nothing to give up."""
+
+
+@pytest.fixture
+def parts(postgres_url: str) -> Iterator[Wired]:
+    wired, stop = Wired(postgres_url), threading.Event()
+    given: Parts = wired  # type: ignore[assignment]
+    settings = Settings(host="h")
+
+    def run() -> None:
+        app.run_role("alert", settings, instance="h-1", stop=stop, parts=given)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield wired
+    stop.set()
+    thread.join()
+
+
+def stored(parts: Wired) -> list[Event]:
+    store = SqlStore(parts.url, lambda: NOW, write=False)
+    try:
+        return [row.event for row in store.find(Wanted())][::-1]
+    finally:
+        store.close()
+
+
+def trouble(parts: Wired) -> str:
+    beats = [event.data for event in parts.bus.last("heartbeat")]
+    return next((beat.trouble for beat in beats if isinstance(beat, Heartbeat)), "")
+
+
+def waiting(parts: Wired, role: topology.Role) -> int:
+    return parts.bus.lag(role.group("h"), role.reads)
+
+
+def test_what_comes_while_the_database_is_away_is_stored_when_it_is_back(
+    parts: Wired, postgres_server: Server
+) -> None:
+    before, meanwhile = [event(alert())], [event(alert(), 1), event(complete(), 2)]
+    parts.bus.publish(before)
+    eventually(lambda: not waiting(parts, topology.KEEPER))
+    postgres_server.stop()
+    try:
+        parts.bus.publish(meanwhile)
+        eventually(lambda: not waiting(parts, ALERT))
+        eventually(lambda: "2 events wait to be stored" in trouble(parts))
+        assert all(parts.kept.kept(each.id) for each in meanwhile)
+    finally:
+        postgres_server.start()
+    eventually(lambda: not waiting(parts, topology.KEEPER))
+    assert stored(parts) == [*before, *meanwhile]
+    eventually(lambda: not trouble(parts))
+    store = SqlStore(parts.url, lambda: NOW, write=False)
+    with store.trail() as (ends, links):
+        assert list(verify(links, ends, parts.notary.noted(ends.trail))) == []
+    store.close()
