@@ -1,6 +1,5 @@
 """The dashboard in a terminal of its own, on real roles and a real container."""
 
-import secrets
 import shutil
 import subprocess
 import sys
@@ -24,12 +23,12 @@ class Terminal:
     """A tmux of its own, with the dashboard in it."""
 
     def __init__(self, everything: Everything) -> None:
-        self._socket = f"hs-test-{secrets.token_hex(4)}"
+        self._socket = str(everything.log.with_name("tmux"))
         shown = [sys.executable, "-m", "hemostat", "tui"]
         self._tmux("new-session", "-d", "-x", "120", "-y", "40", *shown, env=everything.env)
 
     def _tmux(self, *words: str, env: dict[str, str] | None = None) -> str:
-        command = [TMUX or "tmux", "-L", self._socket, "-f", "/dev/null", *words]
+        command = [TMUX or "tmux", "-S", self._socket, "-f", "/dev/null", *words]
         return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
 
     def screen(self) -> str:
@@ -53,7 +52,7 @@ class Terminal:
             pytest.fail(f"{texts} are not all in:\n{last}")
 
     def close(self) -> None:
-        subprocess.run([TMUX or "tmux", "-L", self._socket, "kill-server"], capture_output=True, check=False)
+        subprocess.run([TMUX or "tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
 
 
 @pytest.fixture
