@@ -26,10 +26,11 @@ time.tzset()
 from hemostat import app, config  # noqa: E402
 from hemostat.cli.everything import child_command  # noqa: E402
 from hemostat.cli.options import Globals  # noqa: E402
-from hemostat.demo.scenarios import SICKEN, SPIN  # noqa: E402
+from hemostat.demo.scenarios import SICKEN  # noqa: E402
 from hemostat.demo.stage import LABEL, Stage, own_stage  # noqa: E402
 from hemostat.errors import EngineError  # noqa: E402
 from hemostat.orders import Orders  # noqa: E402
+from hemostat.ports import ContainerSpec  # noqa: E402
 from hemostat.tui.app import Dashboard  # noqa: E402
 from hemostat.tui.hand import Hand  # noqa: E402
 from hemostat.tui.model import Model  # noqa: E402
@@ -37,38 +38,43 @@ from hemostat.tui.model import Model  # noqa: E402
 RUN: Final = "screenshots"
 SIZES: Final = ((80, 24), (120, 40))
 VIEWS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
-    "main": ((), "no. 3"),
-    "incident": (("slash", *"web", "enter", "j", "i"), "verification"),
+    "main": ((), "restart healed"),
+    "incident": (("slash", *"web", "enter", "j", "i"), "outcome"),
     "container": (("slash", *"web", "enter", "j", "enter"), "GET /"),
 }
 """By name: the keys, and what is shown in the end."""
 PATIENCE: Final = 60.0
 """Seconds for what is to be shown to be there."""
 LOGS: Final = 'echo "GET /item/$((RANDOM % 900)) 200 $((RANDOM % 40)) ms"; sleep 0.2'
-SLOW: Final = 'echo "GET /cart 500: no connection within 5 s"'
+BUSY: Final = {"web": (20_000, 41), "api": (40_000, 57), "db": (15_000, 63), "worker": (50_000, 22)}
+"""By service: how much it does, in turns of a loop, and how much memory it holds, in MiB."""
 
 
-def shop() -> list[msgspec.Struct]:
-    """The recording's, with something in their logs."""
-    work = WORK.replace("sleep 0.2", f"[ -e /tmp/sick ] && {SLOW}; {LOGS}")
-    return [
-        msgspec.structs.replace(each, command=("sh", "-c", work), labels={**each.labels, LABEL: RUN})
-        for each in SHOP
-    ]
+def shop() -> list[ContainerSpec]:
+    """The recording's, with more to do, and something in their logs."""
+    made = []
+    for each in SHOP:
+        turns, held = BUSY.get(each.labels["com.docker.compose.service"], (3_000, 9))
+        hold = f"dd if=/dev/zero of=/dev/shm/held bs=1M count={held} 2>/dev/null; "
+        work = hold + WORK.replace("$((RANDOM % 3000))", str(turns)).replace("sleep 0.2", LOGS)
+        labels = {**each.labels, LABEL: RUN}
+        made.append(msgspec.structs.replace(each, command=("sh", "-c", work), labels=labels))
+    return made
 
 
 def afternoon(fault: Callable[[str, str], None], wait: Callable[[float], None]) -> None:
     """What goes wrong, before the pictures."""
-    wait(30)
+    wait(20)
     fault("api", CRASH)
+    wait(5)
+    fault("db", SICKEN)
     wait(10)
-    fault("worker", f"{{ {SPIN}; }} >/dev/null 2>&1 &")
-    wait(15)
     for _ in range(3):
         fault("mail", CRASH)
         wait(5)
-    fault("web", SICKEN)
-    wait(12)
+    wait(15)
+    fault("web", CRASH)
+    wait(15)
 
 
 async def draw(model: Model, size: tuple[int, int], keys: tuple[str, ...], last: str) -> str:
@@ -87,13 +93,15 @@ async def draw(model: Model, size: tuple[int, int], keys: tuple[str, ...], last:
 
 async def shown(pilot: Pilot[None], text: str) -> None:
     end = time.monotonic() + PATIENCE
-    while not any(
-        text in "".join(segment.text for segment in strip)
-        for strip in pilot.app.screen._compositor.render_strips()  # noqa: SLF001 - there is no other way
-    ):
+    while text not in (screen := "\n".join(lines(pilot))):
         if time.monotonic() > end:
-            raise TimeoutError(f"{text!r} was not shown")
+            raise TimeoutError(f"{text!r} was not shown:\n{screen}")
         await pilot.pause(0.1)
+
+
+def lines(pilot: Pilot[None]) -> list[str]:
+    strips = pilot.app.screen._compositor.render_strips()  # noqa: SLF001 - there is no other way
+    return ["".join(segment.text for segment in strip) for strip in strips]
 
 
 def pictures(stage: Stage, orders: Orders, evidence: Callable[[str], object], directory: Path) -> None:

@@ -98,7 +98,8 @@ class Confirm(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
-            box.border_title = "do this?" if len(self._plan.deeds) == 1 else f"{len(self._plan.deeds)} times:"
+            count = len(self._plan.deeds)
+            box.border_title = "do this?" if count == 1 else f"do these {count}?"
             with VerticalScroll(can_focus=False):
                 yield Static(id="deeds")
             yield Static(id="command")
