@@ -28,8 +28,8 @@ from hemostat.core.thresholds import Thresholds
 from hemostat.errors import AdapterError
 from hemostat.events import DURABLE, Event
 from hemostat.ports import Bus, Clock, Engine, Interrupted, Sampler, Surroundings
+from hemostat.pulse import Pulse
 from hemostat.retry import Patience
-from hemostat.runner import Pulse
 
 STATS_LAST: Final = 10.0
 """Seconds for which a container's last stats are believed."""

@@ -12,7 +12,8 @@ from hemostat.adapters.system_clock import SystemClock
 from hemostat.errors import BusUnreachableError, EngineUnreachableError
 from hemostat.events import Event, Heartbeat
 from hemostat.ports import Apart, Entry, Later
-from hemostat.runner import MAX_DELIVERIES, QUEUED, Buried, Pulse, Runner
+from hemostat.pulse import Pulse
+from hemostat.runner import MAX_DELIVERIES, QUEUED, Buried, Runner
 from hemostat.topology import BY_NAME
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, needed

@@ -15,7 +15,7 @@ from hemostat.core.thresholds import Thresholds
 from hemostat.errors import BusUnreachableError, EngineError
 from hemostat.events import Event, Heartbeat
 from hemostat.ports import ContainerSpec
-from hemostat.runner import Pulse
+from hemostat.pulse import Pulse
 from hemostat.watcher import Watcher
 from tests.engine_fixtures import eventually
 

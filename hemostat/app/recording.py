@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from hemostat import topology
 from hemostat.errors import HemoStatError
 from hemostat.ports import Interrupted
+from hemostat.pulse import BEAT, Pulse
 from hemostat.retry import CEILING
-from hemostat.runner import BEAT, Pulse
 
 if TYPE_CHECKING:
     from hemostat.agents.recorder import Recorder

@@ -19,7 +19,8 @@ from hemostat.ports import (
     Clock,
     Interrupted,
 )
-from hemostat.runner import Buried, Pulse, Runner, Step
+from hemostat.pulse import Pulse
+from hemostat.runner import Buried, Runner, Step
 
 if TYPE_CHECKING:
     from hemostat.agents.analyzer import Consultant

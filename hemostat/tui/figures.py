@@ -15,6 +15,7 @@ NEAR: Final = 0.5
 """Share of its limit from which on the axis ends at the limit."""
 NAME: Final = 8
 """Cells of `memory`."""
+BARS: Final = r"[▁▂▃▄▅▆▇█]+"
 HELD: Final = 12.0
 """Seconds, as in plot.HOLD."""
 
@@ -111,4 +112,7 @@ def _drawn(
         return
     near = limit is not None and limit * NEAR <= highest <= limit
     top = limit if near and limit is not None else ceiling(highest, binary=binary)
-    yield from map(Text, plot(numbers, span, width=width, height=height, top=top, show=show, marks=marks))
+    for line in plot(numbers, span, width=width, height=height, top=top, show=show, marks=marks):
+        text = Text(line)
+        text.highlight_regex(BARS, "cyan")
+        yield text

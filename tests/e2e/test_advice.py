@@ -9,7 +9,8 @@ import pytest
 from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.events import Event
-from hemostat.runner import Pulse, Runner
+from hemostat.pulse import Pulse
+from hemostat.runner import Runner
 from hemostat.topology import BY_NAME
 from tests.e2e.advice import FAULTS, VENDORS, play
 from tests.e2e.advice.rows import ALERT, Desk

@@ -1,0 +1,186 @@
+"""The envelope of every event: its encoding, its schema, and how ids are derived."""
+
+import hashlib
+from typing import Any, Final, Self
+
+import msgspec
+
+from hemostat.errors import DecodeError
+from hemostat.events.data import (
+    ContainerStats,
+    Decided,
+    FalseAlarm,
+    HealthAlert,
+    Heartbeat,
+    Order,
+    RemediationComplete,
+    RemediationNeeded,
+)
+from hemostat.events.words import Kind
+
+VERSION: Final = 1
+MAX_BYTES: Final = 256 * 1024
+"""Larger messages are refused unread: evidence is stored beside the stream, not in it."""
+
+
+Payload = (
+    HealthAlert
+    | RemediationNeeded
+    | FalseAlarm
+    | RemediationComplete
+    | Order
+    | Decided
+    | ContainerStats
+    | Heartbeat
+)
+
+TYPES: Final[dict[str, type[Payload]]] = {
+    "health_alert": HealthAlert,
+    "remediation_needed": RemediationNeeded,
+    "false_alarm": FalseAlarm,
+    "remediation_complete": RemediationComplete,
+    "order": Order,
+    "decision": Decided,
+    "container_stats": ContainerStats,
+    "heartbeat": Heartbeat,
+}
+"""Event type, which is also the channel's suffix, to the shape of its data."""
+
+FLEETING: Final = ("container_stats", "heartbeat")
+"""The types that only refresh a screen."""
+DURABLE: Final = tuple(name for name in TYPES if name not in FLEETING)
+"""The types that can change an action, or tell who did, and so travel by stream."""
+
+_NAMES: Final = {shape: name for name, shape in TYPES.items()}
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """The envelope. `time` is epoch seconds, UTC; `source` is role@instance; `cause` is an event's id."""
+
+    id: str
+    type: str
+    version: int
+    time: float
+    host: str
+    source: str
+    incident: str | None
+    cause: str | None
+    data: Payload
+
+    @classmethod
+    def make(
+        cls,
+        data: Payload,
+        *,
+        time: float,
+        host: str,
+        source: str,
+        incident: str | None = None,
+        cause: str | None = None,
+    ) -> Self:
+        """Wrap `data`. The id sorts by time and is derived, so that the same event has the same id."""
+        name = _NAMES[type(data)]
+        content = msgspec.json.encode((name, time, host, source, incident, cause, data))
+        return cls(
+            id=f"{int(time * 1000):012x}-{digest(content)}",
+            type=name,
+            version=VERSION,
+            time=time,
+            host=host,
+            source=source,
+            incident=incident,
+            cause=cause,
+            data=data,
+        )
+
+
+class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """An event whose data has not been looked at."""
+
+    id: str
+    type: str
+    version: int
+    time: float
+    host: str
+    source: str
+    data: msgspec.Raw
+    incident: str | None = None
+    cause: str | None = None
+
+
+def digest(content: bytes, size: int = 5) -> str:
+    return hashlib.blake2s(content, digest_size=size).hexdigest()
+
+
+def incident_id(host: str, container_id: str, kind: Kind, since: float) -> str:
+    """Derived, not drawn: whoever sees the same failure, before or after a restart, names it alike."""
+    return digest(f"{host}\n{container_id}\n{kind}\n{since:.6f}".encode())
+
+
+def seal(order: Order, time: float) -> str:
+    """Of what was ordered, and when: an order of another wording, or one given again, has another."""
+    given = msgspec.structs.replace(order, told=())
+    return digest(msgspec.json.encode(given) + f"{time:.6f}".encode(), 16)
+
+
+def order_id(host: str, order: Order, time: float) -> str:
+    """Derived, like an incident's, of which it is the id: an order is an incident of its own."""
+    return digest(f"{host}\n{seal(order, time)}".encode())
+
+
+def encode(event: Event) -> bytes:
+    return msgspec.json.encode(event)
+
+
+def decode(raw: bytes) -> Event:
+    """Read one event.
+
+    Raises DecodeError for what is too large, malformed, or of an unknown type or version.
+    """
+    if len(raw) > MAX_BYTES:
+        raise DecodeError(f"event of {len(raw)} bytes is larger than {MAX_BYTES}")
+    try:
+        envelope = msgspec.json.decode(raw, type=_Envelope)
+        _require(envelope)
+        data: Payload = msgspec.json.decode(envelope.data, type=TYPES[envelope.type])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(f"not an event: {error}") from None
+    fields = {name: getattr(envelope, name) for name in _Envelope.__struct_fields__ if name != "data"}
+    return Event(data=data, **fields)
+
+
+def _require(envelope: _Envelope) -> None:
+    if envelope.version != VERSION:
+        raise DecodeError(f"event version {envelope.version} is not {VERSION}")
+    if envelope.type not in TYPES:
+        raise DecodeError(f"event type {envelope.type!r} is unknown")
+
+
+def schema(*, ref: str = "#/$defs/{name}") -> dict[str, Any]:
+    """JSON Schema (2020-12) of every event type: `$defs` by shape, `oneOf` over the envelopes. `ref` is how a
+    shape is referred to."""
+    shapes, components = msgspec.json.schema_components(tuple(TYPES.values()), ref_template=ref)
+    string, number = {"type": "string"}, {"type": "number"}
+    optional = {"anyOf": [string, {"type": "null"}]}
+
+    def envelope(name: str, data: dict[str, Any]) -> dict[str, Any]:
+        properties = {
+            "id": string,
+            "type": {"const": name},
+            "version": {"const": VERSION},
+            "time": number,
+            "host": string,
+            "source": string,
+            "incident": optional,
+            "cause": optional,
+            "data": data,
+        }
+        required = [key for key in properties if key not in {"incident", "cause"}]
+        return {"type": "object", "properties": properties, "required": required}
+
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "HemoStat events",
+        "oneOf": [envelope(name, shape) for name, shape in zip(TYPES, shapes, strict=True)],
+        "$defs": components,
+    }
