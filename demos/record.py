@@ -123,8 +123,8 @@ def make(out: Path) -> None:
             with recording(stage, out):
                 afternoon(fault, lambda service: stage.engine.start(ids[service]), stage.clock.sleep)
         finally:
-            for each in SHOP:
-                stage.workshop.remove(each.name)
+            for container in ids.values():
+                stage.workshop.remove(container)
 
 
 if __name__ == "__main__":

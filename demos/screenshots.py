@@ -139,8 +139,8 @@ def make(directory: Path) -> None:
             with app.open_orders(opened) as orders:
                 pictures(stage, orders, app.open_dossiers(opened).get, directory)
         finally:
-            for each in made:
-                stage.workshop.remove(each.name)
+            for container in ids.values():
+                stage.workshop.remove(container)
 
 
 if __name__ == "__main__":
