@@ -8,6 +8,7 @@ WORKDIR /src
 COPY LICENSE wheel[s] /wheels/
 COPY LICENSE README.md pyproject.toml hemostat.toml.example ./
 COPY tests/eval/incidents tests/eval/incidents
+COPY demos/recording.jsonl.gz demos/
 COPY hemostat hemostat
 ARG PIP_NO_INDEX
 RUN python3 -m venv /opt/hemostat \
