@@ -157,7 +157,7 @@ def _is_running(pid: int) -> bool:
 
 
 def test_the_roles_log_under_their_names(everything, state_dir):
-    eventually(lambda: all(f'"role":"{role}"' in everything.log.read_text() for role in everything.roles()))
+    eventually(lambda: all(f'"role": "{role}"' in everything.log.read_text() for role in everything.roles()))
 
 
 def test_without_an_engine_it_says_so_and_does_not_start(state_dir):
