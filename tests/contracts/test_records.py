@@ -100,6 +100,7 @@ def test_several_roles_at_once_write_one_trail(url: str) -> None:
         for start in range(0, 60, 5):
             store.append(many(10, start))
 
+    stores[0].append(many(1))  # who comes while the file is made has to wait, and to come again
     threads = [threading.Thread(target=write, args=(store,)) for store in stores]
     for thread in threads:
         thread.start()
