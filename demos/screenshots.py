@@ -136,8 +136,8 @@ def make(directory: Path) -> None:
             for each in made:
                 ids[each.labels["com.docker.compose.service"]] = stage.workshop.run(each)
             afternoon(fault, stage.clock.sleep)
-            with app.open_orders(opened) as orders:
-                pictures(stage, orders, app.open_dossiers(opened).get, directory)
+            with app.open_orders(opened) as orders, app.open_dossiers(opened) as dossiers:
+                pictures(stage, orders, dossiers.get, directory)
         finally:
             for container in ids.values():
                 stage.workshop.remove(container)

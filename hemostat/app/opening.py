@@ -64,11 +64,16 @@ def open_notary(settings: Settings) -> Iterator[Notary]:
         redis.close()
 
 
-def open_dossiers(settings: Settings) -> Dossiers:
+@contextmanager
+def open_dossiers(settings: Settings) -> Iterator[Dossiers]:
     """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
     from hemostat.adapters.redis import RedisDossiers
 
-    return RedisDossiers(redis_of(settings, start=False))
+    redis = redis_of(settings, start=False)
+    try:
+        yield RedisDossiers(redis)
+    finally:
+        redis.close()
 
 
 @contextmanager

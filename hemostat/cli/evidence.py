@@ -20,7 +20,8 @@ def evidence(given: Globals, incident: str) -> None:
     """Print what was kept of a container before each action. Secrets in it are masked."""
     from hemostat import app
 
-    kept = app.open_dossiers(given.settings()).get(incident)
+    with app.open_dossiers(given.settings()) as dossiers:
+        kept = dossiers.get(incident)
     if not kept:
         raise HemoStatError(f"no evidence is kept of incident {incident!r}", hint="see: hemostat events")
     for dossier in kept:

@@ -109,7 +109,8 @@ def show_(given: Globals, name: str, export: str | None) -> None:
     with app.open_records(settings) as records:
         story = found(records, name)
     try:
-        kept = app.open_dossiers(settings).get(story.incident)
+        with app.open_dossiers(settings) as dossiers:
+            kept = dossiers.get(story.incident)
     except BusError:
         kept = []
     told = chronicle(story)

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -16,6 +16,7 @@ from hemostat.cli.terminal import interactive
 from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
+    from hemostat.core.dossier import Dossier
     from hemostat.core.looks import Looks
     from hemostat.core.recording import Recording
     from hemostat.orders import Orders
@@ -111,6 +112,12 @@ def _live(given: Globals, looks: "Looks", *, read_only: bool) -> Iterator["Model
     from hemostat.tui.saved import FILE
 
     settings = given.settings()
+
+    def evidence(incident: str) -> Sequence["Dossier"]:
+        with _app().open_dossiers(settings) as dossiers:
+            kept: Sequence[Dossier] = dossiers.get(incident)
+            return kept
+
     bus = Late(lambda: _app().open_bus(settings, start=False))
     held = ExitStack()
     orders = cast("Orders", Late(lambda: held.enter_context(_app().open_orders(settings))))
@@ -119,7 +126,7 @@ def _live(given: Globals, looks: "Looks", *, read_only: bool) -> Iterator["Model
         cast("Bus", bus),
         clock,
         looks=looks,
-        evidence=lambda incident: _app().open_dossiers(settings).get(incident),
+        evidence=evidence,
         engine=lambda: _app().open_engine(settings),
         act=None if read_only else Hand(orders, clock, by=who()),
         safety=lambda host: orders.overview(host),  # noqa: PLW0108 - looking `overview` up opens it
