@@ -11,8 +11,11 @@ from hemostat.events import Action, HealthAlert, Outcome, RemediationComplete, d
 
 LINES: Final = 10
 """Different lines at a log's end that make its fingerprint."""
-VARYING: Final = re.compile(r"0x[0-9a-f]+|\b(?=[0-9a-f-]*[0-9])[0-9a-f][0-9a-f-]{5,}\b|[0-9]+", re.IGNORECASE)
-"""What differs between two tellings of the same thing: numbers, times, identifiers."""
+VARYING: Final = re.compile(
+    r"0x[0-9a-f]+|\b(?=[0-9a-f-]{0,63}[0-9])[0-9a-f][0-9a-f-]{5,63}\b|[0-9]+", re.IGNORECASE
+)
+"""What differs between two tellings of the same thing: numbers, times, identifiers. Bounded, for a stranger's
+log must not hold up an analyzer."""
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,10 +26,12 @@ class Outage(msgspec.Struct, frozen=True):
 
     def failed(self, why: str, now: float, wait: float | None = None, *, allowed: int = 0) -> "Outage":
         """`wait`: seconds that the service asked for; `allowed`: so many failures in a row are no outage."""
-        count = self.failures + 1
+        left = self.left(now)
+        # Those that were on their way when it opened tell of the same failure.
+        count = self.failures if left else self.failures + 1
         if count <= allowed:
             return Outage(count, self.until, why)
-        pause = max(delay(count, FIRST, CEILING), min(wait or 0.0, LONGEST))
+        pause = max(delay(count, FIRST, CEILING), min(wait or 0.0, LONGEST), left)
         return Outage(count, now + pause, why)
 
 

@@ -243,6 +243,27 @@ def test_a_service_that_fails_is_left_alone_for_as_long_as_it_asks():
     assert bench.analyzer.notice(bench.clock.now()) == ""
 
 
+def test_those_that_waited_for_their_turn_when_it_failed_do_not_ask_it_too():
+    bench = Bench(AdvisorError("too many requests", transient=True, wait=30.0), concluding())
+    first, second = bench.step(), bench.step()
+    for waiting in (first, second):
+        (told,) = waiting.work(bench.clock.now())
+        assert by_rules(told.data, "too many requests")
+    assert len(bench.advisor.asked) == 1
+
+
+def test_an_answer_to_an_earlier_question_does_not_end_the_wait_that_a_later_one_brought():
+    refused = AdvisorError("too many requests", transient=True, wait=30.0)
+
+    def meanwhile(_: Sequence[Turn]) -> Said:
+        bench.answer()
+        return concluding()
+
+    bench = Bench(meanwhile, refused)
+    assert bench.answer().diagnosis.advisor == "test:model"
+    assert "left alone for 30 s" in bench.analyzer.notice(bench.clock.now())
+
+
 def test_one_that_declines_is_asked_of_the_next_incident_and_has_cost_what_it_may():
     """No stranger's text may silence the model for the others, nor make it cost nothing."""
     priced = terms(prices=Prices(sent=3.0, received=15.0))
@@ -277,6 +298,7 @@ def test_the_time_in_which_it_waited_for_its_turn_counts():
     bench = Bench(concluding())
     result = bench.step()
     bench.clock.advance(11.0)
+    bench.consultant._witness = None  # looking at what is the matter would take time, too
     (told,) = result.work(bench.clock.now())
     assert by_rules(told.data, "no time left")
     assert isinstance(bench.step(), Apart)

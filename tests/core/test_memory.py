@@ -85,3 +85,10 @@ def test_logs_that_differ_in_numbers_times_and_ids_are_alike():
     assert fingerprint(first) == fingerprint(second) != fingerprint("something else")
     assert fingerprint(first + "\n" + first) == fingerprint(first)
     assert fingerprint("\n \n") == ""
+    assert fingerprint("pod web-7d4b9c6f5 of 3f2a") == fingerprint("pod web-5b6c7d8e9 of 3f2a")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("unit", ["a-", "a", "0x", "1-", "-"])
+def test_no_log_holds_up_whoever_compares_it(unit):
+    assert fingerprint(unit * 100_000)

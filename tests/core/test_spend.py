@@ -40,10 +40,11 @@ def test_tokens_are_rather_thought_too_many():
 
 
 def test_a_service_that_fails_is_left_alone_twice_as_long_each_time_up_to_a_bound():
-    state, waits = FINE, []
+    state, waits, now = FINE, [], NOW
     for _ in range(9):
-        state = state.failed("down", NOW)
-        waits.append(state.left(NOW))
+        state = state.failed("down", now)
+        waits.append(state.left(now))
+        now = state.until
     assert waits[:3] == [5.0, 10.0, 20.0]
     assert waits[-1] == 300.0
 
@@ -53,3 +54,11 @@ def test_it_is_left_alone_for_as_long_as_it_asks_within_reason():
     assert FINE.failed("busy", NOW, wait=1e9).left(NOW) == LONGEST
     assert FINE.failed("busy", NOW, wait=42.0).left(NOW + 42.0) == 0.0
     assert FINE.failed("busy", NOW).left(NOW - 2 * LONGEST) == 0.0
+
+
+def test_those_that_were_on_their_way_when_it_failed_neither_shorten_nor_lengthen_the_wait():
+    state = FINE.failed("busy", NOW, wait=42.0)
+    for _ in range(4):
+        state = state.failed("busy", NOW + 1)
+    assert state.left(NOW + 1) == 41.0
+    assert state.failed("busy", state.until).left(state.until) == 10.0

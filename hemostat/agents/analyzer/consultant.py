@@ -80,6 +80,7 @@ class Consultant:
         self._terms = terms
         self._source = source
         self._outage: Outage = FINE
+        self._lock = threading.Lock()
         self._refused = (0.0, "")
         """When the budget last did not suffice (epoch seconds), and why."""
 
@@ -100,15 +101,17 @@ class Consultant:
         """The verdict on this alert, which has waited since `asked`. Raises AdvisorError where the service
         fails, and HemoStatError where there is none to be had for another reason."""
         until = asked + self.analysis.timeout
+        if self._clock.now() >= until:
+            raise AdviceError("there was no time left to ask")
         try:
-            verdict = self._within(until, lambda: self._verdict(event, rules, until))
+            return self._within(until, lambda: self._verdict(event, rules, until))
         except AdvisorDeclinedError:
             raise
         except AdvisorError as error:
             allowed = STRANGE if error.answered else 0
-            self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
+            with self._lock:
+                self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
             raise
-        return verdict
 
     def _verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
         alert = event.data
@@ -125,7 +128,10 @@ class Consultant:
     def _asked(self, case: Case, rules: Verdict, until: float) -> Kept:
         inquiry = Inquiry(self._advisor, self._witness, self._clock, self._terms, self._pay)
         advice, made = inquiry.run(case, rules, until)
-        self._outage = FINE
+        with self._lock:
+            # An answer to what was asked before, or one that came too late, does not close what is open.
+            if not self.shut(self._clock.now()):
+                self._outage = FINE
         return Kept(case.alert.container.name, advice, made)
 
     def _known(self, likeness: str, alert: HealthAlert) -> Kept | None:
@@ -147,6 +153,8 @@ class Consultant:
     def _pay(self, cost: float) -> Callable[[float], None]:
         """Take what one request may cost; the function that says what it did cost. Raises AdviceError."""
         limits = self.analysis
+        if why := self.shut(self._clock.now()):
+            raise AdviceError(why)
         while True:
             now = self._clock.now()
             version, spent = self._purse.read()
