@@ -9,24 +9,24 @@ from hemostat.events import Event
 
 
 class Witness(Protocol):
-    """Containers go by name. Every method may raise HemoStatError; what it tells holds secrets."""
+    """Containers go by host and name. Every method may raise HemoStatError; what it tells holds secrets."""
 
     def case(self, alert: Event) -> Case:
         """The incident of this alert, with what is known at first; without secrets."""
         ...
 
-    def log(self, container: str, tail: int) -> str:
+    def log(self, host: str, container: str, tail: int) -> str:
         """The last lines."""
         ...
 
-    def processes(self, container: str) -> Sequence[str]: ...
+    def processes(self, host: str, container: str) -> Sequence[str]: ...
 
-    def details(self, container: str) -> Details: ...
+    def details(self, host: str, container: str) -> Details: ...
 
-    def history(self, container: str) -> Sequence[Point]:
+    def history(self, host: str, container: str) -> Sequence[Point]:
         """Oldest first."""
         ...
 
-    def story(self, container: str) -> Sequence[str]:
+    def story(self, host: str, container: str) -> Sequence[str]:
         """What was told of it lately, oldest first, a line each."""
         ...

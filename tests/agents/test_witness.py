@@ -57,7 +57,14 @@ def test_of_another_host_only_what_was_told_is_known(scene):
     def connect() -> Engine:
         raise AssertionError("the wrong engine")
 
-    assert scene.witness(connect).case(scene.alert(host="elsewhere")).dossier is None
+    witness = scene.witness(connect)
+    assert witness.case(scene.alert(host="elsewhere")).dossier is None
+    for look in (witness.processes, witness.details, lambda *where: witness.log(*where, 5)):
+        with pytest.raises(EngineError, match="runs on elsewhere"):
+            look("elsewhere", "web")
+    scene.bus.publish([scene.alert(host="elsewhere")])
+    assert len(witness.story("elsewhere", "web")) == 1
+    assert witness.story("h", "web") == []
 
 
 def test_an_engine_that_does_not_answer_leaves_a_thin_case(scene):
@@ -67,7 +74,7 @@ def test_an_engine_that_does_not_answer_leaves_a_thin_case(scene):
     witness = scene.witness(connect)
     assert witness.case(scene.alert()).dossier is None
     with pytest.raises(EngineError, match="gone"):
-        witness.log("web", 5)
+        witness.log("h", "web", 5)
 
 
 def test_a_container_that_is_gone_leaves_a_thin_case(scene):
@@ -85,8 +92,8 @@ def test_a_recording_is_read_as_it_was_written():
 def test_a_recorded_container_is_seen_as_it_was():
     kept = recording(alert())
     witness = RecordedWitness(kept)
-    assert witness.log("web", 1) == "connection refused, retrying at once"
-    assert witness.processes("web") == ("web --serve",)
-    assert len(witness.history("web")) == 2
+    assert witness.log("h", "web", 1) == "connection refused, retrying at once"
+    assert witness.processes("h", "web") == ("web --serve",)
+    assert len(witness.history("h", "web")) == 2
     with pytest.raises(EngineError, match="not recorded"):
-        witness.details("other")
+        witness.details("h", "other")

@@ -53,6 +53,8 @@ class Inquiry:
         self._clock = clock
         self._terms = terms
         self._pay = pay
+        self._host = ""
+        """Of the incident, and of every container that is looked at."""
         self._talk: list[Turn] = []
         self._said = 0
         """Tokens of the conversation so far, roughly: all of it is sent with every turn."""
@@ -64,7 +66,7 @@ class Inquiry:
 
     def run(self, case: Case, rules: Verdict, until: float) -> tuple[Advice, Investigation]:
         """Raises AdvisorError where the service fails, AdviceError where what it says is of no use."""
-        began = self._clock.now()
+        began, self._host = self._clock.now(), case.host
         analysis, alert = self._terms.analysis, case.alert
         allowed = choices(alert, self._terms.limits)
         evidence = prompt.sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
@@ -186,16 +188,18 @@ class Inquiry:
         return Result(call=call.id, text=fenced(source, text))
 
     def _looks(self, container: str, grep: str) -> Mapping[str, Callable[[], str]]:
-        witness, now = self._witness, self._clock.now()
+        witness, host, now = self._witness, self._host, self._clock.now()
         logs, emails = self._terms.analysis.send_logs, self._terms.analysis.redact_emails
         looks: dict[str, Callable[[], str]] = {
-            "processes": lambda: tools.processes(witness.processes(container), emails=emails),
-            "inspect": lambda: tools.inspect(witness.details(container), outputs=logs, emails=emails),
-            "metrics": lambda: tools.metrics(witness.history(container), now),
-            "events": lambda: tools.story(witness.story(container), outputs=logs, emails=emails),
+            "processes": lambda: tools.processes(witness.processes(host, container), emails=emails),
+            "inspect": lambda: tools.inspect(witness.details(host, container), outputs=logs, emails=emails),
+            "metrics": lambda: tools.metrics(witness.history(host, container), now),
+            "events": lambda: tools.story(witness.story(host, container), outputs=logs, emails=emails),
         }
         if logs:
-            looks[tools.LOG] = lambda: tools.log(witness.log(container, tools.LINES), grep, emails=emails)
+            looks[tools.LOG] = lambda: tools.log(
+                witness.log(host, container, tools.LINES), grep, emails=emails
+            )
         return looks
 
     def _add(self, turn: Turn) -> None:

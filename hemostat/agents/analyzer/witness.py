@@ -61,27 +61,35 @@ class LiveWitness:
             incident=alert.incident,
             time=now,
             alert=data,
-            dossier=self._dossier(data, now) if alert.host == self._host else None,
+            dossier=observed(
+                lambda: self._engine(alert.host),
+                lambda: self.history(alert.host, data.container.name),
+                data,
+                now,
+            ),
             story=tuple(self._told(about, alert.host, now)),
             past=tuple(self._casebook.past(signature(data))),
         )
 
-    def log(self, container: str, tail: int) -> str:
-        return self._engine().logs(container, tail)
+    def log(self, host: str, container: str, tail: int) -> str:
+        return self._engine(host).logs(container, tail)
 
-    def processes(self, container: str) -> Sequence[str]:
-        return self._engine().top(container)
+    def processes(self, host: str, container: str) -> Sequence[str]:
+        return self._engine(host).top(container)
 
-    def details(self, container: str) -> Details:
-        return self._engine().details(container)
+    def details(self, host: str, container: str) -> Details:
+        return self._engine(host).details(container)
 
-    def history(self, container: str) -> Sequence[Point]:
-        return self._bus.history(self._host, container)
+    def history(self, host: str, container: str) -> Sequence[Point]:
+        return self._bus.history(host, container)
 
-    def story(self, container: str) -> Sequence[str]:
-        return self._told({container}, self._host, self._clock.now())
+    def story(self, host: str, container: str) -> Sequence[str]:
+        return self._told({container}, host, self._clock.now())
 
-    def _engine(self) -> Engine:
+    def _engine(self, host: str) -> Engine:
+        """Here a container of that name may be quite another one."""
+        if host != self._host:
+            raise EngineError(f"it runs on {host}, whose engine cannot be reached from here")
         if self._connected is None:
             self._connected = self._connect()
         return self._connected
@@ -89,9 +97,6 @@ class LiveWitness:
     def _told(self, names: set[str], host: str, now: float) -> list[str]:
         recent = (each for stream in DURABLE for each in self._bus.recent(stream, RECENT))
         return told((each for each in recent if each.host == host), names, now)
-
-    def _dossier(self, alert: HealthAlert, now: float) -> Dossier | None:
-        return observed(self._engine, lambda: self.history(alert.container.name), alert, now)
 
 
 def told(events: Iterable[Event], names: Collection[str], now: float) -> list[str]:
@@ -145,28 +150,28 @@ class RecordedWitness:
     def case(self, alert: Event) -> Case:  # noqa: ARG002
         return self._recording.case
 
-    def log(self, container: str, tail: int) -> str:
-        return "\n".join(self._of(container).log.splitlines()[-tail:])
+    def log(self, host: str, container: str, tail: int) -> str:
+        return "\n".join(self._of(host, container).log.splitlines()[-tail:])
 
-    def processes(self, container: str) -> Sequence[str]:
-        return self._of(container).processes
+    def processes(self, host: str, container: str) -> Sequence[str]:
+        return self._of(host, container).processes
 
-    def details(self, container: str) -> Details:
-        details = self._of(container).details
+    def details(self, host: str, container: str) -> Details:
+        details = self._of(host, container).details
         if details is None:
             raise EngineError("this was not recorded")
         return details
 
-    def history(self, container: str) -> Sequence[Point]:
-        return self._of(container).samples
+    def history(self, host: str, container: str) -> Sequence[Point]:
+        return self._of(host, container).samples
 
-    def story(self, container: str) -> Sequence[str]:
+    def story(self, host: str, container: str) -> Sequence[str]:  # noqa: ARG002
         return [line for line in self._recording.case.story if f", {container}: " in line]
 
-    def _of(self, container: str) -> Dossier:
+    def _of(self, host: str, container: str) -> Dossier:
         case = self._recording.case
         own: Container = case.alert.container
         found = case.dossier if container == own.name else self._recording.neighbours.get(container)
-        if found is None:
+        if found is None or host != case.host:
             raise EngineError("this was not recorded")
         return found
