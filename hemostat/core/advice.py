@@ -128,9 +128,8 @@ def judged(
 ) -> Verdict:
     """The verdict that this advice, to which there is no objection, comes to."""
     unsure = advice.confidence < min_confidence and advice.choice != Action.NONE
-    elsewhere = (
-        advice.choice != FALSE_ALARM and bool(advice.roots) and alert.container.name not in advice.roots
-    )
+    own = {alert.container.name, *([HOST] if alert.container.is_host else [])}
+    elsewhere = advice.choice != FALSE_ALARM and bool(advice.roots) and own.isdisjoint(advice.roots)
     reasons = [worded(advice.summary)]
     action = None if advice.choice == FALSE_ALARM else Action(advice.choice)
     if unsure:

@@ -24,16 +24,18 @@ def matters(alert: HealthAlert, verdict: Verdict) -> bool:
     return instead(verdict.action, alert.kind) is not Action.NONE
 
 
-def remembered(alert: HealthAlert, verdict: Verdict, past: Sequence[Past], limits: Limits) -> Verdict:
+def remembered(
+    alert: HealthAlert, verdict: Verdict, past: Sequence[Past], limits: Limits, *, host: str
+) -> Verdict:
     """The verdict, or the next rung of its ladder where that is what helped this container before: the first
     rung failed the last time it was tried, and the next one healed since; or it failed twice. Others of its
-    image may be quite another thing, and are for a model to judge."""
+    image, or of its name on another host, may be quite another thing, and are for a model to judge."""
     if verdict.action is None or verdict.action is Action.NONE:
         return verdict
     other = instead(verdict.action, alert.kind)
     if other is None or other is Action.NONE or forbidden(alert.container, other, limits) is not None:
         return verdict
-    own = [each for each in past if each.container == alert.container.name]
+    own = [each for each in past if (each.host, each.container) == (host, alert.container.name)]
     tried = [each for each in own if each.action is verdict.action]
     if not tried or tried[-1].outcome is not Outcome.FAILED:
         return verdict

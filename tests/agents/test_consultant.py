@@ -9,7 +9,7 @@ import pytest
 from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
 from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.agents.analyzer import Analyzer, Consultant, RecordedWitness, Terms
-from hemostat.core.case import Recording
+from hemostat.core.case import Past, Recording
 from hemostat.core.diagnose import diagnose
 from hemostat.core.limits import Limits
 from hemostat.core.spend import Prices
@@ -22,6 +22,7 @@ from hemostat.events import (
     FalseAlarm,
     HealthAlert,
     Kind,
+    Outcome,
     RemediationNeeded,
 )
 from hemostat.ports import Apart, Said, Turn, Usage
@@ -194,6 +195,18 @@ def test_what_begins_elsewhere_is_not_treated_here():
     assert "it begins at db" in " ".join(told.diagnosis.reasons)
 
 
+def test_what_begins_at_the_host_is_treated_there():
+    full = alert(
+        kind=Kind.DISK_HIGH,
+        container=Container(id="", name="h", image=""),
+        evidence=(Evidence("disk", 93.0, "%"),),
+    )
+    quote = [{"source": "alert", "quote": "disk 93"}]
+    concluded = concluding(cause="disk filling", action="cleanup", roots=["host"], evidence=quote)
+    told = Bench(concluded, told=full, on=terms(Limits(cleanup_host=True), ask=("disk_high",))).answer()
+    assert (told.action, told.diagnosis.advisor) == (Action.CLEANUP, "test:model")
+
+
 def test_a_root_that_nobody_knows_is_no_answer():
     assert by_rules(Bench(concluding(roots=["mainframe"])).answer(), "roots must be among: host, web")
 
@@ -352,6 +365,18 @@ def test_what_is_logged_differently_is_another_incident():
     kept = bench.recording.case.dossier
     other = msgspec.structs.replace(kept, log="disk full\nretrying at once")
     case = msgspec.structs.replace(bench.recording.case, dossier=other)
+    bench.consultant._witness = RecordedWitness(Recording(case=case))
+    bench.answer()
+    assert len(bench.advisor.asked) == 2
+
+
+def test_advice_that_did_not_help_does_not_serve_again():
+    bench = Bench(concluding())
+    bench.answer()
+    failed = Past(
+        time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.FAILED, cause="runaway"
+    )
+    case = msgspec.structs.replace(bench.recording.case, past=(failed,))
     bench.consultant._witness = RecordedWitness(Recording(case=case))
     bench.answer()
     assert len(bench.advisor.asked) == 2

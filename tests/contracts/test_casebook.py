@@ -53,6 +53,14 @@ def test_of_a_signature_the_newest_twenty_are_kept(casebook):
     assert [past.time for past in casebook.past("s")] == [float(number) for number in range(5, 25)]
 
 
+@pytest.mark.redis
+def test_what_another_version_has_written_of_the_past_keeps_nobody_from_the_rest(redis_client):
+    casebook = RedisCasebook(redis_client)
+    redis_client.raw.hset("hemostat:past:s", "i0:1:0", b'{"time": 1.0, "action": "teleport"}')
+    casebook.remember("s", "i1:1:0", FIRST)
+    assert casebook.past("s") == [FIRST]
+
+
 def test_advice_serves_until_its_time_is_up(casebook, kind, clock):
     casebook.keep("l", b"restart", 0.05 if kind == "redis" else 60.0)
     casebook.keep("m", b"wait", 60.0)

@@ -39,26 +39,29 @@ RESTART_HEALED = ended(Action.RESTART, Outcome.HEALED, 2.0)
     ids=["no past", "failed once", "then restart healed", "failed twice", "healed before", "healed at last"],
 )
 def test_what_helped_the_last_time_is_tried_first(past, action):
-    verdict = remembered(HUNG, diagnose(HUNG), past, ALL)
+    verdict = remembered(HUNG, diagnose(HUNG), past, ALL, host="h")
     assert verdict.action is action
     told = "did not help the last time" in verdict.diagnosis.reasons[-1]
     assert told == (action is Action.RESTART)
 
 
-def test_what_came_of_another_container_says_nothing_of_this_one():
-    past = [msgspec.structs.replace(each, container="other") for each in (EXEC_FAILED, EXEC_AGAIN)]
-    assert remembered(HUNG, diagnose(HUNG), past, ALL).action is Action.EXEC
+@pytest.mark.parametrize("other", [{"container": "other"}, {"host": "elsewhere"}])
+def test_what_came_of_another_container_says_nothing_of_this_one(other):
+    past = [msgspec.structs.replace(each, **other) for each in (EXEC_FAILED, EXEC_AGAIN)]
+    assert remembered(HUNG, diagnose(HUNG), past, ALL, host="h").action is Action.EXEC
 
 
 def test_what_policy_forbids_is_not_remembered():
     past = [EXEC_FAILED, EXEC_AGAIN]
-    assert remembered(HUNG, diagnose(HUNG), past, Limits(actions=(Action.EXEC,))).action is Action.EXEC
+    assert (
+        remembered(HUNG, diagnose(HUNG), past, Limits(actions=(Action.EXEC,)), host="h").action is Action.EXEC
+    )
 
 
 def test_nothing_is_made_of_what_only_people_can_mend():
     down = alert(kind=Kind.CRASH_LOOP)
     assert (
-        remembered(down, diagnose(down), [ended(Action.RESTART, Outcome.HEALED, 1.0)], ALL).action
+        remembered(down, diagnose(down), [ended(Action.RESTART, Outcome.HEALED, 1.0)], ALL, host="h").action
         is Action.NONE
     )
 

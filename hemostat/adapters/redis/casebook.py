@@ -33,7 +33,8 @@ class RedisCasebook:
         kept: Any = msgspec.json.encode(past)
         with self._client.call() as raw:
             rows: Any = raw.hgetall(name)
-            oldest = sorted(rows, key=lambda each: _read(rows[each]).time)[: max(0, len(rows) + 1 - PASTS)]
+            times = {each: _time(rows[each]) for each in rows}
+            oldest = sorted(rows, key=times.__getitem__)[: max(0, len(rows) + 1 - PASTS)]
             with raw.pipeline(transaction=True) as batch:
                 if oldest:
                     batch.hdel(name, *oldest)
@@ -44,7 +45,8 @@ class RedisCasebook:
     def past(self, signature: str) -> list[Past]:
         with self._client.call() as raw:
             kept: Any = raw.hvals(_past(signature))
-        return sorted(map(_read, kept), key=lambda past: past.time)
+        known = (each for each in map(_read, kept) if each is not None)
+        return sorted(known, key=lambda past: past.time)
 
     def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
         with self._client.call() as raw:
@@ -90,5 +92,14 @@ def _advice(likeness: str) -> str:
     return f"{PREFIX}advice:{likeness}"
 
 
-def _read(raw: bytes) -> Past:
-    return msgspec.json.decode(raw, type=Past)
+def _time(raw: bytes) -> float:
+    past = _read(raw)
+    return past.time if past else 0.0
+
+
+def _read(raw: bytes) -> Past | None:
+    """None for what another version of HemoStat has written: no alert goes unanswered for that."""
+    try:
+        return msgspec.json.decode(raw, type=Past)
+    except msgspec.DecodeError:
+        return None

@@ -81,7 +81,8 @@ class Analyzer:
     def _judge(self, event: Event, alert: HealthAlert, now: float) -> Sequence[Event] | Apart:
         verdict = diagnose(alert)
         if matters(alert, verdict):
-            verdict = remembered(alert, verdict, self._casebook.past(signature(alert)), self._limits)
+            known = self._casebook.past(signature(alert))
+            verdict = remembered(alert, verdict, known, self._limits, host=event.host)
         consultant = self._consultant
         if consultant is None or not asks(alert, verdict, consultant.analysis):
             return [self._said(event, alert, verdict, now)]

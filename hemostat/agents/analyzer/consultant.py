@@ -25,7 +25,7 @@ from hemostat.core.policy import service
 from hemostat.core.spend import Prices, Spending
 from hemostat.core.units import show_duration
 from hemostat.errors import AdviceError, AdvisorDeclinedError, AdvisorError
-from hemostat.events import Event, HealthAlert, Investigation, digest
+from hemostat.events import Event, HealthAlert, Investigation, Outcome, digest
 from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
 
 SLICE: Final = 0.1
@@ -197,9 +197,12 @@ class Consultant:
 
 def _likeness(case: Case, rules: Verdict) -> str:
     """Incidents that share it are just alike: of one container or service, with one signature and log, and
-    the same to the rules. Of another container nothing is reused: strangers may have written its evidence."""
+    the same to the rules; and nothing has failed against them since. Of another container nothing is reused:
+    strangers may have written its evidence."""
     about = case.alert.container
     log = "" if case.dossier is None else case.dossier.log
+    here = [each for each in case.past if (each.host, each.container) == (case.host, about.name)]
+    failed = sum(each.outcome is Outcome.FAILED for each in here)
     parts = (
         case.host,
         service(about) or about.name,
@@ -207,5 +210,6 @@ def _likeness(case: Case, rules: Verdict) -> str:
         fingerprint(log),
         rules.diagnosis.cause,
         str(rules.action),
+        str(failed),
     )
     return digest("\n".join(parts).encode(), 10)

@@ -106,7 +106,7 @@ class Trial:
         verdict = diagnose(case.alert)
         if not matters(case.alert, verdict):
             return verdict
-        return remembered(case.alert, verdict, case.past, self._limits)
+        return remembered(case.alert, verdict, case.past, self._limits, host=case.host)
 
 
 def _alone(analysis: Analysis, dollars: float | None) -> Analysis:
