@@ -3,6 +3,7 @@
 All of them read. None names a path, a pattern language or a container that is not part of the incident.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -23,7 +24,11 @@ LINES: Final = 200
 """Lines of log that are looked through."""
 POINTS: Final = 30
 LONGEST: Final = ROOM // 4
-"""Characters of one line: a longer one is cut, so that it hides no other."""
+"""Bytes of one line: a longer one is cut, so that it hides no other."""
+UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Printable as Unicode sees it, and yet nothing that a person would see: words can be hidden in them."""
 PRINTED: Final = frozenset({"probe"})
 """Facts of an alert that a program in the container has worded."""
 
@@ -166,11 +171,19 @@ def bounded(lines: Iterable[str], *, emails: bool = False) -> str:
     kept: list[str] = []
     size = 0
     for line in reversed(redact("\n".join(lines), emails=emails).splitlines()):
-        shown = clean(line.replace("\t", " "))
-        shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+        shown = _cut(UNSEEN.sub(_escape, clean(line.replace("\t", " "))))
         size += len(shown.encode(errors="replace")) + 1
         if size > ROOM:
             kept.append("[earlier lines are left out]")
             break
         kept.append(shown)
     return "\n".join(reversed(kept))
+
+
+def _escape(char: re.Match[str]) -> str:
+    return char[0].encode("unicode_escape").decode()
+
+
+def _cut(line: str) -> str:
+    raw = line.encode(errors="replace")
+    return line if len(raw) <= LONGEST else f"{raw[:LONGEST].decode(errors='ignore')}…"

@@ -171,6 +171,18 @@ def test_an_answer_nested_without_end_is_none():
             made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
 
 
+@pytest.mark.parametrize("vendor", ["anthropic", "openai"])
+@pytest.mark.parametrize("sent", [-1_000_000, 10**30])
+def test_a_count_of_tokens_that_is_none_gives_no_money_back(vendor, sent):
+    with ModelServer([Says("Hello.", sent=sent)], key=None) as server:
+        analysis = Analysis(model="m", base_url=server.base_url(vendor))
+        with (
+            closing(advisors.make(vendor, analysis, {}, KEY)) as made,
+            pytest.raises(AdvisorError, match="an answer that is none"),
+        ):
+            made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
+
+
 def test_an_advisor_that_is_still_loading_is_waited_for_by_who_asks_it():
     probed, here = [], threading.Event()
     real = SimpleNamespace(probe=probed.append)

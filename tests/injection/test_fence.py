@@ -28,11 +28,15 @@ def test_one_long_line_hides_no_other() -> None:
     shown = bounded(["severity: critical", "labels: " + "x" * ROOM])
     assert shown.startswith("severity: critical\nlabels: xxx")
     assert len(shown) <= ROOM
+    wide = bounded(["severity: critical", "\U0001f525" * ROOM])
+    assert wide.startswith("severity: critical\n\U0001f525")
+    assert len(wide.encode()) <= ROOM
 
 
 def test_what_cannot_be_seen_is_written_out() -> None:
     shown = bounded(["fine\u200b\U000e0072\u202e\x1b[2J\x00", "a\tb"])
     assert shown == "fine\\u200b\\U000e0072\\u202e\\x1b[2J\\x00\na b"
+    assert bounded(["ok\ufe01\ufe0f\U000e0152\u3164\u2800."]) == "ok\\ufe01\\ufe0f\\U000e0152\\u3164\\u2800."
 
 
 def test_a_secret_is_masked_before_a_line_is_cut() -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from hemostat.adapters.advisors.models import THINKING
-from hemostat.adapters.advisors.wire import Service, now_call, sendable
+from hemostat.adapters.advisors.wire import Service, Tokens, now_call, sendable
 from hemostat.ports import Call, Said, Tool, Turn, Usage
 
 ADDRESS: Final = "https://api.anthropic.com"
@@ -27,11 +27,11 @@ class Block(msgspec.Struct):
     input: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Tokens(msgspec.Struct):
-    input_tokens: int
-    output_tokens: int
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
+class Spent(msgspec.Struct):
+    input_tokens: Tokens
+    output_tokens: Tokens
+    cache_creation_input_tokens: Tokens | None = None
+    cache_read_input_tokens: Tokens | None = None
 
 
 class StopDetails(msgspec.Struct):
@@ -41,7 +41,7 @@ class StopDetails(msgspec.Struct):
 
 class Answer(msgspec.Struct):
     content: list[msgspec.Raw]
-    usage: Tokens
+    usage: Spent
     stop_reason: str | None = None
     stop_details: StopDetails | None = None
 
@@ -108,13 +108,13 @@ class AnthropicAdvisor:
         text = "\n".join(block.text for block in blocks if block.type == "text")
         if not calls and not text:
             raise self._service.refusal("it is empty")
-        tokens = answer.usage
-        cached = (tokens.cache_creation_input_tokens or 0) + (tokens.cache_read_input_tokens or 0)
+        spent = answer.usage
+        cached = (spent.cache_creation_input_tokens or 0) + (spent.cache_read_input_tokens or 0)
         content = [read(each, dict[str, Any]) for each in answer.content]
         return Said(
             text=text,
             calls=calls,
-            usage=Usage(sent=tokens.input_tokens + cached, received=tokens.output_tokens),
+            usage=Usage(sent=spent.input_tokens + cached, received=spent.output_tokens),
             raw=[*added, {"role": "assistant", "content": content}],
         )
 

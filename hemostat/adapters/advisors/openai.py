@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from hemostat.adapters.advisors.models import OPENAIS, REASONING
-from hemostat.adapters.advisors.wire import Service, now_call, sendable
+from hemostat.adapters.advisors.wire import Service, Tokens, now_call, sendable
 from hemostat.errors import AdvisorError
 from hemostat.ports import Call, Said, Tool, Turn, Usage
 
@@ -42,14 +42,14 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class Tokens(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+class Spent(msgspec.Struct):
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens = 0
 
 
 class Answer(msgspec.Struct):
     choices: list[Choice]
-    usage: Tokens | None = None
+    usage: Spent | None = None
 
 
 class Model(msgspec.Struct):
@@ -127,11 +127,11 @@ class OpenAIAdvisor:
         )
         if not calls and not message.content:
             raise service.refusal("it is empty")
-        tokens = answer.usage or Tokens()
+        spent = answer.usage or Spent()
         return Said(
             text=message.content or "",
             calls=calls,
-            usage=Usage(sent=tokens.prompt_tokens, received=tokens.completion_tokens),
+            usage=Usage(sent=spent.prompt_tokens, received=spent.completion_tokens),
             raw=[*added, read(choice.message, dict[str, Any])],
         )
 

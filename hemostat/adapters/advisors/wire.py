@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from math import isfinite
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 T = TypeVar("T")
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+"""A count that can be added up: none that gives money back, or takes it all."""
 
 LARGEST: Final = 512 * 1024
 """Bytes of an answer that are read. What a model may say in one turn is a hundredth of it."""

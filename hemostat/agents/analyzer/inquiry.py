@@ -10,20 +10,16 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from hemostat.core import prompt, spend, tools
 from hemostat.core.advice import Advice, choices, objections, sourced, worded
 from hemostat.core.case import Case
 from hemostat.core.diagnose import Verdict
 from hemostat.core.fence import fenced
-from hemostat.core.redact import redact
 from hemostat.core.tool import Tool
 from hemostat.core.tools import CONCLUDE
-from hemostat.errors import (
-    AdviceError,
-    AdvisorError,
-    AdvisorUnreachableError,
-    HemoStatError,
-)
+from hemostat.errors import AdviceError, AdvisorError, AdvisorUnreachableError, HemoStatError
 from hemostat.events import HealthAlert, Investigation
 from hemostat.ports import Advisor, Call, Clock, Result, Said, Turn, Usage, Witness
 
@@ -57,7 +53,7 @@ class Inquiry:
         """Of the incident, and of every container that is looked at."""
         self._talk: list[Turn] = []
         self._said = 0
-        """Tokens of the conversation so far, roughly: all of it is sent with every turn."""
+        """Tokens of the tools and of the conversation so far, roughly: all of it is sent with every turn."""
         self._usage = Usage()
         self._cost = 0.0
         self._steps: list[str] = []
@@ -72,12 +68,13 @@ class Inquiry:
         evidence = prompt.sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
         for source, text in evidence.items():
             self._shown[source].append(text)
-        self._add(prompt.first(case, rules, allowed, evidence))
         names = _names(alert)
         offered = [
             *(tools.reading(names, logs=analysis.send_logs) if names else ()),
             tools.concluding(allowed),
         ]
+        self._said = spend.tokens(prompt.SYSTEM + msgspec.json.encode(offered).decode())
+        self._add(prompt.first(case, rules, allowed, evidence))
         advice = self._concluded(alert, names, offered, began, until)
         return advice, Investigation(
             model=self._advisor.name,
@@ -131,7 +128,7 @@ class Inquiry:
     @property
     def _next(self) -> int:
         """Tokens of the next turn, at most."""
-        return self._said + spend.tokens(prompt.SYSTEM) + ANSWER
+        return self._said + ANSWER
 
     @property
     def _left(self) -> int:
@@ -143,7 +140,8 @@ class Inquiry:
             raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
         if now >= until:
             raise AdviceError("there was no time left to ask")
-        settle = self._pay(self._terms.prices.of(self._next - ANSWER, ANSWER))
+        most = Usage(sent=self._said, received=ANSWER)
+        settle = self._pay(self._terms.prices.of(most.sent, most.received))
         try:
             said = self._advisor.say(
                 prompt.SYSTEM,
@@ -158,10 +156,12 @@ class Inquiry:
             if not error.answered and not isinstance(error, AdvisorUnreachableError):
                 settle(0.0)
             raise
-        cost = self._terms.prices.of(said.usage.sent, said.usage.received)
+        # A server that does not count is not free.
+        used = said.usage if said.usage.sent else most
+        cost = self._terms.prices.of(used.sent, used.received)
         settle(cost)
         self._cost += cost
-        self._usage += said.usage
+        self._usage += used
         self._add(said)
         return said
 
@@ -183,7 +183,9 @@ class Inquiry:
         try:
             text = looks[call.name]()
         except HemoStatError as error:
-            return Result(call=call.id, text=fenced(source, redact(error.message)), failed=True)
+            emails = self._terms.analysis.redact_emails
+            text = tools.bounded([error.message], emails=emails)
+            return Result(call=call.id, text=fenced(source, text), failed=True)
         self._shown[source].append(text)
         return Result(call=call.id, text=fenced(source, text))
 
