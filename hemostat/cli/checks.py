@@ -16,7 +16,7 @@ import msgspec
 
 from hemostat import app
 from hemostat.config import Loaded, Settings
-from hemostat.errors import BusUnreachableError, HemoStatError
+from hemostat.errors import BusUnreachableError, ConfigError, HemoStatError
 from hemostat.events import Heartbeat
 from hemostat.ports import Bus, Engine
 from hemostat.topology import ROLES
@@ -193,8 +193,11 @@ def advisor(machine: Machine) -> Finding:
     """Asks the model's service once, for what costs nothing; nobody where the rules decide alone."""
     try:
         model = app.advisor(machine.settings, machine.environ)
-        if model is None:
-            return Finding(Level.OK, "none: the rules decide alone")
+    except ConfigError as error:
+        return Finding(Level.FAILURE, f"the analyzer will not start: {error.message}", error.hint)
+    if model is None:
+        return Finding(Level.OK, "none: the rules decide alone")
+    try:
         with closing(model):
             model.probe(PROBE)
     except HemoStatError as error:

@@ -53,6 +53,8 @@ def _check(given: Globals, settings: "Settings") -> None:
     from hemostat import app
 
     app.open_engine(settings).close()
+    app.open_notifiers(settings)
+    app.advisor(settings, os.environ)
     app.open_bus(settings, start=True).close()
     file = [] if given.log_file is None else ["--log-file", given.log_file]
     command = [*interpreter(), "-m", "hemostat", "all", "--checked", *given.arguments(), *file]

@@ -105,7 +105,6 @@ def test_a_key_a_model_and_a_network_that_are_wrong_are_told_apart(service):
         "nonesuch": asked(analysis, model="nonesuch"),
         "answered 401": asked(analysis, api_key="sk-geheim-0123456789"),
         "cannot be reached": asked(analysis, base_url="http://127.0.0.1:9"),
-        "no key": checks.advisor(machine(analyzer=Analysis(advisor=analysis.advisor))),
     }
     for words, found in wrong.items():
         assert found.level is Level.WARNING
@@ -113,6 +112,13 @@ def test_a_key_a_model_and_a_network_that_are_wrong_are_told_apart(service):
         assert words in found.message
         assert found.hint
         assert "geheim" not in found.message + found.hint
+
+
+def test_an_advisor_without_a_key_keeps_the_analyzer_from_starting():
+    found = checks.advisor(machine(analyzer=Analysis(advisor="anthropic")))
+    assert found.level is Level.FAILURE
+    assert found.message == "the analyzer will not start: there is no key for analyzer.advisor = anthropic"
+    assert "ANTHROPIC_API_KEY" in found.hint
 
 
 def test_where_the_rules_decide_nobody_is_asked(service):

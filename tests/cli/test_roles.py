@@ -91,6 +91,29 @@ def test_all_roles_run_under_one_command(spawn, bus):
     assert process.wait(30) == 130
 
 
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"HEMOSTAT_ANALYZER_ADVISOR": "anthropic"}, "there is no key for analyzer.advisor = anthropic"),
+        (
+            {"HEMOSTAT_ALERT_CHANNELS": '{"ops": {"url": "nonsense"}}'},
+            "channel ops: Apprise cannot use its URL",
+        ),
+        ({"HEMOSTAT_ALERT_CHANNELS": '{"ops": {"url_file": "/none"}}'}, "alert.channels.ops.url_file"),
+    ],
+)
+def test_what_no_role_could_begin_with_is_told_before_one_does(spawn, monkeypatch, setting, told):
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    process = spawn("all")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("hemostat: ")
+    assert told in err
+
+
 def test_a_role_that_cannot_begin_says_why_in_one_line(hemostat, tmp_path):
     file = tmp_path / "bad.toml"
     file.write_text("[responder]\nbudget = 'many'\n")
