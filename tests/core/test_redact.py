@@ -2,6 +2,7 @@
 between « and »; those that a scanner of sources would take for real are put together here."""
 
 import re
+from base64 import b64encode
 from pathlib import Path
 from textwrap import wrap
 
@@ -34,6 +35,26 @@ SHAPES = {
     "jwt": "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0." + MIXED,
     "telegram": "123456789:" + "AA" + MIXED,
     "vault": "hvs." + MIXED,
+    "google_oauth": "GOCSPX-" + MIXED[:28],
+    "google_refresh": "1//0" + MIXED,
+    "alibaba": "LTAI" + MIXED[:20],
+    "tencent": "AKID" + MIXED[:32],
+    "azure_ad": MIXED[:3] + "8Q~" + MIXED[:34],
+    "databricks": "dapi" + HEX,
+    "twilio": "SK" + HEX,
+    "xai": "xai-" + MIXED * 2,
+    "groq": "gsk_" + MIXED,
+    "replicate": "r8_" + MIXED,
+    "atlassian": "ATATT3" + "xFfGF0" + MIXED,
+    "notion": "ntn_" + MIXED,
+    "supabase": "sbp_" + HEX + HEX[:8],
+    "doppler": "dp.st.prd." + MIXED,
+    "planetscale": "pscale_pw_" + MIXED,
+    "rubygems": "rubygems_" + HEX + HEX[:16],
+    "sentry": "sntrys_" + MIXED,
+    "terraform": MIXED[:14] + ".atlasv1." + MIXED * 2,
+    "sas": "https://a.blob.example.net/c?sv=2022&sig=" + MIXED + "%3D",
+    "pem_base64": b64encode(PEM.encode()).decode(),
     "pem": PEM,
     "pem_escaped": PEM.replace("\n", "\\n"),
     "pem_cut": PEM[:300],
@@ -100,7 +121,10 @@ def test_addresses_are_masked_when_asked_for():
 
 def test_an_environment_is_masked_by_its_names():
     masked = redact_environment(
-        ["PATH=/usr/bin", "DB_PASSWORD=a b=c", "URL=redis://:x1@h", "PWD=/app", "API_TOKEN=", "FLAG"]
+        [
+            *("PATH=/usr/bin", "DB_PASSWORD=a b=c", "URL=redis://:x1@h", "PWD=/app", "API_TOKEN=", "FLAG"),
+            *(f"SSH_KEY={MIXED}", f"KEY=base64:{MIXED}=", "SORT_KEY=created_at", f"BUILD={HEX}"),
+        ]
     )
     assert masked == {
         "PATH": "/usr/bin",
@@ -109,6 +133,10 @@ def test_an_environment_is_masked_by_its_names():
         "PWD": "/app",
         "API_TOKEN": "",
         "FLAG": "",
+        "SSH_KEY": "[redacted: key]",
+        "KEY": "[redacted: key]",
+        "SORT_KEY": "created_at",
+        "BUILD": HEX,
     }
     assert redact_environment(masked) == masked
 
@@ -213,6 +241,12 @@ def test_no_surroundings_save_a_secret_of_known_shape(shape, before, after):
         "\n",
         "token,a=",
         "login a password ",
+        "a:",
+        "a:b@tcp(",
+        "1//0",
+        "a8Q~",
+        "dp.st.",
+        "password%3D",
     ],
 )
 @pytest.mark.timeout(60)

@@ -7,6 +7,7 @@ KINDS: Final = (
     ("key", "key"),
     ("pass", "password"),
     ("pwd", "password"),
+    ("pw", "password"),
     ("masterauth", "password"),
     ("secret", "secret"),
     ("token", "token"),

@@ -11,15 +11,16 @@ KEY: Final = re.compile(
     (?P<word>
       pass(?:word|wd|phrase|code) | pass (?<![a-z]pass) (?![a-z])
       | (?:db|pg|user|smtp|ftp|mail|root|mysql|redis|admin)_?pass (?![a-z])
-      | pwd | requirepass | masterauth
-      | secret | token | credential | auth (?<![a-z]auth) (?: _?key )? (?![a-z]) | x-amz-signature
+      | pwd | pw (?<![a-z]pw) (?![a-z]) | requirepass | masterauth
+      | secret | token | credential | auth (?<![a-z]auth) (?: _?key )? (?![a-z]) | x-(?:amz|goog)-signature
       | (?:api|access|private|signing|encryption|account|master|license|service|storage|shared) [ _.-]? key
+      | (?:app|fernet|hmac|deploy|cookie|webhook) [_.-]? key
       | sess(?:ion)?_?id (?![a-z])
     )
     (?P<rest> [\w.-]{0,40}+ )
     (?P<close> \\{0,8} ["'`]? \]? )
     (?P<gap> [ \t]{0,4}+ )
-    (?P<separator> => | := | :(?!:|//) | ==? | > | , )?
+    (?P<separator> => | := | :(?!:|//) | ==? | %3[AaDd] | > | , )?
     (?P<space> [ \t]{0,4}+ )
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -32,6 +33,9 @@ COUNT: Final = re.compile(r"\d{1,9}(?:\.\d+)?[%s]?")
 NEAR: Final = re.compile(
     r"""[^\w\n]{1,6}(?:(?:is|was|value|key|id)[^\w\n]{1,4}){0,2}(?P<value>[A-Za-z0-9+/_-]{32,}+={0,2})"""
 )
+KEYS: Final = re.compile(r"(?i)(?:.*[_.-])?(?:key|salt)")
+RANDOM: Final = re.compile(r"(?:base64:)?[\w+/-]{16,}={0,2}")
+"""What names that often mean no secret hold where they do."""
 UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TAG: Final = 80
 """Characters from a tag's beginning to its name."""
@@ -46,7 +50,7 @@ BEFORE: Final = re.compile(r"\s*(?:-\s+|export\s+|set\s+|ENV\s+)?")
 
 
 HINT: Final = re.compile(
-    "[pP][aAwW][sSdD]|[kK][eE][yY]|[aA][uU][tT][hH]|[sScC][eErR][cCsSeE]|[tT][oO][kK][eE]|[aA][mM][zZ]"
+    "[pP](?:[wW]|[aA][sS])|[gG][oO][oO][gG]|[kK][eE][yY]|[aA][uU][tT][hH]|[sScC][eErR][cCsSeE]|[tT][oO][kK][eE]|[aA][mM][zZ]"
 )
 """Cheap to look for, and in every name that counts: most texts hold none."""
 
@@ -76,7 +80,7 @@ def secret_name(name: str, value: str) -> str | None:
         kind = kind_of(found["word"], found["rest"])
         if kind is not None and not _directory(found, value) and not _counts(found, value):
             return kind
-    return None
+    return "key" if KEYS.fullmatch(name) and RANDOM.fullmatch(value) and _random(value) else None
 
 
 def _value(text: str, key: re.Match[str]) -> Span | None:

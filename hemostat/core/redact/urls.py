@@ -9,10 +9,13 @@ URL: Final = re.compile(r"://[^\s<>]+")
 PORT: Final = re.compile(r"\d{1,5}(?=[/?#\"'`,;)\]}\\&]|$)")
 ENDS: Final = re.compile(r"[/?#\"'`,;\\)]")
 QUOTE: Final = re.compile(r"[\"'`\\]")
+DSN: Final = re.compile(r"(?<=:)[^\s:/@\"'\[][^\s:/\"']{0,200}(?=@(?:tcp|udp|unix)\()")
+"""A password as Go's drivers take it: `user:password@tcp(db:3306)/app`."""
 RANDOM: Final = re.compile(r"(?=\D*\d)[\w.-]{16,}")
 
 
 def hide(text: str) -> str:
+    text = DSN.sub(mask("password"), text)
     return URL.sub(lambda url: "://".join(map(_authority, url[0].split("://"))), text)
 
 
