@@ -9,11 +9,11 @@ to core.thresholds, core.analysis, core.limits, core.routing, core.keeping, core
 
 import difflib
 import os
-import re
 import socket
 import tomllib
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,15 +26,15 @@ from hemostat.core.keeping import Keeping
 from hemostat.core.limits import Limits
 from hemostat.core.literal import read
 from hemostat.core.looks import Looks
-from hemostat.core.routing import SLACK, Alerting, Channel
+from hemostat.core.redact import redact
+from hemostat.core.redact.mask import mask
 from hemostat.core.serving import Serving
 from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.errors import ConfigError
 
 PREFIX: Final = "HEMOSTAT_"
 FILE_NAME: Final = "hemostat.toml"
-MASK: Final = "********"
-PROJECTS: Final = "monitor.projects"
+MASK: Final = mask("secret")
 OWN_VARIABLES: Final = frozenset({"HEMOSTAT_CONFIG", "HEMOSTAT_REQUIRE_ENGINE", "HEMOSTAT_NO_COLOR"})
 """Variables with our prefix that are no settings."""
 
@@ -69,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     monitor: Thresholds = Thresholds()
     analyzer: Analysis = Analysis()
     responder: Limits = Limits()
-    alert: Alerting = Alerting()
+    alert: routing.Alerting = routing.Alerting()
     store: Keeping = Keeping()
     metrics: Serving = Serving()
     tui: Looks = Looks()
@@ -108,11 +108,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.alert.heartbeat_url or _secret("alert.heartbeat_url_file", self.alert.heartbeat_url_file)
 
     @property
-    def channels(self) -> dict[str, Channel]:
+    def channels(self) -> dict[str, routing.Channel]:
         """Where people are told, by name, with their URLs."""
         found = dict(self.alert.channels)
-        if (slack := self.slack_url) and not (own := found.get(SLACK, Channel())).url + own.url_file:
-            found[SLACK] = msgspec.structs.replace(own, url=slack)
+        own = found.get(routing.SLACK, routing.Channel())
+        if (slack := self.slack_url) and not own.url + own.url_file:
+            found[routing.SLACK] = msgspec.structs.replace(own, url=slack)
         return {name: _with_url(name, channel) for name, channel in found.items()}
 
 
@@ -164,12 +165,11 @@ def load(
         dict(_from_flags(flags)),
         dict(_from_environ(environ)),
         dict(_from_file(path)) if path else {},
-        {key: Value(_default(field), "default") for key, field in FIELDS.items()},
+        {key: Value(attrgetter(key)(Settings()), "default") for key in FIELDS},
     )
-    values = {key: _convert(key, layers[key]) for key in FIELDS}
-    settings: Settings = msgspec.convert(_nest(values), Settings)
+    settings = msgspec.convert(_nest({key: _convert(key, layers[key]) for key in FIELDS}), Settings)
     for key, why in mistakes(settings.monitor.projects):
-        raise ConfigError(f"{layers[PROJECTS].origin}: {PROJECTS}.{key} {why}")
+        raise ConfigError(f"{layers['monitor.projects'].origin}: monitor.projects.{key} {why}")
     for table, key, why in routing.mistakes(settings.alert):
         raise ConfigError(f"{layers[table].origin}: {table}.{key} {why}")
     try:
@@ -177,10 +177,6 @@ def load(
     except ValueError as error:
         raise ConfigError(f"{layers['metrics.address'].origin}: metrics.address: {error}") from None
     return Loaded(settings, {key: layers[key].origin for key in FIELDS}, path)
-
-
-def _default(field: FieldInfo) -> object:
-    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def search_path() -> list[Path]:
@@ -195,8 +191,7 @@ def search_path() -> list[Path]:
 
 def shown(settings: Settings) -> dict[str, object]:
     """The settings by dotted key, as TOML can hold them, secrets masked."""
-    flat = dict(_flatten(msgspec.to_builtins(settings)))
-    return {key: _mask(key, value) for key, value in flat.items()}
+    return {key: _mask(key, value) for key, value in _flatten(msgspec.to_builtins(settings))}
 
 
 def variable(key: str) -> str:
@@ -207,11 +202,11 @@ def variable(key: str) -> str:
 def _find(path: Path | None, environ: Mapping[str, str], search: Sequence[Path] | None) -> Path | None:
     if path is None and environ.get("HEMOSTAT_CONFIG"):
         path = Path(environ["HEMOSTAT_CONFIG"])
-    if path is not None:
-        if not path.is_file():
-            raise ConfigError(f"no configuration file {path}", hint="write one with: hemostat config init")
-        return path
-    return next((each for each in (search_path() if search is None else search) if each.is_file()), None)
+    if path is None:
+        return next(filter(Path.is_file, search_path() if search is None else search), None)
+    if not path.is_file():
+        raise ConfigError(f"no configuration file {path}", hint="write one with: hemostat config init")
+    return path
 
 
 def _from_flags(flags: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
@@ -283,12 +278,12 @@ def _secret(key: str, path: str) -> str | None:
         return None
     try:
         first = Path(path).expanduser().read_text("utf-8").splitlines()[:1]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{key}: {path} cannot be read: {error}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{key}: {path!r} cannot be read: {error}") from None
     return first[0].strip() if first else None
 
 
-def _with_url(name: str, channel: Channel) -> Channel:
+def _with_url(name: str, channel: routing.Channel) -> routing.Channel:
     url = channel.url or _secret(f"{CHANNELS}.{name}.url_file", channel.url_file)
     if not url:
         raise ConfigError(f"{CHANNELS}.{name} has no URL", hint="set its url or url_file")
@@ -298,15 +293,5 @@ def _with_url(name: str, channel: Channel) -> Channel:
 def _mask(key: str, value: Any) -> object:
     if key == CHANNELS:
         return {name: {**each, "url": MASK} if each["url"] else each for name, each in value.items()}
-    return MASK if key in SECRETS and value else _mask_url(value)
-
-
-def _mask_url(value: object) -> object:
-    if not isinstance(value, str) or "://" not in value:
-        return value
-    value = re.sub(r"(?<=password=)[^&]+", MASK, value)
-    if "@" not in value:
-        return value
-    scheme, _, rest = value.partition("://")
-    user, _, host = rest.rpartition("@")
-    return f"{scheme}://{user.split(':')[0]}:{MASK}@{host}" if ":" in user else value
+    secret = key in SECRETS and value
+    return MASK if secret else redact(value) if isinstance(value, str) else value

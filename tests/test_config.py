@@ -118,15 +118,16 @@ def test_the_first_file_that_is_there_is_read(write, tmp_path):
 def test_secrets_are_masked_where_settings_are_shown():
     settings = read(
         environ={
-            "HEMOSTAT_ALERT_SLACK_WEBHOOK": "https://hooks.example/T0/secret",
-            "HEMOSTAT_REDIS_URL": "redis://me:secret@db:6379/0",
-            "HEMOSTAT_STORE_URL": "postgresql:///db?password=secret&host=/run",
+            "HEMOSTAT_ALERT_SLACK_WEBHOOK": "https://hooks.example/T0/geheim",
+            "HEMOSTAT_REDIS_URL": "redis://me:geheim@db:6379/0",
+            "HEMOSTAT_STORE_URL": "postgresql:///db?password=geheim&host=/run",
+            "HEMOSTAT_ANALYZER_BASE_URL": "https://models/v1?api_key=geheim",
         }
     ).settings
     told = shown(settings)
-    assert told["store.url"] == "postgresql:///db?password=********&host=/run"
-    assert "secret" not in str(told)
-    assert told["redis.url"] == "redis://me:********@db:6379/0"
+    assert told["store.url"] == "postgresql:///db?password=[redacted: password]&host=/run"
+    assert "geheim" not in str(told)
+    assert told["redis.url"] == "redis://me:[redacted: password]@db:6379/0"
 
 
 def test_a_secret_is_the_first_line_of_its_file(tmp_path):
@@ -167,7 +168,7 @@ def test_every_setting_has_a_variable_of_its_own():
 
 OPS = """
 [alert.channels.ops]
-url = "ntfys://ops-secret"
+url = "ntfys://ops-geheim"
 severity = "critical"
 hosts = ["db*"]
 """
@@ -175,7 +176,7 @@ hosts = ["db*"]
 
 def test_a_channel_says_where_and_what(write):
     ops = read(write(OPS)).settings.channels["ops"]
-    assert ops == Channel(url="ntfys://ops-secret", severity=Severity.CRITICAL, hosts=("db*",))
+    assert ops == Channel(url="ntfys://ops-geheim", severity=Severity.CRITICAL, hosts=("db*",))
 
 
 def test_channels_may_come_from_the_environment_as_json():
@@ -203,8 +204,8 @@ def test_the_url_of_a_channel_may_be_in_a_file(tmp_path, write):
 
 
 def test_the_url_of_a_channel_is_never_shown(write):
-    values = shown(read(write(OPS + "[alert]\nheartbeat_url = 'https://hc.example/secret'")).settings)
-    assert "secret" not in str(values)
+    values = shown(read(write(OPS + "[alert]\nheartbeat_url = 'https://hc.example/geheim'")).settings)
+    assert "geheim" not in str(values)
     assert values["alert.channels"]["ops"]["hosts"] == ("db*",)
 
 

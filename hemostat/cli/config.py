@@ -64,7 +64,7 @@ def check(given: Globals) -> None:
     """Say whether the settings can be used."""
     try:
         loaded = given.load()
-        for secret in ("redis_password", "channels", "heartbeat_url"):
+        for secret in ("redis_password", "api_key", "store_url", "channels", "heartbeat_url"):
             getattr(loaded.settings, secret)
     except HemoStatError as error:
         if given.json:
