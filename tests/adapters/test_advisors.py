@@ -15,7 +15,7 @@ from hemostat.app import advisor
 from hemostat.config import Settings
 from hemostat.core.analysis import Analysis
 from hemostat.core.spend import Prices
-from hemostat.errors import AdvisorError, ConfigError
+from hemostat.errors import AdvisorError, AdvisorUnreachableError, ConfigError
 from hemostat.ports import Tool
 from tests.model_server import ModelServer
 from tests.model_wires import KEY, Says, Sends
@@ -196,6 +196,14 @@ def test_an_advisor_that_is_still_loading_is_waited_for_by_who_asks_it():
     here.set()
     late.probe(5)
     assert probed == [5]
+
+
+def test_one_that_answers_a_byte_at_a_time_is_not_probed_for_ever():
+    over = threading.Event()
+    late = LateAdvisor("v:m", lambda: SimpleNamespace(probe=lambda _: over.wait()))
+    with pytest.raises(AdvisorUnreachableError, match="did not answer in time"):
+        late.probe(0.01)
+    over.set()
 
 
 def test_one_that_cannot_be_loaded_says_so_to_who_asks_it():

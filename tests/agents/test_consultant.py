@@ -28,6 +28,7 @@ from hemostat.events import (
 from hemostat.ports import Apart, Said, Turn, Usage
 from tests.advisors import Reply, ScriptedAdvisor, calling, concluding, recording, terms
 from tests.clock import FakeClock
+from tests.engine_fixtures import eventually
 from tests.injection.attack import outside
 from tests.samples import NOW, alert, event
 
@@ -305,6 +306,23 @@ def test_one_that_is_silent_keeps_nobody_waiting_beyond_the_time():
     bench.clock.on_sleep = lambda _: bench.clock.__setattr__("time", bench.clock.time + 1.0)
     assert by_rules(bench.answer(), "did not answer within 10 s")
     silent.set()
+
+
+def test_those_that_hang_do_not_become_more_and_more(monkeypatch):
+    monkeypatch.setattr("hemostat.agents.analyzer.consultant.HANGING", 1)
+    silent = threading.Event()
+
+    def wait(_: Sequence[Turn]) -> Said:
+        silent.wait(10)
+        return concluding()
+
+    bench = Bench(wait, concluding(), on=terms(concurrency=1))
+    bench.clock.on_sleep = lambda _: bench.clock.advance(11.0)
+    bench.answer()
+    bench.clock.advance(5.0)
+    assert by_rules(bench.answer(), "too many investigations hang")
+    silent.set()
+    eventually(lambda: bench.answer().diagnosis.advisor == "test:model")
 
 
 def test_the_time_in_which_it_waited_for_its_turn_counts():

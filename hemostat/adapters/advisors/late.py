@@ -3,8 +3,12 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import TypeVar
 
+from hemostat.errors import AdvisorUnreachableError
 from hemostat.ports import Advisor, Said, Tool, Turn
+
+T = TypeVar("T")
 
 
 class LateAdvisor:
@@ -12,14 +16,7 @@ class LateAdvisor:
 
     def __init__(self, name: str, make: Callable[[], Advisor]) -> None:
         self.name = name
-        self._made: Future[Advisor] = Future()
-        threading.Thread(target=self._load, args=(make,), name="advisor", daemon=True).start()
-
-    def _load(self, make: Callable[[], Advisor]) -> None:
-        try:
-            self._made.set_result(make())
-        except Exception as error:  # noqa: BLE001 - whoever asks is told
-            self._made.set_exception(error)
+        self._made = _aside(make)
 
     def say(
         self,
@@ -37,7 +34,26 @@ class LateAdvisor:
         )
 
     def probe(self, timeout: float) -> None:
-        self._made.result().probe(timeout)
+        """In twice the time at most, however slowly something comes."""
+        made = self._made.result()
+        try:
+            _aside(lambda: made.probe(timeout)).result(2 * timeout)
+        except TimeoutError:
+            raise AdvisorUnreachableError(f"{self.name} did not answer in time") from None
 
     def close(self) -> None:
         self._made.result().close()
+
+
+def _aside(work: Callable[[], T]) -> Future[T]:
+    """In a thread that does not keep the process from ending."""
+    told: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            told.set_result(work())
+        except Exception as error:  # noqa: BLE001 - whoever asks is told
+            told.set_exception(error)
+
+    threading.Thread(target=run, name="advisor", daemon=True).start()
+    return told

@@ -32,6 +32,9 @@ SLICE: Final = 0.1
 """Seconds between two looks at whether this process is told to stop."""
 STRANGE: Final = 2
 """Answers that are none, in a row, that are borne before nobody asks for a while."""
+HANGING: Final = 16
+"""For each investigation at a time, how many threads there may be, those that were left alone included: a
+server that sends its header a byte at a time holds on to them for hours."""
 NOTICED: Final = 300.0
 """Seconds for which people are told that the budget was spent."""
 
@@ -81,6 +84,7 @@ class Consultant:
         self._source = source
         self._outage: Outage = FINE
         self._lock = threading.Lock()
+        self._threads = threading.Semaphore(HANGING * terms.analysis.concurrency)
         self._refused = (0.0, "")
         """When the budget last did not suffice (epoch seconds), and why."""
 
@@ -170,7 +174,10 @@ class Consultant:
                 return lambda real: self._purse.settle(msgspec.structs.replace(taken, cost=real))
 
     def _within(self, until: float, work: Callable[[], T]) -> T:
-        """Raises AdvisorError when it is not done by then; Interrupted when this process is told to stop."""
+        """Raises AdvisorError when it is not done by then, AdviceError when too many hang, Interrupted
+        when told to stop."""
+        if not self._threads.acquire(blocking=False):
+            raise AdviceError("too many investigations hang")
         done, answers, errors = threading.Event(), list[T](), list[Exception]()
 
         def run() -> None:
@@ -179,6 +186,7 @@ class Consultant:
             except Exception as error:  # noqa: BLE001 - whoever waits is told
                 errors.append(error)
             finally:
+                self._threads.release()
                 done.set()
 
         # A daemon: what hangs must not keep the process from ending.
