@@ -308,6 +308,19 @@ def test_one_that_is_silent_keeps_nobody_waiting_beyond_the_time():
     silent.set()
 
 
+def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_longer():
+    silent = threading.Event()
+
+    def wait(_: Sequence[Turn]) -> Said:
+        silent.wait(10)
+        return concluding()
+
+    bench = Bench(wait, on=terms(timeout=0.3))
+    bench.clock.on_sleep = lambda _: bench.clock.advance(-3600.0)
+    assert by_rules(bench.answer(), "did not answer within 300 ms")
+    silent.set()
+
+
 def test_those_that_hang_do_not_become_more_and_more(monkeypatch):
     monkeypatch.setattr("hemostat.agents.analyzer.consultant.HANGING", 1)
     silent = threading.Event()

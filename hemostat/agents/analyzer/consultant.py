@@ -191,9 +191,11 @@ class Consultant:
 
         # A daemon: what hangs must not keep the process from ending.
         threading.Thread(target=run, name="investigation", daemon=True).start()
+        slices = int(self.analysis.timeout / SLICE) + 1  # counted, too: a clock may be set back meanwhile
         while not done.wait(SLICE):
             self._clock.sleep(0)
-            if self._clock.now() >= until:
+            slices -= 1
+            if slices <= 0 or self._clock.now() >= until:
                 raise AdvisorError(
                     f"{self._advisor.name} did not answer within {show_duration(self.analysis.timeout)}",
                     transient=True,
