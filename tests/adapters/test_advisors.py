@@ -84,13 +84,20 @@ def test_what_is_missing_is_named_and_no_key_shown(analysis, environ, key, words
 @pytest.mark.parametrize(
     ("vendor", "key"), [("anthropic", "configured"), ("openai", "configured"), ("openai", None)]
 )
-def test_a_key_of_the_environment_goes_to_its_vendor_only(vendor, key):
+def test_what_the_environment_has_for_a_vendor_goes_to_nobody_else(vendor, key, monkeypatch):
     environ = {CLAUDES: "the-environment's", GPTS: "the-environment's"}
+    headers = "X-Gateway: the-environment's\nAuthorization: Bearer the-environment's"
+    for name in ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS"):
+        monkeypatch.setenv(name, headers)
+    for name in ("ANTHROPIC_AUTH_TOKEN", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", CLAUDES, GPTS):
+        monkeypatch.setenv(name, "the-environment's")
     with ModelServer([Says("Hello.")], key=None) as server:
         analysis = Analysis(advisor=vendor, base_url=server.base_url(vendor), model="m")
         with closing(advisors.make(vendor, analysis, environ, key)) as made:
             made.say("", ["?"], (), must_call=None, max_tokens=9, timeout=5)
-    assert server.requests[0].headers["authorization"] == f"Bearer {key or 'none'}"
+    sent = server.requests[0].headers
+    assert sent["authorization"] == f"Bearer {key or 'none'}"
+    assert "the-environment's" not in sent.values()
 
 
 @pytest.mark.parametrize(

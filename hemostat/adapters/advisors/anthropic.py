@@ -56,6 +56,9 @@ class AnthropicAdvisor:
         self._client = anthropic.Anthropic(
             api_key=key, base_url=base_url or ADDRESS, max_retries=0, http_client=self._service.http
         )
+        if base_url:
+            # ANTHROPIC_CUSTOM_HEADERS are for Anthropic, and may hold a key.
+            self._client._custom_headers = {}  # noqa: SLF001
 
     def say(
         self,

@@ -70,6 +70,10 @@ class OpenAIAdvisor:
         self._client = openai.OpenAI(
             api_key=key or NO_KEY, base_url=base_url or ADDRESS, max_retries=0, http_client=self._service.http
         )
+        if base_url:
+            # OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and OPENAI_PROJECT_ID are for OpenAI, and may hold a key.
+            self._client._custom_headers = {}  # noqa: SLF001
+            self._client.organization = self._client.project = None
 
     def say(
         self,
