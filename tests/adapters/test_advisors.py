@@ -70,6 +70,8 @@ def test_each_vendor_has_a_model_by_default_whose_price_is_known(environ, name):
         ({"base_url": "localhost:11434", "model": "m"}, {}, None, "no address"),
         ({"base_url": "http://[", "model": "m"}, {}, None, "no address"),
         ({"base_url": "http://h:99999", "model": "m"}, {}, None, "no address"),
+        ({"base_url": "http://h\n/v1", "model": "m"}, {}, None, "no address"),
+        ({"base_url": "http://a h/v1", "model": "m"}, {}, None, "no address"),
         ({"advisor": "anthropic", "base_url": LOCAL, "model": "m"}, {}, None, "HEMOSTAT_ANALYZER_API_KEY"),
         ({"advisor": "openai"}, {}, "geheim\n…", "characters that no key has"),
         ({"advisor": "openai"}, {}, "geheim\x07er", "characters that no key has"),

@@ -68,7 +68,8 @@ def _address(base_url: str) -> str:
     """Raises ConfigError for what cannot be one."""
     try:
         parts = urlsplit(base_url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        plain = base_url.isprintable() and " " not in base_url
+        usable = plain and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
     if base_url and not usable:

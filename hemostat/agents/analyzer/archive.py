@@ -13,7 +13,7 @@ import msgspec
 from hemostat.agents.analyzer.witness import observed, told
 from hemostat.core.case import Case, Recording, signature
 from hemostat.core.dossier import Dossier
-from hemostat.core.redact import redact
+from hemostat.core.redact import redact, redact_environment
 from hemostat.core.story import Story, stories
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, Action, Container, Event, Evidence, HealthAlert, Phase
@@ -131,9 +131,8 @@ def _masked(alert: HealthAlert) -> HealthAlert:
     def plain(item: Evidence) -> Evidence:
         return Evidence(item.name, redact(item.value), item.unit) if isinstance(item.value, str) else item
 
-    container = msgspec.structs.replace(
-        alert.container, labels={name: redact(value) for name, value in alert.container.labels.items()}
-    )
+    labels = redact_environment(alert.container.labels)
+    container = msgspec.structs.replace(alert.container, labels=labels)
     return msgspec.structs.replace(
         alert, container=container, evidence=tuple(plain(item) for item in alert.evidence)
     )
