@@ -170,12 +170,20 @@ def test_a_server_gets_no_parameter_that_it_may_not_know(model, own):
     assert len(sent("openai", model)["messages"]) == 2
 
 
-def test_an_answer_nested_without_end_is_none():
-    with ModelServer([Sends("[" * 100_000)], key=None) as server:
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Sends("[" * 100_000), "an answer that is none"),
+        (Sends("{}", headers={"Content-Encoding": "gzip"}), "answered compressed"),
+    ],
+    ids=["nested without end", "compressed"],
+)
+def test_an_answer_that_would_take_all_there_is_is_none(answer, told):
+    with ModelServer([answer], key=None) as server:
         analysis = Analysis(model="m", base_url=server.base_url("openai"))
         with (
             closing(advisors.make("openai", analysis, {}, None)) as made,
-            pytest.raises(AdvisorError, match="an answer that is none"),
+            pytest.raises(AdvisorError, match=told),
         ):
             made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
 

@@ -39,9 +39,14 @@ class Bounded(httpx2.SyncByteStream):
 
 
 def bound(who: str, largest: int) -> dict[str, list[object]]:
-    """Hooks of an httpx2 client that bound every body, an error's too."""
+    """Hooks of an httpx2 client that bound every body, an error's too. It has to ask for none that is compressed."""
 
     def replace(response: httpx2.Response) -> None:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            # Few bytes may stand for very many.
+            raise AdvisorError(
+                f"{who} answered compressed, unasked", hint="check analyzer.base_url", answered=True
+            )
         assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - the client is no other
         timeout = response.request.extensions.get("timeout", {}).get("read")
         response.stream = Bounded(response.stream, who, largest, timeout)
