@@ -6,6 +6,7 @@
     ├── TimedOutError        exit 4
     ├── DecodeError          exit 1   bytes that are no event
     ├── AdviceError          exit 1   advice that is of no use, or that nobody may ask for now
+    │   └── OverBudgetError           the hour's requests or dollars are spent
     ├── NotApplicableError   exit 1   an action that this container gives no hold for; nothing was done
     └── AdapterError         exit 1   a vendor's failure in our words; `transient` says whether waiting helps
         ├── EngineError               the Docker Engine refused or failed
@@ -65,6 +66,10 @@ class DecodeError(HemoStatError):
 
 
 class AdviceError(HemoStatError):
+    pass
+
+
+class OverBudgetError(AdviceError):
     pass
 
 

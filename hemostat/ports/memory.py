@@ -215,6 +215,10 @@ class Outbox(Protocol):
         is remembered for a month."""
         ...
 
+    def waiting(self, channel: str) -> int:
+        """How many words wait, those that are taken included."""
+        ...
+
 
 class Notifier(Protocol):
     """One channel to people."""

@@ -132,6 +132,7 @@ _COUNTS: Final = (
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("xlen",), reads=(DEAD,)),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
+    Grant(("zcard",), reads=(f"{PREFIX}outbox:*",)),
     *_SURVEYS,
     Grant(("get", "set"), both=(f"{PREFIX}memo:metrics",)),
 )

@@ -20,11 +20,18 @@ from hemostat.core.analysis import Analysis
 from hemostat.core.case import Case, fingerprint, signature
 from hemostat.core.diagnose import Verdict
 from hemostat.core.limits import Limits
+from hemostat.core.measures import FAILURES, Count, Failure, uncounted
 from hemostat.core.outage import FINE, Outage
 from hemostat.core.policy import service
 from hemostat.core.spend import Prices, Spending
 from hemostat.core.units import show_duration
-from hemostat.errors import AdviceError, AdvisorDeclinedError, AdvisorError
+from hemostat.errors import (
+    AdviceError,
+    AdvisorDeclinedError,
+    AdvisorError,
+    AdvisorUnreachableError,
+    OverBudgetError,
+)
 from hemostat.events import Event, HealthAlert, Investigation, digest
 from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
 
@@ -70,6 +77,7 @@ class Consultant:
         terms: Terms,
         *,
         source: str,
+        count: Count = uncounted,
     ) -> None:
         self.analysis = terms.analysis
         self._advisor = advisor
@@ -79,6 +87,9 @@ class Consultant:
         self._clock = clock
         self._terms = terms
         self._source = source
+        self._count = count
+        for each in Failure:
+            self._note(each, 0)
         self._outage: Outage = FINE
         self._refused = (0.0, "")
         """When the budget last did not suffice (epoch seconds), and why."""
@@ -102,13 +113,18 @@ class Consultant:
         until = asked + self.analysis.timeout
         try:
             verdict = self._within(until, lambda: self._verdict(event, rules, until))
-        except AdvisorDeclinedError:
+        except (AdviceError, AdvisorDeclinedError) as error:
+            self._note(failure(error))
             raise
         except AdvisorError as error:
+            self._note(failure(error))
             allowed = STRANGE if error.answered else 0
             self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
             raise
         return verdict
+
+    def _note(self, why: Failure, by: int = 1) -> None:
+        self._count(FAILURES, self._advisor.name, why, by=by)
 
     def _verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
         alert = event.data
@@ -155,7 +171,7 @@ class Consultant:
             )
             if why:
                 self._refused = (now, why)
-                raise AdviceError(why)
+                raise OverBudgetError(why)
             name = digest(f"{self._source} {threading.get_ident()} {version} {now}".encode())
             taken = Spending(id=name, time=now, cost=cost)
             if self._purse.take(taken, version):
@@ -178,13 +194,25 @@ class Consultant:
         while not done.wait(SLICE):
             self._clock.sleep(0)
             if self._clock.now() >= until:
-                raise AdvisorError(
-                    f"{self._advisor.name} did not answer within {show_duration(self.analysis.timeout)}",
-                    transient=True,
+                raise AdvisorUnreachableError(
+                    f"{self._advisor.name} did not answer within {show_duration(self.analysis.timeout)}"
                 )
         if errors:
             raise errors[0]
         return answers[0]
+
+
+def failure(error: AdviceError | AdvisorError) -> Failure:
+    match error:
+        case OverBudgetError():
+            return Failure.OVER_BUDGET
+        case AdvisorDeclinedError():
+            return Failure.DECLINED
+        case AdvisorUnreachableError():
+            return Failure.NO_ANSWER
+        case AdviceError() | AdvisorError(answered=True):
+            return Failure.UNUSABLE
+    return Failure.BUSY if error.transient else Failure.REFUSED
 
 
 def _likeness(case: Case, rules: Verdict) -> str:
