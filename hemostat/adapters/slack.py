@@ -68,8 +68,8 @@ class Slack:
 
 
 def _untrusted(error: BaseException) -> NotifyError:
-    """It passes: a certificate is renewed without anything being changed here. Of OpenSSL's words those with the
-    address are left out."""
+    """It passes: a certificate is renewed without anything being changed here. Of OpenSSL's words those that
+    hold the address are left out."""
     while error.__context__:
         error = error.__context__
     if why := getattr(error, "verify_message", ""):
