@@ -15,7 +15,8 @@
         ├── BusError                  Redis refused or failed
         │   └── BusUnreachableError       exit 3, transient
         ├── StoreError                the database refused or failed
-        │   └── StoreUnreachableError     exit 3, transient
+        │   ├── StoreUnreachableError     exit 3, transient
+        │   └── NothingStoredError        no role has ever written there
         ├── NotifyError               a notification did not go out
         └── AdvisorError              a model's service refused or failed
             ├── AdvisorDeclinedError      it answered, to be paid for, and said nothing
@@ -117,6 +118,10 @@ class StoreError(AdapterError):
 class StoreUnreachableError(StoreError):
     exit_code = UNREACHABLE
     transient = True
+
+
+class NothingStoredError(StoreError):
+    pass
 
 
 class NotifyError(AdapterError):

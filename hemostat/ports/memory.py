@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from hemostat.core.audit import End, Ends, Link, Noted
+from hemostat.core.audit import Condition, End, Ends, Link, Noted
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.dossier import Dossier
@@ -110,6 +110,14 @@ class Records(Store, Protocol):
         ...
 
     def ends(self) -> Ends: ...
+
+    def condition(self) -> Condition:
+        """NothingStoredError where no role has ever written."""
+        ...
+
+    def objection(self) -> str:
+        """Why it cannot be written, found out without writing; empty: it can."""
+        ...
 
     def trail(self) -> AbstractContextManager[tuple[Ends, Iterator[Link]]]:
         """The ends and all rows between them, in order, as they are at one moment."""

@@ -322,7 +322,14 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
     "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, VIEWER, OPERATOR, METRICS}),
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
-    "count what was said": (lambda s, u: bus(s, u).after("false_alarm", "0-0", 1), {METRICS, ALERT}),
+    "count what was said": (
+        lambda s, u: bus(s, u).after("false_alarm", "0-0", 1),
+        {METRICS, ALERT, VIEWER, OPERATOR},
+    ),
+    "see how far the store is": (
+        lambda s, u: bus(s, u).lag("store", ["false_alarm"]),
+        {ALERT, METRICS, VIEWER, OPERATOR},
+    ),
     "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS}),
     "pause": (lambda s, u: RedisDesk(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR}),
     "reset a breaker": (lambda s, u: RedisDesk(s.client(u)).reset("web", NOW), {OPERATOR}),

@@ -116,7 +116,7 @@ _SURVEYS: Final = (
 )
 _VIEWS: Final = (
     _LOOKS_BACK,
-    Grant(("xrevrange",), reads=_named(DURABLE)),
+    Grant(("xrevrange", "xrange", "xinfo|groups", "xlen"), reads=_named(DURABLE)),
     Grant(("subscribe", "unsubscribe"), channels=_named(TYPES)),
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
     Grant(("xlen",), reads=(DEAD,)),
