@@ -6,6 +6,8 @@
     ├── TimedOutError        exit 4
     ├── DecodeError          exit 1   bytes that are no event
     ├── AdviceError          exit 1   advice that is of no use, or that nobody may ask for now
+    │   ├── LeftAloneError            the service has failed lately
+    │   └── OverBudgetError           the hour's requests or dollars are spent
     ├── NotApplicableError   exit 1   an action that this container gives no hold for; nothing was done
     └── AdapterError         exit 1   a vendor's failure in our words; `transient` says whether waiting helps
         ├── EngineError               the Docker Engine refused or failed
@@ -14,7 +16,8 @@
         ├── BusError                  Redis refused or failed
         │   └── BusUnreachableError       exit 3, transient
         ├── StoreError                the database refused or failed
-        │   └── StoreUnreachableError     exit 3, transient
+        │   ├── StoreUnreachableError     exit 3, transient
+        │   └── NothingStoredError        no role has ever written there
         ├── NotifyError               a notification did not go out
         └── AdvisorError              a model's service refused or failed
             ├── AdvisorDeclinedError      it answered, to be paid for, and said nothing
@@ -68,6 +71,14 @@ class AdviceError(HemoStatError):
     pass
 
 
+class LeftAloneError(AdviceError):
+    pass
+
+
+class OverBudgetError(AdviceError):
+    pass
+
+
 class NotApplicableError(HemoStatError):
     pass
 
@@ -112,6 +123,10 @@ class StoreError(AdapterError):
 class StoreUnreachableError(StoreError):
     exit_code = UNREACHABLE
     transient = True
+
+
+class NothingStoredError(StoreError):
+    pass
 
 
 class NotifyError(AdapterError):

@@ -20,7 +20,7 @@ from hemostat.core.standing import overview
 from hemostat.core.tally import START, Tally
 from hemostat.errors import AdapterError
 from hemostat.events import DURABLE
-from hemostat.ports import Bus, Clock, Desk, Entry, Interrupted, Ledger
+from hemostat.ports import Bus, Clock, Desk, Entry, Interrupted, Ledger, Outbox
 from hemostat.topology import ROLES
 
 MEMO: Final = "metrics"
@@ -35,12 +35,21 @@ class Exporter:
     """Safe to ask from several threads at once."""
 
     def __init__(
-        self, bus: Bus, ledger: Ledger, desk: Desk, clock: Clock, limits: Limits, *, containers: int
+        self,
+        bus: Bus,
+        ledger: Ledger,
+        desk: Desk,
+        outbox: Outbox,
+        clock: Clock,
+        limits: Limits,
+        *,
+        containers: int,
     ) -> None:
         """`containers`: how many are told of by name."""
         self._bus = bus
         self._ledger = ledger
         self._desk = desk
+        self._outbox = outbox
         self._clock = clock
         self._limits = limits
         self._tally = Tally(containers=containers)
@@ -90,6 +99,7 @@ class Exporter:
             **gauges.containers(self._bus.last("container_stats"), self._tally.bounded),
             measures.OPEN: gauges.incidents(self._tally.opened.values()),
             measures.LAG: self._lags(hosts),
+            measures.WAITING: {(name,): float(self._outbox.waiting(name)) for name in self._tally.channels},
             measures.DEAD: {(): float(self._bus.buried())},
             measures.PAUSED: {(): float(paused is not None)},
             measures.APPROVALS: {(): float(waiting)},

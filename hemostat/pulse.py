@@ -1,10 +1,13 @@
 """That a role is alive, said every other second."""
 
+import threading
+from collections import Counter
 from typing import Final
 
 import msgspec
 
-from hemostat.events import Event, Heartbeat
+from hemostat.core.measures import Labels, Measure
+from hemostat.events import Event, Figure, Heartbeat
 from hemostat.ports import Bus, Clock
 
 BEAT: Final = 2.0
@@ -12,20 +15,27 @@ BEAT: Final = 2.0
 
 
 class Pulse:
-    """A role's heartbeat: what it is, how it is, how much waits for it."""
+    """A role's heartbeat: what it is, how it is, how much waits for it, what it has counted."""
 
     def __init__(
         self, role: str, *, bus: Bus, clock: Clock, host: str, instance: str, pid: int, mode: str = ""
     ) -> None:
         self._bus = bus
         self._clock = clock
-        self._host = host
+        self.host = host
         self._source = f"{role}@{instance}"
         self._fact = Heartbeat(
             role=role, instance=instance, pid=pid, started=clock.now(), every=BEAT, mode=mode
         )
         self._due = 0.0
+        self._lock = threading.Lock()
+        self._counted: Counter[tuple[str, Labels]] = Counter()
         self.handled = 0
+
+    def count(self, measure: Measure, *labels: str, by: int = 1) -> None:
+        """As measures.Count."""
+        with self._lock:
+            self._counted[measure.name, labels] += by
 
     def due(self) -> bool:
         """A clock that was set back does not silence it."""
@@ -34,6 +44,10 @@ class Pulse:
     def beat(self, trouble: str, lag: int) -> None:
         now = self._clock.now()
         self._due = now + BEAT
-        fact = msgspec.structs.replace(self._fact, lag=lag, handled=self.handled, trouble=trouble)
-        event = Event.make(fact, time=now, host=self._host, source=self._source)
+        with self._lock:
+            figures = tuple(Figure(name, labels, count) for (name, labels), count in self._counted.items())
+        fact = msgspec.structs.replace(
+            self._fact, lag=lag, handled=self.handled, trouble=trouble, figures=figures
+        )
+        event = Event.make(fact, time=now, host=self.host, source=self._source)
         self._bus.show([event], ttl=3 * BEAT)

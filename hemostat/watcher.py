@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.monitor import Monitor
+from hemostat.core.measures import SAMPLES
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -206,6 +207,8 @@ class Watcher:
                 self._sampled.set()
         self._tell(events)
         self._pulse.handled += 1
+        if isinstance(observation, Samples):
+            self._pulse.count(SAMPLES, self._pulse.host, by=len(observation.samples))
 
     def _tell(self, events: list[Event]) -> None:
         durable = [event for event in events if event.type in DURABLE]

@@ -106,9 +106,9 @@ def docker_workshop(docker_engine: DockerEngine) -> Iterator[DockerWorkshop]:
 
 
 def spec(command: tuple[str, ...] = OBEDIENT, **fields: object) -> ContainerSpec:
-    """A container of this session, under a name of its own."""
+    """A container of this session, under a name of its own if none is given."""
     labels = {"hemostat.test": SESSION, **fields.pop("labels", {})}
-    name = f"hs-test-{secrets.token_hex(4)}"
+    name = fields.pop("name", f"hs-test-{secrets.token_hex(4)}")
     return ContainerSpec(name=name, image=IMAGE, command=command, labels=labels, **fields)
 
 

@@ -1,10 +1,13 @@
 """A web server that answers as it is told to, for whoever tells people."""
 
 import json
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 
 SECRET = "T000-B000-XXXXXXXX"  # noqa: S105 - an example
@@ -36,10 +39,18 @@ class Hook(ThreadingHTTPServer):
         self.heard: list[Request] = []
         """Those that were answered with 200."""
         self.ending = threading.Event()
+        self.scheme = "http"
+
+    def encrypt(self, certificate: Path) -> None:
+        """Speak TLS. A handshake that fails is told to nobody."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.scheme = "https"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/services/{SECRET}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}/services/{SECRET}"
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -68,9 +79,21 @@ class Answer(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+def certify(directory: Path) -> Path:
+    """A certificate for 127.0.0.1 that nobody but itself has signed, and its key, in one file."""
+    path = directory / "self-signed.pem"
+    new = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=hook"
+    command = ["openssl", "req", *new.split(), "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, "-keyout", path, "-out", path], check=True, capture_output=True)
+    return path
+
+
 @contextmanager
-def hooked() -> Iterator[Hook]:
+def hooked(certificate: Path | None = None) -> Iterator[Hook]:
+    """With a certificate it speaks TLS."""
     with Hook() as server:
+        if certificate is not None:
+            server.encrypt(certificate)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -6,12 +6,17 @@ import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
 from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.core import measures
 from hemostat.core.control import Pause
 from hemostat.core.limits import Limits
+from hemostat.core.measures import Delivery
+from hemostat.core.news import Topic
 from hemostat.errors import BusUnreachableError
+from hemostat.events import Figure
 from hemostat.exporter import BATCH, Exporter
 from tests.clock import FakeClock
+from tests.core.test_news import word
 from tests.samples import CLEARED, alert, complete, event, heartbeat, needed, stats
 
 
@@ -37,10 +42,15 @@ def desk():
 
 
 @pytest.fixture
-def exporter(bus, desk):
+def outbox():
+    return MemoryOutbox()
+
+
+@pytest.fixture
+def exporter(bus, desk, outbox):
     def make() -> Exporter:
         clock, ledger = FakeClock(), MemoryLedger(desk, bus.incidents)
-        return Exporter(bus, ledger, desk, clock, Limits(), containers=10)
+        return Exporter(bus, ledger, desk, outbox, clock, Limits(), containers=10)
 
     return make
 
@@ -101,6 +111,18 @@ def test_without_the_bus_it_tells_what_was_counted_and_that_the_bus_is_down(bus,
 def test_what_people_have_said_is_told(desk, exporter):
     desk.pause("*", Pause(by="ann", at=0.0))
     assert exporter().numbers()[measures.PAUSED] == {(): 1.0}
+
+
+def test_what_waits_for_a_channel_is_told_although_its_role_is_gone(bus, outbox, exporter):
+    told = exporter()
+    figure = Figure(measures.NOTIFICATIONS.name, ("ops", Delivery.DELIVERED), 0)
+    bus.show([event(heartbeat("alert", figures=(figure,)))], ttl=60)
+    outbox.put("ops", [(word(Topic.HEALED), 0.0), (word(Topic.HEALED, incident="i2"), 0.0)])
+    numbers = told.numbers()
+    assert numbers[measures.NOTIFICATIONS] == {("ops", "delivered"): 0.0}
+    assert numbers[measures.WAITING] == {("ops",): 2.0}
+    bus._clock.advance(61)
+    assert told.numbers()[measures.WAITING] == {("ops",): 2.0}
 
 
 def test_a_memo_of_somebody_else_is_no_obstacle(bus, exporter):

@@ -170,6 +170,19 @@ def test_a_child_whose_configuration_is_wrong_ends_them_all(start):
     assert running.says("monitor ended with code 2, stopping")
 
 
+def test_a_configuration_that_was_spoilt_later_ends_nobody(start, tmp_path):
+    once = f"""import pathlib
+spoilt = pathlib.Path({str(tmp_path)!r}, "spoilt")
+code = 2 if spoilt.exists() else 3
+spoilt.touch()
+raise SystemExit(code)
+"""
+    running = start({"monitor": once, "alert": SLEEPER})
+    eventually(lambda: running.says("monitor ended with code 2, starting it again in"))
+    assert running.process.poll() is None
+    assert len(running.pids("alert")) == 1
+
+
 def test_a_second_supervisor_of_the_same_state_is_refused(start):
     first = start({"monitor": SLEEPER})
     eventually(lambda: first.pids("monitor"))

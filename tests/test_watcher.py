@@ -205,3 +205,16 @@ def test_it_says_that_the_engine_is_gone(watch):
     watch.engine.disconnect()
     eventually(lambda: "the simulated engine is gone" in troubles())
     watch.engine.reconnect()
+
+
+def test_its_heartbeat_says_how_many_samples_it_took(watch):
+    watch.make()
+
+    def counted() -> dict[tuple[str, ...], int]:
+        return {
+            figure.labels: figure.value
+            for beat in watch.bus.last("heartbeat")
+            for figure in beat.data.figures
+        }
+
+    eventually(lambda: counted().get(("h",), 0) > 1)

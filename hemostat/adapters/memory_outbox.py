@@ -52,6 +52,10 @@ class MemoryOutbox:
                 if told:
                     self._told[channel, word.incident] = Told(word.topic, word.time)
 
+    def waiting(self, channel: str) -> int:
+        with self._lock:
+            return len(self._waiting[channel])
+
     def _stands(self, channel: str, word: News) -> bool:
         waiting = self._waiting[channel].get(word.incident)
         return waiting is not None and waiting[0] == word

@@ -44,7 +44,9 @@ class Slack:
             reply = requests.post(
                 self._webhook, json=payload(message), timeout=TIMEOUT, allow_redirects=False
             )
-        except (requests.exceptions.SSLError, requests.exceptions.InvalidURL, ValueError) as error:
+        except requests.exceptions.SSLError as error:
+            raise _untrusted(error) from None
+        except (requests.exceptions.InvalidURL, ValueError) as error:
             raise NotifyError(
                 f"the webhook cannot be used ({type(error).__name__})",
                 hint="check its address",
@@ -63,6 +65,21 @@ class Slack:
                 transient=passing,
                 wait=seconds(reply.headers.get("Retry-After", "")),
             )
+
+
+def _untrusted(error: BaseException) -> NotifyError:
+    """It passes: a certificate is renewed without anything being changed here. Of OpenSSL's words those that
+    hold the address are left out."""
+    while error.__context__:
+        error = error.__context__
+    if why := getattr(error, "verify_message", ""):
+        return NotifyError(
+            f"the webhook's certificate is not trusted: {why.partition(',')[0]}",
+            hint="mend it there, or name a file with its authority in REQUESTS_CA_BUNDLE",
+            transient=True,
+        )
+    why = str(getattr(error, "reason", None) or type(error).__name__).replace("_", " ").lower()
+    return NotifyError(f"TLS with the webhook failed: {why}", hint="check its address", transient=True)
 
 
 def seconds(text: str) -> float | None:

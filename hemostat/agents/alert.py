@@ -8,6 +8,7 @@ again.
 import logging
 from collections.abc import Mapping, Sequence
 
+from hemostat.core.measures import NOTIFICATIONS, Count, Delivery, uncounted
 from hemostat.core.news import news
 from hemostat.core.routing import Alerting, Channel, concerns, due
 from hemostat.core.story import line, subject
@@ -19,12 +20,19 @@ logger = logging.getLogger(__name__)
 
 class Alert:
     def __init__(
-        self, store: Store, outbox: Outbox, channels: Mapping[str, Channel], alerting: Alerting
+        self,
+        store: Store,
+        outbox: Outbox,
+        channels: Mapping[str, Channel],
+        alerting: Alerting,
+        *,
+        count: Count = uncounted,
     ) -> None:
         self._store = store
         self._outbox = outbox
         self._channels = channels
         self._alerting = alerting
+        self._count = count
 
     def step(self, _: Event, __: float) -> list[Event]:
         """Nothing comes of one alone: `keep` is cheaper for many."""
@@ -50,3 +58,4 @@ class Alert:
             dropped = self._outbox.put(name, due_at) if due_at else 0
             if dropped:
                 logger.error("notify.dropped channel=%s count=%d why=too many wait", name, dropped)
+                self._count(NOTIFICATIONS, name, Delivery.DROPPED, by=dropped)

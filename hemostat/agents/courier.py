@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from hemostat.core import message, routing
+from hemostat.core.measures import NOTIFICATIONS, Count, Delivery, uncounted
 from hemostat.core.news import News, worth
 from hemostat.core.restart import delay
 from hemostat.core.routing import Alerting, Channel
@@ -49,6 +50,7 @@ class Courier:
         *,
         chance: Callable[[], float],
         of_day: Callable[[float], float],
+        count: Count = uncounted,
     ) -> None:
         """`chance` draws from 0 to 1; `of_day` tells the seconds since midnight of a time."""
         self.name = name
@@ -61,6 +63,9 @@ class Courier:
         self._alerting = alerting
         self._chance = chance
         self._of_day = of_day
+        self._count = count
+        for outcome in Delivery:
+            self._note(outcome, 0)
         self._own: deque[News] = deque(maxlen=REMEMBERED)
         self._sent: deque[float] = deque(maxlen=alerting.per_minute)
         self._unsettled: dict[str, News] = {}
@@ -155,10 +160,12 @@ class Courier:
             raise told from None
         self._sent.append(self._clock.now())
         self._failures, self.trouble = 0, ""
+        self._note(Delivery.DELIVERED)
         logger.info("notify.sent channel=%s topic=%s incidents=%d", self.name, written.topic, count)
 
     def _failed(self, error: NotifyError) -> None:
         self._failures += 1
+        self._note(Delivery.FAILED)
         wait = delay(self._failures, FIRST, CEILING) * (0.5 + self._chance() / 2)
         if error.transient or self._own:
             self._until = self._clock.now() + min(LONGEST, max(wait, error.wait or 0.0))
@@ -174,7 +181,11 @@ class Courier:
             logger.error("notify.given_up channel=%s incident=%s error=%s", self.name, word.incident, error)
         if old:
             self._outbox.settle(self.name, old, told=False)
+            self._note(Delivery.DROPPED, len(old))
         self._outbox.put_off(self.name, [word for word in parcel if word not in old], now + AGAIN)
+
+    def _note(self, outcome: Delivery, by: int = 1) -> None:
+        self._count(NOTIFICATIONS, self.name, outcome, by=by)
 
     def _settle(self, words: Sequence[News]) -> None:
         """Remembered first: if Redis cannot be asked now, they come again, and are not told again."""

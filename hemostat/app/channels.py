@@ -62,6 +62,7 @@ def _couriers(place: "Place", outbox: Outbox) -> "list[Courier]":
             settings.alert,
             chance=random.random,
             of_day=seconds_of_day,
+            count=place.pulse.count,
         )
         for name, channel in settings.channels.items()
     ]

@@ -21,6 +21,7 @@ def run_metrics(settings: Settings, *, stop: threading.Event, parts: Parts | Non
             parts.bus,
             parts.ledger(),
             parts.desk(),
+            parts.outbox(),
             SystemClock(stop),
             settings.responder,
             containers=settings.metrics.containers,

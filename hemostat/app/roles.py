@@ -170,7 +170,16 @@ def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
     host = place.settings.host_name
     witness = LiveWitness(lambda: parts.engine()[0], parts.bus, casebook, place.clock, host=host)
     terms = terms_of(place.settings, model)
-    return Consultant(model, witness, casebook, parts.purse(), place.clock, terms, source=place.source)
+    return Consultant(
+        model,
+        witness,
+        casebook,
+        parts.purse(),
+        place.clock,
+        terms,
+        source=place.source,
+        count=place.pulse.count,
+    )
 
 
 def _responder(place: Place) -> None:
@@ -221,7 +230,8 @@ def _alert(place: Place) -> None:
     from hemostat.app.recording import recording
 
     settings, outbox = place.settings, place.parts.outbox()
-    alert = Alert(place.parts.store(), outbox, settings.channels, settings.alert)
+    count = place.pulse.count
+    alert = Alert(place.parts.store(), outbox, settings.channels, settings.alert, count=count)
     with telling(place, outbox) as told, recording(place) as recorded:
         place.consume(
             alert.step,

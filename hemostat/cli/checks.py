@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from enum import StrEnum
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -16,10 +16,17 @@ import msgspec
 
 from hemostat import app
 from hemostat.config import Loaded, Settings
-from hemostat.errors import BusUnreachableError, ConfigError, HemoStatError
+from hemostat.core.units import show_size
+from hemostat.errors import (
+    BusUnreachableError,
+    ConfigError,
+    HemoStatError,
+    NothingStoredError,
+    StoreUnreachableError,
+)
 from hemostat.events import Heartbeat
-from hemostat.ports import Bus, Engine
-from hemostat.topology import ROLES
+from hemostat.ports import Bus, Engine, Notary, Records
+from hemostat.topology import KEEPER, ROLES
 
 PYTHON: Final = (3, 11)
 OLDEST_API: Final = (1, 41)
@@ -78,6 +85,9 @@ class Machine:
         self.environ = environ
         self.engine: Once[Engine] = Once(lambda: app.open_engine(self.settings))
         self.bus: Once[Bus] = Once(lambda: app.open_bus(self.settings, start=False))
+        self.opened = ExitStack()
+        self.records: Once[Records] = Once(lambda: self.opened.enter_context(app.open_records(self.settings)))
+        self.notary: Once[Notary] = Once(lambda: self.opened.enter_context(app.open_notary(self.settings)))
 
     @property
     def settings(self) -> Settings:
@@ -87,6 +97,7 @@ class Machine:
             return Settings()
 
     def close(self) -> None:
+        self.opened.close()
         for opened in (self.engine.made, self.bus.made):
             if opened is not None:
                 opened.close()
@@ -189,6 +200,53 @@ def redis(machine: Machine) -> Finding:
     return Finding(Level.OK, f"answers at {masked(url or '')}")
 
 
+def store(machine: Machine) -> Finding:
+    records = machine.records()
+    try:
+        found = records.condition()
+        objection = records.objection()
+    except NothingStoredError as error:
+        return Finding(Level.OK, f"{error.message}; the alert role begins it")
+    except StoreUnreachableError as error:
+        hint = "start it, or mend store.url; until then the streams keep what is new"
+        return Finding(Level.FAILURE, error.message, hint)
+    if objection:
+        hint = "let the alert role's user do so, or set store.url; until then the streams keep what is new"
+        return Finding(Level.FAILURE, f"cannot be written: {objection}", hint)
+    rows = found.ends.head.number - found.ends.anchor.number
+    told = f"{found.place}, version {found.version}, {rows:,} events, {show_size(found.size)}"
+    return Finding(Level.OK, told)
+
+
+def audit_trail(machine: Machine) -> Finding:
+    """Whether its end is the one that is noted in Redis. `hemostat audit verify` reads what is before it."""
+    records = machine.records()
+    try:
+        trail = records.ends().trail
+        noted = machine.notary().noted(trail).head
+        head = records.ends().head
+    except NothingStoredError as error:
+        return Finding(Level.OK, error.message)
+    if noted is None:
+        hint = "the alert role notes one when it next stores; what was cut off before that would not show"
+        return Finding(Level.WARNING, f"ends at row {head.number}; no end is noted in Redis", hint)
+    if noted.number > head.number or (noted.number == head.number and noted != head):
+        told = f"ends at row {head.number}, and not as is noted in Redis: at row {noted.number}"
+        hint = "was a backup restored? hemostat audit verify tells more"
+        return Finding(Level.FAILURE, told, hint)
+    return Finding(Level.OK, f"ends at row {head.number}; row {noted.number} is noted in Redis")
+
+
+def backlog(machine: Machine) -> Finding:
+    from hemostat.app.recording import BEHIND
+
+    behind = machine.bus().lag(KEEPER.group(""), KEEPER.reads)
+    told = f"{behind:,} events of the streams"
+    if behind > BEHIND:
+        return Finding(Level.WARNING, told, "hemostat status says what the alert role waits for, if it runs")
+    return Finding(Level.OK, told)
+
+
 def advisor(machine: Machine) -> Finding:
     """Asks the model's service once, for what costs nothing; nobody where the rules decide alone."""
     try:
@@ -233,6 +291,9 @@ QUESTIONS: Final = (
     Question("cgroups", cgroups, essential=False),
     Question("clock", clock, essential=False),
     Question("Redis", redis),
+    Question("store", store),
+    Question("audit trail", audit_trail, essential=False),
+    Question("to be stored", backlog, essential=False),
     Question("advisor", advisor, essential=False),
     Question("notifications", notifications),
     Question("roles", roles, essential=False),

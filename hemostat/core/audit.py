@@ -46,6 +46,16 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     head: End = End()
 
 
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """How a database is: its URL without a password, the version of its tables, its size in bytes, the ends
+    of its trail."""
+
+    place: str
+    version: int
+    size: int
+    ends: Ends
+
+
 class Noted(msgspec.Struct, frozen=True, kw_only=True):
     """Ends as they are known apart from the database; None where they are not."""
 

@@ -4,7 +4,7 @@ Names and units are by Prometheus's conventions. docs/METRICS.md is this table.
 """
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 OTHER: Final = "other"
 """Stands for the values of a label past its limit."""
@@ -14,6 +14,25 @@ class Form(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
+
+
+class Failure(StrEnum):
+    """Why there is no advice of a model."""
+
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    REFUSED = "refused"
+    DECLINED = "declined"
+    UNUSABLE = "unusable"
+    OVER_BUDGET = "over_budget"
+
+
+class Delivery(StrEnum):
+    """What becomes of notifications."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    DROPPED = "dropped"
 
 
 class Measure(NamedTuple):
@@ -98,6 +117,21 @@ TOKENS: Final = Measure(
 COST: Final = Measure(
     "hemostat_model_cost_dollars_total", Form.COUNTER, "US dollars that investigations cost.", ("model",)
 )
+FAILURES: Final = Measure(
+    "hemostat_model_failures_total",
+    Form.COUNTER,
+    "Diagnoses for which a model was to be asked, and the rules stood in.",
+    ("model", "reason"),
+)
+NOTIFICATIONS: Final = Measure(
+    "hemostat_notifications_total",
+    Form.COUNTER,
+    "Messages delivered, attempts that failed, and news that was dropped untold.",
+    ("channel", "outcome"),
+)
+SAMPLES: Final = Measure(
+    "hemostat_samples_total", Form.COUNTER, "Samples of containers that were taken.", ("host",)
+)
 HANDLED: Final = Measure(
     "hemostat_role_handled_total",
     Form.COUNTER,
@@ -134,6 +168,12 @@ LAG: Final = Measure(
     "Entries that a group of readers has not acknowledged.",
     ("stream", "group"),
 )
+WAITING: Final = Measure(
+    "hemostat_notifications_waiting",
+    Form.GAUGE,
+    "News that waits for a channel: for the grace, for quiet hours to end, or because it fails.",
+    ("channel",),
+)
 DEAD: Final = Measure(
     "hemostat_dead_letter_entries", Form.GAUGE, "Entries that could not be handled, and are kept."
 )
@@ -151,16 +191,26 @@ BUILD: Final = Measure("hemostat_build_info", Form.GAUGE, "The version that tell
 
 TALLIED: Final = (
     ALERTS, CLEARED, DIAGNOSES, DECISIONS, ACTIONS, PEOPLE, DETECT, DIAGNOSE, HEAL,
-    INVESTIGATIONS, STEPS, REUSED, TOKENS, COST, HANDLED,
+    INVESTIGATIONS, STEPS, REUSED, TOKENS, COST, FAILURES, NOTIFICATIONS, SAMPLES, HANDLED,
 )  # fmt: skip
 SEEN: Final = (
     OPEN, CONTAINERS, UNHEALTHY, CPU, CPU_LIMIT, MEMORY, MEMORY_LIMIT,
-    ROLE_UP, ROLE_TROUBLE, LAG, DEAD, BREAKERS, RUNNING, PAUSED, APPROVALS, BUS_UP, BUILD,
+    ROLE_UP, ROLE_TROUBLE, LAG, WAITING, DEAD, BREAKERS, RUNNING, PAUSED, APPROVALS, BUS_UP, BUILD,
 )  # fmt: skip
 MEASURES: Final = (*TALLIED, *SEEN)
 
 Labels = tuple[str, ...]
 """Values, in the order of a measure's labels."""
+
+
+class Count(Protocol):
+    """Counts what happens in a role, for its heartbeat to tell. Safe from threads; `by` 0 makes it known."""
+
+    def __call__(self, measure: Measure, *labels: str, by: int = 1) -> None: ...
+
+
+def uncounted(measure: Measure, *labels: str, by: int = 1) -> None:
+    """For whoever is not asked how much."""
 
 
 class Distribution(NamedTuple):

@@ -2,7 +2,8 @@
 
 By half, up to the ceiling: the container's own label, else the setting, and never above the host's. What has
 no limit cannot be raised, and what has no ceiling is not: how much is too much is for its owner to say. A
-replica of a swarm's service gets no more CPU, but company.
+replica of a swarm's service gets no more CPU, but company; so does one of compose's whose label says how many
+there may be.
 """
 
 import math
@@ -14,6 +15,7 @@ import msgspec
 from hemostat.core.model import ContainerInfo, Resource, Scaled, Service
 from hemostat.core.units import Bytes, show_size, size
 from hemostat.errors import NotApplicableError
+from hemostat.events import Container
 
 FACTOR: Final = 1.5
 ROOM: Final = 0.8
@@ -25,6 +27,10 @@ SAME: Final = 1e-3
 """Engines keep CPU limits as whole microseconds of a period: what differs by less is the same limit."""
 
 SERVICE_ID: Final = "com.docker.swarm.service.id"
+COMPOSE: Final = "compose:"
+"""Begins the id of a compose service, `compose:PROJECT/SERVICE`: compose gives it none."""
+REPLICA: Final = "hemostat.replica"
+"""Label of a replica of a compose service that HemoStat made; no other is removed."""
 MEMORY_MAX: Final = "hemostat.scale.memory_max"
 CPU_MAX: Final = "hemostat.scale.cpu_max"
 REPLICAS_MIN: Final = "hemostat.scale.min"
@@ -46,6 +52,20 @@ def resource(parameters: Mapping[str, object]) -> Resource:
         raise NotApplicableError("the request does not say what to scale: cpu, memory or replicas") from None
 
 
+def service(ref: Container) -> str | None:
+    """Id of the service that the container is a replica of."""
+    if (swarm := ref.labels.get(SERVICE_ID)) is not None:
+        return swarm
+    return f"{COMPOSE}{ref.project}/{ref.service}" if ref.project and ref.service else None
+
+
+def gets_company(ref: Container, what: Resource) -> bool:
+    """Whether it is not the container that gets more, but its service."""
+    if service(ref) is None or what is Resource.MEMORY:
+        return False
+    return what is Resource.REPLICAS or SERVICE_ID in ref.labels or REPLICAS_MAX in ref.labels
+
+
 def limit(info: ContainerInfo, what: Resource) -> float | None:
     return info.memory_limit if what is Resource.MEMORY else info.cpu_limit
 
@@ -53,7 +73,7 @@ def limit(info: ContainerInfo, what: Resource) -> float | None:
 def raised(info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilings, now: float) -> Scaled:
     """The next limit of one container. Raises NotApplicableError."""
     if what is Resource.REPLICAS:
-        raise NotApplicableError(f"replicas are compose's to add: docker compose up --scale {_service(info)}")
+        raise NotApplicableError("it is of no service, which could have more replicas")
     before = limit(info, what)
     if before is None:
         raise NotApplicableError(f"it has no {what} limit that could be raised")
@@ -65,26 +85,26 @@ def raised(info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilin
     return Scaled(container=info.ref.id, resource=what, before=before, after=after, time=now)
 
 
-def more_replicas(info: ContainerInfo, service: Service, now: float) -> Scaled:
+def more_replicas(info: ContainerInfo, group: Service, now: float) -> Scaled:
     """The next number of replicas. Labels of the service count before those of its containers. Raises
     NotApplicableError."""
-    labels = {**info.ref.labels, **service.labels}
-    most, before = _replicas(labels, REPLICAS_MAX), service.replicas
+    labels = {**info.ref.labels, **group.labels}
+    most, before = _replicas(labels, REPLICAS_MAX), group.replicas
     if before is None:
-        raise NotApplicableError(f"service {service.name} runs once on every node")
+        raise NotApplicableError(f"service {group.name} runs once on every node")
     if most is None:
-        raise NotApplicableError(f"no label {REPLICAS_MAX} says how many replicas {service.name} may have")
+        raise NotApplicableError(f"no label {REPLICAS_MAX} says how many replicas {group.name} may have")
     wanted = max(math.ceil(before * FACTOR), before + 1, _replicas(labels, REPLICAS_MIN) or 0)
     after = min(wanted, most)
     if after <= before:
-        raise NotApplicableError(f"service {service.name} has {before} replicas, the ceiling is {most}")
+        raise NotApplicableError(f"service {group.name} has {before} replicas, the ceiling is {most}")
     return Scaled(
         container=info.ref.id,
         resource=Resource.REPLICAS,
         before=before,
         after=after,
         time=now,
-        service=service.id,
+        service=group.id,
     )
 
 
@@ -151,7 +171,3 @@ def _replicas(labels: Mapping[str, str], name: str) -> int | None:
     if not text.isdecimal():
         raise NotApplicableError(f"label {name}: {text!r} is not a number of replicas")
     return int(text)
-
-
-def _service(info: ContainerInfo) -> str:
-    return f"{info.ref.service or info.ref.name}=N"

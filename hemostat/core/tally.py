@@ -7,7 +7,7 @@ a value counts as `other`.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +19,7 @@ from hemostat.events import (
     Diagnosis,
     Event,
     FalseAlarm,
+    Figure,
     HealthAlert,
     Heartbeat,
     Kind,
@@ -33,10 +34,15 @@ from hemostat.events import (
 REMEMBERED: Final = 2000
 """Ids of events that were counted: what a responder puts off comes back on the stream under the same one."""
 INCIDENTS: Final = 2000
-LIMITS: Final = {"host": 100, "advisor": 20, "model": 20, "cause": 50}
+LIMITS: Final = {
+    "host": 100, "advisor": 20, "model": 20, "cause": 50, "channel": 50, "outcome": 10, "reason": 20,
+}  # fmt: skip
 """How many values a label may have."""
 DAY: Final = 86_400.0
 START: Final = "0-0"
+
+HEARD: Final = {each.name: each for each in (measures.NOTIFICATIONS, measures.FAILURES, measures.SAMPLES)}
+"""What roles count themselves, by name."""
 
 DONE: Final = frozenset({Outcome.HEALED, Outcome.FAILED})
 
@@ -140,18 +146,29 @@ class Tally:
                 self._count(measures.PEOPLE, (what,))
 
     def hear(self, heartbeats: Sequence[Event], now: float) -> None:
-        """Count what the roles that live now have handled since they were last heard."""
-        handled: dict[str, int] = {}
+        """Count what the roles that live now have handled and counted since they were last heard."""
+        before, self._handled = self._handled, {}
         for event in heartbeats:
             match event.data:
-                case Heartbeat(role=role, handled=count, started=started):
+                case Heartbeat(role=role, handled=handled, started=started, figures=figures):
                     source = f"{event.source} {started}"
                     host = self.bounded("host", event.host)
-                    self._count(measures.HANDLED, (role, host), max(0, count - self._handled.get(source, 0)))
-                    handled[source] = count
+                    self._grown(measures.HANDLED, (role, host), handled, source, before)
+                    for figure in figures:
+                        self._figure(figure, f"{source} {figure.name} {figure.labels}", before)
                     self.roles[role, host] = event.time
-        self._handled = handled
         self.roles = {key: time for key, time in self.roles.items() if time > now - DAY}
+
+    def _figure(self, figure: Figure, key: str, before: Mapping[str, int]) -> None:
+        measure = HEARD.get(figure.name)
+        if measure is None or len(figure.labels) != len(measure.labels):
+            return
+        labels = tuple(map(self.bounded, measure.labels, figure.labels))
+        self._grown(measure, labels, figure.value, key, before)
+
+    def _grown(self, measure: Measure, labels: Labels, now: int, key: str, before: Mapping[str, int]) -> None:
+        self._count(measure, labels, max(0, now - before.get(key, 0)))
+        self._handled[key] = now
 
     def bounded(self, label: str, value: str) -> str:
         """The value, or `other` where as many as may be are known already."""
@@ -161,6 +178,11 @@ class Tally:
                 return OTHER
             known[value] = None
         return value
+
+    @property
+    def channels(self) -> list[str]:
+        """To people, of which a role has told."""
+        return list(self._known["channel"])
 
     def numbers(self) -> Numbers:
         return {measure: {**self._counts[measure], **self._spread[measure]} for measure in measures.TALLIED}

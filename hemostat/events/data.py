@@ -190,6 +190,15 @@ class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit: int | None = None
 
 
+class Figure(msgspec.Struct, frozen=True):
+    """What a role has counted since it started: the name of a measure (core.measures), the values of its
+    labels, and how many."""
+
+    name: str
+    labels: tuple[str, ...]
+    value: int
+
+
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """A role is alive. `lag` is how many events wait for it; `trouble` is what it waits for, if anything;
     `mode` is a responder's."""
@@ -203,3 +212,4 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     handled: int = 0
     trouble: str = ""
     mode: str = ""
+    figures: tuple[Figure, ...] = ()

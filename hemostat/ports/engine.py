@@ -100,10 +100,13 @@ class Engine(Protocol):
         ...
 
     def service(self, service: str) -> Service:
-        """A swarm's service by id or name. EngineError where there is none, or no swarm managed here."""
+        """A swarm's service by id or name, or compose's by the id of `core.scale.service`. EngineError where
+        there is none, or no swarm managed here; NotApplicableError where it can have but one replica."""
         ...
 
-    def set_replicas(self, service: str, replicas: int) -> None: ...
+    def set_replicas(self, service: str, replicas: int) -> None:
+        """Of compose's, only replicas that were made by this are removed again."""
+        ...
 
     def close(self) -> None:
         """Give up the connection; a blocked `events` ends."""

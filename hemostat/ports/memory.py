@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from hemostat.core.audit import End, Ends, Link, Noted
+from hemostat.core.audit import Condition, End, Ends, Link, Noted
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.dossier import Dossier
@@ -111,6 +111,14 @@ class Records(Store, Protocol):
 
     def ends(self) -> Ends: ...
 
+    def condition(self) -> Condition:
+        """NothingStoredError where no role has ever written."""
+        ...
+
+    def objection(self) -> str:
+        """Why it cannot be written, found out without writing; empty: it can."""
+        ...
+
     def trail(self) -> AbstractContextManager[tuple[Ends, Iterator[Link]]]:
         """The ends and all rows between them, in order, as they are at one moment."""
         ...
@@ -213,6 +221,10 @@ class Outbox(Protocol):
     def settle(self, channel: str, words: Sequence[News], *, told: bool) -> None:
         """They are done with, unless something has taken their place; `told`: people have heard them, which
         is remembered for a month."""
+        ...
+
+    def waiting(self, channel: str) -> int:
+        """How many words wait, those that are taken included."""
         ...
 
 

@@ -28,13 +28,13 @@ from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
 from hemostat.core.limits import Limits
-from hemostat.core.measures import ALERTS, MEASURES
+from hemostat.core.measures import ALERTS, MEASURES, NOTIFICATIONS, WAITING
 from hemostat.core.model import Attempt, Book, Resource, Scaled
 from hemostat.core.news import Topic
 from hemostat.core.picture import Picture
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError, BusUnreachableError
-from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Outcome
+from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Figure, Outcome
 from hemostat.exporter import Exporter
 from hemostat.orders import Orders
 from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Sampler, Surroundings
@@ -177,11 +177,14 @@ def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
 def test_who_counts_sees_what_there_is_to_count(every_server: Guarded) -> None:
     admin, client = bus(every_server, ADMIN), every_server.client(METRICS)
     admin.publish(list(SAID.values()))
-    admin.show([event(stats()), event(heartbeat("responder"))], ttl=10)
-    parts = (RedisBus(client), RedisLedger(client), RedisDesk(client))
+    told = Figure(NOTIFICATIONS.name, ("ops", "delivered"), 1)
+    beats = [heartbeat("responder"), heartbeat("alert", figures=(told,))]
+    admin.show([event(stats()), *map(event, beats)], ttl=10)
+    parts = (RedisBus(client), RedisLedger(client), RedisDesk(client), RedisOutbox(client))
     for _ in range(2):
         numbers = Exporter(*parts, SystemClock(threading.Event()), Limits(), containers=9).numbers()
         assert set(numbers) == set(MEASURES)
+        assert numbers[WAITING] == {("ops",): 0}
         assert numbers[ALERTS] == {("exited", "critical", "h", "web"): 1}
 
 
@@ -319,7 +322,14 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
     "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
     "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, VIEWER, OPERATOR, METRICS}),
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
-    "count what was said": (lambda s, u: bus(s, u).after("false_alarm", "0-0", 1), {METRICS, ALERT}),
+    "count what was said": (
+        lambda s, u: bus(s, u).after("false_alarm", "0-0", 1),
+        {METRICS, ALERT, VIEWER, OPERATOR},
+    ),
+    "see how far the store is": (
+        lambda s, u: bus(s, u).lag("store", ["false_alarm"]),
+        {ALERT, METRICS, VIEWER, OPERATOR},
+    ),
     "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS}),
     "pause": (lambda s, u: RedisDesk(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR}),
     "reset a breaker": (lambda s, u: RedisDesk(s.client(u)).reset("web", NOW), {OPERATOR}),

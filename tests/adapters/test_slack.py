@@ -2,9 +2,9 @@
 
 import json
 import traceback
+from pathlib import Path
 
 import pytest
-import requests
 
 from hemostat.adapters import slack
 from hemostat.adapters.slack import SECTION, Slack, payload
@@ -13,7 +13,7 @@ from hemostat.core.news import Topic
 from hemostat.errors import NotifyError
 from tests.core.test_message import HEALED
 from tests.core.test_news import word
-from tests.hook import SECRET, hooked
+from tests.hook import SECRET, certify, hooked
 
 MESSAGE = single(HEALED, {})
 
@@ -22,6 +22,11 @@ MESSAGE = single(HEALED, {})
 def hook():
     with hooked() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def self_signed(tmp_path_factory) -> Path:
+    return certify(tmp_path_factory.mktemp("tls"))
 
 
 def failure(url: str) -> NotifyError:
@@ -112,18 +117,25 @@ def test_an_address_that_is_none_does_not_pass(url):
     assert not failure(url).transient
 
 
-def test_a_certificate_that_is_not_trusted_does_not_pass(monkeypatch):
-    """As requests tells it; what the handshake says is OpenSSL's."""
+def test_a_certificate_that_nobody_trusts_is_told_as_such_until_it_is_trusted(self_signed, monkeypatch):
+    """It passes, for a certificate is renewed without anything being changed here."""
+    with hooked(self_signed) as server:
+        error = failure(server.url)
+        assert error.message == "the webhook's certificate is not trusted: self-signed certificate"
+        assert error.transient
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(self_signed))
+        Slack(server.url).send(MESSAGE)
+        assert len(server.heard) == 1
 
-    def refuse(*_, **__):
-        raise requests.exceptions.SSLError(f"certificate verify failed: {SECRET}")
 
-    monkeypatch.setattr(requests, "post", refuse)
-    error = failure(f"https://127.0.0.1/{SECRET}")
-    assert not error.transient
-    assert "SSLError" in error.message
+def test_a_certificate_of_somebody_else_is_told_without_the_address(self_signed, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(self_signed))
+    with hooked(self_signed) as server:
+        error = failure(server.url.replace("127.0.0.1", "localhost"))
+    assert error.message == "the webhook's certificate is not trusted: Hostname mismatch"
 
 
 def test_a_server_without_tls_is_an_error(hook):
     error = failure(hook.url.replace("http://", "https://"))
-    assert "SSLError" in error.message
+    assert error.message == "TLS with the webhook failed: wrong version number"
+    assert error.transient

@@ -4,20 +4,23 @@ from collections.abc import Sequence
 
 import pytest
 
+from hemostat.adapters import memory_outbox
 from hemostat.adapters.memory_bus import MemoryStore
 from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.agents.alert import Alert
+from hemostat.core.measures import uncounted
 from hemostat.core.news import Topic
 from hemostat.core.routing import Alerting, Channel
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Event, Kind
+from tests.counted import Counted
 from tests.samples import ALL, CLEARED, NOW, alert, complete, event
 
 GRACE = Alerting(grace=30.0)
 
 
-def role(store, outbox, **channels: Channel) -> Alert:
-    return Alert(store, outbox, channels, GRACE)
+def role(store, outbox, count=uncounted, **channels: Channel) -> Alert:
+    return Alert(store, outbox, channels, GRACE, count=count)
 
 
 def waiting(outbox: MemoryOutbox, channel: str, at: float) -> list[Topic]:
@@ -51,6 +54,14 @@ def test_each_channel_is_left_what_concerns_it():
     told.keep([event(complete())])
     assert waiting(outbox, "all", 0.0) == [Topic.HEALED]
     assert waiting(outbox, "memory", 0.0) == []
+
+
+def test_what_there_is_no_room_for_is_counted(monkeypatch):
+    monkeypatch.setattr(memory_outbox, "BOUND", 1)
+    counted = Counted()
+    told = role(MemoryStore(), MemoryOutbox(), counted, ops=Channel(), none=Channel(kinds=(Kind.OOM,)))
+    told.keep([event(complete(), incident=f"i{number}") for number in range(3)])
+    assert counted == {("ops", "dropped"): 2}
 
 
 class Forgetful(MemoryStore):

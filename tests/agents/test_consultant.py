@@ -28,6 +28,7 @@ from hemostat.events import (
 from hemostat.ports import Apart, Said, Turn, Usage
 from tests.advisors import Reply, ScriptedAdvisor, calling, concluding, recording, terms
 from tests.clock import FakeClock
+from tests.counted import Counted
 from tests.engine_fixtures import eventually
 from tests.injection.attack import outside
 from tests.samples import NOW, alert, event
@@ -49,6 +50,7 @@ class Bench:
         self.purse = MemoryPurse()
         self.told = event(told)
         self.recording: Recording = recording(told, **dossier)
+        self.counted = Counted()
         casebook = MemoryCasebook(self.clock)
         self.consultant = Consultant(
             self.advisor,
@@ -58,6 +60,7 @@ class Bench:
             self.clock,
             on,
             source="analyzer@1",
+            count=self.counted,
         )
         self.analyzer = Analyzer(
             casebook,
@@ -244,6 +247,31 @@ def test_nothing_that_policy_forbids_is_offered_or_taken(changes):
 )
 def test_where_the_service_fails_the_rules_decide(failure, why):
     assert by_rules(Bench(failure).answer(), why)
+
+
+@pytest.mark.parametrize(
+    ("reply", "on", "reason"),
+    [
+        (AdvisorUnreachableError("no route"), PLAIN, "no_answer"),
+        (AdvisorError("answered 429", transient=True), PLAIN, "busy"),
+        (AdvisorError("answered 401"), PLAIN, "refused"),
+        (AdvisorDeclinedError("it declined", answered=True), PLAIN, "declined"),
+        (AdvisorError("it is nonsense", answered=True), PLAIN, "unusable"),
+        (concluding(cause="weather"), PLAIN, "unusable"),
+        (concluding(), terms(calls_per_hour=0), "over_budget"),
+    ],
+)
+def test_why_a_model_was_of_no_help_is_counted_in_few_words(reply, on, reason):
+    bench = Bench(reply, on=on)
+    assert bench.answer().diagnosis.advisor == "rules"
+    assert +bench.counted == {("test:model", reason): 1}
+
+
+def test_neither_a_conclusion_nor_a_failure_of_ours_is_counted_as_a_models():
+    for reply in (concluding(), ValueError("a bug")):
+        bench = Bench(reply)
+        bench.answer()
+        assert +bench.counted == {}
 
 
 def test_a_service_that_fails_is_left_alone_for_as_long_as_it_asks():

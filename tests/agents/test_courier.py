@@ -13,6 +13,7 @@ from hemostat.events import Severity
 from hemostat.ports import Interrupted
 from tests.clock import FakeClock
 from tests.core.test_news import word
+from tests.counted import Counted
 from tests.samples import NOW
 
 PASSING = NotifyError("busy", transient=True)
@@ -43,6 +44,7 @@ class Line:
         self.clock = FakeClock(NOW)
         self.outbox = outbox or MemoryOutbox()
         self.phone = phone
+        self.counted = Counted()
         self.of_day = 12 * 3600.0
         self.courier = Courier(
             "ops",
@@ -53,6 +55,7 @@ class Line:
             Alerting(**alerting),
             chance=lambda: 1.0,
             of_day=lambda now: self.of_day + now - NOW,
+            count=self.counted,
         )
 
     def put(self, *words: News) -> None:
@@ -147,6 +150,18 @@ def test_what_is_refused_for_days_is_given_up_loudly(caplog):
     assert "notify.given_up" in caplog.text
     assert line.after(AGAIN * 2) == []
     assert line.phone.tries == 2
+
+
+def test_what_was_delivered_failed_and_dropped_is_counted_and_known_before_it_happens():
+    line = Line(Phone(PASSING, LASTING, LASTING))
+    assert line.counted == {("ops", outcome): 0 for outcome in ("delivered", "failed", "dropped")}
+    line.put(HEALED)
+    line.after(0.0)
+    line.after(2.0)
+    line.after(GIVEN_UP + 1)
+    line.put(word(Topic.HEALED, GIVEN_UP + 2, incident="i2"))
+    line.after(2.0)
+    assert line.counted == {("ops", "delivered"): 1, ("ops", "failed"): 3, ("ops", "dropped"): 1}
 
 
 def test_a_library_that_breaks_does_not_end_the_thread():

@@ -238,6 +238,23 @@ def test_a_replica_s_service_gets_more_replicas_and_fewer_again(memory_lab):
     assert memory_lab.engine.service("s1").replicas == 2
 
 
+def test_a_compose_service_gets_company_where_its_label_says_how_much(memory_lab):
+    labels = {
+        "com.docker.compose.project": "shop",
+        "com.docker.compose.service": "web",
+        "hemostat.scale.max": "2",
+    }
+    container = memory_lab.make(name="shop-web-1", labels=labels, cpus=0.5)
+    by = surgeon(memory_lab)
+    scaled = plan(memory_lab, Action.SCALE, container, by, resource="cpu").scaled
+    assert operate(memory_lab, Action.SCALE, container, by=by, scaled=scaled).detail == "replicas 1 → 2"
+    assert by.current(scaled) == 2
+    with pytest.raises(NotApplicableError, match="has 2 replicas, the ceiling is 2"):
+        plan(memory_lab, Action.SCALE, container, by, resource="cpu")
+    assert by.scale_back(scaled).detail == "replicas 2 → 1"
+    assert [info.ref.id for info in memory_lab.engine.containers()] == [container]
+
+
 # --- cleanup ----------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.hook import SECRET, hooked
+from tests.hook import SECRET, certify, hooked
 
 
 @pytest.fixture
@@ -28,6 +28,15 @@ def test_every_channel_is_told_and_says_how_that_went(hemostat, config):
         ["boss", "the webhook answered 404: check its address"],
     ]
     assert well.heard[0].json["text"] == ":wave: HemoStat on h: a test"
+
+
+def test_a_certificate_that_nobody_trusts_is_told_on_one_line_without_the_address(hemostat, config, tmp_path):
+    with hooked(certify(tmp_path)) as ill:
+        code, out, err = hemostat("alert", "--test", "--config", config(ops=ill.url))
+    assert (code, err) == (1, "")
+    (line,) = out.splitlines()[3:]
+    assert "not trusted: self-signed certificate: mend it there" in line
+    assert SECRET not in out
 
 
 def test_it_is_written_for_programs_too(hemostat, config):

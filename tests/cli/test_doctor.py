@@ -5,17 +5,22 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
+import sqlalchemy as sql
 
+from hemostat.adapters.redis import RedisNotary
+from hemostat.adapters.sql_store import SqlStore
 from hemostat.cli import checks
 from hemostat.cli.checks import QUESTIONS, Finding, Level, Machine, Question, examine
 from hemostat.cli.doctor import ASCII_SIGNS, SIGNS, report
 from hemostat.config import Settings
 from hemostat.core.analysis import Analysis
+from hemostat.core.audit import End
 from hemostat.core.routing import Alerting, Channel
 from hemostat.errors import ConfigError, EngineUnreachableError
 from hemostat.ports import EngineVersion
 from tests.model_server import ModelServer
 from tests.model_wires import CLAUDE, GPT, KEY
+from tests.samples import NOW, alert, event
 
 
 def fails_with(error):
@@ -187,6 +192,61 @@ def test_on_a_machine_with_everything_nothing_fails(hemostat, bus):
     assert "✗" not in out
     assert code == 0
     assert "answers at unix://" in out
+
+
+@pytest.fixture
+def kept(environ, tmp_path):
+    """What was stored in the state directory, beside a Redis of its own."""
+    opened = SqlStore(f"sqlite:///{tmp_path / 'state' / 'history.db'}", lambda: NOW)
+    opened.append([event(alert(), at) for at in range(3)])
+    yield opened
+    opened.close()
+
+
+def told(hemostat):
+    return {each["name"]: each for each in hemostat("doctor", "--json").json["checks"]}
+
+
+@pytest.mark.redis
+def test_the_store_its_trail_and_what_waits_for_it_are_looked_at(hemostat, bus, kept, tmp_path):
+    notary = RedisNotary(bus._client)
+    ends = kept.ends()
+    assert told(hemostat)["audit trail"]["level"] == "warning"
+    notary.note_head(ends.trail, ends.head)
+    bus.publish([event(alert(), at) for at in range(2)])
+    found = told(hemostat)
+    assert f"sqlite:///{tmp_path}/state/history.db, version 1, 3 events, " in found["store"]["message"]
+    assert found["audit trail"]["message"] == "ends at row 3; row 3 is noted in Redis"
+    assert found["to be stored"]["message"] == "2 events of the streams"
+    assert {found[name]["level"] for name in ("store", "audit trail", "to be stored")} == {"ok"}
+    notary.note_head(ends.trail, End(5, b"x"))
+    assert told(hemostat)["audit trail"]["level"] == "failure"
+    assert "ends at row 3, and not as is noted in Redis: at row 5" in told(hemostat)["audit trail"]["message"]
+
+
+def test_before_anything_was_stored_nothing_is_wrong(hemostat, environ, tmp_path):
+    found = told(hemostat)
+    assert [found[name]["level"] for name in ("store", "audit trail")] == ["ok", "ok"]
+    assert "nothing is stored yet" in found["store"]["message"]
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_store_that_is_away_cannot_be_written_or_is_of_a_newer_version_is_told_with_what_to_do(
+    hemostat, environ, kept, monkeypatch
+):
+    monkeypatch.setattr(SqlStore, "objection", lambda _: "the store sqlite:///x: readonly")
+    readonly = told(hemostat)["store"]
+    with kept._engine.connect() as connection:
+        connection.execute(sql.text("UPDATE hemostat_schema SET version = 99"))
+        connection.commit()
+    newer = told(hemostat)["store"]
+    environ.setenv("HEMOSTAT_STORE_URL", "postgresql://me:geheim@127.0.0.1:1/db")
+    away = told(hemostat)["store"]
+    for found, words in ((readonly, "readonly"), (newer, "version 99"), (away, "127.0.0.1:1/db")):
+        assert found["level"] == "failure"
+        assert words in found["message"]
+        assert found["hint"]
+        assert "geheim" not in str(found)
 
 
 def channels(**urls: str) -> Machine:

@@ -6,7 +6,9 @@ import urllib.request
 
 import pytest
 
-from tests.samples import alert, event
+from tests.engine_fixtures import eventually
+from tests.hook import hooked
+from tests.samples import alert, complete, event
 
 
 def fetch(port: int) -> list[str]:
@@ -45,3 +47,18 @@ def test_without_a_host_it_is_loopback(address, place):
 
     shape = type(Settings().metrics)
     assert shape(address=address).place == place
+
+
+@pytest.mark.redis
+def test_what_became_of_notifications_is_told_by_the_role_that_sends_them(bus, spawn, environ):
+    with hooked() as hook:
+        hook.statuses = [500]
+        environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", hook.url)
+        spawn("alert")
+        process = spawn("metrics", "--set", "metrics.address=127.0.0.1:0")
+        port = json.loads(process.stderr.readline())["port"]
+        bus.publish([event(complete())])
+        counted = 'hemostat_notifications_total{channel="slack",outcome="%s"} %s'
+        expected = {counted % each for each in (("delivered", "1.0"), ("failed", "1.0"), ("dropped", "0.0"))}
+        eventually(lambda: expected < set(fetch(port)), seconds=30)
+        assert 'hemostat_notifications_waiting{channel="slack"} 0.0' in fetch(port)

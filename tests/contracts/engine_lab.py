@@ -42,6 +42,10 @@ class Lab:
         self._made.append(wanted.name)
         return self.workshop.run(wanted)
 
+    def adopt(self, name: str) -> None:
+        """Have it removed at the end, though something else makes it."""
+        self._made.append(name)
+
     def listen(self, since: float | None = None) -> Listener:
         listener = Listener(self.engine, since)
         self._listeners.append(listener)

@@ -1,5 +1,6 @@
 """What the roles rely on in an engine: the same cases against the simulated and the real one."""
 
+import secrets
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -283,6 +284,43 @@ def test_a_service_that_does_not_exist_is_refused(lab: Lab) -> None:
         lab.engine.service(UNKNOWN)
     with pytest.raises(EngineError):
         lab.engine.set_replicas(UNKNOWN, 2)
+
+
+def compose(project: str, number: int) -> dict[str, str]:
+    return {
+        "com.docker.compose.project": project,
+        "com.docker.compose.service": "web",
+        "com.docker.compose.container-number": str(number),
+        "com.docker.compose.oneoff": "False",
+        "hemostat.scale.max": "3",
+    }
+
+
+def test_a_compose_service_gets_replicas_and_loses_only_those(lab: Lab) -> None:
+    project = f"hs-test-{secrets.token_hex(4)}"
+    names = [f"{project}_web_{number}" for number in (1, 2, 3)]
+    first = lab.make(name=names[0], labels=compose(project, 1), memory=64 << 20, environment={"A": "b"})
+    for name in names[1:]:
+        lab.adopt(name)
+    identity = f"compose:{project}/web"
+    before = lab.engine.service(identity)
+    assert (before.name, before.replicas, before.labels["hemostat.scale.max"]) == ("web", 1, "3")
+    lab.engine.set_replicas(identity, 3)
+    lab.engine.set_replicas(identity, 3)
+    made = {info.ref.name: info for info in lab.engine.containers() if info.ref.project == project}
+    assert sorted(made) == names
+    assert all(info.running and info.memory_limit == 64 << 20 for info in made.values())
+    assert lab.engine.service(identity).replicas == 3
+    lab.engine.set_replicas(identity, 2)
+    assert [lab.engine.inspect(name).running for name in names[:2]] == [True, True]
+    lab.engine.set_replicas(identity, 0)
+    left = [info.ref.id for info in lab.engine.containers() if info.ref.project == project]
+    assert left == [first]
+
+
+def test_a_compose_service_without_a_replica_is_refused(lab: Lab) -> None:
+    with pytest.raises(EngineError):
+        lab.engine.service(f"compose:{UNKNOWN}/web")
 
 
 def test_removing_twice_is_silent(lab: Lab) -> None:

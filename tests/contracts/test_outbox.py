@@ -111,6 +111,14 @@ def test_no_more_wait_than_the_bound_and_the_rest_is_told(outbox, monkeypatch):
     assert [each for each, _ in taken(outbox, 9.0)] == words[2:]
 
 
+def test_how_many_wait_is_told_by_channel(outbox):
+    outbox.put("ops", [(OPENED, NOW), (word(Topic.HEALED, incident="i2"), NOW + 999)])
+    taken(outbox)
+    assert (outbox.waiting("ops"), outbox.waiting("other")) == (2, 0)
+    outbox.settle("ops", [OPENED], told=True)
+    assert outbox.waiting("ops") == 1
+
+
 @pytest.mark.redis
 def test_a_word_that_came_in_between_is_not_lost(redis_client, monkeypatch):
     """Two alert roles at the same incident: the one that comes second merges anew."""

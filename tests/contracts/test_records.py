@@ -1,5 +1,7 @@
 """What every database must do: SQLite and PostgreSQL."""
 
+import re
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import sqlalchemy as sql
 from hemostat.adapters.sql_store import SqlStore, schema
 from hemostat.core.audit import BEGINNING, End, Noted, verify
 from hemostat.core.record import Wanted
-from hemostat.errors import StoreError
+from hemostat.errors import NothingStoredError, StoreError
 from hemostat.events import Event, Outcome
 from tests.samples import ALL, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
 
@@ -291,3 +293,48 @@ def test_every_version_leads_to_this_one(url: str, monkeypatch: pytest.MonkeyPat
         new.append([*many(2), event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), version)])
         assert findings(new) == []
         new.close()
+
+
+def test_its_condition_is_known_without_changing_it(store: SqlStore, url: str) -> None:
+    reader = SqlStore(url, lambda: NOW, write=False)
+    with pytest.raises(NothingStoredError):
+        reader.condition()
+    store.append(many(3))
+    told = reader.condition()
+    assert (told.version, told.ends, told.ends.head.number) == (len(schema.STEPS), store.ends(), 3)
+    assert told.size > 10_000
+    assert "password" not in told.place
+    assert reader.objection() == ""
+    assert reader.condition() == told
+    assert store.append(many(1, start=9))
+    reader.close()
+
+
+def test_that_it_cannot_be_written_is_known_without_trying(store: SqlStore, url: str) -> None:
+    store.append(many(3))
+    store.close()
+    reader = SqlStore(_read_only(url), lambda: NOW, write=False)
+    assert reader.condition().ends.head.number == 3
+    assert re.search("readonly|read-only|no right to", reader.objection())
+    assert "\n" not in reader.objection()
+    reader.close()
+
+
+def _read_only(url: str) -> str:
+    """The same database, to somebody who may not write it: root may write every file, so the file says it."""
+    if url.startswith("sqlite"):
+        path = Path(url.removeprefix("sqlite:///"))
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.close()
+        header = bytearray(path.read_bytes())
+        header[18] = 3  # written in a format that is newer
+        path.write_bytes(header)
+        return url
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        connection.execute("DROP ROLE IF EXISTS reader")
+        connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    return url.replace("hemostat@", "reader@")

@@ -76,8 +76,8 @@ def test_a_request_must_say_what_to_scale():
             scale.resource(parameters)
 
 
-def test_replicas_of_what_is_no_service_are_compose_s_to_add():
-    with pytest.raises(NotApplicableError, match="docker compose up --scale web=N"):
+def test_what_is_of_no_service_gets_no_replicas():
+    with pytest.raises(NotApplicableError, match="of no service"):
         raised(info(), Resource.REPLICAS, NONE, HOST, NOW)
 
 
@@ -107,6 +107,29 @@ def test_labels_of_the_service_count_before_those_of_its_containers():
 def test_a_service_without_room_stays_as_it_is(count, labels, why):
     with pytest.raises(NotApplicableError, match=why):
         replicas(count, **labels)
+
+
+SHOP = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "what", "company"),
+    [
+        ({}, Resource.REPLICAS, False),
+        (SHOP, Resource.REPLICAS, True),
+        (SHOP, Resource.CPU, False),
+        ({**SHOP, "hemostat.scale.max": "3"}, Resource.CPU, True),
+        ({**SHOP, "hemostat.scale.max": "3"}, Resource.MEMORY, False),
+        ({"com.docker.swarm.service.id": "s1"}, Resource.CPU, True),
+        ({"hemostat.scale.max": "3"}, Resource.CPU, False),
+    ],
+)
+def test_replicas_are_added_where_they_are_asked_for_or_named_by_label(labels, what, company):
+    assert scale.gets_company(Container(id="c1", name="web", labels=labels), what) is company
+
+
+def test_a_service_of_compose_is_known_by_its_project():
+    assert scale.service(Container(id="c1", name="web", labels=SHOP)) == "compose:shop/web"
 
 
 UP = Scaled(container="c1", resource=Resource.MEMORY, before=100, after=150, time=NOW)

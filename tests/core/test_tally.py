@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from hemostat.core import measures
-from hemostat.core.measures import OTHER
+from hemostat.core.measures import OTHER, Delivery
 from hemostat.core.tally import Tally
 from hemostat.events import (
     Action,
     Container,
     Decided,
     Event,
+    Figure,
     Investigation,
     Kind,
     Order,
@@ -110,6 +111,45 @@ def test_what_a_role_has_handled_grows_over_its_restarts():
     for handled, started in ((5, NOW), (8, NOW), (2, NOW + 60)):
         made.hear([event(heartbeat(handled=handled, started=started))], NOW)
     assert counted(made, measures.HANDLED) == {("monitor", "h"): 10}
+
+
+def sampled(number: int, started: float = NOW, host: str = "h") -> Event:
+    return event(
+        heartbeat(started=started, figures=(Figure(measures.SAMPLES.name, (host,), number),)), host=host
+    )
+
+
+def test_what_a_role_has_counted_grows_over_its_restarts_and_over_ours():
+    made = tally()
+    for number, started in ((5, NOW), (8, NOW), (2, NOW + 60)):
+        made.hear([sampled(number, started)], NOW)
+    after = Tally(containers=1)
+    after.restore(made.memo())
+    after.hear([sampled(3, NOW + 60), sampled(1, host="other")], NOW)
+    assert counted(after, measures.SAMPLES) == {("h",): 11, ("other",): 1}
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        Figure("hemostat_alerts_total", ("exited", "critical", "h", "web"), 1),
+        Figure("hemostat_samples_total", ("h", "web"), 1),
+        Figure("hemostat_nonsense_total", (), 1),
+    ],
+)
+def test_what_is_no_roles_to_count_is_passed_over(figure):
+    made = tally()
+    made.hear([event(heartbeat(figures=(figure,)))], NOW)
+    assert {m.name for m, values in made.numbers().items() if values} == {measures.HANDLED.name}
+
+
+def test_channels_past_the_limit_are_counted_together():
+    made = tally()
+    name = measures.NOTIFICATIONS.name
+    figures = tuple(Figure(name, (f"c{number}", Delivery.DELIVERED), 1) for number in range(60))
+    made.hear([event(heartbeat(figures=figures))], NOW)
+    told = counted(made, measures.NOTIFICATIONS)
+    assert (len(told), told[OTHER, "delivered"]) == (51, 10)
 
 
 def test_a_role_is_forgotten_a_day_after_it_was_last_heard_of():

@@ -26,7 +26,8 @@ def commands(path: Path) -> Iterator[str]:
     lines = [line.strip() for block in blocks for line in block.splitlines()]
     inline = [each.replace("\n", " ").replace(r"\|", "|") for each in INLINE.findall(FENCE.sub("", text))]
     for line in (*lines, *inline):
-        if found := START.search(line):
+        found = START.search(line)
+        if found and not found[1].endswith(" …"):  # a message that begins so
             yield found[1]
 
 

@@ -1,11 +1,52 @@
-"""No document names a command or an option that does not exist."""
+"""Every command that a document names is run; the few that cannot end here are at least there to be typed."""
 
+import re
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
 import pytest
 
+from hemostat.adapters.redis import RedisBus, RedisDesk, RedisDossiers
+from hemostat.adapters.sql_store import SqlStore
+from hemostat.app.parts import HISTORY
+from hemostat.core.control import Pause
+from hemostat.core.evidence import dossier
+from tests.cli.test_desk import ASKED
 from tests.docs.commands import DOCUMENTS, commands, words
 from tests.docs.made import ROOT
+from tests.hook import hooked
+from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
 
 FOUND = sorted({(path.name, command) for path in DOCUMENTS for command in commands(path)})
+EVERY = sorted({" ".join(words(command)) for _, command in FOUND})
+
+APART = {
+    "all": "runs until it is stopped: tests/e2e/test_everything.py",
+    "all --dry-run": "as above",
+    "monitor": "runs until it is stopped: tests/cli/test_roles.py",
+    "respond": "as above",
+    "metrics": "runs until it is stopped: tests/cli/test_metrics.py",
+    "events -f": "follows until it is stopped: tests/cli/test_events.py",
+    "tui": "is a screen: tests/cli/test_tui.py",
+    "tui --demo": "as above",
+    "tui --replay night.jsonl.gz": "as above",
+    "tui --since 2h": "as above",
+    "tui --slow": "as above",
+    "tui --web": "serves until it is stopped: tests/cli/test_web.py",
+    "demo": "breaks a container: tests/e2e/test_demos.py",
+    "demo NAME": "as above",
+    "demo cpu-spike": "as above",
+    "eval --advisor anthropic": "pays a vendor: tests/cli/test_analysis.py asks one of ours",
+}
+"""What is not run here: why, and where it is."""
+NAMED = {"analyze --show-prompt", "evidence", "explain", "order"}
+"""Spoken of without what they need: their help is asked for."""
+ENDED = {"order": ("--yes", "--no-wait"), "record": ("--for", "200ms")}
+"""What makes a command end that waits for people, or for others."""
+CODES = {"doctor": (0, 1)}
+"""Other exit codes than 0 that are right: 1 if this machine lacks something."""
 
 
 def test_commands_are_found():
@@ -13,17 +54,104 @@ def test_commands_are_found():
     assert len(FOUND) > 60
 
 
-@pytest.mark.parametrize(("document", "command"), FOUND)
-def test_a_command_can_be_typed(hemostat, document, command):
-    code, _, err = hemostat(*words(command), "--help")
-    assert (code, err) == (0, ""), f"{document}: hemostat {command}"
+def test_nothing_is_set_apart_that_no_document_names():
+    assert {*APART, *NAMED} - {*EVERY} == set()
+
+
+@pytest.mark.parametrize("command", sorted({*APART, *NAMED}))
+def test_a_command_that_is_not_run_can_be_typed(hemostat, command):
+    code, _, err = hemostat(*command.split(), "--help")
+    assert (code, err) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory) -> Path:
+    """A state directory with a night's events, of incident i3."""
+    path = tmp_path_factory.mktemp("state")
+    store = SqlStore(f"sqlite:///{path / HISTORY}", time.time)
+    store.append(night())
+    store.close()
+    return path
+
+
+def night():
+    ago = time.time() - NOW - 60
+    said = ((alert(), 0.0), (needed(), 0.1), (complete(), 3.0))
+    return [event(data, ago + at, incident="i3") for data, at in said]
+
+
+@pytest.fixture
+def world(environ, redis_client, redis_url, state, tmp_path):
+    """All that a command may ask for; it is new for every one, but for what is stored."""
+    bus, desk, now = RedisBus(redis_client), RedisDesk(redis_client), time.time()
+    bus.publish(night())
+    bus.show([event(data, now - NOW) for data in (stats(), heartbeat("responder"))], ttl=60)
+    RedisDossiers(redis_client).put("i3", dossier(needed(), None, now=now, log="refused"))
+    desk.ask(msgspec.structs.replace(ASKED, id="i3", incident="i3"))
+    for paused in ("*", "web"):
+        desk.pause(paused, Pause(by="ann", at=now))
+    environ.setenv("HEMOSTAT_REDIS_URL", redis_url)
+    environ.setenv("HEMOSTAT_STATE_DIR", str(state))
+    environ.chdir(tmp_path)
+    with hooked() as hook:
+        environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", hook.url)
+        yield
+
+
+@pytest.fixture
+def meant(state, tmp_path):
+    """What stands for what in this command."""
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    shutil.copy(ROOT / "tests/eval/incidents/panic-app-exited.json", recordings)
+    store = SqlStore(f"sqlite:///{state / HISTORY}", time.time, write=False)
+    head = str(store.ends().head)
+    store.close()
+    known = {
+        **dict.fromkeys(("INCIDENT", "ID"), "i3"),
+        **dict.fromkeys(("NAME", "CONTAINER…"), "web"),
+        "ACTION": "restart",
+        "DIR": str(recordings),
+        "90:5540493c…": head,
+        "6s": "200ms",
+    }
+
+    def mean(word: str, command: str) -> str:
+        if word == "FILE":
+            return str(ROOT / "hemostat.toml.example" if command == "config" else tmp_path / "file")
+        return f"{tmp_path}{word}" if word.startswith("/") else known.get(word, word)
+
+    return mean
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("command", sorted({*EVERY} - {*APART} - NAMED))
+def test_a_command_does_what_it_should(hemostat, world, meant, command):
+    name, *rest = next(words(each) for _, each in FOUND if " ".join(words(each)) == command)
+    typed = [name, *(meant(word, name) for word in rest)]
+    ended = () if set(ENDED.get(name, ())) & set(typed) else ENDED.get(name, ())
+    code, _, err = hemostat(*typed, *ended)
+    assert code in CODES.get(name, (0,)), err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_what_a_document_links_to_is_there(document):
-    import re
-
     links = re.findall(r"\]\(([^)#: ]+)(?:#[^)]*)?\)", document.read_text("utf-8"))
     missing = [link for link in links if not (document.parent / link).exists()]
     assert missing == []
     assert document.is_relative_to(ROOT)
+
+
+SCRIPT = re.compile(r"(?:python -m |python |bash )((?:tests|demos)[\w./]*\w)")
+SCRIPTS = sorted(
+    {(path.name, found) for path in DOCUMENTS for found in SCRIPT.findall(path.read_text("utf-8"))}
+)
+
+
+@pytest.mark.parametrize(("document", "script"), SCRIPTS)
+def test_a_script_that_a_document_names_is_there(document, script):
+    """They take minutes, and an engine: each is run for the figures beside it."""
+    path = ROOT / (script if "/" in script else script.replace(".", "/"))
+    found = (path, path.with_suffix(".py"), path / "__main__.py")
+    assert any(each.is_file() for each in found), f"{document}: {script}"

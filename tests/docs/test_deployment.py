@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hemostat.topology import BY_NAME
 from tests.docs.made import ROOT
 from tests.prometheus_tools import tool
 
 UNITS = sorted((ROOT / "docs/systemd").glob("*.service"))
-PROFILES = ("--profile", "prometheus", "--profile", "grafana")
+PROFILES = ("--profile", "prometheus", "--profile", "grafana", "--profile", "arcane")
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
@@ -54,7 +55,16 @@ def compose(*arguments: str, **environment: str) -> str:
 
 def test_compose_understands_its_file():
     told = compose("config", "--services").split()
-    assert set(told) == {"redis", "demo", *BY_NAME, "metrics", "prometheus", "grafana"}
+    assert set(told) == {
+        "redis",
+        "demo",
+        *BY_NAME,
+        "metrics",
+        "prometheus",
+        "grafana",
+        "arcane",
+        "arcane-keys",
+    }
 
 
 def test_compose_hands_on_what_it_is_given():
@@ -72,6 +82,24 @@ def test_compose_sets_no_variable_that_is_no_setting():
     used = {line.split(":")[0].strip() for line in told.splitlines() if line.strip().startswith("HEMOSTAT_")}
     assert used
     assert used <= known
+
+
+KEYS = {"ARCANE_ENCRYPTION_KEY": "k1", "ARCANE_JWT_SECRET": "k2"}
+
+
+@pytest.mark.parametrize("missing", [None, *KEYS])
+def test_arcane_does_not_begin_without_keys_of_its_own(missing):
+    """Docker's socket, behind keys that everybody knows, would be everybody's."""
+    keys = {name: value for name, value in KEYS.items() if name != missing}
+    services = yaml.safe_load(compose("config", **keys))["services"]
+    arcane, guard = services["arcane"], services["arcane-keys"]
+    assert arcane["depends_on"] == {"arcane-keys": {"condition": "service_completed_successfully"}}
+    assert guard["environment"].items() <= arcane["environment"].items()
+    assert all(port.startswith("127.0.0.1:") for port in arcane["ports"])
+    command = [word.replace("$$", "$") for word in guard["command"]]
+    done = subprocess.run(command, env=guard["environment"], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is (missing is None)
+    assert missing is None or f"is not set: export {missing}=$(openssl rand -hex 32)" in done.stderr
 
 
 def test_the_image_is_given_what_it_copies():

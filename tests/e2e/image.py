@@ -30,6 +30,7 @@ def main() -> None:
         "HEMOSTAT_IMAGE": IMAGE,
         "REDIS_IMAGE": BASE,
         "BUSYBOX_IMAGE": BASE,
+        "ARCANE_IMAGE": BASE,
         # Of an engine that others use too, nothing else is touched.
         "HEMOSTAT_MONITOR_ONLY": f"com.docker.compose.project={PROJECT}",
         "DOCKER_GID": str(Path("/var/run/docker.sock").stat().st_gid),
@@ -39,6 +40,7 @@ def main() -> None:
     try:
         out(*compose, "up", "-d", "--no-build")
         heal(compose)
+        guard(compose)
     finally:
         out(*compose, "down", "-v", "--remove-orphans", "-t", "3")
         out("docker", "rmi", "-f", IMAGE, STAGE, BASE)
@@ -71,6 +73,15 @@ def heal(compose: list[str]) -> None:
     events = [*compose, "exec", "-T", "alert", "hemostat", "events", "--type", "remediation_complete"]
     await_("the outcome", lambda: "healed" in out(*events, quiet=True))
     out(*events)
+
+
+def guard(compose: list[str]) -> None:
+    """Without keys Arcane does not begin, whatever its image."""
+    out(*compose, "--profile", "arcane", "up", "-d", "--no-build", "arcane", quiet=True)
+    said = out(*compose, "logs", "arcane-keys", quiet=True)
+    if "ENCRYPTION_KEY: is not set" not in said or out(*compose, "ps", "-q", "arcane", quiet=True):
+        sys.exit(f"arcane began without keys: {said}")
+    print("         no Arcane without keys", flush=True)
 
 
 def demo(compose: list[str], form: str) -> str:

@@ -39,7 +39,7 @@ class Bounded(httpx2.SyncByteStream):
 
 
 def bound(who: str, largest: int) -> dict[str, list[object]]:
-    """Hooks of an httpx2 client that bound every body, an error's too. It must ask for none that is compressed."""
+    """Hooks of an httpx2 client that bound every body, an error's too; none may be compressed."""
 
     def replace(response: httpx2.Response) -> None:
         if response.headers.get("content-encoding", "identity") != "identity":

@@ -100,6 +100,10 @@ def getter(client: docker.APIClient) -> Callable[[str], bytes]:
     return get
 
 
+def inspected(get: Callable[[str], bytes], container: str) -> dict[str, Any]:
+    return msgspec.json.decode(get(f"/containers/{container}/json"), type=dict[str, Any])
+
+
 def base(client: docker.APIClient) -> str:
     """Of the addresses that are asked for without the SDK's own method."""
     return f"{client.base_url}/v{client.api_version}"

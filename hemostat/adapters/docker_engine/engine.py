@@ -11,9 +11,19 @@ from docker.errors import NotFound
 
 from hemostat.adapters.docker_engine import litter, stream, translate
 from hemostat.adapters.docker_engine.command import run_exec
-from hemostat.adapters.docker_engine.connection import Connection, address, base, getter, json_of, require
+from hemostat.adapters.docker_engine.compose import Replicas
+from hemostat.adapters.docker_engine.connection import (
+    Connection,
+    address,
+    base,
+    getter,
+    inspected,
+    json_of,
+    require,
+)
 from hemostat.core.dossier import Details
 from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent, Leftover, Service
+from hemostat.core.scale import COMPOSE
 from hemostat.core.topology import SHARED
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import EngineVersion
@@ -68,7 +78,7 @@ class DockerEngine:
             rows, get, found = client.containers(all=True, filters=dict(filters)), getter(client), []
             for row in rows:
                 with suppress(NotFound):
-                    found.append(translate.info(_inspected(get, row["Id"])))
+                    found.append(translate.info(inspected(get, row["Id"])))
         return found
 
     def attached(self) -> list[ContainerInfo]:
@@ -78,7 +88,7 @@ class DockerEngine:
             for row in rows:
                 if (row.get("HostConfig") or {}).get("NetworkMode", "").startswith(SHARED):
                     with suppress(NotFound):
-                        found.append(translate.info(_inspected(get, row["Id"])))
+                        found.append(translate.info(inspected(get, row["Id"])))
         return [info for info in found if info.running]
 
     def inspect(self, container: str) -> ContainerInfo:
@@ -89,7 +99,7 @@ class DockerEngine:
 
     def _inspect(self, container: str) -> dict[str, Any]:
         with self.connection.client(f"inspect {container}") as client:
-            return _inspected(getter(client), container)
+            return inspected(getter(client), container)
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         begin = time.time() if since is None else since
@@ -181,6 +191,8 @@ class DockerEngine:
             return 0
 
     def service(self, service: str) -> Service:
+        if service.startswith(COMPOSE):
+            return Replicas(self.connection, service).service()
         return translate.service(self._service(service))
 
     def _service(self, service: str) -> dict[str, Any]:
@@ -188,7 +200,10 @@ class DockerEngine:
             return json_of(client.get(f"{base(client)}/services/{service}", timeout=client.timeout))
 
     def set_replicas(self, service: str, replicas: int) -> None:
-        """Raises EngineError too where the service was changed between the look and the update."""
+        """Raises EngineError too where a swarm's service was changed between the look and the update."""
+        if service.startswith(COMPOSE):
+            Replicas(self.connection, service).scale(replicas)
+            return
         seen = self._service(service)
         body = translate.replicated(seen["Spec"], replicas)
         with self.connection.client(f"scale service {service}") as client:
@@ -222,7 +237,3 @@ class DockerEngine:
     def close(self) -> None:
         self._wires.cut()
         self.connection.close()
-
-
-def _inspected(get: Callable[[str], bytes], container: str) -> dict[str, Any]:
-    return msgspec.json.decode(get(f"/containers/{container}/json"), type=dict[str, Any])

@@ -6,6 +6,7 @@ import msgspec
 
 from hemostat.adapters.memory_engine.box import Box
 from hemostat.adapters.memory_engine.faults import KILLED, SIGKILL, SIGTERM, TERMINATED, Faults
+from hemostat.core import scale
 from hemostat.core.dossier import Details
 from hemostat.core.model import ContainerInfo, Leftover, Litter, Sample, Service
 from hemostat.errors import EngineError
@@ -111,12 +112,31 @@ class MemoryEngine(Faults):
 
     def service(self, service: str) -> Service:
         with self._available():
+            if members := self._replicas(service):
+                name = service.partition("/")[2]
+                return Service(id=service, name=name, replicas=len(members), labels=members[0].spec.labels)
             if service not in self.services:
                 raise EngineError(f"service {service} not found")
             return self.services[service]
 
+    def _replicas(self, service: str) -> list[Box]:
+        """Those of a compose service that run."""
+        running = [box for box in self._boxes.values() if box.process is not None]
+        return [
+            box for box in running if service.startswith(scale.COMPOSE) and scale.service(box.ref) == service
+        ]
+
     def set_replicas(self, service: str, replicas: int) -> None:
-        self.services[service] = msgspec.structs.replace(self.service(service), replicas=replicas)
+        if not (members := self._replicas(service)):
+            self.services[service] = msgspec.structs.replace(self.service(service), replicas=replicas)
+            return
+        for number in range(len(members) + 1, replicas + 1):
+            spec = members[0].spec
+            labels = {**spec.labels, scale.REPLICA: "true"}
+            self.run(msgspec.structs.replace(spec, name=f"{spec.name[:-1]}{number}", labels=labels))
+        ours = [box for box in reversed(members) if scale.REPLICA in box.spec.labels]
+        for box in ours[: max(0, len(members) - replicas)]:
+            self.remove(box.id)
 
     def image(self, tag: str, program: str) -> None:
         """Any image will do."""

@@ -116,7 +116,7 @@ _SURVEYS: Final = (
 )
 _VIEWS: Final = (
     _LOOKS_BACK,
-    Grant(("xrevrange",), reads=_named(DURABLE)),
+    Grant(("xrevrange", "xrange", "xinfo|groups", "xlen"), reads=_named(DURABLE)),
     Grant(("subscribe", "unsubscribe"), channels=_named(TYPES)),
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
     Grant(("xlen",), reads=(DEAD,)),
@@ -132,6 +132,7 @@ _COUNTS: Final = (
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("xlen",), reads=(DEAD,)),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS)),
+    Grant(("zcard",), reads=(f"{PREFIX}outbox:*",)),
     *_SURVEYS,
     Grant(("get", "set"), both=(f"{PREFIX}memo:metrics",)),
 )

@@ -118,6 +118,11 @@ class RedisOutbox:
         with self._client.call():
             self._settle(args=[*_keys(channel), REMEMBERED, *args])
 
+    def waiting(self, channel: str) -> int:
+        with self._client.call() as raw:
+            found: Any = raw.zcard(_keys(channel)[0])
+        return int(found)
+
     def _merged(
         self, channel: str, words: Sequence[tuple[News, float]]
     ) -> list[tuple[str, bytes, bytes, float]]:

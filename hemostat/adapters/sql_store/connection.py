@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
+from hemostat.errors import ConfigError, NothingStoredError, StoreUnreachableError
 
 PATIENCE: Final = 10
 """Seconds to wait for a connection, or for whoever writes to an SQLite file."""
@@ -95,7 +95,7 @@ def _prepare(path: Path, *, write: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     elif not path.exists():
-        raise StoreError(
+        raise NothingStoredError(
             f"nothing is stored yet: there is no {path}", hint="start HemoStat with: hemostat all"
         )
 

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import sqlalchemy as sql
 
-from hemostat.adapters.sql_store import schema
-from hemostat.adapters.sql_store.connection import WRITES, connect, translated
+from hemostat.adapters.sql_store import condition, schema
+from hemostat.adapters.sql_store.connection import WRITES, connect, masked, translated
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.core.audit import End, Ends, Link, bind
+from hemostat.core.audit import Condition, End, Ends, Link, bind
 from hemostat.core.record import Record, Wanted, column, record
-from hemostat.errors import StoreError
+from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError
 from hemostat.events import Event
 
 AT_ONCE: Final = 1000
@@ -126,6 +126,23 @@ class SqlStore:
         with self._reading() as connection:
             return _ends(connection)
 
+    def condition(self) -> Condition:
+        with self._reading() as connection:
+            return Condition(
+                place=masked(self._url),
+                version=schema.version(connection),
+                size=condition.size(connection),
+                ends=_ends(connection),
+            )
+
+    def objection(self) -> str:
+        try:
+            with translated(self._url), self._engine.connect() as connection:
+                why = condition.objection(connection)
+                return f"the store {masked(self._url)}: {why}" if why else ""
+        except StoreUnreachableError as error:
+            return error.message
+
     @contextmanager
     def trail(self) -> Iterator[tuple[Ends, Iterator[Link]]]:
         with self._reading() as connection:
@@ -172,7 +189,7 @@ class SqlStore:
 def _expect_ready(found: int) -> None:
     schema.expect(found, at_most=len(schema.STEPS))
     if not found:
-        raise StoreError("nothing is stored yet", hint="start HemoStat with: hemostat all")
+        raise NothingStoredError("nothing is stored yet", hint="start HemoStat with: hemostat all")
     if found < len(schema.STEPS):
         hint = "the alert role brings it up to date when it starts"
         raise StoreError(f"the database is of version {found}, before {len(schema.STEPS)}", hint=hint)

@@ -20,11 +20,19 @@ from hemostat.core.analysis import Analysis
 from hemostat.core.case import Case, fingerprint, signature
 from hemostat.core.diagnose import Verdict
 from hemostat.core.limits import Limits
+from hemostat.core.measures import FAILURES, Count, Failure, uncounted
 from hemostat.core.outage import FINE, Outage
 from hemostat.core.policy import service
 from hemostat.core.spend import Prices, Spending
 from hemostat.core.units import show_duration
-from hemostat.errors import AdviceError, AdvisorDeclinedError, AdvisorError
+from hemostat.errors import (
+    AdviceError,
+    AdvisorDeclinedError,
+    AdvisorError,
+    AdvisorUnreachableError,
+    LeftAloneError,
+    OverBudgetError,
+)
 from hemostat.events import Event, HealthAlert, Investigation, Outcome, digest
 from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
 
@@ -73,6 +81,7 @@ class Consultant:
         terms: Terms,
         *,
         source: str,
+        count: Count = uncounted,
     ) -> None:
         self.analysis = terms.analysis
         self._advisor = advisor
@@ -82,6 +91,9 @@ class Consultant:
         self._clock = clock
         self._terms = terms
         self._source = source
+        self._count = count
+        for each in Failure:
+            self._note(each, 0)
         self._outage: Outage = FINE
         self._lock = threading.Lock()
         self._threads = threading.Semaphore(HANGING * terms.analysis.concurrency)
@@ -105,17 +117,22 @@ class Consultant:
         """The verdict on this alert, which has waited since `asked`. Raises AdvisorError where the service
         fails, and HemoStatError where there is none to be had for another reason."""
         until = asked + self.analysis.timeout
-        if self._clock.now() >= until:
-            raise AdviceError("there was no time left to ask")
         try:
             return self._within(until, lambda: self._verdict(event, rules, until))
-        except AdvisorDeclinedError:
+        except LeftAloneError:
+            raise
+        except (AdviceError, AdvisorDeclinedError) as error:
+            self._note(failure(error))
             raise
         except AdvisorError as error:
+            self._note(failure(error))
             allowed = STRANGE if error.answered else 0
             with self._lock:
                 self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
             raise
+
+    def _note(self, why: Failure, by: int = 1) -> None:
+        self._count(FAILURES, self._advisor.name, why, by=by)
 
     def _verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
         alert = event.data
@@ -158,7 +175,7 @@ class Consultant:
         """Take what one request may cost; the function that says what it did cost. Raises AdviceError."""
         limits = self.analysis
         if why := self.shut(self._clock.now()):
-            raise AdviceError(why)
+            raise LeftAloneError(why)
         while True:
             now = self._clock.now()
             version, spent = self._purse.read()
@@ -167,15 +184,17 @@ class Consultant:
             )
             if why:
                 self._refused = (now, why)
-                raise AdviceError(why)
+                raise OverBudgetError(why)
             name = digest(f"{self._source} {threading.get_ident()} {version} {now}".encode())
             taken = Spending(id=name, time=now, cost=cost)
             if self._purse.take(taken, version):
                 return lambda real: self._purse.settle(msgspec.structs.replace(taken, cost=real))
 
     def _within(self, until: float, work: Callable[[], T]) -> T:
-        """Raises AdvisorError when it is not done by then, AdviceError when too many hang, Interrupted
-        when told to stop."""
+        """Raises AdvisorError when it is not done by then, AdviceError when it need not begin, Interrupted when
+        told to stop."""
+        if self._clock.now() >= until:
+            raise AdviceError("there was no time left to ask")
         if not self._threads.acquire(blocking=False):
             raise AdviceError("too many investigations hang")
         done, answers, errors = threading.Event(), list[T](), list[Exception]()
@@ -196,13 +215,25 @@ class Consultant:
             self._clock.sleep(0)
             slices -= 1
             if slices <= 0 or self._clock.now() >= until:
-                raise AdvisorError(
-                    f"{self._advisor.name} did not answer within {show_duration(self.analysis.timeout)}",
-                    transient=True,
+                raise AdvisorUnreachableError(
+                    f"{self._advisor.name} did not answer within {show_duration(self.analysis.timeout)}"
                 )
         if errors:
             raise errors[0]
         return answers[0]
+
+
+def failure(error: AdviceError | AdvisorError) -> Failure:
+    match error:
+        case OverBudgetError():
+            return Failure.OVER_BUDGET
+        case AdvisorDeclinedError():
+            return Failure.DECLINED
+        case AdvisorUnreachableError():
+            return Failure.NO_ANSWER
+        case AdviceError() | AdvisorError(answered=True):
+            return Failure.UNUSABLE
+    return Failure.BUSY if error.transient else Failure.REFUSED
 
 
 def _likeness(case: Case, rules: Verdict) -> str:

@@ -171,8 +171,7 @@ class Surgeon:
 
     def _raised(self, request: RemediationNeeded, info: ContainerInfo) -> Scaled:
         what, now = scale.resource(request.parameters), self._clock.now()
-        service = info.ref.labels.get(scale.SERVICE_ID)
-        if service is not None and what is not Resource.MEMORY:
+        if (service := scale.service(info.ref)) is not None and scale.gets_company(info.ref, what):
             return scale.more_replicas(info, self._engine.service(service), now)
         host = self._engine.version()
         return scale.raised(info, what, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now)

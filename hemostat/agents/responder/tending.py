@@ -88,7 +88,7 @@ class Tending:
         return [
             info
             for info in self._engine.containers()
-            if info.running and info.ref.labels.get(scale.SERVICE_ID) == scaled.service
+            if info.running and scale.service(info.ref) == scaled.service
         ]
 
     def _usage(self, scaled: Scaled, members: Sequence[ContainerInfo], current: float | None) -> float | None:

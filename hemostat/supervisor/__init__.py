@@ -1,0 +1,175 @@
+"""`hemostat all`: one child process a role, restarted with the back-off that containers get too.
+
+One thread waits for everything at once: the children's output, their ends, signals, and what is due. A child
+that ends is started again for as long as the supervisor lives, unless its first start says that the
+configuration is wrong: starting it again would not mend that.
+"""
+
+import ctypes
+import os
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from hemostat.core.units import show_duration
+from hemostat.errors import INTERRUPTED, OK, USAGE
+from hemostat.supervisor.child import Child, how
+from hemostat.supervisor.lock import hold
+from hemostat.supervisor.output import OWN, Out, Output
+from hemostat.supervisor.signals import Signals
+
+GRACE: Final = 10.0
+"""Seconds between SIGTERM and SIGKILL."""
+PR_SET_PDEATHSIG: Final = 1
+
+Command = Callable[[str, str], list[str]]
+"""A role's name and the instance's, to the child's argument vector."""
+
+
+def supervise(
+    roles: Sequence[str],
+    command: Command,
+    *,
+    state_dir: Path,
+    out: Out,
+    grace: float = GRACE,
+    json_lines: bool = False,
+) -> int:
+    """Run until SIGTERM (exit code 0), SIGINT (130), or a configuration error of a child's first start (2).
+
+    `json_lines`: every line is a JSON object that names the role; a child's own are passed on as they are.
+    Raises UsageError if another supervisor holds `state_dir`.
+    """
+    with hold(state_dir), Signals() as signals:
+        return _Supervisor(roles, command, signals, Output(out, roles, json_lines=json_lines), grace).run()
+
+
+def die_with_parent(parent: int) -> None:
+    """Called by a child: be ended when the process `parent` is, even by SIGKILL, so that no role outlives its
+    supervisor and meets its successor's."""
+    if hasattr(library := ctypes.CDLL(None), "prctl"):
+        library.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _Supervisor:
+    def __init__(
+        self, roles: Sequence[str], command: Command, signals: Signals, output: Output, grace: float
+    ) -> None:
+        self._children = [Child(role) for role in roles]
+        self._command = command
+        self._signals = signals
+        self._output = output
+        self._grace = grace
+        self._instance = f"{socket.gethostname()}-{os.getpid()}"
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(signals.fileno, selectors.EVENT_READ)
+
+    def run(self) -> int:
+        refused = False
+        try:
+            while not (self._signals.received or refused):
+                self._start_due()
+                self._wait(self._until_due())
+                refused = self._reap()
+            self._stop()
+        finally:
+            self._kill()
+        if refused:
+            return USAGE
+        return INTERRUPTED if signal.SIGINT in self._signals.received else OK
+
+    # --- children -----------------------------------------------------------------------------------
+
+    def _start_due(self) -> None:
+        for child in self._children:
+            if child.due is not None and child.due <= time.monotonic():
+                child.start(self._command(child.role, self._instance))
+                if child.process is not None and child.process.stdout is not None:
+                    self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
+
+    def _until_due(self) -> float | None:
+        dues = [child.due for child in self._children if child.due is not None]
+        return max(0.0, min(dues) - time.monotonic()) if dues else None
+
+    def _reap(self) -> bool:
+        """Deal with children that have ended; whether one of them is not to be started again."""
+        refused = False
+        for child in self._children:
+            code = None if child.process is None else child.process.poll()
+            if code is None:
+                continue
+            self._drain(child)
+            stopping = child.is_refused(code)
+            wait = child.ended(time.monotonic())
+            refused = refused or stopping
+            then = "stopping" if stopping else f"starting it again in {show_duration(wait)}"
+            self._say(f"{child.role} {how(code)}, {then}")
+        return refused
+
+    def _stop(self) -> None:
+        """SIGTERM to all at once: what they have in hand is on the streams. A second Ctrl-C ends the wait."""
+        self._signal(signal.SIGTERM)
+        deadline = time.monotonic() + self._grace
+        while self._running() and time.monotonic() < deadline and not self._signals.impatient:
+            self._wait(deadline - time.monotonic())
+            for child in self._running():
+                if child.process is not None and child.process.poll() is not None:
+                    self._drain(child)
+                    child.process = None
+        for child in self._running():
+            self._say(f"{child.role} did not stop in time and is killed")
+
+    def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        for child in self._running():
+            if child.process is not None:
+                child.process.wait()
+                self._drain(child)
+        self._selector.close()
+
+    def _running(self) -> list[Child]:
+        return [child for child in self._children if child.process is not None]
+
+    def _signal(self, number: int) -> None:
+        for child in self._running():
+            if child.process is not None:
+                child.process.send_signal(number)
+
+    # --- output -------------------------------------------------------------------------------------
+
+    def _wait(self, timeout: float | None) -> None:
+        for key, _ in self._selector.select(timeout):
+            if isinstance(key.data, Child):
+                self._forward(key.data, key.fd)
+            else:
+                self._signals.drain()
+
+    def _forward(self, child: Child, descriptor: int) -> bool:
+        """Pass on what can be read now; False at the end."""
+        data = os.read(descriptor, 65536)
+        for line in child.lines.feed(data):
+            self._output.write(child.role, line)
+        if not data:
+            self._selector.unregister(descriptor)
+        return bool(data)
+
+    def _drain(self, child: Child) -> None:
+        """The last words of a child that has ended."""
+        if child.process is None or (pipe := child.process.stdout) is None:
+            return
+        os.set_blocking(pipe.fileno(), False)
+        try:
+            while pipe.fileno() in self._selector.get_map() and self._forward(child, pipe.fileno()):
+                pass
+        except BlockingIOError:  # a grandchild holds the pipe open
+            self._selector.unregister(pipe)
+        pipe.close()
+
+    def _say(self, text: str) -> None:
+        self._output.write(OWN, text)

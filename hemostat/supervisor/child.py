@@ -1,0 +1,62 @@
+"""A role's process: its start, its end, and when it is due again."""
+
+import signal
+import subprocess
+from typing import Final
+
+from hemostat.core.restart import delay, streak
+from hemostat.errors import USAGE
+from hemostat.supervisor.output import Lines
+
+FIRST: Final = 0.1
+CEILING: Final = 5.0
+"""Seconds between two starts at most: while a role is down, nobody is healed by it."""
+RESET: Final = 60.0
+"""Seconds that a child must have lived for its next end to count as the first again."""
+
+
+class Child:
+    """One role's process, or the time at which there is to be one again."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        self.lines = Lines()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.due: float | None = 0.0
+        self._ends: list[float] = []
+
+    def start(self, command: list[str]) -> None:
+        self.due = None
+        # A session of its own: a terminal's Ctrl-C is for the supervisor, which stops its children.
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def is_refused(self, code: int) -> bool:
+        """Whether the end with `code` says that this was never a configuration to run with.
+
+        A role that ran once is started again whatever it says: a file that was edited badly later on must not
+        end the roles that go on healing.
+        """
+        return code == USAGE and not self._ends
+
+    def ended(self, now: float) -> float:
+        """Note the end; the seconds until the next start."""
+        self.process = None
+        self._ends = [*self._ends[-20:], now]
+        wait = delay(streak(self._ends, now, RESET), FIRST, CEILING)
+        self.due = now + wait
+        return wait
+
+
+def how(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"

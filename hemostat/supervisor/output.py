@@ -1,0 +1,86 @@
+"""The lines of all children, each labelled with its role, on one output."""
+
+import errno
+import json
+import os
+import time
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+OWN: Final = "hemostat"
+"""The label of the supervisor's own lines."""
+LONGEST_LINE: Final = 32 * 1024
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a log on a full disk answers: lines are lost for it, and no role is."""
+COLOURS: Final = ("36", "35", "33", "32", "34")
+
+
+class Out(Protocol):
+    """Where the lines of all go."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool: ...
+
+
+class Output:
+    """Writes lines to `out`: as text under coloured labels, or each as a JSON object (`json_lines`)."""
+
+    def __init__(self, out: Out, roles: Iterable[str], *, json_lines: bool) -> None:
+        roles = tuple(roles)
+        self._out = out
+        self._json_lines = json_lines
+        self._width = max(map(len, (OWN, *roles)))
+        self._coloured = out.isatty() and not any(map(os.environ.get, ("NO_COLOR", "HEMOSTAT_NO_COLOR")))
+        self._colours = {OWN: "1"} | {
+            role: COLOURS[number % len(COLOURS)] for number, role in enumerate(roles)
+        }
+
+    def write(self, label: str, text: str) -> None:
+        try:
+            self._out.write(self._line(label, text) + "\n")
+            self._out.flush()
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+
+    def _line(self, label: str, text: str) -> str:
+        if self._json_lines:
+            return _object(label, text)
+        head = f"{label:<{self._width}} |"
+        return f"\x1b[{self._colours[label]}m{head}\x1b[0m {text}" if self._coloured else f"{head} {text}"
+
+
+class Lines:
+    """Whole lines out of the pieces that a pipe gives."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that `data` completes; no data ends the last one. They cannot act on a terminal."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._rest and (not data or len(self._rest) > LONGEST_LINE):
+            lines, self._rest = [*lines, self._rest], b""
+        return [_harmless(line[:LONGEST_LINE]) for line in lines]
+
+
+def _object(role: str, text: str) -> str:
+    """The line as a JSON object that names its role; what is none becomes the text of one."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        told = {"time": now, "level": "warning", "event": "process.said", "text": text}
+    return json.dumps({"role": role, **told}, ensure_ascii=False)
+
+
+def _harmless(line: bytes) -> str:
+    text = line.decode(errors="replace").rstrip("\r")
+    return "".join(
+        char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )

@@ -1,0 +1,142 @@
+"""Replicas of a compose service: what can be copied, and what compose itself says of the copies."""
+
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hemostat.adapters.docker_engine import DockerEngine
+from hemostat.adapters.docker_engine.compose import copy
+from hemostat.core.model import ContainerInfo
+from hemostat.errors import NoSuchContainerError, NotApplicableError
+from tests.engine_fixtures import IMAGE, SESSION, eventually
+
+ID = "a" * 64
+FILE = f"""
+version: "3.8"
+services:
+  web:
+    image: {IMAGE}
+    command: sh -c 'hostname > /data/name; httpd -f -p 80 -h /data'
+    init: true
+    volumes: [/data]
+    networks: [front, back]
+    stop_grace_period: 1s
+    labels: {{hemostat.test: "{SESSION}", hemostat.scale.max: "3"}}
+networks: {{front: {{}}, back: {{}}}}
+"""
+
+
+def inspected(**changes: Any) -> dict[str, Any]:
+    labels = {"com.docker.compose.container-number": "1", "com.docker.compose.service": "web"}
+    networks = {"shop": {"Aliases": ["web", ID[:12]], "IPAMConfig": None, **changes.pop("endpoint", {})}}
+    return {
+        "Id": ID,
+        "Name": changes.pop("name", "/shop-web-1"),
+        "Config": {"Hostname": ID[:12], "Labels": labels, "Image": "web:1", **changes.pop("config", {})},
+        "HostConfig": {"NetworkMode": "shop", **changes.pop("host", {})},
+        "NetworkSettings": {"Networks": networks},
+    }
+
+
+def test_a_copy_is_like_its_model_but_for_what_is_the_model_s_own():
+    own = "b" * 64
+    body = copy(inspected(host={"Binds": [f"{own}:/data", "shop_files:/files", "/srv:/srv:ro"]}), 4)
+    assert body["Image"] == "web:1"
+    assert "Hostname" not in body
+    assert body["Labels"]["com.docker.compose.container-number"] == "4"
+    assert body["Labels"]["hemostat.replica"] == "true"
+    assert body["HostConfig"]["Binds"] == ["shop_files:/files", "/srv:/srv:ro"]
+    assert body["NetworkingConfig"] == {"EndpointsConfig": {"shop": {"Aliases": ["web"]}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"name": "/shop"}, "a name of its own"),
+        ({"host": {"NetworkMode": "host"}}, "network of the host"),
+        ({"host": {"NetworkMode": "container:abc"}}, "of another container"),
+        (
+            {"host": {"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}}},
+            "port 8080 of the host",
+        ),
+        ({"endpoint": {"IPAMConfig": {"IPv4Address": "10.0.0.2"}}}, "an address of its own"),
+        ({"config": {"MacAddress": "02:42:ac:11:00:02"}}, "an address of its own"),
+    ],
+)
+def test_what_can_be_there_only_once_is_not_copied(changes, why):
+    with pytest.raises(NotApplicableError, match=why):
+        copy(inspected(**changes), 2)
+
+
+@pytest.mark.parametrize("port", ["", "0", "8000-8010"])
+def test_a_port_that_the_engine_chooses_is_no_hindrance(port):
+    bindings = {"80/tcp": [{"HostIp": "", "HostPort": port}], "81/tcp": None}
+    assert copy(inspected(host={"PortBindings": bindings}), 2)["HostConfig"]["PortBindings"] == bindings
+
+
+Compose = Callable[..., str]
+
+
+@pytest.fixture
+def compose(docker_engine: DockerEngine, tmp_path: Path) -> Iterator[tuple[str, Compose]]:
+    """A project that is up, its name, and compose's own command on it."""
+    if shutil.which("docker-compose") is None:
+        pytest.skip("no docker-compose")
+    project, file = f"hstest{secrets.token_hex(4)}", tmp_path / "docker-compose.yml"
+    file.write_text(FILE)
+
+    def run(*words: str) -> str:
+        command = ["docker-compose", "-p", project, "-f", str(file), *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    try:
+        run("up", "-d")
+        yield project, run
+    finally:
+        run("down", "--volumes", "--timeout", "1")
+
+
+@pytest.mark.docker
+def test_compose_takes_the_replicas_for_its_own_and_takes_them_away(
+    docker_engine: DockerEngine, compose: tuple[str, Compose]
+):
+    project, run = compose
+    service = f"compose:{project}/web"
+    docker_engine.set_replicas(service, 3)
+    assert docker_engine.service(service).replicas == 3
+    assert len(run("ps", "-q", "web").split()) == 3
+    peers = docker_engine.find({"label": f"com.docker.compose.project={project}"})
+    for info in peers:
+        # A volume that nobody named is each one's own.
+        wait_for_file(docker_engine, info.ref.id, info.ref.id[:12])
+        assert docker_engine.details(info.ref.id).networks == (f"{project}_back", f"{project}_front")
+    told = docker_engine.exec(peers[0].ref.id, ["nslookup", "web"])[1]
+    assert all(info.address in told for info in peers), told
+    volumes = [docker("inspect", "-f", "{{range .Mounts}}{{.Name}}{{end}}", info.ref.id) for info in peers]
+    assert len(set(volumes)) == 3
+    run("up", "-d")
+    assert docker_engine.service(service).replicas == 1
+    left = zip(volumes, peers, strict=True)
+    # Compose leaves the volumes of what it takes away.
+    docker("volume", "rm", *(volume for volume, info in left if is_gone(docker_engine, info)))
+
+
+def is_gone(engine: DockerEngine, info: ContainerInfo) -> bool:
+    try:
+        engine.inspect(info.ref.id)
+    except NoSuchContainerError:
+        return True
+    return False
+
+
+def docker(*words: str) -> str:
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def wait_for_file(engine: DockerEngine, container: str, text: str) -> None:
+    eventually(lambda: engine.exec(container, ["cat", "/data/name"])[1].strip() == text)
