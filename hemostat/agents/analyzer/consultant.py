@@ -191,8 +191,8 @@ class Consultant:
                 return lambda real: self._purse.settle(msgspec.structs.replace(taken, cost=real))
 
     def _within(self, until: float, work: Callable[[], T]) -> T:
-        """Raises AdvisorError when it is not done by then, AdviceError when it need not begin, Interrupted when
-        told to stop."""
+        """Raises AdvisorError when it is not done by then, AdviceError when it need not begin; Interrupted
+        when told to stop."""
         if self._clock.now() >= until:
             raise AdviceError("there was no time left to ask")
         if not self._threads.acquire(blocking=False):
