@@ -22,7 +22,7 @@ class MemoryOutbox:
             for word, due in words:
                 earlier = waiting.get(word.incident)
                 merged = merge(earlier and earlier[0], word)
-                if earlier is None or merged is not earlier[0]:
+                if earlier is None or merged != earlier[0]:
                     waiting[word.incident] = merged, due
             excess = sorted(waiting, key=lambda incident: waiting[incident][1])[
                 : max(0, len(waiting) - BOUND)

@@ -134,18 +134,19 @@ def news(event: Event) -> News | None:
     return None
 
 
-def merge(waiting: News | None, later: News) -> News:
-    """The word that waits from now on. That it is over does not make untold what was done, or left to
-    people."""
+def merge(waiting: News | None, other: News) -> News:
+    """The word that waits from now on, in whichever order the two came: streams are read side by side. That
+    it is over does not make untold what was done, or left to people."""
     if waiting is None:
-        return later
-    if later.time < waiting.time or _gives_way(later, waiting):
-        return waiting
+        return other
+    earlier, later = (other, waiting) if other.time < waiting.time else (waiting, other)
+    if _gives_way(later, earlier):
+        return earlier
     passing = {Topic.OPENED, Topic.OVER}
-    aloud = later.topic in passing and (waiting.aloud or waiting.topic not in passing)
+    aloud = later.topic in passing and (earlier.aloud or later.aloud or earlier.topic not in passing)
     if later.topic is not Topic.OVER:
-        return msgspec.structs.replace(later, what=later.what or waiting.what, aloud=aloud)
-    kept = {name: getattr(waiting, name) or getattr(later, name) for name in _REMAINS}
+        return msgspec.structs.replace(later, what=later.what or earlier.what, aloud=aloud)
+    kept = {name: getattr(earlier, name) or getattr(later, name) for name in _REMAINS}
     return msgspec.structs.replace(later, aloud=aloud, **kept)
 
 
@@ -160,12 +161,12 @@ def worth(word: News, told: Told | None) -> bool:
     return word.topic is not Topic.OVER or told.topic not in ENDED
 
 
-def _gives_way(later: News, waiting: News) -> bool:
+def _gives_way(later: News, earlier: News) -> bool:
     match later.topic:
         case Topic.OPENED:
-            return waiting.needs_people
+            return earlier.needs_people
         case Topic.OVER:
-            return waiting.topic is Topic.HEALED
+            return earlier.topic is Topic.HEALED
     return False
 
 

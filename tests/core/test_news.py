@@ -1,5 +1,7 @@
 """What people are told of an incident: one thread, of which the latest word waits."""
 
+from itertools import permutations
+
 import msgspec
 import pytest
 
@@ -125,6 +127,22 @@ def test_the_latest_word_waits_unless_it_would_hide_more(topics, left):
 
 def test_what_came_late_changes_nothing():
     assert merge(word(Topic.HEALED, 3.0), word(Topic.OPENED)).topic is Topic.HEALED
+
+
+ENDS = (Topic.HEALED, Topic.ESCALATED, Topic.FAILED, Topic.OVER)
+
+
+@pytest.mark.parametrize("topics", [(Topic.OPENED, first, second) for first in ENDS for second in ENDS])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_it_does_not_matter_in_which_order_they_came(topics, order):
+    """Each stream is in order, and several are read at once: that it is over may be read before what was
+    done."""
+    waiting = None
+    for number in order:
+        each = word(topics[number], float(number), done=f"done {number}")
+        waiting = merge(waiting, each)
+    left = left_of(*topics)
+    assert (waiting.topic, waiting.time, waiting.aloud) == (left.topic, left.time, left.aloud)
 
 
 def test_a_healing_says_what_was_wrong():

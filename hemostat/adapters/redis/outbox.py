@@ -137,7 +137,7 @@ class RedisOutbox:
         for word, due in words:
             waiting = merged[word.incident][0]
             after = merge(waiting, word)
-            if after is not waiting:
+            if after != waiting:
                 merged[word.incident] = after, due
         return [
             (incident, before[incident], msgspec.json.encode(word), due)
