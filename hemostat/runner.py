@@ -71,11 +71,13 @@ class Runner:
         apart: int = 1,
         buried: Buried = lambda *_: (),
         keep: Callable[[Sequence[Event]], object] = list,
+        tries: float = MAX_DELIVERIES,
     ) -> None:
         """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
         asked at every heartbeat for what people should know of the role; empty for nothing. `apart`: how many
         entries that take long are worked on at a time, besides. `keep` is handed the events that are about to
-        be acknowledged: what is done for many at once costs less."""
+        be acknowledged: what is done for many at once costs less. `tries`: how often an entry may be
+        delivered before it is buried."""
         self._role = role
         self._group = group
         self._step = step
@@ -89,6 +91,7 @@ class Runner:
         self._notice = notice
         self._buried = buried
         self._keep = keep
+        self._tries = tries
         self._patience = Patience(clock)
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._slow: dict[Future[None], Sequence[Entry]] = {}
@@ -224,7 +227,7 @@ class Runner:
 
     def _try(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
         tries = entry.deliveries
-        while tries <= MAX_DELIVERIES:
+        while tries <= self._tries:
             try:
                 result = self._patience(lambda: step(event, self._clock.now()))
             except Exception as error:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,6 +17,7 @@ from hemostat.config import Settings
 from hemostat.core.audit import verify
 from hemostat.core.record import Wanted
 from hemostat.events import Event, Heartbeat
+from hemostat.runner import MAX_DELIVERIES
 from tests.engine_fixtures import eventually
 from tests.postgres_fixtures import Server
 from tests.samples import NOW, alert, complete, event
@@ -49,7 +51,14 @@ class Wired:
 
 @pytest.fixture
 def parts(postgres_url: str) -> Iterator[Wired]:
-    wired, stop = Wired(postgres_url), threading.Event()
+    wired = Wired(postgres_url)
+    with running(wired):
+        yield wired
+
+
+@contextmanager
+def running(wired: Wired) -> Iterator[None]:
+    stop = threading.Event()
     given: Parts = wired  # type: ignore[assignment]
     settings = Settings(host="h")
 
@@ -58,7 +67,7 @@ def parts(postgres_url: str) -> Iterator[Wired]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    yield wired
+    yield
     stop.set()
     thread.join()
 
@@ -101,3 +110,14 @@ def test_what_comes_while_the_database_is_away_is_stored_when_it_is_back(
     with store.trail() as (ends, links):
         assert list(verify(links, ends, parts.notary.noted(ends.trail))) == []
     store.close()
+
+
+def test_an_event_is_stored_however_often_the_role_was_killed_before_it_could_be(postgres_url: str) -> None:
+    wired, said, keeper = Wired(postgres_url), [event(alert())], topology.KEEPER
+    wired.bus.publish(said)
+    wired.bus.read(keeper.group("h"), "h-1", keeper.reads, count=1, timeout=0)
+    for _ in range(MAX_DELIVERIES):
+        wired.bus.unfinished(keeper.group("h"), "h-1", keeper.reads)
+    with running(wired):
+        eventually(lambda: not waiting(wired, keeper))
+    assert stored(wired) == said

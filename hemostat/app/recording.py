@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from hemostat import topology
@@ -75,11 +76,12 @@ def recording(place: "Place") -> Iterator[Callable[[], str]]:
 
 
 def _record(keeper: "Place", recorder: "Recorder", backlog: Backlog) -> None:
-    """Whatever goes wrong here, the role's first loop goes on, and this one begins anew."""
+    """Whatever goes wrong here, the role's first loop goes on, and this one begins anew. An event is never
+    given up: that a role was killed often while the database was away is no fault of the event's."""
     with suppress(Interrupted):
         while not keeper.stop.is_set():
             try:
-                keeper.consume(recorder.step, workers=1, ahead=BATCH, keep=recorder.keep)
+                keeper.consume(recorder.step, workers=1, ahead=BATCH, keep=recorder.keep, tries=inf)
             except HemoStatError as error:
                 backlog.trouble = str(error)
                 logger.warning("recording.failed error=%s", error)

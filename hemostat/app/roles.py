@@ -20,7 +20,7 @@ from hemostat.ports import (
     Interrupted,
 )
 from hemostat.pulse import Pulse
-from hemostat.runner import Buried, Runner, Step
+from hemostat.runner import MAX_DELIVERIES, Buried, Runner, Step
 
 if TYPE_CHECKING:
     from hemostat.agents.analyzer import Consultant
@@ -77,6 +77,7 @@ class Place:
         notice: Callable[[], str] = str,
         buried: Buried = lambda *_: (),
         keep: Callable[[Sequence[Event]], object] = list,
+        tries: float = MAX_DELIVERIES,
     ) -> None:
         Runner(
             self.role,
@@ -93,6 +94,7 @@ class Place:
             apart=apart,
             buried=buried,
             keep=keep,
+            tries=tries,
         ).run()
 
 
