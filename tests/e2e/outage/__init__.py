@@ -1,0 +1,7 @@
+"""The alert role, its database and its webhook under kills: `python -m tests.e2e.outage`."""
+
+from tests.e2e.outage.account import Row
+from tests.e2e.outage.databases import DATABASES
+from tests.e2e.outage.play import FULL, SHORT, play
+
+__all__ = ["DATABASES", "FULL", "SHORT", "Row", "play"]

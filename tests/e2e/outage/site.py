@@ -1,0 +1,149 @@
+"""Two alert roles, a Redis, a database and a webhook, each a process that can be killed."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
+from hemostat.adapters.sql_store import SqlStore
+from hemostat.core.record import Wanted
+from hemostat.events import DURABLE, Event, Heartbeat
+from hemostat.topology import BY_NAME, KEEPER
+from tests.e2e import command
+from tests.e2e.outage.account import Heard, Kill
+from tests.e2e.outage.databases import Database
+from tests.engine_fixtures import eventually
+
+ALERT = BY_NAME["alert"]
+ROLES = ("one", "two")
+HURRIED = """
+import hemostat.adapters.sql_store.connection as connection
+import hemostat.agents.courier as courier
+from hemostat.__main__ import main
+connection.PATIENCE = 1
+courier.LEASE, courier.CEILING, courier.PAUSE = 6.0, 0.2, 0.05
+main()
+"""
+"""The alert role, with waits that a test can wait for."""
+
+
+class Site:
+    def __init__(self, directory: Path, database: Database, seed: int, *, hurried: bool) -> None:
+        self.database = database
+        self.kills: list[Kill] = []
+        self.env = command.environ(
+            directory,
+            STORE_URL=database.url,
+            ALERT_SLACK_WEBHOOK=f"http://127.0.0.1:{(port := _free())}/services/secret",
+            ALERT_PER_MINUTE="100000",
+            **({"ALERT_GRACE": "1s"} if hurried else {}),
+        )
+        self.bus = RedisBus(client := connect(EmbeddedRedis(directory).ensure()))
+        self._redis = client.raw
+        self._program = ["-c", HURRIED] if hurried else ["-m", "hemostat"]
+        self._ear = directory / "heard"
+        self._ear.touch()
+        script = Path(__file__).with_name("webhook.py")
+        self._webhook = [str(script), str(port), str(self._ear), str(seed)]
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    # --- killing --------------------------------------------------------------------------------------
+
+    def begin(self, name: str) -> None:
+        """A role under the name that it had before it was killed, as the supervisor's children do; or the
+        webhook."""
+        if name == "database":
+            return self.database.give_back()
+        role = [*self._program, "-q", "alert", "--instance", name]
+        wrapper, program = ((), self._webhook) if name == "webhook" else (self.database.wrapper, role)
+        self._running[name] = subprocess.Popen(
+            [*wrapper, sys.executable, *program], env=self.env, stderr=subprocess.DEVNULL
+        )
+        return None
+
+    def kill(self, name: str) -> None:
+        if name == "database":
+            anew = self.database.take_away()
+            self.kills.append(Kill(time.time(), name))
+            for role in [*self._running.keys() & ROLES] if anew else ():
+                self.kill(role)
+                self.begin(role)
+            return
+        process = self._running.pop(name)
+        process.kill()
+        process.wait()
+        self.kills.append(Kill(time.time(), "webhook" if name == "webhook" else "role"))
+
+    # --- how it stands --------------------------------------------------------------------------------
+
+    def behind(self) -> int:
+        """Events that wait to be stored."""
+        return self.bus.lag(KEEPER.group(""), KEEPER.reads)
+
+    def heard(self) -> list[Heard]:
+        return [msgspec.json.decode(line, type=Heard) for line in self._ear.read_bytes().splitlines()]
+
+    def misses_the_database(self, since: float) -> bool:
+        """Whether a role has said so since then (epoch seconds), where people see it."""
+        beats = [event.data for event in self.bus.last("heartbeat") if event.time >= since]
+        return any(isinstance(beat, Heartbeat) and "wait to be stored" in beat.trouble for beat in beats)
+
+    def deliveries(self) -> int:
+        """How often the oldest event that is in a role's hand, and not stored, was handed over."""
+        rows = [
+            self._redis.xpending_range(f"hemostat:{stream}", KEEPER.name, "-", "+", 1) for stream in DURABLE
+        ]
+        return max((row["times_delivered"] for pending in rows for row in pending), default=0)  # type: ignore[union-attr]
+
+    def is_done(self) -> bool:
+        """Everything is stored, and nobody is still to be told."""
+        untold = self._redis.zcard("hemostat:outbox:slack")
+        return not (self.behind() or self.bus.lag(ALERT.group(""), ALERT.reads) or untold)
+
+    def said(self) -> list[Event]:
+        return [event for stream in DURABLE for event in self.bus.recent(stream, 100_000)]
+
+    def stored(self) -> list[Event]:
+        store = SqlStore(self.database.url, time.time, write=False)
+        try:
+            return [row.event for row in store.find(Wanted())]
+        finally:
+            store.close()
+
+    def audit(self) -> str:
+        """What `hemostat audit verify` finds wrong; empty for nothing."""
+        done = command.run("audit", "verify", env=self.env)
+        return "" if (done.returncode, done.stderr) == (0, "") else f"{done.stdout}{done.stderr}".strip()
+
+    def close(self) -> None:
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+        self.bus.close()
+
+
+@contextmanager
+def site(database: Database, seed: int, *, hurried: bool) -> Iterator[Site]:
+    """With everything running."""
+    with tempfile.TemporaryDirectory(prefix="hs-outage-") as directory:
+        made = Site(Path(directory), database, seed, hurried=hurried)
+        try:
+            for name in ("webhook", *ROLES):
+                made.begin(name)
+            yield made
+        finally:
+            made.close()
+            eventually(EmbeddedRedis(Path(directory)).shut_down_if_unused)
+
+
+def _free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

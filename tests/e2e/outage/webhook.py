@@ -1,0 +1,37 @@
+"""A web server that plays Slack, as a process that can be killed: `webhook.py PORT FILE SEED`.
+
+What it heard stands in the file before it answers, one JSON object a line, so that a kill in between shows as
+a message that comes twice. Every third answer is an error.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ANSWERS = (200, 200, 200, 200, 429, 503)
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status = chance.choice(ANSWERS)
+        if status == ANSWERS[0]:
+            more = told["blocks"][-1]["elements"][0]["text"]
+            heard = {"time": time.time(), "incident": more.split()[-1].strip("`"), "text": told["text"]}
+            os.write(file, json.dumps(heard).encode() + b"\n")
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+if __name__ == "__main__":
+    port, path, seed = sys.argv[1:]
+    file = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
+    chance = random.Random(seed)  # noqa: S311 - the same every time
+    ThreadingHTTPServer(("127.0.0.1", int(port)), Answer).serve_forever()
