@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from hemostat.core.audit import End
 from hemostat.core.keeping import Keeping
 from hemostat.events import Event
 from hemostat.ports import Clock, Notary, Records
@@ -28,6 +29,8 @@ class Recorder:
         self._keeping = keeping
         self._due = 0.0
         self._begun = False
+        self._missed: End | None = None
+        """What was told of to be cut off."""
 
     def step(self, _: Event, __: float) -> list[Event]:
         """What is to be done with one event is done with many at once."""
@@ -36,14 +39,24 @@ class Recorder:
     def keep(self, events: Sequence[Event]) -> None:
         """Store the events, note the trail's head elsewhere, and now and then remove what is too old."""
         self._records.append(events)
-        ends = self._records.ends()
-        if not self._begun and self._notary.noted(ends.trail).anchor is None:
-            self._notary.note_anchor(ends.trail, ends.anchor)
-        self._begun = True
-        self._notary.note_head(ends.trail, ends.head)
+        self._note()
         now = self._clock.now()
         if not 0 < self._due - now <= SWEEP:
             self._due = now if self._sweep(now) == SWEPT else now + SWEEP
+
+    def _note(self) -> None:
+        """A head that is noted and is not in the trail any more stays noted: it shows what was cut off,
+        however much has been stored since."""
+        ends = self._records.ends()
+        noted = self._notary.noted(ends.trail)
+        if not self._begun and noted.anchor is None:
+            self._notary.note_anchor(ends.trail, ends.anchor)
+        self._begun = True
+        if noted.head is None or self._records.bears(noted.head):
+            self._notary.note_head(ends.trail, ends.head)
+        elif noted.head != self._missed:
+            logger.error("audit.cut_off trail=%s noted=%s head=%s", ends.trail, noted.head, ends.head)
+            self._missed = noted.head
 
     def _sweep(self, now: float) -> int:
         """That rows are to go is noted before they do: those that are gone without it are missing."""

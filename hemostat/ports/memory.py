@@ -119,6 +119,10 @@ class Records(Store, Protocol):
         """Why it cannot be written, found out without writing; empty: it can."""
         ...
 
+    def bears(self, end: End) -> bool:
+        """Whether the trail has that row with that hash, or had it removed by `remove`."""
+        ...
+
     def trail(self) -> AbstractContextManager[tuple[Ends, Iterator[Link]]]:
         """The ends and all rows between them, in order, as they are at one moment."""
         ...

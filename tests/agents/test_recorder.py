@@ -4,8 +4,9 @@ import pytest
 
 from hemostat.adapters.memory_notary import MemoryNotary
 from hemostat.adapters.sql_store import SqlStore
+from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.agents.recorder import SWEEP, Recorder
-from hemostat.core.audit import verify
+from hemostat.core.audit import BEGINNING, verify
 from hemostat.core.keeping import Keeping
 from hemostat.core.record import Wanted
 from tests.clock import FakeClock
@@ -90,3 +91,26 @@ def test_rows_that_somebody_else_removed_from_the_beginning_are_missed(store, cl
     again = Recorder(store, notary, clock, Keeping())
     again.keep(many(11))
     assert [(each.what, each.number) for each in findings(store, notary)] == [("cut_off", 5)]
+
+
+def test_an_end_that_was_cut_off_is_missed_however_much_was_stored_since(store, clock):
+    """With its head, as whoever can write the database would."""
+    notary = MemoryNotary()
+    Recorder(store, notary, clock, Keeping()).keep(many(5))
+    with store._writing() as connection:
+        connection.execute(events.delete())
+        connection.execute(trail.update().values(head=0, head_hash=BEGINNING))
+    role = Recorder(store, notary, clock, Keeping())
+    for start in (10, 20):
+        role.keep(many(6, start))
+        assert [(each.what, each.number) for each in findings(store, notary)] == [("changed", 5)]
+
+
+def test_a_head_that_was_noted_before_its_row_was_removed_does_not_hold_up_the_next(store, clock):
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping())
+    role.keep(many(5))
+    store.remove(store.outdated(None, 1, limit=100))
+    store.remove(store.ends().head)
+    role.keep(many(2, 10))
+    assert notary.noted(store.ends().trail).head == store.ends().head

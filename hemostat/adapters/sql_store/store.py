@@ -20,6 +20,8 @@ SOME: Final = 10
 COMPACT: Final = "PRAGMA incremental_vacuum;"
 FIELDS: Final = Record.__struct_fields__
 RECORD: Final = [events.c[name] for name in FIELDS]
+HASHES: Final = [sql.cast(events.c[name], sql.LargeBinary).label(name) for name in ("before", "hash")]
+"""As bytes, whatever somebody has put there: an SQLite column takes any value."""
 
 
 class SqlStore:
@@ -143,10 +145,15 @@ class SqlStore:
         except StoreUnreachableError as error:
             return error.message
 
+    def bears(self, end: End) -> bool:
+        with self._reading() as connection:
+            row = connection.execute(sql.select(HASHES[1]).where(events.c.number == end.number)).scalar()
+            return row == end.hash or end.number <= _ends(connection).anchor.number
+
     @contextmanager
     def trail(self) -> Iterator[tuple[Ends, Iterator[Link]]]:
         with self._reading() as connection:
-            query = sql.select(events).order_by(events.c.number)
+            query = sql.select(events.c.number, *RECORD, *HASHES).order_by(events.c.number)
             rows = connection.execution_options(yield_per=AT_ONCE).execute(query)
             yield _ends(connection), map(_link, rows.mappings())
 
