@@ -9,6 +9,7 @@ import msgspec
 from hemostat import errors
 from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
+from hemostat.core.text import clean
 from hemostat.errors import BusError, UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _read(text: str) -> "End":
 
 def _say(ends: "Ends", noted: "Noted", found: "list[Finding]") -> None:
     for each in found:
-        click.echo(each.text)
+        click.echo(clean(each.text))
     rows = f"rows {ends.anchor.number + 1:,} to {ends.head.number:,} of trail {ends.trail}"
     if not found:
         empty = ends.anchor.number == ends.head.number

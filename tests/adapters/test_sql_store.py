@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from hemostat.adapters.sql_store import SqlStore
+from hemostat.core.audit import Noted, verify
 from hemostat.errors import ConfigError, StoreUnreachableError
 from tests.samples import NOW, alert, event
 
@@ -41,10 +42,26 @@ def _pages(path):
         connection.close()
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize("value", ["'no blob'", "CAST(x'ff' AS TEXT)", "99"])
+@pytest.mark.parametrize("column", ["body", "hash", "id"])
+def test_a_row_that_bears_what_no_writer_writes_is_found(tmp_path, column, value):
+    """SQLite takes any value in any column."""
+    store = open_store(tmp_path / "history.db")
+    store.append([event(alert(), at) for at in range(3)])
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE hemostat_events SET {column} = {value} WHERE number = 2")
+    with store.trail() as (ends, links):
+        assert next(each.number for each in verify(links, ends, Noted())) == 2
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "mysql://x/y", "sqlite://", "sqlite:///:memory:", "postgresql://me:p@ss:w0rd@h/db"]
+)
 def test_a_database_that_cannot_be_meant_is_refused(url):
-    with pytest.raises(ConfigError, match=r"store\.url"):
+    with pytest.raises(ConfigError, match=r"store\.url") as caught:
         SqlStore(url, lambda: NOW)
+    assert "w0rd" not in str(caught.value)
 
 
 def test_a_failure_is_one_line_without_a_password_and_waiting_may_mend_it():

@@ -192,6 +192,15 @@ def test_what_was_tampered_with_is_named(hemostat, filled):
     assert [each["number"] for each in hemostat("audit", "verify", "--json").json["findings"]] == [8]
 
 
+def test_what_was_tampered_with_cannot_forge_the_answer(hemostat, filled):
+    forged = "x\x1b[2J\nrows 1 to 8 are as they were stored"
+    with filled._engine.begin() as connection:
+        connection.execute(sql.text("UPDATE hemostat_events SET id = :id WHERE number = 8"), {"id": forged})
+    result = hemostat("audit", "verify")
+    assert (result.code, len(result.out.splitlines())) == (1, 1)
+    assert "\x1b" not in result.out
+
+
 @pytest.mark.redis
 def test_an_end_that_was_cut_off_is_missed_by_what_redis_knows(hemostat, bus, store):
     store.append(HEALED)

@@ -24,8 +24,9 @@ def connect(url: str, *, write: bool) -> sql.Engine:
     """An engine of this URL; nothing is connected yet. Raises ConfigError where the URL cannot be used."""
     try:
         parsed = sql.make_url(url)
-    except ArgumentError:
-        raise ConfigError("store.url is no URL", hint="such as postgresql://user@host/name") from None
+    except (ArgumentError, ValueError):
+        hint = "such as postgresql://user:password@host/name, where an @ in the password is written %40"
+        raise ConfigError("store.url is no URL", hint=hint) from None
     match parsed.drivername.partition("+")[0]:
         case "sqlite":
             return _sqlite(parsed, write=write)
@@ -71,6 +72,7 @@ def _sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
     @sql.event.listens_for(engine, "connect")
     def begin_ourselves(raw: Any, _: object) -> None:
         raw.isolation_level = None
+        raw.text_factory = lambda text: text.decode(errors="replace")  # what was spoilt can still be named
         for pragma in _PRAGMAS[write]:
             raw.execute(f"PRAGMA {pragma}")
 
