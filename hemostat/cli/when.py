@@ -58,6 +58,7 @@ def starts(since: float, until: float) -> list[float]:
     at = (at if hourly else at.replace(hour=0)) + step
     found = [since]
     while (moment := at.astimezone().timestamp()) < until:
-        found.append(moment)
+        if moment > found[-1]:  # an hour that a night has not is the next one
+            found.append(moment)
         at += step
     return found

@@ -67,3 +67,8 @@ def test_a_long_time_has_a_bounded_number_of_bars(berlin):
 
 def test_a_time_that_no_calendar_has_is_shown_as_a_number(berlin):
     assert local(1e300) == "1e+300 s"
+
+
+def test_an_hour_that_a_night_has_not_is_left_out(berlin):
+    hours = starts(moment("2026-03-29T00:30"), moment("2026-03-29T05:00"))
+    assert [local(each, "%H:%M") for each in hours] == ["00:30", "01:00", "03:00", "04:00"]
