@@ -5,7 +5,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,8 @@ class Request(NamedTuple):
 
 
 class Hook(ThreadingHTTPServer):
-    """`statuses` are the next answers, `status` all after them; where `silent` is set, nobody is answered."""
+    """`statuses` are the next answers, `status` all after them; where `silent` is set, nobody is answered. An
+    answer that is `endless` never ends, and one that is `torn` has a header that is none."""
 
     daemon_threads = True
     block_on_close = False
@@ -34,7 +35,7 @@ class Hook(ThreadingHTTPServer):
         self.status = 200
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
-        self.silent = False
+        self.silent = self.endless = self.torn = False
         self.requests: list[Request] = []
         self.heard: list[Request] = []
         """Those that were answered with 200."""
@@ -70,8 +71,14 @@ class Answer(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in server.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", "0")
+        if server.torn:
+            self._headers_buffer.append(b"no header\r\n")
+        if not server.endless:
+            self.send_header("Content-Length", "0")
         self.end_headers()
+        with suppress(OSError):
+            while server.endless and not server.ending.is_set():
+                self.wfile.write(bytes(65536))
 
     do_GET = do_POST  # noqa: N815 - the server's word
 

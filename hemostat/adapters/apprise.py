@@ -1,7 +1,7 @@
 """Every service that Apprise knows: mail, Discord, Teams, ntfy and so on. Imported where a channel needs it.
 
-Apprise says in its log alone what went wrong, and may name the address there, which is a secret: it is not
-heard.
+Apprise says in its log alone what went wrong, and may name the address there, which is a secret, as urllib3
+does: they are not heard.
 """
 
 import logging
@@ -25,7 +25,8 @@ class Apprise:
                 f"channel {name}: its URL is not https, and Apprise is not installed",
                 hint="pip install 'hemostat[apprise]'",
             ) from None
-        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+        for talker in ("apprise", "urllib3"):
+            logging.getLogger(talker).setLevel(logging.CRITICAL + 1)
         self._apprise = apprise.Apprise()
         self._format = apprise.NotifyFormat.TEXT
         if not self._apprise.add(url):

@@ -1,6 +1,7 @@
 """A dead man's switch as healthchecks.io has it: a URL that is called while all is well. The URL is a
-secret."""
+secret. Of an answer only its head is read."""
 
+import logging
 from http import HTTPStatus
 from typing import Final
 
@@ -10,6 +11,9 @@ from hemostat.errors import NotifyError
 
 TIMEOUT: Final = 5.0
 LONGEST: Final = 1000
+
+# It warns of an answer that it cannot parse, and names the address.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 class Heartbeat:
@@ -33,14 +37,18 @@ class Heartbeat:
         base, mark, query = self._url.partition("?")
         url = f"{base.rstrip('/') if signal else base}{signal}{mark}{query}"
         try:
-            reply = requests.request(
-                "POST" if body else "GET", url, data=body.encode(), timeout=TIMEOUT, allow_redirects=False
-            )
+            with requests.request(
+                "POST" if body else "GET",
+                url,
+                data=body.encode(),
+                timeout=TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+            ) as reply:
+                status = reply.status_code
         except (requests.RequestException, ValueError) as error:
             raise NotifyError(
                 f"the heartbeat URL does not answer ({type(error).__name__})", transient=True
             ) from None
-        if reply.status_code >= HTTPStatus.MULTIPLE_CHOICES:
-            raise NotifyError(
-                f"the heartbeat URL answered {reply.status_code}", hint="check alert.heartbeat_url"
-            )
+        if status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise NotifyError(f"the heartbeat URL answered {status}", hint="check alert.heartbeat_url")

@@ -1,7 +1,9 @@
 """Slack's incoming webhooks, and whatever speaks as they do. The address is a secret: it appears in no
-message and no log. Text from outside can neither call people (`@channel`) nor link to anything.
+message and no log. Text from outside can neither call people (`@channel`) nor link to anything. Of an answer
+only its head is read.
 """
 
+import logging
 import re
 from http import HTTPStatus
 from typing import Any, Final
@@ -35,15 +37,20 @@ SIGNS: Final = {
 }
 
 
+# It warns of an answer that it cannot parse, and names the address.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+
 class Slack:
     def __init__(self, webhook: str) -> None:
         self._webhook = webhook
 
     def send(self, message: Message) -> None:
         try:
-            reply = requests.post(
-                self._webhook, json=payload(message), timeout=TIMEOUT, allow_redirects=False
-            )
+            with requests.post(
+                self._webhook, json=payload(message), timeout=TIMEOUT, allow_redirects=False, stream=True
+            ) as reply:
+                status, headers = reply.status_code, reply.headers
         except requests.exceptions.SSLError as error:
             raise _untrusted(error) from None
         except (requests.exceptions.InvalidURL, ValueError) as error:
@@ -56,14 +63,13 @@ class Slack:
             raise NotifyError(
                 f"the webhook does not answer ({type(error).__name__})", transient=True
             ) from None
-        status = reply.status_code
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in PASSING
             raise NotifyError(
                 f"the webhook answered {status}",
                 hint="" if passing else "check its address",
                 transient=passing,
-                wait=seconds(reply.headers.get("Retry-After", "")),
+                wait=seconds(headers.get("Retry-After", "")),
             )
 
 

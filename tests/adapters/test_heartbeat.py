@@ -50,3 +50,10 @@ def test_a_refusal_is_an_error(hook):
     with pytest.raises(NotifyError, match="404") as caught:
         Heartbeat(hook.url, signals=False).beat()
     assert SECRET not in str(caught.value)
+
+
+def test_an_answer_is_neither_read_nor_logged(hook, caplog):
+    hook.endless = hook.torn = True
+    Heartbeat(hook.url, signals=False).beat()
+    assert hook.heard
+    assert SECRET not in caplog.text

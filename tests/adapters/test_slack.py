@@ -112,6 +112,19 @@ def test_a_server_that_never_answers_is_not_waited_for(hook, monkeypatch):
     assert "Timeout" in error.message
 
 
+def test_an_answer_is_not_read_that_may_never_end(hook):
+    hook.endless = True
+    Slack(hook.url).send(MESSAGE)
+    assert hook.heard
+
+
+def test_a_torn_answer_brings_the_secret_into_no_log(hook, caplog):
+    hook.torn = True
+    Slack(hook.url).send(MESSAGE)
+    assert hook.heard
+    assert SECRET not in caplog.text
+
+
 @pytest.mark.parametrize("url", [f"http://[/{SECRET}", f"https:///{SECRET}"])
 def test_an_address_that_is_none_does_not_pass(url):
     assert not failure(url).transient
