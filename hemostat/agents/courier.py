@@ -100,7 +100,7 @@ class Courier:
             return
         try:
             while self._own:
-                self._send(message.single(self._own[0], self._alerting.templates), 1)
+                self._send_own(self._own[0])
                 self._own.popleft()
             self._deliver(self._due(now), now)
         except NotifyError:
@@ -147,6 +147,15 @@ class Courier:
             else:
                 self._settle(parcel)
         return None
+
+    def _send_own(self, word: News) -> None:
+        """One that is refused waits with the others, and keeps none of them waiting."""
+        try:
+            self._send(message.single(word, self._alerting.templates, brief=self._channel.brief), 1)
+        except NotifyError as error:
+            if error.transient:
+                raise
+            self._outbox.put(self.name, [(word, self._clock.now() + AGAIN)])
 
     def _send(self, written: message.Message, count: int) -> None:
         """Raises NotifyError, and has decided then for how long the channel waits."""

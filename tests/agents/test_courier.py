@@ -305,3 +305,22 @@ def test_a_clock_that_is_set_back_stops_nobody(back):
     line.after(1.0)
     line.put(msgspec.structs.replace(word(Topic.FAILED, -back - 10), incident="i2"))
     assert line.after(-back) == ["web: an action has failed"]
+
+
+def test_a_trouble_that_is_refused_keeps_no_other_word_waiting_and_is_tried_again():
+    line = Line(Phone(LASTING))
+    line.courier.tell(GONE)
+    line.put(HEALED)
+    assert line.after(1.0) == ["web is healed: exited"]
+    assert line.after(AGAIN) == ["web is healed: exited", "Redis is gone"]
+    assert line.after(AGAIN) == ["web is healed: exited", "Redis is gone"]
+
+
+def test_a_trouble_is_brief_where_everything_is():
+    sent: list[Message] = []
+    phone = Phone()
+    phone.send = sent.append
+    line = Line(phone, channel=Channel(brief=True))
+    line.courier.tell(GONE)
+    line.after(0.0)
+    assert [(each.title, each.facts) for each in sent] == [("Redis is gone", ())]
