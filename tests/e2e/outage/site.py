@@ -104,6 +104,7 @@ class Site:
 
     def is_done(self) -> bool:
         """Everything is stored, and nobody is still to be told."""
+        assert all(process.poll() is None for process in self._running.values()), "one has ended by itself"
         untold = self._redis.zcard("hemostat:outbox:slack")
         return not (self.behind() or self.bus.lag(ALERT.group(""), ALERT.reads) or untold)
 
