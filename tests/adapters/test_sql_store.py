@@ -3,12 +3,14 @@
 import sqlite3
 import stat
 
+import msgspec
 import pytest
 
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.core.audit import Noted, verify
-from hemostat.errors import ConfigError, StoreUnreachableError
-from tests.samples import NOW, alert, event
+from hemostat.core.record import Wanted
+from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
+from tests.samples import NOW, WEB, alert, event
 
 
 def open_store(path):
@@ -85,4 +87,44 @@ def test_a_disk_that_is_full_is_waited_out(tmp_path):
     with store._engine.connect() as connection:
         connection.connection.execute("PRAGMA max_page_count = 1000000")
     assert len(store.append([event(alert(), at) for at in range(1000)])) == 999
+    store.close()
+
+
+@pytest.fixture
+def encoded(postgres_server):
+    """A database of an encoding, made and dropped."""
+    import psycopg
+
+    made = []
+
+    def make(encoding):
+        name = encoding.lower()
+        with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+            made.append(name)
+            connection.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+        return SqlStore(postgres_server.url.replace("/postgres?", f"/{name}?"), lambda: NOW)
+
+    yield make
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        for name in made:
+            connection.execute(f"DROP DATABASE {name}")
+
+
+NAMED = event(alert(container=msgspec.structs.replace(WEB, name="wéb→")))
+
+
+@pytest.mark.postgres
+def test_a_database_that_does_not_know_its_encoding_takes_any_name(encoded):
+    store = encoded("SQL_ASCII")
+    assert store.append([NAMED]) == [NAMED]
+    assert [row.event for row in store.find(Wanted())] == [NAMED]
+    store.close()
+
+
+@pytest.mark.postgres
+def test_a_database_that_cannot_take_every_name_is_refused_at_once(encoded):
+    store = encoded("LATIN1")
+    with pytest.raises(StoreError, match="LATIN1") as caught:
+        store.append([event(alert())])
+    assert not caught.value.transient
     store.close()

@@ -10,12 +10,14 @@ from typing import Any, Final
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from hemostat.errors import ConfigError, NothingStoredError, StoreUnreachableError
+from hemostat.errors import ConfigError, NothingStoredError, StoreError, StoreUnreachableError
 
 PATIENCE: Final = 10
 """Seconds to wait for a connection, or for whoever writes to an SQLite file."""
 STATEMENT: Final = 60_000
 """Milliseconds that PostgreSQL may take for one statement of a writer."""
+ANY_TEXT: Final = frozenset({"UTF8", "SQL_ASCII"})
+"""Encodings of a database that takes whatever an event says; the second is none, and takes all bytes."""
 WRITES: Final = "writes"
 """Execution option of a connection that is about to write."""
 
@@ -41,16 +43,30 @@ def masked(url: str) -> str:
 
 
 def _postgres(url: sql.URL, *, write: bool) -> sql.Engine:
-    arguments: dict[str, Any] = {"connect_timeout": PATIENCE, "application_name": "hemostat"}
+    arguments: dict[str, Any] = {
+        "connect_timeout": PATIENCE,
+        "application_name": "hemostat",
+        "client_encoding": "utf8",
+    }
     if write:
         arguments |= {"options": f"-c statement_timeout={STATEMENT}", "tcp_user_timeout": PATIENCE * 1000}
     try:
-        return sql.create_engine(
+        engine = sql.create_engine(
             url.set(drivername="postgresql+psycopg"), connect_args=arguments, pool_size=1, max_overflow=2
         )
     except ImportError:
         hint = "install it with: pip install 'hemostat[postgres]'"
         raise ConfigError("the driver for PostgreSQL is missing", hint=hint) from None
+
+    @sql.event.listens_for(engine, "connect")
+    def expect_any_text(raw: Any, _: object) -> None:
+        encoding = raw.info.parameter_status("server_encoding")
+        if encoding not in ANY_TEXT:
+            raw.close()
+            hint = "create one WITH ENCODING 'UTF8'"
+            raise StoreError(f"the database's encoding {encoding} does not have every character", hint=hint)
+
+    return engine
 
 
 def _sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
