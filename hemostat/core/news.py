@@ -151,11 +151,13 @@ def merge(waiting: News | None, other: News) -> News:
 
 
 def worth(word: News, told: Told | None) -> bool:
-    """Whether it is news to a channel that was told this last."""
+    """Whether it is news to a channel that was told this last. Every action that waits for an answer is."""
     if told is None:
         return word.topic is not Topic.OVER or word.aloud
-    if word.time <= told.time or word.topic is told.topic:
+    if word.time <= told.time:
         return False
+    if word.topic is told.topic:
+        return word.topic is Topic.APPROVAL
     if word.topic is Topic.OPENED:
         return told.topic in ENDED
     return word.topic is not Topic.OVER or told.topic not in ENDED
