@@ -1,15 +1,18 @@
 """What a channel is told, one message after the other, by a thread of its own: no channel waits for another.
 
 A word leaves the outbox after it was told, so that a crash in between tells it twice rather than never.
-Where the service fails in a way that passes, the whole channel waits, longer each time; where a message is
-refused, that message waits for somebody to mend the configuration, and is given up at last, loudly. What
-HemoStat says of its own troubles is held here, not in Redis, which may be what is gone.
+Where the service fails in a way that passes, the whole channel waits, longer each time, and what it failed at
+goes last: it may fail at that alone. Where a message is refused, that message waits for somebody to mend the
+configuration, and is given up at last, loudly. What HemoStat says of its own troubles is held here, not in
+Redis, which may be what is gone.
 """
 
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
+
+import msgspec
 
 from hemostat.core import message, routing
 from hemostat.core.measures import NOTIFICATIONS, Count, Delivery, uncounted
@@ -68,6 +71,8 @@ class Courier:
             self._note(outcome, 0)
         self._own: deque[News] = deque(maxlen=REMEMBERED)
         self._sent: deque[float] = deque(maxlen=alerting.per_minute)
+        self._failed_at: set[str] = set()
+        """Incidents that the service failed at: it may be their fault."""
         self._unsettled: dict[str, News] = {}
         self._until = 0.0
         self._failures = 0
@@ -101,7 +106,6 @@ class Courier:
         try:
             while self._own:
                 self._send_own(self._own[0])
-                self._own.popleft()
             self._deliver(self._due(now), now)
         except NotifyError:
             pass
@@ -126,7 +130,9 @@ class Courier:
                 ready.append(word)
         if stale:
             self._outbox.settle(self.name, stale, told=False)
-        return sorted(ready, key=lambda word: (not word.needs_people, word.time))
+        return sorted(
+            ready, key=lambda word: (word.incident in self._failed_at, not word.needs_people, word.time)
+        )
 
     def _deliver(self, words: Sequence[News], now: float) -> None:
         alone, together = routing.ration(self._sent, len(words), self._alerting.per_minute, now)
@@ -142,20 +148,28 @@ class Courier:
                 self._send(written, len(parcel))
             except NotifyError as error:
                 if error.transient:
+                    self._blame(parcel)
                     return self._outbox.put_off(self.name, _all(parcels[number:]), self._until)
                 self._refused(parcel, error)
             else:
+                self._failed_at -= {word.incident for word in parcel}
                 self._settle(parcel)
         return None
 
     def _send_own(self, word: News) -> None:
-        """One that is refused waits with the others, and keeps none of them waiting."""
+        """What cannot be told now waits with the others, as news by itself, if Redis is there to hold it."""
         try:
             self._send(message.single(word, self._alerting.templates, brief=self._channel.brief), 1)
         except NotifyError as error:
+            later = msgspec.structs.replace(word, incident=f"{word.incident}:{word.time}")
+            due = self._until if error.transient else self._clock.now() + AGAIN
+            self._outbox.put(self.name, [(later, due)])
+            self._own.popleft()
             if error.transient:
+                self._blame([later])
                 raise
-            self._outbox.put(self.name, [(word, self._clock.now() + AGAIN)])
+        else:
+            self._own.popleft()
 
     def _send(self, written: message.Message, count: int) -> None:
         """Raises NotifyError, and has decided then for how long the channel waits."""
@@ -182,6 +196,11 @@ class Courier:
         if trouble != self.trouble:
             logger.warning("notify.failed channel=%s error=%s", self.name, error)
         self.trouble = trouble
+
+    def _blame(self, words: Sequence[News]) -> None:
+        if len(self._failed_at) > REMEMBERED:
+            self._failed_at.clear()
+        self._failed_at.update(word.incident for word in words)
 
     def _refused(self, parcel: Sequence[News], error: NotifyError) -> None:
         now = self._clock.now()

@@ -37,6 +37,19 @@ class Phone:
         self.heard.append(message.title)
 
 
+class Picky(Phone):
+    """A channel that always fails at what is about one container."""
+
+    def __init__(self, container: str) -> None:
+        super().__init__()
+        self.container = container
+
+    def send(self, message: Message) -> None:
+        if message.title.startswith(f"{self.container} "):
+            raise PASSING
+        super().send(message)
+
+
 class Line:
     """A courier with all that it needs, and a clock to turn it by."""
 
@@ -96,6 +109,17 @@ def test_that_it_is_over_is_told_to_whom_it_was_told_that_it_came():
     assert line.after(1.0) == ["web: exited", "web: exited is settled"]
 
 
+def test_each_action_that_waits_for_approval_is_asked_about():
+    """The first one failed, and the next rung of the ladder comes at once."""
+    line = Line(Phone())
+    line.put(word(Topic.APPROVAL, action="restart"))
+    line.after(1.0)
+    line.put(word(Topic.FAILED, 2.0, action="restart"), word(Topic.APPROVAL, 2.1, action="scale"))
+    assert line.after(2.0) == ["web waits for approval: restart", "web waits for approval: scale"]
+    line.put(word(Topic.APPROVAL, 2.1, action="scale"))
+    assert len(line.after(1.0)) == 2
+
+
 def test_a_channel_hears_the_topics_that_it_wants():
     line = Line(Phone(), channel=Channel(topics=(Topic.ESCALATED,)))
     line.put(HEALED, word(Topic.ESCALATED, incident="i2"))
@@ -113,6 +137,36 @@ def test_a_service_that_is_busy_is_left_alone_longer_each_time():
     line.after(1.9)
     assert line.phone.tries == 2
     assert line.after(0.2) == ["web is healed: exited"]
+
+
+def test_a_message_that_a_service_always_fails_at_keeps_no_other_from_being_told():
+    """As a mail server that takes one for spam: it says no more than that it failed."""
+    line = Line(Picky("web"))
+    line.put(word(Topic.HEALED, -2.0), word(Topic.HEALED, -1.0, incident="other"), *several(2))
+    for _ in range(5):
+        line.after(5.0)
+    assert line.phone.heard == ["web-0 is healed: exited", "web-1 is healed: exited"]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_trouble_that_a_service_always_fails_at_keeps_no_word_from_being_told(times):
+    line = Line(Picky(GONE.container))
+    for number in range(times):
+        line.courier.tell(msgspec.structs.replace(GONE, time=NOW + number))
+    line.put(HEALED)
+    for _ in range(5):
+        line.after(5.0)
+    assert line.phone.heard == ["web is healed: exited"]
+
+
+def test_a_trouble_that_comes_again_is_told_again_although_the_channel_failed_both_times():
+    line = Line(Phone(PASSING))
+    for number in range(2):
+        line.courier.tell(msgspec.structs.replace(GONE, time=NOW + 60 * number))
+        line.phone.failures = [PASSING]
+        line.after(1.0)
+        line.after(59.0)
+    assert line.phone.heard == ["Redis is gone", "Redis is gone"]
 
 
 def test_the_wait_has_a_ceiling():
