@@ -18,9 +18,12 @@ class Answer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         status = chance.choice(ANSWERS)
-        if status == ANSWERS[0]:
-            more = told["blocks"][-1]["elements"][0]["text"]
-            heard = {"time": time.time(), "incident": more.split()[-1].strip("`"), "text": told["text"]}
+        last = told["blocks"][-1]
+        if (
+            status == ANSWERS[0] and last["type"] == "context"
+        ):  # the rest is of HemoStat itself, not of an incident
+            incident = last["elements"][0]["text"].split()[-1].strip("`")
+            heard = {"time": time.time(), "incident": incident, "text": told["text"]}
             os.write(file, json.dumps(heard).encode() + b"\n")
         self.send_response(status)
         self.send_header("Content-Length", "0")
