@@ -13,11 +13,13 @@ from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app import Parts
+from hemostat.app.recording import STUCK, Backlog
 from hemostat.config import Settings
 from hemostat.core.audit import verify
 from hemostat.core.record import Wanted
 from hemostat.events import Event, Heartbeat
 from hemostat.runner import MAX_DELIVERIES
+from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
 from tests.postgres_fixtures import Server
 from tests.samples import NOW, alert, complete, event
@@ -70,6 +72,22 @@ def running(wired: Wired) -> Iterator[None]:
     yield
     stop.set()
     thread.join()
+
+
+def test_a_database_that_hangs_and_says_nothing_is_told_of() -> None:
+    clock = FakeClock(NOW)
+    backlog = Backlog("store", bus=MemoryBus(clock), clock=clock, host="h", instance="i", pid=1)
+    for _ in range(20):
+        backlog.beat("", 3)
+        assert backlog.notice() == ""
+        backlog.handled += 1
+        clock.advance(10.0)
+    backlog.beat("", 3)
+    clock.advance(STUCK + 1)
+    backlog.beat("", 3)
+    assert backlog.notice() == "3 events wait to be stored, and none was for 31 s"
+    backlog.beat("", 0)
+    assert backlog.notice() == ""
 
 
 def stored(parts: Wired) -> list[Event]:

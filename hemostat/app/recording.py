@@ -10,6 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from hemostat import topology
+from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError
 from hemostat.ports import Interrupted
 from hemostat.pulse import BEAT, Pulse
@@ -23,6 +24,8 @@ BATCH: Final = 256
 """Entries read at once, and stored together as far as they come at once."""
 BEHIND: Final = 1000
 """Events that wait to be stored before people should know of it."""
+STUCK: Final = 30.0
+"""Seconds without one that was stored, while others wait: a database may hang, and say nothing."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +35,23 @@ class Backlog(Pulse):
 
     trouble = ""
     lag = 0
+    _seen = -1
+    _moved = 0.0
 
     def beat(self, trouble: str, lag: int) -> None:
-        self._due = self._clock.now() + BEAT
+        now = self._clock.now()
+        self._due = now + BEAT
+        if not lag or self.handled != self._seen:
+            self._seen, self._moved = self.handled, now
         self.trouble, self.lag = trouble, lag
 
     def notice(self) -> str:
         """What people should know; empty: nothing."""
         if self.trouble:
             return f"{self.trouble} ({self.lag} events wait to be stored)"
+        still = self._clock.now() - self._moved
+        if self.lag and still > STUCK:
+            return f"{self.lag} events wait to be stored, and none was for {show_duration(still)}"
         return f"{self.lag} events wait to be stored" if self.lag > BEHIND else ""
 
 
