@@ -71,9 +71,13 @@ def incident(number: int, now: float) -> list[Event]:
 def _round(at: Site, chance: random.Random, numbers: range) -> None:
     """Kill some of them while they work; more comes in while they are away; then they come back."""
     middle = chance.randrange(1, EACH)
+    heard = len(at.heard())
     _tell(at, numbers[:middle])
-    enough = chance.randrange(4 * middle)
-    eventually(lambda: at.behind() <= enough, seconds=LONGEST)
+    enough = chance.randrange(3 * middle)
+    if chance.randrange(2):
+        eventually(lambda: at.behind() <= enough, seconds=LONGEST)
+    else:
+        eventually(lambda: len(at.heard()) > heard, seconds=LONGEST)
     victims = chance.sample(MORTAL, chance.randrange(1, len(MORTAL)))
     for victim in victims:
         at.kill(victim)
