@@ -48,7 +48,7 @@ def extended(points: tuple[Point, ...], event: Event | None) -> tuple[Point, ...
         return points
     if points and event.time <= points[-1].time:
         return points
-    return (*points, Point(event.time, event.data.cpu, event.data.memory))[-KEPT_POINTS:]
+    return (*points, Point.of(event.data, event.time))[-KEPT_POINTS:]
 
 
 def until(points: tuple[Point, ...], now: float) -> tuple[Point, ...]:

@@ -66,6 +66,6 @@ def _row(event: Event) -> Row:
     if not isinstance(stats, ContainerStats):
         return f"{PREFIX}{event.type}:{event.source}", value, event.time
     host, name = event.host, stats.container.name
-    point = msgspec.json.encode(Point(event.time, stats.cpu, stats.memory)).decode()
+    point = msgspec.json.encode(Point.of(stats, event.time)).decode()
     key, alias = f"{PREFIX}stats:{host}:{name}", f"{PREFIX}stats:{name}"
     return key, value, event.time, history_key(host, name), point, alias
