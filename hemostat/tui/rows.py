@@ -19,7 +19,8 @@ NONE: Final[tuple[Story, ...]] = ()
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """`cpu` is percent of one core, `cpu_limit` cores; memory is bytes. `word` is the state or health."""
+    """`cpu` is percent of one core, `cpu_limit` cores; memory is bytes, `received` and `sent` bytes a second.
+    `word` is the state or health."""
 
     key: str
     host: str
@@ -36,6 +37,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fault: bool
     trail: Trail
     container: Container
+    received: float | None = None
+    sent: float | None = None
     safety: Standing | None = None
     silenced: Pause | None = None
     """A pause of this container alone."""
@@ -107,6 +110,8 @@ def _row(
         cpu_limit=stats.cpu_limit,
         memory=stats.memory,
         memory_limit=stats.memory_limit,
+        received=stats.received,
+        sent=stats.sent,
         restarts=state.restart_count,
         incident=", ".join(f"{story.kind} {story.status.replace('_', ' ')}" for story in unwell),
         fault=bool(unwell) or word in {"unhealthy", "restarting", "dead"},

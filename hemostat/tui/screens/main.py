@@ -114,6 +114,7 @@ class Main(Acting):
         found = set() if len({row.host for row in everything}) > 1 else {"host"}
         found |= set() if self.model.state.safety else {"breaker", "budget"}
         found |= set() if any(row.project for row in everything) else {"project", "service"}
+        found |= set() if any(row.received is not None for row in everything) else {"net"}
         return found | ({"project"} if self.model.view.grouped else set())
 
     def _draw_grid(self, now: float, pointless: set[str]) -> None:
