@@ -75,7 +75,8 @@ def update(made: Mapping[str, Made], state: State) -> dict[str, Made]:
         place = event.host, event.data.container.name
         unwell, overview = state.unwell.get(place, NONE), state.safety.get(event.host)
         old = made.get(key)
-        same = old is not None and old.event is event and old.unwell == unwell
+        trail = state.trails[key]
+        same = old is not None and old.event is event and old.unwell == unwell and old.row.trail is trail
         if old and same and old.overview is overview:
             found[key] = old
             continue
@@ -83,7 +84,7 @@ def update(made: Mapping[str, Made], state: State) -> dict[str, Made]:
         if old and same and old.row.safety == safety and old.row.silenced == silenced(safety, overview):
             found[key] = Made(old.row, event, unwell, overview)
         else:
-            row = _row(key, event, event.data, unwell, state.trails[key])
+            row = _row(key, event, event.data, unwell, trail)
             row = msgspec.structs.replace(row, safety=safety, silenced=silenced(safety, overview))
             found[key] = Made(row, event, unwell, overview)
     return found
@@ -117,6 +118,11 @@ def _row(
         fault=bool(unwell) or word in {"unhealthy", "restarting", "dead"},
         trail=trail,
     )
+
+
+def unrecalled(shown: Iterable[object]) -> dict[str, tuple[str, str]]:
+    """By key, the places of those rows whose trails know nothing yet from before they were heard of."""
+    return {each.key: each.place for each in shown if isinstance(each, Row) and not each.trail.recalled}
 
 
 def matching(rows: Iterable[Row], wanted: str, *, faults: bool) -> list[Row]:

@@ -25,6 +25,7 @@ from hemostat.tui.screens.columns import Columns
 from hemostat.tui.screens.container import Container
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.screens.keys import KEYS
+from hemostat.tui.screens.live import Sought
 from hemostat.tui.screens.roles import Roles
 from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence
 
@@ -137,6 +138,9 @@ class Main(Acting):
 
         lines.show(Lazy(self._entries, draw))
         self._point()
+        top = lines.scroll_offset.y
+        if unknown := rows.unrecalled(self._entries[top : top + lines.size.height]):
+            self.post_message(Sought(unknown))
 
     def _draw_log(self) -> None:
         chosen = self._chosen_row() if self._only else None
