@@ -25,6 +25,10 @@ TOLERANCE: Final = 0.5
 """Seconds by which a trail may be wrong about when it began: its values stand for a second each."""
 STATS_LAST: Final = 10.0
 """Seconds after which a container of which nothing is heard is gone."""
+LASTS: Final = 3.0
+"""Seconds after which a lag is more than a moment's: three heartbeats in a row have told of one."""
+MUCH: Final = 100
+"""Events from which on a lag is more than a moment's at once: a role handles hundreds a second."""
 SILENT: Final = 5.0
 """Seconds without any event after which the bus is said to be silent: heartbeats come every two."""
 
@@ -57,7 +61,8 @@ class Trail(msgspec.Struct, frozen=True, gc=False):
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """`heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
-    incidents that are open, by host and container name; `safety` is by host, where it is known."""
+    incidents that are open, by host and container name; `safety` is by host, where it is known; `behind` is
+    since when (epoch seconds) every heartbeat has told of a lag, by the role's source."""
 
     heard: float
     lost: str = ""
@@ -67,6 +72,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[Event, ...] = ()
     unwell: dict[tuple[str, str], tuple[Story, ...]] = {}
     safety: Mapping[str, Overview] = {}
+    behind: Mapping[str, float] = {}
 
 
 def apply(state: State, news: News, now: float) -> State:
@@ -93,15 +99,21 @@ def apply(state: State, news: News, now: float) -> State:
         if key in trails:
             trails[key] = _recalled(trails[key], points)
     log, unwell = _told(state, fresh)
+    roles = _current([*state.roles.values(), *beats]) if beats else state.roles
     return State(
         heard=newest,
         lost=news.lost,
         stats=stats,
         trails=trails,
-        roles=_current([*state.roles.values(), *beats]) if beats else state.roles,
+        roles=roles,
         log=log,
         unwell=unwell,
         safety=state.safety if news.safety is None else news.safety,
+        behind={
+            source: state.behind.get(source, event.time)
+            for source, event in roles.items()
+            if isinstance(event.data, Heartbeat) and event.data.lag
+        },
     )
 
 
@@ -169,6 +181,21 @@ def roles(state: State, now: float) -> Picture:
     order = {name: number for number, name in enumerate(BY_NAME)}
     ordered = sorted(shown.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
     return msgspec.structs.replace(shown, roles=tuple(ordered))
+
+
+def steady(state: State, shown: Picture) -> Picture:
+    """Without the lags of a moment, which everybody who works has."""
+    lasting = {
+        (event.host, event.data.role)
+        for source, since in state.behind.items()
+        if isinstance((event := state.roles[source]).data, Heartbeat)
+        and (event.time - since >= LASTS or event.data.lag >= MUCH)
+    }
+    told = (
+        role if role.fault or (role.host, role.role) in lasting else msgspec.structs.replace(role, lag=0)
+        for role in shown.roles
+    )
+    return msgspec.structs.replace(shown, roles=tuple(told))
 
 
 def mode(state: State) -> str:

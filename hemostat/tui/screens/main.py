@@ -27,7 +27,7 @@ from hemostat.tui.screens.incident import Incident
 from hemostat.tui.screens.keys import KEYS
 from hemostat.tui.screens.live import Sought
 from hemostat.tui.screens.roles import Roles
-from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence
+from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence, steady
 
 
 class Main(Acting):
@@ -91,7 +91,7 @@ class Main(Acting):
         stale, silent = (quiet(state, now), silence(state, now)) if is_live else ("", "")
         told = words.status if is_live else words.recorded_status
         self.write("title", words.title(len(everything), incidents, self._hidden(), stale))
-        self.write("status", told(picture, mode(state), lost=bool(state.lost)))
+        self.write("status", told(steady(state, picture), mode(state), lost=bool(state.lost)))
         self._notice(words.notice(picture, silent, self.waiting()))
         self._draw_grid(now, self._pointless(everything))
         self._draw_log()
