@@ -99,7 +99,7 @@ class Dashboard(App[None]):
         # Without this the terminal would be left in the dashboard's mode.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         # Whatever it loads, the first screen comes first.
-        self.call_after_refresh(lambda: self.call_after_refresh(self._feed.start))
+        self.call_after_refresh(self._feed.start)
         self.set_interval(self._tick, lambda: self._take(News(lost=self.model.state.lost)))
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         for told in filter(None, (self._hint, self.model.complaint)):

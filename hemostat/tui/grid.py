@@ -61,6 +61,15 @@ class Placed(NamedTuple):
     width: int
 
 
+def pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
+    """Columns that would say nothing; `safety`: it is known where containers stand towards the limits."""
+    found = set() if len({row.host for row in rows}) > 1 else {"host"}
+    found |= set() if safety else {"breaker", "budget"}
+    found |= set() if any(row.project for row in rows) else {"project", "service"}
+    found |= set() if any(row.received is not None for row in rows) else {"net"}
+    return found | ({"project"} if grouped else set())
+
+
 def layout(
     width: int, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
 ) -> tuple[Placed, ...]:

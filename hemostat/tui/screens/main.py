@@ -1,4 +1,7 @@
-"""The main screen: the containers, and the log of remediations beside or below them."""
+"""The main screen: the containers, and the log of remediations beside or below them.
+
+The large ones among the other screens are imported when they are opened: this one is there sooner.
+"""
 
 import math
 from collections.abc import Iterable
@@ -22,8 +25,6 @@ from hemostat.tui.rows import Made, Row
 from hemostat.tui.safety import ticking
 from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.columns import Columns
-from hemostat.tui.screens.container import Container
-from hemostat.tui.screens.incident import Incident
 from hemostat.tui.screens.keys import KEYS
 from hemostat.tui.screens.live import Sought
 from hemostat.tui.screens.roles import Roles
@@ -93,7 +94,8 @@ class Main(Acting):
         self.write("title", words.title(len(everything), incidents, self._hidden(), stale))
         self.write("status", told(steady(state, picture), mode(state), lost=bool(state.lost)))
         self._notice(words.notice(picture, silent, self.waiting()))
-        self._draw_grid(now, self._pointless(everything))
+        pointless = grid.pointless(everything, safety=bool(state.safety), grouped=self.model.view.grouped)
+        self._draw_grid(now, pointless)
         self._draw_log()
 
     def _in_order(self, now: float) -> list[Row]:
@@ -109,14 +111,6 @@ class Main(Acting):
     def _choose(self, everything: list[Row]) -> None:
         shown = rows.matching(everything, self._wanted(), faults=self._faults)
         self._entries = order.grouped(shown) if self.model.view.grouped else list(shown)
-
-    def _pointless(self, everything: list[Row]) -> set[str]:
-        """Columns that would say nothing."""
-        found = set() if len({row.host for row in everything}) > 1 else {"host"}
-        found |= set() if self.model.state.safety else {"breaker", "budget"}
-        found |= set() if any(row.project for row in everything) else {"project", "service"}
-        found |= set() if any(row.received is not None for row in everything) else {"net"}
-        return found | ({"project"} if self.model.view.grouped else set())
 
     def _draw_grid(self, now: float, pointless: set[str]) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
@@ -204,6 +198,8 @@ class Main(Acting):
 
     def action_container(self) -> None:
         if row := self._pick():
+            from hemostat.tui.screens.container import Container
+
             self.app.push_screen(Container(self.model, *row.place))
 
     def action_incident(self) -> None:
@@ -212,6 +208,8 @@ class Main(Acting):
         if incident is None:
             self.notify("no incident is in the log" + (f" of {clean(row.name)}" if row else ""), markup=False)
         else:
+            from hemostat.tui.screens.incident import Incident
+
             self.app.push_screen(Incident(self.model, incident))
 
     def action_roles(self) -> None:
