@@ -44,6 +44,13 @@ def test_fields_of_a_newer_sender_are_passed_over():
     assert decode(changed(weather="rain", data=data)) == samples.ALL[0]
 
 
+def test_numbers_of_an_older_monitor_are_read_without_what_it_did_not_know():
+    told = samples.event(samples.stats(received=1200, sent=34))
+    raw = json.loads(encode(told))
+    del raw["data"]["received"], raw["data"]["sent"]
+    assert decode(json.dumps(raw).encode()).data == samples.stats()
+
+
 @pytest.mark.parametrize(
     ("raw", "message"),
     [

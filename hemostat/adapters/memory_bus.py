@@ -87,7 +87,7 @@ class MemoryBus:
             for event in events:
                 self._last[event.type, _name(event)] = event, self._clock.now() + ttl
                 if isinstance(event.data, ContainerStats):
-                    point = Point(event.time, event.data.cpu, event.data.memory)
+                    point = Point.of(event.data, event.time)
                     self._points[event.host, event.data.container.name].append(point)
             self._published += events
             self._changed.notify_all()
@@ -99,10 +99,10 @@ class MemoryBus:
                 event for (kind, _), (event, until) in self._last.items() if kind == stream and until > now
             ]
 
-    def history(self, host: str, container: str) -> list[Point]:
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
         with self._changed:
-            points = self._points[host, container]
-            return list(points) if points and self._clock.now() < points[-1].time + KEPT_FOR else []
+            points = list(self._points[host, container])[-count:]
+            return points if points and self._clock.now() < points[-1].time + KEPT_FOR else []
 
     def read(
         self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float

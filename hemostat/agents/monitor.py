@@ -284,6 +284,8 @@ class Monitor:
             cpu_limit=patient.info.cpu_limit,
             memory=None if sample is None else sample.memory,
             memory_limit=patient.info.memory_limit,
+            received=None if sample is None else patient.traffic.received,
+            sent=None if sample is None else patient.traffic.sent,
         )
         before, told_at = self._shown.get(patient.ref.id, (None, 0.0))
         if stats == before and 0 <= now - told_at < REFRESH:

@@ -1,11 +1,11 @@
 """The shape in which evidence is kept, and its encoding. How one is made is core.evidence's to say."""
 
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
 from hemostat.errors import DecodeError
-from hemostat.events import Action, Container, Evidence, Kind, State
+from hemostat.events import Action, Container, ContainerStats, Evidence, Kind, State
 
 KEPT_POINTS: Final = 300
 """Points of a container's history: five minutes where its numbers change every second."""
@@ -42,11 +42,18 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
-    """One moment: epoch seconds, CPU in percent (100 = one core), working set in bytes."""
+    """One moment: epoch seconds, CPU in percent (100 = one core), working set in bytes, bytes a second
+    received and sent over the network. Those kept by older versions end after the memory."""
 
     time: float
     cpu: float | None
     memory: int | None
+    received: float | None = None
+    sent: float | None = None
+
+    @classmethod
+    def of(cls, stats: ContainerStats, time: float) -> Self:
+        return cls(time, stats.cpu, stats.memory, stats.received, stats.sent)
 
 
 class Dossier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,6 +12,7 @@ Column = Literal[
     "service",
     "cpu",
     "memory",
+    "net",
     "limit",
     "restarts",
     "breaker",

@@ -151,11 +151,11 @@ class Recording:
         found = (self._until(places, now)[-1:] for (name, _), places in self._live.items() if name == stream)
         return [self._event(place) for place, *_ in found if now - self._times[place] < LIVE]
 
-    def history(self, host: str, container: str, now: float) -> list[Point]:
+    def history(self, host: str, container: str, now: float, count: int = KEPT_POINTS) -> list[Point]:
         """The latest numbers of the container of this name, as they were known at `now`, oldest first."""
-        places = self._until(self._points.get((host, container), []), now)[-KEPT_POINTS:]
+        places = self._until(self._points.get((host, container), []), now)[-count:]
         points = [
-            Point(event.time, event.data.cpu, event.data.memory)
+            Point.of(event.data, event.time)
             for event in map(self._event, places)
             if isinstance(event.data, ContainerStats)
         ]

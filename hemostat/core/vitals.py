@@ -6,6 +6,7 @@ from hemostat.core.incidents import Told
 from hemostat.core.model import DiskUse, HostSample, Probed, Sample
 from hemostat.core.redact import redact
 from hemostat.core.track import Finding, Limits, observe
+from hemostat.core.traffic import counted
 from hemostat.core.ward import Patient, Ward
 from hemostat.events import Evidence, Kind, Phase
 
@@ -19,6 +20,7 @@ def sampled(patient: Patient, sample: Sample, bounds: Limits) -> tuple[Finding, 
     """One more sample: what has become too high, or is so no longer."""
     reading = observe(patient.track, sample, bounds, baseline.lifted(patient.tuned, patient.habit))
     patient.track, patient.cpu = reading.track, reading.cpu
+    patient.traffic = counted(patient.traffic, sample)
     raised = any(gauge.raised for gauge in reading.track.gauges.values())
     if patient.tuned.baseline and reading.cpu is not None and bounds.memory > 0 and not raised:
         shares = {

@@ -20,6 +20,7 @@ from hemostat.core.storm import Storm
 from hemostat.core.thresholds import Thresholds, tuned
 from hemostat.core.topology import Topology
 from hemostat.core.track import GAUGED, Track, begin
+from hemostat.core.traffic import Traffic
 from hemostat.events import Container, Evidence, Kind
 
 DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
@@ -39,6 +40,7 @@ class Patient(msgspec.Struct, kw_only=True):
     """What it asks to be probed on."""
     probing: Probing = Probing()
     cpu: float | None = None
+    traffic: Traffic = Traffic()
     habit: Baseline = Baseline()
     """Outlives the process."""
 

@@ -179,7 +179,8 @@ class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
     """One container's numbers now, for screens.
 
     `cpu` is percent in Docker's convention (100 = one core), `cpu_limit` cores; `memory` is the working
-    set in bytes, `memory_limit` bytes. None where it cannot be known (yet) or there is no limit.
+    set in bytes, `memory_limit` bytes; `received` and `sent` are bytes a second over network interfaces of
+    its own, without the loopback. None where it cannot be known (yet) or there is no limit.
     """
 
     container: Container
@@ -188,6 +189,8 @@ class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
     cpu_limit: float | None = None
     memory: int | None = None
     memory_limit: int | None = None
+    received: float | None = None
+    sent: float | None = None
 
 
 class Figure(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from hemostat.core.dossier import Point
+from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.events import Event
 
 
@@ -49,9 +49,9 @@ class Listener(Protocol):
         """The last values that `show` kept of this type and that have not expired."""
         ...
 
-    def history(self, host: str, container: str) -> list[Point]:
-        """The latest numbers of the container of this name, oldest first; none where it has not been seen for
-        some minutes."""
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+        """The latest numbers of the container of this name, at most `count`, oldest first; none where it has
+        not been seen for some minutes."""
         ...
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:

@@ -21,7 +21,7 @@ from hemostat.tui.hand import Done
 from hemostat.tui.help import Help
 from hemostat.tui.model import Model
 from hemostat.tui.screens.acting import Wanted
-from hemostat.tui.screens.live import Live
+from hemostat.tui.screens.live import Live, Sought
 from hemostat.tui.screens.main import Main
 from hemostat.tui.state import News, apply
 
@@ -99,7 +99,7 @@ class Dashboard(App[None]):
         # Without this the terminal would be left in the dashboard's mode.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         # Whatever it loads, the first screen comes first.
-        self.call_after_refresh(lambda: self.call_after_refresh(self._feed.start))
+        self.call_after_refresh(self._feed.start)
         self.set_interval(self._tick, lambda: self._take(News(lost=self.model.state.lost)))
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         for told in filter(None, (self._hint, self.model.complaint)):
@@ -120,6 +120,9 @@ class Dashboard(App[None]):
             self.screen.redraw()
         for told, tone in self._answers.news(self.model.state.log, self.model.clock.now()):
             self.notify(clean(told), severity=tone, markup=False)
+
+    def on_sought(self, message: Sought) -> None:
+        self._feed.recall(message.places)
 
     def on_wanted(self, message: Wanted) -> None:
         """In a thread of its own: who ordered goes on looking, whatever the bus does."""

@@ -27,6 +27,8 @@ MINUTES: Final = 300.0
 """Seconds that the plots show."""
 BESIDE: Final = 76
 """Columns from which on the plots stand beside each other."""
+STRIP: Final = 3
+"""How many times higher than the network's the plots of CPU and memory are."""
 CHECKS: Final = 50
 """Runs of the health check that are shown."""
 PANES: Final = ("log", "health checks", "inspect", "incidents")
@@ -98,7 +100,8 @@ def _state(state: State) -> tuple[str, str]:
 def plots(
     points: Sequence[Point], limit: Limits, marks: Mapping[float, str], width: int, height: int
 ) -> list[Text]:
-    """The last minutes of CPU and memory, beside each other where there is room, `height` lines each."""
+    """The last minutes of CPU and memory, `height` lines each, and of the network in fewer below; beside each
+    other where there is room."""
     room = width if width < BESIDE else (width - 1) // 2
     span = Span.back(points[-1].time if points else 0.0, MINUTES, room - LABEL - 1)
     here = {time: mark for time, mark in marks.items() if span.begin <= time <= span.end}
@@ -107,9 +110,21 @@ def plots(
         list(draw(shown, span, limit, width=room, height=height, marks=here))
         for draw in (figures.cpu, figures.memory)
     )
+    low, known = height // STRIP, figures.has_network(shown)
+    received, sent = (
+        list(draw(shown, span, width=room, height=low)) if known else []
+        for draw in (figures.received, figures.sent)
+    )
+    network = [] if known else [figures.no_network(shown, width)]
     if width < BESIDE:
-        return [*cpu, *memory]
-    both = zip_longest(cpu, memory, fillvalue=Text(" " * room))
+        # One axis of time serves them all; where there is no room for it, it is cut off.
+        end = 1 + height
+        return [*cpu[:end], *memory[:end], *received, *sent, *network, *memory[end:]]
+    return [*_beside(cpu, memory, room), *_beside(received, sent, room), *network]
+
+
+def _beside(left: Sequence[Text], right: Sequence[Text], room: int) -> list[Text]:
+    both = zip_longest(left, right, fillvalue=Text(" " * room))
     return [Text.assemble(one, " ", other) for one, other in both]
 
 

@@ -7,15 +7,16 @@ as the log can show.
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from hemostat.core.dossier import Point
 from hemostat.core.picture import name_of
 from hemostat.core.standing import Overview
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Clock, Listener
-from hemostat.tui.state import LOG, News
+from hemostat.tui.state import LOG, TRAIL, News
 
 EVERY: Final = 0.25
 """Seconds between two deliveries."""
@@ -54,9 +55,15 @@ class Feed:
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
         self._durable: deque[Event] = deque(maxlen=LOG)
         self._live: dict[tuple[str, str], Event] = {}
+        self._sought: Mapping[str, tuple[str, str]] = {}
 
     def start(self) -> None:
         self._thread.start()
+
+    def recall(self, places: Mapping[str, tuple[str, str]]) -> None:
+        """Hand over what was kept of these containers too: host and name, by key. It may be called anew with
+        what has not come yet."""
+        self._sought = places
 
     def stop(self) -> None:
         """Listen no more: whoever owns the bus may close it. A bus that does not answer is not waited for."""
@@ -94,6 +101,15 @@ class Feed:
             if self._clock.now() >= due and (self._durable or self._live):
                 self._hand_over()
                 due = self._clock.now() + self._every
+            if self._sought:
+                self._deliver(News(past=self._past()))
+
+    def _past(self) -> dict[str, Sequence[Point]]:
+        sought, self._sought = self._sought, {}
+        try:
+            return {key: self._bus.history(*place, TRAIL) for key, place in sought.items()}
+        except HemoStatError:
+            return dict.fromkeys(sought, ())
 
     def _remember(self) -> None:
         for name in TYPES:

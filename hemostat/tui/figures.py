@@ -1,6 +1,7 @@
-"""A container's CPU and memory over time, as styled text. Pure."""
+"""A container's CPU, memory and network over time, as styled text. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from rich.text import Text
@@ -13,9 +14,10 @@ from hemostat.tui.words import FAINT, PLAIN, fit
 
 NEAR: Final = 0.5
 """Share of its limit from which on the axis ends at the limit."""
-NAME: Final = 8
-"""Cells of `memory`."""
+NAME: Final = 9
+"""Cells of `received`, and one between."""
 BARS: Final = r"[▁▂▃▄▅▆▇█]+"
+NOTHING: Final = "no figures of that time"
 HELD: Final = 12.0
 """Seconds, as in plot.HOLD."""
 
@@ -48,7 +50,7 @@ def extended(points: tuple[Point, ...], event: Event | None) -> tuple[Point, ...
         return points
     if points and event.time <= points[-1].time:
         return points
-    return (*points, Point(event.time, event.data.cpu, event.data.memory))[-KEPT_POINTS:]
+    return (*points, Point.of(event.data, event.time))[-KEPT_POINTS:]
 
 
 def until(points: tuple[Point, ...], now: float) -> tuple[Point, ...]:
@@ -79,6 +81,35 @@ def memory(
     )
 
 
+def received(points: Sequence[Point], span: Span, *, width: int, height: int) -> Iterator[Text]:
+    yield from _strip("received", [(point.time, point.received) for point in points], span, width, height)
+
+
+def sent(points: Sequence[Point], span: Span, *, width: int, height: int) -> Iterator[Text]:
+    yield from _strip("sent", [(point.time, point.sent) for point in points], span, width, height)
+
+
+def has_network(points: Iterable[Point]) -> bool:
+    return any(point.received is not None or point.sent is not None for point in points)
+
+
+def no_network(points: Sequence[Point], width: int) -> Text:
+    """Why there is nothing to draw of it."""
+    why = "not known: it is the host's, or was not recorded" if points else NOTHING
+    return Text.assemble((fit("network", NAME), "bold"), (fit(why, max(1, width - NAME)), FAINT))
+
+
+def _strip(name: str, numbers: Points, span: Span, width: int, height: int) -> Iterator[Text]:
+    """Without an axis of time: it stands below one that has the same."""
+    yield _caption(name, numbers, _rate, None, "", width)
+    drawn = _drawn(numbers, span, None, show_size, width=width, height=height, marks={}, binary=True)
+    yield from islice(drawn, height)
+
+
+def _rate(value: float) -> str:
+    return f"{show_size(value)}/s"
+
+
 def _percent(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0") + " %"
 
@@ -91,7 +122,7 @@ def _caption(
     last = numbers[-1][1] if numbers else None
     of = "" if limit is None else f" of {show(limit)}"
     parts = (f"{'none' if last is None else show(last)}{of}", f"peak {show(max(values, default=0.0))}", unit)
-    told = ", ".join(filter(None, parts)) if values else "no figures of that time"
+    told = ", ".join(filter(None, parts)) if values else NOTHING
     style = PLAIN if values else FAINT
     return Text.assemble((fit(name, NAME), "bold"), (fit(told, max(1, width - NAME)), style))
 

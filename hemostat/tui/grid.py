@@ -22,6 +22,12 @@ CPU: Final = 8
 SIZE: Final = 10
 """Cells of `1000.0 MiB`."""
 BAR: Final = 8
+NET: Final = 13
+"""Cells of `↓63.4K ↑ 512B`."""
+TRAILS: Final = 24
+"""Cells for sparklines: where there are fewer, nobody who has not chosen the network misses it."""
+LONG: Final = 4
+"""Cells of a number that has room for its tenths."""
 MARK: Final = 2
 """Cells before the first column: marked or not."""
 HIGH: Final = 0.85
@@ -55,12 +61,24 @@ class Placed(NamedTuple):
     width: int
 
 
+def pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
+    """Columns that would say nothing; `safety`: it is known where containers stand towards the limits."""
+    found = set() if len({row.host for row in rows}) > 1 else {"host"}
+    found |= set() if safety else {"breaker", "budget"}
+    found |= set() if any(row.project for row in rows) else {"project", "service"}
+    found |= set() if any(row.received is not None for row in rows) else {"net"}
+    return found | ({"project"} if grouped else set())
+
+
 def layout(
     width: int, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
 ) -> tuple[Placed, ...]:
     """The columns in `width` cells. `wanted`: those alone, in this order; empty: all but those `without` a
-    point."""
-    return _layout(width, tuple(wanted) or tuple(name for name in COLUMNS if name not in without))
+    point, and the network only where there is room to spare."""
+    usual = tuple(name for name in COLUMNS if name not in without)
+    if not _fits(usual, width - MARK - TRAILS, good=True):
+        usual = tuple(name for name in usual if name != "net")
+    return _layout(width, tuple(wanted) or usual)
 
 
 @lru_cache(maxsize=32)
@@ -160,6 +178,18 @@ def _measure(share: float | None, number: str, trail: Sequence[float | None], to
     return f"{line}{bar(share, size)} {number}", style
 
 
+def _net(row: Row, _: int, __: float) -> Cell:
+    if row.received is None or row.sent is None:
+        return "-", FAINT
+    return f"↓{_brief(row.received):>5} ↑{_brief(row.sent):>5}", PLAIN if row.received or row.sent else FAINT
+
+
+def _brief(count: float) -> str:
+    """Bytes in five cells: `512B`, `63.4K`."""
+    number, unit = show_size(count).split()
+    return f"{float(number):.0f}{unit[0]}" if len(number) > LONG else f"{number}{unit[0]}"
+
+
 def _limit(row: Row, _: int, __: float) -> Cell:
     cores = f"{row.cpu_limit:g} cpu" if row.cpu_limit else ""
     return " ".join(filter(None, (cores, show_size(row.memory_limit) if row.memory_limit else ""))), FAINT
@@ -193,6 +223,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "service": Column(8, 10, 18, 9, lambda row, _, __: (row.service, PLAIN)),
     "cpu": Column(CPU, CPU + 5, CPU + BAR + 24, 2, _cpu),
     "memory": Column(SIZE, SIZE + 5, SIZE + BAR + 24, 3, _memory),
+    "net": Column(NET, NET, NET, 10, _net),
     "limit": Column(10, 14, 18, 8, _limit, right=True),
     "restarts": Column(
         8, 8, 8, 6, lambda row, _, __: (str(row.restarts), BUSY if row.restarts else FAINT), right=True

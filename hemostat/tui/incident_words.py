@@ -183,9 +183,14 @@ def _figures(shown: Shown, width: int, height: int) -> Iterator[Text]:
     latest = shown.at + 1 == len(shown.whole.steps)
     points = figures.within(shown.points, span.begin, span.end if latest else step.time)
     marks = {each.time: _glyph(each)[0] for each in shown.then.steps if each.stage in _MARKED}
-    yield heading("cpu and memory   ! alert  ▲ action  ✓ ✗ outcome", width)
+    yield heading("cpu, memory, network   ! alert  ▲ action  ✓ ✗ outcome", width)
     for draw in (figures.cpu, figures.memory):
         yield from draw(points, span, shown.limits, width=width, height=height, marks=marks)
+    if not figures.has_network(points):
+        yield figures.no_network(points, width)
+        return
+    for strip in (figures.received, figures.sent):
+        yield from strip(points, span, width=width, height=height // 2)
 
 
 _MARKED: Final = frozenset({Stage.ALERT, Stage.ACTION, Stage.OUTCOME})

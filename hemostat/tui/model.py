@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.looks import DEFAULT, Looks
 from hemostat.core.standing import Overview
 from hemostat.ports import Clock, Engine, Listener
+from hemostat.tui.late import Late
 from hemostat.tui.saved import View, load, save
 from hemostat.tui.state import State
 
@@ -55,8 +56,7 @@ class Model:
         self._saved = saved
         self.view, self.complaint = load(saved)
         """How the dashboard is looked at, and what is wrong with the file that it is kept in, if anything."""
-        self._open_engine = engine
-        self._engine: Engine | None = None
+        self._engine = None if engine is None else Late(engine)
 
     def look(self, view: View) -> None:
         """Change the view, and keep it."""
@@ -69,10 +69,8 @@ class Model:
         return self.bus.history(host, name)
 
     def engine(self) -> Engine | None:
-        """The engine, connected at the first call; None where there is none to ask."""
-        if self._engine is None and self._open_engine is not None:
-            self._engine = self._open_engine()
-        return self._engine
+        """The engine, connected when the first thread asks it something; None where there is none to ask."""
+        return cast("Engine | None", self._engine)
 
     def close(self) -> None:
         if self._engine is not None:

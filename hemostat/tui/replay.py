@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core import playing
-from hemostat.core.dossier import Point
+from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.core.playing import Playing
 from hemostat.core.recording import Recording
 from hemostat.events import Event
@@ -111,8 +111,8 @@ class ReplayBus:
     def last(self, stream: str) -> list[Event]:
         return self._recording.last(stream, self._clock.now())
 
-    def history(self, host: str, container: str) -> list[Point]:
-        return self._recording.history(host, container, self._clock.now())
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+        return self._recording.history(host, container, self._clock.now(), count)
 
     def ping(self) -> None:
         """It is always there."""

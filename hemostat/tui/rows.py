@@ -19,7 +19,8 @@ NONE: Final[tuple[Story, ...]] = ()
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """`cpu` is percent of one core, `cpu_limit` cores; memory is bytes. `word` is the state or health."""
+    """`cpu` is percent of one core, `cpu_limit` cores; memory is bytes, `received` and `sent` bytes a second.
+    `word` is the state or health."""
 
     key: str
     host: str
@@ -36,6 +37,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fault: bool
     trail: Trail
     container: Container
+    received: float | None = None
+    sent: float | None = None
     safety: Standing | None = None
     silenced: Pause | None = None
     """A pause of this container alone."""
@@ -72,7 +75,8 @@ def update(made: Mapping[str, Made], state: State) -> dict[str, Made]:
         place = event.host, event.data.container.name
         unwell, overview = state.unwell.get(place, NONE), state.safety.get(event.host)
         old = made.get(key)
-        same = old is not None and old.event is event and old.unwell == unwell
+        trail = state.trails[key]
+        same = old is not None and old.event is event and old.unwell == unwell and old.row.trail is trail
         if old and same and old.overview is overview:
             found[key] = old
             continue
@@ -80,7 +84,7 @@ def update(made: Mapping[str, Made], state: State) -> dict[str, Made]:
         if old and same and old.row.safety == safety and old.row.silenced == silenced(safety, overview):
             found[key] = Made(old.row, event, unwell, overview)
         else:
-            row = _row(key, event, event.data, unwell, state.trails[key])
+            row = _row(key, event, event.data, unwell, trail)
             row = msgspec.structs.replace(row, safety=safety, silenced=silenced(safety, overview))
             found[key] = Made(row, event, unwell, overview)
     return found
@@ -107,11 +111,18 @@ def _row(
         cpu_limit=stats.cpu_limit,
         memory=stats.memory,
         memory_limit=stats.memory_limit,
+        received=stats.received,
+        sent=stats.sent,
         restarts=state.restart_count,
         incident=", ".join(f"{story.kind} {story.status.replace('_', ' ')}" for story in unwell),
         fault=bool(unwell) or word in {"unhealthy", "restarting", "dead"},
         trail=trail,
     )
+
+
+def unrecalled(shown: Iterable[object]) -> dict[str, tuple[str, str]]:
+    """By key, the places of those rows whose trails know nothing yet from before they were heard of."""
+    return {each.key: each.place for each in shown if isinstance(each, Row) and not each.trail.recalled}
 
 
 def matching(rows: Iterable[Row], wanted: str, *, faults: bool) -> list[Row]:

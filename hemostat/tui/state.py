@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.dossier import Point
 from hemostat.core.picture import Picture, name_of, picture
 from hemostat.core.standing import Overview
 from hemostat.core.story import Story, stories, subject
@@ -20,8 +21,14 @@ LOG: Final = 500
 """Events that the log holds."""
 TRAIL: Final = 24
 """Seconds of a container's numbers that are kept for its sparklines."""
+TOLERANCE: Final = 0.5
+"""Seconds by which a trail may be wrong about when it began: its values stand for a second each."""
 STATS_LAST: Final = 10.0
 """Seconds after which a container of which nothing is heard is gone."""
+LASTS: Final = 3.0
+"""Seconds after which a lag is more than a moment's: three heartbeats in a row have told of one."""
+MUCH: Final = 100
+"""Events from which on a lag is more than a moment's at once: a role handles hundreds a second."""
 SILENT: Final = 5.0
 """Seconds without any event after which the bus is said to be silent: heartbeats come every two."""
 
@@ -29,26 +36,33 @@ SILENT: Final = 5.0
 class News(msgspec.Struct, frozen=True):
     """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can.
     `safety` is by host; None where it was not asked for again. `anew`: this is all there is to know, and what
-    was known before is not so."""
+    was known before is not so. `past` is what was kept of some containers, by key."""
 
     events: tuple[Event, ...] = ()
     lost: str = ""
     safety: Mapping[str, Overview] | None = None
     anew: bool = False
+    past: Mapping[str, Sequence[Point]] = {}
 
 
 class Trail(msgspec.Struct, frozen=True, gc=False):
     """The latest seconds of a container, oldest first: CPU in percent of one core, memory in bytes. `at` is
-    the time of the last (epoch seconds)."""
+    the time of the last (epoch seconds). `recalled`: it has what was kept from before it was heard of."""
 
     at: float
     cpu: tuple[float | None, ...]
     memory: tuple[float | None, ...]
+    recalled: bool = False
+
+    @property
+    def began(self) -> float:
+        return self.at - (len(self.cpu) - 1)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """`heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
-    incidents that are open, by host and container name; `safety` is by host, where it is known."""
+    incidents that are open, by host and container name; `safety` is by host, where it is known; `behind` is
+    since when (epoch seconds) every heartbeat has told of a lag, by the role's source."""
 
     heard: float
     lost: str = ""
@@ -58,6 +72,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     log: tuple[Event, ...] = ()
     unwell: dict[tuple[str, str], tuple[Story, ...]] = {}
     safety: Mapping[str, Overview] = {}
+    behind: Mapping[str, float] = {}
 
 
 def apply(state: State, news: News, now: float) -> State:
@@ -74,21 +89,31 @@ def apply(state: State, news: News, now: float) -> State:
             case ContainerStats():
                 if now - event.time < STATS_LAST:
                     key = name_of(event)
-                    stats[key], trails[key] = event, _longer(trails.get(key), event.time, event.data)
+                    point = Point.of(event.data, event.time)
+                    stats[key], trails[key] = event, _longer(trails.get(key), point)
             case Heartbeat():
                 beats.append(event)
             case _:
                 fresh.append(event)
+    for key, points in news.past.items():
+        if key in trails:
+            trails[key] = _recalled(trails[key], points)
     log, unwell = _told(state, fresh)
+    roles = _current([*state.roles.values(), *beats]) if beats else state.roles
     return State(
         heard=newest,
         lost=news.lost,
         stats=stats,
         trails=trails,
-        roles=_current([*state.roles.values(), *beats]) if beats else state.roles,
+        roles=roles,
         log=log,
         unwell=unwell,
         safety=state.safety if news.safety is None else news.safety,
+        behind={
+            source: state.behind.get(source, event.time)
+            for source, event in roles.items()
+            if isinstance(event.data, Heartbeat) and event.data.lag
+        },
     )
 
 
@@ -109,16 +134,33 @@ def _told(
     return ordered, unwell
 
 
-def _longer(trail: Trail | None, time: float, stats: ContainerStats) -> Trail:
+def _longer(trail: Trail | None, point: Point) -> Trail:
     """One value a second: a container is told of when its numbers change, so between they were the same."""
-    if trail is None:
-        return Trail(time, (stats.cpu,), (stats.memory,))
-    same = max(0, min(TRAIL, round(time - trail.at) - 1))
+    one = Trail(point.time, (point.cpu,), (point.memory,))
+    return one if trail is None else _joined(trail, one)
+
+
+def _joined(trail: Trail, later: Trail) -> Trail:
+    """Of what was not told of for long, nothing is known between."""
+    gap = later.began - trail.at
+    between = max(0, min(TRAIL, round(gap) - 1))
+    cpu, memory = (trail.cpu[-1], trail.memory[-1]) if gap < STATS_LAST else (None, None)
     return Trail(
-        time,
-        (*trail.cpu, *trail.cpu[-1:] * same, stats.cpu)[-TRAIL:],
-        (*trail.memory, *trail.memory[-1:] * same, stats.memory)[-TRAIL:],
+        later.at,
+        (*trail.cpu, *[cpu] * between, *later.cpu)[-TRAIL:],
+        (*trail.memory, *[memory] * between, *later.memory)[-TRAIL:],
+        trail.recalled,
     )
+
+
+def _recalled(trail: Trail, points: Sequence[Point]) -> Trail:
+    """With what came before it began."""
+    past: Trail | None = None
+    for point in points:
+        if trail.began - TRAIL < point.time < trail.began - TOLERANCE:
+            past = _longer(past, point)
+    whole = trail if past is None else _joined(past, trail)
+    return msgspec.structs.replace(whole, recalled=True)
 
 
 def _current(beats: Iterable[Event]) -> dict[str, Event]:
@@ -139,6 +181,21 @@ def roles(state: State, now: float) -> Picture:
     order = {name: number for number, name in enumerate(BY_NAME)}
     ordered = sorted(shown.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
     return msgspec.structs.replace(shown, roles=tuple(ordered))
+
+
+def steady(state: State, shown: Picture) -> Picture:
+    """Without the lags of a moment, which everybody who works has."""
+    lasting = {
+        (event.host, event.data.role)
+        for source, since in state.behind.items()
+        if isinstance((event := state.roles[source]).data, Heartbeat)
+        and (event.time - since >= LASTS or event.data.lag >= MUCH)
+    }
+    told = (
+        role if role.fault or (role.host, role.role) in lasting else msgspec.structs.replace(role, lag=0)
+        for role in shown.roles
+    )
+    return msgspec.structs.replace(shown, roles=tuple(told))
 
 
 def mode(state: State) -> str:

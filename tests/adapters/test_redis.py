@@ -14,6 +14,7 @@ import redis
 
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect, masked
 from hemostat.adapters.redis.embedded import binary
+from hemostat.core.dossier import Point
 from hemostat.errors import BusError, BusUnreachableError
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, heartbeat, stats
@@ -31,6 +32,17 @@ def test_third_parties_find_the_keys_that_are_promised(redis_client: Client) -> 
     assert 0 < raw.pttl("hemostat:stats:web") <= 10_000
     assert raw.exists("hemostat:heartbeat:monitor@h-1")
     assert raw.zscore("hemostat:live:container_stats", "hemostat:stats:h:web") == event(stats()).time + 10
+
+
+def test_a_history_is_read_past_what_is_no_point_and_as_older_versions_kept_it(redis_client: Client) -> None:
+    """Who listens must not end by what somebody else has written."""
+    redis_client.raw.rpush(
+        "hemostat:history:h:web", b"[1.5,2.5,3]", b"nonsense", b"\xff", b"[4.5,null,null,5,6]"
+    )
+    assert RedisBus(redis_client).history("h", "web") == [
+        Point(1.5, 2.5, 3),
+        Point(4.5, None, None, 5, 6),
+    ]
 
 
 def test_what_only_refreshes_a_screen_is_not_written_to_the_disk(state_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from signal import SIGQUIT
 
+import msgspec
 import pytest
 
 from hemostat.adapters.memory_engine import MemoryEngine
@@ -348,6 +349,23 @@ def test_every_round_tells_what_each_container_uses(watch):
     watch.sample(3)
     last = watch.stats[-1]
     assert (last.cpu, last.cpu_limit, last.memory_limit) == (50.0, 2.0, 64 * MIB)
+
+
+def test_it_is_told_how_much_goes_over_the_network(watch):
+    """Between two readings of the counters, the last rate; of a process that has begun anew, none yet."""
+
+    def round_of(received: int | None = None, sent: int | None = None) -> tuple[float | None, float | None]:
+        watch.clock.advance(1.0)
+        watch.listen()
+        samples = watch.engine.sample(watch.monitor.running(), watch.clock.now())
+        counters = {"received": received, "sent": sent}
+        watch.tell(Samples(tuple(msgspec.structs.replace(each, **counters) for each in samples)))
+        return watch.stats[-1].received, watch.stats[-1].sent
+
+    web = watch.make()
+    assert [round_of(0, 0), round_of(500, 20), round_of()] == [(None, None), (500, 20), (500, 20)]
+    watch.engine.restart(web)
+    assert round_of(9, 9) == (None, None)
 
 
 def test_an_event_about_a_container_that_is_gone_already_harms_nothing(watch):

@@ -227,9 +227,10 @@ def test_the_latest_numbers_of_a_container_are_its_history(bus: Bus) -> None:
         bus.show([event(stats(cpu=float(second)), second), event(heartbeat(), second)], ttl=5)
     seconds = range(2, KEPT_POINTS + 2)
     assert bus.history("h", "web") == [Point(NOW + each, each, stats().memory) for each in seconds]
+    assert [point.cpu for point in bus.history("h", "web", 2)] == [KEPT_POINTS, KEPT_POINTS + 1]
     assert bus.history("other", "web") == [Point(NOW, 99.0, stats().memory)]
-    bus.show([event(stats(container=DB, cpu=None, memory=None))], ttl=5)
-    assert bus.history("h", "db") == [Point(NOW, None, None)]
+    bus.show([event(stats(container=DB, cpu=None, memory=None, received=1200, sent=0))], ttl=5)
+    assert bus.history("h", "db") == [Point(NOW, None, None, 1200, 0)]
 
 
 def test_the_history_of_what_is_gone_is_forgotten(lab: Lab) -> None:

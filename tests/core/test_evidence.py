@@ -79,6 +79,13 @@ def test_samples_are_the_latest():
     assert [each.time for each in made.samples] == list(range(380, 500))
 
 
+def test_samples_of_an_older_version_are_read():
+    made = dossier(needed(), DEAD, now=NOW, samples=[Point(NOW, 1.0, 2)])
+    older = encode(made).replace(b",1.0,2,null,null]", b",1.0,2]")
+    assert older != encode(made)
+    assert decode(older) == made
+
+
 def test_what_does_not_fit_is_given_up_in_order():
     details = Details(environment={f"N{number}": "ü" * 400 for number in range(200)})
     made = dossier(

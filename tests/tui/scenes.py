@@ -58,7 +58,7 @@ HEALED = complete(
     before=State(status="running", health="unhealthy"),
     durations={"act": 0.4, "verify": 2.0, "total": 2.5},
 )
-POINTS = tuple(Point(NOW - 50 + n, 20.0 + n % 7, (30 + n) * MIB) for n in range(50))
+POINTS = tuple(Point(NOW - 50 + n, 20.0 + n % 7, (30 + n) * MIB, 1200 * (n % 9), 40 * n) for n in range(50))
 
 
 def kept(log: str = LOG, **changes: object) -> Dossier:
@@ -100,9 +100,10 @@ def bus(clock: FakeClock, events: Sequence[Event] | None = None) -> MemoryBus:
     made = MemoryBus(clock)
     made.publish(told() if events is None else events)
     for point in POINTS:
-        shown = stats(cpu=point.cpu, memory=point.memory, memory_limit=128 * MIB)
+        network = {"received": point.received, "sent": point.sent}
+        shown = stats(cpu=point.cpu, memory=point.memory, memory_limit=128 * MIB, **network)
         made.show([event(shown, point.time - NOW)], ttl=600)
-    made.show([event(stats(memory_limit=128 * MIB, memory=32 * MIB), 9.0)], ttl=600)
+    made.show([event(stats(memory_limit=128 * MIB, memory=32 * MIB, received=6144, sent=512), 9.0)], ttl=600)
     made.show([event(stats(container=DB, state=State(status="exited"), cpu=None, memory=None), 9.0)], ttl=600)
     made.show([event(heartbeat(role), 9.0) for role in ("monitor", "analyzer", "responder", "alert")], ttl=60)
     return made

@@ -10,6 +10,7 @@ from textual.filter import NoColor
 
 from hemostat import tui
 from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.core.looks import Looks
 from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
@@ -133,6 +134,50 @@ def test_a_lost_bus_is_told_and_found_again():
         await until(pilot, lambda: says(app, "exit code") and not says(app, "bus lost"))
 
     play(script, bus, clock=clock)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+def test_the_last_of_many_containers_is_in_sight_at_the_end(size):
+    clock = FakeClock(NOW + 5)
+    bus = MemoryBus(clock)
+    boxes = (Container(id=str(number), name=f"web-{number:03}") for number in range(100))
+    bus.show([event(stats(container=box), 5.0) for box in boxes], ttl=60)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "web-000"))
+        await pilot.press("end")
+        await until(pilot, lambda: says(app, "web-099"))
+
+    play(script, bus, clock=clock, size=size)
+
+
+class Asked(MemoryBus):
+    """Of whose past it was asked."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.asked: list[str] = []
+
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+        self.asked.append(container)
+        return super().history(host, container, count)
+
+
+def test_sparklines_begin_before_the_dashboard_for_those_in_sight_alone():
+    clock = FakeClock(NOW + 5)
+    bus = Asked(clock)
+    for second in range(6):
+        boxes = (Container(id=str(number), name=f"web-{number:03}") for number in range(200))
+        bus.show([event(stats(container=box, cpu=20.0 * second), float(second)) for box in boxes], ttl=60)
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "▁▂▄▅▇"))
+        assert 10 < len(bus.asked) == len(set(bus.asked)) < 40
+        await pilot.press("end")
+        await until(pilot, lambda: any("web-199" in line and "▁▂▄▅▇" in line for line in screen(app)))
+        assert len(bus.asked) < 80
+
+    play(script, bus, clock=clock, size=(180, 30))
 
 
 def test_the_filter_hides_and_says_so_and_escape_ends_it():

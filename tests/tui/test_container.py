@@ -103,9 +103,27 @@ def test_figures_and_log_are_there_at_every_size(engine, size):
         await until(pilot, lambda: says(app, "worker 54") and says(app, "32.0 MiB of 128.0 MiB"))
         assert says(app, "✓ healthy")
         assert says(app, "12.5 %, peak 26 %")
+        assert says(app, "6.0 KiB/s, peak 9.4 KiB/s")
+        assert says(app, "512 B/s, peak 1.9 KiB/s")
         assert all(cell_len(line) <= size[0] for line in screen(app))
 
     play(script, engine, size=size)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (46, 16)])
+def test_where_the_network_is_not_known_that_is_said(engine, size):
+    """As of a container on the host's network, and in a recording of an older version."""
+    bus = MemoryBus(FakeClock(NOW + 10))
+    for second in range(9):
+        bus.show([event(stats(cpu=float(second)), float(second))], ttl=60)
+    bus.publish(scenes.told())
+
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "peak 8 %"))
+        assert says(app, "network  not known: it is the host's")
+        assert not says(app, "received")
+
+    play(script, engine, bus, size=size)
 
 
 def test_the_log_goes_on_its_secrets_masked_and_nothing_in_it_acts(engine):

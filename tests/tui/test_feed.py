@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+import pytest
+
 from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Container, Event
 from hemostat.tui.feed import EVERY, Feed
-from hemostat.tui.state import LOG, News
+from hemostat.tui.state import LOG, TRAIL, News
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, event, heartbeat, stats
 
@@ -101,3 +104,27 @@ def test_where_hosts_stand_may_be_kept_from_who_listens():
     came = told(Flood(clock), clock, safety=refused)
     assert {news.lost for news in came} == {""}
     assert any(news.events for news in came)
+
+
+class Kept(Flood):
+    """What is kept of containers may be read by those who may."""
+
+    def __init__(self, clock: FakeClock, *, refused: bool) -> None:
+        super().__init__(clock)
+        self.refused = refused
+
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+        if self.refused:
+            raise BusError("no right to read it")
+        return [Point(NOW, 1.0, count)]
+
+
+@pytest.mark.parametrize(("refused", "found"), [(False, [Point(NOW, 1.0, TRAIL)]), (True, ())])
+def test_what_was_kept_is_looked_up_for_those_that_are_asked_for(refused, found):
+    clock, came = FakeClock(NOW), []
+    feed = Feed(Kept(clock, refused=refused), clock, came.append)
+    feed.recall({"h/web-7": ("h", "web-7")})
+    with pytest.raises(OverError):
+        feed._run()
+    assert [news.past for news in came if news.past] == [{"h/web-7": found}]
+    assert {news.lost for news in came} == {""}

@@ -1,11 +1,13 @@
 """Which containers are shown, and in which order."""
 
+import msgspec
 import pytest
 
+from hemostat.core.dossier import Point
 from hemostat.events import Container
 from hemostat.events import State as Condition
 from hemostat.tui import order
-from hemostat.tui.rows import matching, update
+from hemostat.tui.rows import matching, unrecalled, update
 from hemostat.tui.state import TRAIL, News, State, apply
 from tests.samples import NOW, alert, event, stats
 
@@ -118,6 +120,40 @@ def test_a_trail_has_a_value_a_second_although_only_changes_are_told():
     state = shown(event(stats(cpu=2.0), 3.0), before=state)
     (trail,) = state.trails.values()
     assert trail.cpu == (1.0, 1.0, 1.0, 2.0)
+
+
+def recalled(state, *points):
+    (key,) = state.trails
+    after = apply(state, News(past={key: points}), NOW + 10)
+    return after.trails[key]
+
+
+def test_a_trail_begins_before_the_dashboard_where_more_was_kept():
+    state = shown(event(stats(cpu=5.0), 8.0))
+    state = shown(event(stats(cpu=6.0), 9.0), before=state)
+    kept = [Point(NOW + second, float(second), 1) for second in (0, 2, 3, 8, 9)]
+    trail = recalled(state, *kept)
+    assert trail.cpu == (0.0, 0.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 5.0, 6.0)
+    assert len(trail.memory) == len(trail.cpu)
+    assert trail.recalled
+    assert apply(state, News(past={"gone": ()}), NOW + 10).trails == state.trails
+
+
+def test_nothing_is_made_up_where_nothing_was_told_for_long_or_was_kept():
+    state = shown(event(stats(cpu=5.0), 8.0))
+    assert recalled(state) == msgspec.structs.replace(*state.trails.values(), recalled=True)
+    trail = recalled(state, Point(NOW - 5, 1.0, 1))
+    assert trail.cpu == (1.0, *[None] * 12, 5.0)
+    assert len(recalled(state, *(Point(NOW - n, 1.0, 1) for n in range(90, -8, -1))).cpu) == TRAIL
+
+
+def test_a_row_is_made_anew_when_its_past_is_known():
+    state = shown(event(stats(), 8.0))
+    before = update({}, state)
+    (key,) = before
+    after = update(before, apply(state, News(past={key: (Point(NOW + 7, 1.0, 1),)}), NOW + 10))
+    assert unrecalled(made.row for made in before.values()) == {key: ("h", "web")}
+    assert unrecalled(made.row for made in after.values()) == {}
 
 
 def test_a_trail_is_bounded_and_goes_with_its_container():

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hemostat.tui.state import LOG, SILENT, News, State, about, apply, seen, silence
+from hemostat.tui.state import LOG, MUCH, SILENT, News, State, about, apply, roles, seen, silence, steady
 from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
 
 OPENED = State(heard=NOW)
@@ -51,6 +51,24 @@ def test_a_role_that_fell_silent_is_stale_and_others_are_missing():
     picture = seen(after(event(heartbeat(), 0.0)), NOW + 60)
     assert picture.roles[0].stale
     assert picture.missing == ("analyzer", "responder", "alert")
+
+
+def lags(*told: int, trouble: str = "") -> list[int]:
+    """What is said of an analyzer's lag after each heartbeat."""
+    state, said = OPENED, []
+    for number, lag in enumerate(told):
+        state = apply(
+            state, News((event(heartbeat("analyzer", lag=lag, trouble=trouble), 2.0 * number),)), NOW + 9
+        )
+        said.append(steady(state, roles(state, NOW + 2 * number)).roles[0].lag)
+    return said
+
+
+def test_a_lag_is_told_when_it_lasts_or_is_much():
+    assert lags(1, 0, 2, 1, 0) == [0] * 5
+    assert lags(1, 3, 1, 2, 0, 1) == [0, 0, 1, 2, 0, 0]
+    assert lags(MUCH, 5) == [MUCH, 0]
+    assert lags(2, trouble="Redis waits") == [2]
 
 
 def test_silence_is_told_with_what_to_do_and_ends_with_the_next_event():

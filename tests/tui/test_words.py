@@ -108,6 +108,30 @@ def test_columns_without_a_point_are_left_out_unless_they_are_wished():
     assert "host" in dict(grid.layout(230, ("host",), {"host"}))
 
 
+@pytest.mark.parametrize(
+    ("received", "sent", "said"),
+    [
+        (None, None, "-"),
+        (0, 0, "↓   0B ↑   0B"),
+        (1536, 999, "↓ 1.5K ↑ 999B"),
+        (65_000_000, 1_048_000, "↓62.0M ↑1023K"),
+        (3 << 40, 1023 * 1024 * 1024, "↓ 3.0T ↑1023M"),
+    ],
+)
+def test_what_goes_over_the_network_has_a_column_for_who_wants_it(received, sent, said):
+    each = row(received=received, sent=sent)
+    assert (
+        grid.line(each, grid.layout(40, ("net", "container")), NOW, marked=False).plain[2:].startswith(said)
+    )
+
+
+def test_the_network_takes_no_room_that_sparklines_need():
+    assert "net" not in dict(grid.layout(160))
+    wide = dict(grid.layout(210))
+    assert wide["net"] == grid.NET
+    assert wide["cpu"] > grid.COLUMNS["cpu"].good
+
+
 def test_columns_can_be_chosen():
     assert [each.name for each in grid.layout(120, ("container", "memory", "nonsense"))] == [
         "container",

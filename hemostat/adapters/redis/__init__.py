@@ -9,7 +9,7 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     stats:<host>:<name>  string       last container_stats, expires; for third parties stats:<name>, too
     heartbeat:<source>   string       last heartbeat, expires
     live:<type>          sorted set   which of those two there are; score is when they expire
-    history:<host>:<container>  list  the latest points (time, cpu, memory), oldest first, expires
+    history:<host>:<container>  list  the latest points (time, cpu, memory, network), oldest first, expires
     incident:<host>:<id> string       the container that an alert told of under this incident, expires
     seal:<host>:<id>     string       of an order that a person gave under this incident, expires
     memo:<key>           string       what a role must remember over a restart

@@ -7,7 +7,7 @@ import redis
 
 from hemostat.adapters.redis import live
 from hemostat.adapters.redis.client import PREFIX, Client, Command
-from hemostat.core.dossier import Point
+from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.core.incidents import patient
 from hemostat.errors import DecodeError
 from hemostat.events import Event, Order, decode, encode, seal
@@ -71,9 +71,9 @@ class RedisBus:
             values: Any = raw.mget(keys) if keys else []
         return _decoded(value for value in values if value is not None)
 
-    def history(self, host: str, container: str) -> list[Point]:
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
         with self._client.call() as raw:
-            values: Any = raw.lrange(live.history_key(host, container), 0, -1)
+            values: Any = raw.lrange(live.history_key(host, container), -count, -1)
         return live.points(values)
 
     def read(

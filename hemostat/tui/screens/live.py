@@ -1,13 +1,22 @@
 """What all screens have in common: they are drawn after news and ticks, and only where something changed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich.text import Text
 from textual.app import SystemCommand
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
 from hemostat.tui.model import Model
+
+
+class Sought(Message):
+    """What was kept of these containers, by key, is to be looked up."""
+
+    def __init__(self, places: Mapping[str, tuple[str, str]]) -> None:
+        super().__init__()
+        self.places = places
 
 
 class Live(Screen[None]):

@@ -1,4 +1,7 @@
-"""The main screen: the containers, and the log of remediations beside or below them."""
+"""The main screen: the containers, and the log of remediations beside or below them.
+
+The large ones among the other screens are imported when they are opened: this one is there sooner.
+"""
 
 import math
 from collections.abc import Iterable
@@ -22,11 +25,10 @@ from hemostat.tui.rows import Made, Row
 from hemostat.tui.safety import ticking
 from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.columns import Columns
-from hemostat.tui.screens.container import Container
-from hemostat.tui.screens.incident import Incident
 from hemostat.tui.screens.keys import KEYS
+from hemostat.tui.screens.live import Sought
 from hemostat.tui.screens.roles import Roles
-from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence
+from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence, steady
 
 
 class Main(Acting):
@@ -90,9 +92,10 @@ class Main(Acting):
         stale, silent = (quiet(state, now), silence(state, now)) if is_live else ("", "")
         told = words.status if is_live else words.recorded_status
         self.write("title", words.title(len(everything), incidents, self._hidden(), stale))
-        self.write("status", told(picture, mode(state), lost=bool(state.lost)))
+        self.write("status", told(steady(state, picture), mode(state), lost=bool(state.lost)))
         self._notice(words.notice(picture, silent, self.waiting()))
-        self._draw_grid(now, self._pointless(everything))
+        pointless = grid.pointless(everything, safety=bool(state.safety), grouped=self.model.view.grouped)
+        self._draw_grid(now, pointless)
         self._draw_log()
 
     def _in_order(self, now: float) -> list[Row]:
@@ -108,13 +111,6 @@ class Main(Acting):
     def _choose(self, everything: list[Row]) -> None:
         shown = rows.matching(everything, self._wanted(), faults=self._faults)
         self._entries = order.grouped(shown) if self.model.view.grouped else list(shown)
-
-    def _pointless(self, everything: list[Row]) -> set[str]:
-        """Columns that would say nothing."""
-        found = set() if len({row.host for row in everything}) > 1 else {"host"}
-        found |= set() if self.model.state.safety else {"breaker", "budget"}
-        found |= set() if any(row.project for row in everything) else {"project", "service"}
-        return found | ({"project"} if self.model.view.grouped else set())
 
     def _draw_grid(self, now: float, pointless: set[str]) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
@@ -136,6 +132,9 @@ class Main(Acting):
 
         lines.show(Lazy(self._entries, draw))
         self._point()
+        top = lines.scroll_offset.y
+        if unknown := rows.unrecalled(self._entries[top : top + lines.size.height]):
+            self.post_message(Sought(unknown))
 
     def _draw_log(self) -> None:
         chosen = self._chosen_row() if self._only else None
@@ -199,6 +198,8 @@ class Main(Acting):
 
     def action_container(self) -> None:
         if row := self._pick():
+            from hemostat.tui.screens.container import Container
+
             self.app.push_screen(Container(self.model, *row.place))
 
     def action_incident(self) -> None:
@@ -207,6 +208,8 @@ class Main(Acting):
         if incident is None:
             self.notify("no incident is in the log" + (f" of {clean(row.name)}" if row else ""), markup=False)
         else:
+            from hemostat.tui.screens.incident import Incident
+
             self.app.push_screen(Incident(self.model, incident))
 
     def action_roles(self) -> None:

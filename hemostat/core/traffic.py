@@ -1,0 +1,35 @@
+"""What a container takes in and sends over the network a second, by counters that are read now and then."""
+
+from typing import Final
+
+import msgspec
+
+from hemostat.core.model import Sample
+
+STALE: Final = 60.0
+"""Seconds for which a rate holds when the counters are read no more."""
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """`last` is the latest sample with counters; rates are bytes a second up to it, None where unknown."""
+
+    last: Sample | None = None
+    received: int | None = None
+    sent: int | None = None
+
+
+def counted(traffic: Traffic, sample: Sample) -> Traffic:
+    """With one more sample. One told twice, and one without counters, changes nothing until that is long ago;
+    what cannot be compared (the clock or a counter went back) is where it begins anew."""
+    last = traffic.last
+    elapsed = 0.0 if last is None else sample.time - last.time
+    if sample.received is None or sample.sent is None:
+        return traffic if 0 <= elapsed < STALE else Traffic()
+    if last is None or elapsed < 0:
+        return Traffic(sample)
+    if elapsed == 0:
+        return traffic
+    received, sent = sample.received - (last.received or 0), sample.sent - (last.sent or 0)
+    if received < 0 or sent < 0:
+        return Traffic(sample)
+    return Traffic(sample, round(received / elapsed), round(sent / elapsed))
