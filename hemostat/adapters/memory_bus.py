@@ -291,12 +291,12 @@ class MemoryLedger:
     def keep_scaled(self, host: str, scaled: Scaled) -> None:
         with self._lock:
             kept = self._scaled[host]
-            name = (scaled.service or scaled.container, scaled.resource)
+            name = (scaled.subject, scaled.resource)
             kept[name] = scaled.again(kept[name]) if name in kept else scaled
 
     def drop_scaled(self, host: str, scaled: Scaled) -> bool:
         with self._lock:
-            name = (scaled.service or scaled.container, scaled.resource)
+            name = (scaled.subject, scaled.resource)
             if self._scaled[host].get(name) != scaled:
                 return False
             del self._scaled[host][name]

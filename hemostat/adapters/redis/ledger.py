@@ -129,7 +129,7 @@ def _scaled(host: str) -> str:
 
 
 def _field(scaled: Scaled) -> str:
-    return f"{scaled.service or scaled.container}:{scaled.resource}"
+    return f"{scaled.subject}:{scaled.resource}"
 
 
 def _ended(host: str) -> str:

@@ -4,7 +4,7 @@
    was begun is taken up. Refused, or no longer needed: say so and why. Not now, or not before a person has
    approved it: ask to be given the request again later. Whatever takes long from here on runs apart.
 2. Reserve the attempt by compare-and-set: if anybody wrote to the ledger meanwhile, decide anew.
-3. Keep what is known, and act; what was done before a crash is not done again.
+3. Keep what is known, look once more, and act; what was done before a crash is not done again.
 4. Verify: running, healthy and the alert's condition gone, for long enough.
 5. Write the outcome to the ledger, then tell it.
 """
@@ -17,22 +17,22 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.hands import Hands
-from hemostat.agents.responder.operation import Operation
+from hemostat.agents.responder.operation import Operation, late, look
 from hemostat.agents.responder.report import Case, Ended, Teller, given_up, unacted, unasked
 from hemostat.agents.responder.surgeon import Surgeon, stop_timeout
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import orders, policy
-from hemostat.core.cleanup import Cleanup
+from hemostat.core.cleanup import Cleanup, untouchable
 from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
-from hemostat.core.verify import Health, needless, state_of
-from hemostat.errors import NoSuchContainerError, NotApplicableError
+from hemostat.core.veil import veiled
+from hemostat.core.verify import Health, state_of
+from hemostat.errors import NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Apart, Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
 
@@ -133,16 +133,17 @@ class Responder:
 
     def tend(self, now: float) -> list[Event]:
         """Put back what was scaled and is due, unless people want nothing done."""
-        controls = self._desk.controls()
-        if controls.paused(EVERYTHING, now):
+        if self._desk.controls().paused(EVERYTHING, now):
             return []
-
-        def may(container: Container) -> bool:
-            mode = policy.mode_of(container, Action.SCALE, self._limits)
-            return mode == "auto" and controls.paused(container.name, now) is None
-
-        told = self._tending.round(now, may)
+        told = self._tending.round(now, self._may_put_back)
         return [Event.make(each, time=now, host=self._host, source=self._source) for each in told]
+
+    def _may_put_back(self, container: Container) -> bool:
+        """Asked of each when it is due: a round may take long."""
+        if untouchable(container, self._limits.protect):
+            return False
+        automatic = policy.mode_of(container, Action.SCALE, self._limits) == "auto"
+        return automatic and self._desk.controls().paused(container.name, self._clock.now()) is None
 
     def _opened(self, event: Event) -> Case | None:
         """None for what is not for this responder to answer."""
@@ -156,21 +157,14 @@ class Responder:
         return None
 
     def _looked_at(self, case: Case) -> Case:
-        """With the container as it is now. Whose labels it bears, whoever orders something does not say."""
-        found = self._inspect(case.request.alert.container)
-        if case.order is None or found is None:
-            return msgspec.structs.replace(case, found=found)
-        alert = msgspec.structs.replace(case.request.alert, container=found.ref)
-        return msgspec.structs.replace(
-            case, found=found, request=msgspec.structs.replace(case.request, alert=alert)
-        )
-
-    def _inspect(self, container: Container) -> ContainerInfo | None:
-        """None where it is gone, and for the host itself."""
-        try:
-            return None if container.is_host else self._engine.inspect(container.id)
-        except NoSuchContainerError:
-            return None
+        """With the container as it is now. What its name is and which labels it bears, whoever asks for
+        something does not say."""
+        alert = case.request.alert
+        found = look(self._engine, alert.container)
+        if found is not None:
+            alert = msgspec.structs.replace(alert, container=veiled(found.ref))
+        request = msgspec.structs.replace(case.request, alert=alert)
+        return msgspec.structs.replace(case, found=found, request=request)
 
     def _left_to_people(self, case: Case) -> list[Event]:
         """They get to see what the container was like; of one that waits for another there is nothing new."""
@@ -208,8 +202,8 @@ class Responder:
         key = policy.key(case.request, case.incident)
         book = self._ledger.read(self._host, alert.container.name, case.incident, key)
         begun = any(attempt.key == key for attempt in book.attempts)
-        if not begun and (late := self._late(case)) is not None:
-            return Refuse(late), book.version
+        if not begun and (reason := late(case)) is not None:
+            return Refuse(reason), book.version
         situation = Situation(book=book, peers=self._peers(case), order=case.order)
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
         lease = acting + self._limits.verify_timeout + _stopping(case)
@@ -217,13 +211,6 @@ class Responder:
             case.request, case.incident, situation, self._limits, by=self._source, lease=lease, now=now
         )
         return decision, book.version
-
-    def _late(self, case: Case) -> Reason | None:
-        """Why an action would come too late."""
-        alert = case.request.alert
-        if alert.container.is_host:
-            return None
-        return Reason.GONE if case.found is None else needless(alert, case.found)
 
     def _peers(self, case: Case) -> Peers:
         """The other replicas of its compose service; asked of the engine only where it would be missed."""

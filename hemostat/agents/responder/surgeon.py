@@ -19,9 +19,9 @@ from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled
 from hemostat.core.scale import Ceilings
 from hemostat.core.text import clean
 from hemostat.core.units import duration, show_size
-from hemostat.core.verify import DOWN
+from hemostat.core.verify import DEAD, DOWN
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
-from hemostat.events import Action, RemediationNeeded
+from hemostat.events import Action, Kind, RemediationNeeded
 from hemostat.ports import Clock, Engine
 
 EXEC: Final = "hemostat.exec"
@@ -122,7 +122,7 @@ class Surgeon:
             case Action.STOP:
                 return self._stop(info, info.started_at if since is None else since)
             case Action.SCALE:
-                return self._scale(request, info, scaled)
+                return self._scale(request, info, info.started_at if since is None else since, scaled)
             case Action.CLEANUP:
                 return self._empty(info)
             case Action.EXEC:
@@ -177,11 +177,13 @@ class Surgeon:
         host = self._engine.version()
         return scale.raised(info, what, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now)
 
-    def _scale(self, request: RemediationNeeded, info: ContainerInfo, scaled: Scaled | None) -> Done:
-        """One that has died of too little is started with more."""
+    def _scale(
+        self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: Scaled | None
+    ) -> Done:
+        """One that has died of too little is started with more; no other that is down by now."""
         done = self._set(scaled or self._raised(request, info))
-        if info.status in {"exited", "dead"}:
-            self._revive(Action.START, info, info.started_at)
+        if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD:
+            self._revive(Action.START, info, since)
         return done
 
     def _set(self, scaled: Scaled) -> Done:
