@@ -73,6 +73,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     plan: str = ""
     """What exactly would be done."""
     cause: str = ""
+    request: str = ""
+    """Id of the event that asked for it."""
     asked: float
     until: float
     answer: Answer | None = None

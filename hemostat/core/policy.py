@@ -78,7 +78,7 @@ def decide(
         or forbids
         or (None if forced else _spent(book, limits, now) or _broken(container, book, limits, now))
         or (_halted(container, book.controls, now) if order is None else _shut(container, book.controls, now))
-        or (_unapproved(book.approval, limits, now) if asks else None)
+        or (_unapproved(request.action, book.approval, limits, now) if asks else None)
         or _occupied(name, container, book, limits, now)
         or (None if forced else _pause(container, situation, limits, now))
         or _rehearsed(mode)
@@ -212,14 +212,16 @@ def _shut(container: Container, controls: Controls, now: float) -> Refuse | None
     return None if pause is None else Refuse(Reason.PAUSED, f"by {pause.by}: resume, then order it again")
 
 
-def _unapproved(approval: Approval | None, limits: Limits, now: float) -> Decision | None:
+def _unapproved(action: Action, approval: Approval | None, limits: Limits, now: float) -> Decision | None:
+    """A yes is for what people were asked: of one failure two requests may come."""
     if approval is None:
         return Ask(now + limits.approve_for)
     if approval.answer is Answer.REJECTED:
         why = f": {approval.reason}" if approval.reason else ""
         return Refuse(Reason.REJECTED, f"by {approval.by}{why}")
     if approval.answer is Answer.APPROVED:
-        return None
+        why = f"people were asked for {approval.action}"
+        return None if approval.action is action else Refuse(Reason.NOT_ALLOWED, why)
     if now >= approval.until:
         return Refuse(Reason.NO_ANSWER, f"nobody approved it within {show_duration(limits.approve_for)}")
     return Ask(approval.until)

@@ -1022,3 +1022,34 @@ def test_what_was_restarted_and_then_removed_has_been_acted_on(scene):
     scene.clock.on_sleep = None
     scene.make("web")
     assert isinstance(scene.step(scene.request(Kind.HUNG, incident="i2")), Later), "there is a back-off"
+
+
+def test_twins_of_a_request_ask_people_once(scene):
+    """An analyzer that two alerts of one failure reach asks twice, and not always for the same."""
+    event, responder = scene.crashed(), scene.responder(mode="approve")
+    answer = put_off(scene, event, responder)
+    scene.clock.advance(1)
+    twin = scene.request(action=Action.START)
+    assert taken(responder, twin, scene.clock.now()) == []
+    (waiting,) = scene.desk.approvals()
+    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    assert scene.step(answer.event, responder).action is Action.RESTART
+
+
+def test_what_people_were_asked_is_told_again_as_the_same_event(scene):
+    """After a crash, or where the request is on its stream twice: whoever keeps events knows it."""
+    event = scene.crashed()
+    first = put_off(scene, event, scene.responder(mode="approve"))
+    scene.clock.advance(5)
+    again = put_off(scene, event, scene.responder(mode="approve"))
+    assert again.told == first.told
+
+
+def test_people_s_yes_is_for_what_they_were_asked(scene):
+    later(scene, scene.crashed(), scene.responder(mode="approve"))
+    (waiting,) = scene.desk.approvals()
+    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    twin = scene.request(action=Action.CLEANUP)
+    done = scene.step(twin, scene.responder(mode="approve"))
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.NOT_ALLOWED)
+    assert done.detail == "people were asked for restart"

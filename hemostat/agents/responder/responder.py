@@ -230,7 +230,8 @@ class Responder:
 
     def _asked(self, case: Case, until: float, now: float) -> list[Event] | Later:
         """Put the request on people's desk, and tell them what exactly would be done. A crash in between does
-        both again: what is on the desk stays there."""
+        both again: what is on the desk stays there. Where another request for the same is on it, this one is
+        dropped: that one carries on."""
         request, name = case.request, policy.key(case.request, case.incident)
         again, why = min(until, now + policy.PEOPLE_RETRY), "it waits for approval"
         if Reason.APPROVAL in request.told:
@@ -248,15 +249,20 @@ class Responder:
             action=request.action,
             plan=plan,
             cause=request.diagnosis.cause,
+            request=case.event.id,
             asked=now,
             until=until,
         )
         approval = self._desk.ask(asked)
+        if approval.request != asked.request:
+            return []
         how = f"{approval.plan}? hemostat approve {approval.id}"
         ended = Ended(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
-        return self._put_off(case, again, why, ended)
+        return self._put_off(case, again, why, ended, approval.asked)
 
-    def _put_off(self, case: Case, until: float, why: str, ended: Ended | None) -> Later:
+    def _put_off(
+        self, case: Case, until: float, why: str, ended: Ended | None, at: float | None = None
+    ) -> Later:
         """People are told once of what it waits for: the request that comes again says that they know."""
         request = case.request
         if ended is None or ended.reason in request.told:
@@ -264,7 +270,7 @@ class Responder:
         said = request if case.order is None else case.order
         noted = msgspec.structs.replace(said, told=(*request.told, ended.reason))
         event = msgspec.structs.replace(case.event, data=noted)
-        return Later(until, why, tuple(self._tell(case, ended)), event)
+        return Later(until, why, tuple(self._tell(case, ended, at)), event)
 
 
 def _stopping(case: Case) -> float:
