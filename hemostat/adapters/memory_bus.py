@@ -6,19 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
-from typing import Final
 
 import msgspec
 
 from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
 from hemostat.core.incidents import patient
+from hemostat.core.limits import LATEST
 from hemostat.core.model import Attempt, Book, Scaled
 from hemostat.errors import DecodeError
 from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
 from hemostat.ports import Clock, Desk, Entry
-
-RECENT: Final = 50
-"""Ended attempts of a host that a book tells of."""
 
 
 @dataclass
@@ -251,7 +248,7 @@ class MemoryLedger:
                 version=self._versions[host],
                 attempts=tuple(attempt for attempt in attempts if attempt.container == container),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
-                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-RECENT:],
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-LATEST:],
                 controls=self._desk.controls(),
                 approval=next(asked, None),
                 patient=self._incidents.get((host, incident), ""),
@@ -265,7 +262,7 @@ class MemoryLedger:
                 version=self._versions[host],
                 attempts=tuple(attempts),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
-                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-RECENT:],
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-LATEST:],
                 controls=self._desk.controls(),
             )
 

@@ -12,7 +12,7 @@ from hemostat.adapters.memory_bus import MemoryLedger
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.core.control import EVERYTHING, Answer, Approval, Controls, Pause
 from hemostat.core.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait
-from hemostat.core.limits import Limits
+from hemostat.core.limits import LATEST, REMEMBERED, Limits
 from hemostat.core.model import Attempt, Book
 from hemostat.core.orders import request as request_of
 from hemostat.core.policy import decide, key
@@ -366,6 +366,20 @@ def test_a_healthy_replica_is_not_taken_away_where_too_few_are_left(peers, kind)
 def test_a_label_says_how_many_must_stay():
     told = labelled(min_healthy="2")
     assert isinstance(ask(peers=Peers(2, 1, itself=True), alert=told), Wait)
+
+
+@pytest.mark.parametrize("name", ["budget_window", "cooldown", "breaker_open", "backoff_reset", "expire"])
+def test_no_rule_looks_back_for_longer_than_attempts_are_kept(name):
+    """Or a budget of three a week would be three every other day."""
+    assert msgspec.convert({name: REMEMBERED}, Limits)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({name: REMEMBERED + 1}, Limits)
+
+
+@pytest.mark.parametrize("name", ["rush", "host_breaker_failures"])
+def test_no_rule_counts_more_attempts_than_it_is_shown(name):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({name: LATEST + 1}, Limits)
 
 
 CONTAINERS = {

@@ -9,13 +9,9 @@ from hemostat.adapters.redis.bus import incident_key, seal_key
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
 from hemostat.core.control import Approval
+from hemostat.core.limits import LATEST, REMEMBERED
 from hemostat.core.model import Attempt, Book, Scaled
 
-KEPT: Final = 48 * 3600.0
-"""Seconds after which an attempt is dropped: longer than any budget window or cooldown in use."""
-
-RECENT: Final = 50
-"""Ended attempts of a host that a book tells of."""
 SURVEYED: Final = 1000
 """Those that are kept, for whoever looks at the whole host: more than are done in an hour."""
 
@@ -47,7 +43,7 @@ class RedisLedger:
                 ("GET", version_key),
                 ("HVALS", running_key),
                 ("HVALS", attempts_key),
-                ("LRANGE", _ended(host), 0, RECENT - 1),
+                ("LRANGE", _ended(host), 0, LATEST - 1),
                 ("HGETALL", PAUSES),
                 ("HGETALL", RESETS),
                 ("HGET", APPROVALS, key),
@@ -81,7 +77,7 @@ class RedisLedger:
             version=int(version or 0),
             attempts=_read([*running, *ended]),
             running=_read(running),
-            ended=_read(ended[:RECENT]),
+            ended=_read(ended[:LATEST]),
             controls=controls(pauses, resets),
         )
 
@@ -89,7 +85,7 @@ class RedisLedger:
         keys = _keys(host, attempt.container)
         with self._client.call() as raw:
             kept: Any = raw.hvals(keys[2])
-            old = [past.key for past in _read(kept) if past.time < attempt.time - KEPT]
+            old = [past.key for past in _read(kept) if past.time < attempt.time - REMEMBERED]
             answer: Any = self._reserve(
                 keys=keys, args=[version, attempt.key, msgspec.json.encode(attempt), *old]
             )
