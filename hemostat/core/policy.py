@@ -66,7 +66,7 @@ def decide(
     if isinstance(handled, Attempt):
         return (
             _halted(container, book.controls, now)
-            or _occupied(name, container, book, limits, now)
+            or _occupied(name, container, situation, limits, now)
             or Resume(handled, now + lease, forbids or _rehearsed(mode))
         )
     approved = asks and _is_fresh(book.approval, limits, now)
@@ -76,10 +76,10 @@ def decide(
         or _unfounded(container, book, order)
         or (None if approved else _expired(request, limits, now))
         or forbids
-        or (None if forced else _spent(book, limits, now) or _broken(container, book, limits, now))
+        or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
         or (_halted(container, book.controls, now) if order is None else _shut(container, book.controls, now))
         or (_unapproved(request.action, book.approval, limits, now) if asks else None)
-        or _occupied(name, container, book, limits, now)
+        or _occupied(name, container, situation, limits, now)
         or (None if forced else _pause(container, situation, limits, now))
         or _rehearsed(mode)
         or Act(
@@ -184,8 +184,9 @@ def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
     return Refuse(Reason.COOLDOWN, f"for another {left}") if budget.until else None
 
 
-def _broken(container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
+def _broken(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
     """Rule 4. A half-open breaker lets one trial through, so another one in hand is waited for."""
+    book = situation.book
     own = standing.of_container(container.name, book.attempts, book, limits, now)
     host = standing.of_host(book, limits, now)
     for what, state in (("container", own), ("host", host)):
@@ -193,7 +194,7 @@ def _broken(container: Container, book: Book, limits: Limits, now: float) -> Dec
             left = show_duration(state.until - now)
             failed = f"{state.failures} failed remediations in a row"
             return Refuse(Reason.BREAKER_OPEN, f"of the {what}, after {failed}, for another {left}")
-    if host.half_open and any(attempt.lease > now for attempt in book.running):
+    if host.half_open and situation.under_way(now):
         return Wait(now + BUSY_RETRY, "the host's breaker is half open, and a trial is under way")
     return None
 
@@ -241,9 +242,11 @@ def _pause(container: Container, situation: Situation, limits: Limits, now: floa
     return _rushed(situation.book, limits, now) or _thinned(container, situation.peers, limits, now)
 
 
-def _occupied(name: str, container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
+def _occupied(
+    name: str, container: Container, situation: Situation, limits: Limits, now: float
+) -> Decision | None:
     """What others are at work on. One whose lease is over may have lost its place to them."""
-    held = [other for other in book.running if other.lease > now and other.key != name]
+    held = [other for other in situation.under_way(now) if other.key != name]
     group = service(container)
     for other in held:
         if other.container == container.name or (group and other.service == group):

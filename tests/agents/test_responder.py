@@ -1053,3 +1053,51 @@ def test_people_s_yes_is_for_what_they_were_asked(scene):
     done = scene.step(twin, scene.responder(mode="approve"))
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.NOT_ALLOWED)
     assert done.detail == "people were asked for restart"
+
+
+def test_a_command_that_may_have_been_run_is_not_run_again(scene):
+    """Nothing tells whether it was: it is judged by whether the symptom is gone."""
+    scene.make("cache", labels={"hemostat.exec": "cache flush"})
+    event, responder = (
+        scene.request(Kind.HUNG, Action.EXEC, container="cache"),
+        scene.responder(actions=(Action.EXEC,)),
+    )
+    runs = []
+    scene.engine.on_exec = lambda *run: (runs.append(run), (0, ""))[1]
+    scene.clock.on_sleep = interrupt
+    with pytest.raises(RuntimeError):
+        scene.step(event, responder)
+    scene.clock.on_sleep = None
+    done = scene.step(event, responder)
+    assert (done.outcome, done.detail) == (
+        Outcome.HEALED,
+        "it may have been run before an interruption, and is not run again",
+    )
+    assert len(runs) == 1
+
+
+def test_what_a_command_prints_is_cut_where_no_cut_lays_a_secret_open(scene):
+    scene.make("cache", labels={"hemostat.exec": "cache dump"})
+    key = "AKIA" + "IOSFODNN7EXAMPLE"
+    scene.engine.on_exec = lambda *_: (0, "x" * 180 + " " + key)
+    done = scene.step(
+        scene.request(Kind.HUNG, Action.EXEC, container="cache"), scene.responder(actions=(Action.EXEC,))
+    )
+    assert key[:15] not in done.detail
+
+
+def test_what_this_process_is_at_work_on_holds_its_place_though_its_lease_is_over(scene):
+    """Those that share its network may take long to stop, too; or the clock has been set ahead."""
+    hung, unhealthy = scene.request(Kind.HUNG), scene.request(Kind.HUNG, incident="i2")
+    responder, restart, answers = scene.responder(backoff=0.0), scene.engine.restart, []
+
+    def restart_slowly(container: str, timeout: float | None = None) -> None:
+        scene.engine.restart = restart
+        scene.clock.advance(700)
+        answers.append(taken(responder, unhealthy, scene.clock.now()))
+        restart(container, timeout)
+
+    scene.engine.restart = restart_slowly
+    assert scene.step(hung, responder).outcome is Outcome.HEALED
+    assert isinstance(answers[0], Later)
+    assert scene.starts() == 1

@@ -94,11 +94,13 @@ class Operation:
         renewed = msgspec.structs.replace(attempt, by=self._source, lease=begun.lease)
         if not self._ledger.reserve(self._host, renewed, version):
             return None
-        return self._carry_out(case, renewed, objection)
+        return self._carry_out(case, renewed, objection, again=True)
 
-    def _carry_out(self, case: Case, attempt: Attempt, objection: Refuse | None = None) -> list[Event]:
+    def _carry_out(
+        self, case: Case, attempt: Attempt, objection: Refuse | None, *, again: bool = False
+    ) -> list[Event]:
         """Act and verify, unless there is an objection."""
-        ended = self._operated(case, attempt) if objection is None else unacted(objection)
+        ended = self._operated(case, attempt, again=again) if objection is None else unacted(objection)
         finished = msgspec.structs.replace(
             attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
         )
@@ -108,12 +110,12 @@ class Operation:
         self._ledger.finish(self._host, finished)
         return self._tell(case, ended)
 
-    def _operated(self, case: Case, attempt: Attempt) -> Ended:
+    def _operated(self, case: Case, attempt: Attempt, *, again: bool) -> Ended:
         """A failure that passes leaves the attempt open, to be resumed by the next try."""
         began = self._clock.now()
         try:
             done = self._surgeon.operate(
-                case.request, case.found, since=attempt.started_at, scaled=attempt.scaled
+                case.request, case.found, since=attempt.started_at, scaled=attempt.scaled, again=again
             )
             acted = self._clock.now()
             ended = self._verified(case, done)

@@ -2,7 +2,7 @@
 
 Every operation can be taken up after an interruption: a restart that was carried out is not done again, a
 limit that stands where it was to be stays there, what is gone already cannot be deleted twice. A command in
-a container alone is run once more.
+a container, which leaves no trace, is not run again.
 """
 
 import logging
@@ -16,6 +16,7 @@ from hemostat.core import cleanup, scale
 from hemostat.core.attach import stranded
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled
+from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
 from hemostat.core.text import clean
 from hemostat.core.units import duration, show_size
@@ -27,6 +28,7 @@ from hemostat.ports import Clock, Engine
 EXEC: Final = "hemostat.exec"
 KEPT_OUTPUT: Final = 200
 """Characters of a command's output that are told."""
+NOT_AGAIN: Final = "it may have been run before an interruption, and is not run again"
 
 logger = logging.getLogger(__name__)
 
@@ -106,9 +108,10 @@ class Surgeon:
         *,
         since: float | None = None,
         scaled: Scaled | None = None,
+        again: bool = False,
     ) -> Done:
-        """Act, or finish what was begun: `since` is the container's start time before the action, `scaled`
-        what was planned, both as the ledger kept them; None where this is the first time.
+        """Act; `again`: finish what was begun. `since` is the container's start time before the action, and
+        `scaled` what was planned, both as the ledger kept them.
 
         Raises NotApplicableError where the action gives no hold and nothing was done, and EngineError.
         """
@@ -126,7 +129,7 @@ class Surgeon:
             case Action.CLEANUP:
                 return self._empty(info)
             case Action.EXEC:
-                return self._exec(info)
+                return Done(NOT_AGAIN) if again else self._exec(info)
             case _:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
@@ -251,7 +254,8 @@ class Surgeon:
         if not info.running:
             raise NotApplicableError(f"it is {info.status}: no {what} can run in it")
         code, output = self._engine.exec(info.ref.id, command, self._exec_timeout)
-        told = clean(output.strip()[:KEPT_OUTPUT])[:KEPT_OUTPUT]
+        # Cut after it is redacted, so that no cut lays half a secret open.
+        told = clean(redact(output.strip()[: 4 * KEPT_OUTPUT]))[:KEPT_OUTPUT]
         if code:
             raise EngineError(f"{what} failed with exit code {code}: {told}".removesuffix(": "))
         return told
