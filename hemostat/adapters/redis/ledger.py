@@ -15,15 +15,6 @@ from hemostat.core.model import Attempt, Book, Scaled
 SURVEYED: Final = 1000
 """Those that are kept, for whoever looks at the whole host: more than are done in an hour."""
 
-RESERVE: Final = """
-if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
-redis.call('INCR', KEYS[1])
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
-redis.call('HSET', KEYS[3], ARGV[2], ARGV[3])
-for i = 4, #ARGV do redis.call('HDEL', KEYS[3], ARGV[i]) end
-return 1
-"""
-
 DROP: Final = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 return redis.call('HDEL', KEYS[1], ARGV[1])
@@ -33,7 +24,6 @@ return redis.call('HDEL', KEYS[1], ARGV[1])
 class RedisLedger:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._reserve = client.raw.register_script(RESERVE)
         self._drop = client.raw.register_script(DROP)
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
@@ -82,14 +72,9 @@ class RedisLedger:
         )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
-        keys = _keys(host, attempt.container)
-        with self._client.call() as raw:
-            kept: Any = raw.hvals(keys[2])
-            old = [past.key for past in _read(kept) if past.time < attempt.time - REMEMBERED]
-            answer: Any = self._reserve(
-                keys=keys, args=[version, attempt.key, msgspec.json.encode(attempt), *old]
-            )
-        return bool(answer)
+        counter, *hashes = _keys(host, attempt.container)
+        told, since = msgspec.json.encode(attempt), attempt.time - REMEMBERED
+        return self._client.swap(counter, version, hashes, attempt.key, told, since=since)
 
     def finish(self, host: str, attempt: Attempt) -> None:
         version, running, attempts = _keys(host, attempt.container)
