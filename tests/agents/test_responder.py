@@ -1101,3 +1101,20 @@ def test_what_this_process_is_at_work_on_holds_its_place_though_its_lease_is_ove
     assert scene.step(hung, responder).outcome is Outcome.HEALED
     assert isinstance(answers[0], Later)
     assert scene.starts() == 1
+
+
+def test_a_pause_of_one_that_shares_the_network_holds(scene):
+    """But not one of everything that comes in between: what was begun is brought to its end."""
+    for name in ("kept", "side"):
+        scene.make(name, network=f"container:{scene.web}")
+    scene.desk.pause("kept", Pause(by="ann", at=scene.clock.now()))
+    restart = scene.engine.restart
+
+    def pause_meanwhile(container: str, timeout: float | None = None) -> None:
+        restart(container, timeout)
+        scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
+
+    scene.engine.restart = pause_meanwhile
+    scene.clock.advance(60)
+    done = scene.step(scene.request(Kind.HUNG))
+    assert done.detail == "kept left without network: it is paused; side re-attached to its network"

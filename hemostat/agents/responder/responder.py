@@ -19,7 +19,7 @@ import msgspec
 from hemostat.agents.responder.hands import Hands
 from hemostat.agents.responder.operation import Operation, late, look
 from hemostat.agents.responder.report import Case, Ended, Teller, given_up, unacted, unasked
-from hemostat.agents.responder.surgeon import Surgeon, stop_timeout
+from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import orders, policy
@@ -30,6 +30,7 @@ from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
+from hemostat.core.stopping import patience
 from hemostat.core.veil import veiled
 from hemostat.core.verify import Health, state_of
 from hemostat.errors import NotApplicableError
@@ -82,6 +83,7 @@ class Responder:
             ),
             protect=limits.protect,
             exec_timeout=limits.exec_timeout,
+            paused=lambda name: desk.controls().paused_itself(name, clock.now()),
         )
         self._tell = Teller(clock, host, source)
         self._operation = Operation(
@@ -206,7 +208,7 @@ class Responder:
             return Refuse(reason), book.version
         situation = Situation(book=book, peers=self._peers(case), order=case.order, in_hand=self._hands.full)
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
-        lease = acting + self._limits.verify_timeout + _stopping(case)
+        lease = acting + self._limits.verify_timeout + patience(case.request.alert.container, case.found)
         decision = policy.decide(
             case.request, case.incident, situation, self._limits, by=self._source, lease=lease, now=now
         )
@@ -271,13 +273,6 @@ class Responder:
         noted = msgspec.structs.replace(said, told=(*request.told, ended.reason))
         event = msgspec.structs.replace(case.event, data=noted)
         return Later(until, why, tuple(self._tell(case, ended, at)), event)
-
-
-def _stopping(case: Case) -> float:
-    """Seconds that the container is given to stop, where it or its label says so."""
-    labelled = stop_timeout(case.request.alert.container.labels)
-    own = None if case.found is None else case.found.stop_timeout
-    return max(0.0, (own if labelled is None else labelled) or 0.0)
 
 
 def _busy(now: float) -> Later:

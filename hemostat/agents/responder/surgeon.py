@@ -7,7 +7,7 @@ a container, which leaves no trace, is not run again.
 
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -18,11 +18,12 @@ from hemostat.core.cleanup import Cleanup
 from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
+from hemostat.core.stopping import stop_timeout
 from hemostat.core.text import clean
-from hemostat.core.units import duration, show_size
+from hemostat.core.units import show_size
 from hemostat.core.verify import DEAD, DOWN
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
-from hemostat.events import Action, Kind, RemediationNeeded
+from hemostat.events import Action, Container, Kind, RemediationNeeded
 from hemostat.ports import Clock, Engine
 
 EXEC: Final = "hemostat.exec"
@@ -49,7 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 class Surgeon:
     """`protect`: names never to be touched. `labels`: a cleanup of the host minds only what carries these.
-    `exec_timeout`: seconds for a command in a container."""
+    `exec_timeout`: seconds for a command in a container. `paused`: whether people have paused one of this name."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Surgeon:
         protect: Sequence[str] = (),
         labels: Mapping[str, str] = {},
         exec_timeout: float = 30.0,
+        paused: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -69,6 +71,7 @@ class Surgeon:
         self._protect = protect
         self._labels = labels
         self._exec_timeout = exec_timeout
+        self._paused = paused
 
     def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
         """What `operate` would do; does nothing. Raises NotApplicableError, also where the engine refuses to
@@ -150,14 +153,18 @@ class Surgeon:
         return Done()
 
     def _reattach(self, container: str) -> Done:
-        """Restart those that share its network and lost it. One that fails does not keep the next waiting."""
+        """Restart those that share its network and lost it, each if it still runs when it is its turn. One that
+        fails does not keep the next waiting."""
         told: list[str] = []
         failed: list[str] = []
         for info in stranded(self._engine.inspect(container), self._engine.attached()):
-            if cleanup.untouchable(info.ref, self._protect):
-                told.append(f"{info.ref.name} left without network: it is protected")
+            if why := self._spared(info.ref):
+                told.append(f"{info.ref.name} left without network: it is {why}")
                 continue
             try:
+                seen = self._engine.inspect(info.ref.id)
+                if not seen.running or seen.started_at != info.started_at:
+                    continue
                 self._engine.restart(info.ref.id, stop_timeout(info.ref.labels))
                 told.append(f"{info.ref.name} re-attached to its network")
             except NoSuchContainerError:
@@ -169,6 +176,12 @@ class Surgeon:
         if failed:
             raise EngineError("; ".join(told + failed))
         return Done("; ".join(told))
+
+    def _spared(self, container: Container) -> str:
+        """Why it is not to be touched; empty if it may be."""
+        if cleanup.untouchable(container, self._protect):
+            return "protected"
+        return "paused" if self._paused(container.name) else ""
 
     # --- scale --------------------------------------------------------------------------------------
 
@@ -193,7 +206,7 @@ class Surgeon:
         current = self.current(scaled)
         if scale.standing(scaled, current):
             return Done(scale.describe(scaled))
-        if not scale.standing(_reversed(scaled), current):
+        if not scale.standing(scaled.reversed, current):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         self._put(scaled)
         return Done(scale.describe(scaled))
@@ -212,7 +225,7 @@ class Surgeon:
         if not scale.standing(scaled, self.current(scaled)):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         labels = self._engine.service(scaled.service).labels if scaled.service else {}
-        back = msgspec.structs.replace(_reversed(scaled), after=scale.lowest(scaled, labels))
+        back = msgspec.structs.replace(scaled.reversed, after=scale.lowest(scaled, labels))
         self._put(back)
         return Done(scale.describe(back))
 
@@ -283,16 +296,3 @@ def _command(info: ContainerInfo) -> list[str]:
     if not words:
         raise NotApplicableError(f"no label {EXEC} says what may be run in it")
     return words
-
-
-def _reversed(scaled: Scaled) -> Scaled:
-    return msgspec.structs.replace(scaled, before=scaled.after, after=scaled.before)
-
-
-def stop_timeout(labels: Mapping[str, str]) -> float | None:
-    """Seconds that its label asks for; None is the container's own, also where the label cannot be read."""
-    text = labels.get("hemostat.stop_timeout", labels.get("autoheal.stop.timeout"))
-    try:
-        return None if text is None else duration(text)
-    except ValueError:
-        return None
