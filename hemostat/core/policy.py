@@ -69,12 +69,12 @@ def decide(
             or _occupied(name, container, situation, limits, now)
             or Resume(handled, now + lease, forbids or _rehearsed(mode))
         )
-    approved = asks and _is_fresh(book.approval, limits, now)
+    asked = asks and _is_with_people(book.approval, limits, now)
     forced = order is not None and order.force and limits.orders_override
     return (
         handled
         or _unfounded(container, book, order)
-        or (None if approved else _expired(request, limits, now))
+        or (None if asked else _expired(request, limits, now))
         or forbids
         or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
         or (_halted(container, book.controls, now) if order is None else _shut(container, book.controls, now))
@@ -228,11 +228,12 @@ def _unapproved(action: Action, approval: Approval | None, limits: Limits, now: 
     return Ask(approval.until)
 
 
-def _is_fresh(approval: Approval | None, limits: Limits, now: float) -> bool:
-    """A yes makes up for a failure's age, until it is as old itself: a pause may have held it since."""
-    if approval is None or approval.answer is not Answer.APPROVED:
+def _is_with_people(approval: Approval | None, limits: Limits, now: float) -> bool:
+    """Whoever was asked has the time that was promised, however old the failure. A yes holds until it is as
+    old itself: a pause may have held it since."""
+    if approval is None:
         return False
-    return now - approval.answered <= limits.expire
+    return approval.answer is not Answer.APPROVED or now - approval.answered <= limits.expire
 
 
 def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:

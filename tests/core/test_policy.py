@@ -273,6 +273,19 @@ def test_yes_does_not_hold_for_longer_than_a_request_lives():
     assert decision.reason is Reason.EXPIRED
 
 
+@pytest.mark.parametrize(
+    ("given", "decision"),
+    [
+        (approval(until=NOW + 600), Ask(NOW + 600)),
+        (approval(until=NOW - 1), Refuse(Reason.NO_ANSWER, "nobody approved it within 15 min")),
+        (approval(Answer.REJECTED), Refuse(Reason.REJECTED, "by ann: not now")),
+    ],
+)
+def test_who_was_asked_has_all_the_time_that_was_promised(given, decision):
+    """However long the failure itself has lasted by then."""
+    assert ask(limits=APPROVE, approval=given, alert=alert(since=NOW - 901)) == decision
+
+
 def test_yes_does_not_widen_any_limit():
     used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
     decision = ask(*used, limits=APPROVE, approval=approval(Answer.APPROVED))

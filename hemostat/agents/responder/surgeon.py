@@ -50,7 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 class Surgeon:
     """`protect`: names never to be touched. `labels`: a cleanup of the host minds only what carries these.
-    `exec_timeout`: seconds for a command in a container. `paused`: whether people have paused one of this name."""
+    `exec_timeout`: seconds for a command in a container. `paused`: whether people have paused this one."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class Surgeon:
         return Done()
 
     def _reattach(self, container: str) -> Done:
-        """Restart those that share its network and lost it, each if it still runs when it is its turn. One that
+        """Restart those that share its network and lost it, if they still run when it is their turn. One that
         fails does not keep the next waiting."""
         told: list[str] = []
         failed: list[str] = []
