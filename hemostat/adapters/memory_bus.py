@@ -123,7 +123,7 @@ class MemoryBus:
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
         with self._changed:
             mine = [p for p in self._pending(role, streams) if p.consumer == consumer]
-            return [self._again(pending, consumer) for pending in mine]
+            return [_once_more(pending) for pending in mine]
 
     def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
         with self._changed:
@@ -135,16 +135,16 @@ class MemoryBus:
         return [pending for stream in streams for pending in self._groups[role, stream].pending.values()]
 
     def _again(self, pending: Pending, consumer: str) -> Entry:
-        entry = msgspec.structs.replace(pending.entry, deliveries=pending.entry.deliveries + 1)
-        pending.entry, pending.consumer, pending.since = entry, consumer, self._clock.now()
-        return entry
+        pending.entry, pending.consumer, pending.since = _once_more(pending), consumer, self._clock.now()
+        return pending.entry
 
     def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
         with self._changed:
             for entry in entries:
                 pending = self._groups[role, entry.stream].pending.get(entry.id)
                 if pending is not None:
-                    pending.consumer, pending.since = consumer, self._clock.now()
+                    kept = msgspec.structs.replace(pending.entry, deliveries=entry.deliveries)
+                    pending.entry, pending.consumer, pending.since = kept, consumer, self._clock.now()
 
     def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
         with self._changed:
@@ -217,6 +217,10 @@ class MemoryBus:
 
     def close(self) -> None:
         """Nothing to give up."""
+
+
+def _once_more(pending: Pending) -> Entry:
+    return msgspec.structs.replace(pending.entry, deliveries=pending.entry.deliveries + 1)
 
 
 def _name(event: Event) -> str:
