@@ -13,7 +13,7 @@ Mode = Literal["auto", "approve", "dry-run"]
 REMEMBERED: Final = 48 * 3600.0
 """Seconds for which attempts are kept at least: no rule may look back for longer."""
 LATEST: Final = 50
-"""Attempts of a whole host that a decision knows of: no rule may count more."""
+"""Attempts of a whole host that a decision knows of: what asks for more of them never objects."""
 
 Lookback = Annotated[Seconds, Meta(le=REMEMBERED)]
 
@@ -56,13 +56,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """So long without an action, and the back-off begins anew."""
     breaker_failures: Annotated[int, Meta(ge=1)] = 3
     """Failed remediations in a row that open a container's circuit breaker."""
-    host_breaker_failures: Annotated[int, Meta(ge=1, le=LATEST)] = 5
+    host_breaker_failures: Annotated[int, Meta(ge=1)] = 5
     """The same for a host, where they were on more than one container."""
     breaker_open: Lookback = 600.0
     """How long a breaker stays open before one trial is let through."""
     concurrency: Annotated[int, Meta(ge=1)] = 4
     """Actions at the same time on one host."""
-    rush: Annotated[int, Meta(ge=1, le=LATEST)] = 10
+    rush: Annotated[int, Meta(ge=1)] = 10
     """Actions on one host within a minute; further ones wait."""
     min_healthy: Annotated[int, Meta(ge=0)] = 1
     """Replicas of a compose service that must stay healthy when another healthy one is acted on."""
