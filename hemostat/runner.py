@@ -118,7 +118,9 @@ class Runner:
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:
         if self._astray:
-            self._take_again(pool, self._left_behind())
+            left = self._left_behind()
+            self._bus.keep(self._group, self._consumer, left)
+            self._take_again(pool, left)
         self._astray = True
         if self._pulse.due():
             self._rounds(pool)

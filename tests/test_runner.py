@@ -266,6 +266,27 @@ def test_what_was_in_an_answer_that_was_lost_is_asked_for_again(loop):
     assert (loop.seen, loop.answers()) == ([FIRST], [ANSWER])
 
 
+class Frozen(Lossy):
+    """Redis was stopped for a while: what was asked of it meanwhile it does when it goes on, for nobody."""
+
+    unanswered = MAX_DELIVERIES
+
+    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+        entries = super().unfinished(role, consumer, streams)
+        if entries and self.unanswered:
+            self.unanswered -= 1
+            raise BusUnreachableError("no answer")
+        return entries
+
+
+def test_what_nobody_has_worked_on_yet_is_not_given_up_for_answers_that_were_lost(loop):
+    loop.bus = Frozen(loop.clock)
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.seen, loop.answers(), loop.bus.dead) == ([FIRST], [ANSWER], [])
+
+
 def test_what_is_in_hand_while_an_answer_is_lost_is_not_taken_up_twice(loop):
     loop.bus = Lossy(loop.clock)
     loop.bus.lost = True
@@ -314,7 +335,7 @@ def test_what_waited_behind_an_entry_that_kills_its_worker_is_not_given_up_with_
     loop.bus.publish([FIRST, SECOND])
     loop.bus.read("analyzer", "i", ROLE.reads, count=2, timeout=0)
     for _ in range(MAX_DELIVERIES):
-        loop.bus.unfinished("analyzer", "i", ROLE.reads)
+        loop.bus.keep("analyzer", "i", loop.bus.unfinished("analyzer", "i", ROLE.reads))
     with loop.running(lambda _: [ANSWER]):
         eventually(lambda: loop.lag() == 0)
     assert [error for _, error in loop.bus.dead] == [f"given up after {MAX_DELIVERIES + 1} deliveries"]

@@ -6,19 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
-from typing import Final
 
 import msgspec
 
 from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
 from hemostat.core.incidents import patient
+from hemostat.core.limits import LATEST
 from hemostat.core.model import Attempt, Book, Scaled
 from hemostat.errors import DecodeError
 from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
 from hemostat.ports import Clock, Desk, Entry
-
-RECENT: Final = 50
-"""Ended attempts of a host that a book tells of."""
 
 
 @dataclass
@@ -126,7 +123,7 @@ class MemoryBus:
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
         with self._changed:
             mine = [p for p in self._pending(role, streams) if p.consumer == consumer]
-            return [self._again(pending, consumer) for pending in mine]
+            return [_once_more(pending) for pending in mine]
 
     def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
         with self._changed:
@@ -138,16 +135,16 @@ class MemoryBus:
         return [pending for stream in streams for pending in self._groups[role, stream].pending.values()]
 
     def _again(self, pending: Pending, consumer: str) -> Entry:
-        entry = msgspec.structs.replace(pending.entry, deliveries=pending.entry.deliveries + 1)
-        pending.entry, pending.consumer, pending.since = entry, consumer, self._clock.now()
-        return entry
+        pending.entry, pending.consumer, pending.since = _once_more(pending), consumer, self._clock.now()
+        return pending.entry
 
     def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
         with self._changed:
             for entry in entries:
                 pending = self._groups[role, entry.stream].pending.get(entry.id)
                 if pending is not None:
-                    pending.consumer, pending.since = consumer, self._clock.now()
+                    kept = msgspec.structs.replace(pending.entry, deliveries=entry.deliveries)
+                    pending.entry, pending.consumer, pending.since = kept, consumer, self._clock.now()
 
     def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
         with self._changed:
@@ -222,6 +219,10 @@ class MemoryBus:
         """Nothing to give up."""
 
 
+def _once_more(pending: Pending) -> Entry:
+    return msgspec.structs.replace(pending.entry, deliveries=pending.entry.deliveries + 1)
+
+
 def _name(event: Event) -> str:
     container = getattr(event.data, "container", None)
     return f"{event.host}/{container.name}" if container else event.source
@@ -251,7 +252,7 @@ class MemoryLedger:
                 version=self._versions[host],
                 attempts=tuple(attempt for attempt in attempts if attempt.container == container),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
-                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-RECENT:],
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-LATEST:],
                 controls=self._desk.controls(),
                 approval=next(asked, None),
                 patient=self._incidents.get((host, incident), ""),
@@ -265,7 +266,7 @@ class MemoryLedger:
                 version=self._versions[host],
                 attempts=tuple(attempts),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
-                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-RECENT:],
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-LATEST:],
                 controls=self._desk.controls(),
             )
 
@@ -291,12 +292,12 @@ class MemoryLedger:
     def keep_scaled(self, host: str, scaled: Scaled) -> None:
         with self._lock:
             kept = self._scaled[host]
-            name = (scaled.service or scaled.container, scaled.resource)
+            name = (scaled.subject, scaled.resource)
             kept[name] = scaled.again(kept[name]) if name in kept else scaled
 
     def drop_scaled(self, host: str, scaled: Scaled) -> bool:
         with self._lock:
-            name = (scaled.service or scaled.container, scaled.resource)
+            name = (scaled.subject, scaled.resource)
             if self._scaled[host].get(name) != scaled:
                 return False
             del self._scaled[host][name]

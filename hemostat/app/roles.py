@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hemostat import topology
@@ -20,6 +21,7 @@ from hemostat.ports import (
     Interrupted,
 )
 from hemostat.pulse import Pulse
+from hemostat.retry import Patience
 from hemostat.runner import MAX_DELIVERIES, Buried, Runner, Step
 
 if TYPE_CHECKING:
@@ -215,14 +217,19 @@ def _responder(place: Place) -> None:
 
 
 def _tend(place: Place, responder: "Responder") -> None:
-    """Put back what was scaled, now and then, until the role is told to stop."""
+    """Put back what was scaled, now and then, until the role is told to stop. No failure ends that: what is
+    raised would stay so."""
+    patience = Patience(place.clock)
     try:
         while True:
             place.clock.sleep(TENDING)
             try:
-                place.parts.bus.publish(responder.tend(place.clock.now()))
+                told = responder.tend(place.clock.now())
+                patience(partial(place.parts.bus.publish, told))
             except HemoStatError as error:
                 logger.warning("tending.failed error=%s", error)
+            except Exception:
+                logger.exception("tending.failed")
     except Interrupted:
         return
 

@@ -33,6 +33,11 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
         found = (self.pauses.get(name) for name in (EVERYTHING, container))
         return next((pause for pause in found if pause and holds(pause, now)), None)
 
+    def paused_itself(self, container: str, now: float) -> bool:
+        """Whether it is this very container that is paused."""
+        pause = self.pauses.get(container)
+        return pause is not None and holds(pause, now)
+
     def notice(self, now: float) -> str:
         """All pauses that hold, in a line; empty for none."""
         held = {name: pause for name, pause in self.pauses.items() if holds(pause, now)}
@@ -73,6 +78,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     plan: str = ""
     """What exactly would be done."""
     cause: str = ""
+    request: str = ""
+    """Id of the event that asked for it."""
     asked: float
     until: float
     answer: Answer | None = None

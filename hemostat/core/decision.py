@@ -22,6 +22,12 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     peers: Peers = Peers()
     order: Order | None = None
     """What the request was made from, where a person made it."""
+    in_hand: frozenset[str] = frozenset()
+    """Keys of what this very responder is at work on, whatever the clock says of its leases."""
+
+    def under_way(self, now: float) -> list[Attempt]:
+        """All that is being done on the host."""
+        return [each for each in self.book.running if each.lease > now or each.key in self.in_hand]
 
 
 class Act(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """How much the responder may do: the configuration table `responder`. What it means, core.policy says."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -9,6 +9,13 @@ from hemostat.core.units import Bytes, Seconds
 from hemostat.events import Action
 
 Mode = Literal["auto", "approve", "dry-run"]
+
+REMEMBERED: Final = 48 * 3600.0
+"""Seconds for which attempts are kept at least: no rule may look back for longer."""
+LATEST: Final = 50
+"""Attempts of a whole host that a decision knows of: what asks for more of them never objects."""
+
+Lookback = Annotated[Seconds, Meta(le=REMEMBERED)]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,19 +46,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Names of containers never to be touched; `*` and `?` match."""
     budget: Annotated[int, Meta(ge=0)] = 3
     """Actions on one container within `budget_window`."""
-    budget_window: Seconds = 3600.0
-    cooldown: Seconds = 3600.0
+    budget_window: Lookback = 3600.0
+    cooldown: Lookback = 3600.0
     """How long a container is left alone once its budget is spent."""
     backoff: Seconds = 10.0
     """Wait after the first action on a container, doubling with each further one."""
     backoff_max: Seconds = 300.0
-    backoff_reset: Seconds = 600.0
+    backoff_reset: Lookback = 600.0
     """So long without an action, and the back-off begins anew."""
     breaker_failures: Annotated[int, Meta(ge=1)] = 3
     """Failed remediations in a row that open a container's circuit breaker."""
     host_breaker_failures: Annotated[int, Meta(ge=1)] = 5
     """The same for a host, where they were on more than one container."""
-    breaker_open: Seconds = 600.0
+    breaker_open: Lookback = 600.0
     """How long a breaker stays open before one trial is let through."""
     concurrency: Annotated[int, Meta(ge=1)] = 4
     """Actions at the same time on one host."""
@@ -59,7 +66,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Actions on one host within a minute; further ones wait."""
     min_healthy: Annotated[int, Meta(ge=0)] = 1
     """Replicas of a compose service that must stay healthy when another healthy one is acted on."""
-    expire: Seconds = 900.0
+    expire: Lookback = 900.0
     """A failure that began longer ago is not acted on any more: a person has come to terms with it."""
     verify_for: Seconds = 2.0
     """How long a container must be well after an action to count as healed."""

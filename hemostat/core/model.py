@@ -212,6 +212,15 @@ class Scaled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str = ""
     """Id of the swarm service whose replicas they are."""
 
+    @property
+    def subject(self) -> str:
+        """What is larger: the service where there is one, whichever of its replicas it was raised for."""
+        return self.service or self.container
+
+    @property
+    def reversed(self) -> "Scaled":
+        return msgspec.structs.replace(self, before=self.after, after=self.before)
+
     def again(self, earlier: "Scaled") -> "Scaled":
         """The same raise after an earlier one: it goes back to where that came from."""
         return msgspec.structs.replace(self, before=earlier.before)

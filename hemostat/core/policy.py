@@ -66,20 +66,20 @@ def decide(
     if isinstance(handled, Attempt):
         return (
             _halted(container, book.controls, now)
-            or _occupied(name, container, book, limits, now)
+            or _occupied(name, container, situation, limits, now)
             or Resume(handled, now + lease, forbids or _rehearsed(mode))
         )
-    approved = asks and _is_fresh(book.approval, limits, now)
+    asked = asks and _is_with_people(book.approval, limits, now)
     forced = order is not None and order.force and limits.orders_override
     return (
         handled
         or _unfounded(container, book, order)
-        or (None if approved else _expired(request, limits, now))
+        or (None if asked else _expired(request, limits, now))
         or forbids
-        or (None if forced else _spent(book, limits, now) or _broken(container, book, limits, now))
+        or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
         or (_halted(container, book.controls, now) if order is None else _shut(container, book.controls, now))
-        or (_unapproved(book.approval, limits, now) if asks else None)
-        or _occupied(name, container, book, limits, now)
+        or (_unapproved(request.action, book.approval, limits, now) if asks else None)
+        or _occupied(name, container, situation, limits, now)
         or (None if forced else _pause(container, situation, limits, now))
         or _rehearsed(mode)
         or Act(
@@ -184,8 +184,9 @@ def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
     return Refuse(Reason.COOLDOWN, f"for another {left}") if budget.until else None
 
 
-def _broken(container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
+def _broken(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
     """Rule 4. A half-open breaker lets one trial through, so another one in hand is waited for."""
+    book = situation.book
     own = standing.of_container(container.name, book.attempts, book, limits, now)
     host = standing.of_host(book, limits, now)
     for what, state in (("container", own), ("host", host)):
@@ -193,7 +194,7 @@ def _broken(container: Container, book: Book, limits: Limits, now: float) -> Dec
             left = show_duration(state.until - now)
             failed = f"{state.failures} failed remediations in a row"
             return Refuse(Reason.BREAKER_OPEN, f"of the {what}, after {failed}, for another {left}")
-    if host.half_open and any(attempt.lease > now for attempt in book.running):
+    if host.half_open and situation.under_way(now):
         return Wait(now + BUSY_RETRY, "the host's breaker is half open, and a trial is under way")
     return None
 
@@ -212,24 +213,27 @@ def _shut(container: Container, controls: Controls, now: float) -> Refuse | None
     return None if pause is None else Refuse(Reason.PAUSED, f"by {pause.by}: resume, then order it again")
 
 
-def _unapproved(approval: Approval | None, limits: Limits, now: float) -> Decision | None:
+def _unapproved(action: Action, approval: Approval | None, limits: Limits, now: float) -> Decision | None:
+    """A yes is for what people were asked: of one failure two requests may come."""
     if approval is None:
         return Ask(now + limits.approve_for)
     if approval.answer is Answer.REJECTED:
         why = f": {approval.reason}" if approval.reason else ""
         return Refuse(Reason.REJECTED, f"by {approval.by}{why}")
     if approval.answer is Answer.APPROVED:
-        return None
+        why = f"people were asked for {approval.action}"
+        return None if approval.action is action else Refuse(Reason.NOT_ALLOWED, why)
     if now >= approval.until:
         return Refuse(Reason.NO_ANSWER, f"nobody approved it within {show_duration(limits.approve_for)}")
     return Ask(approval.until)
 
 
-def _is_fresh(approval: Approval | None, limits: Limits, now: float) -> bool:
-    """A yes makes up for a failure's age, until it is as old itself: a pause may have held it since."""
-    if approval is None or approval.answer is not Answer.APPROVED:
+def _is_with_people(approval: Approval | None, limits: Limits, now: float) -> bool:
+    """Whoever was asked has the time that was promised, however old the failure. A yes holds until it is as
+    old itself: a pause may have held it since."""
+    if approval is None:
         return False
-    return now - approval.answered <= limits.expire
+    return approval.answer is not Answer.APPROVED or now - approval.answered <= limits.expire
 
 
 def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
@@ -239,9 +243,11 @@ def _pause(container: Container, situation: Situation, limits: Limits, now: floa
     return _rushed(situation.book, limits, now) or _thinned(container, situation.peers, limits, now)
 
 
-def _occupied(name: str, container: Container, book: Book, limits: Limits, now: float) -> Decision | None:
+def _occupied(
+    name: str, container: Container, situation: Situation, limits: Limits, now: float
+) -> Decision | None:
     """What others are at work on. One whose lease is over may have lost its place to them."""
-    held = [other for other in book.running if other.lease > now and other.key != name]
+    held = [other for other in situation.under_way(now) if other.key != name]
     group = service(container)
     for other in held:
         if other.container == container.name or (group and other.service == group):

@@ -91,11 +91,12 @@ class Bus(Listener, Protocol):
         ...
 
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
-        """What was delivered to this very consumer and not acknowledged; `deliveries` is counted up."""
+        """What was delivered to this very consumer and not acknowledged. `deliveries` is counted up only when
+        it is kept: this answer may be lost."""
         ...
 
     def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
-        """Say that these are still being worked on, so that nobody claims them."""
+        """Say that these are being worked on, and at which delivery each is, so that nobody claims them."""
         ...
 
     def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:

@@ -834,3 +834,287 @@ def test_nothing_is_done_for_a_request_that_no_alert_came_before(scene):
     done = scene.step(event)
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
     assert not scene.engine.inspect("web").running
+
+
+def at_evidence(scene: Scene, happens) -> None:
+    """Let it happen while evidence is gathered: after the attempt is reserved, before anything is done."""
+    put = scene.dossiers.put
+
+    def put_meanwhile(*kept):
+        scene.dossiers.put = put
+        happens()
+        return put(*kept)
+
+    scene.dossiers.put = put_meanwhile
+
+
+def test_what_a_person_stops_while_evidence_is_gathered_stays_stopped(scene):
+    at_evidence(scene, lambda: scene.engine.stop("web"))
+    done = scene.step(scene.request(Kind.HUNG))
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.STOPPED)
+    assert not scene.engine.inspect("web").running
+    assert scene.ledger.read("h", "web").running == ()
+
+
+def test_what_is_removed_while_evidence_is_gathered_is_told_as_gone(scene):
+    event = scene.crashed()
+    at_evidence(scene, lambda: scene.engine.remove("web"))
+    assert scene.step(event).reason is Reason.GONE
+
+
+def test_a_pause_holds_back_what_is_about_to_be_done(scene):
+    """Whoever has reserved is not at work yet: what it gathers and plans may take long."""
+    event, responder = scene.crashed(), scene.responder()
+    at_evidence(scene, lambda: scene.desk.pause("*", Pause(by="ann", at=scene.clock.now())))
+    answer = put_off(scene, event, responder)
+    assert not scene.engine.inspect("web").running
+    again = put_off(scene, answer.event or event, responder)
+    assert [each.data.reason for each in again.told] == [Reason.PAUSED]
+    scene.desk.resume("*")
+    assert scene.step(event, responder).outcome is Outcome.HEALED
+    assert scene.starts() == 1
+
+
+def test_who_was_frozen_until_another_took_over_does_not_act(scene):
+    event = scene.request(Kind.HUNG)
+    answers = []
+
+    def freeze() -> None:
+        scene.clock.advance(500)
+        answers.append(scene.step(event, scene.responder("b")))
+
+    at_evidence(scene, freeze)
+    assert isinstance(scene.step(event, scene.responder("a")), Later)
+    assert [each.outcome for each in answers] == [Outcome.HEALED]
+    assert scene.starts() == 1
+
+
+def test_a_plan_that_takes_long_does_not_shorten_the_lease(scene):
+    event = scene.crashed()
+    responder = scene.responder()
+    plan = responder._surgeon.plan
+
+    def plan_slowly(*asked):
+        scene.clock.advance(300)
+        return plan(*asked)
+
+    responder._surgeon.plan = plan_slowly
+    scene.step(event, responder)
+    (attempt,) = scene.ledger.read("h", "web").attempts
+    assert attempt.lease > scene.clock.now() + 100
+
+
+def test_a_request_cannot_lend_a_container_another_ones_name(scene):
+    """Nor hide its labels: what it names is looked at, and an alert must have told of that one."""
+    scene.make("db", labels={"hemostat.protect": "true"})
+    request = scene.request(Kind.HUNG)
+    lent = Container(id=scene.engine.inspect("db").ref.id, name="web")
+    alert = msgspec.structs.replace(request.data.alert, container=lent)
+    forged = msgspec.structs.replace(request, data=msgspec.structs.replace(request.data, alert=alert))
+    done = scene.step(forged)
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
+    assert scene.starts() == 0
+
+
+def test_what_a_person_stopped_before_a_begun_raise_is_taken_up_stays_stopped(scene):
+    app = scene.make("app", cpus=0.5, labels={"hemostat.scale.cpu_max": "2"})
+    responder = scene.responder(actions=(Action.SCALE,))
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container=app, parameters={"resource": "cpu"})
+    scene.engine.update, update = interrupted, scene.engine.update
+    with pytest.raises(RuntimeError):
+        scene.step(event, responder)
+    scene.engine.update = update
+    scene.engine.stop(app)
+    scene.step(event, responder)
+    assert not scene.engine.inspect(app).running
+
+
+def test_what_is_raised_comes_back_down_though_its_replica_went_meanwhile(scene):
+    """Swarm puts another in the place of one that is ill: the service has more replicas all the same."""
+    labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "3"}
+    scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
+    for name in ("shop-1", "shop-2"):
+        scene.make(name, cpus=0.5, labels=labels)
+    responder = scene.responder(actions=(Action.SCALE,))
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="shop-1", parameters={"resource": "cpu"})
+    scene.clock.on_sleep = lambda _: scene.engine.remove("shop-1")
+    done = scene.step(event, responder)
+    scene.clock.on_sleep = None
+    assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.GONE)
+    responder.tend(scene.clock.advance(3600))
+    assert scene.engine.service("s1").replicas == 2
+
+
+def test_a_second_raise_that_fails_leaves_the_first_to_be_put_back(scene):
+    responder = scaled_up(scene, backoff=0.0)
+    scene.clock.advance(60)
+    scene.engine.oom("hungry")
+    event = scene.request(
+        Kind.OOM, Action.SCALE, container="hungry", parameters={"resource": "memory"}, incident="i2"
+    )
+    scene.engine.update, update = refused, scene.engine.update
+    assert scene.step(event, responder).outcome is Outcome.FAILED
+    scene.engine.update = update
+    scene.engine.start("hungry")
+    responder.tend(scene.clock.advance(3600))
+    assert scene.engine.inspect("hungry").memory_limit == 64 * MIB
+
+
+def refused(*_: object, **__: object) -> None:
+    raise EngineError("the engine does not want to")
+
+
+def test_what_was_raised_before_a_crash_and_is_forbidden_by_now_comes_back_down(scene):
+    scene.make("busy", cpus=0.5, labels={"hemostat.scale.cpu_max": "2"})
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="busy", parameters={"resource": "cpu"})
+    scene.clock.on_sleep = interrupt
+    with pytest.raises(RuntimeError):
+        scene.step(event, scene.responder(actions=(Action.SCALE,)))
+    scene.clock.on_sleep = None
+    assert scene.step(event, scene.responder(actions=())).outcome is Outcome.REFUSED
+    scene.responder(actions=(Action.SCALE,)).tend(scene.clock.advance(3600))
+    assert scene.engine.inspect("busy").cpu_limit == 0.5
+
+
+def test_a_service_that_another_replica_s_failure_raises_further_goes_back_to_where_it_was_first(scene):
+    labels = {"com.docker.swarm.service.id": "s1", "hemostat.scale.max": "9"}
+    scene.engine.services["s1"] = Service(id="s1", name="shop", replicas=2, labels=labels)
+    responder, told = scene.responder(actions=(Action.SCALE,)), []
+    for name in ("shop-1", "shop-2"):
+        scene.make(name, cpus=0.5, labels=labels)
+    for name in ("shop-1", "shop-2"):
+        event = scene.request(
+            Kind.CPU_HIGH, Action.SCALE, container=name, parameters={"resource": "cpu"}, incident=name
+        )
+        scene.step(event, responder)
+        scene.clock.on_sleep = lambda _: told.extend(responder.tend(scene.clock.now()))
+    scene.clock.on_sleep = None
+    assert (told, scene.engine.service("s1").replicas) == ([], 5)
+    assert [(each.before, each.after) for each in scene.ledger.scaled("h")] == [(2, 5)]
+
+
+def test_a_pause_holds_within_the_round_that_puts_things_back(scene):
+    """A look at what is used takes a second for each."""
+    labels = {"hemostat.scale.cpu_max": "2"}
+    scene.make("busy", cpus=0.5, labels=labels)
+    responder = scene.responder(actions=(Action.SCALE,))
+    event = scene.request(Kind.CPU_HIGH, Action.SCALE, container="busy", parameters={"resource": "cpu"})
+    scene.step(event, responder)
+    raised = scene.engine.inspect("busy").cpu_limit
+    scene.clock.on_sleep = lambda _: scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
+    responder.tend(scene.clock.advance(3600))
+    assert scene.engine.inspect("busy").cpu_limit == raised > 0.5
+
+
+def test_nothing_is_put_back_of_a_container_that_is_protected_by_now(scene):
+    scaled_up(scene)
+    responder = scene.responder(actions=(Action.SCALE,), protect=("hun*",))
+    assert responder.tend(scene.clock.advance(3600)) == []
+    assert scene.engine.inspect("hungry").memory_limit == 96 * MIB
+
+
+def test_what_was_restarted_and_then_removed_has_been_acted_on(scene):
+    """Or whatever is made anew again and again would be restarted again and again."""
+    event = scene.request(Kind.HUNG)
+    scene.clock.on_sleep = lambda _: scene.engine.remove("web")
+    done = scene.step(event)
+    assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.GONE)
+    scene.clock.on_sleep = None
+    scene.make("web")
+    assert isinstance(scene.step(scene.request(Kind.HUNG, incident="i2")), Later), "there is a back-off"
+
+
+def test_twins_of_a_request_ask_people_once(scene):
+    """An analyzer that two alerts of one failure reach asks twice, and not always for the same."""
+    event, responder = scene.crashed(), scene.responder(mode="approve")
+    answer = put_off(scene, event, responder)
+    scene.clock.advance(1)
+    twin = scene.request(action=Action.START)
+    assert taken(responder, twin, scene.clock.now()) == []
+    (waiting,) = scene.desk.approvals()
+    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    assert scene.step(answer.event, responder).action is Action.RESTART
+
+
+def test_what_people_were_asked_is_told_again_as_the_same_event(scene):
+    """After a crash, or where the request is on its stream twice: whoever keeps events knows it."""
+    event = scene.crashed()
+    first = put_off(scene, event, scene.responder(mode="approve"))
+    scene.clock.advance(5)
+    again = put_off(scene, event, scene.responder(mode="approve"))
+    assert again.told == first.told
+
+
+def test_people_s_yes_is_for_what_they_were_asked(scene):
+    later(scene, scene.crashed(), scene.responder(mode="approve"))
+    (waiting,) = scene.desk.approvals()
+    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    twin = scene.request(action=Action.CLEANUP)
+    done = scene.step(twin, scene.responder(mode="approve"))
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.NOT_ALLOWED)
+    assert done.detail == "people were asked for restart"
+
+
+def test_a_command_that_may_have_been_run_is_not_run_again(scene):
+    """Nothing tells whether it was: it is judged by whether the symptom is gone."""
+    scene.make("cache", labels={"hemostat.exec": "cache flush"})
+    event, responder = (
+        scene.request(Kind.HUNG, Action.EXEC, container="cache"),
+        scene.responder(actions=(Action.EXEC,)),
+    )
+    runs = []
+    scene.engine.on_exec = lambda *run: (runs.append(run), (0, ""))[1]
+    scene.clock.on_sleep = interrupt
+    with pytest.raises(RuntimeError):
+        scene.step(event, responder)
+    scene.clock.on_sleep = None
+    done = scene.step(event, responder)
+    assert (done.outcome, done.detail) == (
+        Outcome.HEALED,
+        "it may have been run before an interruption, and is not run again",
+    )
+    assert len(runs) == 1
+
+
+def test_what_a_command_prints_is_cut_where_no_cut_lays_a_secret_open(scene):
+    scene.make("cache", labels={"hemostat.exec": "cache dump"})
+    key = "AKIA" + "IOSFODNN7EXAMPLE"
+    scene.engine.on_exec = lambda *_: (0, "x" * 180 + " " + key)
+    done = scene.step(
+        scene.request(Kind.HUNG, Action.EXEC, container="cache"), scene.responder(actions=(Action.EXEC,))
+    )
+    assert key[:15] not in done.detail
+
+
+def test_what_this_process_is_at_work_on_holds_its_place_though_its_lease_is_over(scene):
+    """Those that share its network may take long to stop, too; or the clock has been set ahead."""
+    hung, unhealthy = scene.request(Kind.HUNG), scene.request(Kind.HUNG, incident="i2")
+    responder, restart, answers = scene.responder(backoff=0.0), scene.engine.restart, []
+
+    def restart_slowly(container: str, timeout: float | None = None) -> None:
+        scene.engine.restart = restart
+        scene.clock.advance(700)
+        answers.append(taken(responder, unhealthy, scene.clock.now()))
+        restart(container, timeout)
+
+    scene.engine.restart = restart_slowly
+    assert scene.step(hung, responder).outcome is Outcome.HEALED
+    assert isinstance(answers[0], Later)
+    assert scene.starts() == 1
+
+
+def test_a_pause_of_one_that_shares_the_network_holds(scene):
+    """But not one of everything that comes in between: what was begun is brought to its end."""
+    for name in ("kept", "side"):
+        scene.make(name, network=f"container:{scene.web}")
+    scene.desk.pause("kept", Pause(by="ann", at=scene.clock.now()))
+    restart = scene.engine.restart
+
+    def pause_meanwhile(container: str, timeout: float | None = None) -> None:
+        restart(container, timeout)
+        scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
+
+    scene.engine.restart = pause_meanwhile
+    scene.clock.advance(60)
+    done = scene.step(scene.request(Kind.HUNG))
+    assert done.detail == "kept left without network: it is paused; side re-attached to its network"

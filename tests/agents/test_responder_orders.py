@@ -191,3 +191,9 @@ def test_a_request_cannot_pass_for_an_order(scene):
     assert isinstance(done, RemediationComplete)
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
     assert done.diagnosis == DIAGNOSIS
+
+
+def test_what_is_told_of_an_order_holds_no_secret_of_the_labels(scene):
+    scene.make("cache", labels={"hemostat.exec": "redis-cli -a s3cret shutdown"})
+    ref = scene.engine.inspect("cache").ref
+    assert "s3cret" not in str(scene.step(ordered(scene, container=ref)))

@@ -147,6 +147,32 @@ def test_a_protected_one_is_not_touched_and_named(lab):
     )
 
 
+def test_a_paused_one_is_not_touched_and_named(memory_lab):
+    owner = memory_lab.make()
+    sharer = memory_lab.make(network=f"container:{owner}")
+    before, name = start_of(memory_lab, sharer), memory_lab.engine.inspect(sharer).ref.name
+    by = surgeon(memory_lab, paused=lambda paused: paused == name)
+    done = operate(memory_lab, Action.RESTART, owner, by=by)
+    assert done.detail == f"{name} left without network: it is paused"
+    assert start_of(memory_lab, sharer) == before
+
+
+def test_what_a_person_stops_while_it_waits_for_its_re_attachment_stays_stopped(memory_lab):
+    owner = memory_lab.make()
+    sharers = [memory_lab.make(network=f"container:{owner}") for _ in range(2)]
+    first, second = sorted(sharers, key=lambda each: memory_lab.engine.inspect(each).ref.name)
+    restart = memory_lab.fake.restart
+
+    def restart_and_stop(container: str, timeout: float | None = None) -> None:
+        restart(container, timeout)
+        if container == first:
+            memory_lab.engine.stop(second)
+
+    memory_lab.fake.restart = restart_and_stop
+    operate(memory_lab, Action.RESTART, owner)
+    assert not memory_lab.engine.inspect(second).running
+
+
 @pytest.mark.docker
 def test_a_sharer_has_the_network_again(docker_lab):
     def addresses(container: str) -> str:

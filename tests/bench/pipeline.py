@@ -60,7 +60,7 @@ def serve(role: str, instance: str, url: str, state: str) -> None:
     """One role, in a process of its own, until SIGTERM."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    limits = Limits(mode="dry-run", rush=1_000_000)
+    limits = Limits(mode="dry-run")
     settings = Settings(host=HOST, state_dir=state, redis=Redis(url=url), responder=limits)
     app.run_role(role, settings, instance=instance, stop=stop, parts=Rehearsal(settings))
 

@@ -12,7 +12,7 @@ from hemostat.adapters.memory_bus import MemoryLedger
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.core.control import EVERYTHING, Answer, Approval, Controls, Pause
 from hemostat.core.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait
-from hemostat.core.limits import Limits
+from hemostat.core.limits import REMEMBERED, Limits
 from hemostat.core.model import Attempt, Book
 from hemostat.core.orders import request as request_of
 from hemostat.core.policy import decide, key
@@ -273,6 +273,19 @@ def test_yes_does_not_hold_for_longer_than_a_request_lives():
     assert decision.reason is Reason.EXPIRED
 
 
+@pytest.mark.parametrize(
+    ("given", "decision"),
+    [
+        (approval(until=NOW + 600), Ask(NOW + 600)),
+        (approval(until=NOW - 1), Refuse(Reason.NO_ANSWER, "nobody approved it within 15 min")),
+        (approval(Answer.REJECTED), Refuse(Reason.REJECTED, "by ann: not now")),
+    ],
+)
+def test_who_was_asked_has_all_the_time_that_was_promised(given, decision):
+    """However long the failure itself has lasted by then."""
+    assert ask(limits=APPROVE, approval=given, alert=alert(since=NOW - 901)) == decision
+
+
 def test_yes_does_not_widen_any_limit():
     used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
     decision = ask(*used, limits=APPROVE, approval=approval(Answer.APPROVED))
@@ -366,6 +379,14 @@ def test_a_healthy_replica_is_not_taken_away_where_too_few_are_left(peers, kind)
 def test_a_label_says_how_many_must_stay():
     told = labelled(min_healthy="2")
     assert isinstance(ask(peers=Peers(2, 1, itself=True), alert=told), Wait)
+
+
+@pytest.mark.parametrize("name", ["budget_window", "cooldown", "breaker_open", "backoff_reset", "expire"])
+def test_no_rule_looks_back_for_longer_than_attempts_are_kept(name):
+    """Or a budget of three a week would be three every other day."""
+    assert msgspec.convert({name: REMEMBERED}, Limits)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({name: REMEMBERED + 1}, Limits)
 
 
 CONTAINERS = {

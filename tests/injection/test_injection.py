@@ -98,8 +98,9 @@ class Stage:
         self.clock = FakeClock()
         self.engine = Watched(self.clock)
         for name in ("web", "db", "payments", "vault"):
+            labels = scene.labels if name == "web" else {}
             spec = ContainerSpec(
-                name=name, image="busybox", command=("x",), labels={}, memory=64 << 20, cpus=1
+                name=name, image="busybox", command=("x",), labels=labels, memory=64 << 20, cpus=1
             )
             self.engine.run(spec)
         self.web = Container(id="", name="h") if scene.host else self.engine.inspect("web").ref
@@ -124,7 +125,8 @@ class Stage:
             consultant=self.consultant,
         )
         desk, raised = MemoryDesk(), event(self.alert)
-        known = {(raised.host, raised.incident): self.alert.container.name}
+        # By the name that the engine knows, which no attack can choose.
+        known = {(raised.host, raised.incident): self.web.name}
         self.responder = Responder(
             self.engine,
             self.engine,

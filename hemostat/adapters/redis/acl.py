@@ -154,12 +154,18 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant(("hvals",), reads=(EVIDENCE,)),
         Grant(("hgetall", "hvals", "hset", "hdel", "expire"), both=(PAST,)),
         Grant(("get", "set"), both=(f"{PREFIX}advice:*",)),
-        Grant((*SCRIPTS, "get", "incr", "incrby", "hvals", "hset", "hdel"), both=(f"{PREFIX}advisor:*",)),
+        Grant(
+            (*SCRIPTS, "get", "incr", "incrby", "hgetall", "hvals", "hset", "hdel"),
+            both=(f"{PREFIX}advisor:*",),
+        ),
     ),
     "responder": (
         _LOOKS_BACK,
         Grant(
-            (*SCRIPTS, "get", "incr", "incrby", "hset", "hget", "hdel", "hvals", "lrange", "lpush", "ltrim"),
+            (
+                *(*SCRIPTS, "get", "incr", "incrby", "lrange", "lpush", "ltrim"),
+                *("hset", "hget", "hgetall", "hvals", "hdel"),
+            ),
             both=(f"{PREFIX}ledger:*",),
         ),
         Grant(("get",), reads=(f"{INCIDENT}*", f"{SEAL}*")),

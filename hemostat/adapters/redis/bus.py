@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import msgspec
 import redis
 
 from hemostat.adapters.redis import live
@@ -23,6 +24,8 @@ INCIDENT: Final = f"{PREFIX}incident:"
 SEAL: Final = f"{PREFIX}seal:"
 KNOWN: Final = 48 * 3600
 """Seconds for which an incident is known after its latest alert: as long as attempts are kept."""
+MOST: Final = 1000
+"""Entries of one consumer that are looked at: more than it is ever given at once."""
 MARK: Final = "\x1f"
 """Between entry id and event of a deferred entry."""
 
@@ -79,15 +82,28 @@ class RedisBus:
     def read(
         self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
     ) -> list[Entry]:
+        names: Any = dict.fromkeys((PREFIX + stream for stream in streams), ">")
         block = int(timeout * 1000) or None
-        return self._read(role, consumer, streams, ">", count=count, block=block)
+        with self._client.call() as raw:
+            try:
+                answer: Any = raw.xreadgroup(role, consumer, names, count=count, block=block)
+            except redis.ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                for stream in streams:
+                    self._ensure_group(role, stream)
+                answer = raw.xreadgroup(role, consumer, names, count=count, block=block)
+        read: list[Entry] = []
+        for name, rows in answer or ():
+            read += _entries(name.decode().removeprefix(PREFIX), rows)
+        return read
 
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
-        entries = self._read(role, consumer, streams, "0", count=None, block=None)
-        return [entry for stream in streams for entry in self._counted(role, stream, entries)]
+        """By looking alone: a reading counts as a delivery, though its answer may never come."""
+        return [entry for stream in streams for entry in self._given(role, consumer, stream)]
 
     def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
-        claimed = []
+        claimed: list[Entry] = []
         for stream in streams:
             self._ensure_group(role, stream)
             with self._client.call() as raw:
@@ -100,7 +116,8 @@ class RedisBus:
             return
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             for entry in entries:
-                batch.xclaim(PREFIX + entry.stream, role, consumer, 0, [entry.id], justid=True)
+                stream, tries = PREFIX + entry.stream, entry.deliveries
+                batch.xclaim(stream, role, consumer, 0, [entry.id], retrycount=tries, justid=True)
             batch.execute()
 
     def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
@@ -164,30 +181,18 @@ class RedisBus:
 
     # --- groups -------------------------------------------------------------------------------------
 
-    def _read(
-        self,
-        role: str,
-        consumer: str,
-        streams: Sequence[str],
-        start: str,
-        *,
-        count: int | None,
-        block: int | None,
-    ) -> list[Entry]:
-        names: Any = {PREFIX + stream: start for stream in streams}
+    def _given(self, role: str, consumer: str, stream: str) -> Iterator[Entry]:
+        self._ensure_group(role, stream)
+        key = PREFIX + stream
         with self._client.call() as raw:
-            try:
-                answer: Any = raw.xreadgroup(role, consumer, names, count=count, block=block)
-            except redis.ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
-                    raise
-                for stream in streams:
-                    self._ensure_group(role, stream)
-                answer = raw.xreadgroup(role, consumer, names, count=count, block=block)
-        read: list[Entry] = []
-        for name, rows in answer or ():
-            read += _entries(name.decode().removeprefix(PREFIX), rows)
-        return read
+            pending: Any = raw.xpending_range(key, role, "-", "+", MOST, consumer)
+            with raw.pipeline(transaction=False) as batch:
+                for each in pending:
+                    batch.xrange(key, each["message_id"], each["message_id"])
+                found = batch.execute()
+        for each, rows in zip(pending, found, strict=True):
+            for entry in _entries(stream, rows):
+                yield msgspec.structs.replace(entry, deliveries=each["times_delivered"] + 1)
 
     def _ensure_group(self, role: str, stream: str) -> None:
         """From the stream's beginning: what was said before a role's first start is meant for it too."""
@@ -198,26 +203,15 @@ class RedisBus:
                 if not str(error).startswith("BUSYGROUP"):
                     raise
 
-    def _counted(self, role: str, stream: str, entries: Sequence[Entry]) -> list[Entry]:
-        """The entries of this stream, with how often each has been delivered."""
-        mine = [entry for entry in entries if entry.stream == stream]
-        if not mine:
-            return []
+    def _counted(self, role: str, stream: str, entries: Sequence[Entry]) -> Iterator[Entry]:
+        """With how often each has been delivered."""
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
-            for entry in mine:
+            for entry in entries:
                 batch.xpending_range(PREFIX + stream, role, entry.id, entry.id, 1)
             answers = batch.execute()
-        return [
-            Entry(
-                stream=entry.stream,
-                id=entry.id,
-                raw=entry.raw,
-                event=entry.event,
-                error=entry.error,
-                deliveries=answer[0]["times_delivered"] if answer else 1,
-            )
-            for entry, answer in zip(mine, answers, strict=True)
-        ]
+        for entry, answer in zip(entries, answers, strict=True):
+            tries = answer[0]["times_delivered"] if answer else 1
+            yield msgspec.structs.replace(entry, deliveries=tries)
 
     def _lag(self, role: str, stream: str) -> int:
         with self._client.call() as raw:

@@ -14,15 +14,6 @@ KEPT: Final = 30 * 24 * 3600
 SPENT: Final = f"{PREFIX}advisor:spent"
 VERSION: Final = f"{PREFIX}advisor:version"
 
-TAKE: Final = """
-if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
-redis.call('INCR', KEYS[1])
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
-for i = 4, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
-return 1
-"""
-"""Compare and swap: of two analyzers that have read the same sum, one may spend on it."""
-
 
 class RedisCasebook:
     def __init__(self, client: Client) -> None:
@@ -61,7 +52,6 @@ class RedisCasebook:
 class RedisPurse:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._take = client.raw.register_script(TAKE)
 
     def read(self) -> tuple[int, list[Spending]]:
         with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
@@ -72,11 +62,8 @@ class RedisPurse:
         return int(version or 0), sorted(spent, key=lambda each: each.time)
 
     def take(self, spending: Spending, version: int) -> bool:
-        _, spent = self.read()
-        old = [each.id for each in spent if each.time < spending.time - 2 * HOUR]
-        args: Any = [version, spending.id, msgspec.json.encode(spending), *old]
-        with self._client.call():
-            return bool(self._take(keys=[VERSION, SPENT], args=args))
+        kept, since = msgspec.json.encode(spending), spending.time - 2 * HOUR
+        return self._client.swap(VERSION, version, [SPENT], spending.id, kept, since=since)
 
     def settle(self, spending: Spending) -> None:
         kept: Any = msgspec.json.encode(spending)

@@ -43,6 +43,18 @@ return answers
 to read and to write each of them. It checks every command as it is called."""
 
 
+SWAP: Final = """
+if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
+redis.call('INCR', KEYS[1])
+for i = 2, #KEYS do redis.call('HSET', KEYS[i], ARGV[2], ARGV[3]) end
+local kept = redis.call('HGETALL', KEYS[#KEYS])
+for i = 1, #kept, 2 do
+  if cjson.decode(kept[i + 1]).time < tonumber(ARGV[4]) then redis.call('HDEL', KEYS[#KEYS], kept[i]) end
+end
+return 1
+"""
+
+
 class Tls(NamedTuple):
     """Files in PEM; empty: none."""
 
@@ -64,6 +76,7 @@ class Client:
         self.user = str(raw.connection_pool.connection_kwargs.get("username") or "default")
         self._revive = revive
         self._atomic = raw.register_script(ATOMIC)
+        self._swap = raw.register_script(SWAP)
 
     @contextmanager
     def call(self) -> Iterator[redis.Redis]:
@@ -89,6 +102,14 @@ class Client:
         with self.call():
             answers: Any = self._atomic(args=words)
         return list(answers)
+
+    def swap(
+        self, counter: str, version: int, hashes: Sequence[str], field: str, value: bytes, *, since: float
+    ) -> bool:
+        """Compare and swap: of all that have read the counter at `version` one writes the value, JSON with a
+        `time`, into the hashes; from the last of these, what is of before `since` (epoch seconds) goes."""
+        with self.call():
+            return bool(self._swap(keys=[counter, *hashes], args=[version, field, value, since]))
 
     def close(self) -> None:
         self.raw.close()

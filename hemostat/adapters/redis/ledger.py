@@ -9,24 +9,11 @@ from hemostat.adapters.redis.bus import incident_key, seal_key
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
 from hemostat.core.control import Approval
+from hemostat.core.limits import LATEST, REMEMBERED
 from hemostat.core.model import Attempt, Book, Scaled
 
-KEPT: Final = 48 * 3600.0
-"""Seconds after which an attempt is dropped: longer than any budget window or cooldown in use."""
-
-RECENT: Final = 50
-"""Ended attempts of a host that a book tells of."""
 SURVEYED: Final = 1000
 """Those that are kept, for whoever looks at the whole host: more than are done in an hour."""
-
-RESERVE: Final = """
-if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
-redis.call('INCR', KEYS[1])
-redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
-redis.call('HSET', KEYS[3], ARGV[2], ARGV[3])
-for i = 4, #ARGV do redis.call('HDEL', KEYS[3], ARGV[i]) end
-return 1
-"""
 
 DROP: Final = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
@@ -37,7 +24,6 @@ return redis.call('HDEL', KEYS[1], ARGV[1])
 class RedisLedger:
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._reserve = client.raw.register_script(RESERVE)
         self._drop = client.raw.register_script(DROP)
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
@@ -47,7 +33,7 @@ class RedisLedger:
                 ("GET", version_key),
                 ("HVALS", running_key),
                 ("HVALS", attempts_key),
-                ("LRANGE", _ended(host), 0, RECENT - 1),
+                ("LRANGE", _ended(host), 0, LATEST - 1),
                 ("HGETALL", PAUSES),
                 ("HGETALL", RESETS),
                 ("HGET", APPROVALS, key),
@@ -81,19 +67,14 @@ class RedisLedger:
             version=int(version or 0),
             attempts=_read([*running, *ended]),
             running=_read(running),
-            ended=_read(ended[:RECENT]),
+            ended=_read(ended[:LATEST]),
             controls=controls(pauses, resets),
         )
 
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
-        keys = _keys(host, attempt.container)
-        with self._client.call() as raw:
-            kept: Any = raw.hvals(keys[2])
-            old = [past.key for past in _read(kept) if past.time < attempt.time - KEPT]
-            answer: Any = self._reserve(
-                keys=keys, args=[version, attempt.key, msgspec.json.encode(attempt), *old]
-            )
-        return bool(answer)
+        counter, *hashes = _keys(host, attempt.container)
+        told, since = msgspec.json.encode(attempt), attempt.time - REMEMBERED
+        return self._client.swap(counter, version, hashes, attempt.key, told, since=since)
 
     def finish(self, host: str, attempt: Attempt) -> None:
         version, running, attempts = _keys(host, attempt.container)
@@ -129,7 +110,7 @@ def _scaled(host: str) -> str:
 
 
 def _field(scaled: Scaled) -> str:
-    return f"{scaled.service or scaled.container}:{scaled.resource}"
+    return f"{scaled.subject}:{scaled.resource}"
 
 
 def _ended(host: str) -> str:

@@ -10,6 +10,12 @@ class Hands:
         self._lock = threading.Lock()
         self._full: set[str] = set()
 
+    @property
+    def full(self) -> frozenset[str]:
+        """What is worked on now."""
+        with self._lock:
+            return frozenset(self._full)
+
     @contextmanager
     def take(self, name: str) -> Iterator[bool]:
         """Whether nobody else here is at work on `name`; while the context lasts, nobody else will be."""

@@ -7,16 +7,17 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.evidence import collect
-from hemostat.agents.responder.report import Case, Ended, Teller, timed, unacted
+from hemostat.agents.responder.report import Case, Ended, Teller, timed, unacted, verified
 from hemostat.agents.responder.surgeon import Done, Surgeon
 from hemostat.agents.responder.verifier import Verifier
+from hemostat.core import scale
 from hemostat.core.decision import Refuse, Resume
 from hemostat.core.dossier import Point
-from hemostat.core.model import Attempt
-from hemostat.core.verify import overtaken
+from hemostat.core.model import Attempt, ContainerInfo, Scaled
+from hemostat.core.verify import needless, overtaken
 from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, Container, Event, Outcome, Reason
-from hemostat.ports import Clock, Dossiers, Engine, Ledger
+from hemostat.ports import Clock, Dossiers, Engine, Later, Ledger
 
 FRESH: Final = 30.0
 """Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
@@ -52,9 +53,9 @@ class Operation:
         self._source = tell.source
         self._recent = recent
 
-    def begin(self, case: Case, attempt: Attempt, version: int) -> list[Event] | None:
+    def begin(self, case: Case, attempt: Attempt, version: int) -> list[Event] | Later | None:
         """Reserve, then act. What cannot be done, or has passed while the request waited, is told before it
-        costs anything."""
+        costs anything. The lease is counted from here: a plan may take long."""
         waited = self._clock.now() - case.event.time > FRESH
         if waited and case.found is not None and self._verifier.is_over(case.request.alert, case.found):
             return self._tell(case, unacted(Refuse(Reason.RECOVERED)))
@@ -62,12 +63,25 @@ class Operation:
             plan = self._surgeon.plan(case.request, case.found)
         except NotApplicableError as error:
             return self._tell(case, unacted(Refuse(Reason.UNSUPPORTED, error.message)))
+        now, lease = self._clock.now(), attempt.lease - attempt.time
         started_at = 0.0 if case.found is None else case.found.started_at
-        intent = msgspec.structs.replace(attempt, started_at=started_at, scaled=plan.scaled)
+        intent = msgspec.structs.replace(
+            attempt, time=now, lease=now + lease, started_at=started_at, scaled=plan.scaled
+        )
         if not self._ledger.reserve(self._host, intent, version):
             return None
         self.keep_evidence(case)
-        return self._carry_out(case, intent)
+        return self._act(case, intent)
+
+    def _act(self, case: Case, intent: Attempt) -> list[Event] | Later:
+        """By how things are at this very moment: since they were decided on, people may have stopped the
+        container or everything, and who was frozen meanwhile may have lost its place to another."""
+        book, now = self._ledger.read(self._host, intent.container), self._clock.now()
+        if intent not in book.running or book.controls.paused(intent.container, now):
+            return Later(now, "it is held back, or another's, by now")
+        case = msgspec.structs.replace(case, found=look(self._engine, case.request.alert.container))
+        reason = late(case)
+        return self._carry_out(case, intent, None if reason is None else Refuse(reason))
 
     def take_up(self, case: Case, begun: Resume, version: int) -> list[Event] | None:
         """Renew the lease, then finish what was begun; not where it has come to nothing meanwhile, nor where
@@ -80,26 +94,28 @@ class Operation:
         renewed = msgspec.structs.replace(attempt, by=self._source, lease=begun.lease)
         if not self._ledger.reserve(self._host, renewed, version):
             return None
-        return self._carry_out(case, renewed, objection)
+        return self._carry_out(case, renewed, objection, again=True)
 
-    def _carry_out(self, case: Case, attempt: Attempt, objection: Refuse | None = None) -> list[Event]:
+    def _carry_out(
+        self, case: Case, attempt: Attempt, objection: Refuse | None, *, again: bool = False
+    ) -> list[Event]:
         """Act and verify, unless there is an objection."""
-        ended = self._operated(case, attempt) if objection is None else unacted(objection)
+        ended = self._operated(case, attempt, again=again) if objection is None else unacted(objection)
         finished = msgspec.structs.replace(
             attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
         )
         # First what is to come back down: what is finished is not taken up again.
-        if attempt.scaled is not None and ended.outcome in {Outcome.HEALED, Outcome.FAILED}:
+        if attempt.scaled is not None and self._stands(attempt.scaled):
             self._ledger.keep_scaled(self._host, attempt.scaled)
         self._ledger.finish(self._host, finished)
         return self._tell(case, ended)
 
-    def _operated(self, case: Case, attempt: Attempt) -> Ended:
+    def _operated(self, case: Case, attempt: Attempt, *, again: bool) -> Ended:
         """A failure that passes leaves the attempt open, to be resumed by the next try."""
         began = self._clock.now()
         try:
             done = self._surgeon.operate(
-                case.request, case.found, since=attempt.started_at, scaled=attempt.scaled
+                case.request, case.found, since=attempt.started_at, scaled=attempt.scaled, again=again
             )
             acted = self._clock.now()
             ended = self._verified(case, done)
@@ -118,9 +134,23 @@ class Operation:
         return ended
 
     def _verified(self, case: Case, done: Done) -> Ended:
-        if case.request.action is Action.STOP:
-            return self._verifier.stopped(case.request.alert.container.id)
-        return self._verifier.verify(case.request.alert, done.freed)
+        alert, stopped = case.request.alert, case.request.action is Action.STOP
+        try:
+            if stopped:
+                return self._verifier.stopped(alert.container.id)
+            return self._verifier.verify(alert, done.freed)
+        except NoSuchContainerError:  # it has been acted on all the same
+            why = "it was removed after that"
+            return verified("") if stopped else Ended(outcome=Outcome.FAILED, reason=Reason.GONE, detail=why)
+
+    def _stands(self, scaled: Scaled) -> bool:
+        """Whether it is raised, whatever else has come of it."""
+        try:
+            return scale.standing(scaled, self._surgeon.current(scaled))
+        except EngineError as error:
+            if error.transient:
+                raise
+            return False
 
     def keep_evidence(self, case: Case) -> None:
         """What is known before the action. That it cannot be kept is no reason to leave a container down."""
@@ -136,3 +166,19 @@ class Operation:
             self._dossiers.put(case.incident, kept)
         except BusError as error:
             logger.warning("evidence.lost incident=%s error=%s", case.incident, error)
+
+
+def look(engine: Engine, container: Container) -> ContainerInfo | None:
+    """None where it is gone, and for the host itself."""
+    try:
+        return None if container.is_host else engine.inspect(container.id)
+    except NoSuchContainerError:
+        return None
+
+
+def late(case: Case) -> Reason | None:
+    """Why an action would come too late."""
+    alert = case.request.alert
+    if alert.container.is_host:
+        return None
+    return Reason.GONE if case.found is None else needless(alert, case.found)

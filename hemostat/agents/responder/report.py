@@ -119,11 +119,12 @@ class Teller(NamedTuple):
     host: str
     source: str
 
-    def __call__(self, case: Case, ended: Ended) -> list[Event]:
+    def __call__(self, case: Case, ended: Ended, at: float | None = None) -> list[Event]:
+        """`at` (epoch seconds) is for what may have been told before: then it is the same event."""
         return [
             Event.make(
                 complete(case, ended),
-                time=self.clock.now(),
+                time=self.clock.now() if at is None else at,
                 host=self.host,
                 source=self.source,
                 incident=case.incident,

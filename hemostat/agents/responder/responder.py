@@ -4,7 +4,7 @@
    was begun is taken up. Refused, or no longer needed: say so and why. Not now, or not before a person has
    approved it: ask to be given the request again later. Whatever takes long from here on runs apart.
 2. Reserve the attempt by compare-and-set: if anybody wrote to the ledger meanwhile, decide anew.
-3. Keep what is known, and act; what was done before a crash is not done again.
+3. Keep what is known, look once more, and act; what was done before a crash is not done again.
 4. Verify: running, healthy and the alert's condition gone, for long enough.
 5. Write the outcome to the ledger, then tell it.
 """
@@ -17,22 +17,23 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.hands import Hands
-from hemostat.agents.responder.operation import Operation
+from hemostat.agents.responder.operation import Operation, late, look
 from hemostat.agents.responder.report import Case, Ended, Teller, given_up, unacted, unasked
-from hemostat.agents.responder.surgeon import Surgeon, stop_timeout
+from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import orders, policy
-from hemostat.core.cleanup import Cleanup
+from hemostat.core.cleanup import Cleanup, untouchable
 from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
-from hemostat.core.verify import Health, needless, state_of
-from hemostat.errors import NoSuchContainerError, NotApplicableError
+from hemostat.core.stopping import patience
+from hemostat.core.veil import veiled
+from hemostat.core.verify import Health, state_of
+from hemostat.errors import NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Apart, Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
 
@@ -82,6 +83,7 @@ class Responder:
             ),
             protect=limits.protect,
             exec_timeout=limits.exec_timeout,
+            paused=lambda name: desk.controls().paused_itself(name, clock.now()),
         )
         self._tell = Teller(clock, host, source)
         self._operation = Operation(
@@ -133,16 +135,17 @@ class Responder:
 
     def tend(self, now: float) -> list[Event]:
         """Put back what was scaled and is due, unless people want nothing done."""
-        controls = self._desk.controls()
-        if controls.paused(EVERYTHING, now):
+        if self._desk.controls().paused(EVERYTHING, now):
             return []
-
-        def may(container: Container) -> bool:
-            mode = policy.mode_of(container, Action.SCALE, self._limits)
-            return mode == "auto" and controls.paused(container.name, now) is None
-
-        told = self._tending.round(now, may)
+        told = self._tending.round(now, self._may_put_back)
         return [Event.make(each, time=now, host=self._host, source=self._source) for each in told]
+
+    def _may_put_back(self, container: Container) -> bool:
+        """Asked of each when it is due: a round may take long."""
+        if untouchable(container, self._limits.protect):
+            return False
+        automatic = policy.mode_of(container, Action.SCALE, self._limits) == "auto"
+        return automatic and self._desk.controls().paused(container.name, self._clock.now()) is None
 
     def _opened(self, event: Event) -> Case | None:
         """None for what is not for this responder to answer."""
@@ -156,21 +159,14 @@ class Responder:
         return None
 
     def _looked_at(self, case: Case) -> Case:
-        """With the container as it is now. Whose labels it bears, whoever orders something does not say."""
-        found = self._inspect(case.request.alert.container)
-        if case.order is None or found is None:
-            return msgspec.structs.replace(case, found=found)
-        alert = msgspec.structs.replace(case.request.alert, container=found.ref)
-        return msgspec.structs.replace(
-            case, found=found, request=msgspec.structs.replace(case.request, alert=alert)
-        )
-
-    def _inspect(self, container: Container) -> ContainerInfo | None:
-        """None where it is gone, and for the host itself."""
-        try:
-            return None if container.is_host else self._engine.inspect(container.id)
-        except NoSuchContainerError:
-            return None
+        """With the container as it is now. What its name is and which labels it bears, whoever asks for
+        something does not say."""
+        alert = case.request.alert
+        found = look(self._engine, alert.container)
+        if found is not None:
+            alert = msgspec.structs.replace(alert, container=veiled(found.ref))
+        request = msgspec.structs.replace(case.request, alert=alert)
+        return msgspec.structs.replace(case, found=found, request=request)
 
     def _left_to_people(self, case: Case) -> list[Event]:
         """They get to see what the container was like; of one that waits for another there is nothing new."""
@@ -208,22 +204,15 @@ class Responder:
         key = policy.key(case.request, case.incident)
         book = self._ledger.read(self._host, alert.container.name, case.incident, key)
         begun = any(attempt.key == key for attempt in book.attempts)
-        if not begun and (late := self._late(case)) is not None:
-            return Refuse(late), book.version
-        situation = Situation(book=book, peers=self._peers(case), order=case.order)
+        if not begun and (reason := late(case)) is not None:
+            return Refuse(reason), book.version
+        situation = Situation(book=book, peers=self._peers(case), order=case.order, in_hand=self._hands.full)
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
-        lease = acting + self._limits.verify_timeout + _stopping(case)
+        lease = acting + self._limits.verify_timeout + patience(case.request.alert.container, case.found)
         decision = policy.decide(
             case.request, case.incident, situation, self._limits, by=self._source, lease=lease, now=now
         )
         return decision, book.version
-
-    def _late(self, case: Case) -> Reason | None:
-        """Why an action would come too late."""
-        alert = case.request.alert
-        if alert.container.is_host:
-            return None
-        return Reason.GONE if case.found is None else needless(alert, case.found)
 
     def _peers(self, case: Case) -> Peers:
         """The other replicas of its compose service; asked of the engine only where it would be missed."""
@@ -243,7 +232,8 @@ class Responder:
 
     def _asked(self, case: Case, until: float, now: float) -> list[Event] | Later:
         """Put the request on people's desk, and tell them what exactly would be done. A crash in between does
-        both again: what is on the desk stays there."""
+        both again: what is on the desk stays there. Where another request for the same is on it, this one is
+        dropped: that one carries on."""
         request, name = case.request, policy.key(case.request, case.incident)
         again, why = min(until, now + policy.PEOPLE_RETRY), "it waits for approval"
         if Reason.APPROVAL in request.told:
@@ -261,15 +251,20 @@ class Responder:
             action=request.action,
             plan=plan,
             cause=request.diagnosis.cause,
+            request=case.event.id,
             asked=now,
             until=until,
         )
         approval = self._desk.ask(asked)
+        if approval.request != asked.request:
+            return []
         how = f"{approval.plan}? hemostat approve {approval.id}"
         ended = Ended(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
-        return self._put_off(case, again, why, ended)
+        return self._put_off(case, again, why, ended, approval.asked)
 
-    def _put_off(self, case: Case, until: float, why: str, ended: Ended | None) -> Later:
+    def _put_off(
+        self, case: Case, until: float, why: str, ended: Ended | None, at: float | None = None
+    ) -> Later:
         """People are told once of what it waits for: the request that comes again says that they know."""
         request = case.request
         if ended is None or ended.reason in request.told:
@@ -277,14 +272,7 @@ class Responder:
         said = request if case.order is None else case.order
         noted = msgspec.structs.replace(said, told=(*request.told, ended.reason))
         event = msgspec.structs.replace(case.event, data=noted)
-        return Later(until, why, tuple(self._tell(case, ended)), event)
-
-
-def _stopping(case: Case) -> float:
-    """Seconds that the container is given to stop, where it or its label says so."""
-    labelled = stop_timeout(case.request.alert.container.labels)
-    own = None if case.found is None else case.found.stop_timeout
-    return max(0.0, (own if labelled is None else labelled) or 0.0)
+        return Later(until, why, tuple(self._tell(case, ended, at)), event)
 
 
 def _busy(now: float) -> Later:

@@ -2,12 +2,12 @@
 
 Every operation can be taken up after an interruption: a restart that was carried out is not done again, a
 limit that stands where it was to be stays there, what is gone already cannot be deleted twice. A command in
-a container alone is run once more.
+a container, which leaves no trace, is not run again.
 """
 
 import logging
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,17 +16,20 @@ from hemostat.core import cleanup, scale
 from hemostat.core.attach import stranded
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled
+from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
+from hemostat.core.stopping import stop_timeout
 from hemostat.core.text import clean
-from hemostat.core.units import duration, show_size
-from hemostat.core.verify import DOWN
+from hemostat.core.units import show_size
+from hemostat.core.verify import DEAD, DOWN
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
-from hemostat.events import Action, RemediationNeeded
+from hemostat.events import Action, Container, Kind, RemediationNeeded
 from hemostat.ports import Clock, Engine
 
 EXEC: Final = "hemostat.exec"
 KEPT_OUTPUT: Final = 200
 """Characters of a command's output that are told."""
+NOT_AGAIN: Final = "it may have been run before an interruption, and is not run again"
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 class Surgeon:
     """`protect`: names never to be touched. `labels`: a cleanup of the host minds only what carries these.
-    `exec_timeout`: seconds for a command in a container."""
+    `exec_timeout`: seconds for a command in a container. `paused`: whether people have paused this one."""
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class Surgeon:
         protect: Sequence[str] = (),
         labels: Mapping[str, str] = {},
         exec_timeout: float = 30.0,
+        paused: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -67,6 +71,7 @@ class Surgeon:
         self._protect = protect
         self._labels = labels
         self._exec_timeout = exec_timeout
+        self._paused = paused
 
     def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
         """What `operate` would do; does nothing. Raises NotApplicableError, also where the engine refuses to
@@ -106,9 +111,10 @@ class Surgeon:
         *,
         since: float | None = None,
         scaled: Scaled | None = None,
+        again: bool = False,
     ) -> Done:
-        """Act, or finish what was begun: `since` is the container's start time before the action, `scaled`
-        what was planned, both as the ledger kept them; None where this is the first time.
+        """Act; `again`: finish what was begun. `since` is the container's start time before the action, and
+        `scaled` what was planned, both as the ledger kept them.
 
         Raises NotApplicableError where the action gives no hold and nothing was done, and EngineError.
         """
@@ -122,11 +128,11 @@ class Surgeon:
             case Action.STOP:
                 return self._stop(info, info.started_at if since is None else since)
             case Action.SCALE:
-                return self._scale(request, info, scaled)
+                return self._scale(request, info, info.started_at if since is None else since, scaled)
             case Action.CLEANUP:
                 return self._empty(info)
             case Action.EXEC:
-                return self._exec(info)
+                return Done(NOT_AGAIN) if again else self._exec(info)
             case _:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
@@ -147,14 +153,18 @@ class Surgeon:
         return Done()
 
     def _reattach(self, container: str) -> Done:
-        """Restart those that share its network and lost it. One that fails does not keep the next waiting."""
+        """Restart those that share its network and lost it, if they still run when it is their turn. One that
+        fails does not keep the next waiting."""
         told: list[str] = []
         failed: list[str] = []
         for info in stranded(self._engine.inspect(container), self._engine.attached()):
-            if cleanup.untouchable(info.ref, self._protect):
-                told.append(f"{info.ref.name} left without network: it is protected")
+            if why := self._spared(info.ref):
+                told.append(f"{info.ref.name} left without network: it is {why}")
                 continue
             try:
+                seen = self._engine.inspect(info.ref.id)
+                if not seen.running or seen.started_at != info.started_at:
+                    continue
                 self._engine.restart(info.ref.id, stop_timeout(info.ref.labels))
                 told.append(f"{info.ref.name} re-attached to its network")
             except NoSuchContainerError:
@@ -167,6 +177,12 @@ class Surgeon:
             raise EngineError("; ".join(told + failed))
         return Done("; ".join(told))
 
+    def _spared(self, container: Container) -> str:
+        """Why it is not to be touched; empty if it may be."""
+        if cleanup.untouchable(container, self._protect):
+            return "protected"
+        return "paused" if self._paused(container.name) else ""
+
     # --- scale --------------------------------------------------------------------------------------
 
     def _raised(self, request: RemediationNeeded, info: ContainerInfo) -> Scaled:
@@ -176,18 +192,20 @@ class Surgeon:
         host = self._engine.version()
         return scale.raised(info, what, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now)
 
-    def _scale(self, request: RemediationNeeded, info: ContainerInfo, scaled: Scaled | None) -> Done:
-        """One that has died of too little is started with more."""
+    def _scale(
+        self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: Scaled | None
+    ) -> Done:
+        """One that has died of too little is started with more; no other that is down by now."""
         done = self._set(scaled or self._raised(request, info))
-        if info.status in {"exited", "dead"}:
-            self._revive(Action.START, info, info.started_at)
+        if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD:
+            self._revive(Action.START, info, since)
         return done
 
     def _set(self, scaled: Scaled) -> Done:
         current = self.current(scaled)
         if scale.standing(scaled, current):
             return Done(scale.describe(scaled))
-        if not scale.standing(_reversed(scaled), current):
+        if not scale.standing(scaled.reversed, current):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         self._put(scaled)
         return Done(scale.describe(scaled))
@@ -206,7 +224,7 @@ class Surgeon:
         if not scale.standing(scaled, self.current(scaled)):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         labels = self._engine.service(scaled.service).labels if scaled.service else {}
-        back = msgspec.structs.replace(_reversed(scaled), after=scale.lowest(scaled, labels))
+        back = msgspec.structs.replace(scaled.reversed, after=scale.lowest(scaled, labels))
         self._put(back)
         return Done(scale.describe(back))
 
@@ -248,7 +266,8 @@ class Surgeon:
         if not info.running:
             raise NotApplicableError(f"it is {info.status}: no {what} can run in it")
         code, output = self._engine.exec(info.ref.id, command, self._exec_timeout)
-        told = clean(output.strip()[:KEPT_OUTPUT])[:KEPT_OUTPUT]
+        # Cut after it is redacted, so that no cut lays half a secret open.
+        told = clean(redact(output.strip()[: 4 * KEPT_OUTPUT]))[:KEPT_OUTPUT]
         if code:
             raise EngineError(f"{what} failed with exit code {code}: {told}".removesuffix(": "))
         return told
@@ -276,16 +295,3 @@ def _command(info: ContainerInfo) -> list[str]:
     if not words:
         raise NotApplicableError(f"no label {EXEC} says what may be run in it")
     return words
-
-
-def _reversed(scaled: Scaled) -> Scaled:
-    return msgspec.structs.replace(scaled, before=scaled.after, after=scaled.before)
-
-
-def stop_timeout(labels: Mapping[str, str]) -> float | None:
-    """Seconds that its label asks for; None is the container's own, also where the label cannot be read."""
-    text = labels.get("hemostat.stop_timeout", labels.get("autoheal.stop.timeout"))
-    try:
-        return None if text is None else duration(text)
-    except ValueError:
-        return None

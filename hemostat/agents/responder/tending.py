@@ -55,7 +55,7 @@ class Tending:
     def _is_being_raised(self, scaled: Scaled, now: float) -> bool:
         """Whether it is raised further at this moment: then the record is about to be written anew."""
         raising = [a.scaled for a in self._ledger.read(self._host, "").running if a.scaled and a.lease > now]
-        return any((a.container, a.service) == (scaled.container, scaled.service) for a in raising)
+        return any(each.subject == scaled.subject for each in raising)
 
     def _due(self, scaled: Scaled, now: float, may: Callable[[Container], bool]) -> ContainerInfo | None:
         """A container whose limit is due to be put back, or that of a service's is."""

@@ -31,19 +31,23 @@ class Verifier:
         the host, whether what was `freed` (bytes) is enough."""
         if alert.container.is_host:
             return verified(short_of(alert, freed or 0))
-        deadline = self._clock.now() + self._limits.verify_timeout
+        latest, deadline = self._clock.now(), self._clock.now() + self._limits.verify_timeout
         well_since: float | None = None
+        started: float | None = None
         base: Sample | None = None
         while True:
             info = self._engine.inspect(alert.container.id)
             now = self._clock.now()
+            if now < latest:  # the clock was set back: count anew
+                deadline, well_since = now + self._limits.verify_timeout, None
+            latest = now
             health, why = state_of(info)
             if health is Health.ILL:
                 return verified(why, info.state)
             if health is Health.NOT_YET:
                 well_since = None
-            elif well_since is None or info.started_at > well_since:
-                well_since, base = now, self._sample(info, now)
+            elif well_since is None or info.started_at != started:
+                well_since, started, base = now, info.started_at, self._sample(info, now)
             elif now - well_since >= self._limits.verify_for:
                 return verified(self._symptom(alert, info, base, now), info.state)
             if now >= deadline:

@@ -1,0 +1,43 @@
+"""Whether an action helped, whatever the clocks do."""
+
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.agents.responder.verifier import Verifier
+from hemostat.core.limits import Limits
+from hemostat.events import Kind, Outcome
+from hemostat.ports import ContainerSpec
+from tests.clock import FakeClock
+from tests.samples import alert
+
+
+class Ward:
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.engine = MemoryEngine(self.clock)
+        self.engine.run(ContainerSpec(name="web", image="x", command=("x",), labels={}))
+        self.verifier = Verifier(self.engine, self.engine, self.clock, Limits(), 4 << 30)
+        self.began = self.clock.now()
+
+    def outcome(self) -> Outcome:
+        told = alert(kind=Kind.CPU_HIGH, container=self.engine.inspect("web").ref, since=self.began)
+        return self.verifier.verify(told).outcome
+
+
+def test_a_container_that_an_engine_with_a_faster_clock_started_can_be_well():
+    """Or one that was started before the clock was set back: its start is ahead of us, and no other start."""
+    ward = Ward()
+    ward.clock.advance(-3600)
+    assert ward.outcome() is Outcome.HEALED
+    assert ward.clock.now() < ward.began - 3600 + Limits().verify_timeout
+
+
+def test_a_clock_that_is_set_back_meanwhile_prolongs_nothing():
+    ward, steps = Ward(), []
+
+    def set_back(seconds: float) -> None:
+        steps.append(seconds)
+        if len(steps) == 3:  # it has been well for a while
+            ward.clock.advance(-3600)
+
+    ward.clock.on_sleep = set_back
+    assert ward.outcome() is Outcome.HEALED
+    assert sum(steps) < Limits().verify_timeout
