@@ -8,11 +8,12 @@ import msgspec
 import pytest
 from textual.events import Key
 
+from hemostat import tui
 from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.core.control import EVERYTHING, Answer, Approval
 from hemostat.core.limits import Limits
-from hemostat.errors import BusUnreachableError
+from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Reason
 from hemostat.orders import Orders
 from hemostat.tui.app import Dashboard
@@ -266,6 +267,22 @@ def test_what_fails_while_one_quits_is_told_and_what_is_not_known():
     assert courier.finish(patience=0.0) == [f"restart db, on h: {UNKNOWN}"]
     let.set()
     assert courier.finish() == []
+
+
+def test_the_command_ends_with_what_failed_while_one_quit(monkeypatch):
+    clock = FakeClock(NOW)
+    model = Model(MemoryBus(clock), clock)
+
+    def failing(_: str) -> Done:
+        raise BusUnreachableError("Redis is gone")
+
+    def quits(*_, **__) -> None:
+        deed = Deed(plan="restart db, on h", ask=lambda: "", do=failing)
+        model.courier.carry(Plan(deeds=(deed,), commands=()), "", lambda: None)
+
+    monkeypatch.setattr(Dashboard, "run", quits)
+    with pytest.raises(HemoStatError, match="restart db, on h: Redis is gone"):
+        tui.run(model)
 
 
 def test_what_is_marked_is_ordered_each_for_itself():
