@@ -40,6 +40,11 @@ class Orders:
         """What the responder would decide now; nothing is done."""
         return orders.prospect(order, self._ledger.survey(host), self._limits, self._clock.now())
 
+    def outlook(self, host: str, order: Order) -> str:
+        """The same in words, and whether force counts here."""
+        said = orders.outlook(self.prospect(host, order))
+        return f"{said}; {orders.NO_FORCE}" if order.force and not self._limits.orders_override else said
+
     # --- acting -------------------------------------------------------------------------------------
 
     def place(self, host: str, order: Order) -> str:

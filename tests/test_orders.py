@@ -1,5 +1,6 @@
 """What people do leaves a trail: who, what, why, and until when."""
 
+import msgspec
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
@@ -7,6 +8,7 @@ from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.core.control import EVERYTHING, Answer, Approval
 from hemostat.core.decision import Act
 from hemostat.core.limits import Limits
+from hemostat.core.orders import ALLOWED, NO_FORCE
 from hemostat.events import Action, Decided, Event, Word
 from hemostat.orders import Orders
 from tests.clock import FakeClock
@@ -57,6 +59,12 @@ def test_nothing_is_told_where_one_only_looks(office):
     assert isinstance(office.orders.prospect("far", order()), Act)
     assert office.orders.overview("far").running == 0
     assert office.told("order") == office.told() == []
+
+
+def test_where_force_counts_for_nothing_that_is_said(office):
+    assert office.orders.outlook("far", order()) == ALLOWED
+    forced = msgspec.structs.replace(order(), force=True)
+    assert office.orders.outlook("far", forced) == f"{ALLOWED}; {NO_FORCE}"
 
 
 def test_whatever_people_decide_is_in_force_and_told(office):

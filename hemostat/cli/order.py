@@ -16,7 +16,7 @@ import msgspec
 from hemostat import errors
 from hemostat.cli.desk import Duration, by_option, reason_option, who
 from hemostat.cli.options import Globals
-from hemostat.core.orders import outlook, plan
+from hemostat.core.orders import plan
 from hemostat.core.story import line
 from hemostat.core.text import clean
 from hemostat.core.units import show_duration
@@ -142,7 +142,7 @@ def _confirmed(orders: "Orders", wanted: Sequence[tuple[str, Order]], *, yes: bo
     """Show what would be done and what the limits say, and ask. Raises UsageError where nobody can be asked,
     and click.Abort where the answer is no."""
     for host, each in wanted:
-        click.echo(clean(f"{plan(each)}, on {host}: {outlook(orders.prospect(host, each))}"), err=True)
+        click.echo(clean(f"{plan(each)}, on {host}: {orders.outlook(host, each)}"), err=True)
     if yes:
         return
     if not _terminal():

@@ -23,6 +23,7 @@ from hemostat.events import (
 EXEC: Final = "hemostat.exec"
 CAUSE: Final = "ordered"
 ALLOWED: Final = "the limits allow it"
+NO_FORCE: Final = "force counts for nothing: responder.orders_override is not set"
 LEASE: Final = 60.0
 """Seconds: how long it might take is of no account where nothing is done."""
 

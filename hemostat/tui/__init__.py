@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from hemostat.errors import ConfigError
+from hemostat.errors import ConfigError, HemoStatError
 
 if TYPE_CHECKING:
     from hemostat.tui.model import Model
@@ -35,7 +35,8 @@ def hint(environ: Mapping[str, str], *, slow: bool) -> str:
 
 
 def run(model: "Model") -> int:
-    """Show the dashboard until the user quits; the exit code. Raises ConfigError for an unknown theme."""
+    """Show the dashboard until the user quits; the exit code. Raises ConfigError for an unknown theme, and
+    HemoStatError for what was ordered and not done when the user quit."""
     from textual.theme import BUILTIN_THEMES
 
     from hemostat.tui.app import Dashboard
@@ -58,4 +59,6 @@ def run(model: "Model") -> int:
         from hemostat.tui.replay_app import Replayed
 
         Replayed(model, model.replay, colourless=colourless, hint=told).run(mouse=looks.mouse)
+    if failed := model.courier.finish():
+        raise HemoStatError("; ".join(failed))
     return 0

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import threading
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -14,13 +13,10 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from hemostat.core.text import clean
-from hemostat.errors import HemoStatError
 from hemostat.tui.answers import Answers
 from hemostat.tui.feed import EVERY, Feed
-from hemostat.tui.hand import Done
 from hemostat.tui.help import Help
 from hemostat.tui.model import Model
-from hemostat.tui.screens.acting import Wanted
 from hemostat.tui.screens.live import Live, Sought
 from hemostat.tui.screens.main import Main
 from hemostat.tui.state import News, apply
@@ -37,15 +33,6 @@ class Came(Message):
     def __init__(self, news: News) -> None:
         super().__init__()
         self.news = news
-
-
-class Carried(Message):
-    """Something that was ordered is under way; `why` says why not, empty if it is."""
-
-    def __init__(self, done: Done, why: str = "") -> None:
-        super().__init__()
-        self.done = done
-        self.why = why
 
 
 class Dashboard(App[None]):
@@ -124,30 +111,19 @@ class Dashboard(App[None]):
     def on_sought(self, message: Sought) -> None:
         self._feed.recall(message.places)
 
-    def on_wanted(self, message: Wanted) -> None:
-        """In a thread of its own: who ordered goes on looking, whatever the bus does."""
-        plan, reason = message.plan, message.reason
-
-        def carry_out() -> None:
-            for number, deed in enumerate(plan.deeds):
-                try:
-                    done = deed.do(reason)
-                except HemoStatError as error:
-                    left = len(plan.deeds) - number - 1
-                    rest = f"; not tried: {left} more" if left else ""
-                    self.post_message(Carried(Done(deed.plan), f"{error.message}{rest}"))
-                    return
-                self.post_message(Carried(done))
-
-        threading.Thread(target=carry_out, name="order", daemon=True).start()
-
-    def on_carried(self, message: Carried) -> None:
-        if message.why:
-            self.notify(clean(f"{message.done.told}: {message.why}"), severity="error", markup=False)
-            return
-        self._answers.expect(message.done, self.model.clock.now())
-        self.notify(clean(message.done.told), markup=False)
+    def on_carried(self) -> None:
+        for result in self.model.courier.results():
+            if result.why:
+                self.notify(clean(result.failure), severity="error", markup=False)
+                continue
+            self._answers.expect(result.done, self.model.clock.now())
+            self.notify(clean(result.done.told), markup=False)
         self._take(News(lost=self.model.state.lost))
+
+    async def action_quit(self) -> None:
+        # `ctrl+c` comes here before the screen has seen what was pressed earlier.
+        if not self.screen.call_later(self.exit):
+            self.exit()
 
     def _keep_theme(self, theme: Theme) -> None:
         self.model.look(msgspec.structs.replace(self.model.view, theme=theme.name))

@@ -23,6 +23,10 @@ class Answer(Message):
         self.why = why
 
 
+class Carried(Message):
+    """There are results of what was confirmed."""
+
+
 def fetch(screen: Screen[Any], about: str, ask: Callable[[], object]) -> None:
     """The screen gets an Answer; `about` tells it of several. `ask` may raise HemoStatError."""
 

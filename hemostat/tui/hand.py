@@ -11,7 +11,7 @@ import msgspec
 
 from hemostat.core import control
 from hemostat.core.control import EVERYTHING, Answer, Approval, Controls
-from hemostat.core.orders import outlook, plan
+from hemostat.core.orders import plan
 from hemostat.events import Action, Container, Order
 from hemostat.ports import Clock
 
@@ -49,10 +49,13 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is confirmed at once. `commands` do the same."""
+    """What is confirmed at once. `commands` do the same. `forced`: past budget and breakers; `other` is the
+    same plan the other way, None where there is none."""
 
     deeds: tuple[Deed, ...]
     commands: tuple[tuple[str, ...], ...]
+    forced: bool = False
+    other: "Callable[[], Plan] | None" = None
 
     def lines(self, reason: str) -> list[str]:
         """The commands, for a shell."""
@@ -70,17 +73,23 @@ class Hand:
 
     # --- orders -------------------------------------------------------------------------------------
 
-    def order(self, action: Action, targets: Sequence[Target], resource: str = "") -> Plan:
+    def order(
+        self, action: Action, targets: Sequence[Target], resource: str = "", *, force: bool = False
+    ) -> Plan:
         """Each container's is an order of its own. `resource` is what is scaled."""
-        what = ("--resource", resource) if resource else ()
+        what = (*(("--resource", resource) if resource else ()), *(("--force",) if force else ()))
         return Plan(
-            deeds=tuple(self._ordered(action, target, resource) for target in targets),
+            deeds=tuple(self._ordered(action, target, resource, force=force) for target in targets),
             commands=(("order", str(action), *(target.named for target in targets), *what),),
+            forced=force,
+            other=lambda: self.order(action, targets, resource, force=not force),
         )
 
-    def _ordered(self, action: Action, target: Target, resource: str) -> Deed:
+    def _ordered(self, action: Action, target: Target, resource: str, *, force: bool) -> Deed:
         parameters: dict[str, float | str | bool] = {"resource": resource} if resource else {}
-        order = Order(container=target.container, action=action, by=self._by, parameters=parameters)
+        order = Order(
+            container=target.container, action=action, by=self._by, parameters=parameters, force=force
+        )
 
         def place(reason: str) -> Done:
             given = msgspec.structs.replace(order, reason=reason)
@@ -89,7 +98,7 @@ class Hand:
 
         return Deed(
             plan=f"{plan(order)}, on {target.host}",
-            ask=lambda: outlook(self._orders.prospect(target.host, order)),
+            ask=lambda: self._orders.outlook(target.host, order),
             do=place,
         )
 
@@ -146,15 +155,23 @@ class Hand:
     def approvals(self) -> list[Approval]:
         return self._orders.approvals()
 
-    def answer(self, approval: Approval, answer: Answer, reason: str) -> str:
-        """What to say of it: of two answers the first counts."""
-        answered = self._orders.answer(approval.id, answer, by=self._by, reason=reason)
-        if answered is None:
-            return f"{approval.action} of {approval.container} does not wait any more"
-        known, counts = answered
-        if counts:
-            return f"{answer}: {approval.action} of {approval.container}"
-        return "too late: " + (f"{known.answer} by {known.by}" if known.answer else "its time is up")
+    def answer(self, approval: Approval, answer: Answer) -> Plan:
+        """Of two answers the first counts."""
+        what = f"{approval.action} of {approval.container}"
+
+        def give(reason: str) -> Done:
+            answered = self._orders.answer(approval.id, answer, by=self._by, reason=reason)
+            if answered is None:
+                return Done(f"{what} does not wait any more")
+            known, counts = answered
+            if counts:
+                return Done(f"{answer}: {what}")
+            said = f"{known.answer} by {known.by}" if known.answer else "its time is up"
+            return Done(f"too late: {said}")
+
+        word = "approve" if answer is Answer.APPROVED else "reject"
+        deed = Deed(plan=f"{word} {what}", ask=lambda: "", do=give)
+        return Plan(deeds=(deed,), commands=((word, approval.id),))
 
 
 def called(name: str) -> str:

@@ -1,8 +1,9 @@
 """The keys, out of the bindings, so that none is forgotten."""
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
 
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
@@ -10,16 +11,18 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from hemostat.tui.words import fit
+ROOMY: Final = 64
+"""Columns from which on there is room for the names."""
 
 
 class Help(ModalScreen[None]):
     CSS = """
     Help { align: center middle; }
     Help > VerticalScroll {
-        width: auto; max-width: 100%; height: auto; max-height: 100%; padding: 0 2; border: round $accent;
+        width: 92; max-width: 100%; height: auto; max-height: 100%; padding: 0 1; border: round $accent;
+        scrollbar-size-vertical: 1;
     }
-    Help Static { width: auto; }
+    Help Static { width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,enter", "dismiss", "Close"),
@@ -32,26 +35,29 @@ class Help(ModalScreen[None]):
         self._told = list(bindings)
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(can_focus=False):
-            yield Static(
-                text([(self.app.get_key_display(each.binding), each.binding) for each in self._told])
-            )
+        keys = [(self.app.get_key_display(each.binding), each.binding) for each in self._told]
+        named = self.app.size.width >= ROOMY
+        with VerticalScroll(can_focus=False) as box:
+            box.border_title = "keys, and what the configuration calls them" if named else "keys"
+            box.border_subtitle = "↓ ↑ scroll, esc closes"
+            yield Static(table(keys, named=named))
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
-def text(bindings: Iterable[tuple[str, Binding]]) -> Text:
-    """Keys, what they do, and the name by which the configuration gives other keys."""
+def table(bindings: Iterable[tuple[str, Binding]], *, named: bool) -> Table:
+    """Keys, what they do and, if `named`, the name by which the configuration gives other keys."""
     found: dict[str, tuple[list[str], Binding]] = {}
     for key, binding in bindings:
         keys, known = found.get(binding.action, ([], binding))
         found[binding.action] = [*keys, key], known if known.id else binding
-    told = Text.assemble(("Keys\n", "bold"))
+    told = Table.grid(padding=(0, 2, 0, 0))
+    told.add_column(style="bold", no_wrap=True)
+    told.add_column()
+    told.add_column(style="dim", no_wrap=True)
     for keys, binding in found.values():
-        shown = " ".join(dict.fromkeys(keys))
-        told.append(fit(shown, 13) + " ", "bold")
-        told.append(fit(binding.tooltip or binding.description, 50))
-        told.append(f" {binding.id or ''}\n", "dim")
-    told.append("Esc closes this. On the right: the name for other keys in the configuration.", "dim")
+        words = Text(binding.tooltip or binding.description)
+        name = (binding.id or "") if named else ""
+        told.add_row(Text(" ".join(dict.fromkeys(keys))), words, Text(name))
     return told

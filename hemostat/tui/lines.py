@@ -38,6 +38,7 @@ class Lazy(Sequence[Text], Generic[Item]):
 
 class Lines(ScrollView, can_focus=False):
     """Only lines in sight are asked for, so `show` may be handed a sequence that makes them when they are.
+    One that is too long ends with `…`.
 
     `cursor` is the line shown in reverse; None is none. With `follow` the end stays in sight, whatever comes
     and however the terminal is resized, until somebody scrolls away from it.
@@ -65,6 +66,11 @@ class Lines(ScrollView, can_focus=False):
         self._at_end = True
         self._keeping = False
         self.cursor: int | None = None
+
+    @property
+    def room(self) -> int:
+        """Columns that a line has, beside the scrollbar."""
+        return self.scrollable_content_region.width
 
     def show(self, lines: Sequence[Text]) -> None:
         """Replace the lines."""
@@ -105,6 +111,8 @@ class Lines(ScrollView, can_focus=False):
             self.call_after_refresh(self._scroll_to_end)
 
     def _scroll_to_end(self) -> None:
+        if not self._at_end:  # somebody has scrolled away meanwhile
+            return
         # The end may move again before this has come to it; nobody has scrolled away then.
         self._keeping = True
         self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
@@ -119,14 +127,14 @@ class Lines(ScrollView, can_focus=False):
             self._painted[number] = source, segments
             old = before.get(number)
             if old is None:
-                self.refresh(Region(0, number - top, self.size.width, 1))
+                self.refresh(Region(0, number - top, self.room, 1))
             elif old[1] is not segments and (span := changed(old[1], segments)):
                 self.refresh(Region(span[0], number - top, span[1] - span[0], 1))
 
     def _paint(
         self, number: int, before: tuple[object, list[Segment]] | None, style: Style
     ) -> tuple[object, list[Segment]]:
-        width = self.size.width
+        width = self.room
         line = self._lines[number] if number < len(self._lines) else None
         source = (line, number == self.cursor, width, style)
         if before is not None and before[0] == source:
@@ -135,13 +143,16 @@ class Lines(ScrollView, can_focus=False):
             return source, list(Strip.blank(width, style))
         if number == self.cursor:
             line = Text.assemble((line.plain, Style(bold=True, reverse=True)))
+        if line.cell_len > width:
+            line = line.copy()
+            line.truncate(width, overflow="ellipsis")
         strip = Strip(line.render(self.app.console)).adjust_cell_length(width)
         return source, list(strip.apply_style(style).simplify())
 
     def render_line(self, y: int) -> Strip:
         number = self.scroll_offset.y + y
         self._painted[number] = self._paint(number, self._painted.get(number), self.rich_style)
-        return Strip(self._painted[number][1], self.size.width)
+        return Strip(self._painted[number][1], self.room)
 
 
 def changed(before: Sequence[Segment], after: Sequence[Segment]) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ from hemostat.core.dossier import Dossier, Point
 from hemostat.core.looks import DEFAULT, Looks
 from hemostat.core.standing import Overview
 from hemostat.ports import Clock, Engine, Listener
+from hemostat.tui.courier import Courier
 from hemostat.tui.late import Late
 from hemostat.tui.saved import View, load, save
 from hemostat.tui.state import State
@@ -48,6 +49,7 @@ class Model:
         self.evidence = evidence
         """What was kept of an incident before its actions, oldest first."""
         self.act = act
+        self.courier = Courier()
         self.replay = replay
         """The clock of the recording that is shown; None: what is shown is live."""
         self.safety = safety

@@ -2,13 +2,14 @@
 
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from hemostat.core.text import clean
 from hemostat.tui.app import Dashboard
 from hemostat.tui.model import Model
 from hemostat.tui.replay import ReplayClock
 from hemostat.tui.replay_bar import ReplayBar
+from hemostat.tui.screens.binding import key
 
 STEP: Final = 10.0
 """Seconds of a step."""
@@ -16,62 +17,33 @@ STEP: Final = 10.0
 
 class Replayed(Dashboard):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "0", "replay_pause", "Pause", show=False, id="replay.pause", tooltip="stop the replay, or go on"
-        ),
-        Binding(
-            "comma",
-            "replay_step(-1)",
-            "Back",
-            key_display=",",
-            show=False,
-            id="replay.back",
-            tooltip="10 s back",
-        ),
-        Binding(
-            "full_stop",
-            "replay_step(1)",
-            "On",
-            key_display=".",
-            show=False,
-            id="replay.on",
-            tooltip="10 s on",
-        ),
-        Binding(
+        key("0", "replay_pause", "Pause", "replay.pause", "stop the replay, or go on"),
+        key("comma", "replay_step(-1)", "Back", "replay.back", "10 s back", display=","),
+        key("full_stop", "replay_step(1)", "On", "replay.on", "10 s on", display="."),
+        key(
             "less_than_sign",
             "replay_incident(-1)",
             "Incident before",
-            key_display="<",
-            show=False,
-            id="replay.before",
-            tooltip="to the beginning of the incident before",
+            "replay.before",
+            "to the beginning of the incident before",
+            display="<",
         ),
-        Binding(
+        key(
             "greater_than_sign",
             "replay_incident(1)",
             "Next incident",
-            key_display=">",
-            show=False,
-            id="replay.next",
-            tooltip="to the beginning of the next incident",
+            "replay.next",
+            "to the beginning of the next incident",
+            display=">",
         ),
-        Binding(
-            "minus",
-            "replay_speed(-1)",
-            "Slower",
-            key_display="-",
-            show=False,
-            id="replay.slower",
-            tooltip="slower",
-        ),
-        Binding(
+        key("minus", "replay_speed(-1)", "Slower", "replay.slower", "slower", display="-"),
+        key(
             "plus",
             "replay_speed(1)",
             "Faster",
-            key_display="+",
-            show=False,
-            id="replay.faster",
-            tooltip="faster; last of all, jump through silence",
+            "replay.faster",
+            "faster; last of all, jump through silence",
+            display="+",
         ),
     ]
 

@@ -1,21 +1,26 @@
 """Acting from the dashboard, under a pilot: what is asked, what is ordered, and what comes back."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
+from textual.events import Key
 
+from hemostat import tui
 from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.core.control import EVERYTHING, Answer, Approval
 from hemostat.core.limits import Limits
-from hemostat.errors import BusUnreachableError
+from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Reason
 from hemostat.orders import Orders
 from hemostat.tui.app import Dashboard
-from hemostat.tui.hand import Hand
+from hemostat.tui.courier import UNKNOWN, Courier
+from hemostat.tui.hand import Deed, Done, Hand, Plan
 from hemostat.tui.model import Model
+from hemostat.tui.screens.asking import Confirm
 from tests.clock import FakeClock
 from tests.samples import NOW, WEB, complete, event, heartbeat, stats
 from tests.tui.test_app import filled, says, screen, until
@@ -57,14 +62,17 @@ class Office:
             for each in self.bus.recent("decision", 99)
         ]
 
-    def play(self, script: Play, *, size: tuple[int, int] = (100, 30), acts: bool = True) -> None:
+    def play(self, script: Play, *, size: tuple[int, int] = (100, 30), acts: bool = True) -> Model:
+        model = Model(self.bus, self.clock, act=self.hand if acts else None)
+
         async def run() -> None:
-            app = Dashboard(Model(self.bus, self.clock, act=self.hand if acts else None))
+            app = Dashboard(model)
             async with app.run_test(size=size, notifications=True) as pilot:
-                await until(pilot, lambda: says(app, "restart he") and says(app, "✓ responder"))
+                await until(pilot, lambda: says(app, "restart h") and says(app, "✓ responder"))
                 await script(self, app, pilot)
 
         asyncio.run(run())
+        return model
 
     def answer(self, to: Event, **changes) -> None:
         done = complete(container=to.data.container, kind=Kind.ORDERED, action=to.data.action, **changes)
@@ -127,6 +135,154 @@ def test_every_action_has_its_key(keys, action, parameters):
         assert (given.data.action, given.data.parameters) == (action, parameters)
 
     Office().play(script)
+
+
+RUNS = msgspec.structs.replace(WEB, labels={"hemostat.exec": "flush --all"})
+
+
+def test_the_command_that_a_label_names_is_shown_and_run():
+    async def script(office, app, pilot):
+        office.bus.show([event(stats(container=RUNS), 5.5)], ttl=60)
+        await until(pilot, lambda: office.clock.advance(0.3) and len(app.model.state.stats) == 2)
+        await pilot.press("j", "j", "E")
+        await until(pilot, lambda: says(app, "run in web: flush --all, on h"))
+        assert says(app, "hemostat order exec web")
+        await until(pilot, lambda: says(app, "the limits allow it"))
+        await pilot.press("y")
+        await until(pilot, office.ordered)
+        (given,) = office.ordered()
+        assert (given.data.action, given.data.container.name) == (Action.EXEC, "web")
+
+    Office().play(script)
+
+
+def test_without_that_label_it_says_so():
+    async def script(_, app, pilot):
+        await pilot.press("j", "E")
+        await until(pilot, lambda: says(app, "run in db: nothing, for it has no label hemostat.exec"))
+
+    Office().play(script)
+
+
+def spent(*, override: bool) -> "Office":
+    """Where the container's budget is spent."""
+    limits = msgspec.structs.replace(LIMITS, budget=0, orders_override=override)
+    return Office(limits)
+
+
+def test_force_is_chosen_while_it_is_asked_and_taken_back_and_stands_in_the_command():
+    async def script(office, app, pilot):
+        await pilot.press("j", "R")
+        await until(pilot, lambda: says(app, "it will be refused: budget_spent"))
+        assert not says(app, "--force")
+        await pilot.press("f")
+        await until(pilot, lambda: says(app, "the limits allow it"))
+        assert says(app, "hemostat order restart db --force")
+        assert says(app, "past budget and breakers?")
+        await pilot.press("f")
+        await until(pilot, lambda: says(app, "it will be refused: budget_spent"))
+        assert not says(app, "--force")
+        await pilot.press("f", "y")
+        await until(pilot, office.ordered)
+        (given,) = office.ordered()
+        assert given.data.force
+
+    spent(override=True).play(script)
+
+
+def test_force_that_counts_for_nothing_says_so_and_is_not_on_by_itself():
+    async def script(office, app, pilot):
+        await pilot.press("j", "R", "f")
+        await until(pilot, lambda: says(app, "force counts for nothing"))
+        assert says(app, "it will be refused: budget_spent")
+        await pilot.press("n")
+        await confirmed(app, pilot, "R", shown="hemostat order restart db")
+        await until(pilot, office.ordered)
+        assert [each.data.force for each in office.ordered()] == [False]
+
+    spent(override=False).play(script)
+
+
+def test_a_pause_cannot_be_forced():
+    async def script(_, app, pilot):
+        await pilot.press("j", "B")
+        await until(pilot, lambda: says(app, "y does it"))
+        assert not says(app, "f forces it")
+        await pilot.press("f")
+        assert not says(app, "--force")
+
+    Office().play(script)
+
+
+# --- quitting meanwhile ---------------------------------------------------------------------------------
+
+
+class Slow(MemoryBus):
+    """One that takes an order only when it is let."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.let = threading.Event()
+
+    def publish(self, events, *, memo=None):
+        if any(each.type == "order" for each in events):
+            self.let.wait(20)
+        super().publish(events, memo=memo)
+
+
+@pytest.mark.parametrize("leave", ["q", "ctrl+c"])
+def test_who_quits_with_the_key_after_yes_has_ordered_all_the_same(leave):
+    async def script(_, app, pilot):
+        await pilot.press("j", "R")
+        await until(pilot, lambda: says(app, "the limits allow it"))
+        app.post_message(Key("y", "y"))
+        if leave == "q":
+            # What is typed before the question is gone is an answer to it.
+            await until(pilot, lambda: not isinstance(app.screen, Confirm))
+        app.post_message(Key(leave, None))
+        await until(pilot, lambda: not app.is_running)
+
+    office = Office(bus=Slow)
+    model = office.play(script)
+    assert office.ordered() == []
+    office.bus.let.set()
+    assert model.courier.finish() == []
+    assert [each.data.container.name for each in office.ordered()] == ["db"]
+
+
+def test_what_fails_while_one_quits_is_told_and_what_is_not_known():
+    deed = Deed(plan="restart db, on h", ask=lambda: "", do=lambda _: gone())
+    plan = Plan(deeds=(deed, deed), commands=())
+
+    def gone():
+        raise BusUnreachableError("Redis is gone")
+
+    courier = Courier()
+    courier.carry(plan, "", lambda: None)
+    assert courier.finish() == ["restart db, on h: Redis is gone; not tried: 1 more"]
+    assert courier.finish() == []
+    let = threading.Event()
+    held = Deed(plan="restart db, on h", ask=lambda: "", do=lambda _: let.wait(20) and Done("done"))
+    courier.carry(Plan(deeds=(held,), commands=()), "", lambda: None)
+    assert courier.finish(patience=0.0) == [f"restart db, on h: {UNKNOWN}"]
+    let.set()
+    assert courier.finish() == []
+
+
+def test_the_command_ends_with_what_failed_while_one_quit(monkeypatch):
+    clock = FakeClock(NOW)
+    model = Model(MemoryBus(clock), clock)
+
+    def failing(_: str) -> Done:
+        raise BusUnreachableError("Redis is gone")
+
+    def quits(*_, **__) -> None:
+        deed = Deed(plan="restart db, on h", ask=lambda: "", do=failing)
+        model.courier.carry(Plan(deeds=(deed,), commands=()), "", lambda: None)
+
+    monkeypatch.setattr(Dashboard, "run", quits)
+    with pytest.raises(HemoStatError, match="restart db, on h: Redis is gone"):
+        tui.run(model)
 
 
 def test_what_is_marked_is_ordered_each_for_itself():
@@ -329,7 +485,7 @@ def test_of_two_answers_the_first_counts():
 
 # --- where one only looks -------------------------------------------------------------------------------
 
-KEYS = ["R", "U", "D", "X", "C", "Z", "B", "w"]
+KEYS = ["R", "U", "D", "X", "C", "E", "Z", "B", "w"]
 
 
 @pytest.mark.parametrize("view", [[], ["enter"], ["i"]])

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import pytest
 from rich.cells import cell_len
+from rich.text import Text
 from textual.filter import NoColor
 
 from hemostat import tui
@@ -311,6 +312,21 @@ def test_who_scrolled_the_log_back_is_left_there():
     play(script, bus, clock=clock)
 
 
+def test_who_scrolls_back_while_the_log_follows_is_not_taken_to_its_end():
+    async def script(app, pilot):
+        log = app.screen.query_one("#log")
+        await until(pilot, lambda: log.max_scroll_y and log.scroll_offset.y == log.max_scroll_y)
+        log.show([Text("more")] * 200)
+        log.scroll_to(y=3, animate=False, immediate=True)
+        seen = []
+        log.call_after_refresh(seen.append, True)
+        await until(pilot, lambda: seen)
+        assert log.scroll_offset.y == 3
+
+    clock = FakeClock(NOW + 5)
+    play(script, crowded(clock), clock=clock)
+
+
 def test_a_flood_leaves_it_responsive_and_bounded():
     clock = FakeClock(NOW + 5)
     bus = MemoryBus(clock)
@@ -322,7 +338,7 @@ def test_a_flood_leaves_it_responsive_and_bounded():
         await until(pilot, lambda: clock.advance(0.3) and says(app, "restart healed"))
         assert len(app.model.state.log) == 500
         await pilot.press("question_mark")
-        await until(pilot, lambda: says(app, "Keys"))
+        await until(pilot, lambda: says(app, "esc closes"))
 
     play(script, bus, clock=clock)
 
@@ -505,7 +521,7 @@ def test_keys_of_the_configuration_replace_ours_and_help_knows():
         await pilot.press("F")
         await until(pilot, lambda: says(app, "[faults only]"))
         await pilot.press("question_mark")
-        await until(pilot, lambda: says(app, "Keys"))
+        await until(pilot, lambda: says(app, "esc closes"))
         assert any(line.split()[-2:] == ["faults", "│"] and " F " in line for line in screen(app))
 
     play(script, looks=Looks(keys={"faults": "F"}), size=(100, 40))

@@ -92,7 +92,7 @@ def test_it_looks_as_it_is_meant_to(engine, size, utc):
         await until(pilot, lambda: (says(app, "worker 54") and says(app, "▅▅▅▅▅")) or says(app, "███"))
         await until(pilot, lambda: says(app, "worker 54"))
         await pilot.pause(0.1)
-        compare(f"container-{size[0]}x{size[1]}", screen(app))
+        await compare(pilot, f"container-{size[0]}x{size[1]}")
 
     play(script, engine, size=size)
 

@@ -63,10 +63,10 @@ def test_it_looks_as_it_is_meant_to(size, utc):
     async def script(app, pilot):
         await until(pilot, lambda: "worker 54" in text(app))
         await pilot.pause()
-        compare(f"incident-{size[0]}x{size[1]}", screen(app))
+        await compare(pilot, f"incident-{size[0]}x{size[1]}")
         await pilot.press("left", "left", "left")
         await until(pilot, lambda: says(app, "step 4 of 7"))
-        compare(f"incident-step-{size[0]}x{size[1]}", screen(app))
+        await compare(pilot, f"incident-step-{size[0]}x{size[1]}")
 
     play(script, size=size)
 
@@ -76,7 +76,7 @@ def test_without_colour_it_says_the_same(utc):
         await until(pilot, lambda: "worker 54" in text(app))
         await pilot.pause()
         assert any(isinstance(each, NoColor) for each in app._filters)
-        compare("incident-80x24", screen(app))
+        await compare(pilot, "incident-80x24")
 
     os.environ["NO_COLOR"] = "1"
     try:

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual.widget import Widget
 
 from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.tui.app import Dashboard
-from hemostat.tui.lines import changed
+from hemostat.tui.lines import Lines, changed
 from hemostat.tui.model import Model
 from hemostat.tui.state import News, apply
 from tests.clock import FakeClock
@@ -37,6 +38,29 @@ def test_the_cells_that_differ(before, after, span):
 
 def test_another_style_is_a_difference():
     assert changed([Segment("a"), Segment("b")], [Segment("a"), Segment("b", RED)]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("a" * 80, "a" * 80),
+        ("a" * 81, "a" * 79 + "…"),
+        ("器" * 41, "器" * 39 + " …"),
+        ("a" + "器" * 40, "a" + "器" * 39 + "…"),
+    ],
+)
+def test_a_line_that_is_too_long_says_so(line, shown):
+    clock = FakeClock(NOW + 5)
+
+    async def run() -> None:
+        app = Dashboard(Model(MemoryBus(clock), clock))
+        async with app.run_test(size=(80, 24)) as pilot:
+            log = app.screen.query_one("#log", Lines)
+            await until(pilot, lambda: log.size.width == 80)
+            log.show([Text(line)])
+            assert log.render_line(0).text.rstrip() == shown
+
+    asyncio.run(run())
 
 
 def test_where_nothing_changes_nothing_is_drawn_and_else_only_that_cell(monkeypatch):

@@ -13,18 +13,14 @@ import pytest
 
 COLOUR = re.compile(rb"\x1b\[(?:\d*;)*(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|[34]8;[25];[\d;]+)(?:;\d+)*m")
 PROGRAM = """
-import threading
 from hemostat import tui
 from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.adapters.system_clock import SystemClock
-from hemostat.events import Container, ContainerStats, Event, State
 from hemostat.tui.model import Model
-clock = SystemClock(threading.Event())
+from tests.clock import FakeClock
+from tests.samples import NOW, event, stats
+clock = FakeClock(NOW)  # stands still: on a busy machine numbers would be too old before they are shown
 bus = MemoryBus(clock)
-bus.show([Event.make(
-    ContainerStats(container=Container(id="c", name="web"), state=State(status="running"), cpu=99.0),
-    time=clock.now(), host="h", source="monitor@h-1",
-)], ttl=600)
+bus.show([event(stats(cpu=99.0), 0.0)], ttl=600)
 raise SystemExit(tui.run(Model(bus, clock)))
 """
 

@@ -8,11 +8,11 @@ from typing import ClassVar, Final
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.message import Message
 
 from hemostat.core.control import EVERYTHING, holds, told
 from hemostat.core.text import clean
 from hemostat.events import Action, Container, ContainerStats
+from hemostat.tui.errand import Carried
 from hemostat.tui.hand import LENGTHS, Hand, Plan, Target, called
 from hemostat.tui.screens.approvals import Approvals
 from hemostat.tui.screens.asking import Choice, Choose, Confirm
@@ -29,19 +29,11 @@ ACTS: Final[list[BindingType]] = [
     key("D", "order('stop')", "Stop", "act.stop", "have it stopped; it stays down"),
     key("X", "scale", "Scale", "act.scale", "have its CPU, memory or replicas raised"),
     key("C", "order('cleanup')", "Clean up", "act.cleanup", "have it cleaned up, as its label says"),
+    key("E", "order('exec')", "Run", "act.exec", "have the command run in it that its label names"),
     key("Z", "pause", "Pause", "act.pause", "silence it, pause everything, or lift that"),
     key("B", "reset", "Reset", "act.reset", "close its circuit breaker"),
     key("w", "approvals", "Waiting", "act.waiting", "what waits for approval"),
 ]
-
-
-class Wanted(Message):
-    """A plan that was confirmed; the dashboard carries it out."""
-
-    def __init__(self, plan: Plan, reason: str) -> None:
-        super().__init__()
-        self.plan = plan
-        self.reason = reason
 
 
 class Acting(Live):
@@ -144,11 +136,12 @@ class Acting(Live):
         if plan is None:
             return
 
-        def decided(reason: str | None) -> None:
-            if reason is not None:
-                self.post_message(Wanted(plan, reason))
+        app, courier = self.app, self.model.courier
 
-        self.app.push_screen(Confirm(plan), decided)
+        def do(agreed: Plan, reason: str) -> None:
+            courier.carry(agreed, reason, lambda: app.post_message(Carried()))
+
+        app.push_screen(Confirm(plan, do))
 
     def current(self, host: str, container: Container) -> Container:
         """As it is now: it may have been made anew under its name."""

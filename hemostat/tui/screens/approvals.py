@@ -5,13 +5,14 @@ from typing import ClassVar, Final
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from hemostat.core import control
 from hemostat.core.control import Approval
 from hemostat.core.text import clean
 from hemostat.tui import errand
-from hemostat.tui.errand import fetch
+from hemostat.tui.errand import Carried, fetch
+from hemostat.tui.footer import Keys
 from hemostat.tui.hand import Hand
 from hemostat.tui.lines import Lines
 from hemostat.tui.model import Model
@@ -55,7 +56,7 @@ class Approvals(Live):
         yield Lines(id="waiting")
         yield Static(id="plan")
         yield Input(placeholder="why; it is recorded. Enter ends it", compact=True)
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         self.set_interval(EVERY, self._ask)
@@ -65,16 +66,10 @@ class Approvals(Live):
         fetch(self, "waiting", self._hand.approvals)
 
     def on_answer(self, answer: errand.Answer) -> None:
-        if answer.about == "waiting":
-            self._asked, self._why = True, answer.why
-            if not answer.why:
-                self._known = {each.id: each for each in answer.value}
-            self.redraw()
-            return
-        self.notify(
-            clean(answer.why or answer.value), severity="error" if answer.why else "information", markup=False
-        )
-        self._ask()
+        self._asked, self._why = True, answer.why
+        if not answer.why:
+            self._known = {each.id: each for each in answer.value}
+        self.redraw()
 
     @property
     def _shown(self) -> list[Approval]:
@@ -122,7 +117,13 @@ class Approvals(Live):
         else:
             field = self.query_one(Input)
             reason, field.value, field.display = field.value.strip(), "", False
-            fetch(self, "answer", lambda: self._hand.answer(approval, answer, reason))
+            app, plan = self.app, self._hand.answer(approval, answer)
+
+            def told() -> None:
+                app.post_message(Carried())
+                self._ask()
+
+            self.model.courier.carry(plan, reason, told)
 
     def action_reason(self) -> None:
         field = self.query_one(Input)

@@ -67,8 +67,9 @@ class Choose(ModalScreen[Plan | None]):
         self.dismiss(self._choices[message.option_index][1])
 
 
-class Confirm(ModalScreen[str | None]):
-    """Gives the reason, which may be empty; None where it is not to be done."""
+class Confirm(ModalScreen[None]):
+    """`do` is called with what was agreed to, and the reason, which may be empty: at once, for the next
+    key may be to quit."""
 
     CSS = """
     Confirm { align: center middle; }
@@ -86,34 +87,37 @@ class Confirm(ModalScreen[str | None]):
         Binding("y", "yes", "Do it"),
         Binding("n,escape", "no", "Do not"),
         Binding("r", "reason", "Reason"),
+        Binding("f", "force", "Force"),
         Binding("down,j", "scroll(1)", "Down", show=False),
         Binding("up,k", "scroll(-1)", "Up", show=False),
     ]
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, do: Callable[[Plan, str], object]) -> None:
         super().__init__()
         self._plan = plan
+        self._do = do
         self._said: dict[int, tuple[str, str]] = {}
         """What speaks against a deed, by its number, and the style of that."""
 
     def compose(self) -> ComposeResult:
-        with Vertical() as box:
-            count = len(self._plan.deeds)
-            box.border_title = "do this?" if count == 1 else f"do these {count}?"
+        with Vertical():
             with VerticalScroll(can_focus=False):
                 yield Static(id="deeds")
             yield Static(id="command")
             yield Input(placeholder="why; it is recorded. Enter ends it", id="reason", compact=True)
-            yield Static(Text("y does it   n does not   r gives a reason", "bold"))
+            yield Static(id="keys")
 
     def on_mount(self) -> None:
-        self._show()
-        fetch(self, "limits", self._ask)
+        self._ask()
 
-    def _ask(self) -> list[str]:
-        return [deed.ask() for deed in self._plan.deeds]
+    def _ask(self) -> None:
+        plan, self._said = self._plan, {}
+        self._show()
+        fetch(self, _kind(plan), lambda: [deed.ask() for deed in plan.deeds])
 
     def on_answer(self, answer: Answer) -> None:
+        if answer.about != _kind(self._plan):
+            return
         if answer.why:
             told = f"what the limits say is not known: {answer.why}"
             self._said = dict.fromkeys(range(len(self._plan.deeds)), (told, BAD))
@@ -124,6 +128,13 @@ class Confirm(ModalScreen[str | None]):
         self._show()
 
     def _show(self) -> None:
+        count, forced = len(self._plan.deeds), self._plan.forced
+        what = "this" if count == 1 else f"these {count}"
+        self.query_one(Vertical).border_title = f"do {what}{', past budget and breakers' if forced else ''}?"
+        keys = "y does it   n does not   r gives a reason"
+        if self._plan.other is not None:
+            keys += "   f keeps to the limits" if forced else "   f forces it"
+        self.query_one("#keys", Static).update(Text(keys, "bold"))
         text = Text()
         for number, deed in enumerate(self._plan.deeds):
             said, style = self._said.get(number, ("…", FAINT))
@@ -151,10 +162,20 @@ class Confirm(ModalScreen[str | None]):
 
     def action_yes(self) -> None:
         if self.is_current:
-            self.dismiss(self.query_one(Input).value.strip())
+            self._do(self._plan, self.query_one(Input).value.strip())
+            self.dismiss()
+
+    def action_force(self) -> None:
+        if self._plan.other is not None:
+            self._plan = self._plan.other()
+            self._ask()
 
     def action_no(self) -> None:
         if self.focused is not None:
             self.set_focus(None)
         elif self.is_current:
-            self.dismiss(None)
+            self.dismiss()
+
+
+def _kind(plan: Plan) -> str:
+    return "past the limits" if plan.forced else "within the limits"

@@ -7,7 +7,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from hemostat.core.chronicle import Chronicle, chronicle
 from hemostat.core.dossier import Dossier, Point
@@ -18,6 +18,7 @@ from hemostat.events import ContainerStats, Event
 from hemostat.tui import container_words, figures
 from hemostat.tui.container_words import PANES, Found
 from hemostat.tui.errand import Answer, fetch
+from hemostat.tui.footer import Keys
 from hemostat.tui.lines import Lines
 from hemostat.tui.model import Model
 from hemostat.tui.screens.acting import ACTS, Acting
@@ -95,7 +96,7 @@ class Container(Acting):
         field = Input(placeholder="text, or !text for the lines without it", id="search", compact=True)
         field.cursor_blink = False
         yield field
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     # --- what is known ------------------------------------------------------------------------------
 
@@ -181,8 +182,8 @@ class Container(Acting):
         log.display, pane.display = self._pane == PANES[0], self._pane != PANES[0]
         if self._pane == PANES[0]:
             self._draw_log(log)
-        elif self._is_new("pane", (self._pane, self._seen, self._kept, self._told, pane.size)):
-            pane.show(self._lines(pane.size.width))
+        elif self._is_new("pane", (self._pane, self._seen, self._kept, self._told, pane.room)):
+            pane.show(self._lines(pane.room))
         pane.point(self._chosen if self._pane == PANES[3] and self._told else None)
         self.write("tabs", container_words.tabs(self._pane, self._reminder(), width))
 
@@ -200,8 +201,8 @@ class Container(Acting):
         lines.show(drawn)
 
     def _draw_log(self, log: Lines) -> None:
-        if self._is_new("log", (self._seen.log, self._wanted, self._only, log.size)):
-            self._found = container_words.log(self._seen.log, self._wanted, log.size.width, only=self._only)
+        if self._is_new("log", (self._seen.log, self._wanted, self._only, log.room)):
+            self._found = container_words.log(self._seen.log, self._wanted, log.room, only=self._only)
             self._match = min(self._match, len(self._found.matches) - 1)
             log.show(self._found.rows)
         log.point(self._found.matches[self._match] if self._match >= 0 else None)

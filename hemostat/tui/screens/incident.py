@@ -7,7 +7,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container as Box
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from hemostat.core.chronicle import Chronicle, chronicle
 from hemostat.core.dossier import Dossier, Point
@@ -18,6 +18,7 @@ from hemostat.events import ContainerStats, Event
 from hemostat.tui import figures, incident_words
 from hemostat.tui.container_words import newest, towards_limits
 from hemostat.tui.errand import Answer, fetch
+from hemostat.tui.footer import Keys
 from hemostat.tui.incident_export import as_markdown
 from hemostat.tui.incident_words import Shown
 from hemostat.tui.lines import Lines
@@ -74,7 +75,7 @@ class Incident(Acting):
         with Box(id="body"):
             yield Lines(id="why")
             yield Lines(id="evidence")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def about(self) -> list[tuple[str, Ref]]:
         known = self._known
@@ -155,7 +156,7 @@ class Incident(Acting):
     def _show(self, shown: Shown) -> None:
         steps, why, evidence = (self.query_one(f"#{name}", Lines) for name in ("steps", "why", "evidence"))
         self.write("lead", incident_words.lead(shown, self.size.width))
-        steps.show(incident_words.steps(shown, steps.size.width))
+        steps.show(incident_words.steps(shown, steps.room))
         steps.point(shown.at)
         self.call_after_refresh(self._keep_step_in_sight)
         lately = incident_words.lately(self._stories, shown.whole, shown.step)
@@ -163,9 +164,9 @@ class Incident(Acting):
         wide = self.has_class("-wide")
         latest = shown.at + 1 == len(shown.whole.steps)
         bounds = self._bounds(shown.whole) if latest else ""
-        width = (why if wide else evidence).size.width
-        reasons = incident_words.reasons(shown, lately, width, bounds=bounds, room=steps.size.width)
-        rest = incident_words.evidence(shown, evidence.size.width, plots)
+        width = (why if wide else evidence).room
+        reasons = incident_words.reasons(shown, lately, width, bounds=bounds, room=steps.room)
+        rest = incident_words.evidence(shown, evidence.room, plots)
         why.show(reasons if wide else [])
         evidence.show(rest if wide else [*reasons, *rest])
 

@@ -12,12 +12,13 @@ from rich.text import Text
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from hemostat.core.text import clean
 from hemostat.events import Container as Ref
 from hemostat.events import Event
 from hemostat.tui import grid, order, rows, words
+from hemostat.tui.footer import Keys
 from hemostat.tui.lines import Lazy, Lines
 from hemostat.tui.model import Model
 from hemostat.tui.order import SORTS, Group
@@ -25,14 +26,14 @@ from hemostat.tui.rows import Made, Row
 from hemostat.tui.safety import ticking
 from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.columns import Columns
-from hemostat.tui.screens.keys import KEYS
+from hemostat.tui.screens.keys import FIRST, REST
 from hemostat.tui.screens.live import Sought
 from hemostat.tui.screens.roles import Roles
 from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence, steady
 
 
 class Main(Acting):
-    BINDINGS: ClassVar[list[BindingType]] = [*KEYS, *ACTS]
+    BINDINGS: ClassVar[list[BindingType]] = [*FIRST, *ACTS, *REST]
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
@@ -66,7 +67,7 @@ class Main(Acting):
         )
         field.cursor_blink = False
         yield field
-        yield Footer()
+        yield Keys()
 
     @property
     def targets(self) -> list[Row]:
@@ -114,7 +115,7 @@ class Main(Acting):
 
     def _draw_grid(self, now: float, pointless: set[str]) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
-        width = lines.size.width
+        width = lines.room
         placed = grid.layout(width, view.columns or self.model.looks.columns, pointless)
         self.write("header", grid.header(placed, width, view.sort, reverse=view.reverse))
         before, self._drawn = self._drawn, {}

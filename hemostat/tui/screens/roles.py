@@ -4,11 +4,13 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.widgets import Footer, Static
+from textual.binding import BindingType
+from textual.widgets import Static
 
 from hemostat.tui import words
+from hemostat.tui.footer import Keys
 from hemostat.tui.lines import Lines
+from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.live import Live
 from hemostat.tui.state import roles
 
@@ -16,15 +18,13 @@ from hemostat.tui.state import roles
 class Roles(Live):
     CSS = "Roles > Static { height: 1; background: $panel; } Roles > Lines { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "escape,r", "dismiss", "Back", key_display="esc", id="roles.back", tooltip="the screen before"
-        ),
+        key("escape,r", "dismiss", "Back", "roles.back", "the screen before", shown=True, display="esc"),
     ]
 
     def compose(self) -> ComposeResult:
         yield Static(Text(" roles ", "bold reverse"))
         yield Lines(id="roles")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def draw(self) -> None:
         shown = roles(self.model.state, self.model.clock.now())

@@ -1,0 +1,43 @@
+"""The keys at the foot of a screen, the most important ones that there is room for; help and quit always."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
+
+ALWAYS: Final = frozenset({"help", "quit"})
+PADDING: Final = 3
+"""Cells around a key and its label."""
+
+
+class Keys(Footer):
+    """A screen's bindings are in order of importance."""
+
+    def __init__(self) -> None:
+        super().__init__(show_command_palette=False)
+        self._room = 0
+        """Columns for which they were chosen."""
+
+    def compose(self) -> ComposeResult:
+        self._room = self.app.size.width
+        keys = [each for each in super().compose() if isinstance(each, FooterKey)]
+        sizes = [cell_len(each.key_display) + cell_len(each.description) + PADDING for each in keys]
+        shown = fitting(sizes, [each.action in ALWAYS for each in keys], self._room)
+        yield from (each for each, is_shown in zip(keys, shown, strict=True) if is_shown)
+
+    def on_resize(self) -> None:
+        if self.app.size.width != self._room:
+            self.call_after_refresh(self.recompose)
+
+
+def fitting(sizes: Sequence[int], always: Sequence[bool], room: int) -> list[bool]:
+    """Which are shown: what is always shown, and before it as many as there is room for."""
+    left = room - sum(size for size, is_fixed in zip(sizes, always, strict=True) if is_fixed)
+    shown: list[bool] = []
+    for size, is_fixed in zip(sizes, always, strict=True):
+        left -= 0 if is_fixed else size
+        shown.append(is_fixed or left >= 0)
+    return shown

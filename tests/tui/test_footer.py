@@ -1,0 +1,48 @@
+"""The keys at the foot of a screen."""
+
+import pytest
+
+from hemostat.tui.footer import fitting
+from tests.tui.test_app import play, says, screen, until
+
+
+@pytest.mark.parametrize(
+    ("room", "shown"),
+    [
+        (40, "abcHQ"),
+        (39, "abHQ"),
+        (29, "aHQ"),
+        (19, "HQ"),
+        (5, "HQ"),
+    ],
+)
+def test_the_first_ones_that_there_is_room_for_and_help_and_quit_always(room, shown):
+    keys, always = "abcHQ", [False, False, False, True, True]
+    found = fitting([10, 10, 10, 5, 5], always, room)
+    assert "".join(key for key, is_shown in zip(keys, found, strict=True) if is_shown) == shown
+
+
+def test_another_width_shows_more_or_fewer():
+    def foot(app):
+        return screen(app)[-1]
+
+    async def script(app, pilot):
+        await until(pilot, lambda: foot(app).endswith("? Help  q Quit"))
+        assert "Mark" in foot(app)
+        await pilot.resize_terminal(50, 24)
+        await until(pilot, lambda: "Filter" in foot(app) and "Mark" not in foot(app))
+        assert foot(app).endswith("? Help  q Quit")
+        await pilot.resize_terminal(100, 24)
+        await until(pilot, lambda: "Mark" in foot(app))
+
+    play(script, size=(80, 24))
+
+
+@pytest.mark.parametrize("keys", [[], ["enter"], ["i"], ["r"]])
+def test_in_every_view_one_sees_how_to_leave_and_to_get_help(keys):
+    async def script(app, pilot):
+        await until(pilot, lambda: says(app, "restart h"))
+        await pilot.press(*keys)
+        await until(pilot, lambda: screen(app)[-1].endswith("? Help  q Quit"))
+
+    play(script, size=(40, 16))
