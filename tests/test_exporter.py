@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
+from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.core import measures
 from hemostat.core.control import Pause

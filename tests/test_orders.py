@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
+from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.core.control import EVERYTHING, Answer, Approval
 from hemostat.core.decision import Act
 from hemostat.core.limits import Limits

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 import pytest
 
 from hemostat import app, topology
-from hemostat.adapters.memory_bus import MemoryBus, MemoryStore
+from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.memory_notary import MemoryNotary
 from hemostat.adapters.memory_outbox import MemoryOutbox
+from hemostat.adapters.memory_store import MemoryStore
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app import Parts

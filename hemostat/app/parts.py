@@ -188,11 +188,13 @@ class SimulatedParts:
     """Everything in memory, for all roles in one process."""
 
     def __init__(self, engine: "MemoryEngine") -> None:
-        from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger, MemoryStore
+        from hemostat.adapters.memory_bus import MemoryBus
         from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
         from hemostat.adapters.memory_desk import MemoryDesk
         from hemostat.adapters.memory_dossiers import MemoryDossiers
+        from hemostat.adapters.memory_ledger import MemoryLedger
         from hemostat.adapters.memory_outbox import MemoryOutbox
+        from hemostat.adapters.memory_store import MemoryStore
 
         self._engine = engine
         self._casebook = MemoryCasebook(engine.clock)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from hemostat.adapters import memory_outbox
-from hemostat.adapters.memory_bus import MemoryStore
 from hemostat.adapters.memory_outbox import MemoryOutbox
+from hemostat.adapters.memory_store import MemoryStore
 from hemostat.agents.alert import Alert
 from hemostat.core.measures import uncounted
 from hemostat.core.news import Topic

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
+from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.adapters.redis import Client, RedisBus, RedisDesk, RedisLedger
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.model import Attempt, Book, Resource, Scaled

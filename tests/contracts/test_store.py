@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryStore
+from hemostat.adapters.memory_store import MemoryStore
 from hemostat.adapters.redis import Client, RedisStore
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.events import decode

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryLedger
 from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.agents.analyzer import Analyzer, Consultant, RecordedWitness, Terms
 from hemostat.agents.analyzer.inquiry import NAME
 from hemostat.agents.responder import Responder

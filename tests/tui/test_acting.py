@@ -9,8 +9,9 @@ import pytest
 from textual.events import Key
 
 from hemostat import tui
-from hemostat.adapters.memory_bus import MemoryBus, MemoryLedger
+from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.core.control import EVERYTHING, Answer, Approval
 from hemostat.core.limits import Limits
 from hemostat.errors import BusUnreachableError, HemoStatError

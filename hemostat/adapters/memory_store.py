@@ -1,0 +1,22 @@
+"""The Store port in memory. Safe from threads."""
+
+import threading
+from collections.abc import Sequence
+
+from hemostat.events import Event
+
+
+class MemoryStore:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.events: dict[str, Event] = {}
+
+    def append(self, events: Sequence[Event]) -> list[Event]:
+        with self._lock:
+            fresh = {event.id: event for event in reversed(events) if event.id not in self.events}
+            self.events |= fresh
+            return list(reversed(fresh.values()))
+
+    def kept(self, event_id: str) -> bool:
+        with self._lock:
+            return event_id in self.events
