@@ -7,10 +7,12 @@ It takes a Docker Engine, a redis-server and a static busybox; it makes its cont
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from hemostat import config
 from hemostat.adapters.recording_file import RecordingFile
@@ -27,9 +29,12 @@ RUN: Final = "demo"
 HOST: Final = "ops-1"
 WORK: Final = (
     "rm -f /tmp/sick; trap 'exit 0' TERM; trap 'exit 7' USR1; "
-    "while :; do n=0; while [ $n -lt $((RANDOM % 3000)) ]; do n=$((n + 1)); done; sleep 0.2; done"
+    "mkdir -p /tmp/www; head -c 9000 /dev/urandom >/tmp/www/item; httpd -p 80 -h /tmp/www; "
+    "while :; do n=0; while [ $n -lt $((RANDOM % 3000)) ]; do n=$((n + 1)); done; sleep 0.2; "
+    '[ -z "$WEB" ] || [ $((RANDOM % 3)) -gt 0 ] || wget -T 1 -q -O /dev/null "http://$WEB/item"; done'
 )
-"""Does a little now and then, dies when told to, and is well again after a restart."""
+"""Does a little now and then, fetches something from the first, dies when told to, and is well again after a
+restart."""
 CRASH: Final = "kill -USR1 1"
 
 
@@ -50,7 +55,7 @@ SHOP: Final = (
     spec("web", health=True),
     spec("api"),
     spec("worker", window="5s"),
-    spec("cache", 64, window="3s", leak_window="3s"),
+    spec("cache", 64, window="5s", leak_window="5s"),
     spec("db", 256, health=True),
     spec("mail"),
     spec("search"),
@@ -89,6 +94,15 @@ def afternoon(fault: Do, start: Callable[[str], None], wait: Callable[[float], N
     wait(20)
 
 
+def open_shop(stage: Stage, specs: Sequence[ContainerSpec], ids: dict[str, str]) -> None:
+    """Start the containers, and note their ids by service. The others fetch from the first."""
+    web = ""
+    for each in specs:
+        made = stage.workshop.run(msgspec.structs.replace(each, environment={"WEB": web}))
+        ids[each.labels["com.docker.compose.service"]] = made
+        web = web or stage.engine.inspect(made).address
+
+
 @contextmanager
 def recording(stage: Stage, out: Path) -> Iterator[None]:
     stop = threading.Event()
@@ -109,7 +123,7 @@ def make(out: Path) -> None:
     settings = config.load(flags={"host": HOST}).settings
     stop = threading.Event()
     with own_stage(settings, stop, lambda name, run: child_command(name, run, Globals()), RUN) as stage:
-        ids = {}
+        ids: dict[str, str] = {}
 
         def fault(service: str, command: str) -> None:
             # The fault may end the very process that would answer.
@@ -117,8 +131,7 @@ def make(out: Path) -> None:
                 stage.engine.exec(ids[service], ["sh", "-c", command])
 
         try:
-            for each in SHOP:
-                ids[each.labels["com.docker.compose.service"]] = stage.workshop.run(each)
+            open_shop(stage, SHOP, ids)
             stage.clock.sleep(5)
             with recording(stage, out):
                 afternoon(fault, lambda service: stage.engine.start(ids[service]), stage.clock.sleep)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from record import CRASH, HOST, SHOP, WORK
+from record import CRASH, HOST, SHOP, WORK, open_shop
 from textual.pilot import Pilot
 
 os.environ["TZ"] = "UTC"
@@ -125,7 +125,7 @@ def make(directory: Path) -> None:
     stop, made = threading.Event(), shop()
     with own_stage(settings, stop, lambda name, run: child_command(name, run, Globals()), RUN) as stage:
         opened = config.load(flags={"host": HOST, "redis.url": stage.redis_url}).settings
-        ids = {}
+        ids: dict[str, str] = {}
 
         def fault(service: str, command: str) -> None:
             # The fault may end the very process that would answer.
@@ -133,8 +133,7 @@ def make(directory: Path) -> None:
                 stage.engine.exec(ids[service], ["sh", "-c", command])
 
         try:
-            for each in made:
-                ids[each.labels["com.docker.compose.service"]] = stage.workshop.run(each)
+            open_shop(stage, made, ids)
             afternoon(fault, stage.clock.sleep)
             with app.open_orders(opened) as orders, app.open_dossiers(opened) as dossiers:
                 pictures(stage, orders, dossiers.get, directory)

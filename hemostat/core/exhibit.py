@@ -69,4 +69,7 @@ def check(run: Check, when: Callable[[float], str]) -> str:
 def _sample(point: Point, when: Callable[[float], str]) -> str:
     share = "-" if point.cpu is None else f"{point.cpu:.1f}"
     used = "-" if point.memory is None else show_size(point.memory)
-    return f"{when(point.time)} cpu {share} % memory {used}"
+    told = f"{when(point.time)} cpu {share} % memory {used}"
+    if point.received is None or point.sent is None:
+        return told
+    return f"{told} received {show_size(point.received)}/s sent {show_size(point.sent)}/s"

@@ -50,7 +50,7 @@ def reading(names: Sequence[str], *, logs: bool) -> list[Tool]:
     others = [
         _tool("processes", "The command lines that run in the container.", names),
         _tool("inspect", "How it was made: command, limits, networks, environment, health checks.", names),
-        _tool("metrics", "Its CPU and memory over the last minutes.", names),
+        _tool("metrics", "Its CPU, memory and network over the last minutes.", names),
         _tool("events", "What was told of it lately: alerts, diagnoses, remediations.", names),
     ]
     return [log, *others] if logs else others
@@ -128,7 +128,7 @@ def metrics(points: Sequence[Point], now: float) -> str:
     step = max(1, -(-len(points) // POINTS))
     some = list(points[::-1][::step])[::-1]
     lines = [
-        f"{show_duration(max(0.0, now - each.time))} ago: CPU {_cpu(each)}, memory {_memory(each)}"
+        f"{show_duration(max(0.0, now - each.time))} ago: CPU {_cpu(each)}, memory {_memory(each)}{_network(each)}"
         for each in some
     ]
     return bounded(lines) or "nothing was measured"
@@ -140,6 +140,12 @@ def _cpu(point: Point) -> str:
 
 def _memory(point: Point) -> str:
     return "?" if point.memory is None else show_size(point.memory)
+
+
+def _network(point: Point) -> str:
+    if point.received is None or point.sent is None:
+        return ""
+    return f", received {show_size(point.received)}/s, sent {show_size(point.sent)}/s"
 
 
 def story(lines: Iterable[str], *, outputs: bool, emails: bool) -> str:

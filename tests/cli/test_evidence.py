@@ -22,7 +22,7 @@ KEPT = dossier(
         mounts=("/data:ro",),
         checks=(Check(time=NOW, exit_code=1, output="refused"),),
     ),
-    samples=[Point(NOW, 12.5, 1 << 20), Point(NOW + 1, None, None)],
+    samples=[Point(NOW, 12.5, 1 << 20, 2048, 512), Point(NOW + 1, None, None)],
     missing={"processes": "it took too long"},
 )
 
@@ -36,6 +36,7 @@ def test_every_part_is_shown():
     )
     assert {"  out of cheese", "  processes: it took too long"} <= set(shown)
     assert any(line.endswith("failed with 1: refused") for line in shown)
+    assert any(line.endswith("cpu 12.5 % memory 1.0 MiB received 2.0 KiB/s sent 512 B/s") for line in shown)
 
 
 def test_what_is_kept_is_printed(bus, hemostat):

@@ -45,6 +45,8 @@ def test_numbers_are_thinned_evenly_and_the_last_is_there():
     assert len(lines) == tools.POINTS
     assert lines[-1] == "0 ms ago: CPU 0 % of a core, memory 1.0 MiB"
     assert tools.metrics([Point(NOW, None, None)], NOW) == "0 ms ago: CPU ?, memory ?"
+    told = tools.metrics([Point(NOW, 5.0, 1 << 20, 2048, 0)], NOW)
+    assert told == "0 ms ago: CPU 5 % of a core, memory 1.0 MiB, received 2.0 KiB/s, sent 0 B/s"
     assert tools.metrics([], NOW) == "nothing was measured"
 
 
