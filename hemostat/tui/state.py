@@ -25,8 +25,9 @@ TOLERANCE: Final = 0.5
 """Seconds by which a trail may be wrong about when it began: its values stand for a second each."""
 STATS_LAST: Final = 10.0
 """Seconds after which a container of which nothing is heard is gone."""
-LASTS: Final = 3.0
-"""Seconds after which a lag is more than a moment's: three heartbeats in a row have told of one."""
+LASTS: Final = 5.0
+"""Seconds after which a lag is more than a moment's: several heartbeats in a row have told of one. A monitor
+that looks every second is often told of with its next look waiting."""
 MUCH: Final = 100
 """Events from which on a lag is more than a moment's at once: a role handles hundreds a second."""
 SILENT: Final = 5.0
