@@ -128,7 +128,8 @@ def metrics(points: Sequence[Point], now: float) -> str:
     step = max(1, -(-len(points) // POINTS))
     some = list(points[::-1][::step])[::-1]
     lines = [
-        f"{show_duration(max(0.0, now - each.time))} ago: CPU {_cpu(each)}, memory {_memory(each)}{_network(each)}"
+        f"{show_duration(max(0.0, now - each.time))} ago: "
+        f"CPU {_cpu(each)}, memory {_memory(each)}{_network(each)}"
         for each in some
     ]
     return bounded(lines) or "nothing was measured"
