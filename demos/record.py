@@ -31,7 +31,7 @@ WORK: Final = (
     "rm -f /tmp/sick; trap 'exit 0' TERM; trap 'exit 7' USR1; "
     "mkdir -p /tmp/www; head -c 9000 /dev/urandom >/tmp/www/item; httpd -p 80 -h /tmp/www; "
     "while :; do n=0; while [ $n -lt $((RANDOM % 3000)) ]; do n=$((n + 1)); done; sleep 0.2; "
-    '[ -z "$WEB" ] || [ $((RANDOM % 3)) -gt 0 ] || wget -T 1 -q -O /dev/null "http://$WEB/item"; done'
+    '[ -z "$WEB" ] || [ $((RANDOM % 3)) -gt 0 ] || timeout 1 wget -q -O /dev/null "http://$WEB/item"; done'
 )
 """Does a little now and then, fetches something from the first, dies when told to, and is well again after a
 restart."""
