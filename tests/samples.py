@@ -13,6 +13,7 @@ from hemostat.events import (
     Event,
     Evidence,
     FalseAlarm,
+    Figure,
     HealthAlert,
     Heartbeat,
     Kind,
@@ -102,5 +103,5 @@ ALL = (
     event(order(), 3.5, incident="i2"),
     event(decided(), 3.8, incident=None),
     event(stats(), 4.0),
-    event(heartbeat(), 5.0),
+    event(heartbeat(figures=(Figure("hemostat_samples_total", ("h",), 5),)), 5.0),
 )

@@ -84,7 +84,7 @@ def _masked(value: Any) -> Any:
 def _field(key: str, value: Any) -> Any:
     if key in NAMES and isinstance(value, str):
         return value
-    return redact_environment(value) if key == "labels" else _masked(value)
+    return redact_environment(value) if key == "labels" and isinstance(value, dict) else _masked(value)
 
 
 @lru_cache(maxsize=4096)
