@@ -110,6 +110,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     about: str
     happens: Callable[[Lab], None]
+    kind: str = ""
+    """The kind of report from the field that this is an instance of: K1 to K21, as docs/SCENARIOS.md lists
+    them; empty for the scenarios of our own."""
     trap: bool = False
     """Whether a naive tool would restart something."""
     boxes: tuple[Box, ...] = (Box(),)
