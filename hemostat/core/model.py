@@ -18,6 +18,15 @@ def reference(container_id: str, name: str, image: str, labels: Mapping[str, str
     return Container(id=container_id, name=name.removeprefix("/"), image=image, labels=kept)
 
 
+class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """How the engine runs a container's health check. Seconds; the defaults are the engine's."""
+
+    interval: float = 30.0
+    timeout: float = 30.0
+    retries: int = 3
+    start_period: float = 0.0
+
+
 class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One container, inspected. Times are epoch seconds, 0 for never; limits None where there is none."""
 
@@ -50,6 +59,13 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Health checks that have failed in a row, up to now."""
     health_output: str = ""
     """What the last health check printed."""
+    check: HealthCheck | None = None
+    """None without a health check."""
+    checked_at: float = 0.0
+    """When the last health check began."""
+    failing_since: float = 0.0
+    """When the first health check of the present failing streak began, as far back as the engine tells (five
+    checks)."""
     address: str = ""
     """Its IP address on one of its networks; empty where it has none of its own."""
     log_path: str = ""

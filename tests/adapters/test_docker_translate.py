@@ -10,6 +10,7 @@ import requests
 from docker.errors import APIError, DockerException, NotFound
 
 from hemostat.adapters.docker_engine import connection, translate
+from hemostat.core.model import HealthCheck
 from hemostat.errors import EngineError, EngineUnreachableError, NoSuchContainerError
 
 URL = "unix:///run/engine.sock"
@@ -167,6 +168,36 @@ def test_when_it_was_made_and_where_it_logs() -> None:
     made = {**inspected(), "Created": "2023-11-14T22:13:20Z", "LogPath": "/var/lib/docker/c1-json.log"}
     info = translate.info(made)
     assert (info.created_at, info.log_path) == (1_700_000_000.0, "/var/lib/docker/c1-json.log")
+
+
+def test_the_present_failing_streak_of_a_check_begins_with_its_first_failure() -> None:
+    log = [
+        {"Start": f"2023-11-14T22:13:{second}Z", "ExitCode": code}
+        for second, code in ((10, 1), (15, 0), (20, 1), (25, -1))
+    ]
+    info = translate.info(inspected(state={"Health": {"Status": "unhealthy", "Log": log}}))
+    assert (info.failing_since, info.checked_at) == (1_700_000_000.0, 1_700_000_005.0)
+    passing = translate.info(inspected(state={"Health": {"Status": "healthy", "Log": log[:2]}}))
+    assert (passing.failing_since, passing.checked_at) == (0.0, 1_699_999_995.0)
+
+
+@pytest.mark.parametrize(
+    ("configured", "check"),
+    [
+        ({}, None),
+        ({"Test": ["NONE"]}, None),
+        ({"Test": ["CMD", "true"]}, HealthCheck(interval=30, timeout=30, retries=3, start_period=0)),
+        (
+            {"Test": ["CMD-SHELL", "true"], "Interval": 10**9, "Timeout": 2 * 10**9, "Retries": 5}
+            | {"StartPeriod": 180 * 10**9},
+            HealthCheck(interval=1, timeout=2, retries=5, start_period=180),
+        ),
+    ],
+)
+def test_how_a_check_is_run_is_known_with_the_engines_defaults(
+    configured: dict[str, Any], check: HealthCheck | None
+) -> None:
+    assert translate.info(inspected(config={"Healthcheck": configured})).check == check
 
 
 @pytest.mark.parametrize(("status", "health"), [("", None), ("none", None), ("unhealthy", "unhealthy")])

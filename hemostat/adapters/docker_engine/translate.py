@@ -1,14 +1,15 @@
 """The engine's JSON in our words. Pure functions; what is malformed raises and is the caller's to skip."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
 
 from hemostat.core.dossier import Check, Details
-from hemostat.core.model import ContainerInfo, EngineEvent, Service, reference
+from hemostat.core.model import ContainerInfo, EngineEvent, HealthCheck, Service, reference
 
 ACTIONS: Final = frozenset(
     {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}
@@ -113,6 +114,9 @@ def info(inspected: Mapping[str, Any]) -> ContainerInfo:
         stop_timeout=config.get("StopTimeout"),
         failing_streak=health.get("FailingStreak") or 0,
         health_output=_output(health),
+        check=_health_check(config.get("Healthcheck") or {}),
+        checked_at=_begun(health.get("Log") or (), -1),
+        failing_since=_failing_since(health.get("Log") or ()),
         address=_address(inspected.get("NetworkSettings") or {}),
         log_path=inspected.get("LogPath") or "",
         created_at=seconds(inspected.get("Created")),
@@ -154,6 +158,28 @@ def _check(check: Mapping[str, Any]) -> Check:
 def _health(health: Mapping[str, Any]) -> str | None:
     status = health.get("Status") or None
     return None if status == "none" else status
+
+
+def _health_check(configured: Mapping[str, Any]) -> HealthCheck | None:
+    """The engine writes 0 where its default applies. It keeps the image's check with the container."""
+    if (configured.get("Test") or ["NONE"])[0] == "NONE":
+        return None
+    return HealthCheck(
+        interval=(configured.get("Interval") or 30 * NANO) / NANO,
+        timeout=(configured.get("Timeout") or 30 * NANO) / NANO,
+        retries=configured.get("Retries") or 3,
+        start_period=(configured.get("StartPeriod") or 0) / NANO,
+    )
+
+
+def _begun(checks: Sequence[Mapping[str, Any]], index: int) -> float:
+    return seconds(checks[index].get("Start")) if checks else 0.0
+
+
+def _failing_since(checks: Sequence[Mapping[str, Any]]) -> float:
+    """The engine tells the oldest first."""
+    failing = list(takewhile(lambda check: check.get("ExitCode") != 0, reversed(checks)))
+    return _begun(failing, -1)
 
 
 def _output(health: Mapping[str, Any]) -> str:
