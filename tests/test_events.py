@@ -102,3 +102,23 @@ def test_events_cannot_be_changed():
     with pytest.raises(AttributeError):
         samples.ALL[0].host = "elsewhere"
     assert msgspec.structs.replace(samples.ALL[0], host="elsewhere") != samples.ALL[0]
+
+
+def test_the_schema_does_not_depend_on_the_version_of_msgspec(monkeypatch):
+    """Older ones leave docstrings indented, and list null first."""
+    components, newest = msgspec.json.schema_components, schema()
+
+    def older(node):
+        if isinstance(node, list):
+            return [older(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        changed = {key: older(value) for key, value in node.items()}
+        if isinstance(changed.get("description"), str):
+            changed["description"] = changed["description"].replace("\n", "\n    ")
+        if "anyOf" in changed:
+            changed["anyOf"].sort(key={"type": "null"}.__ne__)
+        return changed
+
+    monkeypatch.setattr(msgspec.json, "schema_components", lambda *a, **k: older(list(components(*a, **k))))
+    assert schema() == newest

@@ -1,6 +1,7 @@
 """The envelope of every event: its encoding, its schema, and how ids are derived."""
 
 import hashlib
+import inspect
 from typing import Any, Final, Self
 
 import msgspec
@@ -182,5 +183,20 @@ def schema(*, ref: str = "#/$defs/{name}") -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "HemoStat events",
         "oneOf": [envelope(name, shape) for name, shape in zip(TYPES, shapes, strict=True)],
-        "$defs": components,
+        "$defs": _normalize(components),
     }
+
+
+def _normalize(node: Any) -> Any:
+    """The schema in one form for all versions of msgspec: some leave docstrings indented, and some list null
+    first."""
+    if isinstance(node, list):
+        return [_normalize(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    normal = {key: _normalize(value) for key, value in node.items()}
+    if isinstance(normal.get("description"), str):
+        normal["description"] = inspect.cleandoc(normal["description"])
+    if isinstance(normal.get("anyOf"), list):
+        normal["anyOf"].sort(key={"type": "null"}.__eq__)
+    return normal
