@@ -11,8 +11,11 @@
     ├── NotApplicableError   exit 1   an action that this container gives no hold for; nothing was done
     └── AdapterError         exit 1   a vendor's failure in our words; `transient` says whether waiting helps
         ├── EngineError               the Docker Engine refused or failed
-        │   ├── EngineUnreachableError    exit 3, transient
-        │   └── NoSuchContainerError
+        │   ├── EngineUnreachableError    exit 3, transient; concerns every container of the host
+        │   ├── EngineTimeoutError        transient; this one call was not answered, others may be
+        │   ├── EngineForbiddenError      a socket proxy or an authorization plugin forbids the call: nothing
+        │   │                             was done, and it says nothing of the host or of the container
+        │   └── NoSuchContainerError      nothing of the host
         ├── BusError                  Redis refused or failed
         │   └── BusUnreachableError       exit 3, transient
         ├── StoreError                the database refused or failed
@@ -101,6 +104,18 @@ class EngineError(AdapterError):
 class EngineUnreachableError(EngineError):
     exit_code = UNREACHABLE
     transient = True
+
+
+class EngineTimeoutError(EngineError):
+    """The engine may answer about other containers at the same time: one that hangs is no failure of the
+    host."""
+
+    transient = True
+
+
+class EngineForbiddenError(EngineError):
+    """A socket proxy or an authorization plugin in front of the engine forbids the call. Nothing was done; no
+    other try goes better until somebody allows it, which `hint` names."""
 
 
 class NoSuchContainerError(EngineError):

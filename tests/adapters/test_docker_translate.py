@@ -9,9 +9,10 @@ import pytest
 import requests
 from docker.errors import APIError, DockerException, NotFound
 
-from hemostat.adapters.docker_engine import connection, translate
+from hemostat.adapters.docker_engine import translate
+from hemostat.adapters.docker_engine.failures import translate_failure
 from hemostat.core.model import HealthCheck
-from hemostat.errors import EngineError, EngineUnreachableError, NoSuchContainerError
+from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError, NoSuchContainerError
 
 URL = "unix:///run/engine.sock"
 
@@ -242,20 +243,20 @@ def api_error(kind: type[APIError], status: int, explanation: str) -> APIError:
         (api_error(APIError, 500, "runc failed"), EngineError, False),
         (api_error(APIError, 503, "shutting down"), EngineError, True),
         (api_error(APIError, 409, "a prune operation is already running"), EngineError, True),
-        (requests.ReadTimeout("read timed out"), EngineError, True),
+        (requests.ReadTimeout("read timed out"), EngineTimeoutError, True),
         (requests.ConnectionError("reset"), EngineUnreachableError, True),
         (requests.ConnectTimeout("timed out"), EngineUnreachableError, True),
         (DockerException("Install paramiko"), EngineUnreachableError, False),
     ],
 )
 def test_failures_are_told_apart(error: Exception, kind: type[EngineError], transient: bool) -> None:
-    found = connection.translate(error, "restart web", URL)
+    found = translate_failure(error, "restart web", URL)
     assert (type(found), found.transient) == (kind, transient)
     assert "\n" not in str(found)
 
 
 def test_the_engine_s_own_explanation_is_kept() -> None:
-    found = connection.translate(api_error(APIError, 500, "OCI runtime:\n no such file"), "start web", URL)
+    found = translate_failure(api_error(APIError, 500, "OCI runtime:\n no such file"), "start web", URL)
     assert str(found) == "start web: OCI runtime: no such file"
 
 
@@ -267,11 +268,11 @@ def wrapped(number: int) -> Exception:
 
 
 def test_a_missing_permission_is_no_missing_engine() -> None:
-    denied = connection.translate(wrapped(13), "connect", URL)
+    denied = translate_failure(wrapped(13), "connect", URL)
     assert "permission denied" in denied.message
     assert "docker group" in denied.hint
     assert not denied.transient
-    absent = connection.translate(wrapped(2), "connect", URL)
+    absent = translate_failure(wrapped(2), "connect", URL)
     assert "No such file or directory" in absent.message
     assert "dockerd" in absent.hint
     assert absent.transient

@@ -1,6 +1,5 @@
-"""Where the engine is, how threads share the way to it, and what its failures are called here."""
+"""How threads share the way to the engine. Its failures are raised as EngineErrors."""
 
-import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,16 +9,14 @@ from urllib.parse import quote
 
 import docker
 import msgspec
-from docker.context import ContextAPI
-from docker.errors import APIError, DockerException, NotFound, create_api_error_from_http_exception
-from docker.utils import kwargs_from_env
-from requests import HTTPError, PreparedRequest, ReadTimeout, RequestException, Response, Timeout
+from docker.errors import DockerException, create_api_error_from_http_exception
+from requests import HTTPError, PreparedRequest, Response
 
-from hemostat.errors import EngineError, EngineUnreachableError, NoSuchContainerError
+from hemostat.adapters.docker_engine.failures import SDK_FAILURES, is_forbidden, translate_failure
+from hemostat.adapters.docker_engine.mounted_socket import socket_path
 
-UNAVAILABLE = 503
-BUSY = "operation is already running"
-"""How the engine refuses a second walk over its files, or a second prune, at a time."""
+OLDEST_API = "1.41"
+"""Of Docker 20.10: spoken where the engine may not be asked for its own."""
 SOCKET = "http+docker://localhost"
 """Over a unix socket, the SDK would keep one connection open for each of the last 25 paths it asked for."""
 
@@ -45,18 +42,26 @@ class Connection:
                 yield client
             finally:
                 self._give_back(client)
-        except (DockerException, OSError) as error:
-            raise translate(error, doing, self.url) from None
+        except SDK_FAILURES as error:
+            raise translate_failure(error, doing, self.url) from None
 
     def _take(self) -> docker.APIClient:
         try:
             return self._idle.pop()
         except IndexError:
-            client = docker.APIClient(version=self._version, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # the stub knows whole seconds only
+            client = self._connect()
             self._version = client.api_version
             if client.base_url == SOCKET:
                 client.headers["Connection"] = "close"
             return client
+
+    def _connect(self) -> docker.APIClient:
+        try:
+            return docker.APIClient(version=self._version, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # the stub knows whole seconds only
+        except DockerException as error:
+            if not is_forbidden(error):
+                raise
+            return docker.APIClient(version=OLDEST_API, timeout=self._timeout, **self._address)  # type: ignore[arg-type]  # as above
 
     def _give_back(self, client: docker.APIClient) -> None:
         self._idle.append(client)
@@ -74,11 +79,10 @@ class Connection:
 def _knock(url: str, timeout: float) -> None:
     """Raise OSError if nobody listens on a unix socket. The SDK would find out too, but it leaves a socket
     that could not connect open, and its errors hide the system's."""
-    scheme, _, path = url.partition("://")
-    if scheme.endswith("unix"):
+    if (path := socket_path(url)) is not None:
         with socket.socket(socket.AF_UNIX) as knocking:
             knocking.settimeout(timeout)
-            knocking.connect(f"/{path.lstrip('/')}")
+            knocking.connect(str(path))
 
 
 def getter(client: docker.APIClient) -> Callable[[str], bytes]:
@@ -120,80 +124,3 @@ def require(response: Response) -> None:
         response.raise_for_status()
     except HTTPError as error:
         raise create_api_error_from_http_exception(error) from None
-
-
-def address(url: str | None) -> dict[str, Any]:
-    """The SDK's `base_url` and `tls`: from `url`, DOCKER_HOST, the command line's context, or the default.
-
-    Raises EngineUnreachableError for a context that does not exist or cannot be read.
-    """
-    environment = {**os.environ, "DOCKER_HOST": url} if url else dict(os.environ)
-    try:
-        if environment.get("DOCKER_HOST"):
-            return dict(kwargs_from_env(environment))
-        return _context(environment.get("DOCKER_CONTEXT"))
-    except Exception as error:  # noqa: BLE001 - the SDK raises bare ones for a context it cannot read
-        raise _unusable(error) from None
-
-
-def _context(name: str | None) -> dict[str, Any]:
-    context = ContextAPI.get_context(name)
-    if context is None:
-        raise ValueError(f"there is no docker context {name or 'of the configured name'}")
-    found = {"base_url": context.Host, "tls": context.TLSConfig}
-    return {key: value for key, value in found.items() if value}
-
-
-def translate(error: Exception, doing: str, url: str) -> EngineError:
-    """Our word for the SDK's failure; the engine's own explanation is kept."""
-    if isinstance(error, APIError):
-        return _refused(error, doing)
-    if isinstance(error, ReadTimeout):
-        return EngineError(f"{doing}: the Docker Engine at {url} took too long", transient=True)
-    return _unreachable(error, url)
-
-
-def _refused(error: APIError, doing: str) -> EngineError:
-    reason = _one_line(error.explanation or error)
-    if isinstance(error, NotFound) and "no such container" in reason.lower():
-        return NoSuchContainerError(f"{doing}: {reason}")
-    passing = error.status_code == UNAVAILABLE or reason.endswith(BUSY)
-    return EngineError(f"{doing}: {reason}", transient=passing)
-
-
-def _unreachable(error: Exception, url: str) -> EngineUnreachableError:
-    causes = list(_causes(error))
-    system = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno), None)
-    if isinstance(system, PermissionError):
-        return EngineUnreachableError(
-            f"permission denied on the Docker Engine at {url}",
-            hint="add the user to the docker group (usermod -aG docker USER, log in again) or run as root",
-            transient=False,
-        )
-    if system is None and not any(isinstance(cause, RequestException) for cause in causes):
-        return _unusable(error)
-    silent = any(isinstance(cause, Timeout) for cause in causes)
-    reason = system.strerror if system else "it does not answer in time" if silent else _one_line(error)
-    return EngineUnreachableError(
-        f"no Docker Engine answers at {url} ({reason})",
-        hint="is dockerd running? Start it, or set DOCKER_HOST",
-    )
-
-
-def _unusable(error: Exception) -> EngineUnreachableError:
-    return EngineUnreachableError(
-        f"the address of the Docker Engine cannot be used: {_one_line(error)}",
-        hint="look at DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`",
-        transient=False,
-    )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what is under it: the SDK, requests and urllib3 wrap the system's."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())

@@ -10,11 +10,11 @@ import msgspec
 from docker.errors import NotFound
 
 from hemostat.adapters.docker_engine import litter, stream, translate
+from hemostat.adapters.docker_engine.address import find_address
 from hemostat.adapters.docker_engine.command import run_exec
 from hemostat.adapters.docker_engine.compose import Replicas
 from hemostat.adapters.docker_engine.connection import (
     Connection,
-    address,
     base,
     getter,
     inspected,
@@ -49,7 +49,7 @@ class DockerEngine:
 
         Raises EngineUnreachableError.
         """
-        connection = Connection(address(url), timeout)
+        connection = Connection(find_address(url), timeout)
         with connection.client("connect"):
             return cls(connection, label)
 

@@ -1,0 +1,50 @@
+"""Where the Docker Engine is: the URL that is configured, DOCKER_HOST, the docker context, or the default."""
+
+import os
+from typing import Any, Final
+
+from docker.context import ContextAPI
+from docker.utils import kwargs_from_env
+
+from hemostat.adapters.docker_engine.failures import unusable_address
+from hemostat.errors import EngineUnreachableError
+
+SSH: Final = "ssh://"
+
+
+def find_address(url: str | None) -> dict[str, Any]:
+    """The SDK's `base_url` and `tls`: from `url`, DOCKER_HOST, the command line's context, or the default.
+
+    Raises EngineUnreachableError for a context that does not exist or cannot be read, and for ssh.
+    """
+    environment = {**os.environ, "DOCKER_HOST": url} if url else dict(os.environ)
+    context = environment.get("DOCKER_CONTEXT")
+    try:
+        host = environment.get("DOCKER_HOST")
+        found = dict(kwargs_from_env(environment)) if host else _read_context(context)
+    except Exception as error:  # noqa: BLE001 - the SDK raises bare ones for a context it cannot read
+        raise unusable_address(error) from None
+    source = "engine.url" if url else "DOCKER_HOST" if host else f"docker context {context or ''}".rstrip()
+    _refuse_ssh(str(found.get("base_url", "")), source)
+    return found
+
+
+def _read_context(name: str | None) -> dict[str, Any]:
+    context = ContextAPI.get_context(name)
+    if context is None:
+        raise ValueError(f"there is no docker context {name or 'of the configured name'}")
+    found = {"base_url": context.Host, "tls": context.TLSConfig}
+    return {key: value for key, value in found.items() if value}
+
+
+def _refuse_ssh(url: str, source: str) -> None:
+    """The SDK needs a package for ssh that is not installed here, and its streams could not be cut."""
+    if not url.lower().startswith(SSH):
+        return
+    host = url[len(SSH) :].rpartition("@")[2].strip("/") or "HOST"
+    raise EngineUnreachableError(
+        f"{SSH} is not supported as the address of the Docker Engine ({source} names {host})",
+        hint="forward its socket: `ssh -nNL /tmp/docker.sock:/var/run/docker.sock HOST`, "
+        "and set engine.url to unix:///tmp/docker.sock",
+        transient=False,
+    )

@@ -1,0 +1,218 @@
+"""The SDK's failures as EngineErrors: the true cause in one short line, and what to do about it.
+
+An answer may come from a proxy or a web server and hold a page of HTML; the SDK's own exceptions repeat that
+page. Only the engine's explanation, or the HTTP status where there is none, goes into a message.
+"""
+
+import re
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from typing import Final
+
+import msgspec
+from docker.errors import APIError, DockerException, InvalidVersion, NotFound
+from requests import JSONDecodeError, ReadTimeout, RequestException, Response, Timeout
+
+from hemostat.adapters.docker_engine.mounted_socket import explain_socket
+from hemostat.errors import (
+    EngineError,
+    EngineForbiddenError,
+    EngineTimeoutError,
+    EngineUnreachableError,
+    NoSuchContainerError,
+)
+
+MAX_REASON_CHARACTERS: Final = 300
+"""A longer explanation is cut in its middle: the engine puts the cause at the end."""
+FORBIDDEN: Final = frozenset({401, 403, 405, 407})
+"""HTTP status codes of a socket proxy or an authorization plugin."""
+SDK_FAILURES: Final = (DockerException, OSError, msgspec.MsgspecError, HTTPException)
+"""What may come out of a call of the SDK that has failed."""
+UNREADABLE: Final = (JSONDecodeError, HTTPException, KeyError)
+"""What the SDK ends with when it asks a stranger for its version."""
+UNAVAILABLE: Final = 503
+GATEWAY: Final = frozenset({502, 503, 504})
+BAD_REQUEST: Final = 400
+BUSY: Final = "operation is already running"
+"""How the engine refuses a second walk over its files, or a second prune, at a time."""
+TLS_WANTED: Final = "HTTP request to an HTTPS server"
+SERVER_ERROR: Final = 500
+
+
+def translate_failure(error: Exception, doing: str, url: str) -> EngineError:
+    if isinstance(error, APIError):
+        return _refused(error, doing, url)
+    if isinstance(error, msgspec.MsgspecError | JSONDecodeError):
+        return _unreadable(error, doing)
+    if isinstance(error, ReadTimeout):
+        return EngineTimeoutError(f"{doing}: the Docker Engine at {url} took too long")
+    return _unreachable(error, url)
+
+
+@contextmanager
+def reading(doing: str) -> Iterator[None]:
+    """An answer that lacks what every engine tells, or holds it malformed, is raised as an EngineError."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(error, doing) from None
+
+
+def _unreadable(error: Exception, doing: str) -> EngineError:
+    return EngineError(f"{doing}: the answer cannot be read ({_name(error)})")
+
+
+def unusable_address(error: Exception) -> EngineUnreachableError:
+    return EngineUnreachableError(
+        f"the address of the Docker Engine cannot be used: {shorten(str(error))}",
+        hint="look at DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`",
+        transient=False,
+    )
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Whether a proxy or plugin in front of the engine has refused the call."""
+    return any(isinstance(each, APIError) and each.status_code in FORBIDDEN for each in _causes(error))
+
+
+def shorten(text: str) -> str:
+    """One line of at most MAX_REASON_CHARACTERS."""
+    line = " ".join(text.split())
+    if len(line) <= MAX_REASON_CHARACTERS:
+        return line
+    head = MAX_REASON_CHARACTERS // 3
+    return f"{line[:head]} … {line[head + 3 - MAX_REASON_CHARACTERS :]}"
+
+
+# --- answers ------------------------------------------------------------------------------------------
+
+
+def _refused(error: APIError, doing: str, url: str) -> EngineError:
+    explanation, status = _explanation(error), error.status_code
+    if status in FORBIDDEN:
+        return _forbidden(error, doing, explanation)
+    if isinstance(error, NotFound) and "no such container" in explanation.lower():
+        return NoSuchContainerError(f"{doing}: {explanation}")
+    if status in GATEWAY and not explanation:
+        return EngineUnreachableError(
+            f"no Docker Engine answers behind {url} ({_status(error)})",
+            hint="look at the proxy in front of it, and whether dockerd is running",
+        )
+    passing = status == UNAVAILABLE or explanation.endswith(BUSY)
+    return EngineError(f"{doing}: {explanation or _status(error)}", transient=passing)
+
+
+def _forbidden(error: APIError, doing: str, explanation: str) -> EngineForbiddenError:
+    method, path = _endpoint(error.response)
+    section = path.strip("/").partition("/")[0].upper().replace("_PING", "PING") or "PING"
+    settings = f"{section}=1" + ("" if method in {"GET", "HEAD"} else ", POST=1")
+    said = f": {explanation}" if explanation else ""
+    return EngineForbiddenError(
+        f"{doing}: the proxy or plugin in front of the Docker Engine forbids {method} {path} "
+        f"({_status(error)}{said})",
+        hint=f"allow {method} {path} there (docker-socket-proxy: {settings})",
+    )
+
+
+def _endpoint(response: Response | None) -> tuple[str, str]:
+    """Method and path, without the API's version and with ID for what names one thing."""
+    request = None if response is None else response.request
+    if request is None:
+        return "GET", "/"
+    path = re.sub(r"^/v[0-9.]+(?=/)", "", request.path_url.partition("?")[0])
+    first, *rest = path.strip("/").split("/")
+    if len(rest) > 1 and first != "system":
+        rest[0] = "ID"
+    return request.method or "GET", "/" + "/".join([first, *rest])
+
+
+def _explanation(error: APIError) -> str:
+    """What the engine says; empty where the answer is a page of somebody else's."""
+    text = str(error.explanation or "").strip()
+    response = error.response
+    kind = "" if response is None else response.headers.get("Content-Type", "")
+    return "" if "html" in kind.lower() or text.startswith("<") else shorten(text)
+
+
+def _status(error: APIError) -> str:
+    reason = "" if error.response is None else shorten(str(error.response.reason or ""))
+    return f"HTTP {error.status_code} {reason}".rstrip()
+
+
+# --- no answer, or somebody else's ---------------------------------------------------------------------
+
+
+def _unreachable(error: Exception, url: str) -> EngineUnreachableError:
+    causes = list(_causes(error))
+    if (known := _stranger(causes, url)) is not None:
+        return known
+    system = next((each for each in causes if isinstance(each, OSError) and each.errno), None)
+    if isinstance(system, PermissionError):
+        return EngineUnreachableError(
+            f"permission denied on the Docker Engine at {url}",
+            hint="add the user to the docker group (usermod -aG docker USER, log in again) or run as root",
+            transient=False,
+        )
+    if system is None and not any(isinstance(each, RequestException) for each in causes):
+        return unusable_address(error)
+    silent = any(isinstance(each, Timeout) for each in causes)
+    reason = system.strerror if system else "it does not answer in time" if silent else _innermost(causes)
+    cause, hint = explain_socket(url) or (reason, "is dockerd running? Start it, or set DOCKER_HOST")
+    return EngineUnreachableError(f"no Docker Engine answers at {url} ({cause})", hint=hint)
+
+
+def _stranger(causes: list[BaseException], url: str) -> EngineUnreachableError | None:
+    """Something answers, but not as an engine does that can be worked with."""
+    for each in causes:
+        if isinstance(each, APIError):
+            return _answer_of_a_stranger(each, url)
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return _misled(f"its certificate is not accepted: {each.verify_message}", url, TLS_FILES)
+        if isinstance(each, ssl.SSLError):
+            return _misled("it does not speak TLS, or another kind of it", url, PLAIN)
+        if isinstance(each, InvalidVersion):
+            return _misled("its API is too old", url, "install Docker Engine 20.10 or newer")
+        if isinstance(each, UNREADABLE) and not isinstance(each, ConnectionError):
+            return _misled("what answers there is no Docker Engine", url, OTHER)
+    return None
+
+
+def _answer_of_a_stranger(error: APIError, url: str) -> EngineUnreachableError:
+    explanation = _explanation(error)
+    if error.status_code == BAD_REQUEST and TLS_WANTED in explanation:
+        return _misled("it speaks TLS only", url, "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH")
+    if (error.status_code or 0) >= SERVER_ERROR:
+        return EngineUnreachableError(
+            f"no Docker Engine answers behind {url} ({explanation or _status(error)})",
+            hint="look at the proxy in front of it, and whether dockerd is running",
+        )
+    return _misled(f"what answers there is no Docker Engine: {_status(error)}", url, OTHER)
+
+
+def _misled(reason: str, url: str, hint: str) -> EngineUnreachableError:
+    return EngineUnreachableError(
+        f"the Docker Engine at {url} cannot be used ({shorten(reason)})", hint=hint, transient=False
+    )
+
+
+OTHER: Final = "look at engine.url, DOCKER_HOST and `docker context ls`: is it another server's port?"
+PLAIN: Final = "unset DOCKER_TLS_VERIFY if the engine listens without TLS there"
+TLS_FILES: Final = "look at ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what is under it: the SDK, requests and urllib3 wrap the system's."""
+    while error is not None:
+        yield error
+        inner = next((each for each in error.args if isinstance(each, BaseException)), None)
+        error = error.__cause__ or error.__context__ or inner
+
+
+def _innermost(causes: list[BaseException]) -> str:
+    return shorten(_name(causes[-1])) if causes else ""
+
+
+def _name(error: BaseException) -> str:
+    return shorten(f"{type(error).__name__}: {error}")

@@ -1,0 +1,67 @@
+"""Why nobody answers on a unix socket, as far as its path and this process's mounts tell.
+
+A container that was given the socket itself as a volume keeps the inode it was given. When the engine makes
+a new socket, which it does at each start, the container's path still leads to the old one.
+"""
+
+import stat
+from pathlib import Path
+from typing import Final
+
+MOUNTS: Final = Path("/proc/self/mountinfo")
+DELETED: Final = "//deleted"
+"""What the kernel appends to the source of a bind mount whose file has been removed."""
+SOURCE: Final = 3
+POINT: Final = 4
+"""Columns of mountinfo."""
+DIRECTORY: Final = (
+    "did the socket exist when the container was created? Docker makes a directory of a missing source: "
+    "remove it on the host, start dockerd and recreate the container"
+)
+REMOUNT: Final = "mount its directory instead of the socket, or recreate this container"
+
+
+def socket_path(url: str) -> Path | None:
+    """The path of a unix socket's URL; None for every other address."""
+    scheme, _, path = url.partition("://")
+    return Path(f"/{path.lstrip('/')}") if scheme.endswith("unix") else None
+
+
+def explain_socket(url: str, mounts: Path = MOUNTS) -> tuple[str, str] | None:
+    """The cause, and what to do; None where the path tells nothing. For a socket that refused."""
+    path = socket_path(url)
+    try:
+        mode = path.stat().st_mode if path else 0
+    except OSError:
+        return None
+    if path is None or stat.S_ISSOCK(mode):
+        return None if path is None else _explain_mount(path, mounts)
+    if stat.S_ISDIR(mode):
+        return f"{path} is a directory, no socket", DIRECTORY
+    return f"{path} is a file, no socket", "name the socket of dockerd in engine.url or DOCKER_HOST"
+
+
+def _explain_mount(path: Path, mounts: Path) -> tuple[str, str] | None:
+    source = mounted_from(path, mounts)
+    if source is None:
+        return None
+    if source.endswith(DELETED):
+        return f"the socket mounted at {path} is an old one: the engine has made a new one since", REMOUNT
+    hint = f"is dockerd running? If it has been started again since, {REMOUNT}"
+    return f"nobody listens on the socket mounted at {path}", hint
+
+
+def mounted_from(path: Path, mounts: Path = MOUNTS) -> str | None:
+    """The source of the mount whose point is this very path, by itself or through links; None: no mount."""
+    try:
+        rows = [line.split() for line in mounts.read_text(errors="replace").splitlines()]
+        wanted = {str(path), str(path.resolve())}
+    except OSError:
+        return None
+    found = (_unescape(row[SOURCE]) for row in rows if _unescape("".join(row[POINT : POINT + 1])) in wanted)
+    return next(found, None)
+
+
+def _unescape(text: str) -> str:
+    """The kernel writes blanks and backslashes of a path in octal."""
+    return text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")

@@ -1,0 +1,234 @@
+"""What an operator reads when the engine, or what stands in front of it, does not do what it should."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.docker_engine import DockerEngine, mounted_socket
+from hemostat.errors import (
+    EngineError,
+    EngineForbiddenError,
+    EngineTimeoutError,
+    EngineUnreachableError,
+)
+from tests.rule_proxy import Rule, RuleProxy, Silence, page, told
+
+VERSION = Rule("GET /version", told({"ApiVersion": "1.41", "Version": "20.10.24"}))
+LONG = "OCI runtime create failed: " + "x" * 2000 + ": no such file or directory: unknown"
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[RuleProxy]:
+    with RuleProxy(tmp_path / "engine.sock", VERSION, upstream="") as proxy:
+        yield proxy
+
+
+def connect(proxy: RuleProxy, *rules: Rule, timeout: float = 5.0) -> DockerEngine:
+    proxy.rules = [*rules, VERSION]
+    return DockerEngine.connect(proxy.url, timeout)
+
+
+def is_one_short_line(error: EngineError) -> bool:
+    text = str(error)
+    return "\n" not in text and "<" not in text and len(text) < 600
+
+
+@pytest.mark.parametrize("status", [401, 403, 405])
+def test_a_refusal_by_a_socket_proxy_names_the_endpoint_and_what_to_allow(
+    proxy: RuleProxy, status: int
+) -> None:
+    engine = connect(proxy, Rule("^POST ", page(status)))
+    with pytest.raises(EngineForbiddenError, match="forbids POST /containers/ID/restart") as raised:
+        engine.restart("web", timeout=1)
+    assert not raised.value.transient
+    assert "CONTAINERS=1, POST=1" in raised.value.hint
+    assert f"HTTP {status}" in raised.value.message
+    assert is_one_short_line(raised.value)
+
+
+def test_a_refusal_by_a_plugin_keeps_the_plugin_s_reason(proxy: RuleProxy) -> None:
+    denied = told({"message": "authorization denied by plugin opa: read only"}, 403)
+    engine = connect(proxy, Rule("POST /containers/.*/stop", denied))
+    with pytest.raises(EngineForbiddenError, match="plugin opa: read only"):
+        engine.stop("web", timeout=1)
+
+
+@pytest.mark.parametrize("status", [500, 404, 418])
+def test_a_page_of_html_is_told_as_its_status(proxy: RuleProxy, status: int) -> None:
+    engine = connect(proxy, Rule("GET /containers/web/json", page(status)))
+    with pytest.raises(EngineError, match=f"inspect web: HTTP {status}") as raised:
+        engine.inspect("web")
+    assert is_one_short_line(raised.value)
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_without_an_engine_behind_is_waited_for(proxy: RuleProxy, status: int) -> None:
+    engine = connect(proxy)
+    proxy.rules = [Rule(".", page(status))]
+    for call in (lambda: engine.inspect("web"), lambda: DockerEngine.connect(proxy.url)):
+        with pytest.raises(EngineUnreachableError, match=f"behind unix.*HTTP {status}") as raised:
+            call()
+        assert raised.value.transient
+        assert is_one_short_line(raised.value)
+
+
+def test_a_long_explanation_keeps_its_beginning_and_its_end(proxy: RuleProxy) -> None:
+    engine = connect(proxy, Rule("POST .*/start", told({"message": LONG}, 500)))
+    with pytest.raises(
+        EngineError, match=r"^start web: OCI runtime.* … .*no such file or directory: unknown$"
+    ):
+        engine.start("web")
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        page(404),
+        page(200),
+        told({"hello": "world"}),
+        told({"message": "not found"}, 404),
+        b"SSH-2.0-OpenSSH\r\n",
+    ],
+    ids=["html-404", "html-200", "other-json", "json-404", "no-http"],
+)
+def test_another_server_at_the_port_is_no_engine(answered: bytes) -> None:
+    with (
+        RuleProxy(None, Rule(".", answered), upstream="") as proxy,
+        pytest.raises(EngineUnreachableError, match="no Docker Engine") as raised,
+    ):
+        DockerEngine.connect(proxy.url)
+    assert not raised.value.transient
+    assert raised.value.exit_code == 3
+    assert is_one_short_line(raised.value)
+
+
+def test_an_engine_that_wants_tls_says_so() -> None:
+    wanted = told({"message": "Client sent an HTTP request to an HTTPS server."}, 400)
+    with (
+        RuleProxy(None, Rule(".", wanted), upstream="") as proxy,
+        pytest.raises(EngineUnreachableError, match=r"speaks TLS only.*DOCKER_TLS_VERIFY"),
+    ):
+        DockerEngine.connect(proxy.url)
+
+
+def test_tls_towards_an_engine_without_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "")
+    with RuleProxy(None, VERSION, upstream="") as proxy:
+        url = proxy.url.replace("tcp:", "https:")
+        with pytest.raises(EngineUnreachableError, match="does not speak TLS") as raised:
+            DockerEngine.connect(url)
+    assert is_one_short_line(raised.value)
+
+
+def test_an_engine_whose_api_is_too_old_says_so(proxy: RuleProxy) -> None:
+    proxy.rules = [Rule("GET /version", told({"ApiVersion": "1.12", "Version": "1.0"}))]
+    with pytest.raises(EngineUnreachableError, match=r"API is too old.*install Docker Engine"):
+        DockerEngine.connect(proxy.url)
+
+
+def test_a_call_without_an_answer_is_told_as_such(proxy: RuleProxy) -> None:
+    engine = connect(proxy, Rule("GET /containers/web/logs", Silence()), timeout=0.1)
+    with pytest.raises(EngineTimeoutError, match=r"logs of web: .*took too long") as raised:
+        engine.logs("web")
+    assert raised.value.transient
+
+
+def test_a_version_that_may_not_be_asked_for_does_not_matter(proxy: RuleProxy) -> None:
+    proxy.rules = [
+        Rule("GET /version", page(403)),
+        Rule("GET /containers/web/json", told({"message": "No such container: web"}, 404)),
+    ]
+    engine = DockerEngine.connect(proxy.url)
+    with pytest.raises(EngineError, match="No such container"):
+        engine.inspect("web")
+
+
+# --- ssh ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["engine.url", "DOCKER_HOST", "docker context far"])
+def test_ssh_is_refused_in_one_line_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    url = "ssh://admin@far:22" if source == "engine.url" else None
+    if source == "DOCKER_HOST":
+        monkeypatch.setenv("DOCKER_HOST", "ssh://admin@far:22")
+    elif source.startswith("docker"):
+        make_context(monkeypatch, tmp_path, "far", "ssh://admin@far:22")
+    with pytest.raises(EngineUnreachableError) as raised:
+        DockerEngine.connect(url)
+    text = str(raised.value)
+    assert text.startswith(
+        f"ssh:// is not supported as the address of the Docker Engine ({source} names far:22)"
+    )
+    assert "ssh -nNL" in text
+    assert "engine.url" in text
+    assert "paramiko" not in text
+    assert (raised.value.exit_code, raised.value.transient) == (3, False)
+
+
+def make_context(monkeypatch: pytest.MonkeyPatch, directory: Path, name: str, host: str) -> None:
+    from docker.context import Context
+
+    monkeypatch.setenv("HOME", str(directory))
+    monkeypatch.setenv("DOCKER_CONFIG", str(directory / ".docker"))
+    monkeypatch.setenv("DOCKER_CONTEXT", name)
+    Context(name, host=host).save()
+
+
+# --- the socket in a container --------------------------------------------------------------------------
+
+
+def test_a_directory_in_place_of_the_socket_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "docker.sock").mkdir()
+    with pytest.raises(EngineUnreachableError, match=r"is a directory, no socket.*recreate the container"):
+        DockerEngine.connect(f"unix://{tmp_path}/docker.sock")
+
+
+def test_a_file_in_place_of_the_socket_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "docker.sock").write_text("")
+    with pytest.raises(EngineUnreachableError, match="is a file, no socket"):
+        DockerEngine.connect(f"unix://{tmp_path}/docker.sock")
+
+
+@pytest.fixture
+def deserted(tmp_path: Path) -> Path:
+    """A socket that nobody listens on."""
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+    return path
+
+
+def test_a_socket_that_nobody_listens_on_asks_for_dockerd(deserted: Path) -> None:
+    with pytest.raises(EngineUnreachableError, match=r"Connection refused.*is dockerd running"):
+        DockerEngine.connect(f"unix://{deserted}")
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("/run/docker.sock//deleted", "is an old one"),
+        ("/run/docker.sock", "nobody listens on the socket mounted at"),
+    ],
+)
+def test_a_socket_that_is_itself_a_mount_is_told_from_others(
+    deserted: Path, tmp_path: Path, source: str, said: str
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "22 1 0:21 / /sys rw,nosuid - sysfs sysfs rw\n"
+        f"36 22 0:25 {source} {deserted} rw,relatime - tmpfs tmpfs rw\n"
+    )
+    cause, hint = mounted_socket.explain_socket(f"unix://{deserted}", mounts) or ("", "")
+    assert said in cause
+    assert "mount its directory instead of the socket, or recreate this container" in hint
+
+
+def test_a_socket_beside_mounts_is_no_mount(deserted: Path, tmp_path: Path) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"36 22 0:25 /run {deserted.parent} rw - tmpfs tmpfs rw\nshort line\n")
+    assert mounted_socket.explain_socket(f"unix://{deserted}", mounts) is None
