@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from hemostat.cli.checks import Check
 
 SIGNS: Final = {"ok": "✓", "warning": "!", "failure": "✗"}
-ASCII_SIGNS: Final = {"ok": "+", "warning": "!", "failure": "x"}
 NAME_WIDTH: Final = 15
 
 
@@ -41,26 +39,16 @@ def doctor(given: Globals) -> int:
         ]
         click.echo(json.dumps({"ok": not failed, "checks": rows}))
     else:
-        click.echo("\n".join(report(checks, _signs())))
+        click.echo("\n".join(report(checks)))
     return errors.FAILURE if failed else errors.OK
 
 
-def report(checks: Sequence["Check"], signs: dict[str, str]) -> list[str]:
+def report(checks: Sequence["Check"]) -> list[str]:
     lines = []
     for check in checks:
-        lines.append(clean(f"{signs[check.level]} {check.name:<{NAME_WIDTH}}  {check.message}"))
+        lines.append(clean(f"{SIGNS[check.level]} {check.name:<{NAME_WIDTH}}  {check.message}"))
         if check.hint:
             lines.append(clean(f"  {'':<{NAME_WIDTH}}  {check.hint}"))
     count = Counter(str(check.level) for check in checks)
     lines.append(f"{count['failure']} failed, {count['warning']} to note, {count['ok']} fine")
     return lines
-
-
-def _signs() -> dict[str, str]:
-    """Signs that standard output can encode."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    try:
-        "".join(SIGNS.values()).encode(encoding)
-    except UnicodeEncodeError:
-        return ASCII_SIGNS
-    return SIGNS

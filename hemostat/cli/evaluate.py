@@ -12,6 +12,7 @@ from hemostat.cli import analysis
 from hemostat.cli.options import Globals
 from hemostat.cli.tables import Row, Table, show
 from hemostat.errors import AdvisorError, HemoStatError, UsageError
+from hemostat.terminal import can_redraw
 
 if TYPE_CHECKING:
     from hemostat.agents.analyzer.trial import Trial, Tried
@@ -108,7 +109,7 @@ def _judged(
 
     judged: list[Judged] = []
     failed = 0
-    quiet = trial.name == RULES or not sys.stderr.isatty()
+    quiet = trial.name == RULES or not can_redraw(sys.stderr)
     with click.progressbar(recordings, label=trial.name, file=sys.stderr, hidden=quiet) as shown:
         for name, recording, truth in shown:
             tried = trial.run(recording, dollars)

@@ -14,8 +14,9 @@ from hemostat.core.story import line, subject
 from hemostat.core.text import clean
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Heartbeat, encode
+from hemostat.terminal import reader_is_gone
 
-SILENCE: Final = 5.0
+SILENCE: Final = 1.0
 """Seconds of silence after which the subscription gives a sign of life."""
 RETRY: Final = 1.0
 CATCH_UP: Final = 200
@@ -42,6 +43,7 @@ def events(given: Globals, follow: bool, kind: str | None, container: str | None
         reader = Reader(bus, types, container, write)
         reader.past(lines)
         while follow:
+            _require_reader()
             reader.live()
             time.sleep(RETRY)
     finally:
@@ -73,6 +75,7 @@ class Reader:
         caught_up = False
         try:
             for event in self._bus.subscribe(self._types, timeout=SILENCE):
+                _require_reader()
                 missed = [] if caught_up else self._stored(CATCH_UP)
                 caught_up = True
                 for each in self._unseen([*missed, *([event] if event else [])]):
@@ -93,6 +96,12 @@ class Reader:
 
     def _wanted(self, event: Event) -> bool:
         return not self._container or self._container == named(event)
+
+
+def _require_reader() -> None:
+    """Raises BrokenPipeError where the next event would, whenever that may be."""
+    if reader_is_gone(sys.stdout):
+        raise BrokenPipeError
 
 
 def named(event: Event) -> str:

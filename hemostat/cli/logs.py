@@ -16,6 +16,7 @@ from typing import Final
 
 from hemostat.core.text import clean
 from hemostat.errors import UsageError
+from hemostat.terminal import is_terminal
 
 FORMATS: Final = ("auto", "text", "json")
 LINE: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -113,14 +114,14 @@ def resolve(form: str, file: str | None) -> str:
     """`text` or `json`: for people what is read on a terminal, for machines the rest."""
     if form != "auto":
         return form
-    return "text" if file is None and sys.stderr.isatty() else "json"
+    return "text" if file is None and is_terminal(sys.stderr) else "json"
 
 
 def start(verbosity: int, *, form: str = "auto", file: str | None = None) -> None:
     """Log to `file`, else to stderr. `verbosity`: -1 warnings, 0 also what happens, 1 and more HemoStat's own
     details. Raises UsageError for a file that cannot be written."""
     handler = logging.StreamHandler(sys.stderr) if file is None else rotating(file)
-    text = TextFormatter(iso=file is not None or not sys.stderr.isatty())
+    text = TextFormatter(iso=file is not None or not is_terminal(sys.stderr))
     handler.setFormatter(text if resolve(form, file) == "text" else JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     levels = {-1: logging.WARNING, 0: logging.INFO}

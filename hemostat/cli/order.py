@@ -4,7 +4,6 @@ The plan and the question go to stderr, the answers to stdout.
 """
 
 import json
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -32,6 +31,7 @@ from hemostat.events import (
     RemediationComplete,
 )
 from hemostat.ports import Bus
+from hemostat.terminal import can_ask
 
 if TYPE_CHECKING:
     from hemostat.orders import Orders
@@ -145,13 +145,9 @@ def _confirmed(orders: "Orders", wanted: Sequence[tuple[str, Order]], *, yes: bo
         click.echo(clean(f"{plan(each)}, on {host}: {orders.outlook(host, each)}"), err=True)
     if yes:
         return
-    if not _terminal():
+    if not can_ask():
         raise UsageError("nothing was ordered: there is no terminal to ask on", hint="add --yes")
     click.confirm("do it?", abort=True, err=True)
-
-
-def _terminal() -> bool:
-    return sys.stdin.isatty()
 
 
 def _answers(bus: Bus, heard: Iterator[Event | None], placed: Placed, timeout: float) -> dict[str, Event]:

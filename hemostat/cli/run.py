@@ -3,6 +3,7 @@
 This is the only place that turns exceptions into exit codes.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -10,13 +11,15 @@ from typing import Final
 
 import click
 
-from hemostat import errors
+from hemostat import errors, terminal
 from hemostat.cli.options import Globals
 from hemostat.cli.root import hemostat
 from hemostat.core.text import clean
 
 NAME: Final = "hemostat"
 COMPLETION: Final = "_HEMOSTAT_COMPLETE"
+UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF})
+"""What a full disk answers, a terminal that is gone, and a descriptor that was closed."""
 PIPE_CLOSED: Final = 141
 """What a shell reports for a program ended by SIGPIPE, as `| head` does to others."""
 
@@ -25,25 +28,17 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
     given = Globals()
     try:
-        _be_lenient()
+        terminal.prepare_streams()
         code = _invoke(list(arguments), given)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         return errors.INTERRUPTED
     except BrokenPipeError:
-        _abandon_stdout()
+        terminal.abandon(sys.stdout)
         return PIPE_CLOSED
     except Exception as error:  # noqa: BLE001 - the last resort, and it is told
         return _explain(error, given)
     return code
-
-
-def _be_lenient() -> None:
-    """A terminal that cannot show a character gets a question mark, not a failure."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
 
 
 def _invoke(arguments: list[str], given: Globals) -> int:
@@ -63,6 +58,10 @@ def _invoke(arguments: list[str], given: Globals) -> int:
 
 def _explain(error: Exception, given: Globals) -> int:
     match error:
+        case OSError(errno=code) if code in UNWRITABLE:
+            terminal.abandon(sys.stdout)
+            _say(f"standard output cannot be written: {error.strerror}")
+            return errors.FAILURE
         case errors.HemoStatError():
             _say(str(error))
             return error.exit_code
@@ -90,8 +89,3 @@ def _usage(error: click.ClickException) -> str:
 
 def _say(text: str) -> None:
     click.echo(clean(f"hemostat: {text}"), err=True)
-
-
-def _abandon_stdout() -> None:
-    """Nobody reads any more: what is still buffered must not fail when Python flushes it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

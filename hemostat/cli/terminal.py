@@ -1,8 +1,10 @@
-"""Whether there is a terminal, and how results are written to it."""
+"""How results are written to a terminal."""
 
 import os
 import sys
 from typing import TYPE_CHECKING
+
+from hemostat import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -10,12 +12,16 @@ if TYPE_CHECKING:
 
 def interactive() -> bool:
     """Whether results are read by a person at a terminal."""
-    return sys.stdout is not None and sys.stdout.isatty()
+    return terminal.is_terminal(sys.stdout)
 
 
 def console() -> "Console":
-    """For results on a terminal. NO_COLOR is honoured, and HEMOSTAT_NO_COLOR."""
+    """For results on a terminal, as wide as that one is."""
     from rich.console import Console
 
-    colourless = os.environ.get("NO_COLOR") or os.environ.get("HEMOSTAT_NO_COLOR")
-    return Console(no_color=True if colourless else None, highlight=False)
+    return Console(
+        color_system="auto" if terminal.can_redraw(sys.stdout) else None,
+        no_color=terminal.colour_is_off(os.environ) or None,
+        highlight=False,
+        width=terminal.width(sys.stdout),
+    )

@@ -1,14 +1,16 @@
 """A demo's timeline: redrawn in place on a terminal, a line a step elsewhere."""
 
+import sys
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from hemostat.cli.terminal import console, interactive
+from hemostat.cli.terminal import console
 from hemostat.core.text import clean
 from hemostat.core.units import show_duration
+from hemostat.terminal import can_redraw
 
 if TYPE_CHECKING:
     from hemostat.demo import Report, Scenario, Step
@@ -27,7 +29,7 @@ class Timeline:
         self._steps: Sequence[Step] = ()
         self._doing = "getting ready"
         self._live: Any = None
-        if interactive() and not quiet:
+        if can_redraw(sys.stdout) and not quiet:
             from rich.live import Live
 
             self._live = Live(console=console(), refresh_per_second=8, get_renderable=self._draw)

@@ -1,6 +1,7 @@
 """`hemostat tui`."""
 
 import os
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import click
 
 import hemostat
+from hemostat import terminal
 from hemostat.cli.options import Globals
 from hemostat.cli.record import Duration, stretch
 from hemostat.cli.terminal import interactive
@@ -80,7 +82,9 @@ def tui(
         from hemostat.supervisor import die_with_parent
 
         die_with_parent(served)
-    elif why := dashboard.unsuitable(os.environ, interactive()):
+    elif why := dashboard.unsuitable(
+        os.environ, screen=interactive(), keyboard=terminal.is_terminal(sys.stdin)
+    ):
         raise UsageError(why, hint="hemostat status prints the same once")
     # Log lines would be written over the screen.
     logging.getLogger().addHandler(logging.NullHandler())

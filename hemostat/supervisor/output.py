@@ -2,10 +2,11 @@
 
 import errno
 import json
-import os
 import time
 from collections.abc import Iterable
 from typing import Final, Protocol
+
+from hemostat.terminal import shows_colour
 
 OWN: Final = "hemostat"
 """The label of the supervisor's own lines."""
@@ -33,7 +34,7 @@ class Output:
         self._out = out
         self._json_lines = json_lines
         self._width = max(map(len, (OWN, *roles)))
-        self._coloured = out.isatty() and not any(map(os.environ.get, ("NO_COLOR", "HEMOSTAT_NO_COLOR")))
+        self._coloured = shows_colour(out)
         self._colours = {OWN: "1"} | {
             role: COLOURS[number % len(COLOURS)] for number, role in enumerate(roles)
         }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from hemostat.errors import ConfigError, HemoStatError
+from hemostat.terminal import colour_is_off
 
 if TYPE_CHECKING:
     from hemostat.tui.model import Model
@@ -18,10 +19,13 @@ SWITCH: Final = 0.001
 """Seconds after which one thread has to let another go on."""
 
 
-def unsuitable(environ: Mapping[str, str], is_tty: bool) -> str | None:
-    """Why there can be no dashboard here; None if there can."""
-    if not is_tty:
-        return "the dashboard needs a terminal"
+def unsuitable(environ: Mapping[str, str], *, screen: bool, keyboard: bool) -> str | None:
+    """Why there can be no dashboard here; None if there can. `screen` and `keyboard`: whether standard output
+    and standard input are terminals."""
+    if not screen:
+        return "the dashboard needs a terminal to draw on, and standard output is none"
+    if not keyboard:
+        return "the dashboard needs a terminal to read keys from, and standard input is none"
     term = environ.get("TERM") or "unset"
     if term in {"unset", "dumb", "unknown"}:
         return f"the dashboard needs a terminal that can move its cursor, and TERM is {term}"
@@ -45,7 +49,7 @@ def run(model: "Model") -> int:
     if looks.theme and looks.theme not in BUILTIN_THEMES:
         near = difflib.get_close_matches(looks.theme, BUILTIN_THEMES, n=1, cutoff=0.0)[0]
         raise ConfigError(f"tui.theme: there is no theme {looks.theme!r}", hint=f"did you mean {near}?")
-    colourless = bool(os.environ.get("NO_COLOR") or os.environ.get("HEMOSTAT_NO_COLOR"))
+    colourless = colour_is_off(os.environ)
     # Textual takes a variable that is set and empty for a wish; the convention does not.
     os.environ.pop("NO_COLOR", None)
     if colourless:

@@ -1,6 +1,7 @@
 """The dashboard's frame: news in, the screen on top is told; keys that hold everywhere."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterable
 from typing import ClassVar, Final
@@ -8,12 +9,14 @@ from typing import ClassVar, Final
 import msgspec
 from textual.app import App, SystemCommand
 from textual.binding import ActiveBinding, Binding, BindingType
+from textual.driver import Driver
 from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
 
 from hemostat.core.text import clean
 from hemostat.tui.answers import Answers
+from hemostat.tui.driver import TerminalDriver
 from hemostat.tui.feed import EVERY, Feed
 from hemostat.tui.help import Help
 from hemostat.tui.model import Model
@@ -65,7 +68,7 @@ class Dashboard(App[None]):
 
     def __init__(self, model: Model, *, colourless: bool = False, hint: str = "") -> None:
         """`hint` is told once, at the beginning."""
-        super().__init__(ansi_color=True if colourless else None)
+        super().__init__(driver_class=_driver(), ansi_color=True if colourless else None)
         self.animation_level = "none"
         self.model = model
         self._hint = hint
@@ -152,3 +155,8 @@ class Dashboard(App[None]):
         yield SystemCommand("Screenshot", "of this screen, as SVG", self.deliver_screenshot)
         if isinstance(screen, Live):
             yield from screen.commands()
+
+
+def _driver() -> type[Driver] | None:
+    """None where the environment names one, as textual-serve does."""
+    return None if os.environ.get("TEXTUAL_DRIVER") else TerminalDriver

@@ -1,6 +1,8 @@
 """`hemostat events`: every event once, whatever becomes of the connection."""
 
+import os
 import signal
+import subprocess
 
 import pytest
 
@@ -144,3 +146,13 @@ def test_followed_events_are_flushed_and_ctrl_c_is_130_without_a_word(spawn, bus
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (130, "", "")
+
+
+@pytest.mark.redis
+def test_following_ends_when_nobody_reads_any_more(spawn, bus):
+    """Though no event comes that could not be written."""
+    reader, writer = os.pipe()
+    process = spawn("events", "-f", stdout=writer, stderr=subprocess.DEVNULL)
+    os.close(writer)
+    os.close(reader)
+    assert process.wait(30) == 141

@@ -111,7 +111,7 @@ def test_nothing_is_ordered_where_nobody_can_be_asked(hemostat, watched):
 
 @pytest.mark.parametrize(("answer", "orders"), [("n\n", 0), ("y\n", 1)])
 def test_on_a_terminal_a_person_is_asked(hemostat, watched, monkeypatch, answer, orders):
-    monkeypatch.setattr("hemostat.cli.order._terminal", lambda: True)
+    monkeypatch.setattr("hemostat.cli.order.can_ask", lambda: True)
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: answer.strip())
     hemostat("order", "restart", "web", "--no-wait")
     assert len(watched.recent("order", 9)) == orders

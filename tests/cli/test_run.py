@@ -79,9 +79,43 @@ def test_a_closed_standard_output_is_no_failure(environ):
     assert (result.returncode, result.stderr) == (0, b"")
 
 
-def test_a_terminal_that_cannot_show_a_character_gets_a_question_mark(spawn, environ):
-    environ.setenv("PYTHONIOENCODING", "latin-1")
-    process = spawn("config", "--set", "host=web✓", "show")
-    out, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (0, "")
-    assert 'host = "web?"' in out
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "en_US.ISO-8859-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "", "LC_CTYPE": "", "LANG": "de_DE.ISO-8859-15@euro", "PYTHONCOERCECLOCALE": "0"},
+    ],
+)
+def test_characters_that_the_encoding_lacks_are_written_in_ascii(spawn, environ, locale):
+    for name, value in locale.items():
+        environ.setenv(name, value)
+    out, err = spawn("doctor").communicate(timeout=60)
+    assert err == ""
+    assert out.startswith("+ Python  ")
+    assert out.isascii()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_failure(environ, closed):
+    command = ["/bin/sh", "-c", f'exec "$0" -m hemostat schema {closed}', sys.executable]
+    result = subprocess.run(command, check=False, capture_output=True)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_closed_descriptor_is_not_given_to_the_next_file(environ):
+    """A socket that became standard error would be sent the log."""
+    program = (
+        "import os; from hemostat.terminal import prepare_streams; prepare_streams();"
+        "raise SystemExit(os.open('/dev/zero', os.O_RDONLY) < 3)"
+    )
+    command = ["/bin/sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, program]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_a_full_disk_is_named_as_the_cause(environ):
+    command = ["/bin/sh", "-c", 'exec "$0" -m hemostat schema >/dev/full', sys.executable]
+    result = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
+    told = "hemostat: standard output cannot be written: No space left on device\n"
+    assert (result.returncode, result.stderr) == (1, told)

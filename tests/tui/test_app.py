@@ -631,14 +631,15 @@ def test_without_colour_nothing_is_coloured(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("environ", "is_tty", "why"),
+    ("environ", "screen", "keyboard", "why"),
     [
-        ({"TERM": "xterm-256color"}, True, None),
-        ({"TERM": "xterm"}, False, "needs a terminal"),
-        ({"TERM": "dumb"}, True, "TERM is dumb"),
-        ({}, True, "TERM is unset"),
+        ({"TERM": "xterm-256color"}, True, True, None),
+        ({"TERM": "xterm"}, False, True, "standard output is none"),
+        ({"TERM": "xterm"}, True, False, "standard input is none"),
+        ({"TERM": "dumb"}, True, True, "TERM is dumb"),
+        ({}, True, True, "TERM is unset"),
     ],
 )
-def test_where_there_can_be_no_dashboard(environ, is_tty, why):
-    told = tui.unsuitable(environ, is_tty)
+def test_where_there_can_be_no_dashboard(environ, screen, keyboard, why):
+    told = tui.unsuitable(environ, screen=screen, keyboard=keyboard)
     assert (told is None) if why is None else why in told

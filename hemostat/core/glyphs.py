@@ -1,0 +1,96 @@
+"""ASCII in place of characters that an output's encoding lacks, in as many cells.
+
+It is an error handler for encoders (`errors=ASCII_FALLBACK`): whatever is written, by whichever library, goes
+through it, and output in UTF-8 never does.
+"""
+
+import codecs
+import unicodedata
+from typing import Final
+
+ASCII_FALLBACK: Final = "hemostat.ascii"
+"""The name under which encoders know the handler."""
+ASCII: Final = "hemostat_ascii"
+"""ASCII under a name of its own: Click takes an output in `ascii` for a mistake, and writes UTF-8 there."""
+
+_STAND_INS: Final = {
+    "+": "✓±",
+    "x": "✗\N{MULTIPLICATION SIGN}",
+    "*": "●•",
+    "o": "○°",
+    ".": "◌·",
+    "@": "↻◎",
+    "#": "◆■▪",
+    "-": "◇□▫─┄┈\N{EN DASH}\N{EM DASH}\N{HORIZONTAL BAR}",
+    "=": "━═‖",
+    "^": "▲↑",
+    "v": "▼↓",
+    ">": "▶▸→»",
+    "<": "◀◂←«⏎",
+    "~": "…≈",
+    "/": "÷",
+    "|": "│┃║┤├┝┥",
+    "'": "\u2018\u2019\u201a",
+    '"': "\u201c\u201d\u201e",
+    "u": "µ",
+}
+_SYMBOLS: Final = {char: ascii_char for ascii_char, chars in _STAND_INS.items() for char in chars}
+_RANGES: Final = (
+    ("\u2500", "\u257f", "+"),  # corners and crossings of lines
+    ("\u2800", "\u28ff", "*"),  # Braille, as in spinners
+)
+_EIGHTHS: Final = "▁▂▃▄▅▆▇█"
+_LEVELS: Final = "_..--==#"
+_BLOCKS: Final = str.maketrans(_EIGHTHS, _LEVELS)
+
+
+def to_ascii(text: str) -> str:
+    """The text in ASCII, each character in as many cells as it had."""
+    return "".join(map(_character, text))
+
+
+def _character(char: str) -> str:
+    if char.isascii():
+        return char
+    if symbol := _SYMBOLS.get(char):
+        return symbol
+    if "\u2580" <= char <= "\u259f":
+        return char.translate(_BLOCKS) if char in _EIGHTHS else "#"
+    for first, last, symbol in _RANGES:
+        if first <= char <= last:
+            return symbol
+    return _letter(char)
+
+
+def _letter(char: str) -> str:
+    """`e` for `é`, nothing for what takes no cell, question marks for what ASCII cannot tell."""
+    if unicodedata.category(char) in {"Mn", "Me", "Cf"}:
+        return ""
+    width = 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    base = "".join(part for part in unicodedata.normalize("NFKD", char) if part.isascii())
+    return base if len(base) == width else "?" * width
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return to_ascii(error.object[error.start : error.end]), error.end
+
+
+def _search(name: str) -> codecs.CodecInfo | None:
+    if name != ASCII:
+        return None
+    found = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        found.encode,
+        found.decode,
+        streamreader=found.streamreader,
+        streamwriter=found.streamwriter,
+        incrementalencoder=found.incrementalencoder,
+        incrementaldecoder=found.incrementaldecoder,
+        name=ASCII,
+    )
+
+
+codecs.register_error(ASCII_FALLBACK, _replace)
+codecs.register(_search)

@@ -1,0 +1,126 @@
+"""The standard streams: what each is connected to, what it can show, and whether anybody still reads it.
+
+Each stream is asked for what it is used for. Keys and answers come from standard input, results go to
+standard output, messages and questions to standard error; any of them may be a file, a pipe, or closed.
+"""
+
+import codecs
+import os
+import select
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import IO, Any, Final, Protocol, TextIO
+
+from hemostat.core.glyphs import ASCII, ASCII_FALLBACK
+
+COLOUR_SWITCHES: Final = ("NO_COLOR", "HEMOSTAT_NO_COLOR")
+PLAIN_TERMINALS: Final = frozenset({"", "dumb", "unknown"})
+"""Values of TERM for terminals that cannot move their cursor or show colours."""
+LOCALE_VARIABLES: Final = ("LC_ALL", "LC_CTYPE", "LANG")
+"""Those that name the character set, the first one set wins."""
+
+
+class Stream(Protocol):
+    def isatty(self) -> bool: ...
+
+
+def is_terminal(stream: Stream | None) -> bool:
+    """Whether the stream is connected to a terminal; no stream and a closed one are not."""
+    try:
+        return stream is not None and stream.isatty()
+    except (OSError, ValueError):
+        return False
+
+
+def can_ask() -> bool:
+    """Whether a person can be asked: the question goes to standard error, the answer to standard input."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def colour_is_off(environ: Mapping[str, str]) -> bool:
+    """Whether the user has switched colours off. A variable that is set and empty does not count."""
+    return any(map(environ.get, COLOUR_SWITCHES))
+
+
+def can_redraw(stream: Stream | None, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the stream is connected to a terminal that can move its cursor and show styles."""
+    return is_terminal(stream) and environ.get("TERM", "") not in PLAIN_TERMINALS
+
+
+def shows_colour(stream: Stream | None, environ: Mapping[str, str] = os.environ) -> bool:
+    return can_redraw(stream, environ) and not colour_is_off(environ)
+
+
+def width(stream: IO[str]) -> int | None:
+    """Columns of the terminal that the stream is connected to; COLUMNS overrides it, None is unknown."""
+    if (told := os.environ.get("COLUMNS", "")).isdecimal() and int(told):
+        return int(told)
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or None
+    return None
+
+
+def prepare_streams(environ: Mapping[str, str] = os.environ) -> None:
+    """Make all three streams usable: a closed one becomes /dev/null, and a character that the encoding of an
+    output lacks is written in ASCII."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        _open_descriptor(number)
+        if getattr(sys, name) is None:
+            stream = open(number, mode, closefd=False, encoding="utf-8")  # noqa: SIM115 - stays open
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+    declared = declared_encoding(environ)
+    for stream in (sys.stdout, sys.stderr):
+        _make_lenient(stream, declared)
+
+
+def declared_encoding(environ: Mapping[str, str]) -> str | None:
+    """The character set that the locale names. Python takes UTF-8 where that locale is not installed."""
+    if environ.get("PYTHONIOENCODING") or environ.get("PYTHONUTF8"):
+        return None
+    locale = next(filter(None, map(environ.get, LOCALE_VARIABLES)), "")
+    codeset = locale.partition(".")[2].partition("@")[0]
+    try:
+        return codecs.lookup(codeset).name if codeset else None
+    except LookupError:
+        return None
+
+
+def reader_is_gone(stream: IO[str]) -> bool:
+    """Whether nobody can read any more what is written to the stream: the pipe's other end, or the terminal,
+    is closed."""
+    try:
+        poll = select.poll()
+        poll.register(stream, 0)
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+    except (OSError, ValueError):
+        return False
+
+
+def abandon(stream: TextIO) -> None:
+    """Send what is still buffered to /dev/null, so that Python does not fail when it flushes at exit."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+def _open_descriptor(number: int) -> None:
+    """A closed descriptor would be given to the next socket, which would then be written to."""
+    try:
+        os.fstat(number)
+    except OSError:
+        null = os.open(os.devnull, os.O_RDWR)
+        if null != number:
+            os.dup2(null, number)
+            os.close(null)
+
+
+def _make_lenient(stream: Any, declared: str | None) -> None:
+    if not hasattr(stream, "reconfigure"):
+        return
+    stream.reconfigure(errors=ASCII_FALLBACK)
+    wanted = declared or codecs.lookup(stream.encoding).name
+    with suppress(LookupError, ValueError):
+        stream.reconfigure(encoding=ASCII if wanted == "ascii" else wanted, errors=ASCII_FALLBACK)

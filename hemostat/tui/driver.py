@@ -1,0 +1,81 @@
+"""Textual's driver for standard output: it draws there, and leaves when there is no terminal any more.
+
+Textual draws on standard error, reads an input that has ended for ever, and waits for a writer that has died.
+"""
+
+import os
+import select
+import sys
+from codecs import getincrementaldecoder
+from shutil import get_terminal_size
+from typing import IO, Any, Final, cast
+
+from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
+
+PAUSE: Final = 0.1
+"""Seconds without a key after which the parser takes an escape for the key."""
+CHUNK: Final = 4096
+
+
+class Screen:
+    """Standard output, for the thread that writes. What cannot be written is dropped: who waits for that
+    thread must not wait for ever."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.is_lost = False
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def write(self, text: str) -> int:
+        try:
+            return self._file.write(text)
+        except (OSError, ValueError):
+            self.is_lost = True
+            return 0
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except (OSError, ValueError):
+            self.is_lost = True
+
+
+class TerminalDriver(LinuxDriver):
+    def __init__(self, app: App[Any], **options: Any) -> None:
+        super().__init__(app, **options)
+        self._screen = Screen(cast("IO[str]", sys.__stdout__))
+        self._file = cast("Any", self._screen)
+        self._size = self._get_terminal_size()
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Of the terminal that is drawn on, which need not be the one that keys come from."""
+        try:
+            size = os.get_terminal_size(self._screen.fileno())
+        except OSError:
+            size = os.terminal_size((0, 0))
+        return (size.columns, size.lines) if size.columns and size.lines else get_terminal_size()
+
+    def run_input_thread(self) -> None:
+        """Hand on what is typed, until the dashboard ends. Without a terminal the dashboard ends too."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        while not self.exit_event.is_set():
+            typed = self._typed()
+            if typed is None or self._screen.is_lost:
+                self._app.call_later(self._app.exit)
+                return
+            for message in (*(parser.feed(decode(typed)) if typed else ()), *parser.tick()):
+                self.process_message(message)
+
+    def _typed(self) -> bytes | None:
+        """What was typed in the last moment; None if nothing can be typed any more."""
+        try:
+            if not select.select([self.fileno], [], [], PAUSE)[0]:
+                return b""
+            return os.read(self.fileno, CHUNK) or None
+        except (OSError, ValueError):
+            return None

@@ -1,0 +1,28 @@
+import pytest
+from rich.cells import cell_len
+
+from hemostat.core.glyphs import ASCII_FALLBACK, to_ascii
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("✓ healthy ✗ dead ● running", "+ healthy x dead * running"),
+        ("███·····", "###....."),
+        ("┌─┐│┤└", "+-+||+"),
+        ("café naïve", "cafe naive"),
+        ("32 → 64…", "32 > 64~"),
+    ],
+)
+def test_symbols_are_written_in_ascii(text, shown):
+    assert to_ascii(text) == shown
+
+
+@pytest.mark.parametrize("text", ["日本", "ﬁle", "½", "👍", "⠋", "e\N{COMBINING ACUTE ACCENT}", "Ж", "↵"])
+def test_a_stand_in_takes_as_many_cells(text):
+    assert cell_len(to_ascii(text)) == cell_len(text)
+    assert to_ascii(text).isascii()
+
+
+def test_what_an_encoding_has_is_left_alone():
+    assert "é · ✓".encode("latin-1", ASCII_FALLBACK) == b"\xe9 \xb7 +"
