@@ -9,10 +9,16 @@ COPY LICENSE wheel[s] /wheels/
 COPY LICENSE README.md pyproject.toml hemostat.toml.example ./
 COPY tests/eval/incidents tests/eval/incidents
 COPY demos/recording.jsonl.gz demos/
+COPY requirements requirements
 COPY hemostat hemostat
 ARG PIP_NO_INDEX
-RUN python3 -m venv /opt/hemostat \
-    && /opt/hemostat/bin/pip install --no-cache-dir --disable-pip-version-check --find-links /wheels . \
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_FIND_LINKS=/wheels
+# The locked versions alone, with their hashes; what builds the wheel stays out of the image.
+RUN python3 -m venv /opt/build && python3 -m venv /opt/hemostat \
+    && /opt/build/bin/pip install --require-hashes -r requirements/build.txt \
+    && /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
+    && /opt/hemostat/bin/pip install --require-hashes -r requirements/run.txt \
+    && /opt/hemostat/bin/pip install --no-deps /dist/*.whl \
     && /opt/hemostat/bin/pip uninstall --yes --quiet pip
 
 FROM ${BASE}

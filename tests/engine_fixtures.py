@@ -13,6 +13,7 @@ from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
 from hemostat.core.model import Connected, Disconnected, EngineEvent
 from hemostat.errors import EngineUnreachableError
 from hemostat.ports import ContainerSpec, Engine
+from tests.required import is_ci
 
 IMAGE = "hemostat-test:busybox"
 """Left on the engine: the next run is quicker for it."""
@@ -30,7 +31,7 @@ Heard = EngineEvent | Connected | Disconnected
 
 
 def engine_is_required() -> bool:
-    return bool(os.environ.get("CI")) or os.environ.get("HEMOSTAT_REQUIRE_ENGINE") == "1"
+    return is_ci() or os.environ.get("HEMOSTAT_REQUIRE_ENGINE") == "1"
 
 
 def eventually(condition: Callable[[], object], *, seconds: float = 20.0) -> None:

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.required import program
+
 SECRET = "T000-B000-XXXXXXXX"  # noqa: S105 - an example
 
 
@@ -90,7 +92,7 @@ def certify(directory: Path) -> Path:
     """A certificate for 127.0.0.1 that nobody but itself has signed, and its key, in one file."""
     path = directory / "self-signed.pem"
     new = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=hook"
-    command = ["openssl", "req", *new.split(), "-addext", "subjectAltName=IP:127.0.0.1"]
+    command = [program("openssl"), "req", *new.split(), "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*command, "-keyout", path, "-out", path], check=True, capture_output=True)
     return path
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine_fixtures import engine_is_required
+from tests.required import missing
 
 PLACES = (
     "/usr/lib/postgresql/*/bin/pg_ctl",
@@ -67,9 +67,7 @@ def postgres_server() -> Iterator[Server]:
     """No programs to start one: a laptop skips and CI fails."""
     found = programs()
     if found is None:
-        if engine_is_required():
-            pytest.fail("there is no PostgreSQL here")
-        pytest.skip("there is no PostgreSQL here")
+        missing("there is no PostgreSQL here: apt install postgresql")
     with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
         server = Server(found, Path(directory))
         server.start()

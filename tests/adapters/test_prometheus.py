@@ -14,7 +14,8 @@ from hemostat.adapters.prometheus import serving
 from hemostat.core.measures import ALERTS, BUS_UP, DEAD, HEAL, MEASURES, Distribution, Form, Numbers
 from hemostat.errors import AdapterError
 from tests.engine_fixtures import eventually
-from tests.prometheus_tools import promtool, tool
+from tests.prometheus_tools import promtool
+from tests.required import program
 
 NUMBERS: Numbers = {
     ALERTS: {("exited", "critical", "h", 'a"b\\c\nd'): 3.0},
@@ -89,7 +90,7 @@ def test_prometheus_itself_scrapes_and_answers(tmp_path: Path, port: int):
     config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}))
     own = free_port()
     command = [
-        tool("prometheus"),
+        program("prometheus"),
         f"--config.file={config}",
         f"--storage.tsdb.path={tmp_path / 'data'}",
         f"--web.listen-address=127.0.0.1:{own}",

@@ -14,6 +14,7 @@ from hemostat.adapters.redis import RedisBus, Tls, connect
 from hemostat.errors import BusError, BusUnreachableError
 from tests.adapters.guarded_redis import serving
 from tests.engine_fixtures import eventually
+from tests.required import program
 
 pytestmark = pytest.mark.redis
 
@@ -29,7 +30,7 @@ class Secure(NamedTuple):
 
 
 def _openssl(directory: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True, cwd=directory)
+    subprocess.run([program("openssl"), *arguments], check=True, capture_output=True, cwd=directory)
 
 
 def _certify(directory: Path) -> None:

@@ -4,7 +4,6 @@ that it holds still; only a share of the CPU has to be taken from one that works
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
 from hemostat.adapters.docker_stats import StatsSampler
 from hemostat.core.model import ContainerInfo, Sample
 from tests.engine_fixtures import IMAGE, SESSION, eventually
+from tests.required import program
 
 pytestmark = pytest.mark.docker
 
@@ -46,8 +46,7 @@ def docker(*words: str) -> str:
 @pytest.fixture
 def run(docker_engine: DockerEngine, docker_workshop: DockerWorkshop) -> Iterator[Run]:
     """Run a shell script under options of the docker command, and wait until it says that it is ready."""
-    if shutil.which("docker") is None:
-        pytest.skip("no docker command to compare with")
+    program("docker", "docker.io")
     made = []
 
     def run(script: str, *options: str) -> ContainerInfo:

@@ -11,7 +11,7 @@ import yaml
 
 from hemostat.topology import BY_NAME
 from tests.docs.made import ROOT
-from tests.prometheus_tools import tool
+from tests.required import program
 
 UNITS = sorted((ROOT / "docs/systemd").glob("*.service"))
 PROFILES = ("--profile", "prometheus", "--profile", "grafana", "--profile", "arcane")
@@ -43,7 +43,7 @@ def test_completion_is_printed_as_the_document_says(shell):
 
 def compose(*arguments: str, **environment: str) -> str:
     done = subprocess.run(
-        [tool("docker-compose"), "-f", str(ROOT / "docker-compose.yml"), *PROFILES, *arguments],
+        [program("docker-compose"), "-f", str(ROOT / "docker-compose.yml"), *PROFILES, *arguments],
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,

@@ -48,11 +48,10 @@ def main() -> None:
 
 def build() -> None:
     wheels = ROOT / "wheels"
-    pip = [sys.executable, "-m", "pip", "wheel", "-q", "-w", str(wheels), "--progress-bar=off"]
+    pip = [sys.executable, "-m", "pip", "download", "-q", "-d", str(wheels), "--progress-bar=off"]
+    locked = [f"--requirement={ROOT / 'requirements' / name}" for name in ("build.txt", "run.txt")]
     try:
-        out(*pip, str(ROOT), "hatchling", quiet=True)
-        for own in wheels.glob("hemostat-*"):
-            own.unlink()
+        out(*pip, "--require-hashes", *locked, quiet=True)
         arguments = ("--build-arg", f"BASE={BASE}", "--build-arg", "PIP_NO_INDEX=1")
         os.environ["DOCKER_BUILDKIT"] = "0"
         # Its first stage by a name too, so that nothing is left behind.

@@ -1,6 +1,5 @@
 """The dashboard in a terminal of its own, on real roles and a real container."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,14 +8,14 @@ import pytest
 
 from hemostat.demo.scenarios import HEALTH, SICKEN
 from tests.e2e.test_everything import Everything, everything
-from tests.engine_fixtures import engine_is_required, eventually
+from tests.engine_fixtures import eventually
+from tests.required import program
 
 __all__ = ["everything"]
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
 PATIENT = ("sh", "-c", "rm -f /tmp/sick; trap 'exit 0' TERM; while :; do sleep 0.1; done")
 """Ill from when it is told to be, and well again after a restart."""
-TMUX = shutil.which("tmux")
 
 
 class Terminal:
@@ -28,7 +27,7 @@ class Terminal:
         self._tmux("new-session", "-d", "-x", "120", "-y", "40", *shown, env=everything.env)
 
     def _tmux(self, *words: str, env: dict[str, str] | None = None) -> str:
-        command = [TMUX or "tmux", "-S", self._socket, "-f", "/dev/null", *words]
+        command = ["tmux", "-S", self._socket, "-f", "/dev/null", *words]
         return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
 
     def screen(self) -> str:
@@ -52,15 +51,12 @@ class Terminal:
             pytest.fail(f"{texts} are not all in:\n{last}")
 
     def close(self) -> None:
-        subprocess.run([TMUX or "tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
+        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
 
 
 @pytest.fixture
 def terminal(everything: Everything) -> Iterator[Terminal]:
-    if TMUX is None:
-        if engine_is_required():
-            pytest.fail("there is no tmux on PATH")
-        pytest.skip("there is no tmux on PATH")
+    program("tmux")
     opened = Terminal(everything)
     yield opened
     opened.close()
