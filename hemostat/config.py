@@ -2,12 +2,13 @@
 
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
 `HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
-Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB".
+Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB". An empty variable
+counts as unset. A variable with our prefix that is no setting may be somebody else's: it is named, and passed
+over. An unknown key in the file or on the command line is refused.
 The meaning of the tables `monitor`, `analyzer`, `responder`, `alert`, `store`, `metrics` and `tui` belongs
 to core.thresholds, core.analysis, core.limits, core.routing, core.keeping, core.serving and core.looks.
 """
 
-import difflib
 import os
 import socket
 import tomllib
@@ -20,17 +21,20 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import FieldInfo
 
-from hemostat.core import routing
+from hemostat.core import redis_address, routing
 from hemostat.core.analysis import Analysis
 from hemostat.core.keeping import Keeping
 from hemostat.core.limits import Limits
 from hemostat.core.literal import read
 from hemostat.core.looks import Looks
 from hemostat.core.redact import redact
+from hemostat.core.redact.address import mask_url
 from hemostat.core.redact.mask import mask
 from hemostat.core.serving import Serving
 from hemostat.core.thresholds import Thresholds, mistakes
+from hemostat.core.variables import Unknown, nearest
 from hemostat.errors import ConfigError
+from hemostat.text_file import read_secret_file, read_text_file
 
 PREFIX: Final = "HEMOSTAT_"
 FILE_NAME: Final = "hemostat.toml"
@@ -42,6 +46,8 @@ OWN_VARIABLES: Final = frozenset({"HEMOSTAT_CONFIG", "HEMOSTAT_REQUIRE_ENGINE", 
 class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str = ""
     """redis://, rediss:// or unix:// address; empty: one on localhost, else an embedded one."""
+    password: str = ""
+    """The password, as it is: one in the URL must be percent-encoded."""
     password_file: str = ""
     """A file whose first line is the password, so that it need not stand in the URL."""
     username: str = ""
@@ -88,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def redis_password(self) -> str | None:
-        return _secret("redis.password_file", self.redis.password_file)
+        return self.redis.password or _secret("redis.password_file", self.redis.password_file)
 
     @property
     def api_key(self) -> str | None:
@@ -118,8 +124,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 CHANNELS: Final = "alert.channels"
-SECRETS: Final = frozenset({"alert.slack_webhook", "alert.heartbeat_url", CHANNELS, "analyzer.api_key"})
+SECRETS: Final = frozenset(
+    {"alert.slack_webhook", "alert.heartbeat_url", CHANNELS, "analyzer.api_key", "redis.password"}
+)
 """Keys whose values are never shown, and of channels their URLs."""
+URLS: Final = frozenset({"redis.url", "engine.url", "store.url", "analyzer.base_url"})
+"""Keys whose values are shown without what may be a secret in them."""
+
+
+LISTED: Final = "hemostat config show lists them all"
 
 
 def _walk(shape: type[msgspec.Struct], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -145,6 +158,8 @@ class Loaded(msgspec.Struct, frozen=True):
     settings: Settings
     origins: dict[str, str]
     path: Path | None
+    unknown: tuple[Unknown, ...] = ()
+    """Variables with our prefix that are no settings, and their nearest."""
 
 
 def load(
@@ -176,7 +191,12 @@ def load(
         _ = settings.metrics.place
     except ValueError as error:
         raise ConfigError(f"{layers['metrics.address'].origin}: metrics.address: {error}") from None
-    return Loaded(settings, {key: layers[key].origin for key in FIELDS}, path)
+    why, hint = redis_address.find_mistake(settings.redis.url)
+    if why:
+        where = layers["redis.url"].origin
+        raise ConfigError(f"{where}: redis.url {mask_url(settings.redis.url)}: {why}", hint=hint)
+    origins = {key: layers[key].origin for key in FIELDS}
+    return Loaded(settings, origins, path, tuple(_unknown(environ)))
 
 
 def search_path() -> list[Path]:
@@ -199,43 +219,61 @@ def variable(key: str) -> str:
     return PREFIX + key.replace(".", "_").upper()
 
 
+VARIABLES: Final = {key: variable(key) for key in FIELDS}
+
+
 def _find(path: Path | None, environ: Mapping[str, str], search: Sequence[Path] | None) -> Path | None:
+    """What is there and is no file is refused when it is read: docker makes a directory of a bind mount whose
+    source is missing."""
     if path is None and environ.get("HEMOSTAT_CONFIG"):
         path = Path(environ["HEMOSTAT_CONFIG"])
     if path is None:
-        return next(filter(Path.is_file, search_path() if search is None else search), None)
-    if not path.is_file():
+        return next(filter(_exists, search_path() if search is None else search), None)
+    if not _exists(path):
         raise ConfigError(f"no configuration file {path}", hint="write one with: hemostat config init")
     return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _from_flags(flags: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
     for key, raw in flags.items():
         if key not in FIELDS:
-            raise ConfigError(f"flag: {key} is no setting", hint=_nearest(key, FIELDS))
+            raise ConfigError(f"flag: {key} is no setting", hint=nearest(key, FIELDS) or LISTED)
         yield key, Value(raw, "flag")
 
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, Value]]:
-    keys = {variable(key): key for key in FIELDS}
-    for name, text in environ.items():
-        if not name.startswith(PREFIX) or name in OWN_VARIABLES:
+    for key, name in VARIABLES.items():
+        text = environ.get(name, "").strip()
+        if not text:
             continue
-        if name not in keys:
-            raise ConfigError(f"environment variable {name} is no setting", hint=_nearest(name, keys))
-        yield keys[name], Value(text, f"environment {name}")
+        if not text.isascii() and text != text.encode(errors="replace").decode():
+            raise ConfigError(f"environment variable {name} is not UTF-8")
+        yield key, Value(text, f"environment {name}")
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[Unknown]:
+    known = {*VARIABLES.values(), *OWN_VARIABLES}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            yield Unknown.of(name, VARIABLES.values())
 
 
 def _from_file(path: Path) -> Iterator[tuple[str, Value]]:
+    text = read_text_file(path)
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}", hint="see hemostat.toml.example") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     for key, raw in _flatten(table):
         if key not in FIELDS:
-            raise ConfigError(f"{path}: unknown key {key}", hint=_nearest(key, FIELDS))
+            raise ConfigError(f"{path}: unknown key {key}", hint=nearest(key, FIELDS) or LISTED)
         yield key, Value(raw, f"file {path}")
 
 
@@ -258,11 +296,6 @@ def _nest(values: Mapping[str, object]) -> dict[str, Any]:
     return tree
 
 
-def _nearest(word: str, words: Iterator[str] | Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else "hemostat config show lists them all"
-
-
 def _convert(key: str, value: Value) -> object:
     field = FIELDS[key]
     try:
@@ -274,13 +307,7 @@ def _convert(key: str, value: Value) -> object:
 
 
 def _secret(key: str, path: str) -> str | None:
-    if not path:
-        return None
-    try:
-        first = Path(path).expanduser().read_text("utf-8").splitlines()[:1]
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{key}: {path!r} cannot be read: {error}") from None
-    return first[0].strip() if first else None
+    return read_secret_file(Path(path).expanduser(), key) if path else None
 
 
 def _with_url(name: str, channel: routing.Channel) -> routing.Channel:
@@ -293,5 +320,8 @@ def _with_url(name: str, channel: routing.Channel) -> routing.Channel:
 def _mask(key: str, value: Any) -> object:
     if key == CHANNELS:
         return {name: {**each, "url": MASK} if each["url"] else each for name, each in value.items()}
-    secret = key in SECRETS and value
-    return MASK if secret else redact(value) if isinstance(value, str) else value
+    if key in SECRETS and value:
+        return MASK
+    if key in URLS:
+        return mask_url(value)
+    return redact(value) if isinstance(value, str) else value

@@ -1,5 +1,7 @@
 """One tree of settings: what wins, what is refused, and how a person is told."""
 
+import codecs
+import os
 import re
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 import hemostat
 from hemostat import config
 from hemostat.config import FIELDS, Settings, load, shown, variable
+from hemostat.core import variables
 from hemostat.core.routing import Channel
 from hemostat.errors import ConfigError
 from hemostat.events import Kind, Severity
@@ -90,11 +93,140 @@ def test_a_file_that_cannot_be_used_is_named_with_the_key(write, text, message):
     assert str(path) in str(caught.value)
 
 
-def test_an_unknown_variable_is_named_with_the_nearest():
-    with pytest.raises(
-        ConfigError, match=r"HEMOSTAT_MONITOR_CPUS is no setting: did you mean HEMOSTAT_MONITOR_"
-    ):
-        read(environ={"HEMOSTAT_MONITOR_CPUS": "3"})
+FOREIGN = {
+    "HEMOSTAT_IMAGE": "registry/hemostat:1",
+    "HEMOSTAT_PORT": "tcp://10.0.0.1:80",
+    "HEMOSTAT_SERVICE_HOST": "10.0.0.1",
+    "HEMOSTAT_PORT_80_TCP_ADDR": "10.0.0.1",
+    "HEMOSTAT_REDIS_SERVICE_PORT_TCP_REDIS": "6379",
+    "HEMOSTAT_NAME": "/app/hemostat",
+    "HEMOSTAT_STORE_ENV_POSTGRES_PASSWORD": "x",
+}
+
+
+def test_a_foreign_variable_is_named_and_ignored():
+    loaded = read(environ=FOREIGN)
+    assert loaded.settings == Settings()
+    assert {each.name for each in loaded.unknown} == set(FOREIGN)
+    assert not any(each.nearest or each.mistyped for each in loaded.unknown)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("HEMOSTAT_MONITOR_CPUS", "HEMOSTAT_MONITOR_CPU"),
+        ("HEMOSTAT_RESPONDER__MODE", "HEMOSTAT_RESPONDER_MODE"),
+        ("HEMOSTAT_TUI__MOUSE", "HEMOSTAT_TUI_MOUSE"),
+        ("HEMOSTAT_RESPONDER_BUGDET", "HEMOSTAT_RESPONDER_BUDGET"),
+    ],
+)
+def test_a_mistyped_variable_is_named_with_the_nearest(name, meant):
+    (unknown,) = read(environ={name: "3"}).unknown
+    assert (unknown.nearest, unknown.mistyped) == (meant, True)
+
+
+def test_no_setting_has_the_name_of_a_service_link():
+    assert not any(variables.SERVICE_LINK.search(variable(key)) for key in FIELDS)
+
+
+def test_an_empty_variable_counts_as_unset(write):
+    path = write('host = "here"')
+    environ = {variable(key): " " for key in FIELDS} | {"HEMOSTAT_CONFIG": ""}
+    loaded = read(path, environ=environ)
+    assert (loaded.settings.host, loaded.origins["responder.budget"]) == ("here", "default")
+
+
+def test_a_variable_may_end_with_a_carriage_return():
+    assert read(environ={"HEMOSTAT_RESPONDER_BUDGET": "7\r\n"}).settings.responder.budget == 7
+
+
+def test_a_variable_that_is_not_utf8_is_refused():
+    with pytest.raises(ConfigError, match="HEMOSTAT_HOST is not UTF-8"):
+        read(environ={"HEMOSTAT_HOST": "h\udcff"})
+
+
+TOML = '[responder]\r\nmode = "dry-run"\r\n'
+
+
+@pytest.mark.parametrize("data", [TOML.encode(), codecs.BOM_UTF8 + TOML.encode()])
+def test_a_file_from_windows_is_read(tmp_path, data):
+    path = tmp_path / "hemostat.toml"
+    path.write_bytes(data)
+    assert read(path).settings.responder.mode == "dry-run"
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (TOML.encode("utf-16"), "is UTF-16; save it as UTF-8"),
+        (TOML.encode("utf-16-be"), "is UTF-16; save it as UTF-8"),
+        (codecs.BOM_UTF16_BE + TOML.encode("utf-16-be"), "is UTF-16"),
+        (TOML.encode("utf-32"), "is UTF-32; save it as UTF-8"),
+        (b'host = "here"\n# caf\xe9\n', r"is not UTF-8 \(byte 0xe9 in line 2\)"),
+        (b'host = "here"\n\0\n', "NUL byte in line 2"),
+    ],
+)
+def test_a_file_in_another_encoding_is_named(tmp_path, data, told):
+    path = tmp_path / "hemostat.toml"
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match=told):
+        read(path)
+
+
+def test_a_directory_or_pipe_is_no_configuration_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="is a named pipe, not a file"):
+        read(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="is a directory, not a file"):
+        load(environ={}, search=[tmp_path])
+
+
+def test_dev_null_is_an_empty_configuration():
+    assert read(Path("/dev/null")).settings == Settings()
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbfpa ss/#\r\n", b"pa ss/#", b"pa ss/#\nnot this"])
+def test_a_password_file_is_read_without_its_line_end(tmp_path, data):
+    path = tmp_path / "password"
+    path.write_bytes(data)
+    settings = read(redis__password_file=str(path)).settings
+    assert (settings.redis_password,) == ("pa ss/#",)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        *((f"redis://:a{char}SECRET@127.0.0.1:6379/0", "percent-encoded") for char in "/?#[]"),
+        ("redis://u:12/SECRET@h", "percent-encoded"),
+        ("redis://u:a/b@SECRET@h", "percent-encoded"),
+        ("redis://#SECRET@h", "percent-encoded"),
+        ("redis://h/0?password=a@SECRET", "percent-encoded"),
+        ("u:SECRET@h:6379", "neither redis://"),
+        ("SECRET", "neither redis://"),
+        ("redis+sentinel://:SECRET@a:1,b:2/main", "Sentinel is not supported"),
+        ("redis://:SECRET@a:1,b:2", "several servers"),
+        ("redis://:SECRET@::1:6379/0", "stands in brackets"),
+        ("redis://:SECRET@h:port", "port is no number"),
+    ],
+)
+def test_a_redis_url_that_cannot_be_used_is_masked(url, why):
+    with pytest.raises(ConfigError, match=why) as raised:
+        read(environ={"HEMOSTAT_REDIS_URL": url})
+    assert "SECRET" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"redis://:a{char}b@127.0.0.1:6379/0" for char in "%@:\"' \\`"),
+        "redis://u:p@[::1]:6379/0",
+        "rediss://h?db=2",
+        "unix:///run/redis.sock?db=1",
+        "redis://localhost",
+    ],
+)
+def test_a_redis_url_that_works_is_taken(url):
+    assert read(environ={"HEMOSTAT_REDIS_URL": url}).settings.redis.url == url
 
 
 def test_an_unknown_flag_is_named_with_the_nearest():
@@ -125,9 +257,9 @@ def test_secrets_are_masked_where_settings_are_shown():
         }
     ).settings
     told = shown(settings)
-    assert told["store.url"] == "postgresql:///db?password=[redacted: password]&host=/run"
+    assert told["store.url"] == "postgresql:///db?password=********&host=/run"
     assert "geheim" not in str(told)
-    assert told["redis.url"] == "redis://me:[redacted: password]@db:6379/0"
+    assert told["redis.url"] == "redis://********@db:6379/0"
 
 
 def test_a_secret_is_the_first_line_of_its_file(tmp_path):

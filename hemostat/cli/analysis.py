@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from hemostat.cli.options import Globals
-from hemostat.core.text import clean
+from hemostat.core.text import clean, decode_text
 from hemostat.errors import HemoStatError, UsageError
 
 if TYPE_CHECKING:
@@ -43,9 +43,11 @@ def load(path: Path) -> "Recording":
     from hemostat.errors import DecodeError
 
     try:
-        return decode(path.read_bytes())
+        return decode(decode_text(path.read_bytes()).encode())
     except OSError as error:
         raise HemoStatError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise HemoStatError(f"{path} {error}") from None
     except DecodeError as error:
         raise HemoStatError(f"{path}: {error.message}", hint="see: hemostat explain --help") from None
 

@@ -16,7 +16,9 @@ import msgspec
 
 from hemostat import app
 from hemostat.config import Loaded, Settings
+from hemostat.core.redact.address import mask_url
 from hemostat.core.units import show_size
+from hemostat.core.variables import tell_unknown
 from hemostat.errors import (
     BusUnreachableError,
     ConfigError,
@@ -134,7 +136,10 @@ def configuration(machine: Machine) -> Finding:
     loaded = machine.loaded()
     for secret in ("redis_password", "api_key", "channels", "heartbeat_url"):
         getattr(loaded.settings, secret)
-    return Finding(Level.OK, str(loaded.path) if loaded.path else "no file, the defaults apply")
+    told = str(loaded.path) if loaded.path else "no file, the defaults apply"
+    if unknown := tell_unknown(loaded.unknown):
+        return Finding(Level.WARNING, f"{told}; {unknown}", "correct the name, or unset the variable")
+    return Finding(Level.OK, told)
 
 
 def state_directory(machine: Machine) -> Finding:
@@ -182,7 +187,7 @@ def clock(machine: Machine) -> Finding:
 
 
 def redis(machine: Machine) -> Finding:
-    from hemostat.adapters.redis import masked, resolve
+    from hemostat.adapters.redis import resolve
     from hemostat.adapters.redis.embedded import binary
 
     settings = machine.settings
@@ -197,7 +202,7 @@ def redis(machine: Machine) -> Finding:
             return Finding(Level.FAILURE, "none is running and there is none to start", hint)
         return Finding(Level.OK, f"none is running; HemoStat will start {server}")
     url = resolve(settings.redis.url or None, settings.state_path, start=False)
-    return Finding(Level.OK, f"answers at {masked(url or '')}")
+    return Finding(Level.OK, f"answers at {mask_url(url or '')}")
 
 
 def store(machine: Machine) -> Finding:

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,6 +12,9 @@ from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
 from hemostat.core.text import clean
 from hemostat.errors import ConfigError, HemoStatError
+
+if TYPE_CHECKING:
+    from hemostat.config import Loaded
 
 EXAMPLE: Final = "hemostat.toml.example"
 
@@ -66,15 +69,24 @@ def check(given: Globals) -> None:
         loaded = given.load()
         for secret in ("redis_password", "api_key", "store_url", "channels", "heartbeat_url"):
             getattr(loaded.settings, secret)
+        _refuse_mistyped(loaded)
     except HemoStatError as error:
         if given.json:
             click.echo(json.dumps({"ok": False, "error": str(error)}))
         raise
     file = str(loaded.path) if loaded.path else None
     if given.json:
-        click.echo(json.dumps({"ok": True, "path": file}))
+        unknown = [each.name for each in loaded.unknown]
+        click.echo(json.dumps({"ok": True, "path": file, "unknown": unknown}))
     else:
         click.echo(clean(f"ok: {file or 'no configuration file, the defaults apply'}"))
+
+
+def _refuse_mistyped(loaded: "Loaded") -> None:
+    """Raise ConfigError for variables that are settings' names but for a slip: other commands pass them over,
+    with a warning."""
+    if slips := [each for each in loaded.unknown if each.mistyped]:
+        raise ConfigError(f"no setting: {', '.join(map(str, slips))}", hint="name it as it is, or unset it")
 
 
 def example() -> str:

@@ -8,6 +8,7 @@ from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
     from hemostat.config import Loaded, Settings
+    from hemostat.core.variables import Unknown
 
 QUIET: Final = -1
 
@@ -32,12 +33,14 @@ class Globals:
         from hemostat import config
 
         for key, value in self.changes.items():
-            if key in config.SECRETS or _bears_password(value):
+            if key in config.SECRETS or _bears_password(key, value):
                 raise UsageError(
                     f"--set {key}: a secret on the command line can be read by every user of this machine",
                     hint=f"use {config.variable(key)} or the configuration file",
                 )
-        return config.load(Path(self.config) if self.config else None, flags=self.changes)
+        loaded = config.load(Path(self.config) if self.config else None, flags=self.changes)
+        _tell_unknown(loaded.unknown)
+        return loaded
 
     def settings(self) -> "Settings":
         return self.load().settings
@@ -66,16 +69,26 @@ def equip(command: click.Command) -> click.Command:
     return command
 
 
-def _bears_password(value: str) -> bool:
-    if "://" not in value:
-        return False
-    from urllib.parse import parse_qs, urlsplit
+def _bears_password(key: str, value: str) -> bool:
+    from hemostat.config import URLS
+    from hemostat.core.redact.address import has_login
 
-    try:
-        url = urlsplit(value)
-    except ValueError:
-        return False
-    return url.password is not None or "password" in parse_qs(url.query)
+    if value.startswith("ssh://"):  # the engine's: a name without a password
+        return ":" in value.removeprefix("ssh://").rpartition("@")[0]
+    return has_login(value) or (key in URLS and "://" not in value and "@" in value)
+
+
+def _tell_unknown(unknown: "tuple[Unknown, ...]") -> None:
+    """Once: they are taken out of the environment, which child processes inherit."""
+    import os
+
+    from hemostat.core.text import clean
+    from hemostat.core.variables import tell_unknown
+
+    if unknown:
+        click.echo(clean(f"hemostat: warning: {tell_unknown(unknown)}"), err=True)
+    for each in unknown:
+        os.environ.pop(each.name, None)
 
 
 def _remember_config(context: click.Context, _: click.Parameter, value: str | None) -> None:

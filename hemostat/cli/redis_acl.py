@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from hemostat.errors import ConfigError
+from hemostat.text_file import read_secret_file
 
 
 @click.command("redis-acl")
@@ -41,7 +42,7 @@ def _hashes(directory: Path, users: Iterable[str]) -> dict[str, str]:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return {name: hashlib.sha256(_password(directory / name).encode()).hexdigest() for name in users}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError(f"--passwords {directory} cannot be used: {error}") from None
 
 
@@ -52,7 +53,7 @@ def _password(path: Path) -> str:
             file.write(secrets.token_urlsafe(32) + "\n")
     except FileExistsError:
         pass
-    password = path.read_text("utf-8").partition("\n")[0].strip()
+    password = read_secret_file(path, "--passwords")
     if not password:
         raise ConfigError(f"{path} is empty", hint="write a password to its first line, or remove it")
     return password

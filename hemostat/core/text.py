@@ -1,4 +1,15 @@
-"""Text from outside, made safe to show."""
+"""Text from outside, made safe to show, and the bytes of text files read."""
+
+import codecs
+from typing import Final
+
+MARKS: Final = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+"""Byte order marks, the longer of two that begin alike first."""
 
 
 def clean(text: str) -> str:
@@ -6,3 +17,31 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def decode_text(data: bytes) -> str:
+    """The text of a file that a person wrote, in UTF-8 with or without a byte order mark. Raises ValueError,
+    which says what the file is and in which line."""
+    encoding = next((name for mark, name in MARKS if data.startswith(mark)), "")
+    if encoding or _is_wide(data):
+        raise ValueError(f"is {encoding or 'UTF-16'}; save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = f"0x{data[error.start]:02x}"
+        raise ValueError(
+            f"is not UTF-8 (byte {byte} in line {_line(data, error.start)}); save it as UTF-8"
+        ) from None
+    if "\0" in text:
+        raise ValueError(f"has a NUL byte in line {_line(data, data.index(0))}; it is no text file")
+    return text
+
+
+def _is_wide(data: bytes) -> bool:
+    """Whether every second byte is NUL, as in UTF-16 of Latin letters without a mark."""
+    pairs = len(data) // 2
+    return pairs > 0 and len(data) % 2 == 0 and pairs in (data[0::2].count(0), data[1::2].count(0))
+
+
+def _line(data: bytes, position: int) -> int:
+    return data.count(b"\n", 0, position) + 1

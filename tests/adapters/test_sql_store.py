@@ -73,7 +73,7 @@ def test_a_failure_is_one_line_without_a_password_and_waiting_may_mend_it():
     told = str(failed.value)
     assert "secret" not in told
     assert "\n" not in told
-    assert "the store postgresql://me:***@127.0.0.1:1/db" in told
+    assert "the store postgresql://********@127.0.0.1:1/db?password=********" in told
     assert failed.value.transient
 
 

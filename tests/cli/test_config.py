@@ -76,12 +76,12 @@ def test_show_masks_secrets(hemostat, environ, options):
     environ.setenv("HEMOSTAT_REDIS_URL", "redis://:geheim@db:6379/0")
     out = hemostat("config", "show", *options).out
     assert "geheim" not in out
-    assert out.count("[redacted: ") == 2
+    assert (out.count("[redacted: "), out.count("redis://********@db")) == (1, 1)
 
 
 def test_check_is_satisfied_without_a_file(hemostat):
     assert hemostat("config", "check").out == "ok: no configuration file, the defaults apply\n"
-    assert hemostat("config", "check", "--json").json == {"ok": True, "path": None}
+    assert hemostat("config", "check", "--json").json == {"ok": True, "path": None, "unknown": []}
 
 
 def test_check_names_file_key_and_nearest_key(hemostat, tmp_path):
@@ -98,3 +98,29 @@ def test_check_reads_the_files_of_secrets(hemostat, tmp_path):
         code, _, err = hemostat("config", "check", "--set", f"{key}={tmp_path}/none")
         assert (code, err.count("\n")) == (2, 1)
         assert key in err
+
+
+FOREIGN = {"HEMOSTAT_IMAGE": "registry/hemostat:1", "HEMOSTAT_PORT": "tcp://10.0.0.1:80"}
+
+
+def test_a_foreign_variable_is_told_in_one_line(hemostat, environ):
+    for name, value in FOREIGN.items():
+        environ.setenv(name, value)
+    first, second = (hemostat("config", "check", "--json") for _ in range(2))
+    assert (first.code, first.json["unknown"]) == (0, sorted(FOREIGN))
+    told = "ignored, because HemoStat has no such setting: HEMOSTAT_IMAGE, HEMOSTAT_PORT"
+    assert first.err == f"hemostat: warning: {told}\n"
+    assert second.err == ""  # what this process starts inherits its environment, and does not tell it again
+
+
+def test_check_refuses_a_mistyped_variable(hemostat, environ):
+    environ.setenv("HEMOSTAT_RESPONDER_BUGDET", "1")
+    code, _, err = hemostat("config", "check")
+    assert code == 2
+    assert "HEMOSTAT_RESPONDER_BUGDET (did you mean HEMOSTAT_RESPONDER_BUDGET?)" in err.splitlines()[-1]
+
+
+def test_a_url_with_a_login_is_refused_on_the_command_line(hemostat):
+    for key, value in {"redis.url": "redis://:x@h", "engine.url": "u:x@h", "redis.password": "x"}.items():
+        assert hemostat("config", "check", "--set", f"{key}={value}").code == 2
+    assert hemostat("config", "check", "--set", "engine.url=ssh://me@host").code == 0

@@ -10,11 +10,11 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 
 from hemostat.core.redact import redact
+from hemostat.core.redact.address import shown_host
 from hemostat.core.text import clean
 from hemostat.core.units import duration
 from hemostat.errors import AdvisorDeclinedError, AdvisorError, AdvisorUnreachableError
@@ -52,8 +52,7 @@ class Service:
 
         self._sdk = sdk
         self._key = key
-        host = urlsplit(base_url).netloc.rpartition("@")[2]
-        self.name = f"the server at {host}" if base_url else vendor
+        self.name = f"the server at {shown_host(base_url)}" if base_url else vendor
         self.http = sdk.DefaultHttpxClient(
             follow_redirects=False,
             headers={"Accept-Encoding": "identity"},

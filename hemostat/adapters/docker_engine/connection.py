@@ -14,6 +14,7 @@ from requests import HTTPError, PreparedRequest, Response
 
 from hemostat.adapters.docker_engine.failures import SDK_FAILURES, is_forbidden, translate_failure
 from hemostat.adapters.docker_engine.mounted_socket import socket_path
+from hemostat.core.redact.address import mask_url
 
 OLDEST_API = "1.41"
 """Of Docker 20.10: spoken where the engine may not be asked for its own."""
@@ -26,6 +27,7 @@ class Connection:
 
     def __init__(self, address: dict[str, Any], timeout: float) -> None:
         self.url = str(address.get("base_url", "the default socket"))
+        self._shown_url = mask_url(self.url) if "://" in self.url else self.url
         self._address = address
         self._timeout = timeout
         self._version = "auto"
@@ -43,7 +45,7 @@ class Connection:
             finally:
                 self._give_back(client)
         except SDK_FAILURES as error:
-            raise translate_failure(error, doing, self.url) from None
+            raise translate_failure(error, doing, self._shown_url) from None
 
     def _take(self) -> docker.APIClient:
         try:

@@ -16,6 +16,7 @@ from docker.errors import APIError, DockerException, InvalidVersion, NotFound
 from requests import JSONDecodeError, ReadTimeout, RequestException, Response, Timeout
 
 from hemostat.adapters.docker_engine.mounted_socket import explain_socket
+from hemostat.core.redact.address import SHOWN_MASK
 from hemostat.errors import (
     EngineError,
     EngineForbiddenError,
@@ -64,7 +65,7 @@ def _unreadable(error: Exception, doing: str) -> EngineError:
     return EngineError(f"{doing}: the answer cannot be read ({_name(error)})")
 
 
-def unusable_address(error: Exception) -> EngineUnreachableError:
+def unusable_address(error: object) -> EngineUnreachableError:
     return EngineUnreachableError(
         f"the address of the Docker Engine cannot be used: {shorten(str(error))}",
         hint="look at DOCKER_HOST, DOCKER_CONTEXT and `docker context ls`",
@@ -156,9 +157,11 @@ def _unreachable(error: Exception, url: str) -> EngineUnreachableError:
             transient=False,
         )
     if system is None and not any(isinstance(each, RequestException) for each in causes):
-        return unusable_address(error)
+        return unusable_address(url if SHOWN_MASK in url else error)
     silent = any(isinstance(each, Timeout) for each in causes)
-    reason = system.strerror if system else "it does not answer in time" if silent else _innermost(causes)
+    reason = (
+        system.strerror if system else "it does not answer in time" if silent else _innermost(causes, url)
+    )
     cause, hint = explain_socket(url) or (reason, "is dockerd running? Start it, or set DOCKER_HOST")
     return EngineUnreachableError(f"no Docker Engine answers at {url} ({cause})", hint=hint)
 
@@ -210,8 +213,11 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__ or inner
 
 
-def _innermost(causes: list[BaseException]) -> str:
-    return shorten(_name(causes[-1])) if causes else ""
+def _innermost(causes: list[BaseException], url: str) -> str:
+    """Of an address with a login, the words of the error are left out: they may quote a piece of it."""
+    if not causes:
+        return ""
+    return type(causes[-1]).__name__ if SHOWN_MASK in url else _name(causes[-1])
 
 
 def _name(error: BaseException) -> str:

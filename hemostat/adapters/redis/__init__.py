@@ -38,7 +38,7 @@ No other package knows these.
 
 from hemostat.adapters.redis.bus import RedisBus
 from hemostat.adapters.redis.casebook import RedisCasebook, RedisPurse
-from hemostat.adapters.redis.client import Client, Tls, connect, masked
+from hemostat.adapters.redis.client import Client, Tls, connect
 from hemostat.adapters.redis.desk import RedisDesk
 from hemostat.adapters.redis.dossiers import RedisDossiers
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
@@ -61,6 +61,5 @@ __all__ = [
     "RedisStore",
     "Tls",
     "connect",
-    "masked",
     "resolve",
 ]

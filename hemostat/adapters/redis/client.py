@@ -5,19 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from hemostat.core.redact.address import mask_url
 from hemostat.errors import BusError, BusUnreachableError
 
 PREFIX: Final = "hemostat:"
 TIMEOUT: Final = 5.0
 """Seconds for an answer; blocking reads must ask for less."""
 
-MASK: Final = "********"
 PASSING: Final = re.compile(r"\b(?:MISCONF|OOM|LOADING)\b")
 REFUSED: Final = ("NOAUTH", "WRONGPASS")
 FORBIDDEN: Final = re.compile(r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b")
@@ -139,7 +138,7 @@ def connect(
         )
     except ValueError as error:
         raise BusError(
-            f"redis.url {masked(url)!r} cannot be used: {error}", hint="see docs/QUICKSTART.md"
+            f"redis.url {mask_url(url)!r} cannot be used: {error}", hint="see docs/QUICKSTART.md"
         ) from None
     return Client(raw, url, revive)
 
@@ -148,7 +147,7 @@ def _tls_options(url: str, tls: Tls) -> dict[str, str]:
     files = {name: value for name, value in tls._asdict().items() if value}
     if files and not url.startswith("rediss://"):
         raise BusError(
-            f"redis.{next(iter(files))} is set, but redis.url {masked(url)!r} is not encrypted",
+            f"redis.{next(iter(files))} is set, but redis.url {mask_url(url)!r} is not encrypted",
             hint="write rediss://",
         )
     names = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
@@ -165,7 +164,7 @@ def _readable(key: str, name: str) -> str:
 
 
 def translate(error: redis.RedisError, url: str, user: str = "default") -> BusError:
-    where = masked(url)
+    where = mask_url(url)
     text = " ".join(str(error).split())
     if told := _untrusted(text, where):
         return told
@@ -211,12 +210,3 @@ def _untrusted(text: str, where: str) -> BusError | None:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-
-
-def masked(url: str) -> str:
-    """The URL without its password."""
-    parts = urlsplit(url)
-    user, at, _ = parts.netloc.rpartition("@")
-    if ":" in user:
-        url = url.replace(user + at, f"{user.partition(':')[0]}:{MASK}@", 1)
-    return re.sub(r"(?<=password=)[^&]+", MASK, url)

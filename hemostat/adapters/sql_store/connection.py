@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from hemostat.core.redact.address import mask_secret, mask_url
 from hemostat.errors import ConfigError, NothingStoredError, StoreError, StoreUnreachableError
 
 PATIENCE: Final = 10
@@ -18,6 +20,7 @@ STATEMENT: Final = 60_000
 """Milliseconds that PostgreSQL may take for one statement of a writer."""
 ANY_TEXT: Final = frozenset({"UTF8", "SQL_ASCII"})
 """Encodings of a database that takes whatever an event says; the second is none, and takes all bytes."""
+ENCODE: Final = "write %40 for @, %23 for #, %2F for /, %3F for ?; or put the URL into a file: store.url_file"
 WRITES: Final = "writes"
 """Execution option of a connection that is about to write."""
 
@@ -29,6 +32,7 @@ def connect(url: str, *, write: bool) -> sql.Engine:
     except (ArgumentError, ValueError):
         hint = "such as postgresql://user:password@host/name, where an @ in the password is written %40"
         raise ConfigError("store.url is no URL", hint=hint) from None
+    _refuse_ambiguous(parsed)
     match parsed.drivername.partition("+")[0]:
         case "sqlite":
             return _sqlite(parsed, write=write)
@@ -38,8 +42,20 @@ def connect(url: str, *, write: bool) -> sql.Engine:
             raise ConfigError(f"store.url: {other} is neither postgresql nor sqlite")
 
 
-def masked(url: str) -> str:
-    return sql.make_url(url).set(query={}).render_as_string(hide_password=True)
+def _refuse_ambiguous(url: sql.URL) -> None:
+    """Raise ConfigError where a piece of the password would be taken for the host, and told as one."""
+    places = f"{url.host}{url.database}{''.join(url.query)}"
+    if {"@", "#"} & set(places) and not url.drivername.startswith("sqlite"):
+        raise ConfigError(
+            "store.url: a character of its user or password must be percent-encoded", hint=ENCODE
+        )
+
+
+def _words(error: Exception, url: str) -> str:
+    """The first line of the driver's own words, without the password."""
+    password = sql.make_url(url).password
+    text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
+    return mask_secret(text, url, password, quote(password or "")).splitlines()[0]
 
 
 def _postgres(url: sql.URL, *, write: bool) -> sql.Engine:
@@ -125,5 +141,4 @@ def translated(url: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
-        words = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-        raise StoreUnreachableError(f"the store {masked(url)}: {words[0]}") from error
+        raise StoreUnreachableError(f"the store {mask_url(url)}: {_words(error, url)}") from error

@@ -7,10 +7,11 @@ from typing import Any, Final
 import sqlalchemy as sql
 
 from hemostat.adapters.sql_store import condition, schema
-from hemostat.adapters.sql_store.connection import WRITES, connect, masked, translated
+from hemostat.adapters.sql_store.connection import WRITES, connect, translated
 from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.core.audit import Condition, End, Ends, Link, bind
 from hemostat.core.record import Record, Wanted, column, record
+from hemostat.core.redact.address import mask_url
 from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError
 from hemostat.events import Event
 
@@ -131,7 +132,7 @@ class SqlStore:
     def condition(self) -> Condition:
         with self._reading() as connection:
             return Condition(
-                place=masked(self._url),
+                place=mask_url(self._url),
                 version=schema.version(connection),
                 size=condition.size(connection),
                 ends=_ends(connection),
@@ -141,7 +142,7 @@ class SqlStore:
         try:
             with translated(self._url), self._engine.connect() as connection:
                 why = condition.objection(connection)
-                return f"the store {masked(self._url)}: {why}" if why else ""
+                return f"the store {mask_url(self._url)}: {why}" if why else ""
         except StoreUnreachableError as error:
             return error.message
 

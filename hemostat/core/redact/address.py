@@ -1,0 +1,58 @@
+"""A URL of the settings as it may be shown. A malformed URL is masked by the same rule as a valid one."""
+
+import re
+from typing import Final
+
+SHOWN_MASK: Final = "********"
+SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+LOCAL: Final = ("unix", "http+unix", "npipe", "sqlite")
+"""Schemes after whose `://` a path begins, where a slash comes first."""
+HARMLESS: Final = frozenset({"db", "host", "port", "user", "sslmode", "protocol"})
+"""Names in a query whose values are shown."""
+QUERY_BEFORE_AT: Final = re.compile(r"[?&#][\w.-]+=")
+SHORTEST_SECRET: Final = 3
+"""Characters of a password that is looked for in a vendor's words: shorter ones are in any text."""
+
+
+def mask_url(url: str) -> str:
+    """Scheme, host and path of the URL. Everything between `://` and the last @ is masked: a password may
+    hold any character. What has no scheme may be a password alone, and is masked whole."""
+    scheme, separator, rest = url.strip().partition("://")
+    if not separator or not SCHEME.fullmatch(scheme):
+        return SHOWN_MASK if url.strip() else ""
+    if rest.startswith("/") and scheme.lower().partition("+")[0] in LOCAL:
+        return f"{scheme}://{_mask_query(rest)}"
+    login, at, place = rest.rpartition("@")
+    if at and QUERY_BEFORE_AT.search(login):  # the @ may belong to the query: then a secret follows it
+        return f"{scheme}://{SHOWN_MASK}"
+    return f"{scheme}://{SHOWN_MASK + at if at else ''}{_mask_query(place)}"
+
+
+def shown_host(url: str) -> str:
+    """Host and port of the URL, for a message."""
+    place = mask_url(url).partition("://")[2].removeprefix(f"{SHOWN_MASK}@")
+    return re.split(r"[/?#]", place, maxsplit=1)[0]
+
+
+def mask_secret(text: str, *secrets: str | None) -> str:
+    """A vendor's words without these passwords."""
+    for secret in secrets:
+        if secret and len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, SHOWN_MASK)
+    return text
+
+
+def has_login(url: str) -> bool:
+    """Whether the URL holds, or may hold, a secret."""
+    _, separator, rest = url.partition("://")
+    return bool(separator) and ("@" in rest or _mask_query(rest) != rest)
+
+
+def _mask_query(place: str) -> str:
+    parts = re.split(r"([?&;#])", place)
+    shown = [parts[0]]
+    for mark, part in zip(parts[1::2], parts[2::2], strict=True):
+        name, equals, _ = part.partition("=")
+        hidden = f"{name}={SHOWN_MASK}" if equals and name else SHOWN_MASK
+        shown += [mark, part if name in HARMLESS or not part else hidden]
+    return "".join(shown)

@@ -1,0 +1,48 @@
+"""URLs of the settings as they may be shown."""
+
+import pytest
+
+from hemostat.core.redact.address import has_login, mask_secret, mask_url, shown_host
+
+CHARACTERS = "/#?%@:[]\"' \\`&;="
+LOGINS = [
+    *(f"u:a{char}SECRET@h:1" for char in CHARACTERS),
+    *(f":{char}SECRET@h:1" for char in CHARACTERS),
+    *(f"{char}SECRET@h:1" for char in CHARACTERS),
+    *(f"u:{one}{other}SECRET@h/0" for one in CHARACTERS for other in CHARACTERS),
+    "u:12/SECRET@h",
+    "u:a@SECRET@h",
+    "SECRET@h",
+    "h/0?password=SECRET",
+    "h/0?password=a@SECRET",
+    "h/v1#SECRET",
+    "h/v1?SECRET",
+]
+
+
+@pytest.mark.parametrize("scheme", ["redis://", "postgresql+psycopg://", "https://", "unix://", ""])
+def test_no_secret_is_shown_whatever_its_characters(scheme):
+    local = scheme == "unix://"  # where a slash begins a path
+    urls = [scheme + login for login in LOGINS if not (local and login.startswith("/"))]
+    assert [url for url in urls if "SECRET" in mask_url(url) + shown_host(url)] == []
+    assert scheme == "" or all(map(has_login, urls))
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://h:6379/0", "redis://h:6379/0"),
+        ("redis://:x@h:6379/0", "redis://********@h:6379/0"),
+        ("rediss://u:x@[::1]:6379/0?db=1", "rediss://********@[::1]:6379/0?db=1"),
+        ("unix:///run/a@b/r.sock?password=x&db=1", "unix:///run/a@b/r.sock?password=********&db=1"),
+        ("sqlite:////var/lib/history.db", "sqlite:////var/lib/history.db"),
+        ("x", "********"),
+        ("", ""),
+    ],
+)
+def test_what_is_no_secret_is_shown(url, shown):
+    assert mask_url(url) == shown
+
+
+def test_a_password_is_taken_out_of_a_vendors_words():
+    assert mask_secret("no host 'SECRET@h'", "SECRET", None, "") == "no host '********@h'"
