@@ -51,10 +51,13 @@ def told(value: object, status: int = 200) -> bytes:
     return answer(status, json.dumps(value).encode())
 
 
-def stream(*lines: bytes) -> Silence:
+def stream(*pieces: bytes, chunked: bool = True) -> Silence:
     """The beginning of an endless answer."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n"
-    return Silence(head + b"".join(lines))
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    if not chunked:
+        return Silence(head + b"Connection: close\r\n\r\n" + b"".join(pieces))
+    chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces]
+    return Silence(head + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(chunks))
 
 
 class RuleProxy:

@@ -282,7 +282,7 @@ class Monitor:
             state=patient.info.state,
             cpu=None if sample is None or patient.cpu is None else round(patient.cpu, 1),
             cpu_limit=patient.info.cpu_limit,
-            memory=None if sample is None else sample.memory,
+            memory=None if sample is None else sample.memory or None,
             memory_limit=patient.info.memory_limit,
             received=None if sample is None else patient.traffic.received,
             sent=None if sample is None else patient.traffic.sent,

@@ -118,9 +118,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     container_id: str
     time: float
     cpu: float
-    """Seconds of CPU used since it started."""
+    """Seconds of CPU used since it started; NaN where the host does not count them."""
     memory: int
-    """The working set in bytes: usage less inactive file cache, as `docker stats` shows it."""
+    """The working set in bytes: usage less inactive file cache, as `docker stats` shows it; 0 where the host
+    does not count it."""
     cache: int = 0
     """Bytes of the working set that are file cache all the same, and would be given back under pressure."""
     periods: int = 0

@@ -1,6 +1,7 @@
 """Cgroup files as each version and driver lays them out, in a tree of our own."""
 
 import shutil
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -192,13 +193,13 @@ def test_what_cannot_be_read_is_left_out_and_the_rest_is_not(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("missing", ["cpu.stat", "memory.current", "memory.stat"])
-def test_a_controller_that_is_not_delegated_makes_the_files_unusable(tmp_path: Path, missing: str) -> None:
+def test_a_controller_that_is_not_delegated_makes_the_files_incomplete(tmp_path: Path, missing: str) -> None:
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[0])
     (tmp_path / f"sys/fs/cgroup{V2_PATHS[0]}" / missing).unlink()
     open_before = open_files()
     assert not CgroupSampler(tmp_path).usable(info())
-    assert tree.sample() == []
+    assert len(tree.sample()) == 1, "the other figure is told all the same"
     assert open_files() == open_before
 
 
@@ -425,4 +426,43 @@ def test_a_container_that_is_not_here_is_not_looked_for_in_every_round(full: Tre
     full.v1(f"/docker/{'bb' * 32}", pid=PID + 1)
     assert sampler.sample([absent], 10.0) == []
     assert len(sampler.sample([absent], 40.0)) == 1
+    sampler.close()
+
+
+# --- hosts that lack a controller --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_without_the_memory_controller_cpu_is_read_all_the_same(tmp_path: Path, version: str) -> None:
+    """A kernel booted with cgroup_disable=memory, as on a Raspberry Pi."""
+    path = f"/docker/{ID}"
+    mounts = "\n".join(line for line in V1_MOUNTS.splitlines() if "memory" not in line)
+    tree = Tree(tmp_path, mounts if version == "v1" else V2_MOUNTS)
+    getattr(tree, version)(path)
+    for name in ("memory", *(f"docker/{ID}/memory.{end}" for end in ("current", "stat"))):
+        place = tmp_path / "sys/fs/cgroup" / name
+        shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+    sampler = CgroupSampler(tmp_path)
+    (sample,) = sampler.sample([info()], 7.0)
+    assert (sample.cpu, sample.memory) == (2.5, 0)
+    assert [each.cpu for each in sampler.sample([info()], 8.0)] == [2.5]
+    sampler.close()
+
+
+def test_without_the_memory_controller_containers_are_found_by_search_too(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, "\n".join(line for line in V1_MOUNTS.splitlines() if "memory" not in line))
+    tree.v1(f"/docker/{ID}", pid=1)
+    sampler = CgroupSampler(tmp_path)
+    assert [sample.cpu for sample in sampler.sample([info(pid=99)], 7.0)] == [2.5]
+    sampler.close()
+
+
+def test_without_cpu_accounting_memory_is_read_all_the_same(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, V1_MOUNTS)
+    tree.v1(f"/docker/{ID}")
+    shutil.rmtree(tmp_path / "sys/fs/cgroup/cpu,cpuacct")
+    sampler = CgroupSampler(tmp_path)
+    (sample,) = sampler.sample([info()], 7.0)
+    assert isnan(sample.cpu)
+    assert sample.memory == 30000
     sampler.close()

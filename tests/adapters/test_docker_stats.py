@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
+from math import isnan
 from queue import SimpleQueue
 from typing import Any
 
@@ -23,13 +24,15 @@ def stats(memory: Mapping[str, Any], **more: object) -> dict[str, Any]:
     return {"cpu_stats": CPU, "memory_stats": memory, **more}
 
 
+STOPPED = stats({}, cpu_stats={"cpu_usage": {"total_usage": 0}}, read="0001-01-01T00:00:00Z")
+
 ANSWERS = {
     "v1": stats({"usage": 50_000, "stats": {"inactive_file": 1, "total_inactive_file": 20_000}}),
     "v2": stats({"usage": 50_000, "stats": {"inactive_file": 20_000}}),
     "cached": stats({"usage": 50_000, "stats": {"inactive_file": 60_000}}),
     "bare": stats({"usage": 50_000}),
     "wired": stats({"usage": 50_000}, networks={"eth0": {"rx_bytes": 1200}, "eth1": {"rx_bytes": 34}}),
-    "stopped": stats({}),
+    "stopped": STOPPED,
 }
 
 
@@ -204,7 +207,7 @@ def test_containers_beyond_the_bound_are_asked_and_get_a_stream_when_one_is_free
     containers = [info("c1"), info("c2"), info("c3")]
     assert usage(streaming, *containers) == [1, 1, 7]
     assert (station.opened, station.asked) == (["c1", "c2"], ["c3"])
-    station.tell("c1", stats({}))
+    station.tell("c1", STOPPED)
     eventually(lambda: usage(streaming, info("c2"), info("c3")) == [1, 1])
     assert station.opened == ["c1", "c2", "c3"]
 
@@ -222,7 +225,7 @@ def test_a_container_that_stopped_ends_its_stream_and_is_left_out(
 ) -> None:
     station.tell("c1", stats({"usage": 1}))
     assert usage(streaming, info("c1")) == [1]
-    station.tell("c1", stats({}), stats({}))
+    station.tell("c1", STOPPED, STOPPED)
     eventually(lambda: usage(streaming, info("c1")) == [])
 
 
@@ -263,3 +266,60 @@ def test_closing_ends_streams_that_wait_and_opens_no_more(station: Station, stre
     streaming.close()
     assert usage(streaming, info("c1"), info("c2")) == [1]
     assert (station.opened, streaming._streams) == (["c1"], set())
+
+
+# --- one that is unlike the others ----------------------------------------------------------------------
+
+
+def test_without_the_memory_controller_cpu_is_told_all_the_same() -> None:
+    sampler = StatsSampler(lambda _container: stats({}, pids_stats={"current": 3}))
+    (sample,) = sampler.sample([info("c1")], 7.0)
+    assert (sample.cpu, sample.memory, sample.pids) == (2.5, 0, 3)
+    sampler.close()
+
+
+def test_without_cpu_accounting_memory_is_told_all_the_same() -> None:
+    sampler = StatsSampler(lambda _container: {"memory_stats": {"usage": 5}, "cpu_stats": None})
+    (sample,) = sampler.sample([info("c1")], 7.0)
+    assert sample.memory == 5
+    assert isnan(sample.cpu)
+    sampler.close()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"memory_stats": [], "cpu_stats": "x"},
+        stats({"usage": "much"}),
+        stats({"usage": 1}, read="yesterday"),
+        stats({"usage": 1}, networks=[1]),
+        stats({"usage": 1}, blkio_stats={"io_service_bytes_recursive": [{}]}),
+    ],
+)
+def test_a_malformed_answer_costs_that_container_only(
+    station: Station, streaming: StatsSampler, broken: dict[str, Any]
+) -> None:
+    station.tell("c1", broken)
+    station.tell("c2", stats({"usage": 2}))
+    eventually(lambda: usage(streaming, info("c1"), info("c2")) == [2])
+    assert usage(streaming, info("c1"), info("c2")) == [2]
+
+
+def test_a_container_whose_stats_hang_keeps_the_others_waiting_once(
+    station: Station, streaming: StatsSampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    wait_for = streaming._changed.wait_for
+
+    def note(settled: Callable[[], bool], seconds: float) -> bool:
+        waits.append(0.0 if settled() else seconds)
+        return wait_for(settled, 0.05)
+
+    monkeypatch.setattr(streaming._changed, "wait_for", note)
+    station.tell("c2", stats({"usage": 2}))
+    eventually(lambda: usage(streaming, info("c1"), info("c2")) == [2])
+    station.tell("c1", EngineError("follow stats of c1: took too long"))
+    eventually(lambda: not streaming._feeds["c1"].busy)
+    waits.clear()
+    assert usage(streaming, info("c1"), info("c2")) == [2]
+    assert (waits, station.opened.count("c1")) == ([0.0], 2)

@@ -3,10 +3,13 @@
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
+import requests
+from urllib3 import HTTPConnectionPool
+from urllib3.exceptions import ReadTimeoutError
 
 from hemostat.adapters.docker_engine import stream
 from hemostat.core.model import Connected, Disconnected
@@ -23,7 +26,7 @@ def line(action: str, nanos: int, container: str = "c1") -> bytes:
 class Script:
     """Connections that were written down beforehand: lines, or the error of an attempt; then the end."""
 
-    def __init__(self, *connections: list[bytes] | Exception) -> None:
+    def __init__(self, *connections: Iterable[bytes] | Exception) -> None:
         self.stop = threading.Event()
         self.since: list[str] = []
         self._connections = iter(connections)
@@ -79,16 +82,39 @@ def test_a_connection_without_an_event_is_resumed_where_it_began() -> None:
     assert script.since == ["1700000000.000000000"] * 3
 
 
-def test_an_outage_is_told_once_however_many_attempts_fail() -> None:
-    gone = EngineUnreachableError("gone")
-    assert Script([line("start", 1)], gone, gone, [line("die", 2)]).told() == [
-        "+",
-        "start",
-        "-",
-        "+",
-        "die",
-        "-",
-    ]
+def test_an_outage_is_told_once_for_each_cause_however_many_attempts_fail() -> None:
+    gone, refused = EngineUnreachableError("gone"), EngineUnreachableError("refused")
+    script = Script([line("start", 1)], gone, gone, refused, refused, [line("die", 2)])
+    assert script.told() == ["+", "start", "-", "-", "-", "+", "die", "-"]
+
+
+def silence(*lines: bytes) -> Iterator[bytes]:
+    """Lines, and then nothing until the time is up."""
+    yield from lines
+    raise requests.ConnectionError(ReadTimeoutError(HTTPConnectionPool("engine"), "/events", "timed out"))
+
+
+def test_a_silent_stream_is_renewed_from_the_last_event_without_being_told_as_lost() -> None:
+    script = Script(
+        silence(line("start", 5 * SECOND)), silence(), [line("start", 5 * SECOND), line("die", 6 * SECOND)]
+    )
+    assert script.told() == ["+", "start", "die", "-"]
+    assert script.since[1:] == ["1700000004.000000000"] * 2 + ["1700000005.000000000"]
+
+
+def test_a_silent_stream_that_cannot_be_renewed_is_lost() -> None:
+    script = Script(silence(), EngineUnreachableError("gone"), [line("die", 1)])
+    assert script.told() == ["+", "-", "+", "die", "-"]
+
+
+def test_events_in_another_order_than_their_times_are_all_passed_on() -> None:
+    script = Script([line("die", 9), line("kill", 3), line("start", 20, "c2"), line("stop", 10)])
+    assert script.told() == ["+", "die", "kill", "start", "stop", "-"]
+
+
+def test_an_event_without_attributes_is_passed_on() -> None:
+    bare = b'{"Action":"die","Actor":{"ID":"c1","Attributes":null},"timeNano":%d}' % START
+    assert Script([bare]).told() == ["+", "die", "-"]
 
 
 def test_an_engine_that_is_away_from_the_start_is_told_as_lost() -> None:

@@ -1,5 +1,6 @@
 """What an operator reads when the engine, or what stands in front of it, does not do what it should."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine, mounted_socket
+from hemostat.adapters.docker_engine import stream as docker_stream
+from hemostat.core.model import Connected, Disconnected
 from hemostat.errors import (
     EngineError,
     EngineForbiddenError,
     EngineTimeoutError,
     EngineUnreachableError,
 )
-from tests.rule_proxy import Rule, RuleProxy, Silence, page, told
+from tests.rule_proxy import Rule, RuleProxy, Silence, page, stream, told
 
 VERSION = Rule("GET /version", told({"ApiVersion": "1.41", "Version": "20.10.24"}))
 LONG = "OCI runtime create failed: " + "x" * 2000 + ": no such file or directory: unknown"
@@ -143,6 +146,64 @@ def test_a_version_that_may_not_be_asked_for_does_not_matter(proxy: RuleProxy) -
     engine = DockerEngine.connect(proxy.url)
     with pytest.raises(EngineError, match="No such container"):
         engine.inspect("web")
+
+
+# --- streams that fall silent ----------------------------------------------------------------------------
+
+
+def event_line(action: str, nanos: int) -> bytes:
+    told = {"Action": action, "Actor": {"ID": "c1", "Attributes": {"name": "web"}}, "timeNano": nanos}
+    return json.dumps(told).encode() + b"\n"
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_stream_that_ends_amid_a_line_and_falls_silent_is_renewed(
+    proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch, chunked: bool
+) -> None:
+    monkeypatch.setattr(docker_stream, "SILENCE_SECONDS", 0.2)
+    first, second = event_line("start", 10**18), event_line("die", 10**18 + 1)
+    answers = iter([stream(first, second[:20], chunked=chunked), stream(first, second, chunked=chunked)])
+    engine = connect(proxy, Rule("GET /events", lambda _: next(answers, Silence())))
+    heard: list[object] = []
+    events = engine.events()
+    while len(heard) < 3:
+        heard.append(next(events))
+    assert [getattr(each, "action", "connected") for each in heard] == ["connected", "start", "die"]
+    assert proxy.count("GET /events") == 2
+    engine.close()
+
+
+def test_a_proxy_that_accepts_and_never_answers_is_told_as_lost(
+    proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_stream, "SILENCE_SECONDS", 0.1)
+    engine = connect(proxy, Rule("GET /events", Silence()))
+    lost = next(engine.events())
+    assert isinstance(lost, Disconnected)
+    assert "follow events: the Docker Engine at unix://" in lost.error
+    assert "took too long" in lost.error
+    engine.close()
+
+
+def test_forbidden_events_are_named(proxy: RuleProxy) -> None:
+    engine = connect(proxy, Rule("GET /events", page(403)))
+    lost = next(engine.events())
+    assert isinstance(lost, Disconnected)
+    assert "forbids GET /events" in lost.error
+    assert "EVENTS=1" in lost.error
+    assert "<" not in lost.error
+    engine.close()
+
+
+def test_a_connection_over_tcp_is_kept_alive() -> None:
+    with RuleProxy(None, VERSION, Rule("GET /events", stream()), upstream="") as proxy:
+        engine = DockerEngine.connect(proxy.url)
+        events = engine.events()
+        assert isinstance(next(events), Connected)
+        (wire,) = engine._wires._open
+        assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 30
+        engine.close()
 
 
 # --- ssh ----------------------------------------------------------------------------------------------

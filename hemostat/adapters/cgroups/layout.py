@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 class Layout(NamedTuple):
     """Files are (controller, names to try). A key is what stands before a number at the start of a line; it
-    is empty where the file is the number. `cpu`, `usage` and `stat` every container has."""
+    is empty where the file is the number. None of them is sure to be there: a kernel may be built or booted
+    without any of the controllers."""
 
     cpu: tuple[str, str]
     cpu_key: bytes
@@ -60,12 +61,14 @@ THROTTLED_KEY: Final = b"nr_throttled "
 
 
 def layout(directories: Mapping[str, Path]) -> Layout:
-    """The version that counts CPU and memory here; both are mounted on many hosts. Raises OSError."""
-    if "cpuacct" in directories and "memory" in directories:
+    """The version that counts CPU or memory here; both are mounted on many hosts. Raises OSError."""
+    if "cpuacct" in directories:
         return V1
     if "" in directories:
         return V2
-    raise FileNotFoundError("no controller counts CPU and memory")
+    if "memory" in directories:
+        return V1
+    raise FileNotFoundError("no controller counts CPU or memory")
 
 
 def field(text: bytes, key: bytes) -> int:

@@ -93,8 +93,8 @@ class Places:
         return found
 
     def _searched(self, container: str) -> dict[str, Path]:
-        """The same path in every hierarchy as in the one that counts memory."""
-        for mount in (*self._mounts.get("memory", ()), *self._mounts.get("", ())):
+        """The same path in every hierarchy as in the one that counts memory, or CPU where none does."""
+        for mount in [each for name in ("memory", "", "cpuacct") for each in self._mounts.get(name, ())]:
             path = self._index(mount.point).get(container)
             if path is not None:
                 return {

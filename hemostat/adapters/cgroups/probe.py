@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from math import nan
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -44,9 +45,11 @@ class Probe:
 
     def _open_cgroup(self) -> None:
         files = self._layout
-        self._cpu_file = self._needed(files.cpu)
-        self._usage_file = self._needed(files.usage)
-        self._stat_file = self._needed(files.stat)
+        self._cpu_file = self._optional(*files.cpu)
+        self._usage_file = self._optional(*files.usage)
+        self._stat_file = self._optional(*files.stat)
+        if self._cpu_file is None and self._usage_file is None:
+            raise FileNotFoundError("neither CPU nor memory is counted here")
         self._quota_file = self._optional(*files.quota)
         self._oom_file = self._optional(*files.oom)
         self._pids_file = self._optional(*files.pids)
@@ -60,9 +63,10 @@ class Probe:
         self._limits_file = self._kept(process and process / "limits")
         self._fd_directory = self._kept(process and process / "fd")
 
-    def _needed(self, file: tuple[str, str]) -> int:
-        controller, name = file
-        return self._open(self._place.directories[controller] / name)
+    @property
+    def complete(self) -> bool:
+        """Whether both CPU and memory are counted."""
+        return None not in {self._cpu_file, self._usage_file, self._stat_file}
 
     def _optional(self, controller: str, *names: str) -> int | None:
         directory = self._place.directories.get(controller)
@@ -83,13 +87,12 @@ class Probe:
         """Raises OSError, or ValueError for an empty file, once the cgroup is gone."""
         self._turn = (self._turn + 1) % EVERY
         dear = not self._turn or not self._readings
-        cpu = os.pread(self._cpu_file, 1024, 0)
         working_set, cache = self._read_memory(dear)
         periods, throttled = self._throttling(container)
         return Sample(
             container_id=container.ref.id,
             time=now,
-            cpu=layout.field(cpu, self._layout.cpu_key) * self._layout.cpu_unit,
+            cpu=self._read_cpu(),
             memory=working_set,
             cache=cache,
             periods=periods,
@@ -99,8 +102,18 @@ class Probe:
             **(self._dear(container) if dear else {}),
         )
 
+    def _read_cpu(self) -> float:
+        """Seconds; NaN where the host does not count them."""
+        if self._cpu_file is None:
+            return nan
+        text = os.pread(self._cpu_file, 1024, 0)
+        return layout.field(text, self._layout.cpu_key) * self._layout.cpu_unit
+
     def _read_memory(self, dear: bool) -> tuple[int, int]:
-        """Working set and cache in it. The detail is dear: while usage stands still, the last one does."""
+        """Working set and cache in it, 0 where the host does not count them. The detail is dear: while usage
+        stands still, the last one does."""
+        if self._usage_file is None or self._stat_file is None:
+            return self._memory
         usage = int(os.pread(self._usage_file, 32, 0))
         if dear or usage != self._usage:
             stat = os.pread(self._stat_file, ENOUGH, 0)

@@ -35,14 +35,15 @@ class CgroupSampler:
         _make_room()
 
     def usable(self, container: ContainerInfo) -> bool:
-        """Whether this container's files can be read from here, and are its own."""
+        """Whether this container's CPU and memory can be read from here, and are its own."""
         with self._lock:
             self._places.forget()
             try:
-                self._open(container).close()
+                probe = self._open(container)
             except OSError:
                 return False
-            return True
+            probe.close()
+            return probe.complete
 
     def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
         wanted = {(info.ref.id, info.pid, info.started_at): info for info in containers if info.pid}

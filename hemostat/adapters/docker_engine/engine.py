@@ -31,6 +31,9 @@ from hemostat.ports import EngineVersion
 STOP_TIMEOUT: Final = 10
 """Seconds the engine waits before SIGKILL where the container does not say."""
 
+STATS_SILENCE_SECONDS: Final = 10.0
+"""The engine tells of a container once a second: a stream that is silent for longer hangs."""
+
 ONE_SHOT_API: Final = (1, 41)
 
 
@@ -109,7 +112,9 @@ class DockerEngine:
     def _listen(self, since: str) -> Iterator[Iterator[bytes]]:
         with (
             self.connection.client("follow events") as client,
-            stream.listen(client, stream.events(since, self._filters), self._wires) as lines,
+            stream.listen(
+                client, stream.events(since, self._filters), self._wires, timeout=stream.SILENCE_SECONDS
+            ) as lines,
         ):
             yield lines
 
@@ -230,7 +235,7 @@ class DockerEngine:
         path = f"/containers/{container}/stats?stream=true"
         with (
             self.connection.client(f"follow stats of {container}") as client,
-            stream.listen(client, path, wires, self._wires, timeout=client.timeout) as lines,
+            stream.listen(client, path, wires, self._wires, timeout=STATS_SILENCE_SECONDS) as lines,
         ):
             yield from map(msgspec.json.decode, lines)
 

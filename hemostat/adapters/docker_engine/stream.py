@@ -1,4 +1,9 @@
-"""One endless stream of events out of many connections that break: nothing lost, nothing twice."""
+"""One endless stream of events out of many connections that break: nothing lost, nothing twice.
+
+A connection may die without a word: a NAT or a load balancer has forgotten it, or the process behind it is
+frozen. So one that has been silent for SILENCE_SECONDS is given up for a new one, which asks for everything
+since the last event. That is no outage, and is not told as one.
+"""
 
 import logging
 import os
@@ -13,6 +18,7 @@ import docker
 import msgspec
 from docker.utils import convert_filters
 from requests import RequestException, Response
+from urllib3.exceptions import ReadTimeoutError
 
 from hemostat.adapters.docker_engine import translate
 from hemostat.adapters.docker_engine.connection import require
@@ -24,6 +30,11 @@ logger = logging.getLogger(__name__)
 FIRST_DELAY: Final = 0.1
 LONGEST_DELAY: Final = 5.0
 """Seconds between attempts to connect: the first, doubling to the longest."""
+
+SILENCE_SECONDS: Final = 30.0
+"""After which a stream of events is renewed."""
+KEEP_ALIVE: Final = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+"""Seconds before the first probe of an idle TCP connection, between two, and how many may go unanswered."""
 
 OVERLAP: Final = translate.NANO
 """Nanoseconds told again after a loss: the engine stamps events before it orders them."""
@@ -52,6 +63,10 @@ class Cursor:
         return True
 
 
+class StreamSilentError(Exception):
+    """Nothing has come for SILENCE_SECONDS."""
+
+
 class Wires:
     """The sockets under open streams, so that another thread can end a blocked read by a shutdown."""
 
@@ -64,6 +79,7 @@ class Wires:
     def hold(self, response: Response) -> Iterator[None]:
         """Keep a duplicate of the response's socket for as long as it is read."""
         with socket.socket(fileno=os.dup(response.raw.fileno())) as wire:
+            _keep_alive(wire)
             with self._lock:
                 self._open.add(wire)
             try:
@@ -88,6 +104,15 @@ def _cut(wire: socket.socket) -> None:
         logger.debug("engine.stream_already_cut")
 
 
+def _keep_alive(wire: socket.socket) -> None:
+    """Let the kernel find out that the other side is gone, and keep NATs from forgetting the connection."""
+    if wire.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEP_ALIVE.items():
+        wire.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 def events(since: str, filters: Mapping[str, str]) -> str:
     """The stream of events, as a path of the API."""
     return (
@@ -105,26 +130,31 @@ def listen(
         require(response)
         for each in wires:
             held.enter_context(each.hold(response))
-        yield response.iter_lines(chunk_size=None)
+        # Without chunks, which an old proxy takes away, a longer read would wait for the end of the stream.
+        yield response.iter_lines(chunk_size=None if response.raw.chunked else 1)
 
 
 def follow(
     connect: Callable[[str], AbstractContextManager[Iterator[bytes]]], stop: threading.Event, since: int
 ) -> Iterator[EngineEvent | Connected | Disconnected]:
-    """Connect, tell, and connect again, until `stop` is set. Each outage is told once."""
-    cursor, delay, told = Cursor(since), FIRST_DELAY, False
+    """Connect, tell, and connect again, until `stop` is set. An outage is told once for each cause of it."""
+    cursor, delay, connected, told = Cursor(since), FIRST_DELAY, False, ""
     while not stop.is_set():
         error = "the engine ended the stream"
         try:
             with connect(cursor.since) as lines:
-                yield Connected()
-                delay, told = FIRST_DELAY, False
+                if not connected:
+                    yield Connected()
+                delay, connected, told = FIRST_DELAY, True, ""
                 yield from _events(lines, cursor)
+        except StreamSilentError:
+            continue
         except EngineError as lost:
             error = str(lost)
-        if not told and not stop.is_set():
+        connected = False
+        if error != told and not stop.is_set():
             yield Disconnected(error)
-            told = True
+            told = error
         stop.wait(delay)
         delay = min(2 * delay, LONGEST_DELAY)
 
@@ -145,4 +175,6 @@ def _until_broken(lines: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from (line for line in lines if line)
     except RequestException as error:
+        if any(isinstance(each, ReadTimeoutError) for each in error.args):
+            raise StreamSilentError from None
         logger.debug("engine.stream_broken error=%s", error)

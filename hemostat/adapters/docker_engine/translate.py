@@ -32,7 +32,7 @@ class Message(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "nan
 
     class Actor(msgspec.Struct, rename={"id": "ID", "attributes": "Attributes"}):
         id: str
-        attributes: dict[str, str] = {}
+        attributes: dict[str, str] | None = None
 
     action: str
     actor: Actor
@@ -50,7 +50,7 @@ def message(line: bytes) -> Message:
 
 def event(heard: Message) -> EngineEvent | None:
     """None for actions that are none of ours."""
-    attributes = heard.actor.attributes
+    attributes = heard.actor.attributes or {}
     action = _action(heard.action, attributes)
     if action is None:
         return None

@@ -2,16 +2,28 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from math import nan
+from typing import Any, Final
 
 from hemostat.core.model import Sample
 
 Answer = Mapping[str, Any]
 
 
+MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError)
+"""What `running` and `sample` raise for an answer that lacks what every engine tells."""
+
+
 def running(stats: Answer) -> bool:
-    """False for a container that has stopped: the engine answers with empty numbers."""
-    return (stats.get("memory_stats") or {}).get("usage") is not None
+    """False for a container that has stopped: the engine answers with empty numbers. A host without the
+    memory controller counts CPU alone."""
+    return (stats.get("memory_stats") or {}).get("usage") is not None or _cpu_used(stats) > 0
+
+
+def _cpu_used(stats: Answer) -> float:
+    """Nanoseconds; NaN where the engine does not count them."""
+    usage = (stats.get("cpu_stats") or {}).get("cpu_usage") or {}
+    return float(usage.get("total_usage", nan))
 
 
 def taken(stats: Answer) -> float:
@@ -21,14 +33,14 @@ def taken(stats: Answer) -> float:
 
 
 def sample(container: str, stats: Answer, now: float) -> Sample:
-    memory, cpu = stats["memory_stats"], stats["cpu_stats"]
-    throttling = cpu.get("throttling_data") or {}
+    memory = {"usage": 0, **(stats.get("memory_stats") or {})}
+    throttling = (stats.get("cpu_stats") or {}).get("throttling_data") or {}
     working_set = memory["usage"] - _inactive(memory)
     read, written = _block_io(stats.get("blkio_stats") or {})
     return Sample(
         container_id=container,
         time=taken(stats) or now,
-        cpu=cpu["cpu_usage"]["total_usage"] / 1e9,
+        cpu=_cpu_used(stats) / 1e9,
         memory=working_set,
         cache=min(_file_cache(memory, "active_file"), working_set),
         periods=throttling.get("periods") or 0,

@@ -45,6 +45,8 @@ class Feed:
         self.awaited = -1.0
         """The start of the container whose first answer has been waited for."""
         self.busy = False
+        self.answered = True
+        """Whether the last attempt has brought an answer. A container that hangs is not waited for again."""
         self.cut: Cut = lambda: None
 
 
@@ -100,14 +102,14 @@ class StatsSampler:
     def _ask(self, container: ContainerInfo) -> bool:
         """Whether the answer is worth waiting for: nothing that can be told is there yet."""
         feed = self._feeds.setdefault(container.ref.id, Feed())
-        new = not feed.busy or feed.awaited != container.started_at
+        new = feed.awaited != container.started_at or (feed.answered and not feed.busy)
         feed.asked, feed.awaited = self._clock(), container.started_at
         if not feed.busy and not self._closed:
             self._begin(container.ref.id, feed)
         return new
 
     def _begin(self, container: str, feed: Feed) -> None:
-        feed.busy = True
+        feed.busy, feed.answered = True, False
         if self._follow is None or not self._free:
             self._pool.submit(self._question, container, feed)
             return
@@ -124,7 +126,11 @@ class StatsSampler:
         feed = self._feeds[container.ref.id]
         if feed.stats is None or self._clock() - feed.arrived > FRESH:
             return None
-        sample = answer.sample(container.ref.id, feed.stats, now)
+        try:
+            sample = answer.sample(container.ref.id, feed.stats, now)
+        except answer.MALFORMED as error:
+            logger.debug("stats.malformed container=%s error=%r", container.ref.name, error)
+            return None
         # One from before a restart says nothing about the container that runs now.
         return None if 0 < sample.time < container.started_at else sample
 
@@ -141,7 +147,7 @@ class StatsSampler:
     def _stream(self, follow: Follow, container: str, feed: Feed) -> None:
         try:
             self._listen(*follow(container), feed)
-        except EngineError as error:
+        except (EngineError, *answer.MALFORMED) as error:
             logger.debug("stats.stream_ended container=%s error=%s", container, error)
         finally:
             with self._changed:
@@ -162,7 +168,7 @@ class StatsSampler:
     def _question(self, container: str, feed: Feed) -> None:
         try:
             self._heard(feed, self._read(container))
-        except EngineError as error:
+        except (EngineError, *answer.MALFORMED) as error:
             logger.debug("stats.refused container=%s error=%s", container, error)
         finally:
             with self._changed:
@@ -172,7 +178,7 @@ class StatsSampler:
         """Whether to go on listening."""
         with self._changed:
             feed.stats = stats if answer.running(stats) else None
-            feed.arrived = self._clock()
+            feed.arrived, feed.answered = self._clock(), True
             self._changed.notify_all()
             return feed.stats is not None and not self._closed and not self._idle(feed)
 
