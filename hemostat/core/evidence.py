@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.dossier import Details, Dossier, Point, encode
+from hemostat.core.log_text import final_text, without_controls
 from hemostat.core.model import ContainerInfo, reference
 from hemostat.core.redact import redact, redact_environment
 from hemostat.events import Container, Evidence, RemediationNeeded
@@ -19,17 +20,21 @@ LIMIT: Final = 64 * 1024
 """Bytes of an encoded dossier."""
 LOG_LIMIT: Final = 16 * 1024
 """Bytes of a log's tail, as encoded."""
-RAW: Final = 4 * LOG_LIMIT
+RAW: Final = 16 * LOG_LIMIT
 """Characters of a log that are looked at: lines may be of any length, and a restart waits for this."""
+REDACTED: Final = 4 * LOG_LIMIT
+"""Characters of it in which secrets are looked for."""
+LONG_LINE: Final = 2000
+"""Characters that are kept of a line of a log."""
+SECRET: Final = 4000
+"""Characters that a secret may have: where a line is cut before secrets are masked, so much more is left."""
 SAMPLES: Final = 120
 PROCESSES: Final = 100
 VARIABLES: Final = 200
 LINE: Final = 500
 """Characters of a command line, a variable or a health check's output."""
 CUT: Final = "[earlier lines are left out]\n"
-
-CONTROL: Final = re.compile(r"\x1b\[[0-?]{0,20}[ -/]{0,4}[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""A terminal's colours and commands, and what no encoding knows."""
+LINE_CUT: Final = " [the rest of this line is left out]"
 
 
 def dossier(
@@ -80,11 +85,13 @@ def masked(details: Details) -> Details:
 
 
 def tail(log: str, limit: int) -> str:
-    """The end of the log without secrets, in whole lines if it can be, at most `limit` bytes as encoded. It
-    is cut after it is redacted, so that no cut lays half a secret open."""
-    looked_at = log[-RAW:]
-    text = redact(_plain(looked_at))
-    if len(looked_at) == len(log) and _size(text) <= limit:
+    """The end of the log as a terminal shows it, without secrets, in whole lines if it can be, at most
+    `limit` bytes as encoded. It is cut after it is redacted, so that no cut lays half a secret open."""
+    shortened = _ENDLESS.sub(r"\1", log)
+    plain = final_text(_end(shortened, RAW))
+    looked_at = _end(plain, REDACTED)
+    text = _LONG.sub(rf"\1{LINE_CUT}", redact(looked_at))
+    if len(shortened) <= RAW and len(plain) <= REDACTED and _size(text) <= limit:
         return text
     room = limit - len(CUT) - 2
     end = text[-room:]
@@ -92,6 +99,19 @@ def tail(log: str, limit: int) -> str:
         end = end[min(len(end), max(1, (_size(end) - room) // 6)) :]
     _, line_end, rest = end.partition("\n")
     return CUT + (rest if line_end and rest else end)
+
+
+def _end(text: str, size: int) -> str:
+    """The last characters. A secret of which the beginning is cut off is not known for one: the line that is
+    cut goes, or as much of it as a secret may have."""
+    if len(text) <= size:
+        return text
+    end = text[-size:]
+    return end.partition("\n")[2] or end[SECRET:]
+
+
+_ENDLESS: Final = re.compile(rf"([^\n\r\x08]{{{LONG_LINE + SECRET}}})[^\n\r\x08]+")
+_LONG: Final = re.compile(rf"([^\n]{{{LONG_LINE}}})[^\n]{{{len(LINE_CUT) + 1},}}")
 
 
 # --- bounds -------------------------------------------------------------------------------------------
@@ -131,17 +151,13 @@ def _size(text: str) -> int:
     return len(msgspec.json.encode(text))
 
 
-def _plain(text: str) -> str:
-    return CONTROL.sub("", text.replace("\r\n", "\n"))
-
-
 def _plain_variables(variables: dict[str, str]) -> dict[str, str]:
     some = list(variables.items())[:VARIABLES]
-    return {_plain(name[:LINE]): _plain(value[: 4 * LINE]) for name, value in some}
+    return {without_controls(name[:LINE]): without_controls(value[: 4 * LINE]) for name, value in some}
 
 
 def _line(text: str) -> str:
-    return redact(_plain(text[: 4 * LINE]))[:LINE]
+    return redact(final_text(text[: 4 * LINE]))[:LINE]
 
 
 def _fact(item: Evidence) -> Evidence:

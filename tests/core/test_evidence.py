@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.dossier import Check, Details, Point, decode, encode
-from hemostat.core.evidence import CUT, LIMIT, LOG_LIMIT, dossier, tail
+from hemostat.core.evidence import CUT, LIMIT, LINE_CUT, LOG_LIMIT, dossier, tail
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import DecodeError
 from hemostat.events import Evidence
@@ -69,9 +69,25 @@ def test_a_long_log_loses_its_beginning():
 
 
 def test_a_log_of_one_endless_line_is_cut_too():
-    end = tail("token=" + "a1" * 500_000, LOG_LIMIT)
+    assert tail("token=" + "a1" * 500_000, LOG_LIMIT) == "token=[redacted: token]"
+
+
+def test_a_line_of_a_megabyte_is_cut_with_a_mark():
+    end = tail("before\n" + "x" * 1_000_000 + "\nafter\n", LOG_LIMIT)
+    assert end == f"before\n{'x' * 2000}{LINE_CUT}\nafter\n"
+    assert tail(end, LOG_LIMIT) == end
+
+
+def test_many_long_lines_lose_the_first():
+    end = tail("".join(f"{number} {'x' * 9000}\n" for number in range(300)), LOG_LIMIT)
     assert end.startswith(CUT)
+    assert end.endswith(f"x{LINE_CUT}\n")
     assert len(end) <= LOG_LIMIT
+
+
+def test_of_a_progress_bar_the_last_state_is_kept():
+    bar = "".join(f"\r{number:3d} % token=abcdef{number:03d}" for number in range(101))
+    assert tail(f"pull\n{bar}\ndone\n", LOG_LIMIT) == "pull\n100 % token=[redacted: token]\ndone\n"
 
 
 def test_samples_are_the_latest():
