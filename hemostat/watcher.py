@@ -36,6 +36,8 @@ STATS_LAST: Final = 10.0
 """Seconds for which a container's last stats are believed."""
 PROBES: Final = 16
 """At a time: one that hangs must not keep the others waiting."""
+PEERS: Final = 1.0
+"""Seconds between two looks whether the connections of the next container are to be read."""
 IDLE: Final = 0.5
 FIRST: Final = 5.0
 """Seconds for which the first round of samples waits for the engine's list."""
@@ -88,6 +90,7 @@ class Watcher:
                 self._samples: limits.interval,
                 self._disks: limits.disk_interval,
                 self._probes: limits.probe_interval,
+                self._peers: PEERS,
             }
             for observe, interval in rounds.items():
                 threading.Thread(target=self._every, args=(interval, observe), daemon=True).start()
@@ -175,6 +178,11 @@ class Watcher:
     def _probes(self) -> None:
         for container_id, target, address in self._monitor.probed():
             self._prober.submit(self._probe, container_id, target, address)
+
+    def _peers(self) -> None:
+        found = self._surroundings.peers(self._monitor.running(), self._clock.now())
+        if found is not None:
+            self._queue.put(found)
 
     def _probe(self, container_id: str, target: Target, address: str) -> None:
         error = self._surroundings.probe(target, address, self._thresholds.probe_timeout)

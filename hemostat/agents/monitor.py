@@ -23,12 +23,14 @@ from hemostat.core.model import (
     EngineEvent,
     HostSample,
     Observation,
+    Peers,
     Probed,
     Sample,
     Samples,
 )
 from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds, watched
+from hemostat.core.topology import Absent
 from hemostat.core.track import Track, busy
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Past, Patient, Ward
@@ -67,6 +69,8 @@ class Monitor:
         self._ward = Ward(thresholds, Host(name=host, cores=host_cores))
         self._shown: dict[str, tuple[ContainerStats, float]] = {}
         self._cursor = Cursor()
+        self._asked_for: set[Absent] = set()
+        """What was asked of the engine since the last listing, and was not there."""
         self.lost = ""
         """Why the engine's events are not coming in, if they are not."""
 
@@ -117,7 +121,11 @@ class Monitor:
             case DiskUse():
                 told = vitals.disk_used(self._ward, observation, now)
             case Probed():
+                if observation.error:
+                    self._glance_upstream(observation.container_id, now)
                 told = vitals.probed(self._ward, observation, now)
+            case Peers():
+                self._ward.relations.connect(observation, now)
             case HostSample():
                 told = vitals.host_measured(self._ward, observation)
             case Connected():
@@ -154,6 +162,8 @@ class Monitor:
         told: list[Told] = []
         if watched(event.container):
             told = handlers.get(event.action, self._changed)(event, now)
+        elif event.action == "kill":
+            lifecycle.asked(self._ward, event)
         self._cursor = self._cursor.past(event)
         return told
 
@@ -167,12 +177,37 @@ class Monitor:
     def _look_upstream(self, container_id: str, now: float) -> None:
         """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
         before it has failed for good. One that the engine will not show is as it was."""
-        for other in self._ward.topology.upstream(container_id):
+        for other in self._ward.relations.upstream(container_id):
             try:
-                self._look(other, now)
+                self._look_at(other.ref.id, now)
             except EngineError as error:
                 if error.transient:
                     raise
+
+    def _look_at(self, container_id: str, now: float) -> None:
+        """Under watch or not."""
+        relations = self._ward.relations
+        if not relations.is_bystander(container_id):
+            self._look(container_id, now)
+            return
+        try:
+            relations.update(self._engine.inspect(container_id), watched=False)
+        except NoSuchContainerError:
+            relations.remove(container_id)
+            self._find_absent()
+
+    def _find_absent(self) -> None:
+        """Ask for what the containers under watch need and the listing did not show: what HemoStat is not to
+        touch may be the reason for a failure all the same."""
+        for wanted in self._ward.relations.absent() - self._asked_for:
+            self._asked_for.add(wanted)
+            with suppress(EngineError):
+                for info in self._outside(wanted):
+                    self._ward.relations.update(info, watched=False)
+
+    def _outside(self, wanted: Absent) -> list[ContainerInfo]:
+        members = self._engine.members(wanted.project, wanted.service) if wanted.service else []
+        return members or ([self._engine.inspect(wanted.name)] if wanted.name else [])
 
     def _glance_upstream(self, container_id: str, now: float) -> None:
         """The same amid a round, where a step that raised would not tell again what it has found: what cannot
@@ -221,6 +256,7 @@ class Monitor:
     def _started(self, event: EngineEvent, now: float) -> list[Told]:
         self._look(event.container.id, now)
         self._ward.asked.pop(event.container.id, None)
+        self._find_absent()
         return []
 
     def _destroyed(self, event: EngineEvent, _: float) -> list[Told]:
@@ -237,13 +273,20 @@ class Monitor:
 
     def _reconcile(self, now: float) -> list[Told]:
         """After a (re)connection: what is there, what is gone, and what failed while nobody looked."""
-        found = [info for info in self._engine.containers() if watched(info.ref)]
+        listed = self._engine.containers()
+        found = [info for info in listed if watched(info.ref)]
         told = self._ward.keep_only(info.ref.id for info in found)
-        for patient in [self._ward.admit(info, now) for info in found]:
+        for bystander in (info for info in listed if not watched(info.ref)):
+            self._ward.relations.update(bystander, watched=False)
+        patients = [self._ward.admit(info, now) for info in found]
+        self._asked_for.clear()
+        self._find_absent()
+        for patient in patients:
             told += lifecycle.missed(self._ward, patient, self._cursor.until, now)
             told += lifecycle.judge_health(self._ward, patient, now)
         if not self._cursor.until:
             self._cursor = Cursor(now)
+            self._ward.relations.began = now
         return told
 
     # --- measurements ---------------------------------------------------------------------------------

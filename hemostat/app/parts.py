@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hemostat.config import Settings
-from hemostat.core.model import ContainerInfo, HostSample, Sample
+from hemostat.core.model import ContainerInfo, HostSample, Peers, Sample
 from hemostat.core.probe import Target
 from hemostat.errors import BusUnreachableError
 from hemostat.ports import (
@@ -62,6 +62,9 @@ class Nowhere:
     def size(self, path: str) -> int | None:  # noqa: ARG002
         return None
 
+    def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:  # noqa: ARG002
+        return None
+
     def probe(self, target: Target, address: str, timeout: float) -> str:
         from hemostat.adapters.probe import probe
 
@@ -73,11 +76,16 @@ class OwnHost(Nowhere):
 
     def __init__(self, directory: str) -> None:
         from hemostat.adapters.host import HostSampler
+        from hemostat.adapters.sockets import SocketReader
 
         self._sampler = HostSampler(directory)
+        self._sockets = SocketReader()
 
     def measure(self, now: float) -> HostSample | None:
         return self._sampler.sample(now)
+
+    def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:
+        return self._sockets.next(containers, now)
 
     def size(self, path: str) -> int | None:
         try:

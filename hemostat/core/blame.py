@@ -4,14 +4,15 @@ Only a container whose failure is its own is acted on. What is held is told all 
 nothing stands in the way any more.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
+from hemostat.core.dependency import NOTHING_OBSERVED, Observations, describe
 from hemostat.core.incidents import ITSELF, Cause, Held
 from hemostat.core.model import ContainerInfo, HostSample
-from hemostat.core.topology import Topology, down
+from hemostat.core.topology import Topology
 from hemostat.events import Evidence, Kind
 
 SATURATED: Final = 0.95
@@ -23,6 +24,10 @@ TIMED_OUT: Final = "exceeded timeout"
 BRIEFLY: Final = 1.0
 CULPRIT: Final = 0.5
 """Share of the host's CPU with which a container is the reason for its saturation, not its victim."""
+
+UNDECLARED: Final = " (seen by its connections, not declared)"
+LONGEST_ROUND: Final = 60.0
+"""Seconds for which the next health check of a dependency is awaited at most."""
 
 STARVED: Final = frozenset({Kind.UNHEALTHY, Kind.HUNG})
 """Kinds that want of CPU can cause."""
@@ -58,16 +63,30 @@ def blame(
     topology: Topology,
     host: Host,
     *,
-    ill: Collection[str] = (),
+    observations: Observations = NOTHING_OBSERVED,
     cpu: float | None,
     now: float,
 ) -> Cause:
-    """`ill` are the ids of containers that run and are not to be relied on (yet)."""
-    root = topology.root(info.ref.id, ill)
+    root = topology.root(info.ref.id, observations)
     if root is not None:
-        state = "recovering" if root.ref.id in ill and not down(root) else root.health or root.status
-        state = state if root.running else root.status
-        return Cause(root.ref.name, Held.DEPENDENCY, (Evidence("dependency", f"{root.ref.name} is {state}"),))
+        recovering = root.ref.id in observations.recovering
+        fault = describe(root, recovering=recovering, now=now)
+        if not topology.is_declared(info.ref.id, root.ref.id):
+            fault += UNDECLARED
+        return Cause(root.ref.name, Held.DEPENDENCY, (Evidence("dependency", fault),))
     if kind in STARVED and starved(info, host, cpu, now):
         return Cause(host.name, Held.HOST, (Evidence("host_cpu", round((host.busy or 0.0) * 100, 1), "%"),))
     return ITSELF
+
+
+def awaits_check(since: float, upstream: Iterable[ContainerInfo], now: float) -> bool:
+    """Whether a container whose check has failed `since` then is to wait for the next check of one that it
+    depends on. Its own check may be the faster one, and so fail first for a fault of the other."""
+    return any(
+        other.running
+        and other.check is not None
+        and other.health == "healthy"
+        and 0 < other.checked_at < since
+        and 0 <= now - since < min(other.check.interval + other.check.timeout, LONGEST_ROUND)
+        for other in upstream
+    )

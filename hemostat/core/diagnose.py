@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.causes import Cause
+from hemostat.core.escalate import DEATHS
 from hemostat.core.thresholds import is_job
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import Action, Diagnosis, HealthAlert, Kind
@@ -19,7 +20,7 @@ PRESSED: Final = 20.0
 CLEANUP: Final = "hemostat.cleanup.paths"
 EXEC: Final = "hemostat.exec"
 SCALE: Final = "hemostat.scale."
-UNASKED: Final = "label hemostat.job: not run again unasked"
+NOT_REPEATED: Final = "a job: not run again unless its label says hemostat.job=false"
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -31,7 +32,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def diagnose(alert: HealthAlert) -> Verdict:
-    return _elsewhere(alert) if alert.root else _RULES[alert.kind](alert)
+    if alert.root:
+        return _elsewhere(alert)
+    if alert.fact("waited") is not None and alert.kind not in DEATHS:
+        return _waited_in_vain(alert)
+    return _RULES[alert.kind](alert)
 
 
 def _verdict(action: Action | None, cause: Cause, confidence: float, *reasons: str) -> Verdict:
@@ -49,13 +54,24 @@ def _elsewhere(alert: HealthAlert) -> Verdict:
     return _verdict(Action.NONE, Cause.STORM, 0.9, f"{alert.number('storm'):.0f} containers failed at once")
 
 
+def _waited_in_vain(alert: HealthAlert) -> Verdict:
+    """What it depends on still fails, and a restart would find it so."""
+    waited = f"it has waited for {show_duration(alert.number('waited'))}"
+    return _verdict(Action.NONE, Cause.DEPENDENCY_DOWN, 0.8, str(alert.fact("dependency")), waited)
+
+
 def _exited(alert: HealthAlert) -> Verdict:
     code = int(alert.number("exit_code"))
     signal = f", killed by signal {code - 128}" if 128 < code < 160 else ""  # noqa: PLR2004
     facts = (f"exited with code {code}{signal}", "nobody stopped it and Docker will not restart it")
-    if is_job(alert.container):
-        return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, *facts, UNASKED)
+    if reason := _job_reason(alert):
+        return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, *facts, f"{reason}; {NOT_REPEATED}")
     return _verdict(Action.RESTART, Cause.CRASH, 0.95, *facts)
+
+
+def _job_reason(alert: HealthAlert) -> str:
+    """Empty for a service."""
+    return "label hemostat.job" if is_job(alert.container) else str(alert.fact("job") or "")
 
 
 def _crash_loop(alert: HealthAlert) -> Verdict:
@@ -72,8 +88,8 @@ def _oom(alert: HealthAlert) -> Verdict:
         return _verdict(Action.NONE, Cause.OUT_OF_MEMORY, 0.8, fact)
     limit = alert.number("memory_limit")
     at = f"killed by the kernel at its limit of {show_size(limit)}" if limit else "killed by the kernel"
-    if is_job(alert.container):
-        return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, at, UNASKED)
+    if reason := _job_reason(alert):
+        return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, at, f"{reason}; {NOT_REPEATED}")
     if alert.occurrence > 1 and f"{SCALE}memory_max" in alert.container.labels:
         return _scaled("memory", Cause.OUT_OF_MEMORY, at, "once more, so a restart alone does not mend it")
     return _verdict(Action.RESTART, Cause.OUT_OF_MEMORY, 0.95, at)

@@ -24,7 +24,10 @@ def died(ward: Ward, patient: Patient, event: EngineEvent, now: float) -> list[T
     if now - event.time > detect.STALE or _is_told(ward, info):
         return []
     exit_code = info.exit_code if event.exit_code is None else event.exit_code
-    kind = detect.failure(info, exit_code, asked_at=ward.asked.get(info.ref.id), died_at=event.time)
+    asked_at = ward.asked.get(info.ref.id)
+    kind = detect.failure(info, exit_code, asked_at=asked_at, died_at=event.time)
+    if exit_code == 0 and asked_at is None and not detect.restarts_itself(info):
+        ward.clean_ends[info.ref.id] = ward.clean_ends.get(info.ref.id, 0) + 1
     return [] if kind is None else _failed(ward, patient, kind, exit_code, event.time, now)
 
 
@@ -101,6 +104,8 @@ def _failed(ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: flo
     if not detect.stays_down(patient.info):
         return []
     facts = _death(patient.info, kind, exit_code, since)
+    if reason := ward.job_reason(patient.info):
+        facts.append(Evidence("job", reason))
     return ward.fail(patient, kind, since=since, now=now, evidence=facts)
 
 

@@ -68,6 +68,8 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     checks)."""
     address: str = ""
     """Its IP address on one of its networks; empty where it has none of its own."""
+    addresses: tuple[str, ...] = ()
+    """Its IP addresses, IPv6 too, on all of its networks."""
     log_path: str = ""
     """Of the json-file log, on the engine's host."""
     created_at: float = 0.0
@@ -176,7 +178,16 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
-Observation = EngineEvent | Connected | Disconnected | Samples | DiskUse | HostSample | Probed
+class Peers(msgspec.Struct, frozen=True, kw_only=True):
+    """The IP addresses with which one container has TCP connections: of those that opened one to it, and of
+    those to which it has opened one."""
+
+    container_id: str
+    clients: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+
+
+Observation = EngineEvent | Connected | Disconnected | Samples | DiskUse | HostSample | Probed | Peers
 """Whatever the monitor is told."""
 
 

@@ -11,14 +11,16 @@ import msgspec
 
 from hemostat.core import detect, storm
 from hemostat.core.baseline import Baseline, rounded
-from hemostat.core.blame import Host, blame
+from hemostat.core.blame import STARVED, Host, awaits_check, blame
+from hemostat.core.dependency import Observations
 from hemostat.core.health import Health
 from hemostat.core.incidents import Cause, Held, Incident, Register, Told
+from hemostat.core.jobs import job_reason
 from hemostat.core.model import ContainerInfo
 from hemostat.core.probe import Probing, Target, target
+from hemostat.core.relations import Relations
 from hemostat.core.storm import Storm
 from hemostat.core.thresholds import Thresholds, tuned
-from hemostat.core.topology import Topology
 from hemostat.core.track import GAUGED, Track, begin
 from hemostat.core.traffic import Traffic
 from hemostat.events import Container, Evidence, Kind
@@ -26,6 +28,8 @@ from hemostat.events import Container, Evidence, Kind
 DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
 UNRELIABLE: Final = DEATHS | {Kind.CRASH_LOOP, Kind.HUNG}
 """Kinds of which a container is over only some time after it runs again."""
+HOLD_SECONDS: Final = 900.0
+"""For which a container waits at most for one that it depends on and that fails."""
 
 
 class Patient(msgspec.Struct, kw_only=True):
@@ -43,6 +47,8 @@ class Patient(msgspec.Struct, kw_only=True):
     traffic: Traffic = Traffic()
     habit: Baseline = Baseline()
     """Outlives the process."""
+    awaits_check: bool = False
+    """Whether its failing check waits for a check of what it depends on."""
 
     @property
     def ref(self) -> Container:
@@ -67,6 +73,8 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deaths: dict[str, tuple[float, ...]] = {}
     habits: dict[str, Baseline] = {}
     incidents: tuple[Incident, ...] = ()
+    began: float = 0.0
+    clean_ends: dict[str, int] = {}
 
 
 class Ward:
@@ -74,12 +82,14 @@ class Ward:
         self.thresholds = thresholds
         self.host = host
         self.register = Register(host.name)
+        self.relations = Relations()
         self.asked: dict[str, float] = {}
         self.deaths: dict[str, tuple[float, ...]] = {}
+        self.clean_ends: dict[str, int] = {}
+        """How often each has ended with 0 of itself."""
         self.disk = detect.Gauge()
         """Of the filesystem of the engine's data."""
         self._patients: dict[str, Patient] = {}
-        self._topology: Topology | None = None
         self._habits: dict[str, Baseline] = {}
         self._storm = Storm()
         self._free: dict[tuple[str, Kind], float] = {}
@@ -96,19 +106,25 @@ class Ward:
     def restore(self, past: Past) -> None:
         self.asked, self.deaths, self._habits = dict(past.asked), dict(past.deaths), dict(past.habits)
         self.register = Register(self.host.name, past.incidents)
+        self.relations.began = past.began
+        self.clean_ends = dict(past.clean_ends)
 
     def past(self) -> Past:
         habits = {each.ref.id: rounded(each.habit, each.tuned) for each in self if each.habit.levels}
         incidents = tuple(self.register)
-        return Past(asked=self.asked, deaths=self.deaths, habits=habits, incidents=incidents)
+        return Past(
+            asked=self.asked,
+            deaths=self.deaths,
+            habits=habits,
+            incidents=incidents,
+            began=self.relations.began,
+            clean_ends=self.clean_ends,
+        )
 
     def admit(self, info: ContainerInfo, now: float) -> Patient:
         """A container as it is now, new or known."""
+        self.relations.update(info)
         patient = self._patients.get(info.ref.id)
-        if patient is None or patient.ref != info.ref:
-            self._topology = None
-        elif self._topology is not None:
-            self._topology.update(info)
         if patient is not None and patient.info.started_at == info.started_at:
             patient.info = info
             return patient
@@ -136,15 +152,18 @@ class Ward:
     def discharge(self, container_id: str) -> list[Told]:
         """It is gone, and all that was wrong with it."""
         self._patients.pop(container_id, None)
-        self._topology = None
+        self.relations.remove(container_id)
         self.asked.pop(container_id, None)
         self.deaths.pop(container_id, None)
+        self.clean_ends.pop(container_id, None)
         return self.register.closed(container_id)
 
     def keep_only(self, present: Iterable[str]) -> list[Told]:
         """Discharge whoever is not among these."""
+        remaining = set(present)
+        self.relations.keep_only(remaining)
         known = self._patients.keys() | {each.container.id for each in self.register} - {""}
-        return [told for gone in sorted(known - set(present)) for told in self.discharge(gone)]
+        return [told for gone in sorted(known - remaining) for told in self.discharge(gone)]
 
     @property
     def itself(self) -> Container:
@@ -164,7 +183,7 @@ class Ward:
         evidence: Iterable[Evidence] = (),
     ) -> list[Told]:
         """Tell it, with where it comes from; and the storm, if it is the one too many."""
-        if self._is_ending(patient, now):
+        if self._is_ending(patient, now) or self._awaits_check(patient, kind, since, now):
             patient.unraise(kind)
             return []
         told, cause = self._weather(patient, kind, now)
@@ -180,7 +199,7 @@ class Ward:
         evidence: Iterable[Evidence],
         cause: Cause,
     ) -> Told:
-        downstream = tuple(info.ref.name for info in self.topology.downstream(patient.ref.id))
+        downstream = tuple(info.ref.name for info in self.relations.topology.downstream(patient.ref.id))
         return self.register.opened(
             patient.ref,
             kind,
@@ -190,6 +209,11 @@ class Ward:
             cause=cause,
             downstream=downstream,
         )
+
+    def job_reason(self, info: ContainerInfo) -> str:
+        """What shows that a container is a job; empty where nothing does."""
+        needed_by = self.relations.topology.must_complete(info.ref.id)
+        return job_reason(info, needed_by=needed_by, clean_ends=self.clean_ends.get(info.ref.id, 0))
 
     def _weather(self, patient: Patient, kind: Kind, now: float) -> tuple[list[Told], Cause | None]:
         """Whether this failure is one of many, which only a fault of the host or the engine explains."""
@@ -213,19 +237,38 @@ class Ward:
         return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(self._storm.failures)),))
 
     def _blame(self, patient: Patient, kind: Kind, now: float) -> Cause:
-        ill = {each.container.id for each in self.register if each.kind in UNRELIABLE}
-        return blame(patient.info, kind, self.topology, self.host, ill=ill, cpu=patient.cpu, now=now)
+        return blame(
+            patient.info,
+            kind,
+            self.relations.topology,
+            self.host,
+            observations=self._observations(),
+            cpu=patient.cpu,
+            now=now,
+        )
+
+    def _observations(self) -> Observations:
+        recovering = {each.container.id for each in self.register if each.kind in UNRELIABLE}
+        return self.relations.observations(recovering, self._was_stopped)
+
+    def _was_stopped(self, info: ContainerInfo) -> bool:
+        """Whether a person had asked a container to stop that has ended."""
+        asked = self.asked.get(info.ref.id)
+        return asked is not None and info.finished_at - asked < detect.INTENT_LASTS
+
+    def _awaits_check(self, patient: Patient, kind: Kind, since: float, now: float) -> bool:
+        """Whether a failing check is not told yet, for the next check of what the container depends on may
+        show whose fault it is."""
+        if kind not in STARVED:
+            return False
+        began = patient.info.failing_since if kind is Kind.UNHEALTHY else 0.0
+        patient.awaits_check = awaits_check(began or since, self.relations.upstream(patient.ref.id), now)
+        return patient.awaits_check
 
     def _is_ending(self, patient: Patient, now: float) -> bool:
         """Whether somebody has asked it to stop and it is still at it: what it does meanwhile is no news."""
         asked = self.asked.get(patient.ref.id)
         return asked is not None and patient.info.running and 0 <= now - asked < detect.INTENT_LASTS
-
-    @property
-    def topology(self) -> Topology:
-        if self._topology is None:
-            self._topology = Topology.of(patient.info for patient in self)
-        return self._topology
 
     # --- what becomes of it -------------------------------------------------------------------------
 
@@ -240,19 +283,33 @@ class Ward:
         return told
 
     def waiting(self) -> set[str]:
-        """The ids of containers that wait for what they depend on."""
-        return {each.container.id for each in self.register if each.held is Held.DEPENDENCY}
+        """The ids of containers that wait for what they depend on, or for its next health check."""
+        held = {each.container.id for each in self.register if each.held is Held.DEPENDENCY}
+        return held | {each.ref.id for each in self if each.awaits_check and each.info.health == "unhealthy"}
 
     def _released(self, incident: Incident, now: float) -> list[Told]:
         patient = self._patients.get(incident.container.id)
-        if patient is None or self._blame(patient, incident.kind, now).held:
+        if patient is None:
+            return []
+        cause = self._blame(patient, incident.kind, now)
+        if cause.held and not self._has_waited(incident, now):
             self._free.pop(incident.key, None)
             return []
-        if now - self._free.setdefault(incident.key, now) < patient.tuned.settle:
+        if cause.held:
+            cause = Cause(evidence=(*cause.evidence, Evidence("waited", round(now - incident.since, 1), "s")))
+        elif now - self._free.setdefault(incident.key, now) < patient.tuned.settle:
             return []
-        del self._free[incident.key]
-        cause = self._blame(patient, incident.kind, now)
+        self._free.pop(incident.key, None)
         return [self._opened(patient, incident.kind, now, incident.window, incident.evidence, cause)]
+
+    def _has_waited(self, incident: Incident, now: float) -> bool:
+        """Whether it has waited long enough for a dependency that fails. What a person has stopped is waited
+        for until it is started again."""
+        if incident.held is not Held.DEPENDENCY or now - incident.since < HOLD_SECONDS:
+            return False
+        observations = self._observations()
+        root = self.relations.topology.root(incident.container.id, observations)
+        return root is not None and root.ref.id not in observations.stopped
 
     def _is_over(self, incident: Incident, now: float) -> bool:
         """A crash when the container has run long enough since, a high value when the process that had it is

@@ -13,6 +13,7 @@ from hemostat.core.model import (
     EngineEvent,
     HostSample,
     Leftover,
+    Peers,
     Sample,
     Service,
 )
@@ -46,6 +47,10 @@ class Engine(Protocol):
         ...
 
     def inspect(self, container: str) -> ContainerInfo: ...
+
+    def members(self, project: str, service: str) -> list[ContainerInfo]:
+        """The containers of a compose service, whatever bounds `containers`; stopped ones too."""
+        ...
 
     def details(self, container: str) -> Details:
         """How it was made, with the secrets in its environment: for evidence, which masks them."""
@@ -170,6 +175,11 @@ class Surroundings(Protocol):
 
     def size(self, path: str) -> int | None:
         """Bytes of a file on the engine's host."""
+        ...
+
+    def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:
+        """The connections of one of these running containers, in turn; None while it is not time for the next
+        one, and where they cannot be read. To be used by one thread."""
         ...
 
     def probe(self, target: Target, address: str, timeout: float) -> str:

@@ -13,6 +13,7 @@ from hemostat.core.model import (
     Disconnected,
     DiskUse,
     EngineEvent,
+    HealthCheck,
     HostSample,
     Probed,
     Samples,
@@ -639,3 +640,106 @@ def test_a_death_is_told_without_asking_an_engine_that_is_busy_with_it(watch):
     watch.listen()
     assert names(watch) == [("web", "exited", "")]
     assert watch.alerts[0].number("exit_code") == 3
+
+
+def test_what_is_not_to_be_touched_is_the_root_all_the_same(watch):
+    db = watch.make(name="db", labels={**compose("db"), "hemostat.enable": "false"})
+    web = watch.make(name="web", labels=compose("web", "db:service_started:false"), health=("true",))
+    watch.sample(2)
+    watch.engine.crash(db, 1)
+    watch.clock.advance(1)
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(2)
+    assert [(alert.container.name, alert.root) for alert in watch.alerts] == [("web", "db")]
+
+
+def test_a_set_up_container_that_is_done_does_not_hold_back_its_dependent(watch):
+    migrate = watch.make(name="migrate", labels=compose("migrate"))
+    watch.engine.crash(migrate, 0)
+    app = watch.make(name="app", labels=compose("app", "migrate:service_started:false"))
+    watch.clock.advance(15)
+    watch.engine.crash(app, 1)
+    watch.listen()
+    assert [(alert.container.name, alert.root) for alert in watch.alerts] == [("app", "")]
+
+
+def test_a_failed_job_that_others_need_is_told_as_a_job(watch):
+    migrate = watch.make(name="migrate", labels=compose("migrate"))
+    watch.make(name="app", labels=compose("app", "migrate:service_completed_successfully:false"))
+    watch.engine.crash(migrate, 1)
+    watch.listen()
+    assert watch.alerts[0].fact("job") == "it must complete before app"
+
+
+def test_what_ended_with_0_several_times_is_a_job_also_for_a_monitor_that_was_restarted(watch):
+    job = watch.make()
+    for code in (0, 0, 3):
+        watch.clock.advance(60)
+        watch.engine.crash(job, code)
+        watch.listen()
+        if code == 0:
+            watch.restart_monitor()
+            watch.tell(Connected())
+            watch.clock.advance(60)
+            watch.engine.start(job)
+            watch.listen()
+    assert watch.alerts[-1].fact("job") == "it ended with 0 2 times before"
+
+
+def with_check(watch, container: str, **state) -> None:
+    """As the engine would show it: a health check that runs every 30 s."""
+    box = watch.engine._boxes[container]
+    told = box.info
+    box.info = lambda: msgspec.structs.replace(told(), check=HealthCheck(interval=30, timeout=5), **state)
+
+
+def test_a_failing_check_waits_for_the_next_slower_check_of_its_dependency(watch):
+    db = watch.make(name="db", labels=compose("db"), health=("true",))
+    web = watch.make(name="web", labels=compose("web", "db"), health=("true",))
+    watch.engine.set_health(db, "healthy")
+    with_check(watch, db, checked_at=watch.clock.now())
+    watch.sample(3)
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(10)
+    assert watch.alerts == []
+    with_check(watch, db, checked_at=watch.clock.now(), failing_streak=1)
+    watch.sample(2)
+    assert names(watch) == [("web", "unhealthy", "db")]
+    assert watch.alerts[0].fact("dependency") == "db failed its latest health check"
+
+
+def test_a_failing_check_waits_for_one_round_of_its_dependency_and_no_longer(watch):
+    db = watch.make(name="db", labels=compose("db"), health=("true",))
+    web = watch.make(name="web", labels=compose("web", "db"), health=("true",))
+    watch.engine.set_health(db, "healthy")
+    with_check(watch, db, checked_at=watch.clock.now())
+    watch.sample(3)
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(34)
+    assert watch.alerts == []
+    watch.sample(3)
+    assert names(watch) == [("web", "unhealthy", "")]
+
+
+def test_what_waits_for_a_dependency_that_fails_on_is_told_again_after_a_while(watch):
+    db = watch.make(name="db", labels=compose("db"))
+    web = watch.make(name="web", health=("true",), labels=compose("web", "db"))
+    watch.engine.crash(db, 1)
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(800)
+    assert len([each for each in names(watch) if each[0] == "web"]) == 1
+    watch.sample(200)
+    told = [alert for alert in watch.alerts if alert.container.name == "web"]
+    assert [alert.root for alert in told] == ["db", ""]
+    assert told[1].number("waited") >= 900
+    assert str(told[1].fact("dependency")).startswith("db exited with code 1")
+
+
+def test_what_a_person_stopped_is_waited_for_until_it_is_started(watch):
+    db = watch.make(name="db", labels=compose("db"))
+    web = watch.make(name="web", health=("true",), labels=compose("web", "db:service_healthy:false"))
+    watch.sample()
+    watch.engine.stop(db)
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(1200)
+    assert names(watch) == [("web", "unhealthy", "db")]

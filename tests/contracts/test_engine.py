@@ -48,6 +48,14 @@ def test_inspect_tells_what_the_container_was_made_with(lab: Lab) -> None:
     assert lab.engine.inspect(info.ref.name) == info
 
 
+def test_the_members_of_a_service_are_found(lab: Lab) -> None:
+    compose = {"com.docker.compose.project": SESSION, "com.docker.compose.service": "db"}
+    db = lab.make(labels=compose)
+    lab.make(labels={**compose, "com.docker.compose.service": "web"})
+    assert [info.ref.id for info in lab.engine.members(SESSION, "db")] == [db]
+    assert lab.engine.members(SESSION, "cache") == []
+
+
 def test_a_container_without_limits_has_none(lab: Lab) -> None:
     info = lab.engine.inspect(lab.make())
     assert (info.memory_limit, info.cpu_limit, info.restart_policy) == (None, None, "no")

@@ -49,6 +49,10 @@ LEAK = verdict(
         (verdict(Kind.DISK_HIGH, log_bytes=2, threshold=1), Action.NONE, "log not rotated"),
         (verdict(Kind.EXITED, labels={"hemostat.job": "true"}, exit_code=1), Action.NONE, "failed job"),
         (verdict(Kind.OOM, labels={"hemostat.job": "true"}, exit_code=137), Action.NONE, "failed job"),
+        (verdict(Kind.EXITED, exit_code=1, job="it must complete before app"), Action.NONE, "failed job"),
+        (verdict(Kind.OOM, exit_code=137, job="docker compose run started it"), Action.NONE, "failed job"),
+        (verdict(Kind.UNHEALTHY, dependency="db is unhealthy", waited=900.0), Action.NONE, "dependency down"),
+        (verdict(Kind.EXITED, exit_code=1, dependency="db is ill", waited=900.0), Action.RESTART, "crash"),
         (verdict(Kind.DISK_HIGH, disk_bytes=2, threshold=1), Action.NONE, "disk filling"),
         (
             verdict(Kind.DISK_HIGH, labels={"hemostat.cleanup.paths": "/tmp/x"}, disk_bytes=2, threshold=1),

@@ -84,6 +84,11 @@ class DockerEngine:
                     found.append(translate.info(inspected(get, row["Id"])))
         return found
 
+    def members(self, project: str, service: str) -> list[ContainerInfo]:
+        compose = {"project": project, "service": service}
+        labels = [f"com.docker.compose.{key}={value}" for key, value in compose.items()]
+        return self.find({"label": labels})
+
     def attached(self) -> list[ContainerInfo]:
         with self.connection.client("list containers") as client:
             rows = client.containers(filters=dict(self._filters))

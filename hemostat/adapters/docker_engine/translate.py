@@ -118,6 +118,7 @@ def info(inspected: Mapping[str, Any]) -> ContainerInfo:
         checked_at=_begun(health.get("Log") or (), -1),
         failing_since=_failing_since(health.get("Log") or ()),
         address=_address(inspected.get("NetworkSettings") or {}),
+        addresses=_addresses(inspected.get("NetworkSettings") or {}),
         log_path=inspected.get("LogPath") or "",
         created_at=seconds(inspected.get("Created")),
         auto_remove=bool(host.get("AutoRemove")),
@@ -191,6 +192,12 @@ def _output(health: Mapping[str, Any]) -> str:
 def _address(network: Mapping[str, Any]) -> str:
     addresses = (each.get("IPAddress") for each in (network.get("Networks") or {}).values())
     return next(filter(None, addresses), "")
+
+
+def _addresses(network: Mapping[str, Any]) -> tuple[str, ...]:
+    networks = (network.get("Networks") or {}).values()
+    told = (each.get(name) for each in networks for name in ("IPAddress", "GlobalIPv6Address"))
+    return tuple(filter(None, told))
 
 
 def _pids(host: Mapping[str, Any]) -> int | None:

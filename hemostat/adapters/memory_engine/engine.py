@@ -37,6 +37,11 @@ class MemoryEngine(Faults):
         with self._box(container) as box:
             return box.info()
 
+    def members(self, project: str, service: str) -> list[ContainerInfo]:
+        with self._available():
+            refs = ((box.ref.project, box.ref.service, box.info()) for box in self._boxes.values())
+            return [info for *names, info in refs if names == [project, service]]
+
     def details(self, container: str) -> Details:
         with self._box(container) as box:
             return box.details()

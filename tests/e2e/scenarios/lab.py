@@ -141,6 +141,18 @@ class Lab:
             time.sleep(0.05)
         raise TimeoutError(f"{box}: {wanted} has not come, {self.state(box)}")
 
+    def until_checked(self, box: str) -> None:
+        """Wait until the next health check of the box has ended."""
+        before = self._checks(box)
+        deadline = time.monotonic() + PATIENCE
+        while self._checks(box) == before:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{box}: its health check does not run")
+            time.sleep(0.05)
+
+    def _checks(self, box: str) -> list[str]:
+        return [each["Start"] for each in self.state(box).get("Health", {}).get("Log") or ()]
+
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)
 

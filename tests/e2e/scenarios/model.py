@@ -9,7 +9,7 @@ from hemostat.core import advice
 from hemostat.core.case import Truth
 from hemostat.core.causes import Cause
 from hemostat.events import Action, Kind, Outcome
-from tests.e2e.scenarios.lab import Lab
+from tests.e2e.scenarios.lab import LABEL, Lab
 
 HOST: Final = "the host"
 """Where an alert is about no container."""
@@ -43,6 +43,10 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
     network: bool = False
     """Whether it is on the scenario's network; else it has none."""
     options: dict[str, Any] = {}
+
+    @property
+    def watched(self) -> bool:
+        return self.labels.get("hemostat.enable") != "false" and LABEL not in self.labels
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +101,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     running: bool | None = True
     restarts: int | None = 0
+
+    def of(self, restarts: int) -> "Facts":
+        """The same after so many restarts."""
+        return msgspec.structs.replace(self, restarts=restarts)
 
 
 STOPPED: Final = Facts(running=False)

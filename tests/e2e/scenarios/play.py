@@ -95,7 +95,7 @@ def _make(scenario: Scenario, lab: Lab, observer: Observer) -> None:
     for box in scenario.boxes:
         if box.health and box.healthy:
             lab.until(box.name, health="healthy")
-    wanted = {str(lab[box.name].id) for box in scenario.boxes if box.labels.get("hemostat.enable") != "false"}
+    wanted = {str(lab[box.name].id) for box in scenario.boxes if box.watched}
     deadline = time.monotonic() + PATIENCE
     while not wanted <= observer.measured:
         if time.monotonic() > deadline:

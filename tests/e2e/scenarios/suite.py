@@ -15,6 +15,7 @@ from tests.e2e.scenarios import (
     faults_told,
     traps_load,
     traps_people,
+    world_dependencies,
 )
 from tests.e2e.scenarios.judge import Result
 from tests.e2e.scenarios.model import Scenario
@@ -25,9 +26,12 @@ from tests.engine_fixtures import IMAGE
 AT_A_TIME: Final = 6
 BUSY: Final = 0.8
 
+WORLD: Final = (world_dependencies,)
+"""What was reported from the field."""
+
 SCENARIOS: Final = {
     scenario.name: scenario
-    for part in (traps_people, traps_load, faults_death, faults_health, faults_pressure, faults_told)
+    for part in (traps_people, traps_load, faults_death, faults_health, faults_pressure, faults_told, *WORLD)
     for scenario in part.SCENARIOS
 }
 

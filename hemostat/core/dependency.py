@@ -1,0 +1,124 @@
+"""In what condition a dependency is, as one of its dependents experiences it.
+
+Only a dependency that went down or fails holds a dependent back. Containers end for good reasons too: a
+set-up container is done when it has ended with 0, and what a person stopped before the dependent was started
+is not missed by it.
+"""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from hemostat.core.model import ContainerInfo
+from hemostat.core.units import show_duration
+
+ENDED: Final = frozenset({"exited", "dead"})
+JOB_POLICIES: Final = frozenset({"no", "on-failure"})
+"""Restart policies of containers that may end: Docker starts the others again also after an exit with 0."""
+OVERLAP: Final = 2.0
+"""Seconds for which a dependency that nobody observed must have run beside its dependent to be a service. A
+set-up container that is needed only as started may end after the dependent's start."""
+SETTLED: Final = 60.0
+"""Seconds after which a dependent that runs without its dependency does not need it to start."""
+
+
+class Condition(StrEnum):
+    NEVER_STARTED = "never started"
+    UP = "up"
+    ILL = "ill"
+    DONE = "done"
+    STOPPED = "stopped before"
+    DOWN = "down"
+
+
+FAULTY: Final = frozenset({Condition.ILL, Condition.DOWN})
+"""Conditions that hold a dependent back."""
+MET: Final = frozenset({Condition.UP, Condition.DONE})
+"""Conditions of one replica that are enough for the whole service."""
+
+
+class Observations(NamedTuple):
+    """Ids of containers: those that run and are `recovering` from a failure, those that a person has
+    `stopped`, and those that may have been stopped by a person, since nobody observed their end."""
+
+    recovering: Collection[str] = ()
+    stopped: Collection[str] = ()
+    unobserved: Collection[str] = ()
+
+
+NOTHING_OBSERVED: Final = Observations()
+
+
+def condition(
+    info: ContainerInfo,
+    dependent: ContainerInfo,
+    observed: Observations = NOTHING_OBSERVED,
+    *,
+    must_run: bool = False,
+) -> Condition:
+    """Of the dependency `info`, for `dependent`. `must_run`: it is known to be a service, which is never
+    done."""
+    if info.running:
+        return Condition.ILL if _is_ill(info) or info.ref.id in observed.recovering else Condition.UP
+    if info.status == "created":
+        return Condition.NEVER_STARTED
+    if info.status not in ENDED:
+        return Condition.DOWN
+    if not must_run and _is_done(info, dependent, observed):
+        return Condition.DONE
+    return Condition.STOPPED if _was_stopped_before(info, dependent, observed) else Condition.DOWN
+
+
+def _is_ill(info: ContainerInfo) -> bool:
+    """A first failed health check is enough: it fails before those do that depend on the container, and makes
+    it unhealthy only after them. One that starts is not there yet."""
+    return info.health in {"unhealthy", "starting"} or info.failing_streak > 0
+
+
+def _is_done(info: ContainerInfo, dependent: ContainerInfo, observed: Observations) -> bool:
+    if info.exit_code or info.restart_policy not in JOB_POLICIES or info.check is not None:
+        return False
+    if info.ref.id in observed.stopped:
+        return False
+    beside = info.finished_at - max(info.started_at, dependent.started_at)
+    return info.ref.id not in observed.unobserved or beside <= OVERLAP
+
+
+def _was_stopped_before(info: ContainerInfo, dependent: ContainerInfo, observed: Observations) -> bool:
+    """Whether a person stopped it before the dependent's start. A dependent that Docker starts again and
+    again since then died of it for the first time before; it counts only if it has run well since."""
+    if not (info.ref.id in observed.stopped or (info.ref.id in observed.unobserved and _looks_stopped(info))):
+        return False
+    if not 0 < info.finished_at < dependent.started_at:
+        return False
+    return dependent.restart_count == 0 or _lifetime(dependent) >= SETTLED
+
+
+def _looks_stopped(info: ContainerInfo) -> bool:
+    """By the exit codes of `docker stop` and `docker kill`: 0, SIGINT, SIGKILL, SIGTERM."""
+    return not info.oom_killed and info.exit_code in {0, 130, 137, 143}
+
+
+def _lifetime(info: ContainerInfo) -> float:
+    """Seconds. Of one that runs, all that is to come."""
+    return float("inf") if info.running else info.finished_at - info.started_at
+
+
+def has_failed(info: ContainerInfo) -> bool:
+    """Whether a job that must complete did not: it ended with another code than 0."""
+    return info.exit_code != 0 and info.status in {*ENDED, "restarting"}
+
+
+def describe(info: ContainerInfo, *, recovering: bool, now: float) -> str:
+    """What is wrong with a dependency, in words: `db exited with code 1 3 s ago`."""
+    name = info.ref.name
+    if info.status in ENDED:
+        ago = show_duration(max(0.0, now - info.finished_at))
+        return f"{name} {info.status} with code {info.exit_code} {ago} ago"
+    if not info.running:
+        return f"{name} is {info.status}"
+    if info.health == "healthy" and info.failing_streak > 0:
+        return f"{name} failed its latest health check"
+    if info.health in {"unhealthy", "starting"}:
+        return f"{name} is {info.health}"
+    return f"{name} is recovering" if recovering else f"{name} is {info.health or info.status}"

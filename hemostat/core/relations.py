@@ -1,0 +1,91 @@
+"""How the containers of a host relate to each other: which depends on which, and which a person has stopped.
+
+Containers outside the watch are known too, for those under watch depend on them; nothing is done to them.
+"""
+
+from collections.abc import Callable, Collection
+
+from hemostat.core.dependency import ENDED, Observations
+from hemostat.core.model import ContainerInfo, Peers
+from hemostat.core.peers import Edge, dependencies, edges
+from hemostat.core.topology import Absent, Topology, absent
+
+
+class Relations:
+    def __init__(self) -> None:
+        self.began = 0.0
+        """Since when the ends of containers have been observed (epoch seconds); 0 is always."""
+        self._infos: dict[str, ContainerInfo] = {}
+        self._bystanders: set[str] = set()
+        self._edges: dict[Edge, float] = {}
+        """When each connection was last seen (epoch seconds)."""
+        self._connections: dict[str, frozenset[str]] = {}
+        self._topology: Topology | None = None
+
+    def update(self, info: ContainerInfo, *, watched: bool = True) -> None:
+        """A container as it is now, new or known."""
+        known = self._infos.get(info.ref.id)
+        self._infos[info.ref.id] = info
+        if not watched:
+            self._bystanders.add(info.ref.id)
+        if known is None or known.ref != info.ref:
+            self._topology = None
+        elif self._topology is not None:
+            self._topology.update(info)
+
+    def remove(self, container_id: str) -> None:
+        if self._infos.pop(container_id, None) is not None:
+            self._topology = None
+        self._bystanders.discard(container_id)
+        self._edges = {edge: at for edge, at in self._edges.items() if container_id not in edge}
+        self._connections.pop(container_id, None)
+
+    def keep_only(self, present: Collection[str]) -> None:
+        for gone in self._infos.keys() - set(present):
+            self.remove(gone)
+
+    def connect(self, peers: Peers, now: float) -> None:
+        """The connections that one container was seen to have."""
+        self._edges |= dict.fromkeys(edges(peers, self._infos.values()), now)
+        services = {key: _service(info) for key, info in self._infos.items()}
+        found = dependencies(self._edges, services, now)
+        if found != self._connections:
+            self._connections = found
+            self._topology = None
+
+    def is_bystander(self, container_id: str) -> bool:
+        """Whether it is known, and outside the watch."""
+        return container_id in self._bystanders
+
+    def absent(self) -> set[Absent]:
+        """What the containers under watch need and is not known."""
+        return absent(self._infos.values(), asking=self._infos.keys() - self._bystanders)
+
+    @property
+    def topology(self) -> Topology:
+        if self._topology is None:
+            self._topology = Topology.of(self._infos.values(), self._connections)
+        return self._topology
+
+    def upstream(self, container_id: str) -> list[ContainerInfo]:
+        """All that it depends on, directly or not."""
+        return [self._infos[each] for each in sorted(self.topology.upstream(container_id))]
+
+    def observations(
+        self, recovering: Collection[str], was_stopped: Callable[[ContainerInfo], bool]
+    ) -> Observations:
+        """`recovering`: ids of those that run and are not to be relied on yet."""
+        ended = [info for info in self._infos.values() if info.status in ENDED]
+        return Observations(
+            recovering=recovering,
+            stopped={info.ref.id for info in ended if was_stopped(info)},
+            unobserved={info.ref.id for info in ended if self._is_unobserved(info)},
+        )
+
+    def _is_unobserved(self, info: ContainerInfo) -> bool:
+        return info.ref.id in self._bystanders or info.finished_at < self.began
+
+
+def _service(info: ContainerInfo) -> str:
+    """What its replicas have in common; its own name where it has none."""
+    return f"{info.ref.project}/{info.ref.service}" if info.ref.service else info.ref.name

@@ -1,0 +1,82 @@
+"""Connections as the kernel tells them."""
+
+import pytest
+
+from hemostat.adapters.sockets import FIRST, SocketReader, parse, peers
+from hemostat.core.model import ContainerInfo, Peers
+from hemostat.events import Container
+
+HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+REST = "00000000:00000000 00:00000000 00000000     0        0 1 1 0 20 0 0 10 -1\n"
+# db at 172.17.0.3 listens on 5432; web at 172.17.0.2 has connected from port 40000.
+DB = (
+    f"{HEADER}   0: 00000000:1538 00000000:0000 0A {REST}   1: 030011AC:1538 020011AC:9C40 01 {REST}"
+    f"   2: 030011AC:9C41 040011AC:01BB 06 {REST}"
+)
+WEB = f"{HEADER}   0: 020011AC:9C40 030011AC:1538 01 {REST}"
+WEB6 = (
+    f"{HEADER}   0: 0000000000000000FFFF0000020011AC:9C40 0000000000000000FFFF0000030011AC:1538 01 {REST}"
+    f"   1: 000000000000000000000000020000FD:9C41 000000000000000000000000030000FD:1538 01 {REST}"
+)
+CONTAINER = "c" * 64
+
+
+def told(table: str) -> Peers:
+    return peers(CONTAINER, list(parse(table)))
+
+
+def test_who_listens_on_the_port_has_accepted_the_connection():
+    assert (told(DB).clients, told(DB).servers) == (("172.17.0.2",), ())
+    assert (told(WEB).clients, told(WEB).servers) == ((), ("172.17.0.3",))
+
+
+def test_ipv4_in_ipv6_is_ipv4():
+    servers = told(WEB6).servers
+    assert "172.17.0.3" in servers
+    assert len(servers) == 2
+
+
+@pytest.mark.parametrize(
+    "table", ["", HEADER, f"{HEADER}nonsense\n", WEB[:-120], f"{HEADER} 0: 02:9 zz:1 01 x"]
+)
+def test_a_malformed_or_cut_table_shows_what_can_be_read(table):
+    assert told(table).clients == ()
+
+
+def container(started: float = 0.0, pid: int = 7) -> ContainerInfo:
+    return ContainerInfo(
+        ref=Container(id=CONTAINER, name="web"), status="running", pid=pid, started_at=started
+    )
+
+
+@pytest.fixture
+def root(tmp_path):
+    process = tmp_path / "proc" / "7"
+    (process / "net").mkdir(parents=True)
+    (process / "cgroup").write_text(f"0::/docker/{CONTAINER}\n")
+    (process / "net/tcp").write_text(WEB)
+    (process / "net/tcp6").write_text(HEADER)
+    return tmp_path
+
+
+def test_a_container_is_read_once_it_has_run_for_a_moment(root):
+    reader = SocketReader(root)
+    assert reader.next([container()], FIRST - 0.1) is None
+    found = reader.next([container()], FIRST)
+    assert found is not None
+    assert found.servers == ("172.17.0.3",)
+
+
+def test_a_process_that_is_anothers_by_now_is_not_read(root):
+    (root / "proc/7/cgroup").write_text("0::/user.slice\n")
+    assert SocketReader(root).next([container()], 10.0) is None
+    assert SocketReader(root).next([container(pid=8)], 10.0) is None
+
+
+def test_containers_take_turns_and_reading_rests_in_proportion_to_its_cost(root):
+    reader = SocketReader(root)
+    other = ContainerInfo(ref=Container(id="d" * 64, name="db"), status="running", pid=9)
+    assert reader.next([container(), other], 10.0) is not None
+    now = 10.0 + 60.0
+    assert reader.next([container(), other], now) is None  # it was the other's turn
+    assert reader.next([container(), other], now + 60.0) is not None
