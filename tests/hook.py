@@ -37,6 +37,7 @@ class Hook(ThreadingHTTPServer):
         self.status = 200
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
+        self.body = b""
         self.silent = self.endless = self.torn = False
         self.requests: list[Request] = []
         self.heard: list[Request] = []
@@ -76,8 +77,9 @@ class Answer(BaseHTTPRequestHandler):
         if server.torn:
             self._headers_buffer.append(b"no header\r\n")
         if not server.endless:
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(server.body)))
         self.end_headers()
+        self.wfile.write(server.body)
         with suppress(OSError):
             while server.endless and not server.ending.is_set():
                 self.wfile.write(bytes(65536))

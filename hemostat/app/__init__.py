@@ -3,7 +3,7 @@
 Vendors are imported where they are needed, so that no role carries what it does not use.
 """
 
-from hemostat.app.channels import open_notifiers
+from hemostat.app.channels import doubts, open_notifiers
 from hemostat.app.metrics import run_metrics
 from hemostat.app.models import advisor, open_trial
 from hemostat.app.opening import (
@@ -25,6 +25,7 @@ __all__ = [
     "RealParts",
     "SimulatedParts",
     "advisor",
+    "doubts",
     "open_archive",
     "open_bus",
     "open_dossiers",

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from hemostat.adapters.system_clock import seconds_of_day
 from hemostat.config import Settings
+from hemostat.core import webhook
 from hemostat.core.news import News
+from hemostat.errors import ConfigError
 from hemostat.ports import Notifier, Outbox
 from hemostat.topology import BY_NAME
 
@@ -36,13 +38,21 @@ def telling(place: "Place", outbox: Outbox) -> Iterator[Callable[[], str]]:
         thread.join(PARTING / len(threads))
 
 
+def doubts(settings: Settings) -> dict[str, webhook.Objection]:
+    """By channel, why messages may not arrive, as far as the address tells. Raises ConfigError."""
+    found = {name: webhook.doubt(channel.url) for name, channel in settings.channels.items()}
+    return {name: why for name, why in found.items() if why is not None}
+
+
 def _notifier(name: str, url: str) -> Notifier:
     """A web address is a webhook as Slack has it; Apprise knows the others."""
-    if url.partition("://")[0].lower() in {"http", "https"}:
-        from hemostat.adapters.slack import Slack
+    if wrong := webhook.mistake(url):
+        raise ConfigError(f"channel {name}: {wrong.message}", hint=wrong.hint)
+    if webhook.scheme(url) in webhook.WEB:
+        from hemostat.adapters.notify.slack import Slack
 
         return Slack(url)
-    from hemostat.adapters.apprise import Apprise
+    from hemostat.adapters.notify.apprise import Apprise
 
     return Apprise(name, url)
 
@@ -90,7 +100,7 @@ def _watch(place: "Place", couriers: "Sequence[Courier]") -> None:
     )
     _aside(watchman.run, "watchman")
     if url:
-        from hemostat.adapters.heartbeat import Heartbeat
+        from hemostat.adapters.notify.heartbeat import Heartbeat
 
         heart = Heartbeat(url, signals=settings.alert.heartbeat_signals)
         _aside(lambda: watchman.beat(heart, settings.alert.heartbeat_every), "heartbeat")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hemostat.adapters.apprise import Apprise, body, harmless
+from hemostat.adapters.notify.apprise import Apprise, body, harmless
 from hemostat.core.message import digest, single
 from hemostat.core.news import Topic
 from hemostat.errors import ConfigError, NotifyError

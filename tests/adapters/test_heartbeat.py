@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.adapters.heartbeat import Heartbeat
+from hemostat.adapters.notify.heartbeat import Heartbeat
 from hemostat.errors import NotifyError
 from tests.hook import SECRET, Request, hooked
 

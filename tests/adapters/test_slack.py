@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters import slack
-from hemostat.adapters.slack import SECTION, Slack, payload
+from hemostat.adapters.notify import slack
+from hemostat.adapters.notify.slack import MAX_TEXT, SECTION, Slack, payload
 from hemostat.core.message import digest, single
 from hemostat.core.news import Topic
 from hemostat.errors import NotifyError
@@ -39,7 +39,15 @@ def failure(url: str) -> NotifyError:
 def test_the_message_says_what_where_why_what_was_done_how_long_and_how_to_see_more(hook):
     Slack(hook.url).send(MESSAGE)
     told = hook.heard[0].json
-    assert told["text"] == ":white_check_mark: web is healed: exited"
+    assert told["text"].splitlines() == [
+        ":white_check_mark: web is healed: exited",
+        "Where: web on h, project shop",
+        "What: exited: exit code 1",
+        "Why: crash: exit code 1",
+        "Outcome: restart healed in 3.1 s",
+        "Took: 3.1 s",
+        "More: `hemostat explain i1`",
+    ]
     head, facts, more = told["blocks"]
     assert head["text"]["text"] == ":white_check_mark: *web is healed: exited*"
     assert [field["text"] for field in facts["fields"]] == [
@@ -52,7 +60,7 @@ def test_the_message_says_what_where_why_what_was_done_how_long_and_how_to_see_m
     assert more["elements"][0]["text"] == "More: `hemostat explain i1`"
 
 
-HOSTILE = "<!channel> <@U1> @here @channel & <http://evil.example|click>"
+HOSTILE = "<!channel> <@U1> @here @all @channel & <http://evil.example|click> [click](https://evil.example)"
 
 
 @pytest.mark.parametrize("place", ["container", "cause", "done", "what", "host", "project", "incident"])
@@ -63,7 +71,16 @@ def test_text_from_outside_calls_nobody_and_links_nowhere(place):
         assert "<" not in sent
         assert "@here" not in sent
         assert "@channel" not in sent
+        assert "@all" not in sent
+        assert "](" not in payload(message)["text"]
+        assert "://" not in payload(message)["text"]
         assert all(text["verbatim"] for text in _texts(payload(message)))
+
+
+def test_each_fact_has_its_part_of_the_text_however_long_the_others_are():
+    hostile = word(Topic.FAILED, container="&" * 999, cause="<" * 9999, done="@u" * 9999, what=">" * 9999)
+    lines = payload(single(hostile, {}))["text"].splitlines()
+    assert [line.partition(":")[0] for line in lines[1:5]] == ["Where", "What", "Why", "Outcome"]
 
 
 def _texts(told) -> list[dict]:
@@ -77,6 +94,7 @@ def _texts(told) -> list[dict]:
 def test_nothing_is_longer_than_slack_takes():
     hostile = word(Topic.FAILED, container="&" * 999, cause="<" * 9999, done="&" * 9999, what=">" * 9999)
     for message in (single(hostile, {}), digest([hostile] * 50, {})):
+        assert len(payload(message)["text"]) <= MAX_TEXT
         for block in payload(message)["blocks"]:
             assert len(block.get("text", {}).get("text", "")) <= SECTION
             assert all(len(field["text"]) <= 2000 for field in block.get("fields", []))
@@ -109,7 +127,7 @@ def test_a_server_that_never_answers_is_not_waited_for(hook, monkeypatch):
     hook.silent = True
     error = failure(hook.url)
     assert error.transient
-    assert "Timeout" in error.message
+    assert error.message == "the webhook at 127.0.0.1 does not answer in time"
 
 
 def test_an_answer_is_not_read_that_may_never_end(hook):

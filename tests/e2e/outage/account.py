@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import msgspec
 
-from hemostat.adapters.slack import SIGNS
+from hemostat.adapters.notify.slack import SIGNS
 from hemostat.core.news import Topic
 from hemostat.events import Event
 

@@ -1,16 +1,16 @@
 """A dead man's switch as healthchecks.io has it: a URL that is called while all is well. The URL is a
-secret. Of an answer only its head is read."""
+secret."""
 
 import logging
-from http import HTTPStatus
 from typing import Final
 
 import requests
 
-from hemostat.errors import NotifyError
+from hemostat.adapters.notify.failures import connection_failure, refusal
 
 TIMEOUT: Final = 5.0
 LONGEST: Final = 1000
+SUBJECT: Final = "the heartbeat URL"
 
 # It warns of an answer that it cannot parse, and names the address.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -45,10 +45,8 @@ class Heartbeat:
                 allow_redirects=False,
                 stream=True,
             ) as reply:
-                status = reply.status_code
+                failure = refusal(reply, SUBJECT, self._url, "check alert.heartbeat_url")
         except (requests.RequestException, ValueError) as error:
-            raise NotifyError(
-                f"the heartbeat URL does not answer ({type(error).__name__})", transient=True
-            ) from None
-        if status >= HTTPStatus.MULTIPLE_CHOICES:
-            raise NotifyError(f"the heartbeat URL answered {status}", hint="check alert.heartbeat_url")
+            raise connection_failure(error, SUBJECT, self._url) from None
+        if failure is not None:
+            raise failure

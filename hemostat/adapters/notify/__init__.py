@@ -1,0 +1,1 @@
+"""Ways to people, and what goes wrong on them."""

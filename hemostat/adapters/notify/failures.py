@@ -1,0 +1,241 @@
+"""What went wrong between HemoStat and a web service, as a NotifyError: the cause in one line.
+
+Addresses are secrets: of them the host's name alone is told, and what a service repeats of them is masked.
+"""
+
+import errno
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import requests
+from requests.utils import get_environ_proxies, select_proxy
+
+from hemostat.core.log_text import final_text
+from hemostat.core.redact import redact
+from hemostat.core.text import clean
+from hemostat.errors import NotifyError
+
+MAX_ANSWER_BYTES: Final = 4000
+"""Of an answer that is looked at."""
+MAX_REASON_CHARACTERS: Final = 150
+MIN_SECRET_CHARACTERS: Final = 6
+"""Parts of an address that are shorter are no secrets."""
+TRANSIENT: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.REQUEST_TIMEOUT})
+HOST_NAME: Final = re.compile(r"(?=.{1,100}$)[\w-]+(\.[\w-]+)+|localhost|\[?[0-9a-f:.]+\]?", re.IGNORECASE)
+HINTS: Final[Mapping[int, str]] = {
+    HTTPStatus.UNAUTHORIZED: "check its address",
+    HTTPStatus.FORBIDDEN: "is it still allowed to post there? check its address",
+    HTTPStatus.NOT_FOUND: "check its address; a webhook that was deleted must be made again",
+    HTTPStatus.GONE: "the webhook or its channel was deleted or archived: make another",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "check its limit for messages",
+}
+PROXY_ERRORS: Final = (requests.exceptions.InvalidProxyURL, requests.exceptions.ProxyError)
+TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3}[\w .-]{0,60})")
+EXPLANATIONS: Final = ("message", "error", "detail", "description")
+"""Keys under which services explain a refusal in JSON."""
+NO_ANSWER: Final = {
+    errno.ECONNREFUSED: "refuses the connection: nothing listens there",
+    errno.ECONNRESET: "closed the connection",
+    errno.EPIPE: "closed the connection",
+    errno.ENETUNREACH: "cannot be reached: there is no route to its network",
+    errno.EHOSTUNREACH: "cannot be reached: there is no route to the host",
+}
+
+
+def connection_failure(error: Exception, subject: str, url: str) -> NotifyError:
+    """Of a request that was not answered. `subject`: what is at the address, such as `the webhook`."""
+    if isinstance(error, requests.exceptions.InvalidSchema) and "SOCKS" in str(error):
+        return NotifyError(
+            f"the proxy of {_proxy_variable(url)} is a SOCKS proxy, which needs PySocks",
+            hint="pip install PySocks, or name the host in NO_PROXY",
+            transient=False,
+        )
+    if isinstance(error, PROXY_ERRORS) or _socks(error):
+        return _proxy_failure(error, url)
+    if isinstance(error, requests.exceptions.SSLError):
+        return _untrusted(error, subject)
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema | ValueError):
+        return NotifyError(
+            f"{subject} cannot be used ({type(error).__name__})", hint="check its address", transient=False
+        )
+    return NotifyError(f"{subject}{_host(url)} {_why(error)}", transient=True)
+
+
+def refusal(reply: requests.Response, subject: str, url: str, hint: str = "") -> NotifyError | None:
+    """Of a request that was answered; None if it was taken."""
+    status = reply.status_code
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return _web_page(reply, subject)
+    passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRANSIENT
+    said = _told(reply, url)
+    return NotifyError(
+        f"{subject} answered {status}{_phrase(status)}" + (f": {said}" if said else ""),
+        hint="" if passing else hint or HINTS.get(status, "check its address"),
+        transient=passing,
+        wait=seconds(reply.headers.get("Retry-After", "")),
+    )
+
+
+def seconds(text: str) -> float | None:
+    """Of a Retry-After header; None for a date, which nobody is known to send, and for nonsense."""
+    return float(text) if text.isdecimal() else None
+
+
+def _phrase(status: int) -> str:
+    with suppress(ValueError):
+        return f" {HTTPStatus(status).phrase}"
+    return ""
+
+
+# --- no answer ------------------------------------------------------------------------------------------
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that it was made of."""
+    seen: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting:
+        each = waiting.pop(0)
+        if not isinstance(each, BaseException) or any(each is other for other in seen):
+            continue
+        seen.append(each)
+        yield each
+        waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, requests.ConnectTimeout):
+        return "does not answer: no connection in time"
+    if isinstance(error, requests.Timeout):
+        return "does not answer in time"
+    for each in _chain(error):
+        if isinstance(each, socket.gaierror):
+            return _unknown(each)
+        if isinstance(each, OSError) and each.errno in NO_ANSWER:
+            return NO_ANSWER[each.errno]
+    if any(type(each).__name__ == "RemoteDisconnected" for each in _chain(error)):
+        return "closed the connection without an answer"
+    return f"does not answer ({type(error).__name__})"
+
+
+def _unknown(error: socket.gaierror) -> str:
+    if error.errno == socket.EAI_AGAIN:
+        return "cannot be looked up: no name server answers"
+    return "is unknown: no name server knows this host"
+
+
+def _host(url: str) -> str:
+    """` at` and the host's name; nothing where that may be something else."""
+    with suppress(ValueError):
+        name = urlsplit(url).hostname or ""
+        if HOST_NAME.fullmatch(name):
+            return f" at {name}"
+    return ""
+
+
+# --- proxies --------------------------------------------------------------------------------------------
+
+
+def _proxy(url: str) -> str:
+    """The proxy that the environment names for the address; empty for none."""
+    with suppress(ValueError):
+        return str(select_proxy(url, get_environ_proxies(url)) or "")
+    return ""
+
+
+def _proxy_variable(url: str) -> str:
+    """The environment variable that names the proxy."""
+    proxy = _proxy(url)
+    names = [f"{urlsplit(url).scheme}_proxy", "all_proxy"]
+    spellings = [spelling for name in names for spelling in (name, name.upper())]
+    return next((name for name in spellings if os.environ.get(name) == proxy), "the environment")
+
+
+def _socks(error: Exception) -> bool:
+    return any(type(each).__module__ in {"socks", "urllib3.contrib.socks"} for each in _chain(error))
+
+
+def _proxy_failure(error: Exception, url: str) -> NotifyError:
+    told = [str(each) for each in _chain(error) if isinstance(each, OSError)]
+    refused = next(filter(None, map(TUNNEL.search, told)), None)
+    why = f"answered {refused[1].strip()}" if refused else _why(error)
+    where = f"the proxy{_host(_proxy(url))}, which {_proxy_variable(url)} names,"
+    return NotifyError(f"{where} {why}", hint="check the proxy, or name the host in NO_PROXY", transient=True)
+
+
+# --- TLS ------------------------------------------------------------------------------------------------
+
+
+def _untrusted(error: BaseException, subject: str) -> NotifyError:
+    """It passes: a certificate is renewed without anything being changed here. Of OpenSSL's words those that
+    hold the address are left out."""
+    while error.__context__:
+        error = error.__context__
+    if why := getattr(error, "verify_message", ""):
+        return NotifyError(
+            f"{subject}'s certificate is not trusted: {why.partition(',')[0]}",
+            hint="mend it there, or name a file with its authority in REQUESTS_CA_BUNDLE",
+            transient=True,
+        )
+    why = str(getattr(error, "reason", None) or type(error).__name__).replace("_", " ").lower()
+    return NotifyError(f"TLS with {subject} failed: {why}", hint="check its address", transient=True)
+
+
+# --- answers --------------------------------------------------------------------------------------------
+
+
+def _told(reply: requests.Response, url: str) -> str:
+    """What the service says of it in its answer, in one line: no HTML, and nothing of the address."""
+    if _is_page(text := _beginning(reply)):
+        return ""
+    said = redact(_masked(_sentence(text), url))
+    said = " ".join(clean(final_text(said).replace("\n", " ")).split())
+    return said if len(said) <= MAX_REASON_CHARACTERS else f"{said[: MAX_REASON_CHARACTERS - 1]}…"
+
+
+def _beginning(reply: requests.Response) -> str:
+    """What has come of the body already: one that never ends is not waited for."""
+    with suppress(Exception):
+        return bytes(reply.raw.read1(MAX_ANSWER_BYTES, decode_content=True)).decode("utf-8", "replace")
+    return ""
+
+
+def _sentence(text: str) -> str:
+    """Of a JSON object the text that explains; else all of it."""
+    try:
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    while isinstance(found, dict):
+        found = next((found[key] for key in EXPLANATIONS if found.get(key)), "")
+    return found if isinstance(found, str) else ""
+
+
+def _masked(text: str, url: str) -> str:
+    """Without the parts of the address, however they are written; its host's name may stay."""
+    login, _, place = url.partition("://")[2].rpartition("@")
+    rest = place.partition("/")[2]
+    parts = [part for part in re.split(r"[/?&=#:]", f"{login}/{rest}") if len(part) >= MIN_SECRET_CHARACTERS]
+    for part in sorted({*parts, *map(unquote, parts)}, key=len, reverse=True):
+        text = text.replace(part, "[redacted]")
+    return text
+
+
+def _is_page(text: str) -> bool:
+    return text.lstrip("\ufeff \t\r\n").startswith("<")
+
+
+def _web_page(reply: requests.Response, subject: str) -> NotifyError | None:
+    """A page where a webhook should answer comes from somebody else: a login, a captive portal."""
+    if "html" not in reply.headers.get("Content-Type", "") or not _is_page(_beginning(reply)):
+        return None
+    return NotifyError(
+        f"{subject} answered with a web page, as no webhook does", hint="check its address", transient=True
+    )

@@ -1,0 +1,120 @@
+"""Slack's incoming webhooks, and services that take messages as they do.
+
+Mattermost, Rocket.Chat and Discord show `text` alone, so it says as much as the blocks, in as many characters
+as the strictest of them takes. The address is a secret: it appears in no message and no log. Text from
+outside can neither call people (`@channel`) nor link to anything.
+"""
+
+import logging
+import re
+from typing import Any, Final
+
+import requests
+
+from hemostat.adapters.notify.failures import connection_failure, refusal
+from hemostat.core.message import Message
+from hemostat.core.news import Topic
+
+TIMEOUT: Final = 5.0
+SECTION: Final = 2900
+"""Characters that a section may have, 3,000 as Slack counts."""
+MAX_TEXT: Final = 1900
+"""Characters of `text`: Discord takes 2,000, Rocket.Chat 5,000, Mattermost 16,383."""
+MAX_TITLE: Final = 300
+MAX_FACT: Final = 380
+"""Characters that a title and a fact may have in `text`: where each has as many, no fact is left out."""
+WEBHOOK: Final = "the webhook"
+CALLS: Final = re.compile(r"(?<!\w)@(?=\w)")
+LINKS: Final = re.compile(r"(?<=\])(?=\()|(?<=:)(?=//)")
+"""Places of `[text](address)` and `https://` that make a link in Markdown."""
+
+SIGNS: Final = {
+    Topic.OPENED: ":warning:",
+    Topic.HEALED: ":white_check_mark:",
+    Topic.ESCALATED: ":rotating_light:",
+    Topic.FAILED: ":x:",
+    Topic.REFUSED: ":no_entry:",
+    Topic.APPROVAL: ":question:",
+    Topic.EXPIRED: ":hourglass:",
+    Topic.DRY_RUN: ":information_source:",
+    Topic.OVER: ":ballot_box_with_check:",
+    Topic.DECIDED: ":raised_hand:",
+    Topic.GONE: ":skull:",
+    Topic.BACK: ":white_check_mark:",
+    Topic.TEST: ":wave:",
+}
+
+
+# It warns of an answer that it cannot parse, and names the address.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+
+class Slack:
+    def __init__(self, webhook: str) -> None:
+        self._webhook = webhook
+
+    def send(self, message: Message) -> None:
+        try:
+            with requests.post(
+                self._webhook, json=payload(message), timeout=TIMEOUT, allow_redirects=False, stream=True
+            ) as reply:
+                failure = refusal(reply, WEBHOOK, self._webhook)
+        except (requests.RequestException, ValueError) as error:
+            raise connection_failure(error, WEBHOOK, self._webhook) from None
+        if failure is not None:
+            raise failure
+
+
+def payload(message: Message) -> dict[str, Any]:
+    """Block Kit, and the same in short for notifications."""
+    title = f"{SIGNS[message.topic]} *{escaped(message.title)}*"
+    blocks: list[dict[str, Any]] = [{"type": "section", "text": _text(title)}]
+    if message.facts:
+        fields = [_text(f"*{label}*\n{escaped(value)}") for label, value in message.facts]
+        blocks.append({"type": "section", "fields": fields})
+    if message.lines:
+        blocks.append({"type": "section", "text": _text(_listed(message.lines))})
+    if message.more:
+        more = _text(f"More: `{escaped(message.more)}`")
+        blocks.append({"type": "context", "elements": [more]})
+    return {"text": plain_text(message), "blocks": blocks}
+
+
+def plain_text(message: Message) -> str:
+    """The whole message without blocks: what, where, why and what was done."""
+    lines = [f"{SIGNS[message.topic]} {_shortened(message.title, MAX_TITLE)}"]
+    lines += [_shortened(f"{label}: {value}", MAX_FACT) for label, value in message.facts]
+    lines += [_shortened(f"\N{BULLET} {line}", MAX_FACT) for line in message.lines]
+    if message.more:
+        lines.append(_shortened(f"More: `{message.more}`", MAX_FACT))
+    while len(lines) > 1 and sum(map(len, lines)) + len(lines) > MAX_TEXT:
+        lines.pop(-2 if message.more and len(lines) > 2 else -1)  # noqa: PLR2004 - the title, and one more
+    return "\n".join(lines)
+
+
+def _shortened(text: str, size: int) -> str:
+    """In at most `size` characters as they are sent."""
+    sent = LINKS.sub("\N{ZERO WIDTH SPACE}", escaped(text))
+    while len(sent) > size:
+        text = text[: -max(1, (len(sent) - size) // 5)]
+        sent = LINKS.sub("\N{ZERO WIDTH SPACE}", escaped(f"{text}…"))
+    return sent
+
+
+def escaped(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return CALLS.sub("@\N{ZERO WIDTH SPACE}", text)
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _listed(lines: tuple[str, ...]) -> str:
+    text = ""
+    for line in lines:
+        longer = f"{text}\N{BULLET} {escaped(line)}\n"
+        if len(longer) > SECTION:
+            break
+        text = longer
+    return text

@@ -1,0 +1,154 @@
+"""Each failure of a web service told as what it is, in one line, without its address."""
+
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from hemostat.adapters.notify.heartbeat import Heartbeat
+from hemostat.adapters.notify.slack import Slack
+from hemostat.core.message import single
+from hemostat.errors import NotifyError
+from tests.core.test_message import HEALED
+from tests.hook import SECRET, hooked
+
+MESSAGE = single(HEALED, {})
+
+
+@pytest.fixture
+def hook():
+    with hooked() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def failure(url: str) -> NotifyError:
+    with pytest.raises(NotifyError) as caught:
+        Slack(url).send(MESSAGE)
+    told = str(caught.value)
+    assert SECRET not in told
+    assert "\n" not in told
+    assert "<" not in told
+    return caught.value
+
+
+def closed_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def test_a_refused_connection_and_an_unknown_host_differ():
+    refused = failure(f"http://127.0.0.1:{closed_port()}/services/{SECRET}")
+    assert refused.message == "the webhook at 127.0.0.1 refuses the connection: nothing listens there"
+    unknown = failure(f"http://hooks.invalid/services/{SECRET}")
+    assert unknown.message.startswith("the webhook at hooks.invalid ")
+    assert "name server" in unknown.message
+    assert refused.transient
+    assert unknown.transient
+
+
+@contextmanager
+def peer(answer: bytes):
+    """Somebody who says this to whoever connects, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_that_hangs_up_is_told_as_such():
+    with peer(b"") as port:
+        told = failure(f"http://127.0.0.1:{port}/services/{SECRET}").message
+    assert told == "the webhook at 127.0.0.1 closed the connection without an answer"
+
+
+def test_a_socks_proxy_without_pysocks_is_named_as_the_cause(monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5h://user:geheim@127.0.0.1:1080")
+    error = failure(f"https://hooks.slack.com/services/{SECRET}")
+    assert error.message == "the proxy of ALL_PROXY is a SOCKS proxy, which needs PySocks"
+    assert "pip install PySocks" in error.hint
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_refused_proxy_is_told_without_its_password(monkeypatch, scheme):
+    monkeypatch.setenv(f"{scheme}_proxy", f"http://user:geheim@127.0.0.1:{closed_port()}")
+    error = failure(f"{scheme}://hooks.slack.com/services/{SECRET}")
+    assert error.message == (
+        f"the proxy at 127.0.0.1, which {scheme}_proxy names, refuses the connection: nothing listens there"
+    )
+    assert "geheim" not in str(error)
+
+
+def test_a_proxy_that_wants_a_password_is_told(monkeypatch):
+    with peer(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n<html>no</html>") as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        error = failure(f"https://hooks.slack.com/services/{SECRET}")
+    assert error.message == (
+        "the proxy at 127.0.0.1, which HTTPS_PROXY names, answered 407 Proxy Authentication Required"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (403, b"invalid_token", "answered 403 Forbidden: invalid_token"),
+        (404, b"no_service", "answered 404 Not Found: no_service"),
+        (410, b"channel_is_archived", "answered 410 Gone: channel_is_archived"),
+        (404, b'{"message": "Unknown Webhook", "code": 10015}', "answered 404 Not Found: Unknown Webhook"),
+        (
+            400,
+            b'{"error": {"message": "bad\\nform"}}',
+            "answered 400 Bad Request: bad form",
+        ),
+        (404, b"<!doctype html><h1>Not here</h1>", "answered 404 Not Found"),
+        (404, f"Cannot POST /services/{SECRET}".encode(), "answered 404 Not Found: Cannot POST /[redacted]/"),
+        (403, b"\x1b[31mno\x1b[0m\r\n\r\nway\x07", "answered 403 Forbidden: no way"),
+        (418, b'["odd"]', "answered 418 I'm a Teapot"),
+        (799, b"\xff\xfe", "answered 799"),
+        (500, b"x" * 9000, "answered 500 Internal Server Error: xxx"),
+    ],
+)
+def test_an_answer_is_told_with_its_own_words(hook, status, body, told):
+    hook.status, hook.body = status, body
+    error = failure(hook.url)
+    assert error.message.startswith(f"the webhook {told}")
+    assert len(error.message) < 220
+
+
+def test_a_web_page_is_no_delivery(hook):
+    """As a captive portal or a login page answers: with 200."""
+    hook.headers, hook.body = {"Content-Type": "text/html"}, b"\n<html>Log in</html>"
+    assert failure(hook.url).message == "the webhook answered with a web page, as no webhook does"
+
+
+def test_slack_says_ok_and_calls_it_html(hook):
+    hook.headers, hook.body = {"Content-Type": "text/html"}, b"ok"
+    Slack(hook.url).send(MESSAGE)
+
+
+def test_the_heartbeats_failures_are_told_the_same_way():
+    with pytest.raises(NotifyError) as caught:
+        Heartbeat(f"http://127.0.0.1:{closed_port()}/ping/{SECRET}", signals=False).beat()
+    assert caught.value.message == (
+        "the heartbeat URL at 127.0.0.1 refuses the connection: nothing listens there"
+    )
