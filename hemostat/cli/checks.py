@@ -272,10 +272,13 @@ def notifications(machine: Machine) -> Finding:
     """Nobody is told by this; `hemostat alert --test` does that."""
     try:
         names = list(app.open_notifiers(machine.settings))
+        doubts = app.doubts(machine.settings)
     except HemoStatError as error:
         return Finding(Level.FAILURE, error.message, error.hint)
     if not names:
         return Finding(Level.OK, "none: nobody is told")
+    for name, doubt in doubts.items():
+        return Finding(Level.WARNING, f"channel {name}: {doubt.message}", doubt.hint)
     return Finding(Level.OK, f"by {', '.join(names)}; hemostat alert --test tries them")
 
 

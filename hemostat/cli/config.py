@@ -70,6 +70,7 @@ def check(given: Globals) -> None:
         for secret in ("redis_password", "api_key", "store_url", "channels", "heartbeat_url"):
             getattr(loaded.settings, secret)
         _refuse_mistyped(loaded)
+        doubts = _doubts(loaded)
     except HemoStatError as error:
         if given.json:
             click.echo(json.dumps({"ok": False, "error": str(error)}))
@@ -77,9 +78,24 @@ def check(given: Globals) -> None:
     file = str(loaded.path) if loaded.path else None
     if given.json:
         unknown = [each.name for each in loaded.unknown]
-        click.echo(json.dumps({"ok": True, "path": file, "unknown": unknown}))
+        click.echo(json.dumps({"ok": True, "path": file, "unknown": unknown, "warnings": doubts}))
     else:
+        for each in doubts:
+            click.echo(clean(f"hemostat: warning: {each}"), err=True)
         click.echo(clean(f"ok: {file or 'no configuration file, the defaults apply'}"))
+
+
+def _doubts(loaded: "Loaded") -> list[str]:
+    """Why messages of channels may not arrive. Raises ConfigError for an address that is none."""
+    from hemostat.core import webhook
+
+    doubts = []
+    for name, channel in loaded.settings.channels.items():
+        if wrong := webhook.mistake(channel.url):
+            raise ConfigError(f"channel {name}: {wrong.message}", hint=wrong.hint)
+        if doubt := webhook.doubt(channel.url):
+            doubts.append(f"channel {name}: {doubt.message}: {doubt.hint}")
+    return doubts
 
 
 def _refuse_mistyped(loaded: "Loaded") -> None:

@@ -25,9 +25,12 @@ def test_every_channel_is_told_and_says_how_that_went(hemostat, config):
     assert (code, err) == (1, "")
     assert [line.split(maxsplit=1) for line in out.splitlines()[3:]] == [
         ["ops", "told"],
-        ["boss", "the webhook answered 404: check its address"],
+        [
+            "boss",
+            "the webhook answered 404 Not Found: check its address; a deleted webhook must be made again",
+        ],
     ]
-    assert well.heard[0].json["text"] == ":wave: HemoStat on h: a test"
+    assert well.heard[0].json["text"].startswith(":wave: HemoStat on h: a test\nWhere: h\n")
 
 
 def test_a_certificate_that_nobody_trusts_is_told_on_one_line_without_the_address(hemostat, config, tmp_path):
@@ -52,7 +55,7 @@ def test_one_that_is_dead_does_not_hinder_the_others_and_no_secret_is_told(hemos
         code, out, err = hemostat("alert", "--test", "--config", config(dead=dead, ops=well.url))
     assert code == 1
     assert len(well.heard) == 1
-    assert "does not answer" in out
+    assert "refuses the connection" in out
     assert SECRET not in out + err
 
 

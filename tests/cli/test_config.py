@@ -81,7 +81,28 @@ def test_show_masks_secrets(hemostat, environ, options):
 
 def test_check_is_satisfied_without_a_file(hemostat):
     assert hemostat("config", "check").out == "ok: no configuration file, the defaults apply\n"
-    assert hemostat("config", "check", "--json").json == {"ok": True, "path": None, "unknown": []}
+    empty = {"ok": True, "path": None, "unknown": [], "warnings": []}
+    assert hemostat("config", "check", "--json").json == empty
+
+
+def test_check_warns_of_a_workflows_webhook_without_its_address(hemostat, environ):
+    environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", "https://hooks.slack.com/triggers/T/1/geheim")
+    said = hemostat("config", "check")
+    assert (said.code, said.out) == (0, "ok: no configuration file, the defaults apply\n")
+    assert "channel slack: its URL is a Slack workflow's webhook, which takes variables" in said.err
+    assert "geheim" not in said.err
+    [warning] = hemostat("config", "check", "--json").json["warnings"]
+    assert "variables, not messages" in warning
+
+
+@pytest.mark.parametrize("command", [("config", "check"), ("alert", "--test")])
+def test_an_address_without_https_is_told_as_such(hemostat, environ, command):
+    environ.setenv("HEMOSTAT_ALERT_SLACK_WEBHOOK", "hooks.slack.com/services/T/B/geheim")
+    said = hemostat(*command)
+    assert said.code == 2
+    assert "channel slack: its URL does not begin with https://" in said.err
+    assert "geheim" not in said.err
+    assert "install" not in said.err
 
 
 def test_check_names_file_key_and_nearest_key(hemostat, tmp_path):

@@ -253,9 +253,16 @@ def channels(**urls: str) -> Machine:
 
 
 def test_the_channels_to_people_are_named_without_their_addresses():
-    level, told, _ = checks.notifications(channels(ops="https://hooks.example/geheim"))
+    level, told, _ = checks.notifications(channels(ops="https://hooks.example/hooks/geheim"))
     assert (level, told) == (Level.OK, "by ops; hemostat alert --test tries them")
     assert checks.notifications(machine()).message == "none: nobody is told"
+
+
+def test_a_channel_that_may_not_be_told_is_noted():
+    level, told, hint = checks.notifications(channels(ops="https://hooks.slack.com/workflows/T/1/geheim"))
+    assert level is Level.WARNING
+    assert "channel ops: its URL is a Slack workflow's webhook" in told
+    assert "geheim" not in told + hint
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

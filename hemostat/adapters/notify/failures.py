@@ -32,7 +32,7 @@ HOST_NAME: Final = re.compile(r"(?=.{1,100}$)[\w-]+(\.[\w-]+)+|localhost|\[?[0-9
 HINTS: Final[Mapping[int, str]] = {
     HTTPStatus.UNAUTHORIZED: "check its address",
     HTTPStatus.FORBIDDEN: "is it still allowed to post there? check its address",
-    HTTPStatus.NOT_FOUND: "check its address; a webhook that was deleted must be made again",
+    HTTPStatus.NOT_FOUND: "check its address; a deleted webhook must be made again",
     HTTPStatus.GONE: "the webhook or its channel was deleted or archived: make another",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "check its limit for messages",
 }
