@@ -31,7 +31,7 @@ from hemostat.core.model import (
 from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.topology import Absent
-from hemostat.core.track import Track, busy
+from hemostat.core.track import interrupted
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Past, Patient, Ward
 from hemostat.errors import EngineError, NoSuchContainerError
@@ -266,7 +266,7 @@ class Monitor:
     def _changed(self, event: EngineEvent, now: float) -> list[Told]:
         patient = self._look(event.container.id, now)
         if patient is not None and event.action in {"pause", "unpause"}:
-            patient.track = Track(gauges=patient.track.gauges)
+            patient.track = interrupted(patient.track)
         return []
 
     # --- listing --------------------------------------------------------------------------------------
@@ -306,10 +306,11 @@ class Monitor:
 
     def _observed(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
         ward, bounds = self._ward, vitals.limits(patient, self._host_memory)
-        if sample.received is None and busy(patient.track, sample, bounds, patient.tuned):
-            sample = msgspec.structs.replace(sample, received=self._sampler.received(patient.info))
+        activity = None
+        if vitals.wants_activity(patient, sample, bounds):
+            activity = self._sampler.activity(patient.info, now)
         told: list[Told] = []
-        for kind, phase, since, evidence in vitals.sampled(patient, sample, bounds):
+        for kind, phase, since, evidence in vitals.sampled(patient, sample, bounds, activity):
             if phase is Phase.CLEARED:
                 told += ward.register.closed(patient.ref.id, [kind])
                 continue

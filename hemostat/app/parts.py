@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hemostat.config import Settings
+from hemostat.core.activity import Activity
 from hemostat.core.model import ContainerInfo, HostSample, Peers, Sample
 from hemostat.core.probe import Target
 from hemostat.errors import BusUnreachableError
@@ -48,9 +49,8 @@ class FirstOf:
         rest = [info for info in containers if info.ref.id not in read]
         return samples + self._second.sample(rest, now)
 
-    def received(self, container: ContainerInfo) -> int | None:
-        received = self._first.received(container)
-        return self._second.received(container) if received is None else received
+    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+        return self._first.activity(container, now) or self._second.activity(container, now)
 
 
 class Nowhere:

@@ -19,6 +19,7 @@ class Cause(StrEnum):
     HOST_FAULT = "fault of the host or the engine"
     BUSY = "busy"
     SATURATED = "saturated"
+    COMPUTATION = "computation"
     RUNAWAY = "runaway"
     CPU_LIMIT = "CPU limit too tight"
     MEMORY_LIMIT = "memory limit too tight"
@@ -49,6 +50,7 @@ MEANINGS: dict[Cause, str] = {
     Cause.HOST_FAULT: "the host or the engine is at fault",
     Cause.BUSY: "it works a lot, and whether that is good cannot be told",
     Cause.SATURATED: "it works at its limit, on work that arrives",
+    Cause.COMPUTATION: "it has used much CPU since it began: a job that computes",
     Cause.RUNAWAY: "it works a lot, and on nothing: a loop",
     Cause.CPU_LIMIT: "its CPU limit holds it back in its bursts",
     Cause.MEMORY_LIMIT: "it needs more memory than its limit allows, without leaking",

@@ -5,14 +5,12 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core import cpu
 from hemostat.core.causes import Cause
 from hemostat.core.escalate import DEATHS
 from hemostat.core.thresholds import is_job
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import Action, Diagnosis, HealthAlert, Kind
-
-WORK: Final = 16 * 1024.0
-"""Bytes a second into a container's network above which its CPU is taken to be doing somebody's work."""
 
 PRESSED: Final = 20.0
 """Percent of the time in which processes wait for memory, above which a steady level is no good one."""
@@ -123,15 +121,36 @@ def _hung(alert: HealthAlert) -> Verdict:
 
 def _cpu_high(alert: HealthAlert) -> Verdict:
     held = f"CPU at {alert.number('cpu'):.0f} % for {show_duration(alert.window)}"
-    arriving = alert.fact("received")
-    if arriving is None:
-        return _verdict(Action.NONE, Cause.BUSY, 0.5, held, "whether work is arriving cannot be told")
-    rate = f"{show_size(alert.number('received'))}/s arriving by network"
-    if alert.number("received") >= WORK:
+    wanted = alert.container.labels.get(cpu.ACTION, "").strip().lower()
+    if wanted == "restart":
+        return _verdict(Action.RESTART, Cause.BUSY, 0.85, held, f"label {cpu.ACTION}: restart")
+    verdict = _cpu_work(alert, held) or _cpu_loop(alert, held)
+    if wanted == "none" and verdict.action is Action.RESTART:
+        reasons = (*verdict.diagnosis.reasons, f"label {cpu.ACTION}: none")
+        return Verdict(Action.NONE, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
+    return verdict
+
+
+def _cpu_work(alert: HealthAlert, held: str) -> Verdict | None:
+    """What explains the CPU. Without a limit of its own, a core that is in use is no emergency."""
+    traffic = cpu.network(alert)
+    if traffic is not None and traffic[1] >= cpu.WORK:
+        rate = f"{show_size(traffic[1])}/s {traffic[0]}"
         if f"{SCALE}cpu_max" in alert.container.labels:
             return _scaled("cpu", Cause.SATURATED, held, rate)
         return _verdict(Action.NONE, Cause.SATURATED, 0.8, held, rate)
-    return _verdict(Action.RESTART, Cause.RUNAWAY, 0.85, held, f"no work to explain it: {rate}")
+    action = None if alert.fact("cpu_limit") is None else Action.NONE
+    if files := cpu.file_work(alert):
+        return _verdict(action, Cause.BUSY, 0.75, held, files)
+    if computation := cpu.computes(alert):
+        return _verdict(action, Cause.COMPUTATION, 0.75, held, computation)
+    return None
+
+
+def _cpu_loop(alert: HealthAlert, held: str) -> Verdict:
+    if doubts := cpu.doubts(alert):
+        return _verdict(Action.NONE, Cause.BUSY, 0.5, held, "not certain to be a loop", *doubts)
+    return _verdict(Action.RESTART, Cause.RUNAWAY, 0.85, held, cpu.loop_evidence(alert))
 
 
 def _cpu_throttled(alert: HealthAlert) -> Verdict:

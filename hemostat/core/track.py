@@ -6,11 +6,12 @@ that is high and rises in a process that has been known for as long, and does no
 young one may be warming up.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
 
+from hemostat.core.activity import Activity, compare
 from hemostat.core.detect import RELEASE, Gauge, cpu_percent, read_gauge
 from hemostat.core.model import Sample
 from hemostat.core.thresholds import Thresholds
@@ -22,6 +23,8 @@ GAUGED: Final = frozenset(
 )
 RISING: Final = 0.01
 """Growth while memory is high, as a share of the limit, from which on it is rising."""
+CALM: Final = 0.5
+"""Share of the threshold below which CPU is low."""
 HALF: Final = 0.5
 """Share of the limit below which memory may rise as it likes: a process that warms up does."""
 
@@ -31,8 +34,15 @@ class Track(msgspec.Struct, frozen=True):
     since it is too high, `long` over the whole leak window; `leaking` whether a leak has been told."""
 
     last: Sample | None = None
+    started: float = 0.0
+    """When the process began, epoch seconds; 0 where unknown."""
     gauges: dict[Kind, Gauge] = {}
     bases: dict[Kind, Sample] = {}
+    activity: Activity | None = None
+    """What its processes had done when CPU became too high."""
+    idle_since: float | None = None
+    idle_longest: float = 0.0
+    """Seconds for which CPU is known to have been low at some time in this life of the process."""
     high: Trend = Trend()
     long: Trend = Trend()
     leaking: bool = False
@@ -52,6 +62,7 @@ class Limits(NamedTuple):
     cpu: float
     memory: int
     pids: int = 0
+    has_cpu_limit: bool = False
 
 
 class Finding(NamedTuple):
@@ -76,26 +87,43 @@ class _Value(NamedTuple):
     facts: tuple[Evidence, ...] = ()
 
 
-def begin(raised: Collection[Kind]) -> Track:
+def begin(raised: Collection[Kind], started: float = 0.0) -> Track:
     """A track for a process of which these kinds have been alerted already."""
     gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED}
     if Kind.MEMORY_LEAK in gauges:
         gauges[Kind.MEMORY_HIGH] = gauges.pop(Kind.MEMORY_LEAK)
-        return Track(gauges=gauges, leaking=True)
-    return Track(gauges=gauges)
+        return Track(gauges=gauges, started=started, leaking=True)
+    return Track(gauges=gauges, started=started)
 
 
-def busy(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
-    """Whether this sample shows too much CPU, so that it is worth knowing whether work arrives."""
-    cpu = None if track.last is None else cpu_percent(track.last, sample)
-    return cpu is not None and cpu / (limits.cpu or 1.0) >= tuned.cpu
+def interrupted(track: Track) -> Track:
+    """The track of a process that was paused or goes on: what was measured before cannot be continued."""
+    return Track(
+        gauges=track.gauges, started=track.started, leaking=track.leaking, idle_longest=track.idle_longest
+    )
 
 
-def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> Reading:
+def wants_activity(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
+    """Whether it is worth knowing what the processes do with their CPU: as it becomes too high, and when it
+    has been so for the whole window."""
+    gauge = track.gauges.get(Kind.CPU_HIGH, Gauge())
+    if track.last is None or gauge.raised:
+        return False
+    cpu = cpu_percent(track.last, sample)
+    if cpu is None or cpu / (limits.cpu or 1.0) < tuned.cpu:
+        return False
+    return track.activity is None or gauge.since is None or sample.time - gauge.since >= tuned.window
+
+
+def observe(
+    track: Track, sample: Sample, limits: Limits, tuned: Thresholds, activity: Activity | None = None
+) -> Reading:
+    """`activity` is what the processes have done so far, where `wants_activity` asks for it."""
     last = track.last
     cpu = None if last is None else cpu_percent(last, sample)
     if last is None or cpu is None:
         return Reading(msgspec.structs.replace(track, last=sample), None, _child_killed(last, sample))
+    idle_since, calm = _rest(track, last, sample, cpu / (limits.cpu or 1.0), limits, tuned)
     gauges, bases, findings = dict(track.gauges), {}, list(_child_killed(last, sample))
     for value in _values(track, last, sample, cpu, limits, tuned):
         kind = value.kind
@@ -108,14 +136,22 @@ def observe(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> 
             bases[kind] = track.bases.get(kind, sample)
         if phase is not None:
             since = last.time if before.since is None else before.since
-            findings.append(Finding(kind, phase, since, _evidence(value, bases[kind], sample)))
+            findings.append(Finding(kind, phase, since, _evidence(value)))
+    if (found := _found(findings, Kind.CPU_HIGH)) is not None:
+        about = _about_cpu(track, bases[Kind.CPU_HIGH], calm, activity, limits)
+        findings[findings.index(found)] = found._replace(evidence=(*found.evidence, *about))
     used = sample.memory - sample.cache
     over = gauges.get(Kind.MEMORY_HIGH, Gauge())
     aloft = over.since is not None or over.raised
+    cpu_high = gauges[Kind.CPU_HIGH]
     after = Track(
         last=sample,
+        started=track.started,
         gauges=gauges,
         bases={kind: base for kind, base in bases.items() if gauges[kind].since is not None},
+        activity=(track.activity or activity) if cpu_high.since is not None else None,
+        idle_since=idle_since,
+        idle_longest=calm,
         high=extend(track.high, sample.time, used, window=tuned.window) if aloft else Trend(),
         long=extend(track.long, sample.time, used, window=tuned.leak_window),
         leaking=track.leaking,
@@ -162,18 +198,51 @@ NAMES: Final = {
 """What the value of each kind is called in evidence, in percent."""
 
 
-def _evidence(value: _Value, base: Sample, sample: Sample) -> tuple[Evidence, ...]:
-    facts = [
+def _evidence(value: _Value) -> tuple[Evidence, ...]:
+    return (
         Evidence(NAMES[value.kind], round(value.now, 1), "%"),
         Evidence("threshold", round(value.threshold, 1), "%"),
         *value.facts,
-    ]
-    elapsed = sample.time - base.time
-    received = sample.received is not None and base.received is not None
-    if value.kind is Kind.CPU_HIGH and received and elapsed > 0:
-        rate = ((sample.received or 0) - (base.received or 0)) / elapsed
-        facts.append(Evidence("received", round(rate, 1), "B/s"))
-    return tuple(facts)
+    )
+
+
+def _found(findings: Iterable[Finding], kind: Kind) -> Finding | None:
+    return next((each for each in findings if each.kind is kind and each.phase is Phase.RAISED), None)
+
+
+def _rest(
+    track: Track, last: Sample, sample: Sample, used: float, limits: Limits, tuned: Thresholds
+) -> tuple[float | None, float]:
+    """Since when CPU has been low, and the longest time for which it is known to have been: seen by us, or by
+    the CPU that the process has used in all."""
+    if used < tuned.cpu * CALM:
+        since = last.time if track.idle_since is None else track.idle_since
+        return since, max(track.idle_longest, sample.time - since)
+    if Kind.CPU_HIGH in track.bases:
+        return None, track.idle_longest
+    return None, max(track.idle_longest, _calm_by_average(track, last, limits, tuned))
+
+
+def _calm_by_average(track: Track, last: Sample, limits: Limits, tuned: Thresholds) -> float:
+    """Seconds for which CPU must have been low, or the process would have used more of it by now."""
+    low = tuned.cpu * CALM / 100 * (limits.cpu or 1.0)
+    if track.started <= 0 or low <= 0:
+        return 0.0
+    return max(last.time - track.started - last.cpu / low, 0.0)
+
+
+def _about_cpu(
+    track: Track, base: Sample, calm: float, activity: Activity | None, limits: Limits
+) -> Iterator[Evidence]:
+    """What tells a loop from work: what the process did before, and what it has done since `base`."""
+    yield Evidence("calm", round(calm, 1), "s")
+    age = base.time - track.started
+    if track.started > 0 and age > 0:
+        yield Evidence("average", round(base.cpu / age * 100 / (limits.cpu or 1.0), 1), "%")
+    if limits.has_cpu_limit:
+        yield Evidence("cpu_limit", limits.cpu)
+    if track.activity is not None and activity is not None:
+        yield from compare(track.activity, activity)
 
 
 def _memory(sample: Sample, limits: Limits) -> tuple[Evidence, ...]:

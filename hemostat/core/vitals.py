@@ -1,6 +1,7 @@
 """What the measurements say of a container under watch, and of the host: gauges, habits, disks, probes."""
 
-from hemostat.core import baseline, detect, probe
+from hemostat.core import baseline, detect, probe, track
+from hemostat.core.activity import Activity
 from hemostat.core.blame import measured
 from hemostat.core.incidents import Told
 from hemostat.core.model import DiskUse, HostSample, Probed, Sample
@@ -13,12 +14,25 @@ from hemostat.events import Evidence, Kind, Phase
 
 def limits(patient: Patient, host_memory: int) -> Limits:
     info = patient.info
-    return Limits(info.cpu_limit or 1.0, info.memory_limit or host_memory, info.pids_limit or 0)
+    return Limits(
+        info.cpu_limit or 1.0,
+        info.memory_limit or host_memory,
+        info.pids_limit or 0,
+        has_cpu_limit=info.cpu_limit is not None,
+    )
 
 
-def sampled(patient: Patient, sample: Sample, bounds: Limits) -> tuple[Finding, ...]:
+def wants_activity(patient: Patient, sample: Sample, bounds: Limits) -> bool:
+    """Whether the container's processes are to be asked what they do with their CPU."""
+    lifted = baseline.lifted(patient.tuned, patient.habit)
+    return track.wants_activity(patient.track, sample, bounds, lifted)
+
+
+def sampled(
+    patient: Patient, sample: Sample, bounds: Limits, activity: Activity | None = None
+) -> tuple[Finding, ...]:
     """One more sample: what has become too high, or is so no longer."""
-    reading = observe(patient.track, sample, bounds, baseline.lifted(patient.tuned, patient.habit))
+    reading = observe(patient.track, sample, bounds, baseline.lifted(patient.tuned, patient.habit), activity)
     patient.track, patient.cpu = reading.track, reading.cpu
     patient.traffic = counted(patient.traffic, sample)
     raised = any(gauge.raised for gauge in reading.track.gauges.values())

@@ -142,7 +142,7 @@ class Ward:
         return Patient(
             info=info,
             tuned=tuned(self.thresholds, info.ref),
-            track=begin(known),
+            track=begin(known, info.started_at),
             health=Health(failing),
             target=target(info.ref.labels),
             probing=Probing(raised=Kind.HUNG in known),

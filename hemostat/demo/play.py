@@ -38,6 +38,7 @@ def play(scenario: Scenario, stage: Stage, *, run: str, budget: int, show: Show)
     with _container(scenario, stage, run) as container:
         _listen(stage, container, facts)
         _await_ready(stage, container, has_health=scenario.health is not None)
+        _look_on(scenario.calm, stage, container, facts, show)
         for _ in range(budget + 1 if scenario.over_budget else scenario.rounds):
             _break(stage, container, scenario, facts)
             if scenario.cured_by != "nothing":

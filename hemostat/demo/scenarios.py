@@ -30,6 +30,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | None = None
     health: tuple[str, ...] | None = None
     window: float = 0.0
+    calm: float = 0.0
+    """Seconds for which it must have run calmly before the fault."""
     rounds: int = 1
     """How often the fault is made, each time when the one before has been dealt with."""
     over_budget: bool = False
@@ -66,6 +68,7 @@ SCENARIOS: Final = {
             fault=f"{{ {SPIN}; }} >/dev/null 2>&1 &",
             labels=_window(5),
             window=5.0,
+            calm=3.0,
             expected=RESTARTED,
         ),
         Scenario(

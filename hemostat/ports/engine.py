@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from hemostat.core.activity import Activity
 from hemostat.core.dossier import Details
 from hemostat.core.model import (
     Connected,
@@ -162,8 +163,9 @@ class Sampler(Protocol):
         later ones are so every few rounds."""
         ...
 
-    def received(self, container: ContainerInfo) -> int | None:
-        """Bytes its network interfaces took in since it started; None where that cannot be known."""
+    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+        """What its processes have done since it started, as far as that can be known. Dear: to be asked only
+        where CPU is too high."""
         ...
 
 

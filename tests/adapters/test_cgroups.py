@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hemostat.adapters.cgroups import CgroupSampler
+from hemostat.adapters.cgroups.activity import TICK
 from hemostat.adapters.cgroups.probe import EVERY
 from hemostat.core.model import ContainerInfo, Sample, reference
 
@@ -96,6 +97,16 @@ class Tree:
         self.write(f"sys/fs/cgroup{path}/memory.current", "50000\n")
         self.write(f"sys/fs/cgroup{path}/memory.stat", "anon 7\nfile 8\ninactive_file 20000\n")
 
+    def busy(self, pid: int, *, parent: int, session: int, threads: dict[int, tuple[int, int, int]]) -> None:
+        """What /proc tells of a process; of each thread its user and system ticks and its switches."""
+        self.write(f"proc/{pid}/io", "rchar: 100\nwchar: 200\nsyscr: 9\nread_bytes: 7\n")
+        for number, (user, system, switches) in {pid: (0, 0, 0), **threads}.items():
+            stat = f"R {parent} 9 {session} 0 -1 0 10 0 2 0 {user} {system} 0 0 20 0 1 0 4711 0 0\n"
+            self.write(f"proc/{pid}/task/{number}/stat", f"{number} (a) b) {stat}")
+            text = f"Name:\tx\nvoluntary_ctxt_switches:\t{switches}\nnonvoluntary_ctxt_switches:\t4\n"
+            self.write(f"proc/{pid}/task/{number}/status", text)
+            self.write(f"proc/{pid}/stat", f"{pid} (a) b) {stat}")
+
     def v1_rest(self, path: str) -> None:
         """What v1 tells besides CPU and memory."""
         self.write(f"proc/{PID}/cgroup", "".join(f"3:{each}:{path}\n" for each in V1_CONTROLLERS))
@@ -175,7 +186,7 @@ def test_a_pid_that_is_now_another_container_s_is_not_believed(tmp_path: Path) -
     tree.write(f"proc/{PID}/net/dev", "a\nb\n eth0: 9 0\n")
     assert tree.sample() == []
     assert not CgroupSampler(tmp_path).usable(info())
-    assert CgroupSampler(tmp_path).received(info()) is None
+    assert CgroupSampler(tmp_path).activity(info(), 5.0) is None
 
 
 def test_more_inactive_cache_than_usage_is_no_negative_memory(tmp_path: Path) -> None:
@@ -231,14 +242,51 @@ def test_a_restarted_container_is_looked_up_again(tmp_path: Path) -> None:
     sampler.close()
 
 
-def test_received_bytes_are_those_of_every_interface_but_the_loop(tmp_path: Path) -> None:
+@pytest.fixture
+def active(tmp_path: Path) -> Tree:
+    """A container of two processes, the second of which has two threads and is a job of its own."""
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[0])
     tree.process()
-    sampler = CgroupSampler(tmp_path)
-    assert sampler.received(info()) == 1234
-    assert sampler.received(info(network="host")) is None
-    assert sampler.received(info(pid=PID + 1)) is None
+    tree.write(f"sys/fs/cgroup{V2_PATHS[0]}/cgroup.procs", f"{PID}\n")
+    tree.write(f"sys/fs/cgroup{V2_PATHS[0]}/below/cgroup.procs", "77\n")
+    tree.busy(PID, parent=1, session=PID, threads={PID: (100, 20, 5)})
+    tree.busy(77, parent=PID, session=77, threads={77: (200, 0, 0), 78: (0, 50, 9)})
+    return tree
+
+
+def test_activity_tells_of_every_process_and_thread(active: Tree) -> None:
+    found = CgroupSampler(active.root).activity(info(), 5.0)
+    assert found is not None
+    assert (found.received, found.sent, found.local, found.cpu) == (1234, 307, 5000, 2.5)
+    assert (found.moved, found.faults) == ({PID: 300, 77: 300}, {PID: 12, 77: 12})
+    assert [(each.process, each.thread, each.switches, each.is_job) for each in found.threads or ()] == [
+        (PID, PID, 5, False),
+        (77, 77, 0, True),
+        (77, 78, 9, True),
+    ]
+    assert (found.threads or ())[0].user == pytest.approx(100 * TICK)
+
+
+def test_a_network_of_the_host_s_is_not_the_container_s(active: Tree) -> None:
+    found = CgroupSampler(active.root).activity(info(network="host"), 5.0)
+    assert found is not None
+    assert (found.received, found.sent, found.local) == (None, None, None)
+    assert CgroupSampler(active.root).activity(info(pid=PID + 1), 5.0) is None
+
+
+def test_a_process_that_has_ended_is_left_out_of_the_activity(active: Tree) -> None:
+    shutil.rmtree(active.root / "proc/77")
+    found = CgroupSampler(active.root).activity(info(), 5.0)
+    assert found is not None
+    assert found.moved == {PID: 300}
+
+
+def test_a_process_that_does_not_show_what_it_does_makes_the_whole_unknown(active: Tree) -> None:
+    active.write("proc/77/io", "rchar: nonsense\n")
+    found = CgroupSampler(active.root).activity(info(), 5.0)
+    assert found is not None
+    assert (found.moved, found.threads) == (None, None)
 
 
 FULL = Sample(
@@ -392,7 +440,7 @@ def test_from_inside_a_container_the_host_s_hierarchy_is_searched(full: Tree, at
     unseen = {"received": None, "sent": None, "descriptors": None, "descriptors_limit": None}
     assert replace(sample, pressure=None) == replace(FULL, **unseen)
     assert CgroupSampler(full.root).usable(info())
-    assert CgroupSampler(full.root).received(info()) is None
+    assert CgroupSampler(full.root).activity(info(), 5.0) is None
 
 
 def test_a_process_of_our_own_with_the_container_s_number_is_not_believed(full: Tree) -> None:

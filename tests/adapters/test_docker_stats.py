@@ -63,7 +63,9 @@ def test_one_sample(sampler: StatsSampler, container: str, memory: int, received
     sent = None if received is None else 0
     expected = Sample(container_id=container, time=7.0, cpu=2.5, memory=memory, received=received, sent=sent)
     assert sampler.sample([info(container)], 7.0) == [expected]
-    assert sampler.received(info(container)) == received
+    activity = sampler.activity(info(container), 7.0)
+    assert activity is not None
+    assert (activity.received, activity.threads) == (received, None)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_block_io_that_is_not_counted_is_unknown(blkio: dict[str, Any] | None) -
 def test_what_stopped_or_went_is_left_out_and_the_rest_keeps_its_order(sampler: StatsSampler) -> None:
     containers = [info("v2"), info("stopped"), info("gone"), info("bare", "exited"), info("v1")]
     assert [sample.container_id for sample in sampler.sample(containers, 7.0)] == ["v2", "v1"]
-    assert sampler.received(info("gone")) is None
+    assert sampler.activity(info("gone"), 7.0) is None
 
 
 def test_an_engine_that_refuses_gives_no_samples() -> None:
@@ -255,8 +257,11 @@ def test_received_bytes_come_from_the_stream_and_the_host_s_are_nobody_s(
     station: Station, streaming: StatsSampler
 ) -> None:
     station.tell("c1", stats({"usage": 1}, networks={"eth0": {"rx_bytes": 12, "tx_bytes": 0}}))
-    assert streaming.received(info("c1")) == 12
-    assert streaming.received(info("c2", network_mode="host")) is None
+    activity = streaming.activity(info("c1"), 7.0)
+    hosts = streaming.activity(info("c1", network_mode="host"), 7.0)
+    assert activity is not None
+    assert hosts is not None
+    assert (activity.received, hosts.received) == (12, None)
     assert (station.opened, station.asked) == (["c1"], [])
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hemostat.core.diagnose import PRESSED, WORK, diagnose
+from hemostat.core.cpu import WORK
+from hemostat.core.diagnose import PRESSED, diagnose
 from hemostat.events import Action, Container, Evidence, Kind
 from tests.samples import alert
 
@@ -30,7 +31,7 @@ LEAK = verdict(
         (verdict(Kind.EXITED, exit_code=1), Action.RESTART, "crash"),
         (verdict(Kind.OOM, exit_code=137, memory_limit=MIB), Action.RESTART, "out of memory"),
         (verdict(Kind.UNHEALTHY), Action.RESTART, "hung"),
-        (verdict(Kind.CPU_HIGH, cpu=99.0, received=0.0), Action.RESTART, "runaway"),
+        (verdict(Kind.CPU_HIGH, cpu=99.0, received=0.0), Action.NONE, "busy"),
         (verdict(Kind.CPU_HIGH, cpu=99.0, received=WORK), Action.NONE, "saturated"),
         (verdict(Kind.CPU_HIGH, cpu=99.0), Action.NONE, "busy"),
         (memory(), None, "large but steady"),

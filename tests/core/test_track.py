@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.core.model import Sample
 from hemostat.core.thresholds import Thresholds
-from hemostat.core.track import Limits, Track, begin, busy, observe
+from hemostat.core.track import Limits, Track, begin, observe
 from hemostat.events import Kind, Phase
 
 MIB = 1 << 20
@@ -53,16 +53,6 @@ def test_cpu_is_measured_against_the_containers_own_limit():
     assert run(spinning(10, cores=0.5), limits=Limits(cpu=0.5, memory=MIB * 100))[1]
 
 
-def test_the_rate_of_arriving_work_is_evidence_where_it_is_known():
-    samples = [
-        Sample(container_id="c", time=float(t), cpu=float(t), memory=MIB, received=1000 * t) for t in range(6)
-    ]
-    facts = {item.name: item.value for item in run(samples)[1][0][1].evidence}
-    assert facts["received"] == 1000.0
-    unknown = {item.name for item in run(spinning(6))[1][0][1].evidence}
-    assert "received" not in unknown
-
-
 def test_memory_is_told_with_its_growth():
     _, found = run(filling(9, start=71, growth=2), tuned=Thresholds(window=3.0, leak_window=4.0))
     facts = {item.name: item.value for item in found[0][1].evidence}
@@ -82,15 +72,6 @@ def test_counters_that_went_back_are_a_new_process_and_no_finding():
     track, _ = run(spinning(2))
     reading = observe(track, Sample(container_id="c", time=3.0, cpu=0.1, memory=0), LIMITS, TUNED)
     assert (reading.cpu, reading.findings) == (None, ())
-
-
-def test_only_a_busy_container_is_asked_what_it_received():
-    track, _ = run(spinning(1))
-    hot = Sample(container_id="c", time=2.0, cpu=2.0, memory=0)
-    cool = Sample(container_id="c", time=2.0, cpu=1.1, memory=0)
-    assert busy(track, hot, LIMITS, TUNED)
-    assert not busy(track, cool, LIMITS, TUNED)
-    assert not busy(Track(), hot, LIMITS, TUNED)
 
 
 def test_calm_is_neither_high_nor_on_its_way():

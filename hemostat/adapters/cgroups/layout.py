@@ -112,6 +112,15 @@ def network(text: bytes) -> tuple[int, int]:
     return received, sent
 
 
+def loopback(text: bytes) -> int:
+    """Bytes over the loopback interface of a /proc/PID/net/dev, each counted once."""
+    for line in text.splitlines()[2:]:
+        name, _, numbers = line.partition(b":")
+        if name.strip() == b"lo":
+            return int(numbers.split()[0])
+    return 0
+
+
 def open_files_limit(text: bytes) -> int | None:
     """The soft limit in a /proc/PID/limits, None where it is unlimited."""
     _, _, after = text.partition(b"Max open files")

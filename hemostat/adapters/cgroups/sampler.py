@@ -9,9 +9,10 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from hemostat.adapters.cgroups import layout
+from hemostat.adapters.cgroups.activity import read_activity
 from hemostat.adapters.cgroups.places import Places
 from hemostat.adapters.cgroups.probe import EVERY, Probe
+from hemostat.core.activity import Activity
 from hemostat.core.model import ContainerInfo, Sample
 
 ROOT: Final = Path("/")
@@ -27,6 +28,7 @@ class CgroupSampler:
 
     def __init__(self, root: Path = ROOT) -> None:
         self._places = Places(root)
+        self._proc = root / "proc"
         self._counted = _size(root / "proc/self/fd") > 0
         self._lock = threading.Lock()
         self._probes: dict[Key, Probe] = {}
@@ -53,12 +55,12 @@ class CgroupSampler:
             samples = (self._sample(key, info, now) for key, info in wanted.items())
             return [sample for sample in samples if sample is not None]
 
-    def received(self, container: ContainerInfo) -> int | None:
-        if container.network_mode == "host":
-            return None
+    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
         try:
-            return layout.network((self._places.process(container) / "net/dev").read_bytes())[0]
-        except (OSError, ValueError, IndexError):
+            with self._lock:
+                place = self._places.find(container)
+            return None if place.process is None else read_activity(place, self._proc, container, now)
+        except (OSError, ValueError):
             return None
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 
 from hemostat.adapters.docker_stats import answer
 from hemostat.adapters.docker_stats.answer import Answer
+from hemostat.core.activity import Activity
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.errors import EngineError
 
@@ -82,10 +83,8 @@ class StatsSampler:
             self._forget()
         return [sample for sample in samples if sample is not None]
 
-    def received(self, container: ContainerInfo) -> int | None:
-        if container.network_mode == "host":
-            return None
-        return next((sample.received for sample in self.sample([container], 0.0)), None)
+    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+        return next((_activity(sample, container) for sample in self.sample([container], now)), None)
 
     def close(self) -> None:
         with self._changed:
@@ -186,3 +185,15 @@ class StatsSampler:
         feed.busy = False
         feed.cut = lambda: None
         self._changed.notify_all()
+
+
+def _activity(sample: Sample, container: ContainerInfo) -> Activity:
+    """The engine counts no bytes of its own for a container on the host's network."""
+    known = container.network_mode != "host"
+    block = None if sample.read is None or sample.written is None else sample.read + sample.written
+    return Activity(
+        time=sample.time,
+        received=sample.received if known else None,
+        sent=sample.sent if known else None,
+        block=block,
+    )

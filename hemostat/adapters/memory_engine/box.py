@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
+from hemostat.core.activity import Activity, Thread
 from hemostat.core.dossier import Details
 from hemostat.core.model import ContainerInfo, Sample, reference
 from hemostat.events import Container
@@ -121,4 +122,23 @@ class Box:
             pids=1,
             received=0,
             sent=0,
+        )
+
+    def activity(self, now: float) -> Activity | None:
+        """One thread that computes, and nothing else."""
+        if self.process is None:
+            return None
+        self.process.settle(now)
+        pid = self.process.pid
+        thread = Thread(pid, pid, round(self.started_at), self.process.cpu, 0.0, 0)
+        return Activity(
+            time=now,
+            cpu=self.process.cpu,
+            received=0,
+            sent=0,
+            local=0,
+            block=0,
+            moved={pid: 0},
+            faults={pid: 0},
+            threads=(thread,),
         )

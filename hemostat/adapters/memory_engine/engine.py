@@ -7,6 +7,7 @@ import msgspec
 from hemostat.adapters.memory_engine.box import Box
 from hemostat.adapters.memory_engine.faults import KILLED, SIGKILL, SIGTERM, TERMINATED, Faults
 from hemostat.core import scale
+from hemostat.core.activity import Activity
 from hemostat.core.dossier import Details
 from hemostat.core.model import ContainerInfo, Leftover, Litter, Sample, Service
 from hemostat.errors import EngineError
@@ -177,9 +178,10 @@ class MemoryEngine(Faults):
             boxes = [self._boxes[info.ref.id] for info in containers if info.ref.id in self._boxes]
             return [sample for box in boxes if (sample := box.sample(now)) is not None]
 
-    def received(self, container: ContainerInfo) -> int | None:
+    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
         with self._available():
-            return 0 if container.ref.id in self._boxes else None
+            box = self._boxes.get(container.ref.id)
+            return None if box is None else box.activity(now)
 
 
 def _leftover(box: Box) -> Leftover:

@@ -6,6 +6,7 @@ from docker.types import Ulimit
 
 from hemostat.core.causes import Cause
 from hemostat.events import Action, Kind
+from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import IDLE, SPIN, cpus, fill, memory, on_go
 from tests.e2e.scenarios.model import RESTARTED, Box, Expected, Scenario
 
@@ -13,12 +14,21 @@ BURST: Final = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; sleep 0.6"
 """Some sixty milliseconds of CPU, of which a tenth of a core gives ten a period: held back in most of six,
 and then at rest for as long, on a machine of half the speed or twice."""
 
+CALM: Final = 2.0
+"""Seconds of rest before a loop begins."""
+
+
+def _spin(lab: Lab) -> None:
+    lab.pause(CALM)
+    lab.touch("app")
+
+
 SCENARIOS: Final = (
     Scenario(
         name="cpu-runaway",
         about="a process goes into an endless loop, and no work arrives",
         boxes=(Box(main=on_go(SPIN), options=cpus(0.2)),),
-        happens=lambda lab: lab.touch("app"),
+        happens=_spin,
         expected=(
             Expected(kind=Kind.CPU_HIGH, causes=(Cause.RUNAWAY,)),
             Expected(

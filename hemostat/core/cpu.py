@@ -1,0 +1,119 @@
+"""Whether CPU that is too high is work, a computation or a loop.
+
+A loop is named only on positive evidence: the process was calm earlier in its life, and now the same few
+threads use nearly all of the CPU in user time, without network, without files or pipes, without new memory
+and without waiting for anything. What was not measured is no evidence. Everything else is told and left
+alone.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from hemostat.core.units import show_duration, show_size
+from hemostat.events import HealthAlert
+
+ACTION: Final = "hemostat.cpu.action"
+"""Label: `restart` or `none`, whatever the evidence."""
+
+WORK: Final = 16 * 1024.0
+"""Bytes a second, in any direction, that are taken to be somebody's work."""
+
+CALM_WINDOWS: Final = 1 / 3
+"""Windows for which CPU must have been low earlier in the life of the process."""
+
+BUSY_AVERAGE: Final = 0.5
+"""Share of the threshold above which the average since the start shows that CPU was never low for long."""
+
+
+class Bound(NamedTuple):
+    """What a measurement does not exceed in a loop, and how more is told. `least`: what it is not below."""
+
+    name: str
+    value: float
+    words: str
+    least: bool = False
+
+
+LOOP: Final = (
+    Bound("received", 1024.0, "{} B/s received by network"),
+    Bound("sent", 512.0, "{} B/s sent by network"),
+    Bound("loopback", 4096.0, "{} B/s over its loopback interface"),
+    Bound("read_write", 2048.0, "{} B/s read and written"),
+    Bound("block_io", 4096.0, "{} B/s of block I/O"),
+    Bound("page_faults", 100.0, "{} page faults a second"),
+    Bound("switches", 0.7, "its threads wait {} times a second"),
+    Bound("hot_threads", 4.0, "{} threads share the CPU"),
+    Bound("hot_share", 80.0, "the same threads use only {} % of it", least=True),
+    Bound("user_time", 90.0, "only {} % of it in user time", least=True),
+)
+"""Health checks, broadcasts and a shell's `sleep` stay below these rates."""
+
+NAMES: Final = {
+    "received": "network",
+    "sent": "network",
+    "loopback": "network",
+    "read_write": "files and pipes",
+    "block_io": "block I/O",
+    "page_faults": "its threads",
+    "switches": "its threads",
+    "hot_threads": "its threads",
+    "hot_share": "its threads",
+    "user_time": "its threads",
+}
+"""What is not known where a measurement is missing."""
+
+
+def network(alert: HealthAlert) -> tuple[str, float] | None:
+    """The way and the rate (bytes a second) of most of its traffic; None where nothing is known of it."""
+    ways = {"received": "arriving by network", "sent": "sent by network", "loopback": "over its loopback"}
+    known = [(words, alert.number(name)) for name, words in ways.items() if alert.fact(name) is not None]
+    return max(known, key=lambda each: each[1], default=None)
+
+
+def file_work(alert: HealthAlert) -> str:
+    """The reading and writing that explains the CPU; empty where there is none."""
+    rate = max(alert.number("read_write"), alert.number("block_io"))
+    return f"it reads and writes {show_size(rate)}/s" if rate >= WORK else ""
+
+
+def computes(alert: HealthAlert) -> str:
+    """Why this is a computation that began with the process or with a job; empty where it is not known."""
+    average, threshold = alert.number("average"), alert.number("threshold")
+    if not _was_calm(alert) and average >= BUSY_AVERAGE * threshold > 0:
+        return f"at {average:.0f} % on average since it began: a computation, as far as is known"
+    if alert.fact("job"):
+        return "used by a job that was started inside it, in a session of its own"
+    return ""
+
+
+def doubts(alert: HealthAlert) -> list[str]:
+    """What speaks against a loop, or is not known; empty where all evidence is there."""
+    unknown = dict.fromkeys(NAMES[bound.name] for bound in LOOP if alert.fact(bound.name) is None)
+    found = [] if _was_calm(alert) else ["not seen calm earlier in this life of the process"]
+    found += [bound.words.format(_figure(alert.number(bound.name))) for bound in _exceeded(alert)]
+    return [*found, f"not known: {', '.join(unknown)}"] if unknown else found
+
+
+def _exceeded(alert: HealthAlert) -> Iterator[Bound]:
+    for bound in LOOP:
+        value = alert.number(bound.name)
+        beyond = value < bound.value if bound.least else value > bound.value
+        if alert.fact(bound.name) is not None and beyond:
+            yield bound
+
+
+def _was_calm(alert: HealthAlert) -> bool:
+    calm = alert.number("calm")
+    return calm > 0 and calm >= alert.window * CALM_WINDOWS
+
+
+def loop_evidence(alert: HealthAlert) -> str:
+    threads = f"{alert.number('hot_threads'):.0f} thread{'s' if alert.number('hot_threads') > 1 else ''}"
+    return (
+        f"calm before for {show_duration(alert.number('calm'))}; now {threads} in user time, "
+        "no network, no reading or writing, no waiting: no work to explain it"
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"  # noqa: PLR2004
