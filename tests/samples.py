@@ -32,6 +32,21 @@ from hemostat.events import (
 NOW = 1_795_480_000.0
 WEB = Container(id="c1", name="web", image="busybox", labels={"hemostat.cpu": "90"})
 DIAGNOSIS = Diagnosis(cause="crash", confidence=0.9, reasons=("exit code 1", "nobody asked for it"))
+LOOP = (
+    Evidence("cpu", 99.0, "%"),
+    Evidence("received", 0.0, "B/s"),
+    Evidence("sent", 0.0, "B/s"),
+    Evidence("loopback", 0.0, "B/s"),
+    Evidence("block_io", 0.0, "B/s"),
+    Evidence("read_write", 0.0, "B/s"),
+    Evidence("page_faults", 0.0, "/s"),
+    Evidence("calm", 600.0, "s"),
+    Evidence("hot_threads", 1),
+    Evidence("hot_share", 100.0, "%"),
+    Evidence("user_time", 99.0, "%"),
+    Evidence("switches", 0.0, "/s"),
+)
+"""All that speaks for a loop."""
 RUNNING = State(status="running", health="healthy", started_at=NOW)
 
 

@@ -16,7 +16,7 @@ from hemostat.core.case import Case, Recording
 from hemostat.core.dossier import Check, Details, Dossier, Point
 from hemostat.events import Action, Container, Evidence, HealthAlert, Kind, State
 from hemostat.ports import Call, Said, Turn, Usage
-from tests.samples import NOW, alert
+from tests.samples import LOOP, NOW, alert
 
 MARK = "zqx7"
 PASSWORD = "Tr0ub4dor" + "-and-3"
@@ -56,7 +56,7 @@ ATTACKS = msgspec.json.decode((Path(__file__).parent / "cases.json").read_bytes(
 # --- the incident ----------------------------------------------------------------------------------------
 
 EVIDENCE: Mapping[Kind, tuple[Evidence, ...]] = {
-    Kind.CPU_HIGH: (Evidence("cpu", 99.0, "%"), Evidence("received", 0.0, "B/s")),
+    Kind.CPU_HIGH: LOOP,
     Kind.MEMORY_HIGH: (Evidence("memory", 91.0, "%"), Evidence("memory_limit", 64 << 20, "B")),
     Kind.EXITED: (Evidence("exit_code", 1.0),),
     Kind.CRASH_LOOP: (Evidence("deaths", 4.0), Evidence("exit_code", 1.0)),
