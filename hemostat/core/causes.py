@@ -26,6 +26,7 @@ class Cause(StrEnum):
     STEADY = "large but steady"
     SAW_TOOTH = "saw-tooth"
     WARMING_UP = "warming up"
+    GROWING = "growing memory"
     LEAK = "leak"
     LEAK_OF_PROCESSES = "leak of processes"
     LEAK_OF_FILES = "leak of open files"
@@ -57,6 +58,7 @@ MEANINGS: dict[Cause, str] = {
     Cause.STEADY: "it uses much memory, and no more as time goes by: a cache, a pool",
     Cause.SAW_TOOTH: "its memory rises and falls back on its own, as a collected heap does",
     Cause.WARMING_UP: "its memory grows as it fills its caches after a start",
+    Cause.GROWING: "its memory grows and will be full soon; not known for long enough to call it a leak",
     Cause.LEAK: "its memory grows without end",
     Cause.LEAK_OF_PROCESSES: "its processes or threads grow in number without end",
     Cause.LEAK_OF_FILES: "its open files or connections grow in number without end",

@@ -165,26 +165,43 @@ def _cpu_throttled(alert: HealthAlert) -> Verdict:
 
 
 def _memory_high(alert: HealthAlert) -> Verdict:
-    held = f"memory at {alert.number('memory'):.0f} % of {show_size(alert.number('memory_limit'))}"
+    held = _memory_held(alert)
     if alert.number("pressure") >= PRESSED:
         waiting = f"its processes wait for memory {alert.number('pressure'):.0f} % of the time"
         return _verdict(Action.NONE, Cause.MEMORY_LIMIT, 0.7, held, waiting)
-    cause, why = _MANNERS.get(str(alert.fact("manner")), _STEADY)
-    return _verdict(None, cause, 0.8, held, why)
-
-
-_STEADY: Final = (Cause.STEADY, "not growing")
-_MANNERS: Final = {
-    "falls_back": (Cause.SAW_TOOTH, "it falls back on its own, as a collected heap does"),
-    "warming_up": (Cause.WARMING_UP, "it grows, but has not run for long enough to call it a leak"),
-}
+    manner, seen = str(alert.fact("manner")), show_duration(alert.number("seen"))
+    if manner == "falls_back":
+        return _verdict(
+            None, Cause.SAW_TOOTH, 0.8, held, "it falls back on its own, as a collected heap does"
+        )
+    if alert.fact("growth") is not None:
+        if alert.fact("slowing_down"):
+            return _verdict(None, Cause.WARMING_UP, 0.7, held, _growth(alert), "but slowing down")
+        young = () if manner == "growing" else ("too young to call it a leak",)
+        soon = alert.fact("full_soon") is not None
+        action, cause = (Action.NONE, Cause.GROWING) if soon else (None, Cause.WARMING_UP)
+        return _verdict(action, cause, 0.6, held, _growth(alert), *young)
+    if manner == "steady":
+        return _verdict(None, Cause.STEADY, 0.8, held, f"not growing in the {seen} that it is known")
+    known = f"known for {seen}, " if alert.fact("seen") is not None else ""
+    return _verdict(None, Cause.STEADY, 0.4, held, f"{known}too short to tell whether it grows")
 
 
 def _memory_leak(alert: HealthAlert) -> Verdict:
-    held = f"memory at {alert.number('memory'):.0f} % of {show_size(alert.number('memory_limit'))}"
-    rising = f"growing by {show_size(alert.number('growth'))}/s"
+    return _verdict(Action.RESTART, Cause.LEAK, 0.85, _memory_held(alert), _growth(alert))
+
+
+def _memory_held(alert: HealthAlert) -> str:
+    owner = alert.fact("limit_of")
+    of = f", the limit of {owner}" if owner else ""
+    return f"memory at {alert.number('memory'):.0f} % of {show_size(alert.number('memory_limit'))}{of}"
+
+
+def _growth(alert: HealthAlert) -> str:
+    seen = alert.fact("seen")
+    known = "" if seen is None else f" in the {show_duration(alert.number('seen'))} that it is known"
     full = f"full in {show_duration(alert.number('full_in'))}"
-    return _verdict(Action.RESTART, Cause.LEAK, 0.85, held, f"{rising}, {full}")
+    return f"growing by {show_size(alert.number('growth'))}/s{known}, {full}"
 
 
 def _disk_high(alert: HealthAlert) -> Verdict:

@@ -1,37 +1,32 @@
 """One container's running process under the samples: rates, gauges, and what they show.
 
-A track begins anew with every start of the container: counters and gauges of the process before mean nothing.
-Memory that has risen for the whole leak window and will be full within the horizon is a leak. So is memory
-that is high and rises in a process that has been known for as long, and does not fall back on its own: a
-young one may be warming up.
+A track begins again with every start of the container: counters and gauges of the process before mean
+nothing. What memory that is high means is core.leak's to say, what CPU that is high means core.diagnose's.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from hemostat.core.activity import Activity, compare
 from hemostat.core.detect import RELEASE, Gauge, cpu_percent, read_gauge
+from hemostat.core.dossier import Point
+from hemostat.core.finding import Finding, Limits
+from hemostat.core.leak import HALF, Memory, about_memory, follow, judge, recall
 from hemostat.core.model import Sample
 from hemostat.core.thresholds import Thresholds
-from hemostat.core.trend import WHOLE, Rise, Trend, extend, rise, toothed
 from hemostat.events import Evidence, Kind, Phase
 
 GAUGED: Final = frozenset(
     {Kind.CPU_HIGH, Kind.CPU_THROTTLED, Kind.MEMORY_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH, Kind.FD_HIGH}
 )
-RISING: Final = 0.01
-"""Growth while memory is high, as a share of the limit, from which on it is rising."""
 CALM: Final = 0.5
 """Share of the threshold below which CPU is low."""
-HALF: Final = 0.5
-"""Share of the limit below which memory may rise as it likes: a process that warms up does."""
 
 
 class Track(msgspec.Struct, frozen=True):
-    """`bases` holds, by kind, the first sample at which the value was too high; `high` is the trend of memory
-    since it is too high, `long` over the whole leak window; `leaking` whether a leak has been told."""
+    """`bases` holds, by kind, the first sample at which the value was too high."""
 
     last: Sample | None = None
     started: float = 0.0
@@ -43,33 +38,14 @@ class Track(msgspec.Struct, frozen=True):
     idle_since: float | None = None
     idle_longest: float = 0.0
     """Seconds for which CPU is known to have been low at some time in this life of the process."""
-    high: Trend = Trend()
-    long: Trend = Trend()
-    leaking: bool = False
+    memory: Memory = Memory()
 
     def calm(self, kind: Kind) -> bool:
         """Whether the value is neither too high nor on its way there."""
         if kind is Kind.MEMORY_LEAK:
-            return not self.leaking and self.calm(Kind.MEMORY_HIGH)
+            return not self.memory.leaking and self.calm(Kind.MEMORY_HIGH)
         gauge = self.gauges.get(kind, Gauge())
         return not gauge.raised and gauge.since is None
-
-
-class Limits(NamedTuple):
-    """Of one container: `cpu` in cores, 1 where there is no limit; `memory` in bytes, 0 where unknown; `pids`
-    0 where there is none."""
-
-    cpu: float
-    memory: int
-    pids: int = 0
-    has_cpu_limit: bool = False
-
-
-class Finding(NamedTuple):
-    kind: Kind
-    phase: Phase
-    since: float
-    evidence: tuple[Evidence, ...] = ()
 
 
 class Reading(NamedTuple):
@@ -89,18 +65,33 @@ class _Value(NamedTuple):
 
 def begin(raised: Collection[Kind], started: float = 0.0) -> Track:
     """A track for a process of which these kinds have been alerted already."""
-    gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED}
-    if Kind.MEMORY_LEAK in gauges:
-        gauges[Kind.MEMORY_HIGH] = gauges.pop(Kind.MEMORY_LEAK)
-        return Track(gauges=gauges, started=started, leaking=True)
-    return Track(gauges=gauges, started=started)
+    gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED - {Kind.MEMORY_LEAK}}
+    return Track(gauges=gauges, started=started, memory=Memory(leaking=Kind.MEMORY_LEAK in raised))
 
 
 def interrupted(track: Track) -> Track:
     """The track of a process that was paused or goes on: what was measured before cannot be continued."""
-    return Track(
-        gauges=track.gauges, started=track.started, leaking=track.leaking, idle_longest=track.idle_longest
-    )
+    memory = Memory(leaking=track.memory.leaking)
+    return Track(gauges=track.gauges, started=track.started, memory=memory, idle_longest=track.idle_longest)
+
+
+def unraise(track: Track, kind: Kind) -> Track:
+    """It was found and not told: let it be found again."""
+    gauges = {name: gauge for name, gauge in track.gauges.items() if name is not kind}
+    leaking = track.memory.leaking and kind is not Kind.MEMORY_LEAK
+    memory = msgspec.structs.replace(track.memory, leaking=leaking)
+    return msgspec.structs.replace(track, gauges=gauges, memory=memory)
+
+
+def wants_history(track: Track, sample: Sample, limits: Limits) -> bool:
+    """Whether what an earlier monitor kept of this process is worth reading: at its first sample, where much
+    of its memory is used."""
+    return track.last is None and (track.memory.leaking or sample.memory >= HALF * limits.memory > 0)
+
+
+def recalled(track: Track, points: Sequence[Point], sample: Sample, tuned: Thresholds) -> Track:
+    memory = recall(track.memory, tuple(points), track.started, sample.cache, tuned)
+    return msgspec.structs.replace(track, memory=memory)
 
 
 def wants_activity(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
@@ -140,9 +131,9 @@ def observe(
     if (found := _found(findings, Kind.CPU_HIGH)) is not None:
         about = _about_cpu(track, bases[Kind.CPU_HIGH], calm, activity, limits)
         findings[findings.index(found)] = found._replace(evidence=(*found.evidence, *about))
-    used = sample.memory - sample.cache
     over = gauges.get(Kind.MEMORY_HIGH, Gauge())
-    aloft = over.since is not None or over.raised
+    high = next((each for each in findings if each.kind is Kind.MEMORY_HIGH), None)
+    memory, told = judge(follow(track.memory, sample, over, tuned), sample, over, high, limits, tuned)
     cpu_high = gauges[Kind.CPU_HIGH]
     after = Track(
         last=sample,
@@ -152,11 +143,9 @@ def observe(
         activity=(track.activity or activity) if cpu_high.since is not None else None,
         idle_since=idle_since,
         idle_longest=calm,
-        high=extend(track.high, sample.time, used, window=tuned.window) if aloft else Trend(),
-        long=extend(track.long, sample.time, used, window=tuned.leak_window),
-        leaking=track.leaking,
+        memory=memory,
     )
-    return _judge_memory(after, limits, tuned, cpu, tuple(findings))
+    return Reading(after, cpu, (*(each for each in findings if each is not high), *told))
 
 
 def _values(
@@ -168,7 +157,7 @@ def _values(
         yield _throttled(track.bases.get(Kind.CPU_THROTTLED, last), sample, limits, tuned)
     if limits.memory > 0:
         yield _Value(
-            Kind.MEMORY_HIGH, sample.memory / limits.memory * 100, tuned.memory, _memory(sample, limits)
+            Kind.MEMORY_HIGH, sample.memory / limits.memory * 100, tuned.memory, about_memory(sample, limits)
         )
     if limits.pids > 0 and sample.pids is not None:
         facts = (Evidence("pids_limit", limits.pids),)
@@ -245,90 +234,9 @@ def _about_cpu(
         yield from compare(track.activity, activity)
 
 
-def _memory(sample: Sample, limits: Limits) -> tuple[Evidence, ...]:
-    facts = [Evidence("memory_bytes", sample.memory, "B"), Evidence("memory_limit", limits.memory, "B")]
-    if sample.cache:
-        facts.append(Evidence("cache", sample.cache, "B"))
-    if sample.pressure is not None:
-        facts.append(Evidence("pressure", sample.pressure, "%"))
-    return tuple(facts)
-
-
 def _child_killed(last: Sample | None, sample: Sample) -> tuple[Finding, ...]:
     """The kernel has killed a process in the container, and not the main one: the container goes on."""
     before = None if last is None else last.oom_kills
     if before is None or sample.oom_kills is None or sample.oom_kills <= before:
         return ()
     return (Finding(Kind.OOM, Phase.RAISED, sample.time, (Evidence("survived", True),)),)
-
-
-def _judge_memory(
-    track: Track, limits: Limits, tuned: Thresholds, cpu: float, findings: tuple[Finding, ...]
-) -> Reading:
-    """Tell a leak from memory that is merely high; only one of the two is told at a time."""
-    sample, leaking = track.last, track.leaking
-    over = track.gauges.get(Kind.MEMORY_HIGH, Gauge())
-    found = next((each for each in findings if each.kind is Kind.MEMORY_HIGH), None)
-    rest = [each for each in findings if each is not found]
-    rising = _rising(track, limits, tuned, raised=found is not None and found.phase is Phase.RAISED)
-    if sample is None or (found is None and rising is None and not leaking):
-        return Reading(track, cpu, findings)
-    if leaking and rising is None and not over.raised:
-        rest.append(Finding(Kind.MEMORY_LEAK, Phase.CLEARED, sample.time))
-        leaking = False
-    elif rising is not None and not leaking:
-        since = found.since if found else track.long.points[0][0]
-        rest.append(Finding(Kind.MEMORY_LEAK, Phase.RAISED, since, _leak(sample, limits, tuned, rising)))
-        leaking = True
-    elif found is not None and (not leaking or found.phase is Phase.CLEARED):
-        rest.append(_with(found, _manner(track, limits)))
-    return Reading(msgspec.structs.replace(track, leaking=leaking), cpu, tuple(rest))
-
-
-def _rising(track: Track, limits: Limits, tuned: Thresholds, *, raised: bool) -> Rise | None:
-    """The rise of memory that is to be told of: just as it has become too high, or for long and soon full."""
-    if track.last is None or limits.memory <= 0:
-        return None
-    floor = track.last.memory - track.last.cache
-    if raised and _is_seasoned(track, tuned) and not toothed(track.long):
-        climb = _climb(track, limits)
-        if climb is not None:
-            return climb
-    if floor < HALF * limits.memory:
-        return None
-    rose = rise(track.long, limits.memory, window=tuned.leak_window)
-    return rose if rose is not None and rose.left <= tuned.leak_horizon else None
-
-
-def _climb(track: Track, limits: Limits) -> Rise | None:
-    """The rise since memory is too high."""
-    points = track.high.points
-    span = points[-1][0] - points[0][0] if points else 0.0
-    return rise(track.high, limits.memory, window=span, share=RISING) if span > 0 else None
-
-
-def _is_seasoned(track: Track, tuned: Thresholds) -> bool:
-    """Whether the process has been known for long enough to tell how its memory behaves."""
-    points = track.long.points
-    return bool(points) and track.long.latest - points[0][0] >= WHOLE * tuned.leak_window
-
-
-def _leak(sample: Sample, limits: Limits, tuned: Thresholds, rose: Rise) -> tuple[Evidence, ...]:
-    return (
-        Evidence("memory", round(sample.memory / limits.memory * 100, 1), "%"),
-        Evidence("threshold", round(tuned.memory, 1), "%"),
-        *_memory(sample, limits),
-        Evidence("growth", round(rose.slope, 1), "B/s"),
-        Evidence("full_in", round(rose.left, 1), "s"),
-    )
-
-
-def _manner(track: Track, limits: Limits) -> str:
-    """In what way memory that is too high is no leak."""
-    if toothed(track.long):
-        return "falls_back"
-    return "warming_up" if _climb(track, limits) else "steady"
-
-
-def _with(finding: Finding, manner: str) -> Finding:
-    return finding._replace(evidence=(*finding.evidence, Evidence("manner", manner)))

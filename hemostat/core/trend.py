@@ -96,7 +96,7 @@ def rise(trend: Trend, limit: float, *, window: float, share: float = 0.05) -> R
     floor = _floor(trend)
     if len(floor) < ENOUGH or floor[-1][0] - floor[0][0] < window / 2:
         return None
-    slope = _slope(floor)
+    slope = steady_slope(floor)
     if slope is None or slope * window < least:
         return None
     now = floor[-1][1] + slope * (trend.latest - floor[-1][0])
@@ -110,7 +110,7 @@ def toothed(trend: Trend) -> bool:
         return False
     values = [value for _, value in trend.points]
     span, floor = max(values) - min(values), _floor(trend)
-    if _slope(floor) is not None and floor[-1][1] - floor[0][1] >= OUTGROWN * span:
+    if steady_slope(floor) is not None and floor[-1][1] - floor[0][1] >= OUTGROWN * span:
         return False
     if span >= FALL * max(values) and _troughs(trend.points) is not None:
         return True
@@ -152,7 +152,7 @@ def _troughs(points: Points) -> Points | None:
     return tuple(found) if teeth else None
 
 
-def _slope(floor: Points) -> float | None:
+def steady_slope(floor: Points) -> float | None:
     """Of a floor that rises steadily, all along and in its later half; None of any other."""
     if len(floor) < ENOUGH:
         return None

@@ -3,10 +3,11 @@
 from hemostat.core import baseline, detect, probe, track
 from hemostat.core.activity import Activity
 from hemostat.core.blame import measured
+from hemostat.core.finding import Finding, Limits
 from hemostat.core.incidents import Told
 from hemostat.core.model import DiskUse, HostSample, Probed, Sample
 from hemostat.core.redact import redact
-from hemostat.core.track import Finding, Limits, observe
+from hemostat.core.track import observe
 from hemostat.core.traffic import counted
 from hemostat.core.ward import Patient, Ward
 from hemostat.events import Evidence, Kind, Phase

@@ -21,7 +21,7 @@ from hemostat.core.probe import Probing, Target, target
 from hemostat.core.relations import Relations
 from hemostat.core.storm import Storm
 from hemostat.core.thresholds import Thresholds, tuned
-from hemostat.core.track import GAUGED, Track, begin
+from hemostat.core.track import GAUGED, Track, begin, unraise
 from hemostat.core.traffic import Traffic
 from hemostat.events import Container, Evidence, Kind
 
@@ -59,10 +59,7 @@ class Patient(msgspec.Struct, kw_only=True):
         if kind is Kind.HUNG:
             self.probing = msgspec.structs.replace(self.probing, failures=0, raised=False)
         if kind in GAUGED:
-            begun = {Kind.MEMORY_HIGH, kind} if kind is Kind.MEMORY_LEAK else {kind}
-            gauges = {name: gauge for name, gauge in self.track.gauges.items() if name not in begun}
-            leaking = self.track.leaking and kind is not Kind.MEMORY_LEAK
-            self.track = msgspec.structs.replace(self.track, gauges=gauges, leaking=leaking)
+            self.track = unraise(self.track, kind)
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -4,9 +4,10 @@ import pytest
 
 from hemostat.core.activity import Activity, Thread, compare
 from hemostat.core.diagnose import diagnose
+from hemostat.core.finding import Limits
 from hemostat.core.model import Sample
 from hemostat.core.thresholds import Thresholds
-from hemostat.core.track import Limits, Track, begin, interrupted, observe, wants_activity
+from hemostat.core.track import Track, begin, interrupted, observe, wants_activity
 from hemostat.events import Action, Container, Kind
 from tests.samples import alert
 

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.detect import RELEASE, Gauge, cpu_percent, read_gauge
+from hemostat.core.finding import Finding, Limits
 from hemostat.core.model import Sample
 from hemostat.core.thresholds import Thresholds
-from hemostat.core.track import Finding, Limits, Track, begin, observe
+from hemostat.core.track import Track, begin, observe
 from hemostat.events import Kind, Phase
 
 THRESHOLD, WINDOW = 80.0, 10.0

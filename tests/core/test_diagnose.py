@@ -36,7 +36,13 @@ LEAK = verdict(
         (verdict(Kind.CPU_HIGH, cpu=99.0), Action.NONE, "busy"),
         (memory(), None, "large but steady"),
         (memory(manner="falls_back"), None, "saw-tooth"),
-        (memory(manner="warming_up"), None, "warming up"),
+        (memory(manner="steady", seen=300.0), None, "large but steady"),
+        (memory(manner="too_early", seen=20.0, growth=9.0, full_in=1e6), None, "warming up"),
+        (
+            memory(manner="too_early", seen=120.0, growth=MIB, full_in=15.0, full_soon=True),
+            Action.NONE,
+            "growing memory",
+        ),
         (memory(pressure=PRESSED), Action.NONE, "memory limit too tight"),
         (LEAK, Action.RESTART, "leak"),
         (verdict(Kind.CRASH_LOOP, deaths=3, exit_code=1), Action.NONE, "crash loop"),
@@ -96,3 +102,17 @@ def test_a_leak_is_told_with_the_time_that_is_left():
 
 def test_evidence_of_a_wrong_type_does_not_stop_the_diagnosis():
     assert verdict(Kind.EXITED, exit_code="one").action is Action.RESTART
+
+
+def test_what_is_not_known_of_memory_is_not_denied():
+    unknown = memory(manner="unknown", seen=12.0).diagnosis
+    assert unknown.reasons[-1] == "known for 12 s, too short to tell whether it grows"
+    young = memory(manner="too_early", seen=120.0, growth=98.0 * 1024, full_in=87.0, full_soon=True)
+    assert young.diagnosis.reasons[1:] == (
+        "growing by 98.0 KiB/s in the 2 min that it is known, full in 1 min 27 s",
+        "too young to call it a leak",
+    )
+
+
+def test_memory_is_told_with_whose_limit_it_is():
+    assert "the limit of its slice /foo" in memory(limit_of="its slice /foo").diagnosis.reasons[0]

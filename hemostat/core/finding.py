@@ -1,0 +1,23 @@
+"""What a container may use, and what the samples show of it: shared by the detectors of core."""
+
+from typing import NamedTuple
+
+from hemostat.events import Evidence, Kind, Phase
+
+
+class Limits(NamedTuple):
+    """Of one container: `cpu` in cores, 1 where there is no limit; `memory` in bytes, 0 where unknown; `pids`
+    0 where there is none. `memory_of` names what has the limit of memory, where that is not the container."""
+
+    cpu: float
+    memory: int
+    pids: int = 0
+    has_cpu_limit: bool = False
+    memory_of: str = ""
+
+
+class Finding(NamedTuple):
+    kind: Kind
+    phase: Phase
+    since: float
+    evidence: tuple[Evidence, ...] = ()
