@@ -5,7 +5,7 @@ remembers of the containers. What a failure is and where it comes from is the co
 deserves an action is not decided here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +14,7 @@ import msgspec
 from hemostat.core import detect, lifecycle, probe, vitals
 from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
+from hemostat.core.dossier import Point
 from hemostat.core.incidents import Told
 from hemostat.core.model import (
     Connected,
@@ -34,7 +35,7 @@ from hemostat.core.topology import Absent
 from hemostat.core.track import interrupted
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Past, Patient, Ward
-from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.errors import EngineError, HemoStatError, NoSuchContainerError
 from hemostat.events import ContainerStats, Event, Payload, Phase
 from hemostat.ports import Engine, Sampler
 
@@ -60,12 +61,15 @@ class Monitor:
         source: str,
         host_memory: int,
         host_cores: int = 1,
+        history: Callable[[str], Sequence[Point]] = lambda _: (),
     ) -> None:
+        """`history` is what has been kept of the numbers of the container of a name, oldest first."""
         self._engine = engine
         self._sampler = sampler
         self._host = host
         self._source = source
         self._host_memory = host_memory
+        self._history = history
         self._ward = Ward(thresholds, Host(name=host, cores=host_cores))
         self._shown: dict[str, tuple[ContainerStats, float]] = {}
         self._cursor = Cursor()
@@ -306,6 +310,8 @@ class Monitor:
 
     def _observed(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
         ward, bounds = self._ward, vitals.limits(patient, self._host_memory)
+        if vitals.wants_history(patient, sample, bounds):
+            self._recall(patient, sample)
         activity = None
         if vitals.wants_activity(patient, sample, bounds):
             activity = self._sampler.activity(patient.info, now)
@@ -318,6 +324,11 @@ class Monitor:
             window = patient.tuned.window
             told += ward.fail(patient, kind, since=since, now=now, window=window, evidence=evidence)
         return told
+
+    def _recall(self, patient: Patient, sample: Sample) -> None:
+        """A restart of this monitor must not forget a trend; without what was kept it begins again."""
+        with suppress(HemoStatError):
+            vitals.recalled(patient, self._history(patient.ref.name), sample)
 
     def _stats(self, patient: Patient, sample: Sample | None, now: float) -> list[Event]:
         """What screens are to show: told when it has changed, and now and then."""

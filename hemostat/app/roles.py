@@ -127,6 +127,7 @@ def _monitor(place: Place) -> None:
         source=place.source,
         host_memory=version.memory,
         host_cores=version.cpus,
+        history=partial(place.parts.bus.history, settings.host_name),
     )
     Watcher(
         monitor,

@@ -64,7 +64,8 @@ def judge_health(ward: Ward, patient: Patient, now: float) -> list[Told]:
     if state.failing is None:
         told += register.closed(ref.id, [Kind.UNHEALTHY])
     if (ref.id, Kind.FLAPPING) in register:
-        told += register.closed(ref.id, [Kind.FLAPPING]) if health.is_calm(state, tuned, now) else []
+        calm = ward.has_watched(tuned.flap_window, now) and health.is_calm(state, tuned, now)
+        told += register.closed(ref.id, [Kind.FLAPPING]) if calm else []
     elif health.flaps(state, tuned, now):
         told += register.closed(ref.id, [Kind.UNHEALTHY])
         facts = [Evidence("changes", len(state.changes))]

@@ -5,6 +5,7 @@ nothing. What memory that is high means is core.leak's to say, what CPU that is 
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from math import isnan
 from typing import Final, NamedTuple
 
 import msgspec
@@ -112,9 +113,9 @@ def observe(
     """`activity` is what the processes have done so far, where `wants_activity` asks for it."""
     last = track.last
     cpu = None if last is None else cpu_percent(last, sample)
-    if last is None or cpu is None:
+    if last is None or (cpu is None and not isnan(sample.cpu)):
         return Reading(msgspec.structs.replace(track, last=sample), None, _child_killed(last, sample))
-    idle_since, calm = _rest(track, last, sample, cpu / (limits.cpu or 1.0), limits, tuned)
+    idle_since, calm = _rest(track, last, sample, cpu, limits, tuned)
     gauges, bases, findings = dict(track.gauges), {}, list(_child_killed(last, sample))
     for value in _values(track, last, sample, cpu, limits, tuned):
         kind = value.kind
@@ -134,7 +135,7 @@ def observe(
     over = gauges.get(Kind.MEMORY_HIGH, Gauge())
     high = next((each for each in findings if each.kind is Kind.MEMORY_HIGH), None)
     memory, told = judge(follow(track.memory, sample, over, tuned), sample, over, high, limits, tuned)
-    cpu_high = gauges[Kind.CPU_HIGH]
+    cpu_high = gauges.get(Kind.CPU_HIGH, Gauge())
     after = Track(
         last=sample,
         started=track.started,
@@ -149,11 +150,11 @@ def observe(
 
 
 def _values(
-    track: Track, last: Sample, sample: Sample, cpu: float, limits: Limits, tuned: Thresholds
+    track: Track, last: Sample, sample: Sample, cpu: float | None, limits: Limits, tuned: Thresholds
 ) -> Iterator[_Value]:
-    used = cpu / (limits.cpu or 1.0)
-    yield _Value(Kind.CPU_HIGH, used, tuned.cpu)
-    if sample.periods:
+    if cpu is not None:
+        yield _Value(Kind.CPU_HIGH, cpu / (limits.cpu or 1.0), tuned.cpu)
+    if cpu is not None and sample.periods:
         yield _throttled(track.bases.get(Kind.CPU_THROTTLED, last), sample, limits, tuned)
     if limits.memory > 0:
         yield _Value(
@@ -200,11 +201,13 @@ def _found(findings: Iterable[Finding], kind: Kind) -> Finding | None:
 
 
 def _rest(
-    track: Track, last: Sample, sample: Sample, used: float, limits: Limits, tuned: Thresholds
+    track: Track, last: Sample, sample: Sample, cpu: float | None, limits: Limits, tuned: Thresholds
 ) -> tuple[float | None, float]:
     """Since when CPU has been low, and the longest time for which it is known to have been: seen by us, or by
     the CPU that the process has used in all."""
-    if used < tuned.cpu * CALM:
+    if cpu is None:
+        return None, track.idle_longest
+    if cpu / (limits.cpu or 1.0) < tuned.cpu * CALM:
         since = last.time if track.idle_since is None else track.idle_since
         return since, max(track.idle_longest, sample.time - since)
     if Kind.CPU_HIGH in track.bases:

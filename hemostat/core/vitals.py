@@ -1,8 +1,11 @@
 """What the measurements say of a container under watch, and of the host: gauges, habits, disks, probes."""
 
+from collections.abc import Sequence
+
 from hemostat.core import baseline, detect, probe, track
 from hemostat.core.activity import Activity
 from hemostat.core.blame import measured
+from hemostat.core.dossier import Point
 from hemostat.core.finding import Finding, Limits
 from hemostat.core.incidents import Told
 from hemostat.core.model import DiskUse, HostSample, Probed, Sample
@@ -27,6 +30,16 @@ def wants_activity(patient: Patient, sample: Sample, bounds: Limits) -> bool:
     """Whether the container's processes are to be asked what they do with their CPU."""
     lifted = baseline.lifted(patient.tuned, patient.habit)
     return track.wants_activity(patient.track, sample, bounds, lifted)
+
+
+def wants_history(patient: Patient, sample: Sample, bounds: Limits) -> bool:
+    """Whether what an earlier monitor has kept of the container's numbers is worth reading."""
+    return track.wants_history(patient.track, sample, bounds)
+
+
+def recalled(patient: Patient, points: Sequence[Point], sample: Sample) -> None:
+    """Go on from the numbers that an earlier monitor has kept."""
+    patient.track = track.recalled(patient.track, points, sample, patient.tuned)
 
 
 def sampled(

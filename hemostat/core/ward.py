@@ -89,6 +89,7 @@ class Ward:
         self._patients: dict[str, Patient] = {}
         self._habits: dict[str, Baseline] = {}
         self._storm = Storm()
+        self._began: float | None = None
         self._free: dict[tuple[str, Kind], float] = {}
         """Since when nothing has held an incident that was held."""
 
@@ -269,8 +270,14 @@ class Ward:
 
     # --- what becomes of it -------------------------------------------------------------------------
 
+    def has_watched(self, seconds: float, now: float) -> bool:
+        """Whether this monitor has watched for so long: before that it must not tell that something of which
+        only an earlier one knew is over."""
+        return self._began is not None and now - self._began >= seconds
+
     def review(self, now: float) -> list[Told]:
         """Close what is over, and tell anew what is held no longer."""
+        self._began = now if self._began is None else self._began
         told: list[Told] = []
         for incident in self.register:
             if self._is_over(incident, now):
@@ -312,7 +319,8 @@ class Ward:
         """A crash when the container has run long enough since, a high value when the process that had it is
         gone, and anything at all when a person has stopped the container."""
         if incident.kind is Kind.STORM:
-            return storm.is_over(self._storm, now, window=self.thresholds.storm_window)
+            window = self.thresholds.storm_window
+            return self.has_watched(window, now) and storm.is_over(self._storm, now, window=window)
         patient = self._patients.get(incident.container.id)
         if patient is None:
             return False

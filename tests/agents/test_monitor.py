@@ -7,6 +7,7 @@ import pytest
 
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
+from hemostat.core.dossier import Point
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -16,10 +17,11 @@ from hemostat.core.model import (
     HealthCheck,
     HostSample,
     Probed,
+    Sample,
     Samples,
 )
 from hemostat.core.thresholds import Thresholds
-from hemostat.errors import EngineError, EngineUnreachableError
+from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock
@@ -38,9 +40,10 @@ class Watch:
         self.alerts: list[HealthAlert] = []
         self.incidents: list[str] = []
         self.stats: list[ContainerStats] = []
+        self.samples: list[Sample] = []
         self.tell(Connected())
 
-    def new_monitor(self, **thresholds) -> Monitor:
+    def new_monitor(self, history=lambda _: (), **thresholds) -> Monitor:
         return Monitor(
             self.engine,
             self.engine,
@@ -48,6 +51,7 @@ class Watch:
             host="h",
             source="monitor@1",
             host_memory=4096 * MIB,
+            history=history,
         )
 
     def tell(self, observation) -> None:
@@ -69,7 +73,9 @@ class Watch:
         for _ in range(seconds):
             self.clock.advance(1.0)
             self.listen()
-            self.tell(Samples(tuple(self.engine.sample(self.monitor.running(), self.clock.now()))))
+            samples = self.engine.sample(self.monitor.running(), self.clock.now())
+            self.samples += samples
+            self.tell(Samples(tuple(samples)))
 
     def make(self, **fields) -> str:
         spec = {"name": "web", "image": "busybox", "command": ("x",), "labels": {}}
@@ -77,9 +83,9 @@ class Watch:
         self.listen()
         return container
 
-    def restart_monitor(self) -> None:
+    def restart_monitor(self, **fields) -> None:
         memo = self.monitor.memo()
-        self.monitor = self.new_monitor()
+        self.monitor = self.new_monitor(**fields)
         self.monitor.restore(memo)
 
     def told(self) -> list[tuple[Kind, Phase]]:
@@ -207,6 +213,55 @@ def test_growing_memory_is_an_alert_with_its_growth(watch):
     watch.sample(25)
     assert watch.told() == [(Kind.MEMORY_LEAK, Phase.RAISED)]
     assert watch.alerts[0].number("growth") == pytest.approx(MIB, rel=0.1)
+
+
+def test_a_restart_of_the_monitor_does_not_end_a_leak_that_goes_on(watch):
+    web = watch.make(memory=100 * MIB)
+    watch.engine.use(web, 40 * MIB, growth=MIB // 10)
+    watch.sample(320)
+    assert watch.told() == [(Kind.MEMORY_LEAK, Phase.RAISED)]
+    watch.restart_monitor()
+    watch.tell(Connected())
+    watch.sample(100)
+    assert len(watch.alerts) == 1
+    watch.engine.use(web, 60 * MIB, growth=0.0)
+    watch.sample(200)
+    assert watch.told()[1:] == [(Kind.MEMORY_LEAK, Phase.CLEARED)]
+
+
+def test_a_monitor_goes_on_with_the_numbers_that_were_kept(watch):
+    web = watch.make(memory=100 * MIB)
+    watch.engine.use(web, 40 * MIB, growth=MIB // 10)
+    watch.sample(200)
+    kept = [Point(each.time, 1.0, each.memory) for each in watch.samples]
+    watch.restart_monitor(history=lambda name: kept if name == "web" else [])
+    watch.tell(Connected())
+    watch.sample(100)
+    assert watch.told() == [(Kind.MEMORY_LEAK, Phase.RAISED)]
+
+
+def test_numbers_that_cannot_be_read_hold_up_no_monitor(watch):
+    def fails(name: str) -> list[Point]:
+        raise BusUnreachableError("gone")
+
+    watch.engine.use(watch.make(memory=100 * MIB), 90 * MIB)
+    watch.restart_monitor(history=fails)
+    watch.tell(Connected())
+    watch.sample(12)
+    assert watch.told() == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+
+
+def test_a_monitor_that_has_just_begun_does_not_end_what_flapped(watch):
+    web = watch.make(health=("true",), labels={"hemostat.unhealthy_for": "5s"})
+    for health in ("unhealthy", "healthy") * 4:
+        watch.engine.set_health(web, health)
+        watch.sample(2)
+    watch.restart_monitor()
+    watch.tell(Connected())
+    watch.sample(200)
+    assert watch.told() == [(Kind.FLAPPING, Phase.RAISED)]
+    watch.sample(200)
+    assert watch.told()[1:] == [(Kind.FLAPPING, Phase.CLEARED)]
 
 
 def test_a_large_writable_layer_is_an_alert_once(watch):

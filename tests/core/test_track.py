@@ -1,5 +1,7 @@
 """One process under the samples."""
 
+from math import nan
+
 import pytest
 
 from hemostat.core.finding import Limits
@@ -73,6 +75,13 @@ def test_counters_that_went_back_are_a_new_process_and_no_finding():
     track, _ = run(spinning(2))
     reading = observe(track, Sample(container_id="c", time=3.0, cpu=0.1, memory=0), LIMITS, TUNED)
     assert (reading.cpu, reading.findings) == (None, ())
+
+
+def test_memory_is_judged_where_the_host_counts_no_cpu():
+    samples = [
+        Sample(container_id="c", time=float(t), cpu=nan, memory=90 * MIB, periods=10) for t in range(30)
+    ]
+    assert kinds(samples) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
 
 
 def test_calm_is_neither_high_nor_on_its_way():
