@@ -23,6 +23,7 @@ from hemostat.core.model import (
     Observation,
     Probed,
     Samples,
+    Waited,
 )
 from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds
@@ -195,10 +196,17 @@ class Watcher:
             trouble = self._patience.trouble or self._monitor.lost
             self._patience(lambda: self._pulse.beat(trouble, self._queue.qsize()))
         try:
-            observation = self._queue.get(timeout=IDLE)
+            observation = self._queue.get(timeout=self._wait())
         except Empty:
-            return
+            if self._monitor.due() is None:
+                return
+            observation = Waited()
         self._handle(observation)
+
+    def _wait(self) -> float:
+        """Seconds for which the next observation may be awaited."""
+        due = self._monitor.due()
+        return IDLE if due is None else min(IDLE, max(0.0, due - self._clock.now()))
 
     def _handle(self, observation: Observation) -> None:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hemostat.core.limits import LATEST
-from hemostat.core.model import Attempt, Book, Scaled
+from hemostat.core.model import Attempt, Book, Scaled, Stopping
 from hemostat.ports import Desk
 
 
@@ -24,6 +24,7 @@ class MemoryLedger:
         self._lock = threading.Lock()
         self._versions: dict[str, int] = defaultdict(int)
         self._attempts: dict[str, dict[str, Attempt]] = defaultdict(dict)
+        self._stops: dict[tuple[str, str], Stopping] = {}
         self._scaled: dict[str, dict[tuple[str, str], Scaled]] = defaultdict(dict)
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
@@ -39,7 +40,15 @@ class MemoryLedger:
                 approval=next(asked, None),
                 patient=self._incidents.get((host, incident), ""),
                 seal=self._seals.get((host, incident), ""),
+                stopping=self._stops.get((host, container)),
             )
+
+    def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
+        return self.read(host, container).attempts
+
+    def note_stop(self, host: str, container: str, stop: Stopping) -> None:
+        with self._lock:
+            self._stops[host, container] = stop
 
     def survey(self, host: str) -> Book:
         with self._lock:

@@ -128,6 +128,7 @@ def _monitor(place: Place) -> None:
         host_memory=version.memory,
         host_cores=version.cpus,
         history=partial(place.parts.bus.history, settings.host_name),
+        ledger=place.parts.ledger(),
     )
     Watcher(
         monitor,

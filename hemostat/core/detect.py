@@ -3,7 +3,7 @@
 Rule 1. A gauge is raised when its value has stayed at or above the threshold for the whole window, and
         cleared when it has stayed below RELEASE of the threshold as long. In between nothing changes.
 Rule 2. A death is a failure when the exit code is not 0 and nobody stopped or killed the container through
-        the engine. Where Docker's own restart policy starts it again, only a loop of them is an alert.
+        the engine (core.intent). Where its owner (core.owner) starts it again, only a loop is an alert.
 Rule 3. What cannot be told from a person's wish is taken for one.
 Rule 4. `loop_deaths` failures within `loop_window` are a crash loop, whoever starts the container again.
 """
@@ -14,8 +14,9 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.model import ContainerInfo, EngineEvent, Sample
-from hemostat.core.thresholds import Thresholds
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.owner import orchestrator, restarts_itself
+from hemostat.core.thresholds import Thresholds, is_job
 from hemostat.events import Kind, Phase
 
 RELEASE: Final = 0.9
@@ -24,11 +25,7 @@ RELEASE: Final = 0.9
 GAP: Final = 5.0
 """Seconds between two samples, or a window if that is longer, of which the one speaks for the whole time."""
 
-STOP_SIGNALS: Final = frozenset({2, 3, 9, 15})
-"""SIGINT, SIGQUIT, SIGKILL, SIGTERM: what `docker stop` and `docker kill` send to end a container."""
-
-INTENT_LASTS: Final = 600.0
-"""Seconds within which a death is taken for the answer to a stop signal: stop timeouts may be long."""
+DEAD: Final = frozenset({"exited", "dead"})
 
 STALE: Final = 600.0
 """Seconds after which a death that nobody saw is history: by then a person has come to terms with it."""
@@ -36,6 +33,9 @@ STALE: Final = 600.0
 SIGKILLED: Final = 137
 TERMINATED: Final = frozenset({0, 130, 143})
 """Exit codes of a container that ended when asked to, by itself, SIGINT or SIGTERM."""
+
+REMEMBERED_DEATH: Final = 24 * 3600.0
+"""Seconds after which a failure from before the first look is not worth telling."""
 
 
 class Gauge(msgspec.Struct, frozen=True):
@@ -75,21 +75,15 @@ def share(value: float, limit: float | None) -> float:
     return value / limit if limit else value
 
 
-def intended(event: EngineEvent, stop_signal: int | None) -> bool:
-    """Whether this `kill` asks the container to end. `stop_signal` is what `docker stop` sends it."""
-    return event.action == "kill" and (event.signal is None or event.signal in {stop_signal, *STOP_SIGNALS})
-
-
-def failure(info: ContainerInfo, exit_code: int, *, asked_at: float | None, died_at: float) -> Kind | None:
-    """Rule 2, for a container that died with `exit_code`. `asked_at`: when somebody asked it to stop."""
-    if exit_code == 0 or (asked_at is not None and died_at - asked_at < INTENT_LASTS):
-        return None
-    return Kind.OOM if info.oom_killed else Kind.EXITED
+def failure(exit_code: int, *, oom: bool) -> Kind:
+    """Rule 2. `oom`: whether the kernel has killed a process in it, in this run, for want of memory."""
+    return Kind.OOM if oom and exit_code == SIGKILLED else Kind.EXITED
 
 
 def stays_down(info: ContainerInfo) -> bool:
-    """Whether nobody has started the container again, and Docker will neither do so nor remove it."""
-    return info.status in {"exited", "dead"} and not (restarts_itself(info) or info.auto_remove)
+    """Whether it is down, and the engine neither starts it again nor removes it: one that waits for Docker's
+    restart is `restarting`."""
+    return info.status in DEAD and not info.auto_remove
 
 
 def looping(deaths: Sequence[float], tuned: Thresholds, now: float) -> bool:
@@ -98,16 +92,17 @@ def looping(deaths: Sequence[float], tuned: Thresholds, now: float) -> bool:
 
 
 def missed_failure(info: ContainerInfo, *, seen_until: float) -> Kind | None:
-    """Rule 3, for a container found dead whose death nobody saw: a SIGKILL may have been a person's."""
-    if not stays_down(info) or info.finished_at <= seen_until:
+    """Rule 3, for a container found dead whose death nobody saw: a SIGKILL may have been a person's, and so
+    may the end of one that Docker would have started again."""
+    if not stays_down(info) or info.finished_at <= seen_until or restarts_itself(info, info.exit_code):
         return None
-    if info.oom_killed:
+    if info.oom_killed and info.exit_code == SIGKILLED:
         return Kind.OOM
     return None if info.exit_code in TERMINATED or info.exit_code == SIGKILLED else Kind.EXITED
 
 
-def restarts_itself(info: ContainerInfo) -> bool:
-    """Whether Docker's own restart policy brings the container back."""
-    if info.restart_policy == "on-failure":
-        return not info.max_retries or info.restart_count < info.max_retries
-    return info.restart_policy in {"always", "unless-stopped"}
+def failed_before(info: ContainerInfo, now: float) -> bool:
+    """Whether a container that was dead before the first look had failed, and of late."""
+    ended = info.exit_code not in TERMINATED | {SIGKILLED} or bool(info.error)
+    down = stays_down(info) and orchestrator(info.ref) is None and not is_job(info.ref)
+    return ended and down and 0 <= now - info.finished_at < REMEMBERED_DEATH

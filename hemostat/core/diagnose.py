@@ -61,10 +61,27 @@ def _waited_in_vain(alert: HealthAlert) -> Verdict:
 def _exited(alert: HealthAlert) -> Verdict:
     code = int(alert.number("exit_code"))
     signal = f", killed by signal {code - 128}" if 128 < code < 160 else ""  # noqa: PLR2004
-    facts = (f"exited with code {code}{signal}", "nobody stopped it and Docker will not restart it")
+    facts = (f"exited with code {code}{signal}", _why_down(alert))
+    if alert.fact("dead_before"):
+        return _verdict(Action.NONE, Cause.CRASH, 0.6, *facts, "a person may have left it so")
     if reason := _job_reason(alert):
         return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, *facts, f"{reason}; {NOT_REPEATED}")
     return _verdict(Action.RESTART, Cause.CRASH, 0.95, *facts)
+
+
+def _why_down(alert: HealthAlert) -> str:
+    """Who was to bring it back, and why it is down all the same."""
+    owner, error = alert.fact("managed_by"), alert.fact("engine_says")
+    because = f": {error}" if error else ""
+    if alert.fact("dead_before"):
+        return f"it was down before HemoStat looked for the first time{because}"
+    if alert.fact("taken_down"):
+        return f"a restart by HemoStat stopped it and could not start it{because}"
+    if alert.fact("given_up"):
+        return f"Docker has given up starting it{because}"
+    if owner:
+        return f"managed by {owner}, which has not replaced it"
+    return f"nobody stopped it and Docker will not restart it{because}"
 
 
 def _job_reason(alert: HealthAlert) -> str:
@@ -73,11 +90,20 @@ def _job_reason(alert: HealthAlert) -> str:
 
 
 def _crash_loop(alert: HealthAlert) -> Verdict:
+    if alert.number("exit_code") == 0:
+        return _clean_loop(alert)
     deaths = f"{alert.number('deaths'):.0f} deaths within {show_duration(alert.window)}"
     last = f"the last with exit code {alert.number('exit_code'):.0f}"
     return _verdict(
         Action.NONE, Cause.CRASH_LOOP, 0.95, deaths, last, "starting it once more does not mend it"
     )
+
+
+def _clean_loop(alert: HealthAlert) -> Verdict:
+    times = f"{alert.number('deaths'):.0f} times in {show_duration(alert.window)}"
+    ends = f"it ends with 0 and is started again each time: {times}"
+    policy = "a job needs no restart policy, or the label hemostat.job=true"
+    return _verdict(Action.NONE, Cause.CRASH_LOOP, 0.9, ends, policy)
 
 
 def _oom(alert: HealthAlert) -> Verdict:

@@ -44,6 +44,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether people may order past budget, breakers, back-off and the minimum of healthy replicas."""
     protect: tuple[str, ...] = ()
     """Names of containers never to be touched; `*` and `?` match."""
+    orchestrated: bool = False
+    """Whether containers that an orchestrator manages (Swarm, Kubernetes, systemd) may be restarted."""
     budget: Annotated[int, Meta(ge=0)] = 3
     """Actions on one container within `budget_window`."""
     budget_window: Lookback = 3600.0

@@ -9,8 +9,20 @@ import msgspec
 from hemostat.core.control import Approval, Controls
 from hemostat.events import Action, Container, Outcome, Reason, State
 
-KEPT_LABELS: Final = ("hemostat.", "autoheal", "com.docker.compose.", "com.docker.swarm.service.")
-"""Prefixes of the labels that events may carry: others are none of our business, and may hold secrets."""
+SYSTEMD_UNIT: Final = "PODMAN_SYSTEMD_UNIT"
+"""Podman's label of a container that a systemd unit runs; its value is the unit."""
+
+KEPT_LABELS: Final = (
+    *("hemostat.", "autoheal", "com.docker.compose."),
+    *("com.docker.swarm.service.", "com.docker.swarm.task.name"),
+    *("io.kubernetes.pod.", "io.kubernetes.container.name", "annotation.io.kubernetes.container.hash"),
+    *("com.hashicorp.nomad.alloc_id", "com.hashicorp.nomad.task_name"),
+    *("com.amazonaws.ecs.task-", "com.amazonaws.ecs.container-name"),
+    *("io.balena.supervised", "io.balena.service-name", "io.hass.type", "io.hass.name"),
+    SYSTEMD_UNIT,
+)
+"""Prefixes of the labels that events may carry: ours, and those that name a container's owner. Others may
+hold secrets."""
 
 
 def reference(container_id: str, name: str, image: str, labels: Mapping[str, str]) -> Container:
@@ -75,6 +87,8 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float = 0.0
     auto_remove: bool = False
     """Whether the engine removes it as soon as it has ended."""
+    error: str = ""
+    """Why the engine could not start it, when it last tried."""
 
     @property
     def running(self) -> bool:
@@ -101,6 +115,8 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     container: Container
     exit_code: int | None = None
     signal: int | None = None
+    podman: bool = False
+    """Whether it has the name that Podman gives it: Podman says `stop` without a `kill`."""
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -152,6 +168,10 @@ class Samples(msgspec.Struct, frozen=True):
     samples: tuple[Sample, ...]
 
 
+class Waited(msgspec.Struct, frozen=True):
+    """Time has passed: what could not be judged at once is judged now."""
+
+
 class DiskUse(msgspec.Struct, frozen=True):
     """Bytes of a container's writable layer and of its log, None where not measured."""
 
@@ -187,7 +207,9 @@ class Peers(msgspec.Struct, frozen=True, kw_only=True):
     servers: tuple[str, ...] = ()
 
 
-Observation = EngineEvent | Connected | Disconnected | Samples | DiskUse | HostSample | Probed | Peers
+Observation = (
+    EngineEvent | Connected | Disconnected | Waited | Samples | DiskUse | HostSample | Probed | Peers
+)
 """Whatever the monitor is told."""
 
 
@@ -277,6 +299,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     finished: float | None = None
 
 
+class Stopping(msgspec.Struct, frozen=True):
+    """A person sent a container its stop signal at `time`, and may be waiting for its end until `until`."""
+
+    time: float
+    until: float
+
+
 class Book(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision on one request is made on, as read at one moment. `version` changes with every
     reservation on the host.
@@ -294,5 +323,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     approval: Approval | None = None
     patient: str = ""
     """Name of the container that a monitor told of under the request's incident; empty: none did."""
+    stopping: Stopping | None = None
+    """Of this container, where a person's stop is known."""
     seal: str = ""
     """Of the order that a person gave under the incident; empty: none did."""

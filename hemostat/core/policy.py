@@ -24,7 +24,8 @@ from hemostat.core import standing
 from hemostat.core.control import Answer, Approval, Controls
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.limits import Limits, Mode
-from hemostat.core.model import Attempt, Book
+from hemostat.core.model import Attempt, Book, ContainerInfo
+from hemostat.core.owner import orchestrator
 from hemostat.core.standing import FREE
 from hemostat.core.units import show_duration
 from hemostat.events import Action, Container, Kind, Order, Reason, RemediationNeeded, seal
@@ -155,6 +156,22 @@ def forbidden(
     return _unordered(action, limits) if ordered else _unlisted(container, action, limits)
 
 
+def _owned(container: Container, action: Action, limits: Limits) -> Refuse | None:
+    """What an orchestrator manages is replaced by it: started here as well, it would run twice."""
+    owner = orchestrator(container)
+    if owner is None or limits.orchestrated or action not in {Action.RESTART, Action.START}:
+        return None
+    return Refuse(Reason.NOT_ALLOWED, f"managed by {owner.name}")
+
+
+def being_stopped(book: Book, info: ContainerInfo | None, now: float) -> Wait | None:
+    """Whether a person may be stopping this very process, and is to be waited for."""
+    stop = book.stopping
+    if stop is None or info is None or not info.running or info.started_at > stop.time or now >= stop.until:
+        return None
+    return Wait(min(stop.until, now + PEOPLE_RETRY), "a person is stopping it")
+
+
 def _unordered(action: Action, limits: Limits) -> Refuse | None:
     if action in limits.orders:
         return None
@@ -166,6 +183,8 @@ def _unlisted(container: Container, action: Action, limits: Limits) -> Refuse | 
         return Refuse(Reason.NOT_ALLOWED, "only a person stops a container")
     if action not in limits.actions:
         return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.actions")
+    if owned := _owned(container, action, limits):
+        return owned
     allowed = container.labels.get("hemostat.actions")
     if allowed is not None and action not in {word.strip() for word in allowed.split(",")}:
         return Refuse(Reason.NOT_ALLOWED, f"{action} is not in the label hemostat.actions")

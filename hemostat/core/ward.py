@@ -14,9 +14,11 @@ from hemostat.core.baseline import Baseline, rounded
 from hemostat.core.blame import STARVED, Host, awaits_check, blame
 from hemostat.core.dependency import Observations
 from hemostat.core.health import Health
-from hemostat.core.incidents import Cause, Held, Incident, Register, Told
+from hemostat.core.incidents import ITSELF, Cause, Held, Incident, Register, Told
+from hemostat.core.intent import MARGIN, Death, Stop, stopping, wanted
 from hemostat.core.jobs import job_reason
 from hemostat.core.model import ContainerInfo
+from hemostat.core.owner import Run, is_calm, orchestrator, replacements, slow_loop, workload
 from hemostat.core.probe import Probing, Target, target
 from hemostat.core.relations import Relations
 from hemostat.core.storm import Storm
@@ -63,11 +65,19 @@ class Patient(msgspec.Struct, kw_only=True):
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a monitor must know of the time before it was started, by container id. Times are epoch seconds:
-    when somebody asked it to stop, and when it failed."""
+    """What a monitor must know of the time before it was started, by container id, in epoch seconds."""
 
     asked: dict[str, float] = {}
+    """Of an earlier version: when somebody asked it to stop."""
+    stops: dict[str, Stop] = {}
     deaths: dict[str, tuple[float, ...]] = {}
+    """Failures, and below all runs that an owner followed by another, by workload (core.owner)."""
+    runs: dict[str, tuple[Run, ...]] = {}
+    ooms: dict[str, float] = {}
+    held: dict[str, Death] = {}
+    awaited: dict[str, Death] = {}
+    kills: bool = False
+    podman: bool = False
     habits: dict[str, Baseline] = {}
     incidents: tuple[Incident, ...] = ()
     began: float = 0.0
@@ -80,10 +90,20 @@ class Ward:
         self.host = host
         self.register = Register(host.name)
         self.relations = Relations()
-        self.asked: dict[str, float] = {}
+        self.stops: dict[str, Stop] = {}
         self.deaths: dict[str, tuple[float, ...]] = {}
         self.clean_ends: dict[str, int] = {}
         """How often each has ended with 0 of itself."""
+        self.runs: dict[str, tuple[Run, ...]] = {}
+        self.ooms: dict[str, float] = {}
+        """When the kernel last killed a process in it for want of memory."""
+        self.held: dict[str, Death] = {}
+        """Deaths that cannot be judged yet."""
+        self.awaited: dict[str, Death] = {}
+        """Deaths that the container's owner is to make good, and until when it has time."""
+        self.kills = False
+        """Whether the engine is known to tell of kills."""
+        self.podman = False
         self.disk = detect.Gauge()
         """Of the filesystem of the engine's data."""
         self._patients: dict[str, Patient] = {}
@@ -102,7 +122,11 @@ class Ward:
         return self._patients.get(container_id)
 
     def restore(self, past: Past) -> None:
-        self.asked, self.deaths, self._habits = dict(past.asked), dict(past.deaths), dict(past.habits)
+        asked = {name: Stop(time=time, until=time + MARGIN) for name, time in past.asked.items()}
+        self.stops, self.deaths, self._habits = asked | past.stops, dict(past.deaths), dict(past.habits)
+        self.runs, self.ooms = dict(past.runs), dict(past.ooms)
+        self.held, self.awaited = dict(past.held), dict(past.awaited)
+        self.kills, self.podman = past.kills, past.podman
         self.register = Register(self.host.name, past.incidents)
         self.relations.began = past.began
         self.clean_ends = dict(past.clean_ends)
@@ -111,8 +135,14 @@ class Ward:
         habits = {each.ref.id: rounded(each.habit, each.tuned) for each in self if each.habit.levels}
         incidents = tuple(self.register)
         return Past(
-            asked=self.asked,
+            stops=self.stops,
             deaths=self.deaths,
+            runs=self.runs,
+            ooms=self.ooms,
+            held=self.held,
+            awaited=self.awaited,
+            kills=self.kills,
+            podman=self.podman,
             habits=habits,
             incidents=incidents,
             began=self.relations.began,
@@ -151,9 +181,16 @@ class Ward:
         """It is gone, and all that was wrong with it."""
         self._patients.pop(container_id, None)
         self.relations.remove(container_id)
-        self.asked.pop(container_id, None)
-        self.deaths.pop(container_id, None)
-        self.clean_ends.pop(container_id, None)
+        for known in (
+            self.stops,
+            self.deaths,
+            self.runs,
+            self.ooms,
+            self.held,
+            self.awaited,
+            self.clean_ends,
+        ):
+            known.pop(container_id, None)
         return self.register.closed(container_id)
 
     def keep_only(self, present: Iterable[str]) -> list[Told]:
@@ -187,6 +224,15 @@ class Ward:
         told, cause = self._weather(patient, kind, now)
         cause = cause or self._blame(patient, kind, now)
         return [*told, self._opened(patient, kind, since, window, evidence, cause)]
+
+    def tell(self, patient: Patient, kind: Kind, *, since: float, evidence: Iterable[Evidence]) -> Told:
+        """Tell what was so before anybody looked: it is no part of a storm, and nobody else is to blame."""
+        return self._opened(patient, kind, since, 0.0, evidence, ITSELF)
+
+    def is_looping(self, container: Container) -> bool:
+        """Whether a crash loop of the container, or of one that it replaces, is told already."""
+        key = workload(container)
+        return any(each.kind is Kind.CRASH_LOOP and workload(each.container) == key for each in self.register)
 
     def _opened(
         self,
@@ -251,8 +297,7 @@ class Ward:
 
     def _was_stopped(self, info: ContainerInfo) -> bool:
         """Whether a person had asked a container to stop that has ended."""
-        asked = self.asked.get(info.ref.id)
-        return asked is not None and info.finished_at - asked < detect.INTENT_LASTS
+        return wanted(self.stops.get(info.ref.id), info.finished_at)
 
     def _awaits_check(self, patient: Patient, kind: Kind, since: float, now: float) -> bool:
         """Whether a failing check is not told yet, for the next check of what the container depends on may
@@ -265,8 +310,7 @@ class Ward:
 
     def _is_ending(self, patient: Patient, now: float) -> bool:
         """Whether somebody has asked it to stop and it is still at it: what it does meanwhile is no news."""
-        asked = self.asked.get(patient.ref.id)
-        return asked is not None and patient.info.running and 0 <= now - asked < detect.INTENT_LASTS
+        return patient.info.running and stopping(self.stops.get(patient.ref.id), now)
 
     # --- what becomes of it -------------------------------------------------------------------------
 
@@ -326,21 +370,39 @@ class Ward:
             return False
         info, settle = patient.info, patient.tuned.settle
         if not info.running:
-            return self._rests(incident, info, now) > settle
+            return self._rests(incident, info, now) > settle or self._is_replaced(incident, patient, now)
         return min(now - info.started_at, now - incident.since) >= settle and self._is_calm(
             incident, patient, now
         )
+
+    def _is_replaced(self, incident: Incident, patient: Patient, now: float) -> bool:
+        """Whether its orchestrator has replaced it, and its place is calm."""
+        if incident.kind not in DEATHS | {Kind.CRASH_LOOP} or orchestrator(patient.ref) is None:
+            return False
+        running = [each.info for each in self if each.info.running]
+        replaced = replacements(patient.ref, incident.since, running)
+        settled = any(now - each.started_at >= patient.tuned.settle for each in replaced)
+        return settled and not self._loops(patient, now)
+
+    def _loops(self, patient: Patient, now: float) -> bool:
+        key = workload(patient.ref)
+        runs = slow_loop(self.runs.get(key, ()), patient.tuned.loop_window, now)
+        going = bool(runs) and not is_calm(runs, patient.info.started_at, now)
+        return going or detect.looping(self.deaths.get(key, ()), patient.tuned, now)
 
     def _is_calm(self, incident: Incident, patient: Patient, now: float) -> bool:
         if incident.kind in GAUGED:
             return patient.track.calm(incident.kind)
         if incident.kind is Kind.CRASH_LOOP:
-            return not detect.looping(self.deaths.get(patient.ref.id, ()), patient.tuned, now)
+            return not self._loops(patient, now)
         return incident.kind in DEATHS
 
     def _rests(self, incident: Incident, info: ContainerInfo, now: float) -> float:
         """Seconds for which the container has been at rest and meant to be; what only a running one can have
-        ends with it in any case."""
+        ends with it, unless a restart of ours has taken it down."""
+        stop = self.stops.get(info.ref.id)
+        if stop is not None and stop.ours:
+            return 0.0
         if incident.kind not in DEATHS | {Kind.CRASH_LOOP} and info.status in {"exited", "dead"}:
             return now - info.finished_at
-        return now - self.asked.get(info.ref.id, now)
+        return now - stop.time if stop is not None and wanted(stop, info.finished_at) else 0.0

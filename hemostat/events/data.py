@@ -7,7 +7,7 @@ from hemostat.events.words import Action, Kind, Outcome, Phase, Reason, Severity
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A container as events name it, or the host itself, which has no id. `labels` holds HemoStat's,
-    autoheal's, compose's and a swarm service's own alone."""
+    autoheal's and compose's own, and those that name an orchestrator's workload, and no others."""
 
     id: str
     name: str

@@ -9,7 +9,7 @@ from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.dossier import Dossier
 from hemostat.core.message import Message
-from hemostat.core.model import Attempt, Book, Scaled
+from hemostat.core.model import Attempt, Book, Scaled, Stopping
 from hemostat.core.news import News, Told
 from hemostat.core.record import Record, Wanted
 from hemostat.core.spend import Spending
@@ -22,6 +22,14 @@ class Ledger(Protocol):
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
         """All that is known, people's word included; where somebody asks for the attempt of this key, to end
         this incident, what is known of these two as well."""
+        ...
+
+    def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
+        """Those on one container, oldest first, by name."""
+        ...
+
+    def note_stop(self, host: str, container: str, stop: Stopping) -> None:
+        """A person is stopping it: `read` tells of that until the stop cannot last any longer."""
         ...
 
     def survey(self, host: str) -> Book:

@@ -384,12 +384,25 @@ def test_a_container_removed_meanwhile_ends_its_incident(watch):
     assert watch.told()[1:] == [(Kind.EXITED, Phase.CLEARED)]
 
 
-def test_a_first_monitor_does_not_dig_up_old_deaths(watch):
-    web = watch.make()
-    watch.engine.crash(web)
-    watch.monitor = watch.new_monitor()
+def first_look_at(watch: Watch, exit_code: int) -> None:
+    watch.engine.crash(watch.make(), exit_code)
+    watch.monitor, watch.heard = watch.new_monitor(), len(watch.engine._history)
+    watch.alerts.clear()
     watch.clock.advance(60)
     watch.tell(Connected())
+
+
+def test_failure_before_the_first_look_is_told_once_with_its_exit_code(watch):
+    first_look_at(watch, 3)
+    watch.sample(30)
+    watch.tell(Connected())
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+    assert (watch.alerts[0].fact("exit_code"), watch.alerts[0].fact("dead_before")) == (3, True)
+
+
+@pytest.mark.parametrize("exit_code", [0, 137, 143])
+def test_stop_before_the_first_look_is_not_told(watch, exit_code):
+    first_look_at(watch, exit_code)
     assert watch.alerts == []
 
 

@@ -11,7 +11,7 @@ from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.adapters.redis import Client, RedisBus, RedisDesk, RedisLedger
 from hemostat.core.control import Answer, Approval, Controls, Pause
-from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.model import Attempt, Book, Resource, Scaled, Stopping
 from hemostat.events import Action, Outcome, Phase, Reason, seal
 from hemostat.ports import Bus, Desk, Ledger
 from tests.clock import FakeClock
@@ -48,6 +48,22 @@ def attempt(key: str = "i1:1:0", container: str = "web", time: float = NOW) -> A
     return Attempt(
         key=key, container=container, action=Action.RESTART, time=time, by="responder@h-1", lease=time + 60
     )
+
+
+def test_stop_by_a_person_is_read_with_the_book_of_its_container(ledger: Ledger) -> None:
+    stop = Stopping(NOW, NOW + 90)
+    ledger.note_stop("h", "web", stop)
+    assert read(ledger, "web").stopping == stop
+    assert (read(ledger, "db").stopping, read(ledger, "web", "other").stopping) == (None, None)
+
+
+def test_attempts_of_a_container_are_read_whether_they_have_ended_or_not(ledger: Ledger) -> None:
+    first, second = attempt(), attempt("i2:1:0", time=NOW + 1)
+    ledger.reserve("h", first, 0)
+    ledger.finish("h", msgspec.structs.replace(first, outcome=Outcome.FAILED, finished=NOW + 1))
+    ledger.reserve("h", second, read(ledger, "web").version)
+    ledger.finish("h", attempt("i3:1:0", "db"))
+    assert [each.outcome for each in ledger.attempts("h", "web")] == [Outcome.FAILED, None]
 
 
 def test_an_intent_is_written_if_nobody_wrote_since_the_reading(ledger: Ledger) -> None:

@@ -3,21 +3,23 @@
 import pytest
 
 from hemostat.core.detect import (
-    INTENT_LASTS,
     Gauge,
     cpu_percent,
+    failed_before,
     failure,
-    intended,
     looping,
     missed_failure,
     read_gauge,
     share,
     stays_down,
 )
-from hemostat.core.model import ContainerInfo, EngineEvent, Sample
+from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.thresholds import Thresholds
-from hemostat.events import Kind, Phase
+from hemostat.events import Container, Kind, Phase
 from tests.samples import NOW, WEB
+
+WEB_TASK = Container(id="t", name="web.1.x", labels={"com.docker.swarm.task.name": "web.1.x"})
+WEB_JOB = Container(id="j", name="job", labels={"hemostat.job": "true"})
 
 
 def dead(**fields) -> ContainerInfo:
@@ -25,26 +27,12 @@ def dead(**fields) -> ContainerInfo:
     return ContainerInfo(**{**plain, **fields})
 
 
-def kill(signal: int | None) -> EngineEvent:
-    return EngineEvent(time=NOW, action="kill", container=WEB, signal=signal)
-
-
 @pytest.mark.parametrize(
-    ("info", "exit_code", "asked_at", "kind"),
-    [
-        (dead(), 1, None, Kind.EXITED),
-        (dead(), 139, None, Kind.EXITED),
-        (dead(), 137, None, Kind.EXITED),
-        (dead(oom_killed=True), 137, None, Kind.OOM),
-        (dead(), 0, None, None),
-        (dead(), 137, NOW - 1, None),
-        (dead(), 143, NOW - 30, None),
-        (dead(), 1, NOW - INTENT_LASTS - 1, Kind.EXITED),
-        (dead(restart_policy="always"), 1, None, Kind.EXITED),
-    ],
+    ("exit_code", "oom", "kind"),
+    [(1, False, Kind.EXITED), (137, False, Kind.EXITED), (137, True, Kind.OOM), (3, True, Kind.EXITED)],
 )
-def test_a_death_is_a_failure_only_if_nobody_wanted_it(info, exit_code, asked_at, kind):
-    assert failure(info, exit_code, asked_at=asked_at, died_at=NOW) is kind
+def test_only_a_kill_by_the_kernel_in_this_run_is_an_oom(exit_code, oom, kind):
+    assert failure(exit_code, oom=oom) is kind
 
 
 @pytest.mark.parametrize(
@@ -54,15 +42,11 @@ def test_a_death_is_a_failure_only_if_nobody_wanted_it(info, exit_code, asked_at
         (dead(status="dead"), True),
         (dead(status="running"), False),
         (dead(status="restarting"), False),
-        (dead(restart_policy="always"), False),
-        (dead(restart_policy="unless-stopped"), False),
-        (dead(restart_policy="on-failure"), False),
-        (dead(restart_policy="on-failure", max_retries=3, restart_count=2), False),
-        (dead(restart_policy="on-failure", max_retries=3, restart_count=3), True),
+        (dead(restart_policy="always"), True),
         (dead(auto_remove=True), False),
     ],
 )
-def test_it_stays_down_unless_docker_or_a_person_starts_it(info, down):
+def test_it_stays_down_when_the_engine_says_exited_and_will_not_remove_it(info, down):
     assert stays_down(info) is down
 
 
@@ -92,14 +76,21 @@ def test_a_death_that_nobody_saw_is_given_the_benefit_of_the_doubt(info, kind):
 
 
 @pytest.mark.parametrize(
-    ("signal", "asked"), [(15, True), (9, True), (2, True), (None, True), (1, False), (10, False)]
+    ("info", "told"),
+    [
+        (dead(finished_at=NOW - 3600), True),
+        (dead(finished_at=NOW - 25 * 3600), False),
+        (dead(exit_code=137), False),
+        (dead(exit_code=0), False),
+        (dead(exit_code=0, error="no such mount"), True),
+        (dead(status="created"), False),
+        (dead(status="restarting"), False),
+        (dead(ref=WEB_TASK), False),
+        (dead(ref=WEB_JOB), False),
+    ],
 )
-def test_only_a_signal_that_ends_a_container_is_a_wish(signal, asked):
-    assert intended(kill(signal), None) is asked
-
-
-def test_the_signal_that_its_image_asks_for_ends_a_container_too():
-    assert intended(kill(10), 10)
+def test_a_death_before_the_first_look_is_told_only_if_it_looks_like_a_failure(info, told):
+    assert failed_before(info, NOW) is told
 
 
 def readings(values, *, window: float = 10.0, threshold: float = 80.0) -> list[tuple[int, Phase]]:

@@ -13,9 +13,9 @@ from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.core.control import EVERYTHING, Answer, Approval, Controls, Pause
 from hemostat.core.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.limits import REMEMBERED, Limits
-from hemostat.core.model import Attempt, Book
+from hemostat.core.model import Attempt, Book, ContainerInfo, Stopping
 from hemostat.core.orders import request as request_of
-from hemostat.core.policy import decide, key
+from hemostat.core.policy import being_stopped, decide, key
 from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
 from tests.samples import NOW, alert, needed, order
 
@@ -68,6 +68,35 @@ def ask(
 def labelled(**labels: str):
     names = {f"hemostat.{name}": value for name, value in labels.items()}
     return alert(since=NOW - 1, container=Container(id="c1", name="web", labels=names))
+
+
+SWARM = {"com.docker.swarm.task.name": "web.1.x"}
+
+
+@pytest.mark.parametrize("action", [Action.RESTART, Action.START])
+def test_container_of_an_orchestrator_is_not_started_unless_the_settings_say_so(action):
+    task = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=SWARM))
+    refused = ask(alert=task, action=action)
+    assert refused == Refuse(Reason.NOT_ALLOWED, "managed by Swarm")
+    assert isinstance(ask(alert=task, action=action, limits=Limits(orchestrated=True)), Act)
+
+
+def running(started_at: float) -> ContainerInfo:
+    return ContainerInfo(ref=alert().container, status="running", started_at=started_at)
+
+
+@pytest.mark.parametrize(
+    ("info", "since", "until", "waits"),
+    [
+        (running(NOW - 100), NOW - 17, NOW + 73, True),
+        (running(NOW - 100), NOW - 100, NOW - 10, False),
+        (running(NOW - 5), NOW - 17, NOW + 73, False),
+        (None, NOW - 17, NOW + 73, False),
+    ],
+)
+def test_no_action_begins_while_a_person_stops_this_process(info, since, until, waits):
+    book = Book(version=1, stopping=Stopping(since, until))
+    assert (being_stopped(book, info, NOW) is not None) is waits
 
 
 def test_the_first_request_is_acted_on():

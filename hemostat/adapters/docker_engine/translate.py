@@ -9,7 +9,14 @@ from typing import Any, Final
 import msgspec
 
 from hemostat.core.dossier import Check, Details
-from hemostat.core.model import ContainerInfo, EngineEvent, HealthCheck, Service, reference
+from hemostat.core.model import (
+    SYSTEMD_UNIT,
+    ContainerInfo,
+    EngineEvent,
+    HealthCheck,
+    Service,
+    reference,
+)
 
 ACTIONS: Final = frozenset(
     {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}
@@ -62,6 +69,7 @@ def event(heard: Message) -> EngineEvent | None:
         ),
         exit_code=_number(attributes.get("exitCode")),
         signal=_signal(attributes.get("signal")),
+        podman=heard.action in ALIASES,
     )
 
 
@@ -93,9 +101,7 @@ def info(inspected: Mapping[str, Any]) -> ContainerInfo:
     policy = host.get("RestartPolicy") or {}
     health = state.get("Health") or {}
     return ContainerInfo(
-        ref=reference(
-            inspected["Id"], inspected["Name"], config.get("Image") or "", config.get("Labels") or {}
-        ),
+        ref=reference(inspected["Id"], inspected["Name"], config.get("Image") or "", _labels(config, host)),
         status=state["Status"],
         health=_health(health),
         exit_code=state.get("ExitCode") or 0,
@@ -122,7 +128,15 @@ def info(inspected: Mapping[str, Any]) -> ContainerInfo:
         log_path=inspected.get("LogPath") or "",
         created_at=seconds(inspected.get("Created")),
         auto_remove=bool(host.get("AutoRemove")),
+        error=state.get("Error") or "",
     )
+
+
+def _labels(config: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, str]:
+    """With the systemd unit in whose cgroup it runs, as Podman names it in a label."""
+    unit = (host.get("CgroupParent") or "").rstrip("/").rpartition("/")[2]
+    owned = {SYSTEMD_UNIT: unit} if unit.endswith(".service") else {}
+    return {**owned, **(config.get("Labels") or {})}
 
 
 def details(inspected: Mapping[str, Any]) -> Details:

@@ -44,6 +44,7 @@ class Box:
     status: str = "created"
     health: str | None = None
     exit_code: int = 0
+    error: str = ""
     oom_killed: bool = False
     started_at: float = 0.0
     finished_at: float = 0.0
@@ -87,6 +88,7 @@ class Box:
             status=self.status,
             health=self.health,
             exit_code=self.exit_code,
+            error=self.error,
             oom_killed=self.oom_killed,
             started_at=self.started_at,
             finished_at=self.finished_at,

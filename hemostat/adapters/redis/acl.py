@@ -147,6 +147,8 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "monitor": (
         Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:*",)),
         Grant(("set",), writes=(f"{INCIDENT}*",)),
+        Grant(("hvals",), reads=(f"{PREFIX}ledger:*",)),
+        Grant(("set",), writes=(f"{PREFIX}ledger:*:stop:*",)),
     ),
     "analyzer": (
         _LOOKS_BACK,

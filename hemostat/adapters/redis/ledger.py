@@ -1,5 +1,6 @@
 """The Ledger port: hashes of attempts, and one counter that every write moves. No rule stands here."""
 
+import math
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
 from hemostat.core.control import Approval
 from hemostat.core.limits import LATEST, REMEMBERED
-from hemostat.core.model import Attempt, Book, Scaled
+from hemostat.core.model import Attempt, Book, Scaled, Stopping
 
 SURVEYED: Final = 1000
 """Those that are kept, for whoever looks at the whole host: more than are done in an hour."""
@@ -39,9 +40,10 @@ class RedisLedger:
                 ("HGET", APPROVALS, key),
                 ("GET", incident_key(host, incident)),
                 ("GET", seal_key(host, incident)),
+                ("GET", _stop(host, container)),
             ]
         )
-        version, running, attempts, ended, pauses, resets, approval, patient, seal = answers
+        version, running, attempts, ended, pauses, resets, approval, patient, seal, stop = answers
         return Book(
             version=int(version or 0),
             attempts=_read(attempts),
@@ -51,7 +53,19 @@ class RedisLedger:
             approval=msgspec.json.decode(approval, type=Approval) if approval else None,
             patient=(patient or b"").decode(),
             seal=(seal or b"").decode(),
+            stopping=msgspec.json.decode(stop, type=Stopping) if stop else None,
         )
+
+    def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
+        with self._client.call() as raw:
+            values: Any = raw.hvals(_keys(host, container)[2])
+        return _read(values)
+
+    def note_stop(self, host: str, container: str, stop: Stopping) -> None:
+        kept: Any = msgspec.json.encode(stop)
+        seconds = max(1, math.ceil(stop.until - stop.time))
+        with self._client.call() as raw:
+            raw.set(_stop(host, container), kept, ex=seconds)
 
     def survey(self, host: str) -> Book:
         """No script: whoever only looks may not run any."""
@@ -107,6 +121,10 @@ class RedisLedger:
 
 def _scaled(host: str) -> str:
     return f"{PREFIX}ledger:{host}:scaled"
+
+
+def _stop(host: str, container: str) -> str:
+    return f"{PREFIX}ledger:{host}:stop:{container}"
 
 
 def _field(scaled: Scaled) -> str:

@@ -10,7 +10,7 @@ from hemostat.agents.responder.evidence import collect
 from hemostat.agents.responder.report import Case, Ended, Teller, timed, unacted, verified
 from hemostat.agents.responder.surgeon import Done, Surgeon
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core import scale
+from hemostat.core import policy, scale
 from hemostat.core.decision import Refuse, Resume
 from hemostat.core.dossier import Point
 from hemostat.core.model import Attempt, ContainerInfo, Scaled
@@ -80,7 +80,9 @@ class Operation:
         if intent not in book.running or book.controls.paused(intent.container, now):
             return Later(now, "it is held back, or another's, by now")
         case = msgspec.structs.replace(case, found=look(self._engine, case.request.alert.container))
-        reason = late(case)
+        ordered = case.order is not None
+        stopped = not ordered and policy.being_stopped(book, case.found, now) is not None
+        reason = Reason.STOPPED if stopped else late(case)
         return self._carry_out(case, intent, None if reason is None else Refuse(reason))
 
     def take_up(self, case: Case, begun: Resume, version: int) -> list[Event] | None:

@@ -206,6 +206,8 @@ class Responder:
         begun = any(attempt.key == key for attempt in book.attempts)
         if not begun and (reason := late(case)) is not None:
             return Refuse(reason), book.version
+        if case.order is None and (stop := policy.being_stopped(book, case.found, now)) is not None:
+            return stop, book.version
         situation = Situation(book=book, peers=self._peers(case), order=case.order, in_hand=self._hands.full)
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
         lease = acting + self._limits.verify_timeout + patience(case.request.alert.container, case.found)

@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core import detect, lifecycle, probe, vitals
+from hemostat.agents.monitor.death_watch import DeathWatch
+from hemostat.core import deaths, lifecycle, probe, vitals
 from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.dossier import Point
@@ -37,7 +38,7 @@ from hemostat.core.veil import veiled
 from hemostat.core.ward import Past, Patient, Ward
 from hemostat.errors import EngineError, HemoStatError, NoSuchContainerError
 from hemostat.events import ContainerStats, Event, Payload, Phase
-from hemostat.ports import Engine, Sampler
+from hemostat.ports import Engine, Ledger, Sampler
 
 REFRESH: Final = 5.0
 """Seconds after which stats that have not changed are told again, so that they do not expire."""
@@ -62,8 +63,10 @@ class Monitor:
         host_memory: int,
         host_cores: int = 1,
         history: Callable[[str], Sequence[Point]] = lambda _: (),
+        ledger: Ledger | None = None,
     ) -> None:
-        """`history` is what has been kept of the numbers of the container of a name, oldest first."""
+        """`history` is what has been kept of the numbers of the container of a name, oldest first. `ledger`
+        tells which stops are HemoStat's own; without it all of them are people's."""
         self._engine = engine
         self._sampler = sampler
         self._host = host
@@ -71,6 +74,9 @@ class Monitor:
         self._host_memory = host_memory
         self._history = history
         self._ward = Ward(thresholds, Host(name=host, cores=host_cores))
+        self._deaths = DeathWatch(
+            self._ward, ledger, host=host, look=self._look, look_upstream=self._look_upstream
+        )
         self._shown: dict[str, tuple[ContainerStats, float]] = {}
         self._cursor = Cursor()
         self._asked_for: set[Absent] = set()
@@ -91,6 +97,10 @@ class Monitor:
 
     def memo(self) -> bytes:
         return msgspec.json.encode(Memo(cursor=self._cursor, past=self._ward.past()))
+
+    def due(self) -> float | None:
+        """When `Waited` is to be told next (epoch seconds); None while nothing waits for that."""
+        return self._deaths.due()
 
     # --- what is to be measured: safe to call from other threads -------------------------------------
 
@@ -137,7 +147,7 @@ class Monitor:
                 self.lost = ""
             case Disconnected(error=error):
                 self.lost = error
-        return self._wrap(told, now)
+        return self._wrap(told + self._deaths.judge_held(now), now)
 
     def _wrap(self, told: Iterable[Told], now: float) -> list[Event]:
         shown = (
@@ -155,19 +165,20 @@ class Monitor:
         if self._cursor.knows(event):
             return []
         handlers: dict[str, Callable[[EngineEvent, float], list[Told]]] = {
-            "die": self._died,
-            "oom": self._oomed,
+            "die": self._deaths.died,
+            "oom": self._deaths.oomed,
             "unhealthy": self._turned,
             "healthy": self._turned,
-            "kill": self._killed,
+            "kill": self._deaths.killed,
+            "stop": self._deaths.stopped,
             "start": self._started,
             "destroy": self._destroyed,
         }
         told: list[Told] = []
         if watched(event.container):
             told = handlers.get(event.action, self._changed)(event, now)
-        elif event.action == "kill":
-            lifecycle.asked(self._ward, event)
+        elif event.action in {"kill", "stop"}:
+            lifecycle.signalled(self._ward, event, ours=False)
         self._cursor = self._cursor.past(event)
         return told
 
@@ -219,31 +230,6 @@ class Monitor:
         with suppress(EngineError):
             self._look_upstream(container_id, now)
 
-    def _oomed(self, event: EngineEvent, now: float) -> list[Told]:
-        """It comes before the death, if there is one."""
-        if (patient := self._ward.get(event.container.id)) is not None:
-            self._ward.admit(msgspec.structs.replace(patient.info, oom_killed=True), now)
-        return []
-
-    def _ended(self, event: EngineEvent, now: float) -> Patient | None:
-        """What is known of the container, and what its end adds to that. The engine is asked only where it
-        must be: while it clears up after the process, it lets an inspection wait."""
-        patient = self._ward.get(event.container.id)
-        if patient is None or not patient.info.running or event.exit_code is None:
-            return self._look(event.container.id, now)
-        if patient.info.started_at >= event.time:
-            return self._look(event.container.id, now)
-        status = "restarting" if detect.restarts_itself(patient.info) else "exited"
-        ended = {"status": status, "exit_code": event.exit_code, "finished_at": event.time, "pid": 0}
-        return self._ward.admit(msgspec.structs.replace(patient.info, **ended), now)
-
-    def _died(self, event: EngineEvent, now: float) -> list[Told]:
-        patient = self._ended(event, now)
-        if patient is None:
-            return []
-        self._look_upstream(patient.ref.id, now)
-        return lifecycle.died(self._ward, patient, event, now)
-
     def _turned(self, event: EngineEvent, now: float) -> list[Told]:
         patient = self._look(event.container.id, now)
         if patient is None:
@@ -253,15 +239,10 @@ class Monitor:
         lifecycle.turned(patient, event)
         return lifecycle.judge_health(self._ward, patient, now)
 
-    def _killed(self, event: EngineEvent, _: float) -> list[Told]:
-        lifecycle.asked(self._ward, event)
-        return []
-
     def _started(self, event: EngineEvent, now: float) -> list[Told]:
-        self._look(event.container.id, now)
-        self._ward.asked.pop(event.container.id, None)
+        told = self._deaths.started(event, now)
         self._find_absent()
-        return []
+        return told
 
     def _destroyed(self, event: EngineEvent, _: float) -> list[Told]:
         self._shown.pop(event.container.id, None)
@@ -286,7 +267,7 @@ class Monitor:
         self._asked_for.clear()
         self._find_absent()
         for patient in patients:
-            told += lifecycle.missed(self._ward, patient, self._cursor.until, now)
+            told += self._deaths.found_dead(patient, self._cursor.until, now)
             told += lifecycle.judge_health(self._ward, patient, now)
         if not self._cursor.until:
             self._cursor = Cursor(now)
@@ -306,6 +287,9 @@ class Monitor:
             shown += self._stats(patient, sample, now)
         for waiting in self._ward.waiting():
             self._glance_upstream(waiting, now)
+        told += (
+            self._deaths.judge_held(now) + self._deaths.look_again(now) + deaths.unreplaced(self._ward, now)
+        )
         return shown + self._wrap(told + self._ward.review(now), now)
 
     def _observed(self, patient: Patient, sample: Sample, now: float) -> list[Told]:

@@ -1,0 +1,170 @@
+"""What the monitor does about deaths, stops and starts: the engine is looked at, the ledger asked.
+
+What they mean is the core's to say (core.deaths, core.intent, core.owner). The ledger is asked which stops
+belong to a restart by HemoStat, only where a stop was seen or a container was found dead: never in the way of
+a crash.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from hemostat.core import deaths, detect, intent, lifecycle, owner
+from hemostat.core.incidents import Told
+from hemostat.core.model import Attempt, ContainerInfo, EngineEvent, Stopping
+from hemostat.core.ward import Patient, Ward
+from hemostat.errors import EngineError
+from hemostat.ports import Ledger
+
+Look = Callable[[str, float], Patient | None]
+
+
+class DeathWatch:
+    """`look` inspects a container, `look_upstream` what it depends on. Without a `ledger` every stop is taken
+    for a person's."""
+
+    def __init__(
+        self,
+        ward: Ward,
+        ledger: Ledger | None,
+        *,
+        host: str,
+        look: Look,
+        look_upstream: Callable[[str, float], None],
+    ) -> None:
+        self._ward = ward
+        self._ledger = ledger
+        self._host = host
+        self._look = look
+        self._look_upstream = look_upstream
+        self._looks: dict[str, float] = {}
+        """When a container that somebody is to start again is looked at (epoch seconds)."""
+
+    def due(self) -> float | None:
+        """When the next death that is held is to be judged (epoch seconds); None where none is held."""
+        return min((death.due for death in self._ward.held.values()), default=None)
+
+    def oomed(self, event: EngineEvent, _: float) -> list[Told]:
+        """It comes before the death, if there is one."""
+        self._ward.ooms[event.container.id] = event.time
+        return []
+
+    def _ended(self, event: EngineEvent, now: float) -> Patient | None:
+        """What is known of the container, and what its end adds to that. The engine is asked only where it
+        must be: while it clears up after the process, it lets an inspection wait."""
+        patient = self._ward.get(event.container.id)
+        if patient is None or not patient.info.running or event.exit_code is None:
+            return self._look(event.container.id, now)
+        if patient.info.started_at >= event.time:
+            return self._look(event.container.id, now)
+        wish = self._ward.stops.get(event.container.id)
+        restarts = owner.restarts_itself(patient.info, event.exit_code) and not intent.wanted(
+            wish, event.time
+        )
+        status = "restarting" if restarts else "exited"
+        ended = {"status": status, "exit_code": event.exit_code, "finished_at": event.time, "pid": 0}
+        return self._ward.admit(msgspec.structs.replace(patient.info, **ended), now)
+
+    def died(self, event: EngineEvent, now: float) -> list[Told]:
+        self._ward.podman = self._ward.podman or event.podman
+        patient = self._ended(event, now)
+        if patient is None:
+            return []
+        self._look_upstream(patient.ref.id, now)
+        return self._awaiting(patient, event, deaths.died(self._ward, patient, event, now), now)
+
+    def _awaiting(self, patient: Patient, event: EngineEvent, told: list[Told], now: float) -> list[Told]:
+        """Docker is given the time to start it again, then it is looked at."""
+        if patient.info.status == "restarting":
+            code = patient.info.exit_code
+            self._ward.awaited[patient.ref.id] = intent.Death(exit_code=code, time=event.time, due=now)
+            self._looks[patient.ref.id] = now + owner.FIRST_LOOK
+        return told
+
+    def judge_held(self, now: float) -> list[Told]:
+        """The deaths of which the engine has not said by now that somebody wanted them."""
+        told: list[Told] = []
+        for identity, death in list(self._ward.held.items()):
+            if now < death.due:
+                continue
+            patient = self._look(identity, now) if self._ward.podman else self._ward.get(identity)
+            self._ward.held.pop(identity, None)
+            if patient is not None and not patient.info.running:
+                told += self._judged(patient, death, now)
+        return told
+
+    def _judged(self, patient: Patient, death: intent.Death, now: float) -> list[Told]:
+        if intent.wanted(self._ward.stops.get(patient.ref.id), death.time):
+            return []
+        if self._ward.podman and self._restart_by_us(patient.info, now):
+            stop = intent.Stop(time=death.time, until=death.time, ours=True)
+            self._ward.stops[patient.ref.id] = stop
+            return []
+        return deaths.ended(self._ward, patient, death.exit_code, death.time, now)
+
+    def _restart_by_us(self, info: ContainerInfo, now: float) -> Attempt | None:
+        if self._ledger is None:
+            return None
+        attempts = self._ledger.attempts(self._host, info.ref.name)
+        return intent.restart_by_us(info, attempts, now)
+
+    def look_again(self, now: float) -> list[Told]:
+        """At the containers that somebody is to start again: Docker by its policy, or a restart of ours."""
+        told: list[Told] = []
+        for patient in self._ward:
+            stop = self._ward.stops.get(patient.ref.id)
+            ours = stop is not None and stop.ours and not patient.info.running
+            if not (ours or patient.info.status == "restarting") or now < self._looks.get(
+                patient.ref.id, 0.0
+            ):
+                continue
+            self._looks[patient.ref.id] = now + (owner.FIRST_LOOK if ours else owner.LOOK_EVERY)
+            with suppress(EngineError):
+                seen = self._look(patient.ref.id, now)
+                if seen is not None:
+                    told += self._taken_down(seen, now) if ours else deaths.looked_at(self._ward, seen, now)
+        return told
+
+    def _taken_down(self, patient: Patient, now: float) -> list[Told]:
+        """Once the restart of ours that has stopped the container is over, and has not started it."""
+        if patient.info.running or patient.info.status == "restarting":
+            self._ward.stops.pop(patient.ref.id, None)
+            return []
+        attempt = self._restart_by_us(patient.info, now)
+        if attempt is not None and intent.is_under_way(attempt, now):
+            return []
+        return deaths.taken_down(self._ward, patient, now)
+
+    def killed(self, event: EngineEvent, now: float) -> list[Told]:
+        self._ward.kills = True
+        patient = self._ward.get(event.container.id)
+        ours = patient is not None and self._restart_by_us(patient.info, now) is not None
+        stop = lifecycle.signalled(self._ward, event, ours=ours)
+        if stop is not None and not ours and patient is not None and self._ledger is not None:
+            noted = Stopping(event.time, stop.hold)
+            self._ledger.note_stop(self._host, patient.ref.name, noted)
+        return []
+
+    def stopped(self, event: EngineEvent, now: float) -> list[Told]:
+        """The engine has stopped it as somebody asked: whatever it is held for was wanted."""
+        stop = self._ward.stops.get(event.container.id)
+        if stop is None or not stop.ours:
+            self._ward.stops[event.container.id] = intent.stopped(event)
+            self._ward.held.pop(event.container.id, None)
+        self._look(event.container.id, now)
+        return []
+
+    def started(self, event: EngineEvent, now: float) -> list[Told]:
+        self._look(event.container.id, now)
+        for known in (self._ward.stops, self._ward.held, self._ward.awaited, self._looks):
+            known.pop(event.container.id, None)
+        return []
+
+    def found_dead(self, patient: Patient, seen_until: float, now: float) -> list[Told]:
+        if not seen_until:
+            return deaths.dead_before(self._ward, patient, now)
+        if detect.stays_down(patient.info) and self._restart_by_us(patient.info, now) is not None:
+            time = patient.info.finished_at
+            self._ward.stops.setdefault(patient.ref.id, intent.Stop(time=time, until=time, ours=True))
+        return deaths.missed(self._ward, patient, seen_until, now)

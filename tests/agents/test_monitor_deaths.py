@@ -1,0 +1,425 @@
+"""Deaths, stops and starts as the monitor judges them: owners, wishes, restarts of our own."""
+
+import msgspec
+import pytest
+
+from hemostat.adapters.memory_desk import MemoryDesk
+from hemostat.adapters.memory_ledger import MemoryLedger
+from hemostat.agents.monitor import Monitor
+from hemostat.core.model import Attempt, Connected, EngineEvent, Samples, Waited
+from hemostat.core.thresholds import Thresholds
+from hemostat.events import Action, Kind, Outcome, Phase
+from tests.agents.test_monitor import MIB, Watch
+
+TERM, KILL, QUIT, HUP = 15, 9, 3, 1
+RAISED, CLEARED = Phase.RAISED, Phase.CLEARED
+PODMAN = {"podman": True}
+
+
+class Scene(Watch):
+    """With a ledger, and with events that come as the test says."""
+
+    def new_monitor(self, **thresholds) -> Monitor:
+        self.ledger = getattr(self, "ledger", None) or MemoryLedger(MemoryDesk(), {})
+        return Monitor(
+            self.engine,
+            self.engine,
+            Thresholds(**thresholds),
+            host="h",
+            source="monitor@1",
+            host_memory=4096 * MIB,
+            ledger=self.ledger,
+        )
+
+    def event(self, container: str, action: str, **fields) -> None:
+        ref = self.engine._boxes[container].ref
+        self.tell(EngineEvent(time=self.clock.now(), action=action, container=ref, **fields))
+
+    def kill(self, container: str, signal: int) -> None:
+        self.event(container, "kill", signal=signal)
+
+    def end(self, container: str, code: int, *, status: str = "exited", **fields) -> None:
+        """The process ends, and the engine says so; nothing else does."""
+        box = self.engine._boxes[container]
+        box.end(code, self.clock.now())
+        box.status = status
+        self.event(container, "die", exit_code=code, **fields)
+
+    def begin(self, container: str, *, restarts: int = 0) -> None:
+        box = self.engine._boxes[container]
+        box.restart_count += restarts
+        box.begin(1, self.clock.now())
+        self.event(container, "start")
+
+    def wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.tell(Waited())
+
+    def restart_by_us(self, container: str, **fields) -> Attempt:
+        info, now = self.engine.inspect(container), self.clock.now()
+        plain = {"key": "k", "container": info.ref.name, "action": Action.RESTART, "by": "r", "time": now}
+        made = Attempt(**{**plain, "lease": now + 120, "started_at": info.started_at, **fields})
+        self.ledger.finish("h", made)
+        return made
+
+    def finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        now = self.clock.now()
+        self.ledger.finish("h", msgspec.structs.replace(attempt, outcome=outcome, finished=now))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+# --- wishes ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [0.2, 9.0, 14.0])
+def test_stop_with_the_default_timeout_is_no_failure(scene, seconds):
+    web = scene.make()
+    scene.kill(web, TERM)
+    scene.clock.advance(seconds)
+    scene.end(web, 137)
+    scene.sample(60)
+    assert scene.alerts == []
+
+
+def test_stop_with_a_longer_timeout_is_known_by_the_word_of_the_engine(scene):
+    web = scene.make()
+    scene.kill(web, TERM)
+    scene.sample(40)
+    scene.end(web, 143)
+    scene.clock.advance(0.3)
+    scene.event(web, "stop")
+    scene.sample(60)
+    assert scene.alerts == []
+
+
+@pytest.mark.parametrize("signal", [TERM, QUIT, HUP])
+def test_signal_that_was_survived_does_not_excuse_a_later_death(scene, signal):
+    web = scene.make()
+    scene.kill(web, signal)
+    scene.sample(20)
+    scene.end(web, 137)
+    scene.sample(3)
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+
+
+@pytest.mark.parametrize(("signal", "seconds"), [(QUIT, 7), (HUP, 2), (TERM, 17)])
+def test_illness_after_a_signal_that_was_survived_is_told_within_seconds(scene, signal, seconds):
+    web = scene.make(health=("true",))
+    scene.sample()
+    scene.kill(web, signal)
+    scene.engine.set_health(web, "unhealthy")
+    scene.sample(seconds)
+    assert scene.told() == [(Kind.UNHEALTHY, RAISED)]
+
+
+def test_person_who_kills_and_starts_again_tells_nothing(scene):
+    web = scene.make(restart_policy="always")
+    scene.kill(web, KILL)
+    scene.end(web, 137)
+    scene.sample(30)
+    scene.begin(web)
+    scene.sample(30)
+    assert scene.alerts == []
+
+
+# --- Podman, and engines that tell of no kill -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [137, 143, 5])
+def test_stop_by_podman_is_known_by_its_word_after_the_death(scene, code):
+    web = scene.make()
+    scene.end(web, code, **PODMAN)
+    scene.wait(0.5)
+    scene.event(web, "stop")
+    scene.sample(60)
+    assert scene.alerts == []
+
+
+def test_stop_by_podman_is_known_by_its_word_before_the_death(scene):
+    web = scene.make()
+    scene.event(web, "stop")
+    scene.clock.advance(0.2)
+    scene.end(web, 137, **PODMAN)
+    scene.sample(60)
+    assert scene.alerts == []
+
+
+@pytest.mark.parametrize("code", [137, 1])
+def test_crash_under_podman_is_told_when_no_stop_has_come(scene, code):
+    web = scene.make()
+    scene.end(web, code, **PODMAN)
+    assert scene.monitor.due() == scene.clock.now() + 1.5
+    scene.wait(1.0)
+    assert scene.alerts == []
+    scene.wait(0.6)
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+    assert scene.monitor.due() is None
+
+
+def test_death_that_is_held_outlives_a_restart_of_the_monitor(scene):
+    web = scene.make()
+    scene.end(web, 7, **PODMAN)
+    scene.restart_monitor()
+    scene.tell(Connected())
+    scene.wait(2)
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+
+
+def test_docker_that_tells_of_kills_has_a_killed_container_told_at_once(scene):
+    other, web = scene.make(name="other"), scene.make()
+    scene.kill(other, HUP)
+    scene.end(web, 137)
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+
+
+# --- the owner: Docker's restart policy -----------------------------------------------------------------
+
+
+def test_start_that_failed_is_told_with_the_reason_when_docker_gives_up(scene):
+    web = scene.make(restart_policy="always")
+    box = scene.engine._boxes[web]
+    scene.clock.advance(20)
+    scene.end(web, 1)
+    box.error = "bind source path does not exist: /tmp/p03"
+    scene.sample(4)
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+    assert "bind source" in str(scene.alerts[0].fact("engine_says"))
+    scene.sample(30)
+    assert len(scene.alerts) == 1
+
+
+def test_container_that_waits_for_its_restart_is_left_to_docker(scene):
+    web = scene.make(restart_policy="always")
+    scene.end(web, 1, status="restarting")
+    scene.sample(70)
+    assert scene.alerts == []
+
+
+def test_start_that_failed_at_boot_is_told(scene):
+    web = scene.make(restart_policy="unless-stopped")
+    scene.sample(3)
+    scene.kill(web, TERM)
+    scene.end(web, 143)
+    scene.engine._boxes[web].error = "address already in use"
+    scene.tell(Connected())
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+
+
+def test_on_failure_is_given_up_after_its_last_try(scene):
+    web = scene.make(restart_policy="on-failure:1")
+    box = scene.engine._boxes[web]
+    box.spec = msgspec.structs.replace(box.spec, restart_policy="on-failure")
+    scene.clock.advance(400)
+    scene.end(web, 0)
+    scene.sample(30)
+    assert scene.alerts == []
+
+
+def test_stop_by_a_person_under_a_policy_is_no_giving_up(scene):
+    web = scene.make(restart_policy="always")
+    scene.kill(web, TERM)
+    scene.end(web, 137)
+    scene.event(web, "stop")
+    scene.sample(60)
+    assert scene.alerts == []
+
+
+def test_stop_while_docker_waits_to_restart_is_no_giving_up(scene):
+    web = scene.make(restart_policy="always")
+    scene.end(web, 1, status="restarting")
+    scene.sample(3)
+    scene.engine._boxes[web].status = "exited"
+    scene.event(web, "stop")
+    scene.sample(60)
+    assert scene.alerts == []
+
+
+def loop(scene: Scene, web: str, times: int, *, runs: float, waits: float, code: int) -> None:
+    for _ in range(times):
+        scene.clock.advance(runs)
+        scene.end(web, code, status="restarting")
+        scene.clock.advance(waits)
+        scene.begin(web, restarts=1)
+
+
+def test_loop_that_ends_with_0_is_told_once_and_over_when_it_runs(scene):
+    web = scene.make(restart_policy="always")
+    loop(scene, web, 30, runs=2, waits=5, code=0)
+    assert scene.told() == [(Kind.CRASH_LOOP, RAISED)]
+    assert scene.alerts[0].fact("exit_code") == 0
+    scene.sample(12)
+    assert len(scene.alerts) == 1
+    scene.sample(10)
+    assert scene.told()[1:] == [(Kind.CRASH_LOOP, CLEARED)]
+
+
+def test_job_that_runs_for_an_hour_and_ends_with_0_is_not_told(scene):
+    web = scene.make(restart_policy="always")
+    loop(scene, web, 12, runs=3600, waits=0.1, code=0)
+    assert scene.alerts == []
+
+
+def test_container_that_dies_every_seven_minutes_is_told_once(scene):
+    web = scene.make(restart_policy="always")
+    loop(scene, web, 9, runs=420, waits=0.1, code=1)
+    scene.sample(30)
+    assert scene.told() == [(Kind.CRASH_LOOP, RAISED)]
+
+
+# --- the owner: an orchestrator -------------------------------------------------------------------------
+
+
+def swarm(task: str) -> dict[str, str]:
+    return {"com.docker.swarm.service.name": "p", "com.docker.swarm.task.name": f"p.1.{task}"}
+
+
+def test_task_that_swarm_replaces_is_not_told_until_it_loops(scene):
+    for number in range(3):
+        web = scene.make(name=f"p.1.{number}", labels=swarm(str(number)))
+        scene.sample(20)
+        scene.end(web, 1)
+        scene.sample(5)
+        if number < 2:
+            assert scene.alerts == []
+    assert scene.told() == [(Kind.CRASH_LOOP, RAISED)]
+    assert scene.alerts[0].fact("managed_by") == "Swarm"
+    scene.make(name="p.1.9", labels=swarm("9"))
+    scene.sample(400)
+    assert scene.told()[1:] == [(Kind.CRASH_LOOP, CLEARED)]
+
+
+def test_task_that_swarm_does_not_replace_is_told(scene):
+    web = scene.make(name="p.1.a", labels=swarm("a"))
+    scene.end(web, 1)
+    scene.sample(29)
+    assert scene.alerts == []
+    scene.sample(3)
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+
+
+def test_service_that_is_scaled_to_0_tells_nothing(scene):
+    web = scene.make(name="p.1.a", labels=swarm("a"))
+    scene.kill(web, TERM)
+    scene.end(web, 137)
+    scene.event(web, "stop")
+    scene.sample(60)
+    assert scene.alerts == []
+
+
+def test_unit_that_systemd_starts_again_in_five_seconds_tells_nothing(scene):
+    web = scene.make(labels={"PODMAN_SYSTEMD_UNIT": "web.service"})
+    scene.end(web, 1)
+    scene.sample(5)
+    scene.begin(web)
+    scene.sample(120)
+    assert scene.alerts == []
+
+
+# --- restarts of our own --------------------------------------------------------------------------------
+
+
+def ill(scene: Scene) -> str:
+    web = scene.make(health=("true",))
+    scene.sample()
+    scene.engine.set_health(web, "unhealthy")
+    scene.listen()
+    return web
+
+
+def test_container_that_a_restart_of_ours_took_down_stays_an_incident_and_is_raised(scene):
+    web = ill(scene)
+    attempt = scene.restart_by_us(web)
+    scene.kill(web, TERM)
+    scene.clock.advance(10)
+    scene.end(web, 137)
+    scene.engine._boxes[web].error = "network 389e not found"
+    scene.sample(40)
+    assert scene.told() == [(Kind.UNHEALTHY, RAISED)]
+    scene.finish(attempt, Outcome.FAILED)
+    scene.sample(4)
+    assert scene.told()[1:] == [(Kind.UNHEALTHY, CLEARED), (Kind.EXITED, RAISED)]
+    assert scene.alerts[-1].fact("taken_down") is True
+    assert "389e" in str(scene.alerts[-1].fact("engine_says"))
+
+
+def test_restart_of_ours_that_works_tells_nothing_of_the_death(scene):
+    web = ill(scene)
+    scene.restart_by_us(web)
+    scene.kill(web, TERM)
+    scene.clock.advance(5)
+    scene.end(web, 137)
+    scene.begin(web)
+    scene.sample(2)
+    assert (Kind.EXITED, RAISED) not in scene.told()
+
+
+def test_restart_that_was_cut_off_is_known_after_a_restart_of_the_monitor(scene):
+    """The engine and we died between stop and start."""
+    web = ill(scene)
+    scene.restart_by_us(web, lease=scene.clock.now() + 30)
+    scene.clock.advance(5)
+    scene.engine._boxes[web].end(137, scene.clock.now())
+    scene.restart_monitor()
+    scene.tell(Connected())
+    scene.sample(20)
+    assert scene.told() == [(Kind.UNHEALTHY, RAISED)]
+    scene.sample(15)
+    assert scene.told()[1:] == [(Kind.UNHEALTHY, CLEARED), (Kind.EXITED, RAISED)]
+
+
+def test_stop_by_a_person_after_our_restart_is_theirs(scene):
+    web = ill(scene)
+    scene.restart_by_us(web)
+    scene.kill(web, TERM)
+    scene.end(web, 137)
+    scene.clock.advance(1)
+    scene.begin(web)
+    scene.sample(3)
+    scene.kill(web, TERM)
+    scene.end(web, 137)
+    scene.event(web, "stop")
+    scene.sample(200)
+    assert (Kind.EXITED, RAISED) not in scene.told()
+
+
+# --- flags of one run -----------------------------------------------------------------------------------
+
+
+def test_flag_of_an_earlier_run_makes_no_later_death_an_oom(scene):
+    web = scene.make(memory=64 * MIB)
+    scene.engine.oom(web)
+    scene.listen()
+    scene.clock.advance(5)
+    scene.begin(web)
+    scene.engine._boxes[web].oom_killed = True  # as Docker 20.10 shows it of the new run
+    scene.sample(20)
+    scene.end(web, 137)
+    scene.sample(3)
+    assert [alert.kind for alert in scene.alerts if alert.phase is RAISED] == [Kind.OOM, Kind.EXITED]
+
+
+def test_kill_that_was_survived_is_mentioned_at_the_later_end(scene):
+    web = scene.make(memory=64 * MIB)
+    scene.event(web, "oom")
+    scene.clock.advance(25)
+    scene.end(web, 3)
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+    assert (scene.alerts[0].fact("exit_code"), scene.alerts[0].fact("after_oom_kill")) == (3, 25.0)
+    assert scene.alerts[0].fact("memory_limit") is None
+
+
+def test_oom_that_was_survived_does_not_hide_a_death_that_nobody_saw(scene):
+    web = scene.make(memory=64 * MIB)
+    for kills in (0, 1):
+        scene.clock.advance(1)
+        samples = scene.engine.sample(scene.monitor.running(), scene.clock.now())
+        scene.tell(Samples(tuple(msgspec.structs.replace(each, oom_kills=kills) for each in samples)))
+    assert scene.told() == [(Kind.OOM, RAISED)]
+    scene.clock.advance(5)
+    scene.engine._boxes[web].end(3, scene.clock.now())
+    scene.tell(Connected())
+    assert scene.told()[-1] == (Kind.EXITED, RAISED)
