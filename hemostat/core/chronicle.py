@@ -95,13 +95,13 @@ class Chronicle(msgspec.Struct, frozen=True, kw_only=True):
 def chronicle(story: Story) -> Chronicle:
     """An event that came twice, as one that was put off does, is told once."""
     steps: list[Step] = []
-    before, status = story.since, ""
+    before, statuses = story.since, _statuses(story)
     for stage, time, text, event in sorted(_all_told(story), key=lambda told: told[1]):
         if steps and steps[-1].stage in _DURING and isinstance(event.data, HealthAlert):
             # Whether it is over for good is what is being verified.
             status = steps[-1].status
         else:
-            status = _DURING.get(stage) or status_after(event, status)
+            status = _DURING.get(stage) or statuses[event.id]
         after = max(0.0, time - before)
         steps.append(Step(stage=stage, time=time, after=after, text=text, status=status, event=event))
         before = time
@@ -188,6 +188,14 @@ def _end(steps: Sequence[Step]) -> float:
             break
         end = step.time
     return end
+
+
+def _statuses(story: Story) -> dict[str, str]:
+    """The incident's status after each of its events, by the event's id."""
+    status, found = "", dict[str, str]()
+    for event in sorted({each.id: each for each in story.steps}.values(), key=lambda each: each.time):
+        status = found[event.id] = status_after(event, status)
+    return found
 
 
 _DURING: Final = {Stage.ACTION: "acting", Stage.VERIFICATION: "verifying"}

@@ -130,19 +130,26 @@ def _since(event: Event) -> float:
 
 
 def status_after(event: Event, before: str) -> str:
-    """How an incident stands once this was told of it."""
+    """The status of an incident after this event. One that is over stays so, whatever verdict comes late:
+    only another alert opens it again."""
     match event.data:
         case HealthAlert(phase=Phase.CLEARED):
-            return before if before in SETTLED else "cleared"
+            status = before if before in SETTLED else "cleared"
         case HealthAlert():
-            return "open"
+            status = "open"
+        case RemediationComplete(outcome=Outcome.HEALED):
+            status = str(Outcome.HEALED)
+        case _ if before == "cleared":
+            status = before
         case RemediationNeeded() | Order():
-            return "acting"
+            status = "acting"
         case FalseAlarm():
-            return "false_alarm"
+            status = "false_alarm"
         case RemediationComplete(outcome=outcome):
-            return "cleared" if outcome is Outcome.NOT_APPLICABLE else outcome.value
-    return before
+            status = "cleared" if outcome is Outcome.NOT_APPLICABLE else str(outcome)
+        case _:
+            status = before
+    return status
 
 
 def _alert(alert: HealthAlert) -> str:

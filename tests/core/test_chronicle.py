@@ -43,6 +43,17 @@ def refused(reason: Reason, outcome: Outcome = Outcome.REFUSED, **changes: objec
     return event(complete(outcome=outcome, reason=reason, durations={}, **changes), 0.2)
 
 
+def test_a_verdict_that_comes_after_the_end_does_not_open_the_incident_again():
+    over = event(alert(phase=Phase.CLEARED), 1.0)
+    for late in (
+        failed(durations={"act": 0.3, "verify": 2.5}),
+        failed(durations={"act": 0.1, "verify": 0.2}),
+    ):
+        whole = told(ALERT, ASKED, over, late)
+        assert whole.status == "cleared"
+        assert comes_next(whole).startswith("nothing")
+
+
 def test_a_healed_incident_is_told_from_the_alert_to_the_outcome_with_durations():
     steps = told(ALERT, ASKED, HEALED).steps
     assert [(step.stage, round(step.after, 3)) for step in steps] == [
