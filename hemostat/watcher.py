@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.monitor import Monitor
+from hemostat.core.label_values import Target
 from hemostat.core.measures import SAMPLES
 from hemostat.core.model import (
     Connected,
@@ -25,7 +26,6 @@ from hemostat.core.model import (
     Samples,
     Waited,
 )
-from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds
 from hemostat.errors import AdapterError
 from hemostat.events import DURABLE, Event

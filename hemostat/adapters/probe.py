@@ -11,7 +11,7 @@ from ssl import CERT_NONE, PROTOCOL_TLS_CLIENT, SSLContext, SSLError
 from time import monotonic
 from typing import Final
 
-from hemostat.core.probe import Target
+from hemostat.core.label_values import Target
 from hemostat.core.text import clean
 
 FIRST_LINE: Final = 1024

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from hemostat.config import Settings
 from hemostat.core.activity import Activity
+from hemostat.core.label_values import Target
 from hemostat.core.model import ContainerInfo, HostSample, Peers, Sample
-from hemostat.core.probe import Target
 from hemostat.errors import BusUnreachableError
 from hemostat.ports import (
     Bus,

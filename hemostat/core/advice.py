@@ -11,10 +11,10 @@ from typing import Final
 import msgspec
 
 from hemostat.core import policy
-from hemostat.core.diagnose import EXEC, Verdict
+from hemostat.core.diagnose import Verdict
+from hemostat.core.labels import CPU_MAX, EXEC, MEMORY_MAX
 from hemostat.core.limits import Limits
 from hemostat.core.redact import redact
-from hemostat.core.scale import CPU_MAX, MEMORY_MAX
 from hemostat.core.text import clean
 from hemostat.core.thresholds import is_job
 from hemostat.events import Action, Diagnosis, HealthAlert, Investigation, Kind, Quote
@@ -71,11 +71,11 @@ def _may(action: Action, alert: HealthAlert, limits: Limits) -> bool:
     if policy.forbidden(alert.container, action, limits) is not None:
         return False
     if action is Action.EXEC:
-        return EXEC in alert.container.labels
+        return EXEC.name in alert.container.labels
     if action is Action.SCALE:
         cpu = alert.kind in CPU
         ceiling = limits.scale_cpu_max if cpu else limits.scale_memory_max
-        return bool(ceiling) or (CPU_MAX if cpu else MEMORY_MAX) in alert.container.labels
+        return bool(ceiling) or (CPU_MAX if cpu else MEMORY_MAX).name in alert.container.labels
     return True
 
 

@@ -4,24 +4,16 @@ what nothing uses, as far as the settings go, and nothing that a label or the li
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 from typing import Final
 
 import msgspec
 
+from hemostat.core.label_mistakes import protection
+from hemostat.core.labels import CLEANUP, KEEP
 from hemostat.core.model import Leftover, Litter
-from hemostat.core.thresholds import YES, watched
+from hemostat.core.thresholds import watched
 from hemostat.core.units import Seconds, show_size
 from hemostat.events import Container
-
-LABEL: Final = "hemostat.cleanup.paths"
-PROTECT: Final = "hemostat.protect"
-KEEP: Final = "hemostat.keep"
-SYSTEM: Final = frozenset(
-    {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/opt", "/proc", "/root", "/run"}
-    | {"/sbin", "/srv", "/sys", "/usr", "/var", "/var/lib"}
-)
-"""Directories that are never emptied whole, whatever a label says."""
 
 SCRIPT: Final = """\
 root=$(stat -c %d /) || exit 1
@@ -38,15 +30,8 @@ a directory that one is mounted in stays. No -delete: busybox may be built witho
 
 def command(labels: Mapping[str, str]) -> list[str] | None:
     """The command that cleans up as the label asks; None where it names nothing that may be deleted."""
-    paths = [path for word in labels.get(LABEL, "").split(",") if (path := _safe(word.strip())) is not None]
+    paths = CLEANUP.of(labels)
     return ["sh", "-c", SCRIPT, "hemostat-cleanup", *paths] if paths else None
-
-
-def _safe(text: str) -> str | None:
-    path = PurePosixPath(text)
-    if not path.is_absolute() or ".." in path.parts or text.startswith("//"):
-        return None
-    return None if str(path) in SYSTEM else str(path)
 
 
 class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,21 +68,15 @@ def _allowed(leftover: Leftover, settings: Cleanup, now: float) -> bool:
 
 
 def _kept(leftover: Leftover, protect: Sequence[str]) -> bool:
-    labels = leftover.labels
-    return _set(labels, KEEP) or untouchable(
-        Container(id=leftover.id, name=leftover.name, labels=labels), protect
-    )
+    thing = Container(id=leftover.id, name=leftover.name, labels=leftover.labels)
+    return bool(KEEP.of(thing.labels)) or untouchable(thing, protect)
 
 
 def untouchable(thing: Container, protect: Sequence[str]) -> bool:
     """Whether its labels or its name keep HemoStat's hands off it."""
-    if _set(thing.labels, PROTECT) or not watched(thing):
+    if protection(thing.labels) or not watched(thing):
         return True
     return any(fnmatchcase(thing.name, pattern) for pattern in protect)
-
-
-def _set(labels: Mapping[str, str], name: str) -> bool:
-    return labels.get(name, "").lower() in YES
 
 
 def describe(items: Iterable[tuple[Leftover, int]]) -> str:

@@ -12,9 +12,6 @@ from typing import Final, NamedTuple
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import HealthAlert
 
-ACTION: Final = "hemostat.cpu.action"
-"""Label: `restart` or `none`, whatever the evidence."""
-
 WORK: Final = 16 * 1024.0
 """Bytes a second, in any direction, that are taken to be somebody's work."""
 

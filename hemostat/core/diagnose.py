@@ -8,6 +8,7 @@ import msgspec
 from hemostat.core import cpu
 from hemostat.core.causes import Cause
 from hemostat.core.escalate import DEATHS
+from hemostat.core.labels import CLEANUP, CPU_ACTION, CPU_MAX, EXEC, MEMORY_MAX
 from hemostat.core.thresholds import is_job
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import Action, Diagnosis, HealthAlert, Kind
@@ -15,9 +16,6 @@ from hemostat.events import Action, Diagnosis, HealthAlert, Kind
 PRESSED: Final = 20.0
 """Percent of the time in which processes wait for memory, above which a steady level is no good one."""
 
-CLEANUP: Final = "hemostat.cleanup.paths"
-EXEC: Final = "hemostat.exec"
-SCALE: Final = "hemostat.scale."
 NOT_REPEATED: Final = "a job: not run again unless its label says hemostat.job=false"
 
 
@@ -114,7 +112,7 @@ def _oom(alert: HealthAlert) -> Verdict:
     at = f"killed by the kernel at its limit of {show_size(limit)}" if limit else "killed by the kernel"
     if reason := _job_reason(alert):
         return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, at, f"{reason}; {NOT_REPEATED}")
-    if alert.occurrence > 1 and f"{SCALE}memory_max" in alert.container.labels:
+    if alert.occurrence > 1 and MEMORY_MAX.name in alert.container.labels:
         return _scaled("memory", Cause.OUT_OF_MEMORY, at, "once more, so a restart alone does not mend it")
     return _verdict(Action.RESTART, Cause.OUT_OF_MEMORY, 0.95, at)
 
@@ -130,7 +128,7 @@ def _unhealthy(alert: HealthAlert) -> Verdict:
 
 def _cured(alert: HealthAlert, fact: str) -> Verdict:
     """What hangs is cured by the command that its label names, else by a restart."""
-    action = Action.EXEC if EXEC in alert.container.labels else Action.RESTART
+    action = Action.EXEC if EXEC.name in alert.container.labels else Action.RESTART
     return _verdict(action, Cause.HUNG, 0.9, fact)
 
 
@@ -147,12 +145,12 @@ def _hung(alert: HealthAlert) -> Verdict:
 
 def _cpu_high(alert: HealthAlert) -> Verdict:
     held = f"CPU at {alert.number('cpu'):.0f} % for {show_duration(alert.window)}"
-    wanted = alert.container.labels.get(cpu.ACTION, "").strip().lower()
-    if wanted == "restart":
-        return _verdict(Action.RESTART, Cause.BUSY, 0.85, held, f"label {cpu.ACTION}: restart")
+    wanted = CPU_ACTION.of(alert.container.labels)
+    if wanted is Action.RESTART:
+        return _verdict(Action.RESTART, Cause.BUSY, 0.85, held, f"label {CPU_ACTION.name}: restart")
     verdict = _cpu_work(alert, held) or _cpu_loop(alert, held)
-    if wanted == "none" and verdict.action is Action.RESTART:
-        reasons = (*verdict.diagnosis.reasons, f"label {cpu.ACTION}: none")
+    if wanted is Action.NONE and verdict.action is Action.RESTART:
+        reasons = (*verdict.diagnosis.reasons, f"label {CPU_ACTION.name}: none")
         return Verdict(Action.NONE, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
     return verdict
 
@@ -162,7 +160,7 @@ def _cpu_work(alert: HealthAlert, held: str) -> Verdict | None:
     traffic = cpu.network(alert)
     if traffic is not None and traffic[1] >= cpu.WORK:
         rate = f"{show_size(traffic[1])}/s {traffic[0]}"
-        if f"{SCALE}cpu_max" in alert.container.labels:
+        if CPU_MAX.name in alert.container.labels:
             return _scaled("cpu", Cause.SATURATED, held, rate)
         return _verdict(Action.NONE, Cause.SATURATED, 0.8, held, rate)
     action = None if alert.fact("cpu_limit") is None else Action.NONE
@@ -239,8 +237,10 @@ def _disk_high(alert: HealthAlert) -> Verdict:
         return _verdict(Action.CLEANUP, Cause.DISK_FILLING, 0.9, share, "docker system df tells what uses it")
     size, limit = show_size(alert.number("disk_bytes")), show_size(alert.number("threshold"))
     fact = f"its writable layer holds {size}, the threshold is {limit}"
-    if CLEANUP not in alert.container.labels:
-        return _verdict(Action.NONE, Cause.DISK_FILLING, 0.9, fact, f"no label {CLEANUP} says what may go")
+    if CLEANUP.name not in alert.container.labels:
+        return _verdict(
+            Action.NONE, Cause.DISK_FILLING, 0.9, fact, f"no label {CLEANUP.name} says what may go"
+        )
     return _verdict(Action.CLEANUP, Cause.DISK_FILLING, 0.9, fact)
 
 

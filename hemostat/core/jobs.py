@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
+from hemostat.core.labels import JOB
 from hemostat.core.model import ContainerInfo
 from hemostat.core.topology import is_one_off
 
-LABEL: Final = "hemostat.job"
 CLEAN_ENDS: Final = 2
 """Times that a container must have ended with 0 of itself to be a job."""
 
@@ -14,7 +14,7 @@ CLEAN_ENDS: Final = 2
 def job_reason(info: ContainerInfo, *, needed_by: Sequence[ContainerInfo], clean_ends: int) -> str:
     """What shows that it is a job, in words; empty where nothing does, or its label decides. `needed_by`:
     those that start only after it has completed."""
-    if LABEL in info.ref.labels:
+    if JOB.name in info.ref.labels:
         return ""
     if needed_by:
         return f"it must complete before {', '.join(each.ref.name for each in needed_by[:3])}"

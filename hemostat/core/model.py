@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from hemostat.core.control import Approval, Controls
+from hemostat.core.label_mistakes import concerns_us
+from hemostat.core.labels import LABELS
 from hemostat.events import Action, Container, Outcome, Reason, State
 
 SYSTEMD_UNIT: Final = "PODMAN_SYSTEMD_UNIT"
@@ -25,9 +27,37 @@ KEPT_LABELS: Final = (
 hold secrets."""
 
 
+MAX_LABELS: Final = 60
+MAX_LABEL_NAME: Final = 200
+MAX_LABEL_VALUE: Final = 2048
+MAX_UNKNOWN_VALUE: Final = 200
+"""Labels of one container that are kept, and characters of each: what is cut off is known to be too long."""
+
+
 def reference(container_id: str, name: str, image: str, labels: Mapping[str, str]) -> Container:
-    kept = {key: value for key, value in labels.items() if key.startswith(KEPT_LABELS)}
+    kept = _kept(labels)
     return Container(id=container_id, name=name.removeprefix("/"), image=image, labels=kept)
+
+
+def _kept(labels: Mapping[str, str]) -> dict[str, str]:
+    """Those that we read, and those that were meant for us; bounded, for they are in every event."""
+    names = [key for key in labels if key.startswith(KEPT_LABELS) or concerns_us(key)]
+    if len(names) > MAX_LABELS:
+        names = sorted(names, key=lambda key: (key not in LABELS, not concerns_us(key)))[:MAX_LABELS]
+    return {_encodable(name[:MAX_LABEL_NAME]): _bounded(name, labels[name]) for name in names}
+
+
+def _bounded(name: str, value: str) -> str:
+    if (label := LABELS.get(name)) is not None:
+        bound = label.longest + 1
+    else:
+        bound = MAX_UNKNOWN_VALUE if concerns_us(name) else MAX_LABEL_VALUE
+    return _encodable(value[:bound])
+
+
+def _encodable(text: str) -> str:
+    """Without what no event can carry: half of a surrogate pair."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import msgspec
 
 from hemostat.core import cleanup, policy
 from hemostat.core.decision import Act, Decision, Refuse, Situation, Wait
+from hemostat.core.labels import CLEANUP, EXEC
 from hemostat.core.limits import Limits
 from hemostat.core.model import Book
 from hemostat.events import (
@@ -20,7 +21,6 @@ from hemostat.events import (
     seal,
 )
 
-EXEC: Final = "hemostat.exec"
 CAUSE: Final = "ordered"
 ALLOWED: Final = "the limits allow it"
 NO_FORCE: Final = "force counts for nothing: responder.orders_override is not set"
@@ -54,9 +54,9 @@ def plan(order: Order) -> str:
             )
         case Action.CLEANUP:
             paths = (cleanup.command(labels) or [])[4:]
-            return f"empty in {name}: {' '.join(paths) or f'nothing, for it has no label {cleanup.LABEL}'}"
+            return f"empty in {name}: {' '.join(paths) or f'nothing, for it has no label {CLEANUP.name}'}"
         case Action.EXEC:
-            return f"run in {name}: {labels.get(EXEC) or f'nothing, for it has no label {EXEC}'}"
+            return f"run in {name}: {labels.get(EXEC.name) or f'nothing, for it has no label {EXEC.name}'}"
     return f"{order.action} {name}"
 
 

@@ -23,6 +23,8 @@ from typing import Final
 from hemostat.core import standing
 from hemostat.core.control import Answer, Approval, Controls
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
+from hemostat.core.label_mistakes import protection
+from hemostat.core.labels import ACTIONS, MIN_HEALTHY, MODE
 from hemostat.core.limits import Limits, Mode
 from hemostat.core.model import Attempt, Book, ContainerInfo
 from hemostat.core.owner import orchestrator
@@ -107,12 +109,12 @@ def service(container: Container) -> str | None:
 def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
     """The strictest of the modes that apply. A label that says none of them asks a person: whoever set it
     wanted something else than before."""
-    label = container.labels.get("hemostat.mode")
+    label = MODE.of(container.labels)
     named = (
         limits.mode,
         limits.modes.get(action),
         limits.project_modes.get(container.project or ""),
-        label if label is None or label in STRICTNESS else "approve",
+        "approve" if label is None and MODE.name in container.labels else label,
     )
     return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
 
@@ -147,8 +149,8 @@ def forbidden(
     container: Container, action: Action, limits: Limits, *, ordered: bool = False
 ) -> Refuse | None:
     """`ordered`: by a person, whom the label does not narrow: it says what is done without one."""
-    if _truthy(container.labels.get("hemostat.protect", "")):
-        return Refuse(Reason.PROTECTED, "label hemostat.protect")
+    if why := protection(container.labels, ordered=ordered):
+        return Refuse(Reason.PROTECTED, why)
     if any(fnmatchcase(container.name, pattern) for pattern in limits.protect):
         return Refuse(Reason.PROTECTED, "responder.protect")
     if container.is_host and not (action is Action.CLEANUP and limits.cleanup_host):
@@ -185,9 +187,9 @@ def _unlisted(container: Container, action: Action, limits: Limits) -> Refuse | 
         return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.actions")
     if owned := _owned(container, action, limits):
         return owned
-    allowed = container.labels.get("hemostat.actions")
-    if allowed is not None and action not in {word.strip() for word in allowed.split(",")}:
-        return Refuse(Reason.NOT_ALLOWED, f"{action} is not in the label hemostat.actions")
+    allowed = ACTIONS.of(container.labels)
+    if allowed is not None and action not in allowed:
+        return Refuse(Reason.NOT_ALLOWED, f"{action} is not in the label {ACTIONS.name}")
     return None
 
 
@@ -287,8 +289,8 @@ def _rushed(book: Book, limits: Limits, now: float) -> Decision | None:
 
 def _thinned(container: Container, peers: Peers, limits: Limits, now: float) -> Decision | None:
     """Only what is healthy is missed while it restarts, and a service of one has nobody to stand in."""
-    text = container.labels.get("hemostat.min_healthy", "")
-    least = int(text) if text.isdigit() else limits.min_healthy
+    labelled = MIN_HEALTHY.of(container.labels)
+    least = limits.min_healthy if labelled is None else labelled
     if not peers.itself or peers.size == 0 or peers.healthy >= least:
         return None
     why = f"{peers.healthy} of {peers.size} other replicas are healthy, {least} must be"
@@ -297,7 +299,3 @@ def _thinned(container: Container, peers: Peers, limits: Limits, now: float) -> 
 
 def _rehearsed(mode: Mode) -> Refuse | None:
     return Refuse(Reason.DRY_RUN, "nothing was done") if mode == "dry-run" else None
-
-
-def _truthy(text: str) -> bool:
-    return text.lower() in {"true", "yes", "1", "on"}

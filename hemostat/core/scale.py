@@ -8,14 +8,18 @@ there may be.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
+from hemostat.core.labels import CPU_MAX, MEMORY_MAX, REPLICAS_MAX, REPLICAS_MIN, Label
 from hemostat.core.model import ContainerInfo, Resource, Scaled, Service
-from hemostat.core.units import Bytes, show_size, size
+from hemostat.core.text import quoted
+from hemostat.core.units import Bytes, show_size
 from hemostat.errors import NotApplicableError
 from hemostat.events import Container
+
+T = TypeVar("T")
 
 FACTOR: Final = 1.5
 ROOM: Final = 0.8
@@ -29,12 +33,6 @@ SAME: Final = 1e-3
 SERVICE_ID: Final = "com.docker.swarm.service.id"
 COMPOSE: Final = "compose:"
 """Begins the id of a compose service, `compose:PROJECT/SERVICE`: compose gives it none."""
-REPLICA: Final = "hemostat.replica"
-"""Label of a replica of a compose service that HemoStat made; no other is removed."""
-MEMORY_MAX: Final = "hemostat.scale.memory_max"
-CPU_MAX: Final = "hemostat.scale.cpu_max"
-REPLICAS_MIN: Final = "hemostat.scale.min"
-REPLICAS_MAX: Final = "hemostat.scale.max"
 
 
 class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +61,7 @@ def gets_company(ref: Container, what: Resource) -> bool:
     """Whether it is not the container that gets more, but its service."""
     if service(ref) is None or what is Resource.MEMORY:
         return False
-    return what is Resource.REPLICAS or SERVICE_ID in ref.labels or REPLICAS_MAX in ref.labels
+    return what is Resource.REPLICAS or SERVICE_ID in ref.labels or REPLICAS_MAX.name in ref.labels
 
 
 def limit(info: ContainerInfo, what: Resource) -> float | None:
@@ -89,12 +87,12 @@ def more_replicas(info: ContainerInfo, group: Service, now: float) -> Scaled:
     """The next number of replicas. Labels of the service count before those of its containers. Raises
     NotApplicableError."""
     labels = {**info.ref.labels, **group.labels}
-    most, before = _replicas(labels, REPLICAS_MAX), group.replicas
+    most, before = _labelled(labels, REPLICAS_MAX), group.replicas
     if before is None:
         raise NotApplicableError(f"service {group.name} runs once on every node")
     if most is None:
-        raise NotApplicableError(f"no label {REPLICAS_MAX} says how many replicas {group.name} may have")
-    wanted = max(math.ceil(before * FACTOR), before + 1, _replicas(labels, REPLICAS_MIN) or 0)
+        raise NotApplicableError(f"no label {REPLICAS_MAX.name} says how many replicas {group.name} may have")
+    wanted = max(math.ceil(before * FACTOR), before + 1, _labelled(labels, REPLICAS_MIN) or 0)
     after = min(wanted, most)
     if after <= before:
         raise NotApplicableError(f"service {group.name} has {before} replicas, the ceiling is {most}")
@@ -131,7 +129,7 @@ def worth(members: Sequence[ContainerInfo], cores: Sequence[float], replicas: fl
 
 def lowest(scaled: Scaled, labels: Mapping[str, str]) -> float:
     """What it goes back to: what it was, but never below the smallest number of replicas."""
-    least = _replicas(labels, REPLICAS_MIN) if scaled.resource is Resource.REPLICAS else None
+    least = _labelled(labels, REPLICAS_MIN) if scaled.resource is Resource.REPLICAS else None
     return max(scaled.before, least or 0)
 
 
@@ -153,21 +151,18 @@ def _rounded(amount: float, what: Resource) -> float:
 
 
 def _ceiling(labels: Mapping[str, str], what: Resource, ceilings: Ceilings) -> float:
-    name, default = (MEMORY_MAX, ceilings.memory) if what is Resource.MEMORY else (CPU_MAX, ceilings.cpus)
-    text = labels.get(name)
-    try:
-        most = default if text is None else size(text) if what is Resource.MEMORY else float(text)
-    except ValueError:
-        raise NotApplicableError(f"label {name}: {text!r} is not a {what} limit") from None
+    memory = what is Resource.MEMORY
+    name, default = (MEMORY_MAX.name, ceilings.memory) if memory else (CPU_MAX.name, ceilings.cpus)
+    labelled = _labelled(labels, MEMORY_MAX) if memory else _labelled(labels, CPU_MAX)
+    most = default if labelled is None else labelled
     if not 0 < most < math.inf:
         raise NotApplicableError(f"no ceiling: neither label {name} nor a setting gives one")
     return most
 
 
-def _replicas(labels: Mapping[str, str], name: str) -> int | None:
-    text = labels.get(name)
-    if text is None:
-        return None
-    if not text.isdecimal():
-        raise NotApplicableError(f"label {name}: {text!r} is not a number of replicas")
-    return int(text)
+def _labelled(labels: Mapping[str, str], label: Label[T]) -> T | None:
+    """None without the label. Raises NotApplicableError where it cannot be read."""
+    value = label.of(labels)
+    if value is None and label.name in labels:
+        raise NotApplicableError(f"label {label.name} cannot be read: {quoted(labels[label.name])}")
+    return value

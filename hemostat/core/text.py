@@ -11,12 +11,20 @@ MARKS: Final = (
 )
 """Byte order marks, the longer of two that begin alike first."""
 
+MAX_QUOTED: Final = 60
+"""Characters of somebody else's text that an error message repeats."""
+
 
 def clean(text: str) -> str:
     """The text on one line, with everything written out that a terminal would act on."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def quoted(text: str) -> str:
+    """The text as a Python literal, its end left out where it is long."""
+    return repr(text) if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]!r}…"
 
 
 def decode_text(data: bytes) -> str:

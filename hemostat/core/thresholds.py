@@ -10,12 +10,10 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from hemostat.core.units import Bytes, Percent, Period, Seconds, duration, size
+from hemostat.core import labels
+from hemostat.core.label_values import NEVER
+from hemostat.core.units import Bytes, Percent, Period, Seconds
 from hemostat.events import Container
-
-NO: Final = frozenset({"false", "no", "0", "off"})
-YES: Final = frozenset({"true", "yes", "1", "on"})
-NEVER: Final = float("inf")
 
 Count = Annotated[int, Meta(ge=1)]
 
@@ -83,26 +81,28 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def watched(container: Container) -> bool:
     """Whether HemoStat minds this container: not where a label opts out."""
-    labels = container.labels
-    return labels.get("hemostat.enable", labels.get("autoheal", "true")).lower() not in NO
+    return labels.is_enabled(container.labels)
 
 
 def is_job(container: Container) -> bool:
     """A batch job: that it uses all of its CPU is no news, and a failed one is not simply run again."""
-    return container.labels.get("hemostat.job", "").lower() in YES
+    return bool(labels.JOB.of(container.labels))
 
 
 def tuned(thresholds: Thresholds, container: Container) -> Thresholds:
-    """The thresholds for one container. Labels that do not parse are passed over: a typing mistake in one
+    """The thresholds for one container. What does not parse is passed over: a typing mistake in one
     container's label must not blind the monitor."""
-    labels = {name: container.labels.get(f"hemostat.{name}") for name in TUNABLE}
-    asked = {**thresholds.projects.get(container.project or "", {}), **_present(labels)}
     changes: dict[str, Any] = {"cpu": NEVER, "throttled": NEVER} if is_job(container) else {}
-    for name, text in asked.items():
-        try:
-            changes[name] = TUNABLE[name](str(text))
-        except ValueError:
-            continue
+    project = thresholds.projects.get(container.project or "", {})
+    for label in labels.THRESHOLDS:
+        name = label.name.removeprefix(labels.PREFIX)
+        table = {label.name: str(project[name])} if name in project else {}
+        value = label.of(container.labels)
+        value = label.of(table) if value is None else value
+        if value is not None:
+            changes[name] = value
+    if (start := labels.PROBE_START.of(container.labels)) is not None:
+        changes["probe_start"] = start
     return msgspec.structs.replace(thresholds, **changes) if changes else thresholds
 
 
@@ -125,39 +125,7 @@ def _nearest(name: str) -> str:
     return f"did you mean {near[0]}?" if near else f"there are {', '.join(TUNABLE)}"
 
 
-def _present(labels: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: text for name, text in labels.items() if text is not None}
-
-
-def percent(text: str) -> float:
-    """`90`, `90%`, or `off` for never. Raises ValueError."""
-    if text.lower() == "off":
-        return NEVER
-    value = float(text.removesuffix("%"))
-    if not 0 < value < NEVER:
-        raise ValueError(f"{text!r} is not a percentage such as 90, nor off")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(f"{text!r} is less than 1")
-    return value
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in YES | NO:
-        raise ValueError(f"{text!r} is neither true nor false")
-    return text.lower() in YES
-
-
 TUNABLE: Final[Mapping[str, Callable[[str], float | bool]]] = {
-    **dict.fromkeys(("cpu", "throttled", "memory", "pids", "fds"), percent),
-    **dict.fromkeys(("window", "settle", "unhealthy_for", "loop_window", "flap_window"), duration),
-    **dict.fromkeys(("leak_window", "leak_horizon"), duration),
-    **dict.fromkeys(("disk", "log"), size),
-    **dict.fromkeys(("loop_deaths", "flap_changes", "probe_failures"), _count),
-    "baseline": _switch,
+    label.name.removeprefix(labels.PREFIX): label.read for label in labels.THRESHOLDS
 }
 """What a label `hemostat.NAME`, or the table of a project, may change."""

@@ -20,10 +20,10 @@ from hemostat.core.dependency import (
     condition,
     has_failed,
 )
+from hemostat.core.labels import DEPENDS_ON
 from hemostat.core.model import ContainerInfo
 from hemostat.events import Container
 
-LABEL: Final = "hemostat.depends_on"
 COMPOSE: Final = "com.docker.compose.depends_on"
 ONE_OFF: Final = "com.docker.compose.oneoff"
 COMPLETED: Final = "service_completed_successfully"
@@ -223,7 +223,7 @@ def _declared(info: ContainerInfo) -> Iterator[tuple[Absent, Until]]:
         yield Absent(ref.project or "", service), CONDITIONS.get(condition.partition(":")[0], Until.STARTED)
     if info.network_mode.startswith(SHARED):
         yield Absent(name=info.network_mode.removeprefix(SHARED)), Until.RUNNING
-    for word in _words(labels.get(LABEL, "")):
+    for word in DEPENDS_ON.of(labels) or ():
         yield Absent(ref.project or "", word if ref.project else "", word), Until.STARTED
 
 

@@ -1,9 +1,17 @@
 """Durations and sizes as people write them: in the configuration, in labels, in sentences."""
 
+import math
 import re
 from typing import Annotated, Final
 
 from msgspec import Meta
+
+from hemostat.core.text import quoted
+
+MAX_SECONDS: Final = 100 * 365 * 86400.0
+MAX_BYTES: Final = 1 << 60
+MAX_CHARACTERS: Final = 64
+"""Of a duration or a size as text."""
 
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "duration"})]
 Period = Annotated[float, Meta(ge=0.1, extra={"unit": "duration"})]
@@ -26,24 +34,29 @@ _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.IGNORECASE)
 
 
 def duration(text: str) -> float:
-    """Seconds of `10`, `10s`, `1h30m`, `250ms`. Raises ValueError."""
-    if _COMPOUND.fullmatch(text):
-        return sum(float(number) * _DURATIONS[unit.lower()] for number, unit in _PART.findall(text))
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a duration such as 10s, 5m or 1h30m") from None
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"{text!r} is not a duration such as 10s, 5m or 1h30m")
+    """Seconds of `10`, `10s`, `1h30m`, `250ms`, at most MAX_SECONDS. Raises ValueError."""
+    value = _seconds(text) if len(text) <= MAX_CHARACTERS else None
+    if value is None or not 0 <= value <= MAX_SECONDS:
+        raise ValueError(f"{quoted(text)} is not a duration such as 10s, 5m or 1h30m")
     return value
 
 
+def _seconds(text: str) -> float | None:
+    if _COMPOUND.fullmatch(text):
+        return sum(float(number) * _DURATIONS[unit.lower()] for number, unit in _PART.findall(text))
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 def size(text: str) -> int:
-    """Bytes of `1048576`, `64m`, `1.5GiB`, `100MB`. Raises ValueError."""
-    match = _NUMBER.fullmatch(text)
-    if match is None or match[2].lower() not in _SIZES:
-        raise ValueError(f"{text!r} is not a size such as 64m, 1.5GiB or 100MB")
-    return int(float(match[1]) * _SIZES[match[2].lower()])
+    """Bytes of `1048576`, `64m`, `1.5GiB`, `100MB`, at most MAX_BYTES. Raises ValueError."""
+    match = _NUMBER.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
+    value = None if match is None else float(match[1]) * _SIZES.get(match[2].lower(), math.nan)
+    if value is None or not 0 <= value <= MAX_BYTES:
+        raise ValueError(f"{quoted(text)} is not a size such as 64m, 1.5GiB or 100MB")
+    return int(value)
 
 
 def show_duration(seconds: float) -> str:

@@ -1,20 +1,27 @@
-"""A container as events may name it: what a label lets us run or call may hold a secret."""
+"""A container as events may name it: what a label lets us run or call may hold a secret, and so may a label
+that is unknown."""
 
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
+from hemostat.core.labels import EXEC, LABELS, PROBE
 from hemostat.core.redact import redact
 from hemostat.events import Container
 
-COMMANDS: Final = frozenset({"hemostat.exec", "hemostat.probe"})
+COMPOSE: Final = "com.docker."
+COMMANDS: Final = frozenset({EXEC.name, PROBE.name})
 
 
 def veiled(ref: Container) -> Container:
     """For telling alone: what is run is read from the engine."""
-    masked = {name: _masked(ref.labels[name]) for name in COMMANDS & ref.labels.keys()}
+    masked = {name: _masked(text) for name, text in ref.labels.items() if _may_hold_a_secret(name)}
     return msgspec.structs.replace(ref, labels={**ref.labels, **masked}) if masked else ref
+
+
+def _may_hold_a_secret(name: str) -> bool:
+    return name in COMMANDS or (name not in LABELS and not name.startswith(COMPOSE))
 
 
 @lru_cache(maxsize=1024)

@@ -107,7 +107,7 @@ def probed(ward: Ward, answer: Probed, now: float) -> list[Told]:
         now=now,
         started_at=patient.info.started_at,
         failures=patient.tuned.probe_failures,
-        start_period=probe.start_period(patient.ref.labels, patient.tuned.probe_start),
+        start_period=patient.tuned.probe_start,
     )
     if phase is Phase.RAISED:
         facts = [Evidence("probe", redact(answer.error))]

@@ -17,9 +17,11 @@ from hemostat.core.health import Health
 from hemostat.core.incidents import ITSELF, Cause, Held, Incident, Register, Told
 from hemostat.core.intent import MARGIN, Death, Stop, stopping, wanted
 from hemostat.core.jobs import job_reason
+from hemostat.core.label_values import Target
+from hemostat.core.labels import PROBE
 from hemostat.core.model import ContainerInfo
 from hemostat.core.owner import Run, is_calm, orchestrator, replacements, slow_loop, workload
-from hemostat.core.probe import Probing, Target, target
+from hemostat.core.probe import Probing
 from hemostat.core.relations import Relations
 from hemostat.core.storm import Storm
 from hemostat.core.thresholds import Thresholds, tuned
@@ -172,7 +174,7 @@ class Ward:
             tuned=tuned(self.thresholds, info.ref),
             track=begin(known, info.started_at),
             health=Health(failing),
-            target=target(info.ref.labels),
+            target=PROBE.of(info.ref.labels),
             probing=Probing(raised=Kind.HUNG in known),
             habit=self._habits.get(info.ref.id, Baseline()),
         )

@@ -7,6 +7,7 @@ import msgspec
 
 from hemostat.core.activity import Activity
 from hemostat.core.dossier import Details
+from hemostat.core.label_values import Target
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -18,7 +19,6 @@ from hemostat.core.model import (
     Sample,
     Service,
 )
-from hemostat.core.probe import Target
 
 
 class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.probe import probe
-from hemostat.core.probe import Target
+from hemostat.core.label_values import Target
 
 LOCAL = "127.0.0.1"
 PATIENT, SHORT = 30.0, 0.2

@@ -4,7 +4,9 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.probe import probe
-from hemostat.core.probe import Target, address_of, target
+from hemostat.core.label_values import Target
+from hemostat.core.labels import PROBE
+from hemostat.core.probe import address_of
 from tests.engine_fixtures import eventually
 
 pytestmark = pytest.mark.docker
@@ -21,7 +23,7 @@ def server(make_container) -> str:
 def asked(engine: DockerEngine, container: str) -> tuple[Target, str]:
     """What the container's label asks to be probed, and its address."""
     info = engine.inspect(container)
-    wanted, address = target(info.ref.labels), address_of(info, {})
+    wanted, address = PROBE.of(info.ref.labels), address_of(info, {})
     assert wanted is not None
     assert address is not None
     return wanted, address

@@ -371,9 +371,7 @@ def test_a_command_that_fails_or_takes_too_long_is_a_failure(docker_lab):
     assert "not done within 0.5 s" in failing(docker_lab, endless, by=surgeon(docker_lab, exec_timeout=0.5))
 
 
-@pytest.mark.parametrize(
-    ("label", "why"), [(None, "no label"), ("  ", "no label"), ("echo 'a", "cannot be read")]
-)
+@pytest.mark.parametrize(("label", "why"), [(None, "no label"), ("  ", "no label"), ("echo 'a", "no label")])
 def test_without_a_command_that_can_be_read_none_is_run(memory_lab, label, why):
     memory_lab.fake.on_exec = lambda *_: pytest.fail("something was run")
     container = memory_lab.make(labels={} if label is None else {"hemostat.exec": label})

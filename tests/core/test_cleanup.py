@@ -5,23 +5,31 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.core.cleanup import LABEL, SCRIPT, SYSTEM, Cleanup, command, describe, plan
+from hemostat.core.cleanup import SCRIPT, Cleanup, command, describe, plan
+from hemostat.core.label_values import SYSTEM
+from hemostat.core.labels import CLEANUP
 from hemostat.core.model import Leftover, Litter
 
 
-@pytest.mark.parametrize("path", ["tmp", "../x", "/tmp/../etc", "//etc", "", " ", *SYSTEM, "/etc/", "/./"])
+@pytest.mark.parametrize(
+    "path", ["tmp", "../x", "/tmp/../etc", "//etc", "", " ", *sorted(SYSTEM), "/etc/", "/./"]
+)
 def test_what_could_hurt_the_system_is_never_emptied(path):
-    assert command({LABEL: path}) is None
+    assert command({CLEANUP.name: path}) is None
 
 
 def test_without_the_label_nothing_may_be_deleted():
     assert command({}) is None
 
 
-def test_only_the_safe_ones_of_several_paths_are_taken():
-    told = command({LABEL: "/tmp/cache, /etc ,/var/cache/app"})
-    assert told is not None
-    assert told[4:] == ["/tmp/cache", "/var/cache/app"]
+def test_every_path_that_the_label_names_is_emptied():
+    found = command({CLEANUP.name: "/tmp/cache, /var/cache/app,"})
+    assert found is not None
+    assert found[4:] == ["/tmp/cache", "/var/cache/app"]
+
+
+def test_nothing_is_emptied_where_one_of_several_paths_could_hurt():
+    assert command({CLEANUP.name: "/tmp/cache, /etc ,/var/cache/app"}) is None
 
 
 def run(root: Path | str, *paths: Path | str) -> subprocess.CompletedProcess[str]:

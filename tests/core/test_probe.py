@@ -4,8 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hemostat.core.label_values import Target
+from hemostat.core.labels import PROBE
 from hemostat.core.model import ContainerInfo
-from hemostat.core.probe import Probing, Target, address_of, judge, parse, start_period, target
+from hemostat.core.probe import Probing, address_of, judge
+from hemostat.core.thresholds import Thresholds, tuned
 from hemostat.events import Container, Phase
 
 
@@ -22,14 +25,14 @@ from hemostat.events import Container, Phase
     ],
 )
 def test_a_label_names_scheme_port_and_path(label, asked):
-    assert parse(label) == asked
-    assert parse(str(asked)) == asked
+    assert PROBE.read(label) == asked
+    assert PROBE.read(str(asked)) == asked
 
 
 def test_a_container_asks_by_label_or_not_at_all():
-    assert target({"hemostat.probe": "tcp://:5432"}) == Target("tcp", 5432)
-    assert target({"hemostat.probe": "tcp://db:5432"}) is None
-    assert target({}) is None
+    assert PROBE.of({"hemostat.probe": "tcp://:5432"}) == Target("tcp", 5432)
+    assert PROBE.of({"hemostat.probe": "tcp://db:5432"}) is None
+    assert PROBE.of({}) is None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,7 @@ def test_a_container_asks_by_label_or_not_at_all():
 )
 def test_a_label_that_names_a_host_is_refused(label):
     with pytest.raises(ValueError, match="without a host"):
-        parse(label)
+        PROBE.read(label)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_a_label_that_names_a_host_is_refused(label):
 )
 def test_a_label_that_is_no_probe_is_refused(label):
     with pytest.raises(ValueError, match=r"probe|port|path"):
-        parse(label)
+        PROBE.read(label)
 
 
 def container(name: str, network: str = "bridge", address: str = "") -> ContainerInfo:
@@ -106,7 +109,8 @@ def test_a_probe_goes_to_the_containers_own_address(info, address):
 
 @pytest.mark.parametrize(("text", "period"), [("90s", 90.0), ("0", 0.0), ("soon", 60.0), (None, 60.0)])
 def test_the_start_period_is_told_by_a_label(text, period):
-    assert start_period({} if text is None else {"hemostat.probe.start_period": text}) == period
+    labels = {} if text is None else {"hemostat.probe.start_period": text}
+    assert tuned(Thresholds(), Container(id="c", name="c", labels=labels)).probe_start == period
 
 
 def judged(answers: str, *, started: float = -100.0, state: Probing | None = None) -> list[tuple[int, Phase]]:
@@ -170,7 +174,7 @@ def test_two_failures_in_a_row_are_never_enough(answers):
 @given(st.text(max_size=20))
 def test_any_text_is_a_probe_of_the_container_itself_or_refused(text):
     try:
-        asked = parse(text)
+        asked = PROBE.read(text)
     except ValueError:
         return
     assert 0 < asked.port < 65536

@@ -54,7 +54,7 @@ def test_the_ceiling_is_the_label_s_then_the_setting_s_and_never_above_the_host(
         (info(), "neither label hemostat.scale.memory_max nor a setting"),
         (info(memory_max="64m"), "limit is 64.0 MiB, the ceiling 64.0 MiB"),
         (info(memory_max="32m"), "the ceiling 32.0 MiB"),
-        (info(memory_max="lots"), "'lots' is not a memory limit"),
+        (info(memory_max="lots"), "cannot be read: 'lots'"),
         (info(memory_max="0"), "neither"),
     ],
 )
@@ -100,7 +100,7 @@ def test_labels_of_the_service_count_before_those_of_its_containers():
     [
         (2, {}, "no label hemostat.scale.max"),
         (2, {"max": "2"}, "has 2 replicas, the ceiling is 2"),
-        (2, {"max": "many"}, "'many' is not a number"),
+        (2, {"max": "many"}, "cannot be read: 'many'"),
         (None, {"max": "5"}, "once on every node"),
     ],
 )

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hemostat.core.thresholds import NEVER, TUNABLE, Thresholds, mistakes, tuned, watched
+from hemostat.core.label_values import NEVER
+from hemostat.core.thresholds import TUNABLE, Thresholds, mistakes, tuned, watched
 from hemostat.events import Container
 
 

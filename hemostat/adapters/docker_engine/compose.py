@@ -13,8 +13,9 @@ import docker
 from docker.errors import NotFound
 
 from hemostat.adapters.docker_engine.connection import Connection, base, getter, inspected, json_of
+from hemostat.core.labels import REPLICA
 from hemostat.core.model import Service
-from hemostat.core.scale import COMPOSE, REPLICA
+from hemostat.core.scale import COMPOSE
 from hemostat.errors import EngineError, NotApplicableError
 
 PROJECT: Final = "com.docker.compose.project"
@@ -105,7 +106,7 @@ def copy(model: Inspected, number: int) -> dict[str, Any]:
     _require_several(config, host, model)
     if config.get("Hostname") == model["Id"][:12]:
         del config["Hostname"]
-    config["Labels"] = {**_labels(model), NUMBER: str(number), REPLICA: "true"}
+    config["Labels"] = {**_labels(model), NUMBER: str(number), REPLICA.name: "true"}
     # What nobody named is the one replica's own: the engine makes another.
     host["Binds"] = [
         bind for bind in host.get("Binds") or () if not ANONYMOUS.fullmatch(bind.partition(":")[0])
@@ -166,7 +167,7 @@ def _running(members: Sequence[Inspected]) -> list[Inspected]:
 
 
 def _is_ours(member: Inspected) -> bool:
-    return REPLICA in _labels(member)
+    return REPLICA.name in _labels(member)
 
 
 def _labels(member: Inspected) -> dict[str, str]:

@@ -9,6 +9,7 @@ from hemostat.adapters.memory_engine.faults import KILLED, SIGKILL, SIGTERM, TER
 from hemostat.core import scale
 from hemostat.core.activity import Activity
 from hemostat.core.dossier import Details
+from hemostat.core.labels import REPLICA
 from hemostat.core.model import ContainerInfo, Leftover, Litter, Sample, Service
 from hemostat.errors import EngineError
 from hemostat.ports import ContainerSpec, EngineVersion
@@ -138,9 +139,9 @@ class MemoryEngine(Faults):
             return
         for number in range(len(members) + 1, replicas + 1):
             spec = members[0].spec
-            labels = {**spec.labels, scale.REPLICA: "true"}
+            labels = {**spec.labels, REPLICA.name: "true"}
             self.run(msgspec.structs.replace(spec, name=f"{spec.name[:-1]}{number}", labels=labels))
-        ours = [box for box in reversed(members) if scale.REPLICA in box.spec.labels]
+        ours = [box for box in reversed(members) if REPLICA.name in box.spec.labels]
         for box in ours[: max(0, len(members) - replicas)]:
             self.remove(box.id)
 

@@ -17,6 +17,7 @@ from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.dossier import Point
 from hemostat.core.incidents import Told
+from hemostat.core.label_values import Target
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -30,7 +31,6 @@ from hemostat.core.model import (
     Sample,
     Samples,
 )
-from hemostat.core.probe import Target
 from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.topology import Absent
 from hemostat.core.track import interrupted

@@ -15,10 +15,10 @@ import msgspec
 from hemostat.core import cleanup, scale
 from hemostat.core.attach import stranded
 from hemostat.core.cleanup import Cleanup
+from hemostat.core.labels import CLEANUP, EXEC, stop_timeout
 from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
-from hemostat.core.stopping import stop_timeout
 from hemostat.core.text import clean
 from hemostat.core.units import show_size
 from hemostat.core.verify import DEAD, DOWN
@@ -26,7 +26,6 @@ from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableErro
 from hemostat.events import Action, Container, Kind, RemediationNeeded
 from hemostat.ports import Clock, Engine
 
-EXEC: Final = "hemostat.exec"
 KEPT_OUTPUT: Final = 200
 """Characters of a command's output that are told."""
 NOT_AGAIN: Final = "it may have been run before an interruption, and is not run again"
@@ -282,16 +281,13 @@ def _present(found: ContainerInfo | None) -> ContainerInfo:
 def _paths(info: ContainerInfo) -> list[str]:
     command = cleanup.command(info.ref.labels)
     if command is None:
-        raise NotApplicableError(f"the label {cleanup.LABEL} names nothing that may be deleted")
+        raise NotApplicableError(f"the label {CLEANUP.name} names nothing that may be deleted")
     return command
 
 
 def _command(info: ContainerInfo) -> list[str]:
     """The words of its label, as a shell would split them; no shell is asked."""
-    try:
-        words = shlex.split(info.ref.labels.get(EXEC, ""))
-    except ValueError as error:
-        raise NotApplicableError(f"label {EXEC} cannot be read: {error}") from None
-    if not words:
-        raise NotApplicableError(f"no label {EXEC} says what may be run in it")
-    return words
+    words = EXEC.of(info.ref.labels)
+    if words is None:
+        raise NotApplicableError(f"no label {EXEC.name} that can be read says what may be run in it")
+    return list(words)
