@@ -24,11 +24,12 @@ NAME_WIDTH: Final = 15
 def doctor(given: Globals) -> int:
     """Check that this machine has what HemoStat needs. Exit code 1 if something is missing."""
     from hemostat.cli.checks import QUESTIONS, Machine, examine
+    from hemostat.cli.labels import CHECK
 
     given.start_logging()
     machine = Machine(given.load, os.environ)
     try:
-        checks = [examine(question, machine) for question in QUESTIONS]
+        checks = [examine(question, machine) for question in (*QUESTIONS, CHECK)]
     finally:
         machine.close()
     failed = any(check.level == "failure" for check in checks)

@@ -1,4 +1,4 @@
-"""What `hemostat status` shows of the picture: a headline and four tables."""
+"""What `hemostat status` shows of the picture: a headline and five tables."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -40,6 +40,7 @@ def tables(shown: Picture, now: float) -> Sequence[Table]:
             ("container", "state", "cpu", "memory", "incident"),
             [_container_row(each, several) for each in shown.containers],
         ),
+        Table("Labels that cannot be used", ("container", "label"), _label_rows(shown, several)),
         Table("Safety", ("what", "breaker", "budget", "held back"), _safety_rows(shown, several, now)),
     )
 
@@ -73,10 +74,21 @@ def _container_row(each: ContainerState, several: bool) -> Row:
     cpu_limit = f" of {each.cpu_limit * 100:.0f} %" if each.cpu_limit else ""
     memory = "-" if each.memory is None else show_size(each.memory)
     memory_limit = f" of {show_size(each.memory_limit)}" if each.memory_limit else ""
-    name = f"{each.host}/{each.name}" if several else each.name
     state = f"{each.status} ({each.health})" if each.health else each.status
-    cells = (name, state, cpu + cpu_limit, memory + memory_limit, ", ".join(each.incidents))
+    cells = (_name(each, several), state, cpu + cpu_limit, memory + memory_limit, ", ".join(each.incidents))
     return Row(cells, fault=each.fault)
+
+
+def _label_rows(shown: Picture, several: bool) -> list[Row]:
+    return [
+        Row((_name(each, several), f"{mistake}; not acted on without a person"), fault=True)
+        for each in shown.containers
+        for mistake in each.label_mistakes
+    ]
+
+
+def _name(each: ContainerState, several: bool) -> str:
+    return f"{each.host}/{each.name}" if several else each.name
 
 
 def _safety_rows(shown: Picture, several: bool, now: float) -> list[Row]:

@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "metrics": Lazy(_RUN, "hemostat.cli.metrics:metrics", "Serve numbers for Prometheus."),
     "tui": Lazy(_LOOK, "hemostat.cli.tui:tui", "Open the dashboard."),
     "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),
+    "labels": Lazy(_LOOK, "hemostat.cli.labels:labels", "Show what was understood of containers' labels."),
     "events": Lazy(_LOOK, "hemostat.cli.events:events", "Print events; -f follows them live."),
     "order": Lazy(_DECIDE, "hemostat.cli.order:order", "Have an action done, within the limits."),
     "record": Lazy(_LOOK, "hemostat.cli.record:record", "Record what the dashboard hears, to play it later."),

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.labels import stop_timeout
 from hemostat.core.model import Attempt, ContainerInfo, EngineEvent
-from hemostat.core.stopping import stop_timeout
 from hemostat.events import Action, Outcome
 
 SIGTERM: Final = 15

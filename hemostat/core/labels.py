@@ -36,14 +36,15 @@ MAX_STOP_SECONDS: Final = 3600.0
 
 
 class Label(NamedTuple, Generic[T]):
-    """`parse` takes the value without blanks around it, and raises ValueError. `marker`: the label is set by
-    HemoStat or its tests, not by people."""
+    """`parse` takes the value without blanks around it, and raises ValueError. `unit` is duration, size or %,
+    of a number. `marker`: the label is set by HemoStat or its tests, not by people."""
 
     name: str
     parse: Callable[[str], T]
     help: str
     example: str = ""
     longest: int = SHORT
+    unit: str = ""
     marker: bool = False
 
     def read(self, text: str) -> T:
@@ -99,12 +100,14 @@ STOP_TIMEOUT: Final = Label(
     duration(MAX_STOP_SECONDS),
     "how long a restart waits for the container to stop, at most 1h",
     "30s",
+    unit="duration",
 )
 AUTOHEAL_STOP_TIMEOUT: Final = Label(
     "autoheal.stop.timeout",
     duration(MAX_STOP_SECONDS),
     "docker-autoheal's: the same as hemostat.stop_timeout",
     "30",
+    unit="duration",
 )
 JOB: Final = Label(
     "hemostat.job",
@@ -122,12 +125,16 @@ DEPENDS_ON: Final = Label(
 PROBE: Final = Label(
     "hemostat.probe",
     probe,
-    "probed from outside, where the image has no health check",
+    "probed from outside, where the image has no health check; tcp://:5432 only connects",
     "http://:8080/health",
     LONG,
 )
 PROBE_START: Final = Label(
-    "hemostat.probe.start_period", duration(), "how long its start may take before probes count", "2m"
+    "hemostat.probe.start_period",
+    duration(),
+    "how long its start may take before probes count",
+    "2m",
+    unit="duration",
 )
 CLEANUP: Final = Label(
     "hemostat.cleanup.paths", paths, "directories that a cleanup may empty", "/var/cache/app", LONG
@@ -139,33 +146,39 @@ EXEC: Final = Label(
     "rabbitmqctl sync_queue jobs",
     LONG,
 )
-MEMORY_MAX: Final = Label("hemostat.scale.memory_max", size, "how far its memory limit may be raised", "1GiB")
+MEMORY_MAX: Final = Label(
+    "hemostat.scale.memory_max", size, "how far its memory limit may be raised", "1GiB", unit="size"
+)
 CPU_MAX: Final = Label("hemostat.scale.cpu_max", cores, "how far its CPU limit may be raised, in cores", "2")
 REPLICAS_MIN: Final = Label("hemostat.scale.min", count(0), "the fewest replicas of its service", "2")
 REPLICAS_MAX: Final = Label("hemostat.scale.max", count(0), "the most replicas of its service", "6")
 
 
-def _threshold(name: str, parse: Callable[[str], T], about: str, example: str) -> Label[T]:
-    return Label(f"{PREFIX}{name}", parse, about, example)
+def _threshold(name: str, parse: Callable[[str], T], about: str, example: str, unit: str = "") -> Label[T]:
+    return Label(f"{PREFIX}{name}", parse, about, example, unit=unit)
 
 
 THRESHOLDS: Final[tuple[Label[Any], ...]] = (
-    _threshold("cpu", percent, "percent of the CPU limit that is too much; off for never", "95"),
-    _threshold("throttled", percent, "percent of the periods in which its CPU limit may hold it back", "off"),
-    _threshold("memory", percent, "percent of the memory limit that is too much", "90"),
-    _threshold("pids", percent, "percent of the limit of processes that is too much", "80"),
-    _threshold("fds", percent, "percent of the limit of open files that is too much", "80"),
-    _threshold("window", duration(), "how long a threshold must be exceeded", "30s"),
-    _threshold("settle", duration(), "how long it must run again before a crash is over", "1m"),
+    _threshold("cpu", percent, "percent of the CPU limit that is too much; off for never", "95", "%"),
+    _threshold(
+        "throttled", percent, "percent of the periods in which its CPU limit may hold it back", "off", "%"
+    ),
+    _threshold("memory", percent, "percent of the memory limit that is too much", "90", "%"),
+    _threshold("pids", percent, "percent of the limit of processes that is too much", "80", "%"),
+    _threshold("fds", percent, "percent of the limit of open files that is too much", "80", "%"),
+    _threshold("window", duration(), "how long a threshold must be exceeded", "30s", "duration"),
+    _threshold("settle", duration(), "how long it must run again before a crash is over", "1m", "duration"),
     _threshold("loop_deaths", count(1), "deaths within loop_window that make a crash loop", "5"),
-    _threshold("loop_window", duration(), "see loop_deaths", "10m"),
-    _threshold("unhealthy_for", duration(), "how long its health check must fail", "20s"),
+    _threshold("loop_window", duration(), "see loop_deaths", "10m", "duration"),
+    _threshold("unhealthy_for", duration(), "how long its health check must fail", "20s", "duration"),
     _threshold("flap_changes", count(1), "changes of health within flap_window that are flapping", "10"),
-    _threshold("flap_window", duration(), "see flap_changes", "10m"),
-    _threshold("leak_window", duration(), "how long memory must rise to be a leak", "10m"),
-    _threshold("leak_horizon", duration(), "a leak is told when the limit is as near as this", "1h"),
-    _threshold("disk", size, "size of its writable layer that is too much", "2GiB"),
-    _threshold("log", size, "size of its json-file log that is too much", "1GiB"),
+    _threshold("flap_window", duration(), "see flap_changes", "10m", "duration"),
+    _threshold("leak_window", duration(), "how long memory must rise to be a leak", "10m", "duration"),
+    _threshold(
+        "leak_horizon", duration(), "a leak is told when the limit is as near as this", "1h", "duration"
+    ),
+    _threshold("disk", size, "size of its writable layer that is too much", "2GiB", "size"),
+    _threshold("log", size, "size of its json-file log that is too much", "1GiB", "size"),
     _threshold("probe_failures", count(1), "probes in a row that must fail", "5"),
     _threshold("baseline", truth, "whether the container's own habit raises its thresholds", "true"),
 )
@@ -194,6 +207,13 @@ LABELS: Final[Mapping[str, Label[Any]]] = {
     label.name: label for label in [*_BEFORE, *THRESHOLDS, *_AFTER, *_MARKERS]
 }
 """All of them by name, in the order in which people are shown them."""
+
+
+def own_group(selector: str) -> str:
+    """The name of the label that selects the containers to watch (`monitor.only`), where it looks like one of
+    HemoStat's and is the operator's own; else empty."""
+    name = selector.partition("=")[0]
+    return name if name.startswith(PREFIX) and name not in LABELS else ""
 
 
 def is_enabled(labels: Mapping[str, str]) -> bool:

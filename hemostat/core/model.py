@@ -34,8 +34,11 @@ MAX_UNKNOWN_VALUE: Final = 200
 """Labels of one container that are kept, and characters of each: what is cut off is known to be too long."""
 
 
-def reference(container_id: str, name: str, image: str, labels: Mapping[str, str]) -> Container:
-    kept = _kept(labels)
+def reference(
+    container_id: str, name: str, image: str, labels: Mapping[str, str], group: str = ""
+) -> Container:
+    """`group`: a label that is left out, for it says nothing of this container (labels.own_group)."""
+    kept = _kept({key: value for key, value in labels.items() if key != group} if group else labels)
     return Container(id=container_id, name=name.removeprefix("/"), image=image, labels=kept)
 
 

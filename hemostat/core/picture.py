@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from hemostat.core.label_mistakes import find_mistakes
 from hemostat.core.standing import Overview
 from hemostat.core.story import Story, line, stories
 from hemostat.events import ContainerStats, Event, Heartbeat
@@ -44,6 +45,8 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     incidents: tuple[str, ...]
     fault: bool
+    label_mistakes: tuple[str, ...] = ()
+    """Labels that cannot be used, in words: it is not acted on without a person."""
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,4 +162,5 @@ def _container(
         restarts=state.restart_count,
         incidents=incidents,
         fault=unwell or bool(incidents),
+        label_mistakes=tuple(map(str, find_mistakes(stats.container.labels))),
     )

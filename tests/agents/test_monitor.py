@@ -811,3 +811,23 @@ def test_what_a_person_stopped_is_waited_for_until_it_is_started(watch):
     watch.engine.set_health(web, "unhealthy")
     watch.sample(1200)
     assert names(watch) == [("web", "unhealthy", "db")]
+
+
+def test_a_label_that_cannot_be_used_is_logged_once(watch, caplog):
+    web = watch.make(labels={"hemostat.windw": "1m", "hemostat.protect": "y", "hemostat.cpu": "95"})
+    watch.sample(3)
+    watch.engine.restart(web)
+    watch.listen()
+    watch.tell(Connected())
+    lines = [record.getMessage() for record in caplog.records if "label.unreadable" in record.getMessage()]
+    assert [line.partition(" value=")[0] for line in lines] == [
+        "label.unreadable container=web label=hemostat.protect",
+        "label.unreadable container=web label=hemostat.windw",
+    ]
+    assert "nearest=hemostat.window" in lines[1]
+
+
+def test_a_container_whose_enable_label_cannot_be_read_is_watched(watch):
+    watch.engine.crash(watch.make(labels={"hemostat.enable": "n"}), 7)
+    watch.listen()
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]

@@ -168,7 +168,7 @@ def test_with_nothing_there_every_check_is_made(hemostat, tmp_path, environ):
     assert code == 1
     assert "geheim" not in out + err
     told = hemostat("doctor", "--json").json
-    assert [each["name"] for each in told["checks"]] == [question.name for question in QUESTIONS]
+    assert [each["name"] for each in told["checks"]] == [*(question.name for question in QUESTIONS), "labels"]
     levels = {each["name"]: each["level"] for each in told["checks"]}
     assert levels["Redis"] == "failure"
     assert levels["roles"] == "warning"

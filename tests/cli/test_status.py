@@ -157,3 +157,13 @@ def test_json_without_redis_is_still_json(hemostat, tmp_path):
     assert code == 3
     assert '"running": false' in out
     assert err.startswith("hemostat: Redis at ")
+
+
+def test_labels_that_cannot_be_used_are_named_with_their_container():
+    labels = {"hemostat.windw": "1m"}
+    shown = look(BEATS, [stats(container=reference("web", "web", "", labels)), of("db")])
+    (table,) = (each for each in tables(shown, NOW) if each.title == "Labels that cannot be used")
+    (row,) = table.rows
+    assert row.cells[0] == "web"
+    assert "hemostat.windw is unknown: did you mean hemostat.window?" in row.cells[1]
+    assert [each["label_mistakes"] for each in shown.told()["containers"] if each["name"] == "db"] == [()]

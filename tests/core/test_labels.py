@@ -137,3 +137,21 @@ def test_labels_of_other_software_are_not_kept():
     found = {"maintainer": "me", "DB_PASSWORD": "x", "traefik.enable": "true", "hemostat.cpu": "95"}
     assert reference("c", "c", "", found).labels == {"hemostat.cpu": "95"}
     assert reference("c", "c", "", {"hemostat_enable": "false"}).labels == {"hemostat_enable": "false"}
+
+
+@pytest.mark.parametrize(
+    ("selector", "group"),
+    [
+        ("hemostat.team=red", "hemostat.team"),
+        ("hemostat.team", "hemostat.team"),
+        ("hemostat.protect=true", ""),
+        ("com.docker.compose.project=shop", ""),
+        ("", ""),
+    ],
+)
+def test_the_label_that_selects_the_containers_is_no_mistake(selector, group):
+    found = {"hemostat.team": "red", "hemostat.protect": "true"}
+    assert labels.own_group(selector) == group
+    kept = reference("c", "c", "", found, labels.own_group(selector)).labels
+    assert ("hemostat.team" in kept) is (not group)
+    assert labels.PROTECT.of(kept)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import hemostat
 from hemostat.cli.schema import asyncapi_document
 from hemostat.config import SECRETS, variable
+from hemostat.core.labels import LABELS
 from hemostat.core.measures import MEASURES, Measure
 
 ROOT = Path(hemostat.__file__).resolve().parents[1]
@@ -81,6 +82,17 @@ def measures(text: str) -> str:
     return between("measures", "".join(_measure_table()), text)
 
 
+def labels(text: str) -> str:
+    return between("labels", "".join(_label_table()), text)
+
+
+def _label_table() -> Iterator[str]:
+    yield "| label, with an example | meaning |\n|---|---|\n"
+    for each in LABELS.values():
+        if not each.marker:
+            yield f"| `{each.name}={each.example}` | {each.help} |\n"
+
+
 def _measure_table() -> Iterator[str]:
     yield "| name | kind | labels | |\n|---|---|---|---|\n"
     for each in MEASURES:
@@ -107,6 +119,7 @@ def asyncapi(_: str) -> str:
 MADE: dict[str, Callable[[str], str]] = {
     "docs/CONFIGURATION.md": configuration,
     "docs/METRICS.md": measures,
+    "docs/QUICKSTART.md": labels,
     "docs/asyncapi.json": asyncapi,
 }
 """By file: from its text now to what it should be."""

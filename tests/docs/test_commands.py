@@ -38,6 +38,8 @@ APART = {
     "demo": "breaks a container: tests/e2e/test_demos.py",
     "demo NAME": "as above",
     "demo cpu-spike": "as above",
+    "labels": "asks the engine: tests/cli/test_labels.py",
+    "labels CONTAINER": "as above",
     "eval --advisor anthropic": "pays a vendor: tests/cli/test_analysis.py asks one of ours",
 }
 """What is not run here: why, and where it is."""

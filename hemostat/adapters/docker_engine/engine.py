@@ -22,6 +22,7 @@ from hemostat.adapters.docker_engine.connection import (
     require,
 )
 from hemostat.core.dossier import Details
+from hemostat.core.labels import own_group
 from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent, Leftover, Service
 from hemostat.core.scale import COMPOSE
 from hemostat.core.topology import SHARED
@@ -44,6 +45,7 @@ class DockerEngine:
     def __init__(self, connection: Connection, label: str = "") -> None:
         self.connection = connection
         self._filters = {"label": label} if label else {}
+        self._group = own_group(label)
         self._wires = stream.Wires()
 
     @classmethod
@@ -81,7 +83,7 @@ class DockerEngine:
             rows, get, found = client.containers(all=True, filters=dict(filters)), getter(client), []
             for row in rows:
                 with suppress(NotFound):
-                    found.append(translate.info(inspected(get, row["Id"])))
+                    found.append(translate.info(inspected(get, row["Id"]), self._group))
         return found
 
     def members(self, project: str, service: str) -> list[ContainerInfo]:
@@ -96,11 +98,11 @@ class DockerEngine:
             for row in rows:
                 if (row.get("HostConfig") or {}).get("NetworkMode", "").startswith(SHARED):
                     with suppress(NotFound):
-                        found.append(translate.info(inspected(get, row["Id"])))
+                        found.append(translate.info(inspected(get, row["Id"]), self._group))
         return [info for info in found if info.running]
 
     def inspect(self, container: str) -> ContainerInfo:
-        return translate.info(self._inspect(container))
+        return translate.info(self._inspect(container), self._group)
 
     def details(self, container: str) -> Details:
         return translate.details(self._inspect(container))

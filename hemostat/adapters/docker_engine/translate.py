@@ -96,12 +96,15 @@ def _signal(text: str | None) -> int | None:
     return _number(text) if known is None else int(known) + (_number(name[8:]) or 0)
 
 
-def info(inspected: Mapping[str, Any]) -> ContainerInfo:
+def info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
+    """`group`: as `reference` has it."""
     state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
     policy = host.get("RestartPolicy") or {}
     health = state.get("Health") or {}
     return ContainerInfo(
-        ref=reference(inspected["Id"], inspected["Name"], config.get("Image") or "", _labels(config, host)),
+        ref=reference(
+            inspected["Id"], inspected["Name"], config.get("Image") or "", _labels(config, host), group
+        ),
         status=state["Status"],
         health=_health(health),
         exit_code=state.get("ExitCode") or 0,

@@ -5,6 +5,7 @@ remembers of the containers. What a failure is and where it comes from is the co
 deserves an action is not decided here.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -17,6 +18,7 @@ from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.dossier import Point
 from hemostat.core.incidents import Told
+from hemostat.core.label_mistakes import find_mistakes
 from hemostat.core.label_values import Target
 from hemostat.core.model import (
     Connected,
@@ -37,11 +39,14 @@ from hemostat.core.track import interrupted
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Past, Patient, Ward
 from hemostat.errors import EngineError, HemoStatError, NoSuchContainerError
-from hemostat.events import ContainerStats, Event, Payload, Phase
+from hemostat.events import Container, ContainerStats, Event, Payload, Phase
 from hemostat.ports import Engine, Ledger, Sampler
 
 REFRESH: Final = 5.0
 """Seconds after which stats that have not changed are told again, so that they do not expire."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class Memo(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,10 +187,15 @@ class Monitor:
         self._cursor = self._cursor.past(event)
         return told
 
+    def _admit(self, info: ContainerInfo, now: float) -> Patient:
+        if self._ward.get(info.ref.id) is None:
+            log_mistakes(info.ref)
+        return self._ward.admit(info, now)
+
     def _look(self, container_id: str, now: float) -> Patient | None:
         """Inspect, and remember; None if it is gone."""
         try:
-            return self._ward.admit(self._engine.inspect(container_id), now)
+            return self._admit(self._engine.inspect(container_id), now)
         except NoSuchContainerError:
             return None
 
@@ -263,7 +273,7 @@ class Monitor:
         told = self._ward.keep_only(info.ref.id for info in found)
         for bystander in (info for info in listed if not watched(info.ref)):
             self._ward.relations.update(bystander, watched=False)
-        patients = [self._ward.admit(info, now) for info in found]
+        patients = [self._admit(info, now) for info in found]
         self._asked_for.clear()
         self._find_absent()
         for patient in patients:
@@ -331,3 +341,16 @@ class Monitor:
             return []
         self._shown[patient.ref.id] = stats, now
         return [self._event(stats, now)]
+
+
+def log_mistakes(ref: Container) -> None:
+    """Name each label that cannot be used: its container is not acted on without a person."""
+    for each in find_mistakes(veiled(ref).labels):
+        logger.warning(
+            "label.unreadable container=%s label=%s value=%s nearest=%s why=%s",
+            ref.name,
+            each.label,
+            each.value,
+            each.nearest or "-",
+            each.why,
+        )

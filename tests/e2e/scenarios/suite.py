@@ -16,6 +16,7 @@ from tests.e2e.scenarios import (
     traps_load,
     traps_people,
     world_dependencies,
+    world_labels,
 )
 from tests.e2e.scenarios.judge import Result
 from tests.e2e.scenarios.model import Scenario
@@ -26,7 +27,7 @@ from tests.engine_fixtures import IMAGE
 AT_A_TIME: Final = 6
 BUSY: Final = 0.8
 
-WORLD: Final = (world_dependencies,)
+WORLD: Final = (world_dependencies, world_labels)
 """What was reported from the field."""
 
 SCENARIOS: Final = {

@@ -1,0 +1,179 @@
+"""`hemostat labels`: what HemoStat understood of the labels on containers, and which of them are mistakes."""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any, Final
+
+import click
+import msgspec
+
+from hemostat import errors
+from hemostat.cli.checks import Finding, Level, Machine, Question
+from hemostat.cli.options import Globals
+from hemostat.cli.tables import Row, Table, show
+from hemostat.core.label_mistakes import Mistake, concerns_us, find_mistakes, protection
+from hemostat.core.label_values import NEVER
+from hemostat.core.labels import LABELS, Label, is_enabled
+from hemostat.core.text import clean
+from hemostat.core.units import show_duration, show_size
+from hemostat.core.veil import veiled
+from hemostat.errors import UsageError
+from hemostat.events import Container
+
+MAX_VALUE: Final = 60
+"""Characters of a value that a table shows."""
+MAX_TOLD: Final = 5
+"""Mistakes that `hemostat doctor` names."""
+
+
+class LabelReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One label of a container. `understood` is the value in words; empty for a mistake."""
+
+    label: str
+    value: str
+    understood: str = ""
+    help: str = ""
+    mistake: str = ""
+    nearest: str = ""
+
+
+class ContainerReading(msgspec.Struct, frozen=True, kw_only=True):
+    """`protected` is why no action is done without a person; empty where one may be."""
+
+    container: str
+    watched: bool
+    protected: str
+    labels: tuple[LabelReading, ...]
+
+    @property
+    def mistakes(self) -> tuple[LabelReading, ...]:
+        return tuple(each for each in self.labels if each.mistake)
+
+
+@click.command()
+@click.argument("container", required=False, metavar="[CONTAINER]")
+@click.option("--list", "listed", is_flag=True, help="List all labels that HemoStat reads.")
+@click.pass_obj
+def labels(given: Globals, container: str | None, listed: bool) -> int:
+    """Show what was understood of the labels of CONTAINER, or of all containers.
+
+    Exit code 1 where a label cannot be used: its container is then not acted on without a person.
+    """
+    if listed:
+        if container is not None:
+            raise UsageError("--list takes no container")
+        _show_list(as_json=given.json)
+        return errors.OK
+    readings = [read_labels(each) for each in _containers(given, container)]
+    if container is None:
+        readings = [each for each in readings if each.labels]
+    if given.json:
+        click.echo(json.dumps(_built(readings)))
+    else:
+        _show_readings(readings)
+    return errors.FAILURE if any(each.mistakes for each in readings) else errors.OK
+
+
+def _containers(given: Globals, container: str | None) -> list[Container]:
+    from hemostat import app
+
+    with closing(app.open_engine(given.settings())) as engine:
+        found = engine.containers() if container is None else [engine.inspect(container)]
+    return sorted((info.ref for info in found), key=lambda ref: ref.name)
+
+
+def read_labels(ref: Container) -> ContainerReading:
+    """Secrets in values are masked."""
+    shown = veiled(ref).labels
+    mistakes = {each.label: each for each in find_mistakes(ref.labels)}
+    names = [name for name in LABELS if name in ref.labels]
+    names += sorted(name for name in ref.labels if name not in LABELS and concerns_us(name))
+    return ContainerReading(
+        container=ref.name,
+        watched=is_enabled(ref.labels),
+        protected=protection(ref.labels),
+        labels=tuple(_reading(name, ref.labels[name], shown[name], mistakes.get(name)) for name in names),
+    )
+
+
+def _reading(name: str, text: str, shown: str, mistake: Mistake | None) -> LabelReading:
+    label = LABELS.get(name)
+    about = "" if label is None else label.help
+    if mistake is not None or label is None:
+        why = "is unknown" if mistake is None else mistake.why
+        near = "" if mistake is None else mistake.nearest
+        return LabelReading(label=name, value=shown, help=about, mistake=why, nearest=near)
+    words = shown if shown != text else in_words(label, label.read(text))
+    return LabelReading(label=name, value=shown, understood=words, help=about)
+
+
+def in_words(label: Label[Any], value: Any) -> str:
+    """A value as it was understood: `1 min`, `64.0 MiB`, `95 %`, `never`."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value == NEVER:
+        return "never"
+    if isinstance(value, frozenset | tuple) and not hasattr(value, "_fields"):
+        return ", ".join(sorted(value) if isinstance(value, frozenset) else value) or "none"
+    shows = {"duration": show_duration, "size": show_size, "%": show_percent}
+    return shows[label.unit](value) if label.unit in shows else str(value)
+
+
+def show_percent(number: float) -> str:
+    return f"{number:g} %"
+
+
+def _built(readings: Sequence[ContainerReading]) -> dict[str, Any]:
+    ok = not any(each.mistakes for each in readings)
+    return {"ok": ok, "containers": msgspec.to_builtins(readings)}
+
+
+def _show_readings(readings: Sequence[ContainerReading]) -> None:
+    columns = ("container", "label", "value", "understood as", "meaning")
+    show(Table("Labels", columns, [_row(each.container, one) for each in readings for one in each.labels]))
+    if not any(each.labels for each in readings):
+        click.echo("no label of HemoStat's; all that there are: hemostat labels --list")
+    for each in readings:
+        if sentence := _consequence(each):
+            click.echo(clean(f"{each.container}: {sentence}"))
+
+
+def _consequence(reading: ContainerReading) -> str:
+    if not reading.watched:
+        return "not watched"
+    return f"not acted on without a person: {reading.protected}" if reading.protected else ""
+
+
+def _row(container: str, reading: LabelReading) -> Row:
+    value = reading.value if len(reading.value) <= MAX_VALUE else f"{reading.value[:MAX_VALUE]}…"
+    if reading.mistake:
+        return Row((container, reading.label, value, "not used", reading.mistake), fault=True)
+    return Row((container, reading.label, value, reading.understood, reading.help))
+
+
+def _show_list(*, as_json: bool) -> None:
+    public = [label for label in LABELS.values() if not label.marker]
+    if as_json:
+        rows = [{"label": each.name, "example": each.example, "help": each.help} for each in public]
+        click.echo(json.dumps({"labels": rows}))
+    else:
+        lines = [Row((each.name, each.example, each.help)) for each in public]
+        show(Table("Labels", ("label", "example", "meaning"), lines))
+
+
+def check_labels(machine: Machine) -> Finding:
+    """Of all containers that the engine has, for `hemostat doctor`."""
+    mistakes = [
+        f"{info.ref.name}: {each}"
+        for info in machine.engine().containers()
+        for each in find_mistakes(veiled(info.ref).labels)
+    ]
+    if not mistakes:
+        return Finding(Level.OK, "all that are HemoStat's can be read")
+    more = f"; and {len(mistakes) - MAX_TOLD} more" if len(mistakes) > MAX_TOLD else ""
+    hint = "these containers are not acted on without a person; all of it: hemostat labels"
+    return Finding(Level.WARNING, "; ".join(mistakes[:MAX_TOLD]) + more, hint)
+
+
+CHECK: Final = Question("labels", check_labels, essential=False)

@@ -1,0 +1,98 @@
+"""`hemostat labels`: what was understood, and what was not."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from hemostat import app
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.cli.checks import Level, examine
+from hemostat.cli.labels import CHECK
+from hemostat.ports import ContainerSpec
+from tests.clock import FakeClock
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """What the command finds instead of the machine's own engine."""
+    found = MemoryEngine(FakeClock())
+    monkeypatch.setattr(app, "open_engine", lambda _: found)
+    return found
+
+
+def make(engine: MemoryEngine, name: str, **labels: str) -> None:
+    named = {label.replace("__", "."): text for label, text in labels.items()}
+    engine.run(ContainerSpec(name=name, image="busybox", command=("x",), labels=named))
+
+
+def test_a_readable_label_is_shown_with_its_value_in_words(engine, hemostat):
+    make(engine, "web", hemostat__window="90s", hemostat__disk="64m", hemostat__cpu="off", hemostat__job="no")
+    make(engine, "plain")
+    code, out, _ = hemostat("labels")
+    assert code == 0
+    for words in (["90s", "1", "min", "30", "s"], ["64m", "64.0", "MiB"], ["off", "never"], ["no", "no"]):
+        assert any(" ".join(words) in " ".join(line.split()) for line in out.splitlines())
+    assert "plain" not in out
+
+
+def test_a_mistake_is_shown_with_the_label_that_was_meant(engine, hemostat):
+    make(engine, "web", hemostat__windw="1m", hemostat__protect="true")
+    make(engine, "other", hemostat__cpu="lots")
+    code, out, _ = hemostat("labels", "web")
+    assert code == 1
+    assert "is unknown: did you mean hemostat.window?" in out
+    assert "web: not acted on without a person" in out
+    assert "lots" not in out
+
+
+def test_a_container_without_labels_is_said_to_have_none(engine, hemostat):
+    make(engine, "plain")
+    code, out, _ = hemostat("labels", "plain")
+    assert code == 0
+    assert "hemostat labels --list" in out
+
+
+def test_a_container_that_is_not_watched_is_said_not_to_be(engine, hemostat):
+    make(engine, "web", hemostat__enable="false")
+    assert "web: not watched" in hemostat("labels").out
+
+
+def test_a_secret_in_a_command_is_masked(engine, hemostat):
+    make(engine, "web", hemostat__exec="mysql --password=hunter2", hemostat__exce="mysql --password=hunter2")
+    for options in ([], ["--json"]):
+        assert "hunter2" not in hemostat(*options, "labels").out
+
+
+def test_everything_is_in_the_json(engine, hemostat):
+    make(engine, "web", hemostat__enable="n")
+    told = hemostat("--json", "labels").json
+    assert told["ok"] is False
+    (web,) = told["containers"]
+    assert (web["container"], web["watched"]) == ("web", True)
+    assert web["protected"].startswith("label hemostat.enable cannot be read: 'n'")
+    assert web["labels"][0]["nearest"] == "hemostat.enable"
+
+
+def test_all_labels_are_listed_without_an_engine(hemostat, tmp_path):
+    code, out, _ = hemostat("--set", f"engine.url=unix://{tmp_path}/none.sock", "labels", "--list")
+    assert code == 0
+    assert "hemostat.protect" in out
+    assert "hemostat.demo" not in out
+    assert {"label", "example", "help"} == hemostat("labels", "--list", "--json").json["labels"][0].keys()
+
+
+def test_a_container_that_is_not_there_is_an_error(engine, hemostat):
+    code, _, err = hemostat("labels", "nobody")
+    assert code not in {0, 1} or err
+
+
+def test_doctor_names_the_first_mistakes(engine):
+    machine = SimpleNamespace(engine=lambda: engine)
+    make(engine, "web")
+    assert examine(CHECK, machine).level is Level.OK
+    for number in range(7):
+        make(engine, f"web{number}", hemostat__windw="1m")
+    check = examine(CHECK, machine)
+    assert check.level is Level.WARNING
+    assert "web0: label hemostat.windw is unknown: did you mean hemostat.window?" in check.message
+    assert check.message.endswith("and 2 more")
