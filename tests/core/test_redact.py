@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hemostat
 from hemostat.core.redact import redact, redact_environment
 
 HEX = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -252,3 +253,11 @@ def test_no_surroundings_save_a_secret_of_known_shape(shape, before, after):
 @pytest.mark.timeout(60)
 def test_a_hostile_line_of_a_megabyte_comes_to_an_end(unit):
     redact((unit * (1_000_000 // len(unit) + 1))[:1_000_000], emails=True)
+
+
+def test_no_group_is_repeated_possessively():
+    """`re` of Python 3.11 before 3.11.5, the one of Debian 12 among them, then masks the wrong characters or
+    raises SystemError."""
+    possessive = re.compile(r"\)(?:[*+?]|\{[\d,]+\})\+")
+    sources = list(Path(hemostat.__file__).parent.rglob("*.py"))
+    assert [path.name for path in sources if possessive.search(path.read_text("utf-8"))] == []

@@ -16,7 +16,7 @@ BODY: Final = re.compile(
       | (?:Proc-Type|DEK-Info|Version|Comment) [^\n\\]{0,100}
       | [ \t]*+ [A-Za-z0-9+/=]{20,}+
       | [A-Za-z0-9+/=]{1,19}+ (?= [ \t]{0,9} (?: $ | [\r\n\\"'] ) )
-    )*+""",
+    )*""",
     re.VERBOSE,
 )
 """What of a key follows its BEGIN where there is no END."""

@@ -14,7 +14,7 @@ AUTHORIZATION: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 COOKIE: Final = re.compile(rf"\b(?:set-)?cookies?2?{SEPARATOR}", re.IGNORECASE)
-WHOLE: Final = re.compile(r"""(?:=\\{0,4}"[^"\n]*+"|[^\n"'\\]|["'](?![\s,)}\]]|$)|\\(?!["'\\]))++""")
+WHOLE: Final = re.compile(r"""(?:=\\{0,4}"[^"\n]*+"|[^\n"'\\]|["'](?![\s,)}\]]|$)|\\(?!["'\\]))+""")
 """Of many parameters, up to the closing quote or the end of the line."""
 SEVERAL: Final = ("digest", "oauth", "hawk", "aws")
 

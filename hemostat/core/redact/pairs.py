@@ -39,7 +39,7 @@ RANDOM: Final = re.compile(r"(?:base64:)?[\w+/-]{16,}={0,2}")
 UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TAG: Final = 80
 """Characters from a tag's beginning to its name."""
-BLOCK: Final = re.compile(r"[|>][+-]?[ \t]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+)*+)")
+BLOCK: Final = re.compile(r"[|>][+-]?[ \t]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+)*)")
 REST: Final = re.compile(r"[^\n=:\"',;&|#]{1,200}(?=\n|$|[ ]#)")
 """A value of several words, which has the line for itself."""
 INDENT: Final = 80
