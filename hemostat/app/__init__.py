@@ -15,7 +15,7 @@ from hemostat.app.opening import (
     open_orders,
     open_records,
 )
-from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, turn_off
+from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, surroundings_of, turn_off
 from hemostat.app.roles import Place, run_role
 
 __all__ = [
@@ -37,5 +37,6 @@ __all__ = [
     "open_trial",
     "run_metrics",
     "run_role",
+    "surroundings_of",
     "turn_off",
 ]

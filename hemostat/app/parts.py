@@ -94,6 +94,11 @@ class OwnHost(Nowhere):
             return None
 
 
+def surroundings_of(engine: EngineVersion) -> Surroundings:
+    """Known of an engine whose data are here."""
+    return OwnHost(engine.root) if engine.local else Nowhere()
+
+
 class Parts(Protocol):
     """Where the roles of a process get what they work with."""
 
@@ -144,8 +149,7 @@ class RealParts:
         return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats, engine.follow_stats))
 
     def surroundings(self, engine: EngineVersion) -> Surroundings:
-        """Of an engine whose data are here."""
-        return OwnHost(engine.root) if engine.local else Nowhere()
+        return surroundings_of(engine)
 
     def ledger(self) -> Ledger:
         from hemostat.adapters.redis import RedisLedger

@@ -19,7 +19,7 @@ from hemostat.errors import EngineUnreachableError, UsageError
 
 if TYPE_CHECKING:
     from hemostat.config import Settings
-    from hemostat.demo import Scenario, Stage
+    from hemostat.demo import Report, Scenario, Stage
 
 
 @click.command()
@@ -67,17 +67,24 @@ def _list(given: Globals) -> None:
 
 
 def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -> int:
-    from hemostat.demo import play
+    from hemostat.demo import UnseenError, is_selected, labels, play
 
-    settings = given.settings()
-    run = secrets.token_hex(4)
-    with (
-        Timeline(scenario, simulated=simulate, quiet=given.json) as timeline,
-        _stage(settings, stop, run, simulate) as stage,
-    ):
-        timeline.begin(borrowed=stage.borrowed)
-        budget = settings.responder.budget if stage.borrowed else type(settings.responder)().budget
-        result = play(scenario, stage, run=run, budget=budget, show=timeline.show)
+    settings, run = given.settings(), secrets.token_hex(4)
+
+    def play_once(why_own: str = "") -> "Report":
+        """`why_own`: why the roles that are running are not used."""
+        with _stage(settings, stop, run, simulate=simulate, own=bool(why_own)) as stage:
+            timeline.begin(borrowed=stage.borrowed, why_own=why_own)
+            budget = settings.responder.budget if stage.borrowed else type(settings.responder)().budget
+            return play(scenario, stage, run=run, budget=budget, show=timeline.show)
+
+    only = settings.monitor.only
+    excluded = not simulate and not is_selected(only, labels(scenario, run))
+    with Timeline(scenario, simulated=simulate, quiet=given.json) as timeline:
+        try:
+            result = play_once(f"monitor.only = {only!r} excludes its container" if excluded else "")
+        except UnseenError:
+            result = play_once("the roles that are running do not see its container")
         timeline.end(result)
     if given.json:
         click.echo(json.dumps(result.told()))
@@ -85,7 +92,7 @@ def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -
 
 
 @contextmanager
-def _stage(settings: "Settings", stop: Stop, run: str, simulate: bool) -> Iterator["Stage"]:
+def _stage(settings: "Settings", stop: Stop, run: str, *, simulate: bool, own: bool) -> Iterator["Stage"]:
     from hemostat import demo as stages
 
     if simulate:
@@ -97,10 +104,11 @@ def _stage(settings: "Settings", stop: Stop, run: str, simulate: bool) -> Iterat
         return child_command(name, instance, Globals())
 
     try:
-        with stages.running_stage(settings, stop.event) as running:
-            if running is not None:
-                yield running
-                return
+        if not own:
+            with stages.running_stage(settings, stop.event) as running:
+                if running is not None:
+                    yield running
+                    return
         with stages.own_stage(settings, stop.event, command, run) as stage:
             yield stage
     except EngineUnreachableError as error:

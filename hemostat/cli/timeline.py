@@ -1,5 +1,6 @@
 """A demo's timeline: redrawn in place on a terminal, a line a step elsewhere."""
 
+import math
 import sys
 from collections.abc import Sequence
 from types import TracebackType
@@ -46,17 +47,19 @@ class Timeline:
     ) -> None:
         self._stop()
 
-    def begin(self, *, borrowed: bool) -> None:
+    def begin(self, *, borrowed: bool, why_own: str = "") -> None:
         self._doing = "watching"
         roles = "the roles that are running" if borrowed else "roles of its own"
-        self._say(f"by {roles}, on {'an engine in memory' if self._mark else 'a real container'}")
+        where = "an engine in memory" if self._mark else "a real container"
+        self._say(f"by {roles}, on {where}{why_own and f': {why_own}'}")
 
-    def show(self, steps: "Sequence[Step]") -> None:
+    def show(self, steps: "Sequence[Step]", until: float = math.inf) -> None:
+        """A line that is printed stays: so those alone before which no other can come, until `until`."""
         self._steps = steps
         if self._live:
             return
         for step in steps:
-            if (step.name, step.t) not in self._told:
+            if step.t <= until and (step.name, step.t) not in self._told:
                 self._told.add((step.name, step.t))
                 self._say(f"{step.t:7.3f} s  {step.name:<9}  {step.text}")
 
@@ -64,11 +67,14 @@ class Timeline:
         self.show(report.steps)
         self._doing = ""
         self._stop()
-        verdict = "PASSED" if report.passed else "FAILED"
-        healed = "" if report.healed_s is None else f", healed after {show_duration(report.healed_s)}"
-        self._say(f"{verdict}{healed}: the engine says: {_facts(report.observed)}")
+        self._say(f"{_verdict(report)}: the engine says: {_facts(report.observed)}")
         if not report.passed:
             self._say(f"expected was: {_facts(report.expected)}")
+        if report.host_too_busy:
+            self._say(f"the host is too busy to show this: {report.host_load}")
+            self._say(
+                f"play it again when the host has CPU left, or: hemostat demo {report.scenario} --simulate"
+            )
 
     def _stop(self) -> None:
         if self._live:
@@ -103,6 +109,13 @@ class Timeline:
             before = step.t
         rest = [Spinner("dots", Text(f"{self._mark}{self._doing}", style="dim"))] if self._doing else []
         return Group(table, *rest)
+
+
+def _verdict(report: "Report") -> str:
+    if not report.passed:
+        return "FAILED"
+    healed = "" if report.healed_s is None else f"healed after {show_duration(report.healed_s)}"
+    return ", ".join(filter(None, ("PASSED", report.ending or healed)))
 
 
 def _facts(facts: dict[str, int | str | None]) -> str:

@@ -3,7 +3,15 @@
 from hemostat.demo.play import play
 from hemostat.demo.report import Report, Step
 from hemostat.demo.scenarios import SCENARIOS, Scenario
-from hemostat.demo.stage import Stage, own_stage, running_stage, simulated_stage
+from hemostat.demo.stage import (
+    Stage,
+    UnseenError,
+    is_selected,
+    labels,
+    own_stage,
+    running_stage,
+    simulated_stage,
+)
 
 __all__ = [
     "SCENARIOS",
@@ -11,6 +19,9 @@ __all__ = [
     "Scenario",
     "Stage",
     "Step",
+    "UnseenError",
+    "is_selected",
+    "labels",
     "own_stage",
     "play",
     "running_stage",

@@ -8,23 +8,28 @@ from typing import Final
 from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.core.story import subject
 from hemostat.core.units import show_size, size
-from hemostat.demo.report import Facts, Report, Step, report, steps
+from hemostat.demo.load import LoadMeter
+from hemostat.demo.report import Facts, Report, Step, complete_until, report, steps
 from hemostat.demo.scenarios import Scenario
-from hemostat.demo.stage import IMAGE, LABEL, OWNER, Stage, owner
+from hemostat.demo.stage import IMAGE, Stage, UnseenError, labels
 from hemostat.errors import EngineError, HemoStatError
 from hemostat.events import DURABLE, ContainerStats
 from hemostat.ports import ContainerSpec
 
 TICK: Final = 0.1
 READY_WITHIN: Final = 20.0
+SEEN_WITHIN: Final = 10.0
+"""Seconds within which roles that were running must have measured the container: they are up already."""
 OWN_PATIENCE: Final = 30.0
 """Seconds after its window within which a fault must have been dealt with."""
 BORROWED_PATIENCE: Final = 180.0
 """The same for roles as the user configured them: the back-off alone may be a minute."""
+TRY_LATER: Final = "play it again when the host has CPU left, or add --simulate: that needs next to none"
 PAST: Final = 100
 """Events of each type that are looked through: no more can have come since the last look."""
 
-Show = Callable[[Sequence[Step]], None]
+Show = Callable[[Sequence[Step], float], None]
+"""Shows the timeline, which is complete until so many seconds after the first fault."""
 
 
 def play(scenario: Scenario, stage: Stage, *, run: str, budget: int, show: Show) -> Report:
@@ -34,16 +39,18 @@ def play(scenario: Scenario, stage: Stage, *, run: str, budget: int, show: Show)
     timeline whenever time has passed. Raises HemoStatError where it cannot be played.
     """
     stage.sweep()
-    facts = Facts()
+    facts, meter = Facts(), LoadMeter(stage.host)
     with _container(scenario, stage, run) as container:
         _listen(stage, container, facts)
-        _await_ready(stage, container, has_health=scenario.health is not None)
-        _look_on(scenario.calm, stage, container, facts, show)
+        _await_ready(stage, container, meter, has_health=scenario.health is not None)
+        stage.clock.sleep(scenario.calm)
+        meter.start(stage.clock.now())
         for _ in range(budget + 1 if scenario.over_budget else scenario.rounds):
             _break(stage, container, scenario, facts)
             if scenario.cured_by != "nothing":
-                _await_end(scenario, stage, container, facts, show)
-        _look_on(scenario.watch, stage, container, facts, show)
+                _await_end(scenario, stage, container, facts, meter, show)
+        _look_on(scenario.watch, stage, container, facts, meter, show)
+        facts.load = meter.read(stage.clock.now())
         observed = _observe(scenario, stage, stage.engine.inspect(container), facts)
         return report(scenario, facts, observed, simulated=stage.simulated)
 
@@ -55,7 +62,7 @@ def _container(scenario: Scenario, stage: Stage, run: str) -> Iterator[str]:
         name=name,
         image=IMAGE,
         command=("sh", "-c", scenario.main),
-        labels={**scenario.labels, LABEL: run, OWNER: owner()},
+        labels=labels(scenario, run),
         memory=scenario.memory,
         health=scenario.health,
     )
@@ -76,24 +83,32 @@ def _listen(stage: Stage, container: str, facts: Facts) -> None:
     threading.Thread(target=listen, name="demo-events", daemon=True).start()
 
 
-def _await_ready(stage: Stage, container: str, *, has_health: bool) -> None:
+def _await_ready(stage: Stage, container: str, meter: LoadMeter, *, has_health: bool) -> None:
     """Until it runs, passes its health check if it has one, and the monitor has measured it."""
-    deadline = stage.clock.now() + READY_WITHIN
-    while not (_measured(stage, container) and _well(stage.engine.inspect(container), has_health)):
-        if stage.clock.now() > deadline:
-            raise HemoStatError(
-                f"the monitor has not seen the demo's container within {READY_WITHIN:g} s",
-                hint="does a setting such as monitor.only keep it from looking? See: hemostat status",
-            )
+    meter.start(began := stage.clock.now())
+    while not (seen := bool(_cpu(stage, container))) or not _well(
+        stage.engine.inspect(container), has_health
+    ):
+        waited = stage.clock.now() - began
+        if stage.borrowed and not seen and waited > SEEN_WITHIN:
+            raise UnseenError("the roles that are running do not see the demo's container")
+        if waited > READY_WITHIN:
+            load = meter.read(stage.clock.now())
+            if load is not None and load.is_too_high:
+                raise HemoStatError(f"the host is too busy to show this: {load}", hint=TRY_LATER)
+            raise HemoStatError(f"the demo's container was not ready and measured within {READY_WITHIN:g} s")
         stage.clock.sleep(TICK)
 
 
-def _measured(stage: Stage, container: str) -> bool:
-    stats = (event.data for event in stage.bus.last("container_stats"))
-    return any(
-        isinstance(each, ContainerStats) and each.container.id == container and each.cpu is not None
-        for each in stats
-    )
+def _cpu(stage: Stage, container: str) -> list[tuple[float, float]]:
+    """What the monitor has measured last of the container: the time, and its CPU in percent of a core."""
+    return [
+        (event.time, event.data.cpu)
+        for event in stage.bus.last("container_stats")
+        if isinstance(event.data, ContainerStats)
+        and event.data.container.id == container
+        and event.data.cpu is not None
+    ]
 
 
 def _well(info: ContainerInfo, has_health: bool) -> bool:
@@ -107,15 +122,19 @@ def _break(stage: Stage, container: str, scenario: Scenario, facts: Facts) -> No
         stage.engine.exec(container, ["sh", "-c", scenario.fault])
 
 
-def _await_end(scenario: Scenario, stage: Stage, container: str, facts: Facts, show: Show) -> None:
+def _await_end(
+    scenario: Scenario, stage: Stage, container: str, facts: Facts, meter: LoadMeter, show: Show
+) -> None:
     """Until HemoStat says that it has dealt with the latest fault, or the time is up."""
     fault = facts.faults[-1]
     patience = BORROWED_PATIENCE if stage.borrowed else OWN_PATIENCE
     while not facts.ended(fault) and stage.clock.now() < fault + scenario.window + patience:
-        _look_on(TICK, stage, container, facts, show)
+        _look_on(TICK, stage, container, facts, meter, show)
 
 
-def _look_on(seconds: float, stage: Stage, container: str, facts: Facts, show: Show) -> None:
+def _look_on(
+    seconds: float, stage: Stage, container: str, facts: Facts, meter: LoadMeter, show: Show
+) -> None:
     end = stage.clock.now() + seconds
     while stage.clock.now() < end:
         stage.clock.sleep(TICK)
@@ -125,7 +144,9 @@ def _look_on(seconds: float, stage: Stage, container: str, facts: Facts, show: S
             for event in stage.bus.recent(name, PAST)
             if (about := subject(event)) and about[0].id == container
         ]
-        show(steps(facts))
+        for time, cpu in _cpu(stage, container):
+            meter.note(time, cpu)
+        show(steps(facts), complete_until(facts, stage.clock.now()))
 
 
 def _observe(

@@ -1,5 +1,6 @@
 """What happened, told in steps and judged by the engine. Pure."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ import msgspec
 from hemostat.core.model import EngineEvent
 from hemostat.core.story import line
 from hemostat.core.units import show_duration
+from hemostat.demo.load import HostLoad
 from hemostat.demo.scenarios import Scenario
 from hemostat.events import (
     Event,
@@ -19,6 +21,8 @@ from hemostat.events import (
     RemediationNeeded,
 )
 
+DELIVERY: Final = 0.5
+"""Seconds within which an event has come from the engine and from the bus."""
 UNACTED: Final = {Outcome.REFUSED, Outcome.ESCALATED, Outcome.DRY_RUN, Outcome.EXPIRED}
 
 
@@ -32,11 +36,12 @@ class Step(msgspec.Struct, frozen=True):
 
 class Facts(msgspec.Struct, kw_only=True):
     """What was heard since the container was made: `faults` are times (epoch seconds), `engine` the engine's
-    events about the container, `bus` HemoStat's."""
+    events about the container, `bus` HemoStat's; `load` is the host's since the first fault."""
 
     faults: list[float] = []
     engine: list[EngineEvent] = []
     bus: list[Event] = []
+    load: HostLoad | None = None
 
     @property
     def first(self) -> float:
@@ -62,6 +67,9 @@ class Facts(msgspec.Struct, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """`ending` is what the scenario comes to where it ends otherwise than healed; `host_load` is None where
+    it is not known; `host_too_busy` is why it did not pass."""
+
     scenario: str
     passed: bool
     simulated: bool
@@ -71,10 +79,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     healed_s: float | None
     expected: dict[str, int | str | None]
     observed: dict[str, int | str | None]
+    ending: str = ""
+    host_load: HostLoad | None = None
+    host_too_busy: bool = False
 
     def told(self) -> dict[str, Any]:
         """As `--json` prints it."""
         built: dict[str, Any] = msgspec.to_builtins(self)
+        del built["ending"]
         built["steps"] = [{"name": step.name, "t": step.t} for step in self.steps]
         return built
 
@@ -83,9 +95,10 @@ def report(
     scenario: Scenario, facts: Facts, observed: dict[str, int | str | None], *, simulated: bool
 ) -> Report:
     raised = facts.raised()
+    passed = observed == scenario.expected
     return Report(
         scenario=scenario.name,
-        passed=observed == scenario.expected,
+        passed=passed,
         simulated=simulated,
         incident=raised[-1].incident if raised else None,
         steps=tuple(steps(facts)),
@@ -93,6 +106,9 @@ def report(
         healed_s=_after(facts, _cures(scenario, facts)),
         expected=scenario.expected,
         observed=observed,
+        ending=scenario.ending,
+        host_load=facts.load,
+        host_too_busy=not passed and facts.load is not None and facts.load.is_too_high,
     )
 
 
@@ -104,6 +120,18 @@ def steps(facts: Facts) -> list[Step]:
         told += _bus_steps(event)
     ordered = sorted(told, key=lambda step: step[1])
     return [Step(name, round(time - facts.first, 3), text) for name, time, text in ordered]
+
+
+def complete_until(facts: Facts, now: float) -> float:
+    """Until when the timeline can get no more steps, in seconds since the first fault. Of an action HemoStat
+    tells when it is over, so that all of its steps come later than those of the engine."""
+    open_since: dict[str | None, float] = {}
+    for event in sorted(facts.bus, key=lambda event: event.time):
+        if isinstance(event.data, RemediationNeeded):
+            open_since[event.incident] = event.time
+        elif isinstance(event.data, RemediationComplete):
+            open_since.pop(event.incident, None)
+    return min(now - DELIVERY, *open_since.values(), math.inf) - facts.first
 
 
 def _engine_steps(events: Sequence[EngineEvent], since: float) -> Iterator[tuple[str, float, str]]:
@@ -138,6 +166,8 @@ def _bus_steps(event: Event) -> Iterator[tuple[str, float, str]]:
 
 
 def _cures(scenario: Scenario, facts: Facts) -> list[float]:
+    if scenario.ending:
+        return []
     match scenario.cured_by:
         case "nothing":
             return []

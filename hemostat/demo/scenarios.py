@@ -40,6 +40,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds to look on after the last fault where no remediation is expected."""
     cured_by: Literal["start", "healthy", "remediation", "nothing"] = "start"
     """What shows that it is healed: the engine's event of that name, or that the remediation is over."""
+    ending: str = ""
+    """What it comes to, where that is not a container that is healed in the end."""
 
 
 def _window(seconds: int) -> dict[str, str]:
@@ -95,6 +97,7 @@ SCENARIOS: Final = {
             fault="kill -USR1 1",
             rounds=3,
             watch=2.0,
+            ending="left to people after 2 restarts",
             expected={"restarts": 2, "status": "exited", "health": None},
         ),
         Scenario(
@@ -126,6 +129,7 @@ SCENARIOS: Final = {
             window=5.0,
             watch=9.0,
             cured_by="nothing",
+            ending="nothing was done",
             expected={"restarts": 0, "status": "running", "health": None, "alerts": 0},
         ),
         Scenario(
@@ -138,6 +142,7 @@ SCENARIOS: Final = {
             over_budget=True,
             cured_by="healthy",
             watch=2.0,
+            ending="left to people after 3 restarts",
             expected={"restarts": 3, "status": "running", "health": "unhealthy"},
         ),
         Scenario(

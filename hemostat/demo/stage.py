@@ -17,10 +17,11 @@ import msgspec
 from hemostat import app
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings
+from hemostat.demo.scenarios import Scenario
 from hemostat.demo.simulated import faulty_engine
 from hemostat.errors import BusUnreachableError, HemoStatError, UsageError
 from hemostat.events import Heartbeat
-from hemostat.ports import Bus, Clock, Engine, Interrupted, Workshop
+from hemostat.ports import Bus, Clock, Engine, Interrupted, Surroundings, Workshop
 from hemostat.topology import BY_NAME, ROLES
 
 if TYPE_CHECKING:
@@ -39,11 +40,17 @@ Command = Callable[[str, str], list[str]]
 """A role's command and the instance's name, to an argument vector."""
 
 
+class UnseenError(HemoStatError):
+    """The roles that were running do not look at the demo's container."""
+
+
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     workshop: Workshop
     bus: Bus
     clock: Clock
+    host: Surroundings = app.Nowhere()
+    """The engine's host, where it is this one."""
     simulated: bool = False
     redis_url: str = ""
     """Of the stage's own Redis."""
@@ -75,6 +82,17 @@ def _end(server: "EmbeddedRedis") -> None:
     deadline = time.monotonic() + LEAVING
     while server.alive() and not server.shut_down_if_unused() and time.monotonic() < deadline:
         time.sleep(POLL)
+
+
+def labels(scenario: Scenario, run: str) -> dict[str, str]:
+    """Of the scenario's container."""
+    return {**scenario.labels, LABEL: run, OWNER: owner()}
+
+
+def is_selected(only: str, labels: dict[str, str]) -> bool:
+    """Whether a monitor with this setting `monitor.only` looks at a container with these labels."""
+    key, has_value, value = only.partition("=")
+    return not only or (key in labels and (not has_value or labels[key] == value))
 
 
 def owner() -> str:
@@ -112,7 +130,8 @@ def running_stage(settings: Settings, stop: threading.Event) -> Iterator[Stage |
             return
         engine, workshop = _engine(stack, settings)
         clock = SystemClock(stop)
-        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock, borrowed=True)
+        host = app.surroundings_of(engine.version())
+        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, borrowed=True)
 
 
 @contextmanager
@@ -139,7 +158,8 @@ def own_stage(settings: Settings, stop: threading.Event, command: Command, run: 
         while not _at_work(bus, settings.host_name) >= set(BY_NAME):
             _require_alive(processes, directory / "roles.log")
             clock.sleep(POLL)
-        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock, redis_url=url)
+        host = app.surroundings_of(engine.version())
+        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, redis_url=url)
 
 
 @contextmanager

@@ -5,7 +5,8 @@ import pytest
 
 from hemostat.core.model import EngineEvent
 from hemostat.demo import SCENARIOS
-from hemostat.demo.report import Facts, report, steps
+from hemostat.demo.load import HostLoad
+from hemostat.demo.report import Facts, complete_until, report, steps
 from hemostat.events import Outcome, Reason
 from tests.samples import CLEARED, NOW, WEB, alert, complete, event, needed
 
@@ -38,6 +39,17 @@ def test_the_timeline_is_in_order_of_time_from_the_fault():
         ("action", 0.5),
         ("verified", 2.5),
     ]
+
+
+def test_nothing_after_a_diagnosis_is_shown_before_its_action_is_told():
+    facts = healed_crash()
+    facts.bus = facts.bus[:2]
+    assert complete_until(facts, NOW + 2.4) == pytest.approx(0.12)
+    assert complete_until(healed_crash(), NOW + 9.0) == pytest.approx(8.5)
+
+
+def test_an_event_that_may_still_be_on_its_way_is_awaited():
+    assert complete_until(Facts(faults=[NOW]), NOW + 1.0) == pytest.approx(0.5)
 
 
 def test_a_death_that_was_asked_for_is_no_step():
@@ -89,6 +101,36 @@ def test_every_scenario_is_told_as_the_documented_object(scenario):
         "healed_s",
         "expected",
         "observed",
+        "host_load",
+        "host_too_busy",
     }
     assert told["steps"] == [{"name": "fault", "t": 0.0}]
     assert msgspec.json.encode(told)
+
+
+@pytest.mark.parametrize("name", ["crash-loop", "restart-limit", "false-alarm"])
+def test_what_ends_otherwise_than_healed_is_not_called_healed(name):
+    told = report(SCENARIOS[name], healed_crash(), SCENARIOS[name].expected, simulated=False)
+    assert (told.passed, told.healed_s) == (True, None)
+    assert told.ending
+
+
+def load(busy: float, own: float) -> HostLoad:
+    return HostLoad(busy=busy, own=own, average=6.0, cores=2)
+
+
+@pytest.mark.parametrize(
+    ("host", "restarts", "blamed"),
+    [
+        (load(0.99, 0.2), 0, True),
+        (load(0.99, 0.2), 1, False),  # it passed all the same
+        (load(0.99, 0.98), 0, False),  # its own fault is all of the load: one core
+        (load(0.99, 0.5), 0, False),  # there was a whole core for it
+        (load(0.5, 0.02), 0, False),
+        (None, 0, False),
+    ],
+)
+def test_a_busy_host_is_why_a_demo_fails_where_others_use_the_cpu(host, restarts, blamed):
+    observed = {**SCENARIOS["cpu-spike"].expected, "restarts": restarts}
+    told = report(SCENARIOS["cpu-spike"], Facts(faults=[NOW], load=host), observed, simulated=False)
+    assert told.host_too_busy is blamed

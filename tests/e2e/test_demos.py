@@ -98,6 +98,38 @@ def servers_in(directory: Path) -> list[str]:
 
 @pytest.mark.docker
 @pytest.mark.redis
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ("shop=1", "monitor.only = 'shop=1' excludes its container"),
+        ("hemostat.demo", "the roles that are running do not see its container"),
+    ],
+)
+def test_where_the_running_roles_do_not_see_it_a_demo_uses_its_own(known, why, state_dir):
+    """Whether the setting is known to the demo, or to the running roles alone."""
+    env = environ(state_dir, MONITOR_ONLY="shop=1")
+    with start("all", env=env, stderr=subprocess.DEVNULL) as everything:
+        try:
+            eventually(lambda: len(json.loads(run("status", "--json", env=env).stdout)["roles"]) == 4)
+            ended = run("demo", "crash", env={**env, "HEMOSTAT_MONITOR_ONLY": known})
+        finally:
+            everything.terminate()
+    assert ended.returncode == 0, ended.stderr
+    assert f"by roles of its own, on a real container: {why}" in ended.stdout
+
+
+@pytest.mark.docker
+@pytest.mark.redis
+def test_the_printed_steps_are_in_order_of_time(alone):
+    told = run("demo", "crash-loop", env=alone).stdout
+    times = [float(line.split()[0]) for line in told.splitlines() if line[:1] == " "]
+    assert len(times) > 10
+    assert times == sorted(times)
+    assert "PASSED, left to people after 2 restarts: the engine says: restarts 2, status exited" in told
+
+
+@pytest.mark.docker
+@pytest.mark.redis
 def test_a_demo_uses_the_roles_that_are_running(state_dir, demo_container):
     env = environ(state_dir, MONITOR_ONLY="hemostat.demo")
     with start("all", env=env, stderr=subprocess.DEVNULL) as everything:

@@ -1,0 +1,21 @@
+"""Whether roles with a setting monitor.only see a demo's container."""
+
+import pytest
+
+from hemostat.demo import SCENARIOS, is_selected, labels
+
+
+@pytest.mark.parametrize(
+    ("only", "seen"),
+    [
+        ("", True),
+        ("shop=1", False),
+        ("hemostat.demo", True),
+        ("hemostat.demo=run1", True),
+        ("hemostat.demo=other", False),
+        ("hemostat.window=5s", True),
+        ("hemostat.demo=", False),
+    ],
+)
+def test_a_container_is_seen_where_its_labels_match(only, seen):
+    assert is_selected(only, labels(SCENARIOS["cpu-spike"], "run1")) is seen
