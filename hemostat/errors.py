@@ -87,12 +87,17 @@ class NotApplicableError(HemoStatError):
 
 
 class AdapterError(HemoStatError):
-    """A vendor's failure. `transient`: the same call may succeed later without anyone changing anything."""
+    """A vendor's failure. `transient`: the same call may succeed later without anyone changing anything.
+    `curable`: somebody can remove the cause while a role runs, which then goes on; a command ends."""
 
     transient: bool = False
+    curable: bool = False
 
-    def __init__(self, message: str, *, hint: str = "", transient: bool | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", transient: bool | None = None, curable: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
+        self.curable = curable
         if transient is not None:
             self.transient = transient
 

@@ -18,21 +18,25 @@ logger = logging.getLogger(__name__)
 class Patience:
     """Repeats a call for as long as it fails in a way that waiting can mend.
 
-    `trouble` is what is being waited for now, as heartbeats tell it; empty when nothing is.
+    `error` is what is being waited for now; `trouble` the same as heartbeats tell it, empty for nothing.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.trouble = ""
+        self.error: AdapterError | None = None
+
+    @property
+    def trouble(self) -> str:
+        return str(self.error or "")
 
     def __call__(self, call: Callable[[], T]) -> T:
-        """The call's result. Raises what is not transient, and Interrupted when told to stop."""
+        """The call's result. Raises what neither passes nor is curable, and Interrupted when told to stop."""
         tries = 0
         while True:
             try:
                 result = call()
             except AdapterError as error:
-                if not error.transient:
+                if not (error.transient or error.curable):
                     raise
                 tries += 1
                 self._tell(error)
@@ -40,10 +44,10 @@ class Patience:
             else:
                 if tries:
                     logger.info("waiting.over tries=%d", tries)
-                    self.trouble = ""
+                    self.error = None
                 return result
 
     def _tell(self, error: AdapterError) -> None:
         if self.trouble != str(error):
             logger.warning("waiting.for error=%s", error)
-        self.trouble = str(error)
+        self.error = error

@@ -72,6 +72,7 @@ class Runner:
         buried: Buried = lambda *_: (),
         keep: Callable[[Sequence[Event]], object] = list,
         tries: float = MAX_DELIVERIES,
+        patience: Patience | None = None,
     ) -> None:
         """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
         asked at every heartbeat for what people should know of the role; empty for nothing. `apart`: how many
@@ -92,7 +93,7 @@ class Runner:
         self._buried = buried
         self._keep = keep
         self._tries = tries
-        self._patience = Patience(clock)
+        self._patience = patience or Patience(clock)
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._slow: dict[Future[None], Sequence[Entry]] = {}
         self._begun: deque[tuple[Future[None], Entry]] = deque()

@@ -28,14 +28,18 @@ class Watchman:
         roles: Iterable[str],
         host: str,
         after: float,
+        refusal: Callable[[], str] = str,
     ) -> None:
-        """`after`: seconds that something must be gone for people to be told."""
+        """`after`: seconds that something must be gone for people to be told. `refusal`: why Redis refuses
+        what this process asks, empty for nothing. Where Redis can be read and not written, the heartbeats of
+        all roles expire, though none of them is gone."""
         self._bus = bus
         self._clock = clock
         self._tell = tell
         self._roles = tuple(roles)
         self._host = host
         self._after = after
+        self._refusal = refusal
         self._vigil = Vigil()
         self._looked = 0.0
 
@@ -53,8 +57,11 @@ class Watchman:
         vigil = self._vigil
         try:
             vigil, gone = heard(vigil, self._bus.last("heartbeat"), self._roles, now)
+            refusal = self._refusal()
         except AdapterError as error:
-            gone = {name: why for name, (_, why) in vigil.ill.items()} | {BUS: str(error)}
+            refusal = str(error)
+        if refusal:
+            gone = {name: why for name, (_, why) in vigil.ill.items()} | {BUS: refusal}
         self._vigil, words = look(vigil, gone, now, after=self._after, host=self._host)
         self._looked = now
         for word in words:

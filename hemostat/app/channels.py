@@ -10,7 +10,7 @@ from hemostat.adapters.system_clock import seconds_of_day
 from hemostat.config import Settings
 from hemostat.core import webhook
 from hemostat.core.news import News
-from hemostat.errors import ConfigError
+from hemostat.errors import BusError, ConfigError
 from hemostat.ports import Notifier, Outbox
 from hemostat.topology import BY_NAME
 
@@ -97,6 +97,7 @@ def _watch(place: "Place", couriers: "Sequence[Courier]") -> None:
         roles=BY_NAME,
         host=settings.host_name,
         after=settings.alert.gone_after,
+        refusal=lambda: place.patience.trouble if isinstance(place.patience.error, BusError) else "",
     )
     _aside(watchman.run, "watchman")
     if url:

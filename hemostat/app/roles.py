@@ -13,10 +13,11 @@ from hemostat.app.channels import telling
 from hemostat.app.models import advisor, terms_of
 from hemostat.app.parts import Parts, RealParts
 from hemostat.config import Settings
-from hemostat.errors import HemoStatError
+from hemostat.errors import AdapterError, HemoStatError
 from hemostat.events import Event
 from hemostat.ports import (
     Advisor,
+    Bus,
     Clock,
     Interrupted,
 )
@@ -59,6 +60,7 @@ class Place:
         self.source = f"{role.name}@{instance}"
         self.stop = stop
         self.clock: Clock = SystemClock(stop)
+        self.patience = Patience(self.clock)
         self.pulse = Pulse(
             role.name,
             bus=parts.bus,
@@ -87,6 +89,7 @@ class Place:
             group=self.role.group(self.settings.host_name),
             bus=self.parts.bus,
             clock=self.clock,
+            patience=self.patience,
             pulse=self.pulse,
             consumer=self.instance,
             workers=workers,
@@ -107,9 +110,19 @@ def run_role(
     where it cannot begin."""
     parts = RealParts(settings) if parts is None else parts
     try:
+        _require(parts.bus)
         _RUN[name](Place(topology.BY_NAME[name], settings, parts, instance, stop))
     finally:
         parts.close()
+
+
+def _require(bus: Bus) -> None:
+    """Raise what only people can change, such as a wrong password: later it is waited for, but not now."""
+    try:
+        bus.ping()
+    except AdapterError as error:
+        if not error.transient:
+            raise
 
 
 def _monitor(place: Place) -> None:

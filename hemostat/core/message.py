@@ -30,8 +30,8 @@ HEADLINES: Final[Mapping[Topic, str]] = {
     Topic.DRY_RUN: "{container}: {action} would be done",
     Topic.OVER: "{container}: {kind} is settled",
     Topic.DECIDED: "{container}: {done}",
-    Topic.GONE: "{container} is gone",
-    Topic.BACK: "{container} is back",
+    Topic.GONE: "{container} needs attention",
+    Topic.BACK: "{container} is well again",
     Topic.TEST: "HemoStat on {host}: a test",
 }
 FIELDS: Final = (

@@ -12,6 +12,9 @@ from hemostat.events import Event, Heartbeat, Severity
 BUS: Final = "Redis"
 WATCHES: Final = "monitor"
 """The role whose trouble is the engine's: others wait for people, or for a model, and say so."""
+ACTS: Final = "responder"
+LOST: Final = "Redis has lost data that HemoStat kept there"
+"""How the trouble of a responder begins that has noticed a loss."""
 FORGOTTEN: Final = 86400.0
 """Seconds after which a role of one host is not missed any more, where others of its kind live."""
 
@@ -55,6 +58,11 @@ def heard(
         f"engine of {host}": beat.trouble
         for (role, host), beat in facts.items()
         if role == WATCHES and beat.trouble
+    }
+    gone |= {
+        f"data in Redis of {host}": beat.trouble
+        for (role, host), beat in facts.items()
+        if role == ACTS and beat.trouble.startswith(LOST)
     }
     return msgspec.structs.replace(vigil, seen=seen), gone
 

@@ -32,6 +32,11 @@ class Ledger(Protocol):
         """A person is stopping it: `read` tells of that until the stop cannot last any longer."""
         ...
 
+    def check(self, host: str) -> str:
+        """What people should know of how the ledger is kept, asked now and then; empty for nothing. What was
+        lost and is known to this process is written back."""
+        ...
+
     def survey(self, host: str) -> Book:
         """The whole host, for whoever looks on: the latest attempts of all its containers, a thousand at
         least, with what `read` tells of the host. In one round trip."""

@@ -102,7 +102,7 @@ def guarded(state_dir: Path) -> Iterator[str]:
 @pytest.mark.parametrize("password", [None, "wrong"])
 def test_a_refused_password_is_not_waited_out(guarded: str, password: str | None) -> None:
     client = connect(guarded, password=password)
-    with pytest.raises(BusUnreachableError, match=r"refuses the password.*redis\.password_file") as caught:
+    with pytest.raises(BusUnreachableError, match=r"password.*redis\.password_file") as caught:
         RedisBus(client).ping()
     assert not caught.value.transient
     client.close()

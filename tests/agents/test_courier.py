@@ -166,7 +166,7 @@ def test_a_trouble_that_comes_again_is_told_again_although_the_channel_failed_bo
         line.phone.failures = [PASSING]
         line.after(1.0)
         line.after(59.0)
-    assert line.phone.heard == ["Redis is gone", "Redis is gone"]
+    assert line.phone.heard == ["Redis needs attention", "Redis needs attention"]
 
 
 def test_the_wait_has_a_ceiling():
@@ -287,15 +287,15 @@ def test_people_hear_that_redis_is_gone_although_it_is_gone():
     line = Line(Phone(), outbox)
     outbox.cut = "all"
     line.courier.tell(GONE)
-    assert line.after(0.0) == ["Redis is gone"]
-    assert line.after(1.0) == ["Redis is gone"]
+    assert line.after(0.0) == ["Redis needs attention"]
+    assert line.after(1.0) == ["Redis needs attention"]
 
 
 def test_they_hear_it_when_the_channel_is_back():
     line = Line(Phone(PASSING))
     line.courier.tell(GONE)
     line.after(0.0)
-    assert line.after(2.0) == ["Redis is gone"]
+    assert line.after(2.0) == ["Redis needs attention"]
 
 
 def test_what_could_not_be_settled_is_not_told_again():
@@ -333,7 +333,7 @@ def test_whatever_breaks_the_thread_goes_on(caplog):
     line.clock.on_sleep = stop
     line.courier.tell(GONE)
     line.courier.run()
-    assert line.phone.heard == ["Redis is gone"]
+    assert line.phone.heard == ["Redis needs attention"]
     assert caplog.text.count("courier.failed") > 1
 
 
@@ -366,8 +366,8 @@ def test_a_trouble_that_is_refused_keeps_no_other_word_waiting_and_is_tried_agai
     line.courier.tell(GONE)
     line.put(HEALED)
     assert line.after(1.0) == ["web is healed: exited"]
-    assert line.after(AGAIN) == ["web is healed: exited", "Redis is gone"]
-    assert line.after(AGAIN) == ["web is healed: exited", "Redis is gone"]
+    assert line.after(AGAIN) == ["web is healed: exited", "Redis needs attention"]
+    assert line.after(AGAIN) == ["web is healed: exited", "Redis needs attention"]
 
 
 def test_a_trouble_is_brief_where_everything_is():
@@ -377,4 +377,4 @@ def test_a_trouble_is_brief_where_everything_is():
     line = Line(phone, channel=Channel(brief=True))
     line.courier.tell(GONE)
     line.after(0.0)
-    assert [(each.title, each.facts) for each in sent] == [("Redis is gone", ())]
+    assert [(each.title, each.facts) for each in sent] == [("Redis needs attention", ())]

@@ -4,6 +4,8 @@ import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.agents.watchman import STALE, Watchman
+from hemostat.core.news import News
+from hemostat.core.vigil import LOST
 from hemostat.errors import BusUnreachableError, NotifyError
 from tests.clock import FakeClock
 from tests.samples import NOW, event, heartbeat
@@ -47,22 +49,32 @@ class House:
         self.clock = FakeClock(NOW)
         self.bus = Cut(self.clock)
         self.told: list[str] = []
+        self.causes: list[str] = []
         self.ear = Ear()
         self.living = ROLES
+        self.refusal = ""
+        self.trouble = ""
         self.watchman = Watchman(
             self.bus,
             self.clock,
-            lambda word: self.told.append(f"{word.container} {word.topic}"),
+            self.hear,
             roles=ROLES,
             host="h",
             after=60.0,
+            refusal=lambda: self.refusal,
         )
+
+    def hear(self, word: News) -> None:
+        self.told.append(f"{word.container} {word.topic}")
+        self.causes += [word.cause] if word.cause else []
 
     def later(self, seconds: float) -> list[str]:
         """Time passes, in which those that live have beaten."""
         for _ in range(int(seconds / 2)):
             self.clock.advance(2.0)
-            self.bus.show([event(heartbeat(role)) for role in self.living], ttl=6.0)
+            trouble = {"responder": self.trouble}
+            beats = [heartbeat(role, trouble=trouble.get(role, "")) for role in self.living]
+            self.bus.show(list(map(event, beats)), ttl=6.0)
             self.watchman.look()
         return self.told
 
@@ -87,6 +99,23 @@ def test_a_bus_that_is_gone_is_told_and_the_roles_are_not_blamed(house):
     assert house.later(120) == ["Redis gone"]
     house.bus.cut = False
     assert house.later(2) == ["Redis gone", "Redis back"]
+
+
+def test_a_redis_that_refuses_to_write_is_told_and_the_roles_are_not_blamed(house):
+    """Heartbeats can be read there and not be renewed: all of them expire."""
+    house.later(10)
+    house.living, house.refusal = (), "Redis at h is a read-only replica of m:1"
+    assert house.later(120) == ["Redis gone"]
+    assert house.causes == [house.refusal]
+    house.living, house.refusal = ROLES, ""
+    assert house.later(30) == ["Redis gone", "Redis back"]
+
+
+def test_a_lost_ledger_is_told_once(house):
+    house.later(10)
+    house.living = (*ROLES, "responder")
+    house.trouble = f"{LOST}; it was written back"
+    assert house.later(120) == ["data in Redis of h gone"]
 
 
 def test_somebody_outside_hears_while_all_is_well_and_nothing_otherwise(house):

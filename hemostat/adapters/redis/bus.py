@@ -1,5 +1,6 @@
 """The Bus port on Redis streams and pub/sub. Nothing is retried here, and nothing decided."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import msgspec
 import redis
 
 from hemostat.adapters.redis import live
-from hemostat.adapters.redis.client import PREFIX, Client, Command
+from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
 from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.core.incidents import patient
 from hemostat.errors import DecodeError
@@ -26,6 +27,10 @@ KNOWN: Final = 48 * 3600
 """Seconds for which an incident is known after its latest alert: as long as attempts are kept."""
 MOST: Final = 1000
 """Entries of one consumer that are looked at: more than it is ever given at once."""
+GROUP_LOST: Final = ("NOGROUP", "UNBLOCKED")
+"""How Redis refuses a group that is gone with its stream, by eviction or FLUSHALL; also in a waiting read."""
+ASK_AFTER: Final = 15.0
+"""Seconds of silence after which a subscription asks for an answer."""
 MARK: Final = "\x1f"
 """Between entry id and event of a deferred entry."""
 
@@ -44,6 +49,26 @@ return count
 """
 """Sorted sets as keys; now, the mark, and each set's stream. The streams are no keys here: a reader that
 defers nothing needs no right to write what it reads. Added before it is removed: a refusal loses nothing."""
+
+
+class Silence:
+    """How long a subscription has been silent. A connection that was cut without a word says nothing, and
+    nothing is sent over it: so Redis is asked for an answer now and then."""
+
+    def __init__(self) -> None:
+        self._heard = time.monotonic()
+        self._asked: float | None = None
+
+    def note(self, listener: Any, *, heard: bool) -> None:
+        """Raises redis.TimeoutError where an answer is overdue."""
+        now = time.monotonic()
+        if heard:
+            self._heard, self._asked = now, None
+        elif self._asked is None and now - self._heard >= ASK_AFTER:
+            self._asked = now
+            listener.ping()
+        elif self._asked is not None and now - self._asked >= TIMEOUT:
+            raise redis.TimeoutError(f"no answer for {now - self._heard:.0f} s")
 
 
 class RedisBus:
@@ -88,7 +113,7 @@ class RedisBus:
             try:
                 answer: Any = raw.xreadgroup(role, consumer, names, count=count, block=block)
             except redis.ResponseError as error:
-                if not str(error).startswith("NOGROUP"):
+                if not str(error).startswith(GROUP_LOST):
                     raise
                 for stream in streams:
                     self._ensure_group(role, stream)
@@ -118,7 +143,10 @@ class RedisBus:
             for entry in entries:
                 stream, tries = PREFIX + entry.stream, entry.deliveries
                 batch.xclaim(stream, role, consumer, 0, [entry.id], retrycount=tries, justid=True)
-            batch.execute()
+            answers = batch.execute(raise_on_error=False)
+            for answer in answers:
+                if isinstance(answer, redis.RedisError) and not str(answer).startswith(GROUP_LOST):
+                    raise answer
 
     def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
         self.ack_all(role, [(entry, outputs)])
@@ -165,9 +193,11 @@ class RedisBus:
             made: Any = raw
             with made.pubsub(ignore_subscribe_messages=True) as listener:
                 listener.subscribe(*(PREFIX + stream for stream in streams))
+                silence = Silence()
                 while True:
-                    message = listener.get_message(timeout=timeout)
-                    if message is None:
+                    message = listener.get_message(timeout=min(timeout, ASK_AFTER))
+                    silence.note(listener, heard=message is not None)
+                    if message is None or message["type"] != "message":
                         yield None
                     else:
                         yield from _decoded([message["data"]])

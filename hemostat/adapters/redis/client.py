@@ -1,7 +1,6 @@
 """How Redis is reached, and what its failures are called here."""
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -10,20 +9,13 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from hemostat.adapters.redis.failures import code_of, shorten, translate
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import BusError, BusUnreachableError
 
 PREFIX: Final = "hemostat:"
 TIMEOUT: Final = 5.0
 """Seconds for an answer; blocking reads must ask for less."""
-
-PASSING: Final = re.compile(r"\b(?:MISCONF|OOM|LOADING)\b")
-REFUSED: Final = ("NOAUTH", "WRONGPASS")
-FORBIDDEN: Final = re.compile(r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b")
-"""Inside a script the versions of Redis have words of their own for it."""
-UNUSABLE: Final = re.compile("PEM lib|NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|KEY_VALUES_MISMATCH")
-LONGEST: Final = 200
-"""Characters of Redis's own words in an error: a pipeline's bear the whole command."""
 
 
 Command = tuple[str | bytes | float, ...]
@@ -72,7 +64,7 @@ class Client:
     def __init__(self, raw: redis.Redis, url: str, revive: Callable[[], object] | None = None) -> None:
         self.raw = raw
         self.url = url
-        self.user = str(raw.connection_pool.connection_kwargs.get("username") or "default")
+        self.user = _shown_user(raw.connection_pool.connection_kwargs)
         self._revive = revive
         self._atomic = raw.register_script(ATOMIC)
         self._swap = raw.register_script(SWAP)
@@ -83,10 +75,21 @@ class Client:
         try:
             yield self.raw
         except redis.RedisError as error:
-            told = translate(error, self.url, self.user)
-            if self._revive is not None and isinstance(told, BusUnreachableError) and told.transient:
+            code = code_of(error)
+            told = translate(error, self.url, self.user, self._master() if code == "READONLY" else "")
+            lost = isinstance(told, BusUnreachableError) and told.transient and not code
+            if self._revive is not None and lost:
                 self._revive()
             raise told from None
+
+    def _master(self) -> str:
+        """The address that this replica follows; empty where this user may not ask."""
+        try:
+            raw: Any = self.raw
+            answer = raw.execute_command("ROLE")
+            return f"{answer[1].decode()}:{int(answer[2])}" if answer[0] == b"slave" else ""
+        except (redis.RedisError, LookupError, TypeError, ValueError, AttributeError):
+            return ""
 
     def atomic(self, commands: Sequence[Command]) -> list[Any]:
         """Their answers, as Redis gives them, in one round trip and at one moment: nobody sees or does
@@ -114,6 +117,12 @@ class Client:
         self.raw.close()
 
 
+def _shown_user(login: Mapping[str, Any]) -> str:
+    """A name without a password may be a password that lacks the colon before it."""
+    name = login.get("username") or "default"
+    return str(name) if login.get("password") or name == "default" else "named in redis.url"
+
+
 def connect(
     url: str,
     *,
@@ -136,9 +145,13 @@ def connect(
             protocol=2,
             **options,
         )
-    except ValueError as error:
+        # An option of the URL that does not exist fails here, and not at the first command.
+        raw.connection_pool.connection_class(**raw.connection_pool.connection_kwargs)
+    except (ValueError, TypeError, LookupError) as error:
+        why = "an option after its ? is unknown, or cannot have this value" if "?" in url else str(error)
+        why = "it is no URL" if "@" in url and "?" not in url else why
         raise BusError(
-            f"redis.url {mask_url(url)!r} cannot be used: {error}", hint="see docs/QUICKSTART.md"
+            f"redis.url {mask_url(url)} cannot be used: {shorten(why)}", hint="see docs/QUICKSTART.md"
         ) from None
     return Client(raw, url, revive)
 
@@ -147,7 +160,7 @@ def _tls_options(url: str, tls: Tls) -> dict[str, str]:
     files = {name: value for name, value in tls._asdict().items() if value}
     if files and not url.startswith("rediss://"):
         raise BusError(
-            f"redis.{next(iter(files))} is set, but redis.url {mask_url(url)!r} is not encrypted",
+            f"redis.{next(iter(files))} is set, but redis.url {mask_url(url)} is not encrypted",
             hint="write rediss://",
         )
     names = {"ca_file": "ssl_ca_certs", "cert_file": "ssl_certfile", "key_file": "ssl_keyfile"}
@@ -157,56 +170,9 @@ def _tls_options(url: str, tls: Tls) -> dict[str, str]:
 def _readable(key: str, name: str) -> str:
     path = Path(name).expanduser()
     try:
+        if path.exists() and not path.is_file():  # a named pipe would be waited for
+            raise BusError(f"{key}: {path} is not a file")
         path.open("rb").close()
     except OSError as error:
         raise BusError(f"{key}: {path} cannot be read: {error.strerror}") from None
     return str(path)
-
-
-def translate(error: redis.RedisError, url: str, user: str = "default") -> BusError:
-    where = mask_url(url)
-    text = " ".join(str(error).split())
-    if told := _untrusted(text, where):
-        return told
-    if isinstance(error, redis.exceptions.NoPermissionError) or FORBIDDEN.search(text):
-        return BusError(
-            f"Redis at {where} does not allow this to user {user} ({_short(text)})",
-            hint="hemostat redis-acl prints what each role's user must be allowed; set redis.username to it",
-        )
-    refused = isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError)
-    if refused or text.startswith(REFUSED):
-        return BusUnreachableError(
-            f"Redis at {where} refuses the password of user {user}",
-            hint="set redis.url, or redis.username and redis.password_file",
-            transient=False,
-        )
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError | redis.exceptions.ReadOnlyError):
-        reason = text.partition(" connecting to ")[0] or "no answer"
-        return BusUnreachableError(
-            f"Redis at {where} cannot be reached ({reason})", hint="is it running? See redis.url"
-        )
-    # MISCONF is a full disk, OOM a full memory: people mend both without restarting us. The client takes
-    # these words off some of its errors, and puts others before them.
-    passing = isinstance(error, redis.exceptions.OutOfMemoryError | redis.exceptions.BusyLoadingError)
-    return BusError(f"Redis at {where}: {text}", transient=passing or bool(PASSING.search(text)))
-
-
-def _untrusted(text: str, where: str) -> BusError | None:
-    """What a failed TLS handshake means; None for another error. The words are OpenSSL's."""
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        why = text.partition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" .")
-        message = f"Redis at {where} shows a certificate that is not trusted ({why})"
-        hint = "set redis.ca_file to the certificate of its authority, and the name in redis.url to its own"
-    elif "CERTIFICATE_REQUIRED" in text or "HANDSHAKE_FAILURE" in text:
-        message = f"Redis at {where} asks for a certificate"
-        hint = "set redis.cert_file and redis.key_file"
-    elif UNUSABLE.search(text):
-        message = f"the certificate, key or authority for Redis at {where} cannot be used"
-        hint = "redis.ca_file, redis.cert_file and redis.key_file are PEM, and the key is the certificate's"
-    else:
-        return None
-    return BusUnreachableError(message, hint=hint, transient=False)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

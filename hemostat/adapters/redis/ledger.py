@@ -1,6 +1,10 @@
 """The Ledger port: hashes of attempts, and one counter that every write moves. No rule stands here."""
 
+import logging
 import math
+import time
+from collections import defaultdict
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -9,9 +13,12 @@ import msgspec
 from hemostat.adapters.redis.bus import incident_key, seal_key
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
+from hemostat.adapters.redis.ledger_memory import Known, LedgerMemory, restore
 from hemostat.core.control import Approval
 from hemostat.core.limits import LATEST, REMEMBERED
 from hemostat.core.model import Attempt, Book, Scaled, Stopping
+from hemostat.core.vigil import LOST
+from hemostat.errors import BusError
 
 SURVEYED: Final = 1000
 """Those that are kept, for whoever looks at the whole host: more than are done in an hour."""
@@ -22,12 +29,65 @@ return redis.call('HDEL', KEYS[1], ARGV[1])
 """
 
 
+RESTORED: Final = "the attempts of this process were written back; see maxmemory-policy and persistence there"
+LOSS_TOLD: Final = 900.0
+"""Seconds for which people are told of a loss."""
+
+logger = logging.getLogger(__name__)
+
+
 class RedisLedger:
-    def __init__(self, client: Client) -> None:
+    """What this process has written is written again where Redis has lost it."""
+
+    def __init__(self, client: Client, now: Callable[[], float] = time.time) -> None:
+        """`now` gives epoch seconds."""
         self._client = client
         self._drop = client.raw.register_script(DROP)
+        self._memory: defaultdict[str, LedgerMemory] = defaultdict(lambda: LedgerMemory(now))
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
+        memory = self._memory[host]
+        known = memory.known()
+        book, pauses = self._read(host, container, incident, key)
+        keys = {each.key for each in book.attempts}
+        if known.is_lost(book.version, container, keys, has_ended=bool(book.ended)):
+            self._restore(host, known, book.version, has_ended=bool(book.ended))
+            book, pauses = self._read(host, container, incident, key)
+        memory.note_answer(book.version, pauses)
+        return book
+
+    def check(self, host: str) -> str:
+        """A ledger without a version is given one: that it is missing tells of a loss from then on."""
+        memory = self._memory[host]
+        known = memory.known()
+        version, pauses = self._client.atomic([("GET", _keys(host, "")[0]), ("HGETALL", PAUSES)])
+        version = int(version or 0)
+        if version < known.version:
+            self._restore(host, known, version, has_ended=False)
+        elif not version:
+            self._client.atomic([("INCR", _keys(host, "")[0])])
+        memory.note_answer(max(version, 1), _pairs(pauses) if version >= known.version else known.pauses)
+        return f"{LOST}; {RESTORED}" if memory.lost_within(LOSS_TOLD) else ""
+
+    def _restore(self, host: str, known: Known, version: int, *, has_ended: bool) -> None:
+        logger.warning("ledger.lost host=%s attempts=%d", host, len(known.attempts))
+        self._memory[host].note_loss()
+        commands = restore(
+            known,
+            version,
+            keys=lambda container: _keys(host, container),
+            ended=_ended(host),
+            pauses=PAUSES,
+            has_ended=has_ended,
+        )
+        try:
+            self._client.atomic(commands)
+        except BusError as error:
+            if error.transient or not known.pauses:
+                raise
+            logger.warning("pauses.lost error=%s", error)
+
+    def _read(self, host: str, container: str, incident: str, key: str) -> tuple[Book, dict[bytes, bytes]]:
         version_key, running_key, attempts_key = _keys(host, container)
         answers = self._client.atomic(
             [
@@ -44,7 +104,7 @@ class RedisLedger:
             ]
         )
         version, running, attempts, ended, pauses, resets, approval, patient, seal, stop = answers
-        return Book(
+        book = Book(
             version=int(version or 0),
             attempts=_read(attempts),
             running=_read(running),
@@ -55,6 +115,7 @@ class RedisLedger:
             seal=(seal or b"").decode(),
             stopping=msgspec.json.decode(stop, type=Stopping) if stop else None,
         )
+        return book, _pairs(pauses)
 
     def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
         with self._client.call() as raw:
@@ -88,7 +149,10 @@ class RedisLedger:
     def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
         counter, *hashes = _keys(host, attempt.container)
         told, since = msgspec.json.encode(attempt), attempt.time - REMEMBERED
-        return self._client.swap(counter, version, hashes, attempt.key, told, since=since)
+        won = self._client.swap(counter, version, hashes, attempt.key, told, since=since)
+        if won:
+            self._memory[host].note_attempt(attempt)
+        return won
 
     def finish(self, host: str, attempt: Attempt) -> None:
         version, running, attempts = _keys(host, attempt.container)
@@ -102,6 +166,7 @@ class RedisLedger:
                 ("HDEL", running, attempt.key),
             ]
         )
+        self._memory[host].note_attempt(attempt)
 
     def scaled(self, host: str) -> list[Scaled]:
         with self._client.call() as raw:

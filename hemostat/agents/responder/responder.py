@@ -130,8 +130,9 @@ class Responder:
         return [] if case is None else self._tell(case, given_up(error))
 
     def notice(self, now: float) -> str:
-        """What people should know of: that nothing is done, and who wanted that."""
-        return self._desk.controls().notice(now)
+        """What people should know of: that nothing is done, and who wanted that; that the ledger was lost."""
+        told = (self._ledger.check(self._host), self._desk.controls().notice(now))
+        return "; ".join(filter(None, told))
 
     def tend(self, now: float) -> list[Event]:
         """Put back what was scaled and is due, unless people want nothing done."""

@@ -1,0 +1,160 @@
+"""What Redis's failures are called here: each by its cause, in one line without a password.
+
+Most of them pass without anything being changed at HemoStat: roles wait for the end of each, and tell people
+which it is. The client takes the error's code off some texts and puts words before others: a code is looked
+for in the whole text, and by the class of the exception.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import redis
+from redis import exceptions
+
+from hemostat.core.redact.address import mask_url
+from hemostat.errors import BusError, BusUnreachableError
+
+FORBIDDEN: Final = re.compile(r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b")
+"""Inside a script the versions of Redis have words of their own for it."""
+UNUSABLE: Final = re.compile("PEM lib|NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|KEY_VALUES_MISMATCH")
+MAX_QUOTED: Final = 200
+"""Characters of Redis's own words in an error: a pipeline's repeat the whole command."""
+
+
+class Cause(NamedTuple):
+    message: str
+    hint: str
+    kind: type[BusError] = BusError
+    transient: bool = True
+
+
+CLUSTER: Final = Cause(
+    "is part of a Redis Cluster, which is not supported",
+    "set redis.url to a Redis that is no cluster",
+    transient=False,
+)
+CAUSES: Final[Mapping[str, Cause]] = {
+    "READONLY": Cause(
+        "is a read-only replica{of}",
+        "set redis.url to the master; HemoStat goes on by itself when this one becomes it",
+        BusUnreachableError,
+    ),
+    "LOADING": Cause("is still loading its data", "wait, or look at its log"),
+    "MISCONF": Cause(
+        "cannot save to its disk, and refuses to write", "look at its log and at the space on its disk"
+    ),
+    "OOM": Cause("is at its maxmemory, and refuses to write", "raise its maxmemory, or remove other data"),
+    "BUSY": Cause("is busy with somebody's script", "wait, or end it: redis-cli SCRIPT KILL"),
+    "NOREPLICAS": Cause("has too few replicas, and refuses to write", "see its min-replicas-to-write"),
+    "MASTERDOWN": Cause("is a replica that has lost its master", "set redis.url to the master"),
+    "CLUSTERDOWN": Cause(
+        "is part of a Redis Cluster that is down", "set redis.url to a Redis that is no cluster"
+    ),
+    "TRYAGAIN": Cause("is part of a Redis Cluster that is being changed", CLUSTER.hint),
+    "MOVED": CLUSTER,
+    "ASK": CLUSTER,
+    "CROSSSLOT": CLUSTER,
+    "max number of clients": Cause(
+        "takes no further connection (maxclients)",
+        "raise its maxclients, or close others",
+        BusUnreachableError,
+    ),
+    "DENIED": Cause(
+        "accepts nobody from another host (protected mode)",
+        "set a password there, or bind it to an address",
+        BusUnreachableError,
+        transient=False,
+    ),
+}
+CODES: Final = re.compile("|".join(rf"\b{code}\b" for code in CAUSES))
+CLASSES: Final[Mapping[type[Exception], str]] = {
+    exceptions.ReadOnlyError: "READONLY",
+    exceptions.BusyLoadingError: "LOADING",
+    exceptions.OutOfMemoryError: "OOM",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.TryAgainError: "TRYAGAIN",
+    exceptions.MovedError: "MOVED",
+    exceptions.AskError: "ASK",
+    exceptions.ClusterCrossSlotError: "CROSSSLOT",
+}
+NEEDLESS: Final = re.compile("without any password configured|no password is set")
+
+
+def code_of(error: redis.RedisError) -> str:
+    """The key of CAUSES; empty for another failure."""
+    named = next((code for kind, code in CLASSES.items() if type(error) is kind), "")
+    found = CODES.search(str(error))
+    return named or (found[0] if found else "")
+
+
+def translate(error: redis.RedisError, url: str, user: str = "default", master: str = "") -> BusError:
+    """`master`: the address that a replica follows, where it is known."""
+    where = f"Redis at {mask_url(url)}"
+    text = " ".join(str(error).split())
+    if told := _untrusted(text, where) or _refused(error, text, where, user):
+        return told
+    if code := code_of(error):
+        cause = CAUSES[code]
+        message = cause.message.format(of=f" of {master}" if master else "")
+        return cause.kind(f"{where} {message}", hint=cause.hint, transient=cause.transient, curable=True)
+    if isinstance(error, exceptions.InvalidResponse):
+        return BusUnreachableError(
+            f"what answers at {mask_url(url)} is no Redis",
+            hint="look at redis.url",
+            transient=False,
+            curable=True,
+        )
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        reason = text.partition(" connecting to ")[0] or "no answer"
+        return BusUnreachableError(
+            f"{where} cannot be reached ({reason})", hint="is it running? See redis.url"
+        )
+    return BusError(f"{where}: {shorten(text)}")
+
+
+def _refused(error: redis.RedisError, text: str, where: str, user: str) -> BusError | None:
+    """What is wrong with the login; None for another error. People mend it while a role waits."""
+    if isinstance(error, exceptions.NoPermissionError) or FORBIDDEN.search(text):
+        return BusError(
+            f"{where} does not allow this to user {user} ({shorten(text)})",
+            hint="hemostat redis-acl prints what each role's user must be allowed; set redis.username to it",
+            curable=True,
+        )
+    if not isinstance(
+        error, redis.AuthenticationError | exceptions.AuthorizationError
+    ) and not text.startswith(("NOAUTH", "WRONGPASS")):
+        return None
+    if NEEDLESS.search(text):
+        message, hint = "asks for no password, but one is set", "take it out of redis.url or redis.password"
+    elif "Authentication required" in text:
+        message, hint = "asks for a password", "set redis.password_file, or redis.password"
+    else:
+        message = f"refuses the password of user {user}"
+        hint = (
+            "set redis.url, or redis.username and redis.password_file; "
+            "in the URL a % of the password is written %25"
+        )
+    return BusUnreachableError(f"{where} {message}", hint=hint, transient=False, curable=True)
+
+
+def _untrusted(text: str, where: str) -> BusError | None:
+    """What a failed TLS handshake means; None for another error. The words are OpenSSL's."""
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        why = text.partition("certificate verify failed:")[2].partition("(_ssl")[0].strip(" .")
+        message = f"{where} shows a certificate that is not trusted ({why})"
+        hint = "set redis.ca_file to the certificate of its authority, and the name in redis.url to its own"
+    elif "CERTIFICATE_REQUIRED" in text or "HANDSHAKE_FAILURE" in text:
+        message = f"{where} asks for a certificate"
+        hint = "set redis.cert_file and redis.key_file"
+    elif UNUSABLE.search(text):
+        message = f"the certificate, key or authority for {where} cannot be used"
+        hint = "redis.ca_file, redis.cert_file and redis.key_file are PEM, and the key is the certificate's"
+    else:
+        return None
+    return BusUnreachableError(message, hint=hint, transient=False)
+
+
+def shorten(text: str) -> str:
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…"

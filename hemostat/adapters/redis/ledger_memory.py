@@ -1,0 +1,94 @@
+"""What a process knows to be in a ledger, so that a Redis that forgets does not set the budget back to zero.
+
+Redis may lose keys while HemoStat runs: by eviction, by FLUSHALL, by a restart without persistence, by a
+failover to a replica that was behind. The version of the ledger, which only grows, tells of most losses.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+import msgspec
+
+from hemostat.adapters.redis.client import Command
+from hemostat.core.limits import REMEMBERED
+from hemostat.core.model import Attempt
+
+Pairs = Mapping[bytes, bytes]
+MARGIN: Final = 60.0
+"""Seconds before its end for which an attempt is not missed any more: others may have dropped it."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What was in Redis before a read began: the answer must hold it. Attempts are by key."""
+
+    version: int = 0
+    attempts: Mapping[str, Attempt] = {}
+    pauses: Pairs = {}
+
+    def is_lost(self, version: int, container: str, keys: Collection[str], *, has_ended: bool) -> bool:
+        """Whether an answer with this version, and these attempts of the container, lacks something."""
+        own = {key for key, each in self.attempts.items() if each.container == container}
+        ended = any(each.outcome is not None for each in self.attempts.values())
+        return version < self.version or not own.issubset(keys) or (ended and not has_ended)
+
+
+class LedgerMemory:
+    """Of one host, by this process. Safe to use from several threads."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now` gives epoch seconds."""
+        self._now = now
+        self._lock = threading.Lock()
+        self._known = Known()
+        self.lost_at = 0.0
+        """When a loss was last noticed; epoch seconds, 0 for never."""
+
+    def known(self) -> Known:
+        with self._lock:
+            return self._known
+
+    def note_attempt(self, attempt: Attempt) -> None:
+        since = self._now() - REMEMBERED + MARGIN
+        with self._lock:
+            kept = {key: each for key, each in self._known.attempts.items() if each.time > since}
+            kept[attempt.key] = attempt
+            self._known = msgspec.structs.replace(self._known, attempts=kept)
+
+    def note_answer(self, version: int, pauses: Pairs) -> None:
+        with self._lock:
+            version = max(version, self._known.version)
+            self._known = msgspec.structs.replace(self._known, version=version, pauses=pauses)
+
+    def note_loss(self) -> None:
+        self.lost_at = self._now()
+
+    def lost_within(self, seconds: float) -> bool:
+        return 0 <= self._now() - self.lost_at < seconds
+
+
+def restore(
+    known: Known,
+    version: int,
+    *,
+    keys: Callable[[str], tuple[str, str, str]],
+    ended: str,
+    pauses: str,
+    has_ended: bool,
+) -> list[Command]:
+    """Commands that write back what is known. `keys`: of a container, the version, the running and all
+    attempts. The pauses come last: a user who may not write them has restored the rest."""
+    ordered = sorted(known.attempts.values(), key=lambda each: each.time)
+    written = [(each, msgspec.json.encode(each), keys(each.container)) for each in ordered]
+    lost_all = version < known.version
+    return [
+        *(("HSETNX", attempts, each.key, raw) for each, raw, (_, _, attempts) in written),
+        *(
+            ("HSETNX", running, each.key, raw)
+            for each, raw, (_, running, _) in written
+            if each.outcome is None
+        ),
+        *(("LPUSH", ended, raw) for each, raw, _ in written if each.outcome is not None and not has_ended),
+        *([("INCRBY", keys("")[0], known.version - version)] if lost_all else []),
+        *(("HSETNX", pauses, name, value) for name, value in known.pauses.items() if lost_all),
+    ]
