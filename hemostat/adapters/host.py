@@ -1,15 +1,57 @@
-"""How busy the engine's host is and how full its disk, where that host is this one."""
+"""How busy the engine's host is, how full its disk, and which paths it has, where that host is this one."""
 
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from hemostat.core.model import HostSample
+from hemostat.core.model import ContainerInfo, HostSample
 
 ROOT: Final = Path("/")
 IDLE: Final = slice(3, 5)
 """idle and iowait among the numbers of the first line of /proc/stat; guest times are in user's already."""
 COUNTED: Final = 8
+CONTAINER_MARKS: Final = ("/.dockerenv", "/run/.containerenv")
+"""Files that engines put into containers."""
+
+
+def missing(info: ContainerInfo) -> str:
+    """What of the host's paths that the container's start needs is not there, or has become something else;
+    empty where nothing is known to be missing. From inside a container the host's paths cannot be seen."""
+    return next(_faults(info), "") if _sees_host() else ""
+
+
+def _faults(info: ContainerInfo) -> Iterator[str]:
+    for source, target in info.host_paths:
+        mode = _mode(source)
+        if mode == 0:
+            yield f"{source}, which its start needs, is not there on the host"
+        inside = _mode(f"/proc/{info.pid}/root{target}") if info.pid and target else None
+        if mode and inside and stat.S_ISDIR(mode) != stat.S_ISDIR(inside):
+            kinds = ("a directory", "a file") if stat.S_ISDIR(mode) else ("a file", "a directory")
+            yield f"{source} is {kinds[0]} now, and was mounted as {kinds[1]}"
+
+
+def _mode(path: str) -> int | None:
+    """0 where there is no such path, None where that cannot be known."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError:
+        return None
+
+
+def _sees_host() -> bool:
+    """Whether this process has the host's own view of files: no container's, and no service's with a private
+    /tmp."""
+    if any(map(os.path.exists, CONTAINER_MARKS)) or os.getpid() == 1:
+        return False
+    try:
+        return os.readlink("/proc/self/ns/mnt") == os.readlink("/proc/1/ns/mnt")  # noqa: PTH115
+    except OSError:
+        return False
 
 
 class HostSampler:

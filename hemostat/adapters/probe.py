@@ -24,8 +24,10 @@ SHOWN: Final = 40
 def probe(target: Target, address: str, timeout: float) -> str:
     """What is wrong, or nothing where it is well, after `timeout` seconds at most."""
     deadline = monotonic() + timeout
+    connected = False
     try:
         with socket.create_connection((address, target.port), timeout) as connection:
+            connected = True
             if target.scheme == "tcp":
                 return ""
             if target.scheme == "http":
@@ -34,7 +36,7 @@ def probe(target: Target, address: str, timeout: float) -> str:
             with _tls().wrap_socket(connection) as secured:
                 return _http(secured, target, deadline)
     except TimeoutError:
-        return f"no answer within {timeout:g} s"
+        return f"no {'answer' if connected else 'connection'} within {timeout:g} s"
     except SSLError as error:
         return f"no TLS: {clean(error.reason or str(error)).replace('_', ' ').lower()}"
     except OSError as error:

@@ -65,6 +65,9 @@ class Nowhere:
     def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:  # noqa: ARG002
         return None
 
+    def missing(self, info: ContainerInfo) -> str:  # noqa: ARG002
+        return ""
+
     def probe(self, target: Target, address: str, timeout: float) -> str:
         from hemostat.adapters.probe import probe
 
@@ -86,6 +89,11 @@ class OwnHost(Nowhere):
 
     def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:
         return self._sockets.next(containers, now)
+
+    def missing(self, info: ContainerInfo) -> str:
+        from hemostat.adapters.host import missing
+
+        return missing(info)
 
     def size(self, path: str) -> int | None:
         try:

@@ -206,6 +206,8 @@ def _responder(place: Place) -> None:
 
     settings = place.settings
     engine, sampler = place.parts.engine()
+    version = engine.version()
+    surroundings = place.parts.surroundings(version)
     responder = Responder(
         engine,
         sampler,
@@ -216,8 +218,10 @@ def _responder(place: Place) -> None:
         settings.responder,
         host=settings.host_name,
         source=place.source,
-        host_memory=engine.version().memory,
+        host_memory=version.memory,
         recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
+        probe=surroundings.probe,
+        missing=surroundings.missing,
     )
     threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
     place.consume(

@@ -1,10 +1,15 @@
 """Circuit breakers: after repeated failures nothing is tried for a while, then one trial decides.
 
+A container's counts all its failures. A host's counts those alone that speak of the host or its engine: that
+a container's check still fails, that its mount is gone or its port taken, is no reason to leave others down.
+
 Closed until `failures` remediations in a row have failed; then open; after `open_for` seconds half open: one
 trial is let through, which closes it or opens it again. There is no state but the ledger's attempts.
 """
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -12,6 +17,18 @@ from hemostat.core.model import Attempt
 from hemostat.events import Action, Outcome
 
 COUNTED = frozenset({Outcome.HEALED, Outcome.FAILED})
+
+
+HOST_FAULTS: Final = re.compile(
+    r"timed? ?out|deadline exceeded|no space left|cannot allocate memory|too many open files"
+    r"|read-only file system|input/output error|resource temporarily unavailable|containerd|shim",
+    re.IGNORECASE,
+)
+"""What an engine says that fails for all containers alike."""
+
+
+def is_host_fault(error: str) -> bool:
+    return HOST_FAULTS.search(error) is not None
 
 
 class Breaker(msgspec.Struct, frozen=True):
@@ -33,8 +50,8 @@ def of(
     spread: bool = False,
 ) -> Breaker:
     """The breaker over these attempts, oldest first. Those that ended before `since` do not count: somebody
-    closed it then. `spread`: one container's failures alone do not open it."""
-    ended = [a for a in attempts if _counts(a) and _end(a) > since]
+    closed it then. `spread`: it is a host's, which one container's failures alone do not open."""
+    ended = [a for a in attempts if _counts(a, spread=spread) and _end(a) > since]
     failed: list[Attempt] = []
     for attempt in sorted(ended, key=_end, reverse=True):
         if attempt.outcome is Outcome.HEALED:
@@ -47,8 +64,10 @@ def of(
     return Breaker(count, open=now < until, half_open=now >= until, until=until)
 
 
-def _counts(attempt: Attempt) -> bool:
+def _counts(attempt: Attempt, *, spread: bool) -> bool:
     """That a container could be stopped says nothing of whether it can be healed."""
+    if spread and attempt.outcome is Outcome.FAILED and not attempt.host_fault:
+        return False
     return attempt.outcome in COUNTED and attempt.action is not Action.STOP
 
 

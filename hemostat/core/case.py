@@ -19,7 +19,8 @@ log must not hold up an analyzer."""
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
-    """One remediation that ended. `time` is epoch seconds, `lines` the log's fingerprint before it."""
+    """One remediation that ended. `time` is epoch seconds, `lines` the log's fingerprint before it;
+    `incident` is empty where an older version wrote it."""
 
     time: float
     host: str
@@ -28,6 +29,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     cause: str
     lines: str = ""
+    incident: str = ""
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -74,7 +76,7 @@ def fingerprint(log: str) -> str:
     return digest("\n".join(last).encode(), 8) if last else ""
 
 
-def past(done: RemediationComplete, *, host: str, now: float, log: str) -> Past:
+def past(done: RemediationComplete, *, host: str, now: float, log: str, incident: str = "") -> Past:
     return Past(
         time=now,
         host=host,
@@ -83,6 +85,7 @@ def past(done: RemediationComplete, *, host: str, now: float, log: str) -> Past:
         outcome=done.outcome,
         cause=done.diagnosis.cause,
         lines=fingerprint(log),
+        incident=incident,
     )
 
 

@@ -12,6 +12,8 @@ class Cause(StrEnum):
     NO_PERMISSION = "no permission"
     OUT_OF_MEMORY = "out of memory"
     HUNG = "hung"
+    CHECK_CANNOT_RUN = "health check cannot run"
+    UNREACHABLE = "not reachable from here"
     FLAPPING = "flapping"
     DEPENDENCY_DOWN = "dependency down"
     HOST_OVERLOADED = "host overloaded"
@@ -44,6 +46,8 @@ MEANINGS: dict[Cause, str] = {
     Cause.NO_PERMISSION: "it may not do what it must: files, ports, credentials that are refused",
     Cause.OUT_OF_MEMORY: "the kernel killed it, or a process in it, at its memory limit",
     Cause.HUNG: "its process runs, and answers nothing any more",
+    Cause.CHECK_CANNOT_RUN: "its health check's command cannot be started: that says nothing of the service",
+    Cause.UNREACHABLE: "no probe has ever reached it: network or firewall lie between, not the container",
     Cause.FLAPPING: "its health comes and goes, and nothing says why",
     Cause.DEPENDENCY_DOWN: "what it depends on does not work; the failure begins there",
     Cause.HOST_OVERLOADED: "the host has no more to give, and this container is not who takes it",

@@ -123,7 +123,13 @@ def _scaled(resource: str, cause: Cause, *reasons: str) -> Verdict:
 
 
 def _unhealthy(alert: HealthAlert) -> Verdict:
-    return _cured(alert, "its health check fails while its process runs")
+    said = alert.fact("health_check")
+    output = "" if said is None else f": {said}"
+    if alert.fact("cannot_run") and alert.fact("never_passed"):
+        fact = f"its health check cannot be run in this image{output}"
+        never = "it has never passed since the container was started, so no restart cures it"
+        return _verdict(Action.NONE, Cause.CHECK_CANNOT_RUN, 0.95, fact, never)
+    return _cured(alert, f"its health check fails while its process runs{output}")
 
 
 def _cured(alert: HealthAlert, fact: str) -> Verdict:
@@ -140,7 +146,12 @@ def _flapping(alert: HealthAlert) -> Verdict:
 
 
 def _hung(alert: HealthAlert) -> Verdict:
-    return _cured(alert, f"its probe fails: {alert.fact('probe')}")
+    probe = alert.fact("probe")
+    if alert.fact("never_reached"):
+        fact = f"its probe does not reach it from here: {probe}"
+        never = "no probe ever has, so the failure says nothing of the container"
+        return _verdict(Action.NONE, Cause.UNREACHABLE, 0.9, fact, never)
+    return _cured(alert, f"its probe fails: {probe}")
 
 
 def _cpu_high(alert: HealthAlert) -> Verdict:

@@ -1,11 +1,12 @@
 """The ladder: what comes next when an action did not help or could not be done. Never the same rung twice."""
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hemostat.events import Action, Kind, Outcome, Reason, RemediationComplete
 
 DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
-DOWN: Final = frozenset({"exited", "dead"})
+DOWN: Final = frozenset({"exited", "dead", "created"})
 
 LADDER: Final[dict[Action, Action]] = {
     Action.EXEC: Action.RESTART,
@@ -16,13 +17,23 @@ LADDER: Final[dict[Action, Action]] = {
 }
 """What follows an action; NONE is people."""
 
+REVIVALS: Final = frozenset({Action.RESTART, Action.START})
+MAX_STARTS: Final = 2
+"""How often one that our restart has left down is started again before people are told."""
+HARMLESS: Final = frozenset({Action.CLEANUP})
+"""Actions that interrupt nothing: those that helped may be repeated."""
+
 
 def follows(done: RemediationComplete) -> Action | None:
     """The next rung after this remediation; None where it is the last word."""
     if done.outcome is Outcome.FAILED:
+        is_down = done.after is not None and done.after.status in DOWN
+        if done.reason is Reason.ENGINE_ERROR and is_down and done.action in REVIVALS:
+            return Action.START if done.rung < MAX_STARTS else Action.NONE
         # One that died again is told of by its own death, which the crash loop ends.
-        again = done.kind in DEATHS and done.after is not None and done.after.status in DOWN
-        return None if again else instead(done.action, done.kind)
+        return None if done.kind in DEATHS and is_down else instead(done.action, done.kind)
+    if done.outcome is Outcome.REFUSED and done.reason is Reason.ALREADY_TRIED:
+        return instead(done.action, done.kind)
     if done.outcome is Outcome.NOT_APPLICABLE and done.reason is Reason.UNSUPPORTED:
         return instead(done.action, done.kind)
     return None
@@ -34,3 +45,20 @@ def instead(action: Action, kind: Kind) -> Action | None:
     if action is Action.SCALE and kind is not Kind.OOM:
         return Action.NONE
     return LADDER.get(action)
+
+
+def is_spent(action: Action, kind: Kind, earlier: Iterable[tuple[Action, Outcome | None]]) -> bool:
+    """Whether this action is not to be tried against an incident of this kind any more. `earlier` are the
+    actions that were carried out against it, and what came of them. A container that has died has no other
+    remedy than a start: the crash loop and the budget end that."""
+    if kind in DEATHS:
+        return False
+    outcomes = [outcome for tried, outcome in earlier if tried is action]
+    return Outcome.FAILED in outcomes if action in HARMLESS else bool(outcomes)
+
+
+def next_untried(action: Action, kind: Kind, earlier: Sequence[tuple[Action, Outcome | None]]) -> Action:
+    """This action, or the next rung of its ladder that has not been tried against the incident."""
+    while action is not Action.NONE and is_spent(action, kind, earlier):
+        action = instead(action, kind) or Action.NONE
+    return action

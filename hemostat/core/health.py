@@ -14,19 +14,34 @@ CALM = 2
 
 
 class Health(msgspec.Struct, frozen=True):
-    """Of one process. `failing` is since when its check has failed, None while it passes; `changes` are the
-    times at which it turned, either way. Epoch seconds."""
+    """Of one process. `failing` is since when its check has failed, None while it does not; `passed` when it
+    last began to pass, None before its first pass; `changes` are the times at which it turned, either way.
+    Epoch seconds."""
 
     failing: float | None = None
+    passed: float | None = None
     changes: tuple[float, ...] = ()
 
 
 def turned(health: Health, *, healthy: bool, time: float, window: float) -> Health:
     """Told by the engine. The first pass after a start is no change."""
     if healthy == (health.failing is None):
-        return health
+        return msgspec.structs.replace(health, passed=time) if healthy and health.passed is None else health
     recent = tuple(change for change in health.changes if abs(time - change) < window)
-    return Health(None if healthy else time, (*recent, time))
+    changes = (*recent, time)
+    return Health(None, time, changes) if healthy else Health(time, health.passed, changes)
+
+
+def has_settled(health: Health, tuned: Thresholds, now: float) -> bool:
+    """Whether it passes, and has done so for long enough that its failure is over."""
+    passes = health.failing is None and health.passed is not None
+    return passes and now - (health.passed or 0.0) >= tuned.settle
+
+
+def has_come_back(health: Health, since: float) -> bool:
+    """Whether it fails, and not for the first time since the failure that began at `since`: it passed
+    meanwhile, or another process fails."""
+    return health.failing is not None and health.failing > since
 
 
 def wait(health: Health, tuned: Thresholds) -> float:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hemostat.core import health, intent
+from hemostat.core import health, healthcheck, intent
 from hemostat.core.incidents import Told
 from hemostat.core.model import EngineEvent
 from hemostat.core.ward import Patient, Ward
@@ -36,8 +36,6 @@ def judge_health(ward: Ward, patient: Patient, now: float) -> list[Told]:
     state, tuned, register = patient.health, patient.tuned, ward.register
     if patient.info.health is None:
         return told
-    if state.failing is None:
-        told += register.closed(ref.id, [Kind.UNHEALTHY])
     if (ref.id, Kind.FLAPPING) in register:
         calm = ward.has_watched(tuned.flap_window, now) and health.is_calm(state, tuned, now)
         told += register.closed(ref.id, [Kind.FLAPPING]) if calm else []
@@ -48,7 +46,15 @@ def judge_health(ward: Ward, patient: Patient, now: float) -> list[Told]:
             patient, Kind.FLAPPING, since=state.changes[0], now=now, window=tuned.flap_window, evidence=facts
         )
     failing = patient.info.running and patient.info.health == "unhealthy" and state.failing is not None
-    if failing and health.is_due(state, tuned, now) and (ref.id, Kind.UNHEALTHY) not in register:
+    if failing and health.is_due(state, tuned, now) and _is_news(ward, patient):
         since = now if state.failing is None else state.failing
-        told += ward.fail(patient, Kind.UNHEALTHY, since=since, now=now)
+        facts = list(healthcheck.evidence(patient.info, never_passed=state.passed is None))
+        told += ward.fail(patient, Kind.UNHEALTHY, since=since, now=now, evidence=facts)
     return told
+
+
+def _is_news(ward: Ward, patient: Patient) -> bool:
+    """Whether no incident is open, or its failure has gone and come back."""
+    known = (each for each in ward.register.of(patient.ref.id) if each.kind is Kind.UNHEALTHY)
+    earlier = next(known, None)
+    return earlier is None or health.has_come_back(patient.health, earlier.since)

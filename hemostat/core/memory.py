@@ -7,8 +7,9 @@ import msgspec
 
 from hemostat.core.analysis import Analysis
 from hemostat.core.case import Past
+from hemostat.core.causes import Cause
 from hemostat.core.diagnose import Verdict
-from hemostat.core.escalate import instead
+from hemostat.core.escalate import instead, next_untried
 from hemostat.core.limits import Limits
 from hemostat.core.policy import forbidden
 from hemostat.events import Action, HealthAlert, Kind, Outcome
@@ -16,12 +17,15 @@ from hemostat.events import Action, HealthAlert, Kind, Outcome
 PLAIN: Final = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.STORM})
 """Kinds whose remedy has no other to give way to."""
 
+SETTLED_CAUSES: Final = frozenset({Cause.CHECK_CANNOT_RUN, Cause.UNREACHABLE})
+"""Causes that the evidence proves."""
+
 
 def matters(alert: HealthAlert, verdict: Verdict) -> bool:
     """Whether the past is worth looking up."""
     if verdict.action is None or verdict.action is Action.NONE or alert.kind in PLAIN:
         return False
-    return instead(verdict.action, alert.kind) is not Action.NONE
+    return alert.occurrence > 1 or instead(verdict.action, alert.kind) is not Action.NONE
 
 
 def remembered(
@@ -51,8 +55,21 @@ def remembered(
     return Verdict(other, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
 
 
+def unspent(alert: HealthAlert, verdict: Verdict, past: Sequence[Past], incident: str) -> Verdict:
+    """The verdict, or the next rung of its ladder where its action was tried against this very incident:
+    whatever it did, the failure has come back."""
+    if verdict.action is None:
+        return verdict
+    tried = [(each.action, each.outcome) for each in past if each.incident == incident]
+    action = next_untried(verdict.action, alert.kind, tried)
+    if action is verdict.action:
+        return verdict
+    reasons = (*verdict.diagnosis.reasons, f"{verdict.action} was tried, and it has come back")
+    return Verdict(action, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
+
+
 def asks(alert: HealthAlert, verdict: Verdict, analysis: Analysis) -> bool:
     """Whether a model is worth asking: not where the failure is known to come from elsewhere."""
-    if alert.root:
+    if alert.root or verdict.diagnosis.cause in SETTLED_CAUSES:
         return False
     return alert.kind in analysis.ask or verdict.diagnosis.confidence < analysis.ask_below

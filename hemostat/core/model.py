@@ -104,6 +104,9 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Health checks that have failed in a row, up to now."""
     health_output: str = ""
     """What the last health check printed."""
+    check_exit_code: int | None = None
+    """Of the last health check; -1 where the engine could not run it or it took too long, None before the
+    first."""
     check: HealthCheck | None = None
     """None without a health check."""
     checked_at: float = 0.0
@@ -112,9 +115,14 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """When the first health check of the present failing streak began, as far back as the engine tells (five
     checks)."""
     address: str = ""
-    """Its IP address on one of its networks; empty where it has none of its own."""
+    """Its IP address on one of its networks, IPv4 before IPv6; empty where it has none of its own."""
     addresses: tuple[str, ...] = ()
     """Its IP addresses, IPv6 too, on all of its networks."""
+    joined: tuple[str, ...] = ()
+    """Ids or names of the containers whose namespaces (network, processes, IPC) it lives in."""
+    host_paths: tuple[tuple[str, str], ...] = ()
+    """Paths on the engine's host that its start needs, sources of bind mounts and devices, and where they are
+    in the container, empty for a device."""
     log_path: str = ""
     """Of the json-file log, on the engine's host."""
     created_at: float = 0.0
@@ -330,6 +338,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome: Outcome | None = None
     reason: Reason | None = None
     finished: float | None = None
+    host_fault: bool = False
+    """Whether it failed of what says something of the host or its engine, not of this container alone."""
 
 
 class Stopping(msgspec.Struct, frozen=True):

@@ -61,6 +61,7 @@ NEXT: Final = {
     Reason.APPROVAL: "a person is to say yes or no",
     Reason.NEEDS_PERSON: "a person is to look at it",
     Reason.GIVEN_UP: "a person is to look at it",
+    Reason.NOT_VIABLE: "a person is to provide what its start needs, or to recreate it",
     Reason.DRY_RUN: "nothing: in dry run nothing is done",
     Reason.PROTECTED: "nothing: it is protected, and left to people",
     Reason.NOT_ALLOWED: "nothing: that action is not allowed for it",

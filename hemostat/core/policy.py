@@ -3,8 +3,9 @@
 The rules are asked in this order; the first that objects decides.
 1. The same occurrence was handled before, or is being handled: never twice. What was begun is taken up, as
    soon as no other action stands in its way.
-2. No monitor told of the incident, or no person gave the order; the request is out of date, the container is
-   protected, or the action is not among those allowed for it.
+2. No monitor told of the incident, or no person gave the order; the same action was tried against the same
+   incident before; the request is out of date, the container is protected, or the action is not among those
+   allowed for it.
 3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
 4. The circuit breaker of the container or of the host is open.
 5. Somebody has pressed the kill switch: wait until it is lifted; what a person orders meanwhile is refused.
@@ -23,6 +24,7 @@ from typing import Final
 from hemostat.core import standing
 from hemostat.core.control import Answer, Approval, Controls
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
+from hemostat.core.escalate import is_spent
 from hemostat.core.label_mistakes import protection
 from hemostat.core.labels import ACTIONS, MIN_HEALTHY, MODE
 from hemostat.core.limits import Limits, Mode
@@ -30,7 +32,7 @@ from hemostat.core.model import Attempt, Book, ContainerInfo
 from hemostat.core.owner import orchestrator
 from hemostat.core.standing import FREE
 from hemostat.core.units import show_duration
-from hemostat.events import Action, Container, Kind, Order, Reason, RemediationNeeded, seal
+from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
 
 BUSY_RETRY: Final = 0.5
 """Seconds until a request that another action stands in the way of is looked at again."""
@@ -60,9 +62,10 @@ def decide(
 ) -> Decision:
     """Decide on `request` for the responder `by`, which needs at most `lease` seconds to act and verify."""
     container, book, order = request.alert.container, situation.book, situation.order
-    name, mode = key(request, incident), mode_of(container, request.action, limits)
+    action = permitted_as(request)
+    name, mode = key(request, incident), mode_of(container, action, limits)
     asks = mode == "approve" and order is None
-    forbids = forbidden(container, request.action, limits, ordered=order is not None)
+    forbids = forbidden(container, action, limits, ordered=order is not None)
     if order is not None and book.seal != seal(order, request.alert.since):
         return Refuse(Reason.UNKNOWN_INCIDENT, "no person gave this order")
     handled = _handled(name, book, by, now)
@@ -77,6 +80,7 @@ def decide(
     return (
         handled
         or _unfounded(container, book, order)
+        or (None if order is not None else _tried(request, incident, book))
         or (None if asked else _expired(request, limits, now))
         or forbids
         or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
@@ -97,6 +101,46 @@ def decide(
             )
         )
     )
+
+
+def permitted_as(request: RemediationNeeded) -> Action:
+    """The action whose permission a request needs. Starting what our own restart has left down is the second
+    half of that restart."""
+    second_half = request.action is Action.START and request.rung > 0
+    return Action.RESTART if second_half else request.action
+
+
+def of_incident(book: Book, incident: str) -> list[Attempt]:
+    """The attempts against this incident, of all its occurrences."""
+    return [attempt for attempt in book.attempts if attempt.key.startswith(f"{incident}:")]
+
+
+def _tried(request: RemediationNeeded, incident: str, book: Book) -> Refuse | None:
+    if permitted_as(request) is not request.action:
+        return None
+    ended = (each for each in of_incident(book, incident) if each.outcome not in {None, *FREE})
+    earlier = [(each.action, each.outcome) for each in ended]
+    if not is_spent(request.action, request.alert.kind, earlier):
+        return None
+    return Refuse(Reason.ALREADY_TRIED, f"{request.action} did not cure it for good")
+
+
+def is_answered(request: RemediationNeeded, incident: str, book: Book) -> bool:
+    """Whether this occurrence is what an earlier attempt against the same incident has failed of: it began
+    while that was verified, and the end of it was told."""
+    since = request.alert.since
+    return any(
+        each.outcome is Outcome.FAILED and each.time <= since <= (each.finished or 0.0)
+        for each in of_incident(book, incident)
+        if each.key != key(request, incident)
+    )
+
+
+def is_verified_now(request: RemediationNeeded, incident: str, book: Book, now: float) -> bool:
+    """Whether an action against the same incident is under way, whose end decides what follows."""
+    own = key(request, incident)
+    others = (each for each in of_incident(book, incident) if each.key != own)
+    return any(each.outcome is None and each.lease > now for each in others)
 
 
 def service(container: Container) -> str | None:
@@ -211,10 +255,13 @@ def _broken(container: Container, situation: Situation, limits: Limits, now: flo
     own = standing.of_container(container.name, book.attempts, book, limits, now)
     host = standing.of_host(book, limits, now)
     for what, state in (("container", own), ("host", host)):
-        if state.open:
-            left = show_duration(state.until - now)
-            failed = f"{state.failures} failed remediations in a row"
-            return Refuse(Reason.BREAKER_OPEN, f"of the {what}, after {failed}, for another {left}")
+        if not state.open:
+            continue
+        failed = f"{state.failures} failed remediations in a row"
+        why = f"of the {what}, after {failed}, for another {show_duration(state.until - now)}"
+        if what == "container" or situation.order is not None:
+            return Refuse(Reason.BREAKER_OPEN, why)
+        return Wait(min(state.until, now + PEOPLE_RETRY), why, Reason.BREAKER_OPEN)
     if host.half_open and situation.under_way(now):
         return Wait(now + BUSY_RETRY, "the host's breaker is half open, and a trial is under way")
     return None

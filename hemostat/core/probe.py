@@ -15,6 +15,8 @@ from hemostat.events import Phase
 START_PERIOD: Final = 60.0
 LOOPBACK: Final = "127.0.0.1"
 SHARED: Final = "container:"
+UNREACHABLE: Final = ("no connection within", "no route to host", "network is unreachable", "host is down")
+"""How the errors begin of a probe that found no way to its container."""
 
 
 def address_of(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> str | None:
@@ -30,6 +32,11 @@ def address_of(info: ContainerInfo, others: Mapping[str, ContainerInfo]) -> str 
     return LOOPBACK if info.network_mode == "host" else info.address or None
 
 
+def is_unreachable(error: str) -> bool:
+    """Whether the probe never got as far as the container: what refuses a connection has been reached."""
+    return error.startswith(UNREACHABLE)
+
+
 class Probing(msgspec.Struct, frozen=True):
     """What the probes of one process have shown. `failures` are those in a row, up to now."""
 
@@ -38,6 +45,13 @@ class Probing(msgspec.Struct, frozen=True):
     """When the first of them was (epoch seconds)."""
     succeeded: bool = False
     raised: bool = False
+    reached: bool = False
+    """Whether any probe of this container, of an earlier process too, has got as far as the container."""
+    astray: bool = False
+    """Whether what was raised is that no probe ever has."""
+
+    def of_next_process(self) -> "Probing":
+        return Probing(reached=self.reached)
 
 
 def judge(
@@ -51,11 +65,16 @@ def judge(
 ) -> tuple[Probing, Phase | None]:
     """One more answer, `error` empty where it is well: the new state, and the transition if any."""
     if not error:
-        return Probing(succeeded=True), Phase.CLEARED if state.raised else None
+        return Probing(succeeded=True, reached=True), Phase.CLEARED if state.raised else None
+    reached = state.reached or not is_unreachable(error)
+    if state.astray and reached:  # What was told of it was another failure than this.
+        state = Probing(reached=True)
+    state = msgspec.structs.replace(state, reached=reached)
     if not (state.succeeded or state.raised or now - started_at >= start_period):
         return state, None
     since = state.since if state.failures else now
     count = state.failures + 1
     raised = state.raised or count >= failures
     phase = Phase.RAISED if raised and not state.raised else None
-    return Probing(count, since, state.succeeded, raised), phase
+    astray = raised and not reached
+    return Probing(count, since, state.succeeded, raised, reached, astray), phase

@@ -154,6 +154,7 @@ def status_after(event: Event, before: str) -> str:
 
 def _alert(alert: HealthAlert) -> str:
     again = f" (no. {alert.occurrence})" if alert.occurrence > 1 else ""
+    again = f" relapsed{again}" if alert.relapsed else again
     if alert.phase is Phase.CLEARED:
         return f"{alert.kind} is over"
     facts = ", ".join(fact(item) for item in alert.evidence)
@@ -167,6 +168,8 @@ def _alert(alert: HealthAlert) -> str:
 def fact(item: Evidence) -> str:
     """`exit code 7`, `memory 61.4 MiB`."""
     words, value, unit = item.name.replace("_", " "), item.value, item.unit
+    if value is True:
+        return words
     if unit.startswith("B") and isinstance(value, float | int):
         return f"{words} {show_size(value)}{unit[1:]}"
     if unit == "s" and isinstance(value, float | int):

@@ -35,6 +35,9 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How long a threshold must be exceeded before it is an alert."""
     settle: Seconds = 10.0
     """How long a container must run again before its crash is over."""
+    relapse_window: Seconds = 1800.0
+    """A failure that comes back within this time after it was over is the same incident: nothing is tried
+    against it twice."""
     loop_deaths: Count = 3
     """Deaths within `loop_window` that make a crash loop."""
     loop_window: Seconds = 300.0

@@ -41,6 +41,13 @@ def needless(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     return Reason.RECOVERED if recovered or info.started_at > alert.since else None
 
 
+def unfinished(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
+    """Why the second half of our restart is needed no more; None if the container is as that left it."""
+    if info.running or info.status == "restarting":
+        return Reason.RECOVERED
+    return None if info.status in DOWN and info.started_at <= alert.since else Reason.STOPPED
+
+
 def overtaken(alert: HealthAlert, info: ContainerInfo, attempt: Attempt) -> Reason | None:
     """Why a restart that was begun is not to be taken up, for the container as it is now; None if it is, or
     was carried out. An end within the lease may be the stop that the restart itself began with."""

@@ -111,5 +111,7 @@ def probed(ward: Ward, answer: Probed, now: float) -> list[Told]:
     )
     if phase is Phase.RAISED:
         facts = [Evidence("probe", redact(answer.error))]
+        if patient.probing.astray:
+            facts.append(Evidence("never_reached", value=True))
         return ward.fail(patient, Kind.HUNG, since=patient.probing.since, now=now, evidence=facts)
     return ward.register.closed(patient.ref.id, [Kind.HUNG]) if phase is Phase.CLEARED else []

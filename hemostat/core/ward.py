@@ -13,7 +13,8 @@ from hemostat.core import detect, storm
 from hemostat.core.baseline import Baseline, rounded
 from hemostat.core.blame import STARVED, Host, awaits_check, blame
 from hemostat.core.dependency import Observations
-from hemostat.core.health import Health
+from hemostat.core.health import Health, has_settled
+from hemostat.core.healthcheck import has_always_failed
 from hemostat.core.incidents import ITSELF, Cause, Held, Incident, Register, Told
 from hemostat.core.intent import MARGIN, Death, Stop, stopping, wanted
 from hemostat.core.jobs import job_reason
@@ -84,13 +85,17 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     incidents: tuple[Incident, ...] = ()
     began: float = 0.0
     clean_ends: dict[str, int] = {}
+    ended: tuple[Incident, ...] = ()
+    """Those that are over and may relapse."""
+    reached: tuple[str, ...] = ()
+    """Containers that a probe has reached."""
 
 
 class Ward:
     def __init__(self, thresholds: Thresholds, host: Host) -> None:
         self.thresholds = thresholds
         self.host = host
-        self.register = Register(host.name)
+        self.register = self._register()
         self.relations = Relations()
         self.stops: dict[str, Stop] = {}
         self.deaths: dict[str, tuple[float, ...]] = {}
@@ -110,6 +115,7 @@ class Ward:
         """Of the filesystem of the engine's data."""
         self._patients: dict[str, Patient] = {}
         self._habits: dict[str, Baseline] = {}
+        self._reached: frozenset[str] = frozenset()
         self._storm = Storm()
         self._began: float | None = None
         self._free: dict[tuple[str, Kind], float] = {}
@@ -129,13 +135,17 @@ class Ward:
         self.runs, self.ooms = dict(past.runs), dict(past.ooms)
         self.held, self.awaited = dict(past.held), dict(past.awaited)
         self.kills, self.podman = past.kills, past.podman
-        self.register = Register(self.host.name, past.incidents)
+        self._reached = frozenset(past.reached)
+        self.register = self._register(past.incidents, past.ended)
         self.relations.began = past.began
         self.clean_ends = dict(past.clean_ends)
 
+    def _register(self, incidents: Iterable[Incident] = (), ended: Iterable[Incident] = ()) -> Register:
+        window = self.thresholds.relapse_window
+        return Register(self.host.name, incidents, ended=ended, relapse_window=window)
+
     def past(self) -> Past:
         habits = {each.ref.id: rounded(each.habit, each.tuned) for each in self if each.habit.levels}
-        incidents = tuple(self.register)
         return Past(
             stops=self.stops,
             deaths=self.deaths,
@@ -146,7 +156,9 @@ class Ward:
             kills=self.kills,
             podman=self.podman,
             habits=habits,
-            incidents=incidents,
+            incidents=tuple(self.register),
+            ended=self.register.ended,
+            reached=tuple(each.ref.id for each in self if each.probing.reached),
             began=self.relations.began,
             clean_ends=self.clean_ends,
         )
@@ -157,25 +169,36 @@ class Ward:
         patient = self._patients.get(info.ref.id)
         if patient is not None and patient.info.started_at == info.started_at:
             patient.info = info
+            if info.health == "healthy" and patient.health.passed is None:
+                patient.health = msgspec.structs.replace(patient.health, passed=now)
             return patient
         newly = self._patients[info.ref.id] = self._newly(info, now)
         if patient is not None:
             newly.habit = patient.habit
+            newly.probing = patient.probing.of_next_process()
         return newly
 
     def _newly(self, info: ContainerInfo, now: float) -> Patient:
         """What was alerted before, and is not older than the process, stays alerted."""
         known = {each.kind: each for each in self.register.of(info.ref.id) if info.started_at <= each.since}
-        failing = None
+        failing = passed = None
         if info.health == "unhealthy":
             failing = known[Kind.UNHEALTHY].since if Kind.UNHEALTHY in known else now
+            # Whether it has ever passed, nobody has seen: the engine's count tells.
+            passed = None if has_always_failed(info) else info.started_at
+        elif info.health == "healthy":
+            passed = now
         return Patient(
             info=info,
             tuned=tuned(self.thresholds, info.ref),
             track=begin(known, info.started_at),
-            health=Health(failing),
+            health=Health(failing, passed),
             target=PROBE.of(info.ref.labels),
-            probing=Probing(raised=Kind.HUNG in known),
+            probing=Probing(
+                raised=Kind.HUNG in known,
+                reached=info.ref.id in self._reached,
+                astray=Kind.HUNG in known and known[Kind.HUNG].says_nothing,
+            ),
             habit=self._habits.get(info.ref.id, Baseline()),
         )
 
@@ -193,7 +216,9 @@ class Ward:
             self.clean_ends,
         ):
             known.pop(container_id, None)
-        return self.register.closed(container_id)
+        told = self.register.closed(container_id)
+        self.register.forget(container_id)
+        return told
 
     def keep_only(self, present: Iterable[str]) -> list[Told]:
         """Discharge whoever is not among these."""
@@ -244,6 +269,8 @@ class Ward:
         window: float,
         evidence: Iterable[Evidence],
         cause: Cause,
+        *,
+        relapsed: bool = True,
     ) -> Told:
         downstream = tuple(info.ref.name for info in self.relations.topology.downstream(patient.ref.id))
         return self.register.opened(
@@ -254,6 +281,7 @@ class Ward:
             evidence=evidence,
             cause=cause,
             downstream=downstream,
+            relapsed=relapsed,
         )
 
     def job_reason(self, info: ContainerInfo) -> str:
@@ -294,7 +322,8 @@ class Ward:
         )
 
     def _observations(self) -> Observations:
-        recovering = {each.container.id for each in self.register if each.kind in UNRELIABLE}
+        unreliable = (each for each in self.register if each.kind in UNRELIABLE and not each.says_nothing)
+        recovering = {each.container.id for each in unreliable}
         return self.relations.observations(recovering, self._was_stopped)
 
     def _was_stopped(self, info: ContainerInfo) -> bool:
@@ -325,6 +354,7 @@ class Ward:
         """Close what is over, and tell anew what is held no longer."""
         self._began = now if self._began is None else self._began
         told: list[Told] = []
+        self.register.expire(now)
         for incident in self.register:
             if self._is_over(incident, now):
                 told += self.register.closed(incident.container.id, [incident.kind])
@@ -342,7 +372,7 @@ class Ward:
         if patient is None:
             return []
         cause = self._blame(patient, incident.kind, now)
-        if cause.held and not self._has_waited(incident, now):
+        if _has_passed(incident, patient) or (cause.held and not self._has_waited(incident, now)):
             self._free.pop(incident.key, None)
             return []
         if cause.held:
@@ -350,7 +380,8 @@ class Ward:
         elif now - self._free.setdefault(incident.key, now) < patient.tuned.settle:
             return []
         self._free.pop(incident.key, None)
-        return [self._opened(patient, incident.kind, now, incident.window, incident.evidence, cause)]
+        facts = incident.evidence
+        return [self._opened(patient, incident.kind, now, incident.window, facts, cause, relapsed=False)]
 
     def _has_waited(self, incident: Incident, now: float) -> bool:
         """Whether it has waited long enough for a dependency that fails. What a person has stopped is waited
@@ -397,6 +428,10 @@ class Ward:
             return patient.track.calm(incident.kind)
         if incident.kind is Kind.CRASH_LOOP:
             return not self._loops(patient, now)
+        if incident.kind is Kind.UNHEALTHY:
+            return has_settled(patient.health, patient.tuned, now)
+        if incident.kind is Kind.HUNG:
+            return _has_passed(incident, patient)
         return incident.kind in DEATHS
 
     def _rests(self, incident: Incident, info: ContainerInfo, now: float) -> float:
@@ -408,3 +443,13 @@ class Ward:
         if incident.kind not in DEATHS | {Kind.CRASH_LOOP} and info.status in {"exited", "dead"}:
             return now - info.finished_at
         return now - stop.time if stop is not None and wanted(stop, info.finished_at) else 0.0
+
+
+def _has_passed(incident: Incident, patient: Patient) -> bool:
+    """Whether what failed passes at this moment, settled or not."""
+    match incident.kind:
+        case Kind.UNHEALTHY:
+            return patient.health.failing is None and patient.health.passed is not None
+        case Kind.HUNG:
+            return patient.probing.succeeded and not patient.probing.failures
+    return False

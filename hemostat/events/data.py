@@ -95,6 +95,8 @@ class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
     since: float
     phase: Phase = Phase.RAISED
     occurrence: int = 1
+    relapsed: bool = False
+    """Whether the condition has come back: it was over, or another process of the container had it."""
     window: float = 0.0
     evidence: tuple[Evidence, ...] = ()
     root: str = ""

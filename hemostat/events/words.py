@@ -85,6 +85,8 @@ class Reason(StrEnum):
     STOPPED = "stopped"
     GONE = "gone"
     UNSUPPORTED = "unsupported"
+    ALREADY_TRIED = "already_tried"
+    NOT_VIABLE = "not_viable"
     NEEDS_PERSON = "needs_person"
     ROOT_ELSEWHERE = "root_elsewhere"
 

@@ -184,6 +184,11 @@ class Surroundings(Protocol):
         one, and where they cannot be read. To be used by one thread."""
         ...
 
+    def missing(self, info: ContainerInfo) -> str:
+        """What of the paths on the engine's host that the container's start needs is not there; empty where
+        nothing is known to be missing."""
+        ...
+
     def probe(self, target: Target, address: str, timeout: float) -> str:
         """Whether the target answers at this address within `timeout` seconds: what is wrong, or nothing."""
         ...

@@ -56,3 +56,16 @@ def test_what_healed_or_was_refused_is_followed_by_nothing():
     assert ANALYZER.step(event(complete(alert=alert())), NOW) == []
     refused = event(complete(outcome=Outcome.REFUSED, reason=Reason.BUDGET_SPENT, alert=alert()))
     assert ANALYZER.step(refused, NOW) == []
+
+
+def test_a_failure_that_has_come_back_is_not_met_by_what_was_tried_against_it():
+    analyzer = Analyzer(MemoryCasebook(CLOCK), MemoryDossiers(), CLOCK, Limits(), source="analyzer@1")
+    told = alert(kind=Kind.UNHEALTHY)
+    healed = complete(kind=told.kind, alert=told)
+    assert analyzer.step(event(healed), NOW) == []
+    again = alert(kind=Kind.UNHEALTHY, occurrence=2, relapsed=True)
+    (asked,) = analyzer.step(event(again), NOW + 60)
+    assert (asked.data.action, asked.data.diagnosis.cause) == (Action.NONE, "hung")
+    assert "restart was tried, and it has come back" in asked.data.diagnosis.reasons
+    (other,) = analyzer.step(event(again, incident="i2"), NOW + 60)
+    assert other.data.action is Action.RESTART

@@ -181,7 +181,9 @@ def test_a_failing_health_check_is_an_incident_until_it_passes(watch):
     watch.listen()
     watch.clock.advance(1)
     watch.engine.set_health(web, "healthy")
-    watch.listen()
+    watch.sample(9)
+    assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED)]
+    watch.sample(2)
     assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED), (Kind.UNHEALTHY, Phase.CLEARED)]
 
 
@@ -521,9 +523,10 @@ def test_health_that_came_round_by_itself_is_given_time_to_do_so_again(watch):
     for health in ("unhealthy", "healthy", "unhealthy"):
         watch.engine.set_health(web, health)
         watch.sample(2)
-    assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED), (Kind.UNHEALTHY, Phase.CLEARED)]
+    assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED)]
     watch.sample(10)
-    assert watch.told()[2:] == [(Kind.UNHEALTHY, Phase.RAISED)]
+    assert watch.told()[1:] == [(Kind.UNHEALTHY, Phase.RAISED)]
+    assert (watch.incidents[0], watch.alerts[1].relapsed) == (watch.incidents[1], True)
 
 
 def test_what_depends_on_a_container_that_is_down_waits_for_it(watch):
@@ -831,3 +834,65 @@ def test_a_container_whose_enable_label_cannot_be_read_is_watched(watch):
     watch.engine.crash(watch.make(labels={"hemostat.enable": "n"}), 7)
     watch.listen()
     assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+
+
+def restarted_ill(watch) -> str:
+    """A container whose restart did not help: its check has not passed since, and fails again."""
+    web = watch.make(health=("true",))
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(1)
+    watch.engine.stop(web)
+    watch.engine.start(web)
+    watch.engine.set_health(web, "starting")
+    watch.sample(30)
+    return web
+
+
+def test_a_check_that_is_starting_is_not_over(watch):
+    start, watch.engine._start = watch.engine._start, lambda box: None
+    watch.engine._start = lambda box: begin_ill(start, box)
+    web = restarted_ill(watch)
+    assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED)]
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(30)
+    assert watch.told()[1:] == [(Kind.UNHEALTHY, Phase.RAISED)]
+    assert len(set(watch.incidents)) == 1
+    assert (watch.alerts[1].relapsed, watch.alerts[1].fact("never_passed")) == (True, True)
+    watch.engine.set_health(web, "healthy")
+    watch.sample(12)
+    assert watch.told()[2:] == [(Kind.UNHEALTHY, Phase.CLEARED)]
+
+
+def begin_ill(start, box) -> None:
+    """Start it as an engine does: no check has passed yet."""
+    health, box.spec = box.spec.health, msgspec.structs.replace(box.spec, health=None)
+    start(box)
+    box.spec = msgspec.structs.replace(box.spec, health=health)
+    box.health = None if health is None else "starting"
+
+
+def test_a_failure_that_comes_back_within_the_relapse_window_reopens_its_incident(watch):
+    web = watch.make(health=("true",))
+    for _ in range(2):
+        watch.engine.set_health(web, "unhealthy")
+        watch.sample(12)
+        watch.engine.set_health(web, "healthy")
+        watch.sample(1000)
+    watch.restart_monitor()
+    watch.tell(Connected())
+    watch.engine.set_health(web, "unhealthy")
+    watch.sample(12)
+    raised = [alert for alert in watch.alerts if alert.phase is Phase.RAISED]
+    assert [(alert.occurrence, alert.relapsed) for alert in raised] == [(1, False), (2, True), (3, True)]
+    assert len(set(watch.incidents)) == 1
+
+
+def test_after_the_relapse_window_it_is_another_incident(watch):
+    web = watch.make()
+    for _ in range(2):
+        watch.engine.crash(web, 1)
+        watch.sample(2)
+        watch.engine.start(web)
+        watch.sample(1900)
+    assert [alert.relapsed for alert in watch.alerts] == [False, False, False, False]
+    assert len(set(watch.incidents)) == 2

@@ -232,7 +232,10 @@ def test_the_ladder_while_it_is_acted():
         ([ALERT, ASKED, refused(Reason.BUDGET_SPENT)], "nothing before then"),
         ([ALERT, refused(Reason.PAUSED, Outcome.WAITING)], "hemostat resume"),
         ([ALERT, refused(Reason.EXPIRED, Outcome.EXPIRED)], "until it is alerted anew"),
-        ([event(alert(**BUSY)), event(needed(alert=alert(**BUSY), action=Action.NONE))], "people are told"),
+        (
+            [event(alert(**BUSY)), event(needed(alert=alert(**BUSY), action=Action.NONE), 0.1)],
+            "people are told",
+        ),
     ],
 )
 def test_what_comes_next(events, next_):

@@ -1,8 +1,9 @@
 """What comes next when an action did not help, or could not be done."""
 
+import msgspec
 import pytest
 
-from hemostat.core.escalate import follows
+from hemostat.core.escalate import follows, next_untried
 from hemostat.events import Action, Kind, Outcome, Reason, State
 from tests.samples import alert, complete
 
@@ -11,6 +12,16 @@ DEAD = State(status="exited", exit_code=1)
 
 def failed(action: Action, kind: Kind = Kind.UNHEALTHY, **changes):
     return complete(action=action, kind=kind, outcome=Outcome.FAILED, reason=Reason.NOT_VERIFIED, **changes)
+
+
+def broken(action: Action, rung: int, kind: Kind = Kind.UNHEALTHY, after: State = DEAD):
+    """The engine could not do it."""
+    plain = failed(action, kind, rung=rung, after=after)
+    return msgspec.structs.replace(plain, reason=Reason.ENGINE_ERROR)
+
+
+def tried(action: Action):
+    return complete(action=action, kind=Kind.UNHEALTHY, outcome=Outcome.REFUSED, reason=Reason.ALREADY_TRIED)
 
 
 def unsupported(kind: Kind):
@@ -33,6 +44,15 @@ def unsupported(kind: Kind):
         (failed(Action.CLEANUP), Action.NONE),
         (failed(Action.RESTART, Kind.EXITED, after=DEAD), None),
         (failed(Action.RESTART, Kind.EXITED), Action.NONE),
+        (broken(Action.RESTART, 0), Action.START),
+        (broken(Action.START, 1), Action.START),
+        (broken(Action.START, 2), Action.NONE),
+        (broken(Action.RESTART, 0, Kind.EXITED), Action.START),
+        (broken(Action.RESTART, 0, after=State(status="created")), Action.START),
+        (broken(Action.RESTART, 0, after=State(status="running")), Action.NONE),
+        (broken(Action.EXEC, 0), Action.RESTART),
+        (tried(Action.EXEC), Action.RESTART),
+        (tried(Action.RESTART), Action.NONE),
         (unsupported(Kind.OOM), Action.RESTART),
         (unsupported(Kind.CPU_HIGH), Action.NONE),
         (complete(), None),
@@ -50,3 +70,19 @@ def test_no_ladder_goes_on_for_ever(action):
     while (following := follows(failed(seen[-1]))) not in {None, Action.NONE}:
         assert following not in seen
         seen.append(following)
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "earlier", "then"),
+    [
+        (Action.RESTART, Kind.UNHEALTHY, [], Action.RESTART),
+        (Action.RESTART, Kind.UNHEALTHY, [(Action.RESTART, Outcome.HEALED)], Action.NONE),
+        (Action.EXEC, Kind.HUNG, [(Action.EXEC, Outcome.HEALED)], Action.RESTART),
+        (Action.EXEC, Kind.HUNG, [(Action.EXEC, Outcome.FAILED), (Action.RESTART, None)], Action.NONE),
+        (Action.RESTART, Kind.EXITED, [(Action.RESTART, Outcome.HEALED)], Action.RESTART),
+        (Action.CLEANUP, Kind.DISK_HIGH, [(Action.CLEANUP, Outcome.HEALED)], Action.CLEANUP),
+        (Action.CLEANUP, Kind.DISK_HIGH, [(Action.CLEANUP, Outcome.FAILED)], Action.NONE),
+    ],
+)
+def test_a_failure_that_came_back_is_met_by_the_next_rung(action, kind, earlier, then):
+    assert next_untried(action, kind, earlier) is then

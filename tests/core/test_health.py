@@ -21,7 +21,7 @@ def after(*turns: tuple[float, bool], health: Health | None = None) -> Health:
 
 
 def test_the_first_pass_after_a_start_is_no_change():
-    assert after((1.0, True)) == Health()
+    assert after((1.0, True)) == Health(passed=1.0)
 
 
 def test_a_failing_check_is_due_at_once_unless_told_to_wait():

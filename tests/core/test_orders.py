@@ -82,7 +82,11 @@ def test_nothing_is_no_order():
     [
         (SPENT, {}, Reason.BUDGET_SPENT),
         (tuple(attempt(ago) for ago in (5000.0, 4000.0, 3000.0)), {}, Reason.COOLDOWN),
-        ((), {"ended": tuple(failed(50.0 + n, container=f"c{n}") for n in range(5))}, Reason.BREAKER_OPEN),
+        (
+            (),
+            {"ended": tuple(failed(50.0 + n, container=f"c{n}", host_fault=True) for n in range(5))},
+            Reason.BREAKER_OPEN,
+        ),
     ],
 )
 def test_the_limits_hold_for_people_too_unless_they_may_and_do_override_them(attempts, book, reason):

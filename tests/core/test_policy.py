@@ -10,14 +10,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_ledger import MemoryLedger
+from hemostat.core.breaker import is_host_fault
 from hemostat.core.control import EVERYTHING, Answer, Approval, Controls, Pause
 from hemostat.core.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.limits import REMEMBERED, Limits
 from hemostat.core.model import Attempt, Book, ContainerInfo, Stopping
 from hemostat.core.orders import request as request_of
 from hemostat.core.policy import being_stopped, decide, key
-from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
-from tests.samples import NOW, alert, needed, order
+from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
+from tests.samples import NOW, WEB, alert, needed, order
 
 LEASE = 120.0
 LIMITS = Limits()
@@ -369,16 +370,73 @@ def test_a_person_can_close_it():
 
 
 def test_the_breaker_of_the_host_opens_when_several_containers_cannot_be_healed():
-    several = [failed(float(ago), container=f"c{ago % 2}") for ago in range(50, 100, 10)]
+    several = [failed(float(ago), container=f"c{ago % 2}", host_fault=True) for ago in range(50, 100, 10)]
     spread = [msgspec.structs.replace(each, container=f"c{n % 2}") for n, each in enumerate(several)]
     decision = ask(ended=spread, limits=ROOMY)
-    assert isinstance(decision, Refuse)
-    assert decision.detail.startswith("of the host")
+    assert isinstance(decision, Wait), "it is decided on again when the breaker is half open"
+    assert (decision.reason, decision.why[:11]) == (Reason.BREAKER_OPEN, "of the host")
     assert isinstance(ask(ended=several, limits=ROOMY), Act)
 
 
+def test_failures_that_say_nothing_of_the_host_hold_no_other_container_back():
+    several = [failed(float(ago), container=f"c{ago}") for ago in range(50, 100, 10)]
+    assert isinstance(ask(ended=several, limits=ROOMY), Act)
+
+
+@pytest.mark.parametrize(
+    ("error", "host"),
+    [
+        ("start db: context deadline exceeded", True),
+        ("start db: failed to create shim task: OCI runtime create failed", True),
+        ("start db: mkdir /var/lib/docker/x: no space left on device", True),
+        ("start db: Bind for 0.0.0.0:80 failed: port is already allocated", False),
+        ("start db: invalid mount config: bind source path does not exist: /srv", False),
+        ("start db: No such container: 389e", False),
+        ("start db: 403 Forbidden", False),
+    ],
+)
+def test_what_an_engine_says_is_the_hosts_fault_or_the_containers(error, host):
+    assert is_host_fault(error) is host
+
+
+EARLIER = {"key": "i1:1:0"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "again"),
+    [
+        (Kind.UNHEALTHY, Outcome.HEALED, False),
+        (Kind.UNHEALTHY, Outcome.FAILED, False),
+        (Kind.HUNG, Outcome.HEALED, False),
+        (Kind.MEMORY_LEAK, Outcome.HEALED, False),
+        (Kind.UNHEALTHY, Outcome.NOT_APPLICABLE, True),
+        (Kind.UNHEALTHY, Outcome.REFUSED, True),
+        (Kind.EXITED, Outcome.HEALED, True),
+        (Kind.OOM, Outcome.FAILED, True),
+    ],
+)
+def test_no_rung_is_tried_twice_against_one_failure(kind, outcome, again):
+    told = alert(kind=kind, since=NOW, occurrence=2)
+    decision = ask(attempt(300.0, outcome=outcome, **EARLIER), alert=told)
+    assert isinstance(decision, Act if again else Refuse)
+    assert again or decision.reason is Reason.ALREADY_TRIED
+
+
+def test_another_failure_of_the_same_container_may_be_treated():
+    told = alert(kind=Kind.EXITED, since=NOW)
+    earlier = attempt(300.0, outcome=Outcome.FAILED, key="i0:1:0")
+    assert isinstance(ask(earlier, alert=told), Act)
+
+
+def test_the_second_half_of_a_restart_is_permitted_where_the_restart_is():
+    ref = msgspec.structs.replace(WEB, labels={"hemostat.actions": "restart"})
+    told = alert(kind=Kind.UNHEALTHY, since=NOW, container=ref)
+    assert isinstance(ask(alert=told, action=Action.START, rung=1), Act)
+    assert isinstance(ask(alert=told, action=Action.START), Refuse)
+
+
 def test_a_half_open_breaker_of_the_host_lets_one_through_at_a_time():
-    old = [failed(1000.0 + n, container=f"c{n}") for n in range(5)]
+    old = [failed(1000.0 + n, container=f"c{n}", host_fault=True) for n in range(5)]
     assert isinstance(ask(ended=old, limits=ROOMY), Act)
     trial = attempt(1.0, key="t", container="c9", outcome=None)
     assert isinstance(ask(ended=old, running=[trial], limits=ROOMY), Wait)

@@ -151,7 +151,29 @@ def test_it_began_with_the_first_of_the_failures():
     state = Probing(succeeded=True)
     for second in (5.0, 6.0, 7.0):
         state, _ = judge(state, "refused", now=second, started_at=0.0)
-    assert state == Probing(failures=3, since=5.0, succeeded=True, raised=True)
+    assert state == Probing(failures=3, since=5.0, succeeded=True, raised=True, reached=True)
+
+
+def test_a_probe_that_has_never_reached_its_container_says_nothing_of_it():
+    """Until it reaches it, which is another failure then."""
+    state = Probing()
+    for second in range(61, 64):
+        state, phase = judge(state, "no connection within 2 s", now=float(second), started_at=0.0)
+    assert (phase, state.astray) == (Phase.RAISED, True)
+    phases = []
+    for second in range(64, 70):
+        state, phase = judge(state, "connection refused", now=float(second), started_at=0.0)
+        phases.append(phase)
+    assert (phases.index(Phase.RAISED), state.astray) == (2, False)
+
+
+@pytest.mark.parametrize("error", ["no connection within 2 s", "no route to host", "network is unreachable"])
+def test_what_a_probe_has_reached_once_hangs_when_it_is_reached_no_more(error):
+    state, _ = judge(Probing(), "", now=0.0, started_at=0.0)
+    state = state.of_next_process()
+    for second in range(61, 64):
+        state, phase = judge(state, error, now=float(second), started_at=0.0)
+    assert (phase, state.astray) == (Phase.RAISED, False)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(allow_nan=True, allow_infinity=True))))

@@ -48,7 +48,7 @@ def test_a_spent_budget_and_the_cooldown_after_it_say_when_they_end():
 
 
 def test_breakers_are_open_then_half_open():
-    fresh = look(*(failed(ago) for ago in (300.0, 200.0, 100.0)))
+    fresh = look(*(failed(ago, host_fault=True) for ago in (300.0, 200.0, 100.0)))
     assert fresh.of("web").breaker == Breaker(3, open=True, until=NOW - 99 + 600)
     assert fresh.breaker == Breaker(3), "the host's needs failures of several containers"
     old = look(*(failed(ago) for ago in (900.0, 800.0, 700.0))).of("web").breaker

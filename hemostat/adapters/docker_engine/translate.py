@@ -123,11 +123,14 @@ def info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
         stop_timeout=config.get("StopTimeout"),
         failing_streak=health.get("FailingStreak") or 0,
         health_output=_output(health),
+        check_exit_code=_check_exit_code(health.get("Log") or ()),
         check=_health_check(config.get("Healthcheck") or {}),
         checked_at=_begun(health.get("Log") or (), -1),
         failing_since=_failing_since(health.get("Log") or ()),
         address=_address(inspected.get("NetworkSettings") or {}),
         addresses=_addresses(inspected.get("NetworkSettings") or {}),
+        joined=_joined(host),
+        host_paths=_host_paths(host, inspected.get("Mounts") or ()),
         log_path=inspected.get("LogPath") or "",
         created_at=seconds(inspected.get("Created")),
         auto_remove=bool(host.get("AutoRemove")),
@@ -190,6 +193,10 @@ def _health_check(configured: Mapping[str, Any]) -> HealthCheck | None:
     )
 
 
+def _check_exit_code(checks: Sequence[Mapping[str, Any]]) -> int | None:
+    return checks[-1].get("ExitCode") if checks else None
+
+
 def _begun(checks: Sequence[Mapping[str, Any]], index: int) -> float:
     return seconds(checks[index].get("Start")) if checks else 0.0
 
@@ -207,8 +214,20 @@ def _output(health: Mapping[str, Any]) -> str:
 
 
 def _address(network: Mapping[str, Any]) -> str:
-    addresses = (each.get("IPAddress") for each in (network.get("Networks") or {}).values())
-    return next(filter(None, addresses), "")
+    networks = [each or {} for each in (network.get("Networks") or {}).values()]
+    names = ("IPAddress", "GlobalIPv6Address")
+    return next((each[name] for name in names for each in networks if each.get(name)), "")
+
+
+def _joined(host: Mapping[str, Any]) -> tuple[str, ...]:
+    modes = (host.get(name) or "" for name in ("NetworkMode", "PidMode", "IpcMode"))
+    return tuple(dict.fromkeys(mode.partition(":")[2] for mode in modes if mode.startswith("container:")))
+
+
+def _host_paths(host: Mapping[str, Any], mounts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    binds = [(each.get("Source"), each.get("Destination")) for each in mounts if each.get("Type") == "bind"]
+    devices = [(each.get("PathOnHost"), "") for each in host.get("Devices") or ()]
+    return tuple((source, target or "") for source, target in binds + devices if source)
 
 
 def _addresses(network: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,13 +8,15 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
+
 from hemostat.agents.analyzer.consultant import Consultant
 from hemostat.core.advice import unadvised
 from hemostat.core.case import past, signature
 from hemostat.core.diagnose import Verdict, diagnose
 from hemostat.core.escalate import follows
 from hemostat.core.limits import Limits
-from hemostat.core.memory import asks, matters, remembered
+from hemostat.core.memory import asks, matters, remembered, unspent
 from hemostat.core.redact import redact
 from hemostat.errors import HemoStatError
 from hemostat.events import (
@@ -83,6 +85,7 @@ class Analyzer:
         if matters(alert, verdict):
             known = self._casebook.past(signature(alert))
             verdict = remembered(alert, verdict, known, self._limits, host=event.host)
+            verdict = unspent(alert, verdict, known, event.incident or "")
         consultant = self._consultant
         if consultant is None or not asks(alert, verdict, consultant.analysis):
             return [self._said(event, alert, verdict, now)]
@@ -116,7 +119,7 @@ class Analyzer:
         kept = self._dossiers.get(event.incident)
         log = kept[-1].log if kept else ""
         key = f"{event.incident}:{done.occurrence}:{done.rung}"
-        told = past(done, host=event.host, now=event.time, log=log)
+        told = past(done, host=event.host, now=event.time, log=log, incident=event.incident)
         self._casebook.remember(signature(alert), key, told)
 
     def _said(self, event: Event, alert: HealthAlert, verdict: Verdict, now: float) -> Event:
@@ -137,4 +140,8 @@ def _judged(alert: HealthAlert, verdict: Verdict) -> FalseAlarm | RemediationNee
 
 
 def _climbed(done: RemediationComplete, alert: HealthAlert, action: Action) -> RemediationNeeded:
-    return RemediationNeeded(alert=alert, action=action, diagnosis=done.diagnosis, rung=done.rung + 1)
+    diagnosis = done.diagnosis
+    if done.detail:
+        reasons = (*diagnosis.reasons, f"{done.action} {done.outcome}: {done.detail}")
+        diagnosis = msgspec.structs.replace(diagnosis, reasons=reasons)
+    return RemediationNeeded(alert=alert, action=action, diagnosis=diagnosis, rung=done.rung + 1)

@@ -11,10 +11,11 @@ from hemostat.agents.responder.report import Case, Ended, Teller, timed, unacted
 from hemostat.agents.responder.surgeon import Done, Surgeon
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import policy, scale
+from hemostat.core.breaker import is_host_fault
 from hemostat.core.decision import Refuse, Resume
 from hemostat.core.dossier import Point
 from hemostat.core.model import Attempt, ContainerInfo, Scaled
-from hemostat.core.verify import needless, overtaken
+from hemostat.core.verify import needless, overtaken, unfinished
 from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, Container, Event, Outcome, Reason
 from hemostat.ports import Clock, Dossiers, Engine, Later, Ledger
@@ -104,7 +105,11 @@ class Operation:
         """Act and verify, unless there is an objection."""
         ended = self._operated(case, attempt, again=again) if objection is None else unacted(objection)
         finished = msgspec.structs.replace(
-            attempt, outcome=ended.outcome, reason=ended.reason, finished=self._clock.now()
+            attempt,
+            outcome=ended.outcome,
+            reason=ended.reason,
+            finished=self._clock.now(),
+            host_fault=ended.reason is Reason.ENGINE_ERROR and is_host_fault(ended.detail),
         )
         # First what is to come back down: what is finished is not taken up again.
         if attempt.scaled is not None and self._stands(attempt.scaled):
@@ -121,19 +126,31 @@ class Operation:
             )
             acted = self._clock.now()
             ended = self._verified(case, done)
-        except NoSuchContainerError:
-            ended = Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
+        except NoSuchContainerError as error:
+            ended = self._not_found(case, error)
         except NotApplicableError as error:
             ended = unacted(Refuse(Reason.UNSUPPORTED, error.message))
         except EngineError as error:
             if error.transient:
                 raise
-            ended = Ended(outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message)
+            ended = self._failed(case, error)
         else:
             detail = "; ".join(filter(None, (done.detail, ended.detail)))
             ended = msgspec.structs.replace(ended, detail=detail)
             ended = timed(case, ended, began=began, acted=acted, now=self._clock.now())
         return ended
+
+    def _not_found(self, case: Case, error: NoSuchContainerError) -> Ended:
+        """The container is gone, or another one that its start needs is."""
+        if look(self._engine, case.request.alert.container) is not None:
+            return self._failed(case, error)
+        return Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
+
+    def _failed(self, case: Case, error: EngineError) -> Ended:
+        """With the engine's own reason, and how the container is now: it may have been stopped by us."""
+        now = look(self._engine, case.request.alert.container)
+        after = None if now is None else now.state
+        return Ended(outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message, after=after)
 
     def _verified(self, case: Case, done: Done) -> Ended:
         alert, stopped = case.request.alert, case.request.action is Action.STOP
@@ -183,4 +200,8 @@ def late(case: Case) -> Reason | None:
     alert = case.request.alert
     if alert.container.is_host:
         return None
-    return Reason.GONE if case.found is None else needless(alert, case.found)
+    if case.found is None:
+        return Reason.GONE
+    if case.request.action is Action.START and case.request.rung > 0:
+        return unfinished(alert, case.found)
+    return needless(alert, case.found)

@@ -20,8 +20,10 @@ from hemostat.events import (
 )
 from hemostat.ports import Clock
 
-CLIMBED: Final = frozenset({Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED})
-"""Reasons after which the next rung of the ladder follows."""
+CARRIED_ON: Final = frozenset(
+    {Reason.VERIFIED, Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED, Reason.ALREADY_TRIED}
+)
+"""Reasons after which the next rung of the ladder may follow, at once or when the failure comes back."""
 
 UNACTED: Final = {
     Reason.DRY_RUN: Outcome.DRY_RUN,
@@ -31,6 +33,7 @@ UNACTED: Final = {
     Reason.GONE: Outcome.NOT_APPLICABLE,
     Reason.RECOVERED: Outcome.NOT_APPLICABLE,
     Reason.STOPPED: Outcome.NOT_APPLICABLE,
+    Reason.NOT_VIABLE: Outcome.ESCALATED,
 }
 """What a refusal is called where it is none."""
 
@@ -70,7 +73,7 @@ def complete(case: Case, ended: Ended) -> RemediationComplete:
         after=ended.after,
         durations=ended.durations,
         # What a person wanted is not tried in other ways.
-        alert=alert if ended.reason in CLIMBED and case.order is None else None,
+        alert=alert if ended.reason in CARRIED_ON and case.order is None else None,
     )
 
 

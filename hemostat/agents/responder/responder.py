@@ -21,13 +21,15 @@ from hemostat.agents.responder.operation import Operation, late, look
 from hemostat.agents.responder.report import Case, Ended, Teller, given_up, unacted, unasked
 from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.agents.responder.tending import Tending
-from hemostat.agents.responder.verifier import Verifier
+from hemostat.agents.responder.verifier import Probe, Verifier
+from hemostat.agents.responder.viability import Viability
 from hemostat.core import orders, policy
 from hemostat.core.cleanup import Cleanup, untouchable
 from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
+from hemostat.core.model import Book, ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
 from hemostat.core.stopping import patience
@@ -62,8 +64,11 @@ class Responder:
         source: str,
         host_memory: int,
         recent: Callable[[Container], Sequence[Point]] | None = None,
+        probe: Probe | None = None,
+        missing: Callable[[ContainerInfo], str] | None = None,
     ) -> None:
-        """`recent` tells a container's latest numbers, for the evidence."""
+        """`recent` tells a container's latest numbers, for the evidence; `probe` and `missing` are as in
+        Verifier and Viability."""
         self._engine = engine
         self._ledger = ledger
         self._desk = desk
@@ -86,10 +91,12 @@ class Responder:
             paused=lambda name: desk.controls().paused_itself(name, clock.now()),
         )
         self._tell = Teller(clock, host, source)
+        self._viability = Viability(engine, missing)
+        self._verifier = Verifier(engine, sampler, clock, limits, host_memory, probe)
         self._operation = Operation(
             engine,
             self._surgeon,
-            Verifier(engine, sampler, clock, limits, host_memory),
+            self._verifier,
             ledger,
             dossiers,
             clock,
@@ -107,10 +114,10 @@ class Responder:
             return []
         case = self._looked_at(case)
         if case.request.action is Action.NONE and case.order is None:
-            return Apart(lambda _: self._left_to_people(case), _busy)
-        decision, _ = self._decide(case, now)
+            return Apart(partial(self._left_to_people, case), _busy)
+        decision, book = self._decide(case, now)
         if isinstance(decision, Refuse | Repeat | Wait):
-            return self._answer(case, decision)
+            return self._answer(case, decision, book)
         return Apart(partial(self._attend, case, now), _busy)
 
     def _attend(self, case: Case, seen: float, now: float) -> list[Event] | Later:
@@ -169,8 +176,14 @@ class Responder:
         request = msgspec.structs.replace(case.request, alert=alert)
         return msgspec.structs.replace(case, found=found, request=request)
 
-    def _left_to_people(self, case: Case) -> list[Event]:
-        """They get to see what the container was like; of one that waits for another there is nothing new."""
+    def _left_to_people(self, case: Case, now: float) -> list[Event] | Later:
+        """They get to see what the container was like; of one that waits for another there is nothing new. A
+        failure that shows while an action against it is verified is told with the end of that."""
+        book = self._ledger.read(self._host, case.request.alert.container.name, case.incident)
+        if policy.is_verified_now(case.request, case.incident, book, now):
+            return Later(now + policy.BUSY_RETRY, "an action against it is being verified")
+        if policy.is_answered(case.request, case.incident, book):
+            return []
         ended = unasked(case.request.alert)
         if ended.outcome is Outcome.ESCALATED and case.found is not None:
             self._operation.keep_evidence(case)
@@ -180,11 +193,12 @@ class Responder:
 
     def _try(self, case: Case, now: float) -> list[Event] | Later | None:
         """Decide, and do as decided; None where the ledger was written to meanwhile."""
-        decision, version = self._decide(case, now)
+        decision, book = self._decide(case, now)
+        version = book.version
         result: list[Event] | Later | None = None
         match decision:
             case Wait() | Refuse() | Repeat():
-                result = self._answer(case, decision)
+                result = self._answer(case, decision, book)
             case Ask(until=until):
                 result = self._asked(case, until, now)
             case Resume():
@@ -193,29 +207,50 @@ class Responder:
                 result = self._operation.begin(case, attempt, version)
         return result
 
-    def _answer(self, case: Case, decision: Wait | Refuse | Repeat) -> list[Event] | Later:
-        if isinstance(decision, Refuse | Repeat):
+    def _answer(self, case: Case, decision: Wait | Refuse | Repeat, book: Book) -> list[Event] | Later:
+        if isinstance(decision, Refuse):
+            return self._refused(case, decision, book)
+        if isinstance(decision, Repeat):
             return self._tell(case, unacted(decision))
         why, reason = decision.why, decision.reason
         ended = None if reason is None else Ended(outcome=Outcome.WAITING, reason=reason, detail=why)
         return self._put_off(case, decision.until, why, ended)
 
-    def _decide(self, case: Case, now: float) -> tuple[Decision, int]:
+    def _refused(self, case: Case, decision: Refuse, book: Book) -> list[Event]:
+        if decision.reason is Reason.ALREADY_TRIED:
+            answered = policy.is_answered(case.request, case.incident, book)
+            return [] if answered else self._tell(case, unacted(decision))
+        if decision.reason is Reason.NOT_VIABLE:
+            self._operation.keep_evidence(case)
+        ended = unacted(decision)
+        if case.order is not None and ended.outcome is Outcome.ESCALATED:
+            ended = msgspec.structs.replace(ended, outcome=Outcome.REFUSED)
+        return self._tell(case, ended)
+
+    def _decide(self, case: Case, now: float) -> tuple[Decision, Book]:
         alert = case.request.alert
         key = policy.key(case.request, case.incident)
         book = self._ledger.read(self._host, alert.container.name, case.incident, key)
         begun = any(attempt.key == key for attempt in book.attempts)
         if not begun and (reason := late(case)) is not None:
-            return Refuse(reason), book.version
+            return Refuse(reason), book
         if case.order is None and (stop := policy.being_stopped(book, case.found, now)) is not None:
-            return stop, book.version
+            return stop, book
         situation = Situation(book=book, peers=self._peers(case), order=case.order, in_hand=self._hands.full)
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
-        lease = acting + self._limits.verify_timeout + patience(case.request.alert.container, case.found)
+        lease = acting + self._verifier.longest(alert, case.found) + patience(alert.container, case.found)
         decision = policy.decide(
             case.request, case.incident, situation, self._limits, by=self._source, lease=lease, now=now
         )
-        return decision, book.version
+        return self._unless_hopeless(case, decision), book
+
+    def _unless_hopeless(self, case: Case, decision: Decision) -> Decision:
+        """Where the start must fail, nothing is taken down, and a dry run says so."""
+        is_rehearsal = isinstance(decision, Refuse) and decision.reason is Reason.DRY_RUN
+        if not isinstance(decision, Act | Ask) and not is_rehearsal:
+            return decision
+        obstacle = self._viability.obstacle(case.request.action, case.found)
+        return Refuse(Reason.NOT_VIABLE, obstacle) if obstacle else decision
 
     def _peers(self, case: Case) -> Peers:
         """The other replicas of its compose service; asked of the engine only where it would be missed."""

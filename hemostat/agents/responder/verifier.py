@@ -1,8 +1,13 @@
 """Whether an action helped: by the engine, and by the symptom that was alerted."""
 
+from collections.abc import Callable
 from typing import Final
 
 from hemostat.agents.responder.report import Ended, verified
+from hemostat.core import probe
+from hemostat.core.healthcheck import startup_time
+from hemostat.core.label_values import Target
+from hemostat.core.labels import PROBE, PROBE_START
 from hemostat.core.limits import Limits
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.units import show_size
@@ -14,24 +19,38 @@ POLL: Final = 0.25
 """Seconds between two looks at a container."""
 GLANCE: Final = 1.0
 """Seconds over which CPU is measured."""
+PROBE_TIMEOUT: Final = 2.0
+NOT_PROBED: Final = "its probe has not been seen to pass"
+
+Probe = Callable[[Target, str, float], str]
+"""Whether a target answers at an address within so many seconds: what is wrong, empty for nothing."""
 
 
 class Verifier:
     def __init__(
-        self, engine: Engine, sampler: Sampler, clock: Clock, limits: Limits, host_memory: int
+        self,
+        engine: Engine,
+        sampler: Sampler,
+        clock: Clock,
+        limits: Limits,
+        host_memory: int,
+        probe: Probe | None = None,
     ) -> None:
+        """Without a `probe` nothing that is alerted for its probe can be seen to be well."""
         self._engine = engine
         self._sampler = sampler
         self._clock = clock
         self._limits = limits
         self._host_memory = host_memory
+        self._probe = probe
 
     def verify(self, alert: HealthAlert, freed: int | None = None) -> Ended:
-        """Look until the container has been well for `verify_for`, is ill, or `verify_timeout` is over. Of
-        the host, whether what was `freed` (bytes) is enough."""
+        """Look until the container has been well for `verify_for`, is ill, or has had its time: what its own
+        check may take after a start, and `verify_timeout`. Of the host, whether what was `freed` (bytes) is
+        enough."""
         if alert.container.is_host:
             return verified(short_of(alert, freed or 0))
-        latest, deadline = self._clock.now(), self._clock.now() + self._limits.verify_timeout
+        latest, deadline = self._clock.now(), 0.0
         well_since: float | None = None
         started: float | None = None
         base: Sample | None = None
@@ -39,9 +58,9 @@ class Verifier:
             info = self._engine.inspect(alert.container.id)
             now = self._clock.now()
             if now < latest:  # the clock was set back: count anew
-                deadline, well_since = now + self._limits.verify_timeout, None
-            latest = now
-            health, why = state_of(info)
+                deadline, well_since = 0.0, None
+            deadline, latest = deadline or now + self.longest(alert, info), now
+            health, why = self._state(alert, info)
             if health is Health.ILL:
                 return verified(why, info.state)
             if health is Health.NOT_YET:
@@ -53,6 +72,31 @@ class Verifier:
             if now >= deadline:
                 return verified(why or "it did not stay up", info.state)
             self._clock.sleep(POLL)
+
+    def longest(self, alert: HealthAlert, info: ContainerInfo | None) -> float:
+        """Seconds that verifying may take."""
+        own = 0.0 if info is None else startup_time(info)
+        if alert.kind is Kind.HUNG:
+            start = PROBE_START.of(alert.container.labels)
+            own = max(own, probe.START_PERIOD if start is None else start)
+        return own + self._limits.verify_timeout
+
+    def _state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[Health, str]:
+        """By the engine; of what was alerted for its probe, by that too."""
+        health, why = state_of(info)
+        target = PROBE.of(alert.container.labels) if alert.kind is Kind.HUNG else None
+        if target is None or health is not Health.WELL:
+            return health, why
+        error = self._probed(info, target)
+        return (Health.NOT_YET, f"its probe still fails: {error}") if error else (health, why)
+
+    def _probed(self, info: ContainerInfo, target: Target) -> str:
+        others = self._engine.containers() if info.network_mode.startswith(probe.SHARED) else []
+        known = {name: each for each in others for name in (each.ref.id, each.ref.name)}
+        address = probe.address_of(info, known)
+        if self._probe is None or address is None:
+            return NOT_PROBED
+        return self._probe(target, address, PROBE_TIMEOUT)
 
     def stopped(self, container: str) -> Ended:
         """Look until it is down, or `verify_timeout` is over."""

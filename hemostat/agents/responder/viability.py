@@ -1,0 +1,40 @@
+"""Whether a container could be started again: what its start needs, and whether that is there.
+
+A restart stops first. Where the start must fail, it only takes down what was up.
+"""
+
+from collections.abc import Callable
+
+from hemostat.core.model import ContainerInfo
+from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.events import Action
+from hemostat.ports import Engine
+
+STARTING = frozenset({Action.RESTART, Action.START})
+
+
+class Viability:
+    def __init__(self, engine: Engine, missing: Callable[[ContainerInfo], str] | None = None) -> None:
+        """`missing` tells what of a container's paths on the engine's host is not there, empty for nothing
+        or where that cannot be known."""
+        self._engine = engine
+        self._missing = missing
+
+    def obstacle(self, action: Action, found: ContainerInfo | None) -> str:
+        """Why the container's start must fail, with what a person is to do; empty if nothing is known."""
+        if action not in STARTING or found is None:
+            return ""
+        objections = (self._namespace(owner) for owner in found.joined)
+        objection = next(filter(None, objections), "")
+        return objection or ("" if self._missing is None else self._missing(found))
+
+    def _namespace(self, owner: str) -> str:
+        """What is wrong with a container whose namespace is shared."""
+        short = owner[:12]
+        try:
+            info = self._engine.inspect(owner)
+        except NoSuchContainerError:
+            return f"the container whose namespace it shares ({short}) is gone: recreate this one"
+        except EngineError:
+            return ""
+        return "" if info.running else f"{info.ref.name}, whose namespace it shares, is {info.status}"

@@ -1,0 +1,76 @@
+"""What the configuration and the output of a container's own health check say.
+
+A check that cannot be run fails like one that finds the service ill, but says nothing of the service: the
+image lacks the command, or the file is not executable. No restart changes that.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from hemostat.core.model import ContainerInfo
+from hemostat.core.redact import redact
+from hemostat.core.text import clean
+from hemostat.events import Evidence
+
+NOT_EXECUTABLE: Final = 126
+NOT_FOUND: Final = 127
+TIMED_OUT: Final = "exceeded timeout"
+"""What the engine says of a check that did not end in time: it runs."""
+PASSING_FAULTS: Final = re.compile(
+    r"temporarily unavailable|no space left|cannot (?:allocate|fork)|can't fork|too many open files",
+    re.IGNORECASE,
+)
+"""Why a command cannot be started for now: want of processes, memory or disk."""
+COMMAND_MISSING: Final = re.compile(
+    r"executable file .*not found|exec format error|OCI runtime (?:exec failed|attempted to invoke)"
+    r"|^(?:\S*/)?(?:ba|da|a|z|k)?sh: (?:line )?(?:\d+: )?\S+: (?:command )?not found$"
+    r"|\bexec(?:ve)?\b.*: (?:no such file or directory|permission denied)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""How runtimes and shells say that there is no such command, whichever exit code the check makes of that:
+many checks end with `|| exit 1`."""
+MAX_OUTPUT: Final = 200
+"""Characters of a check's output that are told."""
+
+
+def cannot_run(exit_code: int | None, output: str) -> bool:
+    """Whether the check's command could not be started at all."""
+    if not exit_code or TIMED_OUT in output or PASSING_FAULTS.search(output):
+        return False
+    return exit_code in {NOT_EXECUTABLE, NOT_FOUND} or COMMAND_MISSING.search(output) is not None
+
+
+def startup_time(info: ContainerInfo) -> float:
+    """Seconds that the container's own check may take after a start until the engine calls it unhealthy."""
+    check = info.check
+    if check is None:
+        return 0.0
+    return check.start_period + (check.interval + check.timeout) * check.retries
+
+
+def has_always_failed(info: ContainerInfo) -> bool:
+    """Whether so many checks have failed in a row as can have been run since the container was started: for
+    one whose life nobody has watched."""
+    check = info.check
+    if check is None or info.failing_streak < check.retries or not info.started_at:
+        return False
+    age = info.checked_at - info.started_at - check.start_period
+    return age <= (info.failing_streak + 1) * (check.interval + CHECK_SECONDS) * TOLERANCE
+
+
+CHECK_SECONDS: Final = 0.5
+"""What a check that cannot be run takes, at most."""
+TOLERANCE: Final = 1.1
+
+
+def evidence(info: ContainerInfo, *, never_passed: bool) -> Iterator[Evidence]:
+    """What the last check said, and what follows from that."""
+    code, output = info.check_exit_code, clean(redact(info.health_output))[:MAX_OUTPUT]
+    if code is not None:
+        told = f"exit code {code}" if code >= 0 else ""
+        yield Evidence("health_check", ": ".join(filter(None, (told, output))) or "no output")
+    if cannot_run(code, info.health_output):
+        yield Evidence("cannot_run", value=True)
+    if never_passed:
+        yield Evidence("never_passed", value=True)

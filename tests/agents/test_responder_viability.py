@@ -1,0 +1,190 @@
+"""Restarts that could not work, that broke half-way, and failures that come back."""
+
+import msgspec
+import pytest
+
+from hemostat.core.model import HealthCheck
+from hemostat.errors import EngineError
+from hemostat.events import Action, Event, Kind, Outcome, Reason, RemediationNeeded
+from hemostat.ports import Later
+from tests.agents.test_responder import Scene, taken
+from tests.samples import DIAGNOSIS, alert
+
+
+@pytest.fixture
+def scene() -> Scene:
+    made = Scene()
+    made.make("app", health=("true",))
+    made.clock.advance(60)
+    return made
+
+
+def ill(scene: Scene, **changes) -> Event:
+    scene.engine.set_health("app", "unhealthy")
+    return scene.request(Kind.UNHEALTHY, container="app", **changes)
+
+
+def shares(scene: Scene, owner: str) -> None:
+    """The namespace of another container, as the engine tells it."""
+    inspect = scene.engine.inspect
+    scene.engine.inspect = lambda name: (
+        msgspec.structs.replace(inspect(name), joined=(owner,)) if name != owner else inspect(name)
+    )
+
+
+def test_a_container_whose_networks_owner_is_gone_is_left_as_it_is(scene):
+    shares(scene, "389e4c")
+    done = scene.step(ill(scene))
+    assert (done.outcome, done.reason) == (Outcome.ESCALATED, Reason.NOT_VIABLE)
+    assert "389e4c) is gone: recreate this one" in done.detail
+    assert scene.starts() == 0
+    assert scene.ledger.read("h", "app").attempts == ()
+    assert scene.dossiers.get("i1")
+
+
+def test_the_same_is_told_of_one_that_is_down_already(scene):
+    shares(scene, "389e4c")
+    scene.engine.crash("app", 1)
+    assert "is gone: recreate this one" in scene.step(scene.request(container="app")).detail
+
+
+def test_a_container_whose_networks_owner_is_down_is_left_as_it_is(scene):
+    shares(scene, scene.web)
+    scene.engine.crash("web", 1)
+    assert scene.step(ill(scene)).detail == "web, whose namespace it shares, is exited"
+    scene.engine.start("web")
+    assert scene.step(ill(scene)).outcome is Outcome.HEALED
+
+
+def missing(scene: Scene, **limits):
+    """A responder that finds that a path is not there."""
+    responder = scene.responder(**limits)
+    responder._viability._missing = lambda _: "/srv/x, which its start needs, is not there on the host"
+    return responder
+
+
+def test_a_container_whose_mount_is_gone_is_left_as_it_is_in_rehearsals_too(scene):
+    for mode in ("auto", "dry-run", "approve"):
+        done = scene.step(ill(scene), missing(scene, mode=mode))
+        assert (done.reason, done.detail[:6]) == (Reason.NOT_VIABLE, "/srv/x"), mode
+    assert scene.starts() == 0
+
+
+def half(scene: Scene, why: str) -> None:
+    """The stop works and no start does."""
+
+    def refuse(*_: object) -> None:
+        raise EngineError(f"start app: {why}")
+
+    def restart(name: str, timeout: float | None = None) -> None:
+        scene.engine.stop(name, timeout)
+        refuse()
+
+    scene.engine.restart, scene.engine.start = restart, refuse
+
+
+def follow(event: Event, done, **changes) -> Event:
+    """What the analyzer asks for next."""
+    data = RemediationNeeded(alert=done.alert, diagnosis=DIAGNOSIS, rung=done.rung + 1, **changes)
+    return msgspec.structs.replace(event, id="next", data=data)
+
+
+def test_what_a_restart_has_left_down_is_started_again_after_the_back_off(scene):
+    restart, start = scene.engine.restart, scene.engine.start
+    half(scene, "port is already allocated")
+    event = ill(scene)
+    done = scene.step(event)
+    assert (done.outcome, done.reason, done.after.status) == (Outcome.FAILED, Reason.ENGINE_ERROR, "exited")
+    assert "port is already allocated" in done.detail
+    again = follow(event, done, action=Action.START)
+    assert isinstance(scene.step(again), Later), "there is a back-off"
+    scene.engine.restart, scene.engine.start = restart, start
+    scene.clock.advance(11)
+    assert scene.step(again).outcome is Outcome.HEALED
+    assert scene.engine.inspect("app").running
+
+
+def test_what_a_person_has_started_meanwhile_is_not_started_again(scene):
+    start = scene.engine.start
+    half(scene, "OCI runtime create failed")
+    event = ill(scene)
+    done = scene.step(event)
+    scene.engine.start = start
+    scene.engine.start("app")
+    scene.clock.advance(11)
+    assert scene.step(follow(event, done, action=Action.START)).reason is Reason.RECOVERED
+
+
+def test_a_container_whose_own_check_takes_long_is_given_that_time(scene):
+    check = HealthCheck(interval=5.0, timeout=5.0, retries=2, start_period=180.0)
+    inspect = scene.engine.inspect
+    scene.engine.inspect = lambda name: msgspec.structs.replace(inspect(name), check=check)
+    event = ill(scene)
+    began, restart = scene.clock.now(), scene.engine.restart
+
+    def restart_slowly(name: str, timeout: float | None = None) -> None:
+        restart(name, timeout)
+        scene.engine.set_health(name, "starting")
+
+    def come_up(_: float) -> None:
+        if scene.clock.now() - began > 95 and inspect("app").health == "starting":
+            scene.engine.set_health("app", "healthy")
+
+    scene.engine.restart, scene.clock.on_sleep = restart_slowly, come_up
+    done = scene.step(event)
+    assert (done.outcome, done.reason) == (Outcome.HEALED, Reason.VERIFIED)
+    (attempt,) = scene.ledger.read("h", "app").attempts
+    assert attempt.lease - attempt.time > 180 + 20
+
+
+def test_what_hung_is_healed_only_when_its_probe_has_passed(scene):
+    scene.make("api", labels={"hemostat.probe": "tcp://:80"})
+    inspect = scene.engine.inspect
+    scene.engine.inspect = lambda name: msgspec.structs.replace(inspect(name), address="10.0.0.2")
+    responder = scene.responder(backoff=0)
+    answers = ["connection refused"] * 1000
+    responder._verifier._probe = lambda *_: answers.pop() if answers else ""
+    done = scene.step(scene.request(Kind.HUNG, container="api"), responder)
+    assert (done.reason, done.detail) == (Reason.NOT_VERIFIED, "its probe still fails: connection refused")
+    del answers[3:]
+    done = scene.step(scene.request(Kind.HUNG, container="api", incident="i2"), responder)
+    assert done.outcome is Outcome.HEALED
+
+
+def test_a_failure_that_shows_while_it_is_verified_is_told_once(scene):
+    """The monitor sees the check fail again just before the verification does."""
+    event, responder, restart = ill(scene), scene.responder(), scene.engine.restart
+    seen = []
+
+    def restart_in_vain(name: str, timeout: float | None = None) -> None:
+        scene.clock.advance(1)
+        restart(name, timeout)
+        scene.engine.set_health(name, "unhealthy")
+        again = alert(
+            kind=Kind.UNHEALTHY,
+            container=scene.engine.inspect("app").ref,
+            since=scene.clock.now(),
+            occurrence=2,
+        )
+        for action in (Action.NONE, Action.RESTART):
+            data = RemediationNeeded(alert=again, action=action, diagnosis=DIAGNOSIS)
+            other = msgspec.structs.replace(event, id=str(action), data=data)
+            assert isinstance(taken(responder, other, scene.clock.now()), Later)
+            seen.append(other)
+
+    scene.engine.restart = restart_in_vain
+    assert scene.step(event, responder).reason is Reason.NOT_VERIFIED
+    scene.clock.advance(30)
+    assert [taken(responder, other, scene.clock.now()) for other in seen] == [[], []]
+    assert scene.starts() == 1
+
+
+def test_the_same_action_is_not_done_again_when_the_failure_comes_back(scene):
+    assert scene.step(ill(scene)).outcome is Outcome.HEALED
+    scene.clock.advance(300)
+    done = scene.step(ill(scene, occurrence=2))
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.ALREADY_TRIED)
+    assert done.alert is not None, "the next rung follows"
+    assert scene.starts() == 1
+    scene.engine.crash("app", 3)
+    assert scene.step(scene.request(container="app", incident="i2")).outcome is Outcome.HEALED
