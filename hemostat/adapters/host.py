@@ -12,14 +12,12 @@ ROOT: Final = Path("/")
 IDLE: Final = slice(3, 5)
 """idle and iowait among the numbers of the first line of /proc/stat; guest times are in user's already."""
 COUNTED: Final = 8
-CONTAINER_MARKS: Final = ("/.dockerenv", "/run/.containerenv")
-"""Files that engines put into containers."""
 
 
 def missing(info: ContainerInfo) -> str:
     """What of the host's paths that the container's start needs is not there, or has become something else;
-    empty where nothing is known to be missing. From inside a container the host's paths cannot be seen."""
-    return next(_faults(info), "") if _sees_host() else ""
+    empty where nothing is. Only for who `sees_files` of the engine."""
+    return next(_faults(info), "")
 
 
 def _faults(info: ContainerInfo) -> Iterator[str]:
@@ -43,15 +41,14 @@ def _mode(path: str) -> int | None:
         return None
 
 
-def _sees_host() -> bool:
-    """Whether this process has the host's own view of files: no container's, and no service's with a private
-    /tmp."""
-    if any(map(os.path.exists, CONTAINER_MARKS)) or os.getpid() == 1:
-        return False
+def sees_files(process: int) -> bool:
+    """Whether this process sees the same files as that one, the engine's: not from inside a container, nor as
+    a service with a /tmp of its own. False where that cannot be known."""
     try:
-        return os.readlink("/proc/self/ns/mnt") == os.readlink("/proc/1/ns/mnt")  # noqa: PTH115
+        own, other = (os.readlink(f"/proc/{each}/ns/mnt") for each in ("self", process))  # noqa: PTH115
     except OSError:
         return False
+    return process > 0 and own == other
 
 
 class HostSampler:

@@ -75,14 +75,16 @@ class Nowhere:
 
 
 class OwnHost(Nowhere):
-    """The surroundings of an engine on this very host, whose data are in `directory`."""
+    """The surroundings of an engine on this very host, whose data are in `directory`, and which is that
+    `process`."""
 
-    def __init__(self, directory: str) -> None:
-        from hemostat.adapters.host import HostSampler
+    def __init__(self, directory: str, process: int) -> None:
+        from hemostat.adapters.host import HostSampler, sees_files
         from hemostat.adapters.sockets import SocketReader
 
         self._sampler = HostSampler(directory)
         self._sockets = SocketReader()
+        self._sees_files = sees_files(process)
 
     def measure(self, now: float) -> HostSample | None:
         return self._sampler.sample(now)
@@ -93,7 +95,7 @@ class OwnHost(Nowhere):
     def missing(self, info: ContainerInfo) -> str:
         from hemostat.adapters.host import missing
 
-        return missing(info)
+        return missing(info) if self._sees_files else ""
 
     def size(self, path: str) -> int | None:
         try:
@@ -104,7 +106,7 @@ class OwnHost(Nowhere):
 
 def surroundings_of(engine: EngineVersion) -> Surroundings:
     """Known of an engine whose data are here."""
-    return OwnHost(engine.root) if engine.local else Nowhere()
+    return OwnHost(engine.root, engine.process) if engine.local else Nowhere()
 
 
 class Parts(Protocol):

@@ -34,6 +34,8 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     memory: int
     local: bool = False
     """Whether it is reached by a unix socket, and so is on this host."""
+    process: int = 0
+    """Id of the process that listens there; 0 where that is not known."""
     time: float = 0.0
     """The engine's clock, epoch seconds; 0 where it does not tell."""
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.host import HostSampler
-from hemostat.core.model import HostSample
+from hemostat.adapters.host import HostSampler, missing, sees_files
+from hemostat.core.model import ContainerInfo, HostSample
+from tests.samples import WEB
 
 
 def stat(root: Path, line: str) -> None:
@@ -71,3 +72,33 @@ def test_blocks_kept_for_root_are_free(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "statvfs", lambda _path: disk)
     sample = HostSampler("/var/lib/docker", tmp_path).sample(1.0)
     assert (sample.disk_size, sample.disk_used) == (1000 * 4096, 700 * 4096)
+
+
+def mounted(source: Path, target: str = "", pid: int = 0) -> ContainerInfo:
+    return ContainerInfo(ref=WEB, status="running", pid=pid, host_paths=((str(source), target),))
+
+
+def test_a_path_that_a_container_needs_is_there_or_is_missed(tmp_path: Path) -> None:
+    source = tmp_path / "data"
+    assert missing(mounted(source)) == f"{source}, which its start needs, is not there on the host"
+    source.mkdir()
+    assert missing(mounted(source)) == ""
+    assert "is not there" in missing(mounted(source / "a" / "b"))
+
+
+def test_a_file_that_has_become_a_directory_cannot_be_mounted_any_more(tmp_path: Path) -> None:
+    """This very process stands for the container: its root has both kinds."""
+    source, file, directory = tmp_path / "source", tmp_path / "file", tmp_path / "directory"
+    source.mkdir()
+    file.touch()
+    directory.mkdir()
+    assert missing(mounted(source, str(directory), os.getpid())) == ""
+    said = missing(mounted(source, str(file), os.getpid()))
+    assert said == f"{source} is a directory now, and was mounted as a file"
+    assert missing(mounted(source, "/nowhere", os.getpid())) == ""
+
+
+def test_who_sees_the_same_files_is_told_by_the_kernel() -> None:
+    assert sees_files(os.getpid())
+    assert not sees_files(0)
+    assert not sees_files(2**22 + 1)

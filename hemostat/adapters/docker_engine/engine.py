@@ -21,6 +21,7 @@ from hemostat.adapters.docker_engine.connection import (
     json_of,
     require,
 )
+from hemostat.adapters.docker_engine.peer import process_of
 from hemostat.core.dossier import Details
 from hemostat.core.labels import own_group
 from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent, Leftover, Service
@@ -71,6 +72,7 @@ class DockerEngine:
             cpus=info["NCPU"],
             memory=info["MemTotal"],
             local="unix:" in self.connection.url,
+            process=process_of(self.connection.url),
             time=translate.seconds(info.get("SystemTime")),
         )
 

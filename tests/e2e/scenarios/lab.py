@@ -195,7 +195,7 @@ def _health(box: "Box") -> dict[str, Any] | None:
     if not box.health:
         return None
     return {
-        "test": ["CMD-SHELL", box.health],
+        "test": ["CMD-SHELL", box.health] if isinstance(box.health, str) else ["CMD", *box.health],
         "interval": round(box.every * NANO),
         "timeout": round(box.timeout * NANO),
         "start_period": round(box.start_period * NANO),

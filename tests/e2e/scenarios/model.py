@@ -31,8 +31,8 @@ class Box(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the service's replicas it is."""
     depends_on: str = ""
     """Services, comma-separated."""
-    health: str = ""
-    """A health check in shell; empty: none."""
+    health: str | tuple[str, ...] = ""
+    """A health check in shell, or a command without one; empty: none."""
     every: float = 0.5
     """Seconds between health checks."""
     timeout: float = 5.0

@@ -17,6 +17,7 @@ from tests.e2e.scenarios import (
     traps_people,
     world_dependencies,
     world_labels,
+    world_remedies,
 )
 from tests.e2e.scenarios.judge import Result
 from tests.e2e.scenarios.model import Scenario
@@ -27,7 +28,7 @@ from tests.engine_fixtures import IMAGE
 AT_A_TIME: Final = 6
 BUSY: Final = 0.8
 
-WORLD: Final = (world_dependencies, world_labels)
+WORLD: Final = (world_dependencies, world_labels, world_remedies)
 """What was reported from the field."""
 
 SCENARIOS: Final = {
