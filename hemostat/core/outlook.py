@@ -94,6 +94,8 @@ _MEANWHILE: Final = {
 
 
 def _after(done: RemediationComplete) -> str:
+    if done.kind is Kind.ORDERED and done.outcome is Outcome.REFUSED and done.reason is Reason.PAUSED:
+        return "nothing: hemostat resume, then order it again"
     following = follows(done)
     if following is Action.NONE:
         return "people are told: there is no other action for it"

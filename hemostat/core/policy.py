@@ -43,6 +43,9 @@ STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
 
 
 RUSH_WINDOW: Final = 60.0
+PLACE_SECONDS: Final = 120.0
+"""How long an action takes one of the places on a host: one that is verified for longer, for its container is
+slow to come up, keeps no other waiting."""
 
 
 def key(request: RemediationNeeded, incident: str) -> str:
@@ -320,7 +323,7 @@ def _occupied(
     for other in held:
         if other.container == container.name or (group and other.service == group):
             return Wait(now + BUSY_RETRY, f"{other.action} of {other.container} is under way")
-    if len(held) >= limits.concurrency:
+    if sum(now - other.time < PLACE_SECONDS for other in held) >= limits.concurrency:
         return Wait(now + BUSY_RETRY, f"{limits.concurrency} actions are under way")
     return None
 

@@ -369,7 +369,7 @@ class Ward:
 
     def _released(self, incident: Incident, now: float) -> list[Told]:
         patient = self._patients.get(incident.container.id)
-        if patient is None:
+        if patient is None or not (patient.info.running or incident.kind in DEATHS | {Kind.CRASH_LOOP}):
             return []
         cause = self._blame(patient, incident.kind, now)
         if _has_passed(incident, patient) or (cause.held and not self._has_waited(incident, now)):

@@ -228,6 +228,13 @@ def test_a_host_gets_so_many_actions_at_a_time():
     assert isinstance(ask(running=[msgspec.structs.replace(each, lease=NOW - 1) for each in busy]), Act)
 
 
+def test_what_is_verified_for_long_keeps_no_other_container_waiting():
+    slow = [attempt(130.0, key=f"k{n}", container=f"c{n}", outcome=None) for n in range(LIMITS.concurrency)]
+    slow = [msgspec.structs.replace(each, lease=NOW + 100) for each in slow]
+    assert isinstance(ask(running=slow), Act)
+    assert isinstance(ask(running=[msgspec.structs.replace(slow[0], container="web")]), Wait)
+
+
 PAUSED = Pause(by="ann", at=NOW - 5)
 
 
