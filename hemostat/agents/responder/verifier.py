@@ -91,12 +91,20 @@ class Verifier:
         return (Health.NOT_YET, f"its probe still fails: {error}") if error else (health, why)
 
     def _probed(self, info: ContainerInfo, target: Target) -> str:
-        others = self._engine.containers() if info.network_mode.startswith(probe.SHARED) else []
-        known = {name: each for each in others for name in (each.ref.id, each.ref.name)}
-        address = probe.address_of(info, known)
+        address = probe.address_of(info, self._owners(info))
         if self._probe is None or address is None:
             return NOT_PROBED
         return self._probe(target, address, PROBE_TIMEOUT)
+
+    def _owners(self, info: ContainerInfo) -> dict[str, ContainerInfo]:
+        """The containers whose network it shares, by what they are called there."""
+        found: dict[str, ContainerInfo] = {}
+        while info.network_mode.startswith(probe.SHARED):
+            name = info.network_mode.removeprefix(probe.SHARED)
+            if name in found:
+                break
+            info = found[name] = self._engine.inspect(name)
+        return found
 
     def stopped(self, container: str) -> Ended:
         """Look until it is down, or `verify_timeout` is over."""
