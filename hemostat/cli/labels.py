@@ -79,13 +79,13 @@ def _containers(given: Globals, container: str | None) -> list[Container]:
     from hemostat import app
 
     with closing(app.open_engine(given.settings())) as engine:
-        found = engine.containers() if container is None else [engine.inspect(container)]
-    return sorted((info.ref for info in found), key=lambda ref: ref.name)
+        infos = engine.containers() if container is None else [engine.inspect(container)]
+    return sorted((info.ref for info in infos), key=lambda ref: ref.name)
 
 
 def read_labels(ref: Container) -> ContainerReading:
     """Secrets in values are masked."""
-    shown = veiled(ref).labels
+    masked = veiled(ref).labels
     mistakes = {each.label: each for each in find_mistakes(ref.labels)}
     names = [name for name in LABELS if name in ref.labels]
     names += sorted(name for name in ref.labels if name not in LABELS and concerns_us(name))
@@ -93,19 +93,19 @@ def read_labels(ref: Container) -> ContainerReading:
         container=ref.name,
         watched=is_enabled(ref.labels),
         protected=protection(ref.labels),
-        labels=tuple(_reading(name, ref.labels[name], shown[name], mistakes.get(name)) for name in names),
+        labels=tuple(_reading(name, ref.labels[name], masked[name], mistakes.get(name)) for name in names),
     )
 
 
-def _reading(name: str, text: str, shown: str, mistake: Mistake | None) -> LabelReading:
+def _reading(name: str, text: str, masked: str, mistake: Mistake | None) -> LabelReading:
     label = LABELS.get(name)
     about = "" if label is None else label.help
     if mistake is not None or label is None:
         why = "is unknown" if mistake is None else mistake.why
         near = "" if mistake is None else mistake.nearest
-        return LabelReading(label=name, value=shown, help=about, mistake=why, nearest=near)
-    words = shown if shown != text else in_words(label, label.read(text))
-    return LabelReading(label=name, value=shown, understood=words, help=about)
+        return LabelReading(label=name, value=masked, help=about, mistake=why, nearest=near)
+    words = masked if masked != text else in_words(label, label.read(text))
+    return LabelReading(label=name, value=masked, understood=words, help=about)
 
 
 def in_words(label: Label[Any], value: Any) -> str:

@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from hemostat.core.labels import (
     AUTOHEAL,
     AUTOHEAL_STOP_TIMEOUT,
+    COMMANDS,
     ENABLE,
     KEEP,
     LABELS,
@@ -40,7 +42,7 @@ NEAR_NAME: Final = 0.8
 
 SAFETY: Final = (ENABLE, PROTECT, KEEP)
 MASKED: Final = "[redacted"
-"""In a value that an event carries: the container's own may well be readable."""
+"""In a command that an event carries: the container's own may well be readable."""
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,17 +59,16 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_mistakes(labels: Mapping[str, str]) -> tuple[Mistake, ...]:
     """By name; at most MAX_MISTAKES."""
-    found: list[Mistake] = []
-    for name in sorted(labels):
-        if len(found) == MAX_MISTAKES:
-            break
-        mistake = _unreadable(name, labels[name]) if name in LABELS else _unknown(name, labels[name])
-        found += [] if mistake is None else [mistake]
-    return tuple(found)
+    judged = (_judge(name, labels[name]) for name in sorted(labels))
+    return tuple(islice((mistake for mistake in judged if mistake is not None), MAX_MISTAKES))
+
+
+def _judge(name: str, value: str) -> Mistake | None:
+    return _unreadable(name, value) if name in LABELS else _unknown(name, value)
 
 
 def _unreadable(name: str, value: str) -> Mistake | None:
-    if MASKED in value:
+    if MASKED in value and name in COMMANDS:
         return None
     try:
         LABELS[name].read(value)
@@ -110,8 +111,8 @@ def concerns_us(name: str) -> bool:
 
 
 def nearest(name: str) -> str | None:
-    """For a name that is none of ours: which was meant; empty where it was meant for HemoStat and none is
-    near; None where it is somebody else's."""
+    """The label that an unknown name was meant to be; empty where the name was meant for HemoStat and is
+    close to no label; None where the name is somebody else's."""
     if len(name) > MAX_NAME_LENGTH:
         return "" if name.startswith(PREFIX) else None
     return _nearest(name)

@@ -209,6 +209,10 @@ LABELS: Final[Mapping[str, Label[Any]]] = {
 """All of them by name, in the order in which people are shown them."""
 
 
+COMMANDS: Final = frozenset({EXEC.name, PROBE.name})
+"""Labels whose values say what is run or called, and may hold a secret."""
+
+
 def own_group(selector: str) -> str:
     """The name of the label that selects the containers to watch (`monitor.only`), where it looks like one of
     HemoStat's and is the operator's own; else empty."""

@@ -38,12 +38,12 @@ def reference(
     container_id: str, name: str, image: str, labels: Mapping[str, str], group: str = ""
 ) -> Container:
     """`group`: a label that is left out, for it says nothing of this container (labels.own_group)."""
-    kept = _kept({key: value for key, value in labels.items() if key != group} if group else labels)
-    return Container(id=container_id, name=name.removeprefix("/"), image=image, labels=kept)
+    own = {key: value for key, value in labels.items() if key != group} if group else labels
+    return Container(id=container_id, name=name.removeprefix("/"), image=image, labels=_select(own))
 
 
-def _kept(labels: Mapping[str, str]) -> dict[str, str]:
-    """Those that we read, and those that were meant for us; bounded, for they are in every event."""
+def _select(labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels that events carry, bounded in number and length."""
     names = [key for key in labels if key.startswith(KEPT_LABELS) or concerns_us(key)]
     if len(names) > MAX_LABELS:
         names = sorted(names, key=lambda key: (key not in LABELS, not concerns_us(key)))[:MAX_LABELS]

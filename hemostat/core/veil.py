@@ -6,12 +6,11 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.labels import EXEC, LABELS, PROBE
+from hemostat.core.labels import COMMANDS, LABELS
 from hemostat.core.redact import redact
 from hemostat.events import Container
 
 COMPOSE: Final = "com.docker."
-COMMANDS: Final = frozenset({EXEC.name, PROBE.name})
 
 
 def veiled(ref: Container) -> Container:

@@ -45,6 +45,13 @@ def test_labels_that_are_none_of_our_business_are_left_behind() -> None:
     assert event.container.labels == {"hemostat.cpu": "90"}
 
 
+def test_the_label_that_selects_the_containers_is_left_behind() -> None:
+    labels = {"hemostat.team": "red", "hemostat.cpu": "90"}
+    assert translate.info(inspected(config={"Labels": labels}), "hemostat.team").ref.labels == {
+        "hemostat.cpu": "90"
+    }
+
+
 @pytest.mark.parametrize(
     ("said", "attributes", "action"),
     [

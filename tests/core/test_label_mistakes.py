@@ -1,4 +1,4 @@
-"""Labels with mistakes: which are HemoStat's, which label was meant, and what becomes of the container."""
+"""Labels with mistakes: which are HemoStat's, which label was meant, and what is protected."""
 
 import pytest
 
@@ -131,6 +131,11 @@ def test_a_masked_value_is_taken_to_be_readable():
     )
     assert "hunter2" not in str(seen)
     assert find_mistakes(seen.labels) == ()
+
+
+def test_a_value_that_looks_masked_protects_all_the_same():
+    assert protection({"hemostat.protect": "[redacted: password]"})
+    assert protection({"hemostat.windw": "[redacted: password]"})
 
 
 def test_a_secret_in_an_unknown_label_is_masked_in_events():
