@@ -112,6 +112,13 @@ def between(name: str, made: str, text: str) -> str:
     return f"{before}{start}\n{made}\n{end}{after}"
 
 
+def scenarios(text: str) -> str:
+    from tests.e2e.scenarios.kinds import markdown
+    from tests.e2e.scenarios.suite import SCENARIOS
+
+    return between("scenarios", markdown(SCENARIOS.values()), text)
+
+
 def asyncapi(_: str) -> str:
     return json.dumps(asyncapi_document(), indent=2) + "\n"
 
@@ -120,6 +127,7 @@ MADE: dict[str, Callable[[str], str]] = {
     "docs/CONFIGURATION.md": configuration,
     "docs/METRICS.md": measures,
     "docs/QUICKSTART.md": labels,
+    "docs/SCENARIOS.md": scenarios,
     "docs/asyncapi.json": asyncapi,
 }
 """By file: from its text now to what it should be."""

@@ -1,14 +1,17 @@
-"""`python -m tests.e2e.scenarios [--json] [--only NAME ...] [--repeat N] [--record DIR]`."""
+"""`python -m tests.e2e.scenarios`: all, or `--only` some; `--busy`: on a busy host; `--list` names them."""
 
 import argparse
 import re
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
 
 from hemostat.core.case import encode
+from tests.e2e.scenarios.busy import CHOSEN, TARGET, BusyHost
+from tests.e2e.scenarios.kinds import markdown
 from tests.e2e.scenarios.play import Played
 from tests.e2e.scenarios.report import Totals, show, totals
 from tests.e2e.scenarios.suite import SCENARIOS, run
@@ -21,11 +24,17 @@ class Told(msgspec.Struct, frozen=True):
 
 def main() -> int:
     asked = _arguments()
+    if asked.list:
+        sys.stdout.write(markdown(SCENARIOS.values()))
+        return 0
+    names = list(dict.fromkeys(asked.only or (CHOSEN if asked.busy else SCENARIOS)))
     correct = True
     for number in range(asked.repeat):
         started = time.monotonic()
-        played = run(list(dict.fromkeys(asked.only or SCENARIOS)), _progress, record=asked.record is not None)
-        summary = totals((each.result for each in played), time.monotonic() - started)
+        with BusyHost() if asked.busy else nullcontext() as host:
+            played = run(names, _progress, record=asked.record is not None, busy=asked.busy)
+            busy = host.measured if host else None
+        summary = totals((each.result for each in played), time.monotonic() - started, busy)
         correct = correct and summary.correct == summary.scenarios
         if asked.record:
             _record(asked.record / str(number + 1) if asked.repeat > 1 else asked.record, played)
@@ -40,6 +49,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.scenarios", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object a round instead of the table")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=SCENARIOS, help="play these alone")
+    parser.add_argument("--list", action="store_true", help="print the scenarios by kind, in Markdown")
+    parser.add_argument(
+        "--busy",
+        action="store_true",
+        help=f"with {TARGET:.0%} of the host's CPU in use; all {len(CHOSEN)} for it",
+    )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play all N times")
     parser.add_argument(
         "--record",

@@ -47,6 +47,7 @@ class Act(msgspec.Struct, frozen=True):
 
 class Result(msgspec.Struct, kw_only=True):
     scenario: str
+    kind: str
     trap: bool
     expected: list[str]
     observed: list[str]
@@ -130,6 +131,7 @@ def judge(
     wrong = _wrong_actions(scenario, done)
     return Result(
         scenario=scenario.name,
+        kind=scenario.kind,
         trap=scenario.trap,
         expected=_expectation(scenario),
         observed=[*(str(each) for each in told), *(f"acted: {each.on} {each.action}" for each in done)],

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from hemostat.core.case import Recording
 from hemostat.core.story import subject
 from hemostat.events import Event, encode
+from tests.e2e.scenarios.busy import busy_share, ticks
 from tests.e2e.scenarios.judge import Result, acts, judge, seen, settled
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.model import Facts, Scenario
@@ -34,7 +34,7 @@ class Played(msgspec.Struct, kw_only=True):
 
 
 def play(scenario: Scenario, group: str, shared: Observer | None, *, record: bool = False) -> Played:
-    started, before = time.monotonic(), _ticks()
+    started, before = time.monotonic(), ticks()
     with ExitStack() as stack:
         lab, observer = stack.enter_context(_stage(scenario, group, shared, record))
         observer.labs.append(lab)
@@ -47,7 +47,7 @@ def play(scenario: Scenario, group: str, shared: Observer | None, *, record: boo
         seconds = time.monotonic() - started
         result = judge(scenario, told, acts(events, lab.names), _facts(lab), seconds)
         result.differences = [each for each in result.differences if each]
-        result.busy = _busy(before, _ticks())
+        result.busy = busy_share(before, ticks())
         return Played(
             result=result,
             about=scenario.about,
@@ -131,14 +131,3 @@ def _mine(observer: Observer, lab: Lab) -> list[Event]:
         for event in tuple(observer.events)
         if (about := subject(event)) and (about[0].id in lab.names or (lab.alone and about[0].is_host))
     ]
-
-
-def _ticks() -> tuple[int, int]:
-    """Of the host's CPU since it booted: idle ones, and all."""
-    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    return fields[3] + fields[4], sum(fields)
-
-
-def _busy(before: tuple[int, int], after: tuple[int, int]) -> float:
-    idle, all_ = after[0] - before[0], after[1] - before[1]
-    return round(1 - idle / all_, 3) if all_ > 0 else 0.0

@@ -20,9 +20,11 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     again: int
     """Scenarios played a second time, since the host was too busy for the first."""
     seconds: float
+    busy: float | None = None
+    """Share of the host's CPU that was in use, 0 to 1, where it was kept busy."""
 
 
-def totals(results: Iterable[Result], seconds: float) -> Totals:
+def totals(results: Iterable[Result], seconds: float, busy: float | None = None) -> Totals:
     results = list(results)
     return Totals(
         scenarios=len(results),
@@ -32,6 +34,7 @@ def totals(results: Iterable[Result], seconds: float) -> Totals:
         wrong_actions=sum(len(each.wrong_actions) for each in results),
         again=sum(each.again for each in results),
         seconds=round(seconds, 1),
+        busy=busy,
     )
 
 
@@ -40,11 +43,12 @@ def _share(part: int, whole: int) -> float:
 
 
 def show(results: Iterable[Result], summary: Totals) -> None:
-    table = Table("scenario", "trap", "expected", "observed", "delay", "verdict", show_lines=True)
+    table = Table("scenario", "kind", "trap", "expected", "observed", "delay", "verdict", show_lines=True)
     for each in results:
         observed = [*(each.observed or ["nothing"]), *(f"! {line}" for line in each.differences)]
         table.add_row(
             each.scenario,
+            each.kind,
             "trap" if each.trap else "",
             "\n".join(each.expected),
             "\n".join(observed),
@@ -57,4 +61,5 @@ def show(results: Iterable[Result], summary: Totals) -> None:
         f"{summary.correct} of {summary.scenarios} correct, precision {summary.precision:.3f}, recall "
         f"{summary.recall:.3f}, {summary.wrong_actions} wrong actions, {summary.again} played again, "
         f"{summary.seconds:.0f} s"
+        + ("" if summary.busy is None else f", {summary.busy:.0%} of the host's CPU in use")
     )
