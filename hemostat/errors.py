@@ -120,7 +120,11 @@ class EngineTimeoutError(EngineError):
 
 class EngineForbiddenError(EngineError):
     """A socket proxy or an authorization plugin in front of the engine forbids the call. Nothing was done; no
-    other try goes better until somebody allows it, which `hint` names."""
+    other try goes better until somebody allows it, which `hint` names. `endpoint`: method and path."""
+
+    def __init__(self, message: str, *, hint: str = "", endpoint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.endpoint = endpoint
 
 
 class NoSuchContainerError(EngineError):

@@ -41,13 +41,18 @@ class Pulse:
         """A clock that was set back does not silence it."""
         return not 0 < self._due - self._clock.now() <= BEAT
 
-    def beat(self, trouble: str, lag: int) -> None:
+    def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:
         now = self._clock.now()
         self._due = now + BEAT
         with self._lock:
             figures = tuple(Figure(name, labels, count) for (name, labels), count in self._counted.items())
         fact = msgspec.structs.replace(
-            self._fact, lag=lag, handled=self.handled, trouble=trouble, figures=figures
+            self._fact,
+            lag=lag,
+            handled=self.handled,
+            trouble=trouble,
+            warnings=warnings,
+            figures=figures,
         )
         event = Event.make(fact, time=now, host=self.host, source=self._source)
         self._bus.show([event], ttl=3 * BEAT)

@@ -13,14 +13,17 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.monitor import Monitor
+from hemostat.agents.monitor import Lister, Monitor
 from hemostat.core.label_values import Target
 from hemostat.core.measures import SAMPLES
 from hemostat.core.model import (
+    REMOVED,
+    Answering,
     Connected,
     ContainerInfo,
     Disconnected,
     DiskUse,
+    Listing,
     Observation,
     Probed,
     Samples,
@@ -28,7 +31,7 @@ from hemostat.core.model import (
 )
 from hemostat.core.thresholds import Thresholds
 from hemostat.errors import AdapterError
-from hemostat.events import DURABLE, Event
+from hemostat.events import DURABLE, ContainerStats, Event
 from hemostat.ports import Bus, Clock, Engine, Interrupted, Sampler, Surroundings
 from hemostat.pulse import Pulse
 from hemostat.retry import Patience
@@ -42,6 +45,11 @@ PEERS: Final = 1.0
 IDLE: Final = 0.5
 FIRST: Final = 5.0
 """Seconds for which the first round of samples waits for the engine's list."""
+
+RETRY_SECONDS: Final = 5.0
+"""Between two looks whether a container is due that the engine has not answered about."""
+GONE_SECONDS: Final = 0.001
+"""For which the last value of a container that is gone is kept."""
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +84,7 @@ class Watcher:
         self._queue: SimpleQueue[Observation] = SimpleQueue()
         self._memo = b""
         self._patient_for = FIRST
+        self._lister = Lister(engine, clock, self._queue.put)
         self._sampled = threading.Event()
         """Set once the containers are listed, and while the last round of samples has been dealt with: a slow
         bus gets no backlog of them."""
@@ -86,12 +95,14 @@ class Watcher:
         try:
             self._patience(self._remember)
             threading.Thread(target=self._listen, name="events", daemon=True).start()
+            threading.Thread(target=self._lister.run, name="list", daemon=True).start()
             limits = self._thresholds
             rounds = {
                 self._samples: limits.interval,
                 self._disks: limits.disk_interval,
                 self._probes: limits.probe_interval,
                 self._peers: PEERS,
+                self._retry: RETRY_SECONDS,
             }
             for observe, interval in rounds.items():
                 threading.Thread(target=self._every, args=(interval, observe), daemon=True).start()
@@ -100,6 +111,7 @@ class Watcher:
         except Interrupted:
             pass
         finally:
+            self._lister.stop()
             self._prober.shutdown(wait=False, cancel_futures=True)
             self._engine.close()
         logger.info("role.stopped role=%s handled=%d", "monitor", self._pulse.handled)
@@ -120,13 +132,23 @@ class Watcher:
         while not self._stop.is_set():
             try:
                 for observation in self._engine.events(self._monitor.since):
-                    self._queue.put(observation)
+                    if isinstance(observation, Connected):
+                        self._lister.list_all()
+                    else:
+                        self._queue.put(observation)
             except Exception as error:
                 logger.exception("listening.failed")
                 self._queue.put(Disconnected(f"{type(error).__name__}: {error}"))
                 self._stop.wait(IDLE)
             else:
                 return
+
+    def _retry(self) -> None:
+        try:
+            for container in self._monitor.retry(self._clock.now()):
+                self._queue.put(Answering(container))
+        except AdapterError as error:
+            logger.debug("retry.failed error=%s", error)
 
     def _every(self, interval: float, observe: Callable[[], None]) -> None:
         due = self._clock.now()
@@ -193,8 +215,9 @@ class Watcher:
 
     def _turn(self) -> None:
         if self._pulse.due():
-            trouble = self._patience.trouble or self._monitor.lost
-            self._patience(lambda: self._pulse.beat(trouble, self._queue.qsize()))
+            trouble = self._patience.trouble or self._lister.trouble or self._monitor.lost
+            warnings = self._monitor.warnings
+            self._patience(lambda: self._pulse.beat(trouble, self._queue.qsize(), warnings))
         try:
             observation = self._queue.get(timeout=self._wait())
         except Empty:
@@ -213,13 +236,13 @@ class Watcher:
             events = self._patience(lambda: self._monitor.step(observation, self._clock.now()))
         except Exception:
             logger.exception("observation.failed observation=%r", observation)
-            if isinstance(observation, Connected):
+            if isinstance(observation, Listing) and observation.thorough:
                 # Without the list nobody is watched.
                 self._clock.sleep(IDLE)
-                self._queue.put(observation)
+                self._lister.list_all()
             return
         finally:
-            if isinstance(observation, Samples | Connected):
+            if isinstance(observation, Samples | Listing):
                 self._sampled.set()
         self._tell(events)
         self._pulse.handled += 1
@@ -233,5 +256,13 @@ class Watcher:
             self._patience(lambda: self._bus.publish(durable, memo=(self._memo_key, memo)))
             self._memo = memo
         live = [event for event in events if event.type not in DURABLE]
-        if live:
-            self._patience(lambda: self._bus.show(live, ttl=STATS_LAST))
+        gone = [event for event in live if _is_removed(event)]
+        if len(live) > len(gone):
+            kept = [event for event in live if event not in gone] if gone else live
+            self._patience(lambda: self._bus.show(kept, ttl=STATS_LAST))
+        if gone:
+            self._patience(lambda: self._bus.show(gone, ttl=GONE_SECONDS))
+
+
+def _is_removed(event: Event) -> bool:
+    return isinstance(event.data, ContainerStats) and event.data.state.status == REMOVED

@@ -72,6 +72,9 @@ class RuleProxy:
         """Seconds after which a connection without traffic is cut; 0: never."""
         self._upstream = upstream
         self._open: list[socket.socket] = []
+        self._requests: dict[int, str] = {}
+        """By the descriptor of each connection to HemoStat."""
+        self._frozen: set[int] = set()
         self._place = place
         self._listener = socket.socket(socket.AF_UNIX if place else socket.AF_INET)
         self._listener.bind(str(place) if place else ("127.0.0.1", 0))
@@ -93,6 +96,17 @@ class RuleProxy:
             each.close()
         if self._place:
             self._place.unlink(missing_ok=True)
+
+    def freeze(self, request: str) -> None:
+        """Let no more bytes pass through the connections that such requests have open, and close none."""
+        self._frozen |= {number for number, asked in self._requests.items() if re.search(request, asked)}
+
+    def cut(self, request: str) -> None:
+        """Break the connections that such requests have open."""
+        for each in list(self._open):
+            if re.search(request, self._requests.get(each.fileno(), "")):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
 
     def count(self, request: str) -> int:
         return sum(re.search(request, each) is not None for each in self.asked)
@@ -118,6 +132,8 @@ class RuleProxy:
             method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
             asked = f"{method} {re.sub(r'^/v[0-9.]+(?=/)', '', target)}"
             self.asked.append(asked)
+            self._requests[near.fileno()] = asked
+            self._frozen.discard(near.fileno())
             self._answer(near, head, self._find(asked))
 
     def _find(self, asked: str) -> Answer | None:
@@ -147,7 +163,10 @@ class RuleProxy:
         source.settimeout(self.idle or None)
         with suppress(OSError):
             while data := source.recv(65536):
-                target.sendall(data)
+                if self._frozen.isdisjoint({source.fileno(), target.fileno()}):
+                    target.sendall(data)
+        if not self._frozen.isdisjoint({source.fileno(), target.fileno()}):
+            return
         for each in (source, target):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

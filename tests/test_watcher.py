@@ -9,10 +9,15 @@ from hemostat import app
 from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.agents.monitor import Monitor
-from hemostat.core.model import ContainerInfo, Observation
+from hemostat.agents.monitor import Monitor, lister
+from hemostat.core.model import ContainerInfo, Disconnected, ListedContainer, Observation
 from hemostat.core.thresholds import Thresholds
-from hemostat.errors import BusUnreachableError, EngineError
+from hemostat.errors import (
+    BusUnreachableError,
+    EngineError,
+    EngineForbiddenError,
+    EngineTimeoutError,
+)
 from hemostat.events import Event, Heartbeat
 from hemostat.ports import ContainerSpec
 from hemostat.pulse import Pulse
@@ -118,13 +123,13 @@ def test_a_source_that_fails_once_in_a_way_nobody_thought_of_is_asked_again(watc
 def test_a_list_that_the_engine_refuses_once_is_asked_for_again(watch, monkeypatch):
     web = watch.make(disk="1MiB")
     watch.end()
-    containers = watch.engine.containers
+    listing = watch.engine.listing
 
-    def refuse_once() -> list[ContainerInfo]:
-        monkeypatch.setattr(watch.engine, "containers", containers)
+    def refuse_once() -> list[ListedContainer]:
+        monkeypatch.setattr(watch.engine, "listing", listing)
         raise EngineError("list containers: layer does not exist")
 
-    monkeypatch.setattr(watch.engine, "containers", refuse_once)
+    monkeypatch.setattr(watch.engine, "listing", refuse_once)
     watch.start()
     watch.engine.write(web, size=2 << 20)
     eventually(watch.alerts)
@@ -218,3 +223,69 @@ def test_its_heartbeat_says_how_many_samples_it_took(watch):
         }
 
     eventually(lambda: counted().get(("h",), 0) > 1)
+
+
+def test_a_list_that_hangs_keeps_no_event_waiting(watch, monkeypatch):
+    web = watch.make()
+    watch.end()
+    listing, hanging = watch.engine.listing, threading.Event()
+
+    def hang() -> list[ListedContainer]:
+        hanging.wait(20)
+        return listing()
+
+    monkeypatch.setattr(watch.engine, "listing", hang)
+    watch.start()
+    watch.engine.crash(web)
+    eventually(watch.alerts)
+    hanging.set()
+
+
+def test_a_list_that_is_refused_is_the_monitor_s_trouble(watch, monkeypatch):
+    watch.end()
+    forbidden = EngineForbiddenError(
+        "list containers: the proxy forbids GET /containers/json", hint="allow it"
+    )
+
+    def refuse() -> list[ListedContainer]:
+        raise forbidden
+
+    monkeypatch.setattr(watch.engine, "listing", refuse)
+    watch.start()
+    eventually(lambda: str(forbidden) in [beat.data.trouble for beat in watch.bus.last("heartbeat")])
+
+
+def test_without_events_containers_are_listed_all_the_same(watch, monkeypatch):
+    web = watch.make()
+    watch.end()
+    watch.bus.show(watch.bus.last("container_stats"), ttl=0)
+    monkeypatch.setattr(lister, "FIRST_LIST_SECONDS", 0.01)
+    monkeypatch.setattr(watch.engine, "events", lambda _since: iter([Disconnected("forbidden")]))
+    watch.start()
+    eventually(lambda: [event.data.container.id for event in watch.bus.last("container_stats")] == [web])
+
+
+def test_a_container_that_cannot_be_inspected_is_told_beside_what_goes_on(watch, monkeypatch):
+    watch.make("bad")
+    watch.make("good")
+    watch.end()
+    inspect = watch.engine.inspect
+
+    def hang(container: str) -> ContainerInfo:
+        info = inspect(container)
+        if info.ref.name == "bad":
+            raise EngineTimeoutError("inspect bad: the Docker Engine took too long")
+        return info
+
+    monkeypatch.setattr(watch.engine, "inspect", hang)
+    watch.start()
+    told = ("", ("cannot inspect bad: the Docker Engine took too long",))
+    eventually(
+        lambda: told in [(beat.data.trouble, beat.data.warnings) for beat in watch.bus.last("heartbeat")]
+    )
+
+
+def test_a_container_that_is_removed_is_at_once_no_longer_among_the_last_values(watch):
+    web = watch.make()
+    watch.engine.remove(web)
+    eventually(lambda: not watch.bus.last("container_stats"), seconds=2)

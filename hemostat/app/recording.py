@@ -38,7 +38,7 @@ class Backlog(Pulse):
     _seen = -1
     _moved = 0.0
 
-    def beat(self, trouble: str, lag: int) -> None:
+    def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:  # noqa: ARG002
         now = self._clock.now()
         self._due = now + BEAT
         if not lag or self.handled != self._seen:

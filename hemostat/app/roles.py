@@ -44,6 +44,9 @@ AHEAD: Final = 64
 FEW: Final = 15
 """The same where each step asks the engine: those behind should not wait for long."""
 
+UNKNOWN_MEMORY: Final = 1 << 62
+"""Bytes: a host of which nothing is known is full with nothing."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -132,6 +135,8 @@ def _monitor(place: Place) -> None:
     settings = place.settings
     engine, sampler = place.parts.engine()
     version = engine.version()
+    for forbidden in version.forbidden:
+        logger.warning("engine.forbidden error=%s", forbidden)
     monitor = Monitor(
         engine,
         sampler,
@@ -139,9 +144,10 @@ def _monitor(place: Place) -> None:
         host=settings.host_name,
         source=place.source,
         host_memory=version.memory,
-        host_cores=version.cpus,
+        host_cores=version.cpus or 1,
         history=partial(place.parts.bus.history, settings.host_name),
         ledger=place.parts.ledger(),
+        warnings=version.forbidden,
     )
     Watcher(
         monitor,
@@ -218,7 +224,7 @@ def _responder(place: Place) -> None:
         settings.responder,
         host=settings.host_name,
         source=place.source,
-        host_memory=version.memory,
+        host_memory=version.memory or UNKNOWN_MEMORY,
         recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
         probe=surroundings.probe,
         missing=surroundings.missing,

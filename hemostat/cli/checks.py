@@ -7,7 +7,7 @@ fails keeps no other from being asked. Nothing secret goes into a message.
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from enum import StrEnum
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -35,6 +35,8 @@ OLDEST_API: Final = (1, 41)
 """Of Docker 20.10."""
 SKEW: Final = 2.0
 """Seconds that two clocks may differ."""
+POSTS: Final = 5
+"""How many ways of acting on a container are tried."""
 PROBE: Final = 5.0
 """Seconds that a model's service may take to answer."""
 
@@ -153,9 +155,31 @@ def state_directory(machine: Machine) -> Finding:
 def engine(machine: Machine) -> Finding:
     found = machine.engine().version()
     told = f"Docker Engine {found.version}, API {found.api}, cgroup v{found.cgroup_version}"
+    if found.forbidden:
+        told += "; memory, CPUs and clock of its host are not told"
     if tuple(map(int, found.api.split("."))) < OLDEST_API:
         return Finding(Level.FAILURE, f"{told} is too old", "install Docker Engine 20.10 or newer")
     return Finding(Level.OK, told)
+
+
+def engine_access(machine: Machine) -> Finding:
+    """Whether a socket proxy lets through what HemoStat asks, and what it does to containers."""
+    forbidden = machine.engine().forbidden()
+    if not forbidden:
+        return Finding(Level.OK, "nothing that HemoStat needs is forbidden")
+    writes = all(each.startswith("POST ") for each in forbidden)
+    harmless = writes and machine.settings.responder.mode == "dry-run"
+    told = f"the proxy or plugin in front of it forbids {', '.join(forbidden)}"
+    if len([each for each in forbidden if each.startswith("POST ")]) == POSTS:
+        told += ": no container can be acted on"
+    hint = "allow them; in docker-socket-proxy: " + ", ".join(_proxy_settings(forbidden))
+    return Finding(Level.WARNING if harmless else Level.FAILURE, told, hint)
+
+
+def _proxy_settings(endpoints: Iterable[str]) -> list[str]:
+    paths = [each.partition(" ")[2].split("/")[1].upper() for each in endpoints]
+    posts = ["POST"] if any(each.startswith("POST ") for each in endpoints) else []
+    return [f"{name}=1" for name in dict.fromkeys([*paths, *posts])]
 
 
 def cgroups(machine: Machine) -> Finding:
@@ -284,10 +308,14 @@ def notifications(machine: Machine) -> Finding:
 
 def roles(machine: Machine) -> Finding:
     beats = [event.data for event in machine.bus().last("heartbeat")]
-    alive = {beat.role for beat in beats if isinstance(beat, Heartbeat)}
+    living = [beat for beat in beats if isinstance(beat, Heartbeat)]
+    alive = {beat.role for beat in living}
     missing = [role.name for role in ROLES if role.name not in alive]
     if missing:
         return Finding(Level.WARNING, f"not running: {', '.join(missing)}", "hemostat all runs them all")
+    wrong = [f"{beat.role}: {each}" for beat in living for each in (beat.trouble, *beat.warnings) if each]
+    if wrong:
+        return Finding(Level.WARNING, "all are running; " + "; ".join(wrong))
     return Finding(Level.OK, "all are running")
 
 
@@ -296,6 +324,7 @@ QUESTIONS: Final = (
     Question("configuration", configuration),
     Question("state directory", state_directory),
     Question("Docker Engine", engine),
+    Question("engine access", engine_access),
     Question("cgroups", cgroups, essential=False),
     Question("clock", clock, essential=False),
     Question("Redis", redis),

@@ -57,12 +57,16 @@ def _role_rows(shown: Picture) -> list[Row]:
     gone = [Row((name, "not running", "-", "-", ""), fault=True) for name in shown.missing if shown.running]
     there = [
         Row(
-            (each.role, _liveness(each), str(each.lag), each.instance, each.trouble),
-            fault=each.fault,
+            (each.role, _liveness(each), str(each.lag), each.instance, _troubles(each)),
+            fault=each.fault or bool(each.warnings),
         )
         for each in shown.roles
     ]
     return gone + there
+
+
+def _troubles(role: RoleState) -> str:
+    return "; ".join(filter(None, (role.trouble, *role.warnings)))
 
 
 def _liveness(role: RoleState) -> str:

@@ -160,8 +160,39 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it has the name that Podman gives it: Podman says `stop` without a `kill`."""
 
 
+REMOVED: Final = "removed"
+"""The status of a container that is gone, in the last that is shown of it."""
+
+
+class ListedContainer(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the engine's list, which costs no inspection."""
+
+    ref: Container
+    status: str
+    health: str | None = None
+    """Of a running container; None where it has no health check."""
+    exit_code: int | None = None
+    """Of one that has ended."""
+    age: float | None = None
+    """Seconds at most for which it has been running, or at rest; None where the engine does not say."""
+
+
 class Connected(msgspec.Struct, frozen=True):
     """The engine's event stream is open (again): whatever happened unseen is to be found by listing."""
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """The engine's list of all containers. `thorough`: all are to be inspected, as after a (re)connection;
+    else those of which the list tells something new."""
+
+    rows: tuple[ListedContainer, ...]
+    thorough: bool = False
+
+
+class Answering(msgspec.Struct, frozen=True):
+    """The engine answers again about a container that it had not answered about."""
+
+    container_id: str
 
 
 class Disconnected(msgspec.Struct, frozen=True):
@@ -249,7 +280,17 @@ class Peers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Observation = (
-    EngineEvent | Connected | Disconnected | Waited | Samples | DiskUse | HostSample | Probed | Peers
+    EngineEvent
+    | Connected
+    | Listing
+    | Answering
+    | Disconnected
+    | Waited
+    | Samples
+    | DiskUse
+    | HostSample
+    | Probed
+    | Peers
 )
 """Whatever the monitor is told."""
 

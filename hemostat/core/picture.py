@@ -25,6 +25,8 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
     stale: bool
     lag: int
     trouble: str
+    warnings: tuple[str, ...] = ()
+    """What it does without."""
 
     @property
     def fault(self) -> bool:
@@ -128,6 +130,7 @@ def _role(event: Event, beat: Heartbeat, now: float) -> RoleState:
         stale=age > LATE * beat.every,
         lag=beat.lag,
         trouble=beat.trouble,
+        warnings=beat.warnings,
     )
 
 

@@ -40,9 +40,12 @@ class Relations:
         self._edges = {edge: at for edge, at in self._edges.items() if container_id not in edge}
         self._connections.pop(container_id, None)
 
-    def keep_only(self, present: Collection[str]) -> None:
-        for gone in self._infos.keys() - set(present):
-            self.remove(gone)
+    def get(self, container_id: str) -> ContainerInfo | None:
+        return self._infos.get(container_id)
+
+    def known(self) -> set[str]:
+        """The ids of all containers, those outside the watch too."""
+        return set(self._infos)
 
     def connect(self, peers: Peers, now: float) -> None:
         """The connections that one container was seen to have."""

@@ -69,14 +69,15 @@ def limit(info: ContainerInfo, what: Resource) -> float | None:
 
 
 def raised(info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilings, now: float) -> Scaled:
-    """The next limit of one container. Raises NotApplicableError."""
+    """The next limit of one container. `host` is what the host has, 0 where that is not known. Raises
+    NotApplicableError."""
     if what is Resource.REPLICAS:
         raise NotApplicableError("it is of no service, which could have more replicas")
     before = limit(info, what)
     if before is None:
         raise NotApplicableError(f"it has no {what} limit that could be raised")
     most = _ceiling(info.ref.labels, what, ceilings)
-    most = min(most, host.memory if what is Resource.MEMORY else host.cpus)
+    most = min(most, (host.memory if what is Resource.MEMORY else host.cpus) or most)
     after = min(_rounded(before * FACTOR, what), most)
     if after <= before:
         raise NotApplicableError(f"its {what} limit is {show(before, what)}, the ceiling {show(most, what)}")

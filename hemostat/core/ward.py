@@ -220,12 +220,9 @@ class Ward:
         self.register.forget(container_id)
         return told
 
-    def keep_only(self, present: Iterable[str]) -> list[Told]:
-        """Discharge whoever is not among these."""
-        remaining = set(present)
-        self.relations.keep_only(remaining)
-        known = self._patients.keys() | {each.container.id for each in self.register} - {""}
-        return [told for gone in sorted(known - remaining) for told in self.discharge(gone)]
+    def known(self) -> set[str]:
+        """The ids of all containers that are here or related to one, or that something is told of."""
+        return (self.relations.known() | {each.container.id for each in self.register}) - {""}
 
     @property
     def itself(self) -> Container:

@@ -206,7 +206,7 @@ class Figure(msgspec.Struct, frozen=True):
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     """A role is alive. `lag` is how many events wait for it; `trouble` is what it waits for, if anything;
-    `mode` is a responder's."""
+    `warnings` what it does without meanwhile; `mode` is a responder's."""
 
     role: str
     instance: str
@@ -216,5 +216,6 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     lag: int = 0
     handled: int = 0
     trouble: str = ""
+    warnings: tuple[str, ...] = ()
     mode: str = ""
     figures: tuple[Figure, ...] = ()

@@ -15,10 +15,12 @@ from hemostat.core.model import (
     EngineEvent,
     HostSample,
     Leftover,
+    ListedContainer,
     Peers,
     Sample,
     Service,
 )
+from hemostat.errors import EngineError
 
 
 class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,12 +34,15 @@ class EngineVersion(msgspec.Struct, frozen=True, kw_only=True):
     cgroup_driver: str
     cpus: int
     memory: int
+    """Both 0 where they are not known."""
     local: bool = False
     """Whether it is reached by a unix socket, and so is on this host."""
     process: int = 0
     """Id of the process that listens there; 0 where that is not known."""
     time: float = 0.0
     """The engine's clock, epoch seconds; 0 where it does not tell."""
+    forbidden: tuple[str, ...] = ()
+    """What may not be asked of it, so that the rest is as far as it is known otherwise."""
 
 
 class Engine(Protocol):
@@ -45,8 +50,23 @@ class Engine(Protocol):
 
     def version(self) -> EngineVersion: ...
 
-    def containers(self) -> list[ContainerInfo]:
-        """Every container, stopped ones too; one removed meanwhile is left out."""
+    def forbidden(self) -> Sequence[str]:
+        """The endpoints that HemoStat needs and that somebody in front of the engine forbids, each as
+        `POST /containers/ID/restart`. Changes nothing."""
+        ...
+
+    def listing(self) -> Sequence[ListedContainer]:
+        """Every container, stopped ones too, as one call tells of them; within a short time."""
+        ...
+
+    def inspect_all(self, containers: Sequence[str]) -> Mapping[str, ContainerInfo | EngineError]:
+        """Each of them, or why it cannot be inspected. Each is given a short time, and several that hang do
+        not add up. Raises EngineError where that is not a matter of one container."""
+        ...
+
+    def containers(self) -> Sequence[ContainerInfo]:
+        """Every container, stopped ones too; one removed meanwhile, or that cannot be inspected, is left
+        out."""
         ...
 
     def inspect(self, container: str) -> ContainerInfo: ...
@@ -59,8 +79,8 @@ class Engine(Protocol):
         """How it was made, with the secrets in its environment: for evidence, which masks them."""
         ...
 
-    def attached(self) -> list[ContainerInfo]:
-        """The running containers that live in another's network namespace."""
+    def attached(self) -> Sequence[ContainerInfo]:
+        """The running containers that live in another's network namespace; as `containers`."""
         ...
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.dossier import Point
+from hemostat.core.model import REMOVED
 from hemostat.core.picture import Picture, name_of, picture
 from hemostat.core.standing import Overview
 from hemostat.core.story import Story, stories, subject
@@ -87,6 +88,9 @@ def apply(state: State, news: News, now: float) -> State:
     for event in news.events:
         newest = max(newest, min(event.time, now))
         match event.data:
+            case ContainerStats(state=status) if status.status == REMOVED:
+                stats.pop(name_of(event), None)
+                trails.pop(name_of(event), None)
             case ContainerStats():
                 if now - event.time < STATS_LAST:
                     key = name_of(event)

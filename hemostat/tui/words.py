@@ -93,7 +93,8 @@ def role_lines(role: RoleState) -> list[Text]:
     state = f"✗ STALE {show_duration(float(int(role.age)))}" if role.stale else f"✓ {_age(role.age)}"
     where = f"{fit(role.role, 10)} {fit(role.host, 16)} {fit(role.instance, 20)}"
     told = [Text(f"{where} {fit(state, 16)} lag {role.lag}", style)]
-    return [*told, Text(f"{' ' * 10} ! {clean(role.trouble)}", style)] if role.trouble else told
+    troubles = filter(None, (role.trouble, *role.warnings))
+    return [*told, *(Text(f"{' ' * 10} ! {clean(each)}", BAD) for each in troubles)]
 
 
 def _role(role: RoleState) -> tuple[str, str]:

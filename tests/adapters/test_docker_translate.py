@@ -284,3 +284,32 @@ def test_a_missing_permission_is_no_missing_engine() -> None:
     assert "dockerd" in absent.hint
     assert absent.transient
     assert denied.exit_code == absent.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "health", "exit_code", "age"),
+    [
+        ("Up Less than a second", None, None, 1),
+        ("Up 1 second", None, None, 2),
+        ("Up 59 seconds (health: starting)", "starting", None, 60),
+        ("Up About a minute (healthy)", "healthy", None, 120),
+        ("Up 5 minutes (unhealthy)", "unhealthy", None, 360),
+        ("Up About an hour (Paused)", None, None, 7200),
+        ("Up 3 weeks", None, None, 4 * 7 * 86400),
+        ("Exited (137) 2 hours ago", None, 137, 3 * 3600),
+        ("Exited (0) About a minute ago", None, 0, 120),
+        ("Restarting (1) 3 seconds ago", None, 1, 4),
+        ("Created", None, None, None),
+        ("Dead", None, None, None),
+        ("Removal In Progress", None, None, None),
+        ("", None, None, None),
+        ("Hoch seit (gestern)", None, None, None),
+    ],
+)
+def test_a_row_of_the_list_tells_health_exit_code_and_the_most_age(
+    status: str, health: str | None, exit_code: int | None, age: float | None
+) -> None:
+    row = {"Id": "c1", "Names": ["/other/db", "/web"], "Image": "nginx", "Labels": None, "State": "running"}
+    found = translate.listed({**row, "Status": status})
+    assert (found.health, found.exit_code, found.age) == (health, exit_code, age)
+    assert (found.ref.name, found.status) == ("web", "running")

@@ -1,13 +1,15 @@
 """What an operator reads when the engine, or what stands in front of it, does not do what it should."""
 
 import json
+import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.docker_engine import DockerEngine, mounted_socket
+from hemostat.adapters.docker_engine import DockerEngine, inspection, mounted_socket
 from hemostat.adapters.docker_engine import stream as docker_stream
 from hemostat.core.model import Connected, Disconnected
 from hemostat.errors import (
@@ -148,6 +150,39 @@ def test_a_version_that_may_not_be_asked_for_does_not_matter(proxy: RuleProxy) -
         engine.inspect("web")
 
 
+# --- what may not be asked -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("forbidden", ["GET /info", "GET /(info|version)"])
+def test_what_the_engine_may_not_be_asked_this_host_tells(proxy: RuleProxy, forbidden: str) -> None:
+    engine = connect(proxy, Rule(forbidden, page(403)))
+    found = engine.version()
+    assert found.cpus == os.cpu_count()
+    assert found.memory > 1 << 26
+    assert found.cgroup_version in {"1", "2"}
+    assert (found.local, found.time, found.api) == (True, 0.0, "1.41")
+    assert all("forbids GET /" in each and "=1" in each and "<" not in each for each in found.forbidden)
+
+
+def test_of_another_host_nothing_is_made_up() -> None:
+    with RuleProxy(None, Rule("GET /info", page(403)), VERSION, upstream="") as proxy:
+        found = DockerEngine.connect(proxy.url).version()
+    assert (found.cpus, found.memory, found.local) == (0, 0, False)
+
+
+def test_each_endpoint_that_is_forbidden_is_found_out_without_changing_anything(proxy: RuleProxy) -> None:
+    nobody = Rule("/containers/0+/", told({"message": "No such container: 0"}, 404))
+    engine = connect(proxy, Rule("^POST |GET /info|GET /containers/.*/logs", page(403)), nobody)
+    assert engine.forbidden() == [
+        "GET /info",
+        "GET /containers/ID/logs",
+        *(f"POST /containers/ID/{verb}" for verb in ("restart", "start", "stop", "update", "exec")),
+    ]
+    proxy.rules = [nobody, VERSION]
+    assert engine.forbidden() == []
+    assert all("/containers/000" in each for each in proxy.asked if each.startswith("POST "))
+
+
 # --- streams that fall silent ----------------------------------------------------------------------------
 
 
@@ -204,6 +239,83 @@ def test_a_connection_over_tcp_is_kept_alive() -> None:
         assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 30
         engine.close()
+
+
+# --- one container among others --------------------------------------------------------------------------
+
+
+def inspected(name: str, **changes: object) -> bytes:
+    state = {"Status": "running", "StartedAt": "2026-01-01T00:00:00Z"}
+    found = {"Id": name, "Name": f"/{name}", "State": state, "HostConfig": {}, "Config": {"Image": "x"}}
+    return told({**found, **changes})
+
+
+def listed(*names: str) -> Rule:
+    rows = [
+        {"Id": name, "Names": [f"/{name}"], "State": "running", "Status": "Up 5 minutes"} for name in names
+    ]
+    return Rule("GET /containers/json", told(rows))
+
+
+NO_SUCH = told({"message": "No such container: gone"}, 404)
+FAULTS = {
+    "500": told({"message": "layer does not exist"}, 500),
+    "html": page(500),
+    "no-config": inspected("bad", Config=None),
+    "no-state": inspected("bad", State=None),
+    "bad-time": inspected("bad", State={"Status": "running", "StartedAt": "yesterday"}),
+    "no-json": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{half",
+    "a-list": told([]),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_container_that_cannot_be_inspected_is_left_out(proxy: RuleProxy, fault: str) -> None:
+    rules = [Rule(f"GET /containers/{name}/json", inspected(name)) for name in ("one", "two")]
+    rules += [Rule("GET /containers/gone/json", NO_SUCH), Rule("GET /containers/bad/json", FAULTS[fault])]
+    engine = connect(proxy, *rules, listed("one", "bad", "gone", "two"))
+    assert [info.ref.name for info in engine.containers()] == ["one", "two"]
+    answers = engine.inspect_all(["bad", "two"])
+    bad = answers["bad"]
+    assert isinstance(bad, EngineError)
+    assert is_one_short_line(bad)
+    assert bad.message.startswith("inspect bad: ")
+
+
+def test_several_containers_that_hang_do_not_add_up(
+    proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "INSPECT_SECONDS", 0.3)
+    names = [f"c{number}" for number in range(12)]
+    rules = [Rule(f"GET /containers/{name}/json", inspected(name)) for name in names[::2]]
+    engine = connect(proxy, *rules, Rule("GET /containers/c", Silence()), listed(*names))
+    began = time.monotonic()
+    assert [info.ref.name for info in engine.containers()] == names[::2]
+    assert time.monotonic() - began < 1.5
+    assert [type(answer) for answer in engine.inspect_all(names[1::2]).values()] == [EngineTimeoutError] * 6
+
+
+def test_a_malformed_row_costs_that_row_only(proxy: RuleProxy) -> None:
+    rows = [{}, {"Id": "c1", "Names": None, "Labels": 7}, {"Id": "c2", "Names": ["/two"], "State": "running"}]
+    engine = connect(proxy, Rule("GET /containers/json", told(rows)))
+    assert [row.ref.name for row in engine.listing()] == ["two"]
+
+
+def test_a_list_that_hangs_ends_in_time(proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "LIST_SECONDS", 0.1)
+    engine = connect(proxy, Rule("GET /containers/json", Silence()))
+    with pytest.raises(EngineTimeoutError, match="list containers"):
+        engine.listing()
+
+
+def test_containers_in_a_shared_network_are_found_past_one_that_hangs(
+    proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "INSPECT_SECONDS", 0.2)
+    rows = [{"Id": name, "HostConfig": {"NetworkMode": "container:vpn"}} for name in ("stuck", "app")]
+    rules = [Rule("GET /containers/app/json", inspected("app")), Rule("GET /containers/stuck", Silence())]
+    engine = connect(proxy, *rules, Rule("GET /containers/json", told([*rows, {"Id": "vpn"}])))
+    assert [info.ref.name for info in engine.attached()] == ["app"]
 
 
 # --- ssh ----------------------------------------------------------------------------------------------

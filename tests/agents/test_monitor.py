@@ -21,7 +21,11 @@ from hemostat.core.model import (
     Samples,
 )
 from hemostat.core.thresholds import Thresholds
-from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
+from hemostat.errors import (
+    BusUnreachableError,
+    EngineError,
+    EngineUnreachableError,
+)
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock

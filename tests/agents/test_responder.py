@@ -10,11 +10,17 @@ from hemostat.adapters.memory_dossiers import MemoryDossiers
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.agents.responder import Responder
+from hemostat.core import breaker
 from hemostat.core.control import Answer, Pause
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book, Resource, Scaled, Service
-from hemostat.errors import BusUnreachableError, EngineError, EngineUnreachableError
+from hemostat.errors import (
+    BusUnreachableError,
+    EngineError,
+    EngineForbiddenError,
+    EngineUnreachableError,
+)
 from hemostat.events import (
     Action,
     Container,
@@ -418,6 +424,16 @@ def test_a_refusal_by_the_engine_is_told_and_spends_the_attempt(scene):
     done = scene.step(request)
     assert (done.outcome, done.reason, done.detail) == (Outcome.FAILED, Reason.ENGINE_ERROR, "no such image")
     assert len(scene.ledger.read("h", "web").attempts) == 1
+
+
+def test_a_call_that_is_forbidden_is_told_with_what_to_allow_and_is_no_failure_of_the_host(scene):
+    request = scene.crashed()
+    scene.engine.start = broken(EngineForbiddenError("start web: the proxy forbids POST", hint="allow POST"))
+    done = scene.step(request)
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.UNSUPPORTED)
+    assert done.detail == "start web: the proxy forbids POST: allow POST"
+    book = scene.ledger.read("h", "web")
+    assert breaker.of(book.ended, failures=1, open_for=60.0, now=scene.clock.now()).failures == 0
 
 
 def test_a_cleanup_empties_what_the_label_names_and_restarts_nothing(scene):

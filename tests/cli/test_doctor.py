@@ -1,6 +1,7 @@
 """`hemostat doctor`: every check is made, whatever the others find."""
 
 import os
+import re
 from types import SimpleNamespace
 
 import msgspec
@@ -15,9 +16,12 @@ from hemostat.cli.doctor import report
 from hemostat.config import Settings
 from hemostat.core.analysis import Analysis
 from hemostat.core.audit import End
+from hemostat.core.limits import Limits
 from hemostat.core.routing import Alerting, Channel
 from hemostat.errors import ConfigError, EngineUnreachableError
+from hemostat.events import Heartbeat
 from hemostat.ports import EngineVersion
+from hemostat.topology import ROLES
 from tests.model_server import ModelServer
 from tests.model_wires import CLAUDE, GPT, KEY
 from tests.samples import NOW, alert, event
@@ -34,11 +38,12 @@ def machine(environ=(), **settings):
     return Machine(lambda: SimpleNamespace(settings=Settings(**settings), path=None), dict(environ))
 
 
-def with_engine(**changes):
+def with_engine(forbidden=(), mode="auto", **changes):
     fields = {"version": "20.10.24", "api": "1.41", "name": "h", "root": "/", "cgroup_version": "2"}
     version = EngineVersion(**{**fields, "cgroup_driver": "", "cpus": 1, "memory": 1, **changes})
-    found = machine()
-    found.engine = lambda: SimpleNamespace(version=lambda: version, containers=list)
+    found = machine(responder=Limits(mode=mode))
+    told = SimpleNamespace(version=lambda: version, containers=list, forbidden=lambda: list(forbidden))
+    found.engine = lambda: told
     return found
 
 
@@ -74,6 +79,38 @@ def test_what_cannot_be_opened_is_tried_once():
 )
 def test_engines_before_20_10_are_too_old(api, level):
     assert checks.engine(with_engine(api=api)).level == level
+
+
+POSTS = [f"POST /containers/ID/{verb}" for verb in ("restart", "start", "stop", "update", "exec")]
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "mode", "level", "said"),
+    [
+        ([], "auto", "ok", "nothing"),
+        (POSTS, "auto", "failure", "POST /containers/ID/restart, .*no container can be acted on"),
+        (POSTS, "dry-run", "warning", "no container can be acted on"),
+        (["GET /info"], "dry-run", "failure", "forbids GET /info$"),
+        (POSTS[:1], "auto", "failure", "forbids POST /containers/ID/restart$"),
+    ],
+)
+def test_what_a_socket_proxy_forbids_is_named_with_what_to_allow(forbidden, mode, level, said):
+    found = checks.engine_access(with_engine(forbidden, mode))
+    assert found.level == level
+    assert re.search(said, found.message)
+    assert found.hint == "" or "=1" in found.hint
+
+
+def test_what_the_roles_do_without_is_said():
+    beats = [
+        event(Heartbeat(role=role.name, instance="1", pid=1, started=NOW, every=2.0, warnings=warnings))
+        for role, warnings in zip(ROLES, [("cannot inspect web: it hangs",), (), (), ()], strict=True)
+    ]
+    found = machine()
+    found.bus = lambda: SimpleNamespace(last=lambda _: beats)
+    told = checks.roles(found)
+    assert told.level == "warning"
+    assert "cannot inspect web: it hangs" in told.message
 
 
 def test_a_clock_that_differs_is_found():

@@ -2,9 +2,9 @@
 
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import docker
@@ -37,13 +37,19 @@ class Connection:
     @contextmanager
     def client(self, doing: str) -> Iterator[docker.APIClient]:
         """Lend a client. Whatever fails inside is raised as an EngineError that says what was being done."""
-        try:
+        with self.translating(doing):
             _knock(self.url, self._timeout)
             client = self._take()
             try:
                 yield client
             finally:
                 self._give_back(client)
+
+    @contextmanager
+    def translating(self, doing: str) -> Iterator[None]:
+        """Raise what the SDK raises as an EngineError that says what was being done."""
+        try:
+            yield
         except SDK_FAILURES as error:
             raise translate_failure(error, doing, self._shown_url) from None
 
@@ -87,26 +93,30 @@ def _knock(url: str, timeout: float) -> None:
             knocking.connect(str(path))
 
 
-def getter(client: docker.APIClient) -> Callable[[str], bytes]:
-    """GETs by the client's adapter, of paths below the API's version. Its session, which works out anew for
-    each what is the same for all, takes more time than the engine."""
+class Get(Protocol):
+    def __call__(self, path: str, query: str = "") -> bytes: ...
+
+
+def getter(client: docker.APIClient, timeout: float | None = None) -> Get:
+    """GETs by the client's adapter, of paths below the API's version, within `timeout` seconds. Its session,
+    which works out anew for each what is the same for all, takes more time than the engine."""
     adapter = client.get_adapter(client.base_url)
     environment: dict[str, Any] = dict(
         client.merge_environment_settings(client.base_url, {}, None, None, None)
     )
 
-    def get(path: str) -> bytes:
+    def get(path: str, query: str = "") -> bytes:
         request = PreparedRequest()
         request.method, request.headers = "GET", client.headers  # type: ignore[assignment]  # it knows no other kind
-        request.url = f"{client.base_url}/v{client.api_version}{quote(path, safe='/:')}"
-        response = adapter.send(request, timeout=client.timeout, **environment)
+        request.url = f"{base(client)}{quote(path, safe='/:')}{'?' if query else ''}{query}"
+        response = adapter.send(request, timeout=timeout or client.timeout, **environment)
         require(response)
         return response.content
 
     return get
 
 
-def inspected(get: Callable[[str], bytes], container: str) -> dict[str, Any]:
+def inspected(get: Get, container: str) -> dict[str, Any]:
     return msgspec.json.decode(get(f"/containers/{container}/json"), type=dict[str, Any])
 
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final, Self
 
 import msgspec
-from docker.errors import NotFound
 
-from hemostat.adapters.docker_engine import litter, stream, translate
+from hemostat.adapters.docker_engine import inspection, litter, stream, translate
+from hemostat.adapters.docker_engine.access import find_forbidden
 from hemostat.adapters.docker_engine.address import find_address
 from hemostat.adapters.docker_engine.command import run_exec
 from hemostat.adapters.docker_engine.compose import Replicas
@@ -21,10 +21,19 @@ from hemostat.adapters.docker_engine.connection import (
     json_of,
     require,
 )
-from hemostat.adapters.docker_engine.peer import process_of
+from hemostat.adapters.docker_engine.failures import reading
+from hemostat.adapters.docker_engine.version import read_version
 from hemostat.core.dossier import Details
 from hemostat.core.labels import own_group
-from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent, Leftover, Service
+from hemostat.core.model import (
+    Connected,
+    ContainerInfo,
+    Disconnected,
+    EngineEvent,
+    Leftover,
+    ListedContainer,
+    Service,
+)
 from hemostat.core.scale import COMPOSE
 from hemostat.core.topology import SHARED
 from hemostat.errors import EngineError, NoSuchContainerError
@@ -60,33 +69,24 @@ class DockerEngine:
             return cls(connection, label)
 
     def version(self) -> EngineVersion:
-        with self.connection.client("version") as client:
-            version, info = client.version(), client.info()
-        return EngineVersion(
-            version=version["Version"],
-            api=version["ApiVersion"],
-            name=info["Name"],
-            root=info["DockerRootDir"],
-            cgroup_version=info.get("CgroupVersion") or "1",
-            cgroup_driver=info.get("CgroupDriver") or "",
-            cpus=info["NCPU"],
-            memory=info["MemTotal"],
-            local="unix:" in self.connection.url,
-            process=process_of(self.connection.url),
-            time=translate.seconds(info.get("SystemTime")),
-        )
+        return read_version(self.connection)
+
+    def forbidden(self) -> list[str]:
+        return [error.endpoint for error in find_forbidden(self.connection)]
+
+    def listing(self) -> Sequence[ListedContainer]:
+        return inspection.read_rows(inspection.list_rows(self.connection, self._filters))
+
+    def inspect_all(self, containers: Sequence[str]) -> Mapping[str, ContainerInfo | EngineError]:
+        return inspection.inspect_all(self.connection, containers, self._group)
 
     def containers(self) -> list[ContainerInfo]:
         return self.find(self._filters)
 
     def find(self, filters: Mapping[str, Any]) -> list[ContainerInfo]:
         """Every container that passes the engine's `filters`, inspected."""
-        with self.connection.client("list containers") as client:
-            rows, get, found = client.containers(all=True, filters=dict(filters)), getter(client), []
-            for row in rows:
-                with suppress(NotFound):
-                    found.append(translate.info(inspected(get, row["Id"]), self._group))
-        return found
+        rows = inspection.list_rows(self.connection, filters)
+        return inspection.only_inspected(self.inspect_all([row["Id"] for row in rows if "Id" in row]))
 
     def members(self, project: str, service: str) -> list[ContainerInfo]:
         compose = {"project": project, "service": service}
@@ -94,20 +94,20 @@ class DockerEngine:
         return self.find({"label": labels})
 
     def attached(self) -> list[ContainerInfo]:
-        with self.connection.client("list containers") as client:
-            rows = client.containers(filters=dict(self._filters))
-            get, found = getter(client), []
-            for row in rows:
-                if (row.get("HostConfig") or {}).get("NetworkMode", "").startswith(SHARED):
-                    with suppress(NotFound):
-                        found.append(translate.info(inspected(get, row["Id"]), self._group))
-        return [info for info in found if info.running]
+        rows = inspection.list_rows(self.connection, self._filters, stopped=False)
+        modes = {row.get("Id", ""): (row.get("HostConfig") or {}).get("NetworkMode", "") for row in rows}
+        sharing = [identity for identity, mode in modes.items() if identity and mode.startswith(SHARED)]
+        return [info for info in inspection.only_inspected(self.inspect_all(sharing)) if info.running]
 
     def inspect(self, container: str) -> ContainerInfo:
-        return translate.info(self._inspect(container), self._group)
+        found = self._inspect(container)
+        with reading(f"inspect {container}"):
+            return translate.info(found, self._group)
 
     def details(self, container: str) -> Details:
-        return translate.details(self._inspect(container))
+        found = self._inspect(container)
+        with reading(f"inspect {container}"):
+            return translate.details(found)
 
     def _inspect(self, container: str) -> dict[str, Any]:
         with self.connection.client(f"inspect {container}") as client:

@@ -31,6 +31,8 @@ FORBIDDEN: Final = frozenset({401, 403, 405, 407})
 """HTTP status codes of a socket proxy or an authorization plugin."""
 SDK_FAILURES: Final = (DockerException, OSError, msgspec.MsgspecError, HTTPException)
 """What may come out of a call of the SDK that has failed."""
+MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError)
+"""What an answer ends in that lacks what every engine tells."""
 UNREADABLE: Final = (JSONDecodeError, HTTPException, KeyError)
 """What the SDK ends with when it asks a stranger for its version."""
 UNAVAILABLE: Final = 503
@@ -57,7 +59,7 @@ def reading(doing: str) -> Iterator[None]:
     """An answer that lacks what every engine tells, or holds it malformed, is raised as an EngineError."""
     try:
         yield
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         raise _unreadable(error, doing) from None
 
 
@@ -114,6 +116,7 @@ def _forbidden(error: APIError, doing: str, explanation: str) -> EngineForbidden
         f"{doing}: the proxy or plugin in front of the Docker Engine forbids {method} {path} "
         f"({_status(error)}{said})",
         hint=f"allow {method} {path} there (docker-socket-proxy: {settings})",
+        endpoint=f"{method} {path}",
     )
 
 

@@ -1,5 +1,6 @@
 """The engine's JSON in our words. Pure functions; what is malformed raises and is the caller's to skip."""
 
+import re
 import signal
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,6 +15,7 @@ from hemostat.core.model import (
     ContainerInfo,
     EngineEvent,
     HealthCheck,
+    ListedContainer,
     Service,
     reference,
 )
@@ -30,6 +32,7 @@ FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "hea
 NANO: Final = 10**9
 REAL_TIME: Final = {"SIGRTMIN": 34, "SIGRTMAX": 64}
 """As the engine counts them; `SIGRTMIN+3` is how a systemd is stopped."""
+HEALTHS: Final = frozenset({"starting", "healthy", "unhealthy"})
 OUTPUT: Final = 300
 """Characters of a health check's output."""
 
@@ -94,6 +97,48 @@ def _signal(text: str | None) -> int | None:
     name = "SIG" + (text or "").upper().removeprefix("SIG")
     known = REAL_TIME.get(name[:8]) or signal.Signals.__members__.get(name)
     return _number(text) if known is None else int(known) + (_number(name[8:]) or 0)
+
+
+STATUS: Final = re.compile(
+    r"(?:\w+ )?(?:\((?P<code>-?\d+)\) )?(?P<age>[^()]*?)(?: ago)?(?: \((?P<note>[^)]*)\))?$"
+)
+"""`Up 5 minutes (healthy)`, `Exited (137) 2 hours ago`, `Up About an hour (Paused)`."""
+AGE: Final = re.compile(r"(?P<count>\d+|an?|1) (?P<unit>second|minute|hour|day|week|month|year)s?$")
+UNIT_SECONDS: Final = {
+    "second": 1.0,
+    "minute": 60.0,
+    "hour": 3600.0,
+    "day": 86400.0,
+    "week": 7 * 86400.0,
+    "month": 30 * 86400.0,
+    "year": 365 * 86400.0,
+}
+
+
+def listed(row: Mapping[str, Any]) -> ListedContainer:
+    """One row of the engine's list."""
+    words = STATUS.fullmatch(row.get("Status") or "")
+    found = words.groupdict() if words else {}
+    note, code = found.get("note") or "", found.get("code")
+    name = min(row.get("Names") or [row["Id"][:12]], key=lambda name: name.count("/"))
+    return ListedContainer(
+        ref=reference(row["Id"], name, row.get("Image") or "", row.get("Labels") or {}),
+        status=row["State"],
+        health=note.removeprefix("health: ") if note.removeprefix("health: ") in HEALTHS else None,
+        exit_code=None if code is None else int(code),
+        age=_age(found.get("age") or ""),
+    )
+
+
+def _age(words: str) -> float | None:
+    """The most seconds that the engine's words may stand for."""
+    if words == "Less than a second":
+        return 1.0
+    found = AGE.search(words.strip())
+    if found is None:
+        return None
+    count = int(found["count"]) if found["count"].isdigit() else 1
+    return (count + 1) * UNIT_SECONDS[found["unit"]]
 
 
 def info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:

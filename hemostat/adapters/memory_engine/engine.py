@@ -10,8 +10,8 @@ from hemostat.core import scale
 from hemostat.core.activity import Activity
 from hemostat.core.dossier import Details
 from hemostat.core.labels import REPLICA
-from hemostat.core.model import ContainerInfo, Leftover, Litter, Sample, Service
-from hemostat.errors import EngineError
+from hemostat.core.model import ContainerInfo, Leftover, ListedContainer, Litter, Sample, Service
+from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError
 from hemostat.ports import ContainerSpec, EngineVersion
 
 
@@ -34,6 +34,26 @@ class MemoryEngine(Faults):
     def containers(self) -> list[ContainerInfo]:
         with self._available():
             return [box.info() for box in self._boxes.values()]
+
+    def forbidden(self) -> list[str]:
+        return []
+
+    def listing(self) -> list[ListedContainer]:
+        now = self.clock.now()
+        return [_row(info, now) for info in self.containers()]
+
+    def inspect_all(self, containers: Sequence[str]) -> dict[str, ContainerInfo | EngineError]:
+        return {container: self._inspected(container) for container in containers}
+
+    def _inspected(self, container: str) -> ContainerInfo | EngineError:
+        try:
+            return self.inspect(container)
+        except EngineUnreachableError:
+            raise
+        except EngineError as error:
+            if error.transient and not isinstance(error, EngineTimeoutError):
+                raise
+            return error
 
     def inspect(self, container: str) -> ContainerInfo:
         with self._box(container) as box:
@@ -183,6 +203,17 @@ class MemoryEngine(Faults):
         with self._available():
             box = self._boxes.get(container.ref.id)
             return None if box is None else box.activity(now)
+
+
+def _row(info: ContainerInfo, now: float) -> ListedContainer:
+    began = info.started_at if info.running else info.finished_at
+    return ListedContainer(
+        ref=info.ref,
+        status=info.status,
+        health=info.health if info.running else None,
+        exit_code=info.exit_code if info.status == "exited" else None,
+        age=now - began + 1,
+    )
 
 
 def _leftover(box: Box) -> Leftover:

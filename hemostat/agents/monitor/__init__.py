@@ -1,5 +1,7 @@
 """The monitor: what the engine says and the samplers measure, turned into alerts."""
 
-from hemostat.agents.monitor.monitor import REFRESH, Memo, Monitor
+from hemostat.agents.monitor.last_stats import REFRESH_SECONDS
+from hemostat.agents.monitor.lister import Lister
+from hemostat.agents.monitor.monitor import Memo, Monitor
 
-__all__ = ["REFRESH", "Memo", "Monitor"]
+__all__ = ["REFRESH_SECONDS", "Lister", "Memo", "Monitor"]

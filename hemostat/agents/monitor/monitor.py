@@ -8,12 +8,13 @@ deserves an action is not decided here.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Final
 
 import msgspec
 
 from hemostat.agents.monitor.death_watch import DeathWatch
-from hemostat.core import deaths, lifecycle, probe, vitals
+from hemostat.agents.monitor.inspector import Inspector
+from hemostat.agents.monitor.last_stats import LastStats
+from hemostat.core import deaths, lifecycle, listing, probe, vitals
 from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.dossier import Point
@@ -21,17 +22,21 @@ from hemostat.core.incidents import Told
 from hemostat.core.label_mistakes import find_mistakes
 from hemostat.core.label_values import Target
 from hemostat.core.model import (
+    Answering,
     Connected,
     ContainerInfo,
     Disconnected,
     DiskUse,
     EngineEvent,
     HostSample,
+    ListedContainer,
+    Listing,
     Observation,
     Peers,
     Probed,
     Sample,
     Samples,
+    Waited,
 )
 from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.topology import Absent
@@ -39,12 +44,8 @@ from hemostat.core.track import interrupted
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Past, Patient, Ward
 from hemostat.errors import EngineError, HemoStatError, NoSuchContainerError
-from hemostat.events import Container, ContainerStats, Event, Payload, Phase
+from hemostat.events import Container, Event, Payload, Phase
 from hemostat.ports import Engine, Ledger, Sampler
-
-REFRESH: Final = 5.0
-"""Seconds after which stats that have not changed are told again, so that they do not expire."""
-
 
 logger = logging.getLogger(__name__)
 
@@ -69,10 +70,14 @@ class Monitor:
         host_cores: int = 1,
         history: Callable[[str], Sequence[Point]] = lambda _: (),
         ledger: Ledger | None = None,
+        warnings: tuple[str, ...] = (),
     ) -> None:
         """`history` is what has been kept of the numbers of the container of a name, oldest first. `ledger`
-        tells which stops are HemoStat's own; without it all of them are people's."""
+        tells which stops are HemoStat's own; without it all of them are people's. `warnings`: what is known
+        from the beginning to be missing."""
         self._engine = engine
+        self._warnings = warnings
+        self._inspector = Inspector(engine)
         self._sampler = sampler
         self._host = host
         self._source = source
@@ -82,10 +87,16 @@ class Monitor:
         self._deaths = DeathWatch(
             self._ward, ledger, host=host, look=self._look, look_upstream=self._look_upstream
         )
-        self._shown: dict[str, tuple[ContainerStats, float]] = {}
+        self._last_stats = LastStats()
+        self._listed: frozenset[str] = frozenset()
+        """The ids of the last list."""
+        self._subject = Container(id="", name="")
+        """Of the last event."""
         self._cursor = Cursor()
         self._asked_for: set[Absent] = set()
         """What was asked of the engine since the last listing, and was not there."""
+        self._blind_since: float | None = 0.0
+        """Up to when events had been seen before the connection was lost; None once all have been listed."""
         self.lost = ""
         """Why the engine's events are not coming in, if they are not."""
 
@@ -98,6 +109,7 @@ class Monitor:
         """Raises msgspec.DecodeError for a memo of another shape."""
         past = msgspec.json.decode(memo, type=Memo)
         self._cursor = past.cursor
+        self._blind_since = past.cursor.until
         self._ward.restore(past.past)
 
     def memo(self) -> bytes:
@@ -106,6 +118,16 @@ class Monitor:
     def due(self) -> float | None:
         """When `Waited` is to be told next (epoch seconds); None while nothing waits for that."""
         return self._deaths.due()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the monitor does without."""
+        return self._warnings + self._inspector.warnings
+
+    def retry(self, now: float) -> list[str]:
+        """Ask the engine again about containers that it did not answer about: which it answers about now.
+        Blocks, and is safe to call from another thread."""
+        return self._inspector.retry(now)
 
     # --- what is to be measured: safe to call from other threads -------------------------------------
 
@@ -137,22 +159,36 @@ class Monitor:
                 return self._sampled(samples, now)
             case EngineEvent():
                 told = self._happened(observation, now)
+            case Connected():
+                return self.step(Listing(tuple(self._engine.listing()), thorough=True), now)
+            case Listing(rows=rows, thorough=thorough):
+                told = self._reconcile(rows, now, thorough=thorough)
+            case Answering(container_id=container_id):
+                told = self._look_again(container_id, now)
+            case Disconnected(error=error):
+                self._blind_since = self._cursor.until if self._blind_since is None else self._blind_since
+                self.lost = error
+            case _:
+                told = self._measured(observation, now)
+        return self._wrap(told + self._deaths.judge_held(now), now) + self._show_removed(now)
+
+    def _measured(
+        self, observation: DiskUse | Probed | Peers | HostSample | Waited, now: float
+    ) -> list[Told]:
+        match observation:
             case DiskUse():
-                told = vitals.disk_used(self._ward, observation, now)
+                return vitals.disk_used(self._ward, observation, now)
             case Probed():
                 if observation.error:
                     self._glance_upstream(observation.container_id, now)
-                told = vitals.probed(self._ward, observation, now)
+                return vitals.probed(self._ward, observation, now)
             case Peers():
                 self._ward.relations.connect(observation, now)
+                return []
             case HostSample():
-                told = vitals.host_measured(self._ward, observation)
-            case Connected():
-                told = self._reconcile(now)
-                self.lost = ""
-            case Disconnected(error=error):
-                self.lost = error
-        return self._wrap(told + self._deaths.judge_held(now), now)
+                return vitals.host_measured(self._ward, observation)
+            case Waited():
+                return []
 
     def _wrap(self, told: Iterable[Told], now: float) -> list[Event]:
         shown = (
@@ -180,6 +216,7 @@ class Monitor:
             "destroy": self._destroyed,
         }
         told: list[Told] = []
+        self._subject = event.container
         if watched(event.container):
             told = handlers.get(event.action, self._changed)(event, now)
         elif event.action in {"kill", "stop"}:
@@ -193,11 +230,18 @@ class Monitor:
         return self._ward.admit(info, now)
 
     def _look(self, container_id: str, now: float) -> Patient | None:
-        """Inspect, and remember; None if it is gone."""
+        """Inspect, and remember; None if it is gone, or the engine does not answer about it now."""
         try:
-            return self._admit(self._engine.inspect(container_id), now)
+            info = self._inspector.inspect(container_id, self._name(container_id), now)
         except NoSuchContainerError:
             return None
+        return None if info is None else self._admit(info, now)
+
+    def _name(self, container_id: str) -> str:
+        known = self._ward.relations.get(container_id)
+        if known is not None:
+            return known.ref.name
+        return self._subject.name if self._subject.id == container_id else container_id[:12]
 
     def _look_upstream(self, container_id: str, now: float) -> None:
         """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
@@ -216,10 +260,13 @@ class Monitor:
             self._look(container_id, now)
             return
         try:
-            relations.update(self._engine.inspect(container_id), watched=False)
+            info = self._inspector.inspect(container_id, self._name(container_id), now)
         except NoSuchContainerError:
             relations.remove(container_id)
             self._find_absent()
+            return
+        if info is not None:
+            relations.update(info, watched=False)
 
     def _find_absent(self) -> None:
         """Ask for what the containers under watch need and the listing did not show: what HemoStat is not to
@@ -232,7 +279,8 @@ class Monitor:
 
     def _outside(self, wanted: Absent) -> list[ContainerInfo]:
         members = self._engine.members(wanted.project, wanted.service) if wanted.service else []
-        return members or ([self._engine.inspect(wanted.name)] if wanted.name else [])
+        answers = self._engine.inspect_all([wanted.name]) if wanted.name and not members else {}
+        return [*members, *(each for each in answers.values() if isinstance(each, ContainerInfo))]
 
     def _glance_upstream(self, container_id: str, now: float) -> None:
         """The same amid a round, where a step that raised would not tell again what it has found: what cannot
@@ -255,8 +303,12 @@ class Monitor:
         return told
 
     def _destroyed(self, event: EngineEvent, _: float) -> list[Told]:
-        self._shown.pop(event.container.id, None)
-        return self._ward.discharge(event.container.id)
+        return self._discharge(event.container.id)
+
+    def _discharge(self, container_id: str) -> list[Told]:
+        self._inspector.forget(container_id)
+        self._last_stats.remove(container_id)
+        return self._ward.discharge(container_id)
 
     def _changed(self, event: EngineEvent, now: float) -> list[Told]:
         patient = self._look(event.container.id, now)
@@ -266,23 +318,63 @@ class Monitor:
 
     # --- listing --------------------------------------------------------------------------------------
 
-    def _reconcile(self, now: float) -> list[Told]:
-        """After a (re)connection: what is there, what is gone, and what failed while nobody looked."""
-        listed = self._engine.containers()
-        found = [info for info in listed if watched(info.ref)]
-        told = self._ward.keep_only(info.ref.id for info in found)
-        for bystander in (info for info in listed if not watched(info.ref)):
-            self._ward.relations.update(bystander, watched=False)
-        patients = [self._admit(info, now) for info in found]
-        self._asked_for.clear()
-        self._find_absent()
-        for patient in patients:
-            told += self._deaths.found_dead(patient, self._cursor.until, now)
-            told += lifecycle.judge_health(self._ward, patient, now)
+    def _reconcile(self, rows: Iterable[ListedContainer], now: float, *, thorough: bool) -> list[Told]:
+        """By a list: what is there, what is gone, and what failed while nobody looked. A list may be older
+        than the last events: what has changed by it is inspected before anything is made of it."""
+        present, relations = {row.ref.id: row for row in rows}, self._ward.relations
+        self._listed = frozenset(present)
+        asked = {
+            key: row.ref.name
+            for key, row in present.items()
+            if thorough or listing.has_changed(relations.get(key), row, now)
+        }
+        asked |= {key: self._name(key) for key in self._ward.known() - present.keys()}
+        self._inspector.keep_only(asked.keys() | present.keys())
+        gone: list[str] = []
+        found = list(self._inspector.inspect_all(asked, now, gone.append))
+        told = [each for key in sorted(gone) for each in self._discharge(key)]
+        told += self._found(found, now, thorough=thorough)
+        if thorough:
+            self.lost, self._blind_since = "", None
         if not self._cursor.until:
             self._cursor = Cursor(now)
             self._ward.relations.began = now
         return told
+
+    def _found(self, found: Sequence[ContainerInfo], now: float, *, thorough: bool) -> list[Told]:
+        """All are admitted before any is judged: some depend on others."""
+        relations, until = self._ward.relations, self._cursor.until
+        lost_at = until if self._blind_since is None else self._blind_since
+        since = lost_at if thorough else now - listing.LOOK_BACK_SECONDS
+        waiting = not (thorough or self.lost)
+        ours = [each for each in found if self._is_under_watch(each)]
+        ready = [each for each in ours if not (waiting and listing.is_left_to_events(each, until, now))]
+        unseen = {each.ref.id for each in ready if listing.is_unseen_death(relations.get(each.ref.id), each)}
+        for bystander in (info for info in found if not self._is_under_watch(info)):
+            relations.update(bystander, watched=False)
+        patients = [self._admit(info, now) for info in ready]
+        if thorough:
+            self._asked_for.clear()
+        self._find_absent()
+        told: list[Told] = []
+        for patient in patients:
+            if thorough or patient.ref.id in unseen:
+                told += self._deaths.found_dead(patient, since, now)
+            told += lifecycle.judge_health(self._ward, patient, now)
+        return told
+
+    def _is_under_watch(self, info: ContainerInfo) -> bool:
+        """Of what was not listed, only what is known to be: it may be outside the filter of the list."""
+        known = self._ward.get(info.ref.id) is not None
+        return watched(info.ref) and (known or info.ref.id in self._listed)
+
+    def _look_again(self, container_id: str, now: float) -> list[Told]:
+        """The engine answers about it again."""
+        try:
+            info = self._inspector.inspect(container_id, self._name(container_id), now)
+        except NoSuchContainerError:
+            return self._discharge(container_id)
+        return [] if info is None else self._found([info], now, thorough=False)
 
     # --- measurements ---------------------------------------------------------------------------------
 
@@ -294,13 +386,14 @@ class Monitor:
             sample = by_id.get(patient.ref.id) if patient.info.running else None
             told += [] if sample is None else self._observed(patient, sample, now)
             told += lifecycle.judge_health(self._ward, patient, now)
-            shown += self._stats(patient, sample, now)
+            if (stats := self._last_stats.update(patient, sample, now)) is not None:
+                shown.append(self._event(stats, now))
         for waiting in self._ward.waiting():
             self._glance_upstream(waiting, now)
         told += (
             self._deaths.judge_held(now) + self._deaths.look_again(now) + deaths.unreplaced(self._ward, now)
         )
-        return shown + self._wrap(told + self._ward.review(now), now)
+        return shown + self._wrap(told + self._ward.review(now), now) + self._show_removed(now)
 
     def _observed(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
         ward, bounds = self._ward, vitals.limits(patient, self._host_memory)
@@ -324,23 +417,9 @@ class Monitor:
         with suppress(HemoStatError):
             vitals.recalled(patient, self._history(patient.ref.name), sample)
 
-    def _stats(self, patient: Patient, sample: Sample | None, now: float) -> list[Event]:
-        """What screens are to show: told when it has changed, and now and then."""
-        stats = ContainerStats(
-            container=veiled(patient.ref),
-            state=patient.info.state,
-            cpu=None if sample is None or patient.cpu is None else round(patient.cpu, 1),
-            cpu_limit=patient.info.cpu_limit,
-            memory=None if sample is None else sample.memory or None,
-            memory_limit=patient.info.memory_limit,
-            received=None if sample is None else patient.traffic.received,
-            sent=None if sample is None else patient.traffic.sent,
-        )
-        before, told_at = self._shown.get(patient.ref.id, (None, 0.0))
-        if stats == before and 0 <= now - told_at < REFRESH:
-            return []
-        self._shown[patient.ref.id] = stats, now
-        return [self._event(stats, now)]
+    def _show_removed(self, now: float) -> list[Event]:
+        removed = self._last_stats.take_removed(patient.ref.name for patient in self._ward)
+        return [self._event(stats, now) for stats in removed]
 
 
 def log_mistakes(ref: Container) -> None:

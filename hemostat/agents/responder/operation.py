@@ -16,7 +16,13 @@ from hemostat.core.decision import Refuse, Resume
 from hemostat.core.dossier import Point
 from hemostat.core.model import Attempt, ContainerInfo, Scaled
 from hemostat.core.verify import needless, overtaken, unfinished
-from hemostat.errors import BusError, EngineError, NoSuchContainerError, NotApplicableError
+from hemostat.errors import (
+    BusError,
+    EngineError,
+    EngineForbiddenError,
+    NoSuchContainerError,
+    NotApplicableError,
+)
 from hemostat.events import Action, Container, Event, Outcome, Reason
 from hemostat.ports import Clock, Dossiers, Engine, Later, Ledger
 
@@ -63,7 +69,7 @@ class Operation:
         try:
             plan = self._surgeon.plan(case.request, case.found)
         except NotApplicableError as error:
-            return self._tell(case, unacted(Refuse(Reason.UNSUPPORTED, error.message)))
+            return self._tell(case, unacted(Refuse(Reason.UNSUPPORTED, str(error))))
         now, lease = self._clock.now(), attempt.lease - attempt.time
         started_at = 0.0 if case.found is None else case.found.started_at
         intent = msgspec.structs.replace(
@@ -128,8 +134,8 @@ class Operation:
             ended = self._verified(case, done)
         except NoSuchContainerError as error:
             ended = self._not_found(case, error)
-        except NotApplicableError as error:
-            ended = unacted(Refuse(Reason.UNSUPPORTED, error.message))
+        except (NotApplicableError, EngineForbiddenError) as error:
+            ended = unacted(Refuse(Reason.UNSUPPORTED, str(error)))
         except EngineError as error:
             if error.transient:
                 raise

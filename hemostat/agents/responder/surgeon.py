@@ -80,7 +80,7 @@ class Surgeon:
         except EngineError as error:
             if error.transient:
                 raise
-            raise NotApplicableError(error.message) from None
+            raise NotApplicableError(error.message, hint=error.hint) from None
 
     def _planned(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
         if request.action is Action.CLEANUP and request.alert.container.is_host:

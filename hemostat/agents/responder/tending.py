@@ -95,7 +95,7 @@ class Tending:
         """What is used now of what was raised, as `scale.due_back` wants it; None where that is not known."""
         if scaled.resource is Resource.MEMORY:
             sample = self._sample(members[0])
-            return None if sample is None else float(sample.memory)
+            return None if sample is None or not sample.memory else float(sample.memory)
         cores = self._cores(members)
         if any(each is None for each in cores):
             return None

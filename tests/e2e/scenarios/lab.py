@@ -15,6 +15,7 @@ from requests import RequestException
 
 from tests.engine_fixtures import IMAGE
 from tests.proxy import Proxy
+from tests.rule_proxy import RuleProxy
 
 if TYPE_CHECKING:
     from tests.e2e.scenarios.model import Box
@@ -34,6 +35,7 @@ class Lab:
         self.client = docker.DockerClient(base_url=url, timeout=60) if url else docker.from_env(timeout=60)
         self.second = second
         self.proxy: Proxy | None = None
+        self.rules: RuleProxy | None = None
         self.began = time.time()
         """When it happened."""
         self.alone = False

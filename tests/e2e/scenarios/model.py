@@ -131,8 +131,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     within: float = 30.0
     acted_on: int | None = None
     """How many containers may be acted on at most, where not each is known beforehand."""
-    way: Literal["direct", "proxy", "second"] = "direct"
-    """To the engine: its own socket, one that can be cut, or the socket of a second engine."""
+    way: Literal["direct", "proxy", "rules", "second"] = "direct"
+    """To the engine: its own socket, one that can be cut, one behind which each request has its own fate
+    (`lab.rules`), or the socket of a second engine."""
+    forbidden: str = ""
+    """A pattern of `METHOD /path`: what the way by rules answers with 403 and a page of HTML."""
     settings: dict[str, str] | None = None
     """Of a HemoStat of its own; None: the one that the suite shares."""
     alone: bool = False

@@ -17,6 +17,7 @@ from tests.e2e.scenarios.model import Facts, Scenario
 from tests.e2e.scenarios.observer import Observer
 from tests.e2e.scenarios.second import SecondEngine
 from tests.proxy import Proxy
+from tests.rule_proxy import Rule, RuleProxy, page
 
 TICK: Final = 0.25
 PATIENCE: Final = 40.0
@@ -78,6 +79,10 @@ def _stage(
             lab.proxy = Proxy(lab.directory / "engine.sock")
             stack.callback(lab.proxy.cut)
             settings["ENGINE_URL"] = f"unix://{lab.proxy.path}"
+        if scenario.way == "rules":
+            forbidden = [Rule(scenario.forbidden, page(403))] if scenario.forbidden else []
+            lab.rules = stack.enter_context(RuleProxy(lab.directory / "engine.sock", *forbidden))
+            settings["ENGINE_URL"] = lab.rules.url
         if second:
             settings["ENGINE_URL"] = second.url
         if own or shared is None:

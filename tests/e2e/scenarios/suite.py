@@ -16,6 +16,7 @@ from tests.e2e.scenarios import (
     traps_load,
     traps_people,
     world_dependencies,
+    world_engine,
     world_labels,
     world_remedies,
 )
@@ -28,7 +29,7 @@ from tests.engine_fixtures import IMAGE
 AT_A_TIME: Final = 6
 BUSY: Final = 0.8
 
-WORLD: Final = (world_dependencies, world_labels, world_remedies)
+WORLD: Final = (world_dependencies, world_engine, world_labels, world_remedies)
 """What was reported from the field."""
 
 SCENARIOS: Final = {

@@ -1,0 +1,68 @@
+"""What the engine says of itself and its host; where it may not be asked, what this host says, if it is the
+same one."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+
+from hemostat.adapters.docker_engine import translate
+from hemostat.adapters.docker_engine.connection import Connection
+from hemostat.adapters.docker_engine.failures import reading
+from hemostat.adapters.docker_engine.peer import process_of
+from hemostat.errors import EngineForbiddenError
+from hemostat.ports import EngineVersion
+
+ROOT: Final = "/var/lib/docker"
+"""Where dockerd keeps its data unless it is told otherwise."""
+
+Json = Mapping[str, Any]
+Ask = Callable[[docker.APIClient], Json]
+
+
+def read_version(connection: Connection, root: Path = Path("/")) -> EngineVersion:
+    """`root` is where this host's /proc and /sys are looked for."""
+    local = connection.url.startswith(("unix:", "http+unix:"))
+    version, no_version = _ask(connection, lambda client: client.version())
+    info, no_info = _ask(connection, lambda client: client.info())
+    with connection.client("version") as client:
+        spoken = client.api_version
+    with reading("version"):
+        return EngineVersion(
+            version=version.get("Version") or "of unknown version",
+            api=version.get("ApiVersion") or spoken,
+            name=info.get("Name") or "",
+            root=info.get("DockerRootDir") or ROOT,
+            cgroup_version=info.get("CgroupVersion") or (_cgroup_version(root) if local and no_info else "1"),
+            cgroup_driver=info.get("CgroupDriver") or "",
+            cpus=int(info.get("NCPU") or (os.cpu_count() if local else 0) or 0),
+            memory=int(info.get("MemTotal") or (_memory(root) if local else 0)),
+            local=local,
+            process=process_of(connection.url),
+            time=translate.seconds(info.get("SystemTime")),
+            forbidden=tuple(filter(None, (no_version, no_info))),
+        )
+
+
+def _ask(connection: Connection, ask: Ask) -> tuple[Json, str]:
+    """The answer, or why it may not be asked for."""
+    try:
+        with connection.client("version") as client, reading("version"):
+            return dict(ask(client)), ""
+    except EngineForbiddenError as error:
+        return {}, str(error)
+
+
+def _cgroup_version(root: Path) -> str:
+    return "2" if (root / "sys/fs/cgroup/cgroup.controllers").exists() else "1"
+
+
+def _memory(root: Path) -> int:
+    """Bytes; 0 where this host does not say."""
+    try:
+        first = (root / "proc/meminfo").read_text().split("\n", 1)[0].split()
+        return int(first[1]) * 1024 if first[0] == "MemTotal:" else 0
+    except (OSError, ValueError, IndexError):
+        return 0

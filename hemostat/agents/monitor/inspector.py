@@ -1,0 +1,101 @@
+"""Inspections, each within a short time. A container that the engine does not answer about costs nobody else
+anything: it is named once, left alone, and asked for again apart from the others, less and less often."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from hemostat.core.model import ContainerInfo
+from hemostat.core.restart import delay
+from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.ports import Engine
+
+FIRST_RETRY_SECONDS: Final = 5.0
+MAX_RETRY_SECONDS: Final = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
+    """A container that cannot be inspected, since `tries` attempts; the next is `due` (epoch seconds)."""
+
+    name: str
+    reason: str
+    tries: int
+    due: float
+
+
+class Inspector:
+    """Safe to use from several threads at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._unanswered: dict[str, Unanswered] = {}
+
+    def inspect(self, container: str, name: str, now: float) -> ContainerInfo | None:
+        """None where the engine does not answer about this one now. Raises NoSuchContainerError where it is
+        gone, and EngineError that concerns all."""
+        return next(iter(self.inspect_all({container: name}, now)), None)
+
+    def inspect_all(
+        self, names: dict[str, str], now: float, gone: Callable[[str], object] | None = None
+    ) -> Iterator[ContainerInfo]:
+        """Of `names` by id, those that the engine answers about. One that is gone is told to `gone`; without
+        it, NoSuchContainerError is raised."""
+        asked = [container for container in names if container not in self._unanswered]
+        for container, answer in self._engine.inspect_all(asked).items():
+            if isinstance(answer, ContainerInfo):
+                yield answer
+            elif not isinstance(answer, NoSuchContainerError):
+                self._note(container, names[container], answer, now)
+            elif gone is None:
+                raise answer
+            else:
+                gone(container)
+
+    def retry(self, now: float) -> list[str]:
+        """Ask again about those that are due; which of them the engine answers about, or knows no more."""
+        with self._lock:
+            due = {container: each for container, each in self._unanswered.items() if each.due <= now}
+        if not due:
+            return []
+        answers = self._engine.inspect_all(list(due))
+        for container, answer in answers.items():
+            if isinstance(answer, ContainerInfo | NoSuchContainerError):
+                self.forget(container)
+                logger.info("container.answered container=%s", due[container].name)
+            else:
+                self._note(container, due[container].name, answer, now)
+        return [container for container in answers if container not in self._unanswered]
+
+    def forget(self, container: str) -> None:
+        with self._lock:
+            self._unanswered.pop(container, None)
+
+    def keep_only(self, present: Iterable[str]) -> None:
+        """Forget the containers that are gone."""
+        with self._lock:
+            kept = self._unanswered.keys() & set(present)
+            self._unanswered = {container: self._unanswered[container] for container in kept}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know: a line for each reason."""
+        names: dict[str, list[str]] = {}
+        for each in tuple(self._unanswered.values()):
+            names.setdefault(each.reason, []).append(each.name)
+        return tuple(f"cannot inspect {', '.join(sorted(found))}: {why}" for why, found in names.items())
+
+    def _note(self, container: str, name: str, error: EngineError, now: float) -> None:
+        reason = error.message.partition(": ")[2] or error.message
+        with self._lock:
+            known = self._unanswered.get(container)
+            tries = 1 if known is None else known.tries + 1
+            due = now + delay(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
+            self._unanswered[container] = Unanswered(name=name, reason=reason, tries=tries, due=due)
+        if known is None:
+            logger.warning("container.unanswered container=%s error=%s", name, error)

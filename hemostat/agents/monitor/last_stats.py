@@ -1,0 +1,59 @@
+"""What screens were told last of each container: told again when it has changed, and now and then."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from hemostat.core.model import REMOVED, Sample
+from hemostat.core.veil import veiled
+from hemostat.core.ward import Patient
+from hemostat.events import ContainerStats
+
+REFRESH_SECONDS: Final = 5.0
+"""After which stats that have not changed are told again, so that they do not expire."""
+
+
+class LastStats:
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[ContainerStats, float]] = {}
+        self._removed: list[ContainerStats] = []
+
+    def update(self, patient: Patient, sample: Sample | None, now: float) -> ContainerStats | None:
+        """What is to be told of the container; None where that is known."""
+        stats = _stats(patient, sample)
+        before, told_at = self._last.get(patient.ref.id, (None, 0.0))
+        if before is not None and before.container.name != stats.container.name:
+            self._removed.append(_as_removed(before))
+        if stats == before and 0 <= now - told_at < REFRESH_SECONDS:
+            return None
+        self._last[patient.ref.id] = stats, now
+        return stats
+
+    def remove(self, container_id: str) -> None:
+        """The container is gone."""
+        if (last := self._last.pop(container_id, None)) is not None:
+            self._removed.append(_as_removed(last[0]))
+
+    def take_removed(self, names: Iterable[str]) -> list[ContainerStats]:
+        """What is to be told of names that no container has any more; `names` are those in use."""
+        used, removed, self._removed = set(names), self._removed, []
+        return [stats for stats in removed if stats.container.name not in used]
+
+
+def _as_removed(stats: ContainerStats) -> ContainerStats:
+    state = msgspec.structs.replace(stats.state, status=REMOVED, health=None)
+    return ContainerStats(container=stats.container, state=state)
+
+
+def _stats(patient: Patient, sample: Sample | None) -> ContainerStats:
+    return ContainerStats(
+        container=veiled(patient.ref),
+        state=patient.info.state,
+        cpu=None if sample is None or patient.cpu is None else round(patient.cpu, 1),
+        cpu_limit=patient.info.cpu_limit,
+        memory=None if sample is None else sample.memory or None,
+        memory_limit=patient.info.memory_limit,
+        received=None if sample is None else patient.traffic.received,
+        sent=None if sample is None else patient.traffic.sent,
+    )

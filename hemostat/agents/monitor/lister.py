@@ -1,0 +1,75 @@
+"""Lists all containers when the event stream is (re)connected, and now and then.
+
+In a thread of its own: a list that hangs must not keep events waiting.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from hemostat.core.model import Listing
+from hemostat.core.restart import delay
+from hemostat.errors import AdapterError
+from hemostat.ports import Clock, Engine, Interrupted
+
+LIST_SECONDS: Final = 60.0
+"""From one list to the next: what no event has told of is found by it."""
+FIRST_LIST_SECONDS: Final = 5.0
+"""For which the first list waits for the event stream: it may be forbidden."""
+FIRST_RETRY_SECONDS: Final = 0.5
+MAX_RETRY_SECONDS: Final = 15.0
+
+logger = logging.getLogger(__name__)
+
+
+class Lister:
+    """`tell` is called with each list."""
+
+    def __init__(self, engine: Engine, clock: Clock, tell: Callable[[Listing], None]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._tell = tell
+        self._wanted = threading.Event()
+        self._stopped = False
+        self.trouble = ""
+        """Why the containers cannot be listed, if they cannot."""
+
+    def list_all(self) -> None:
+        """Soon, a list by which every container is to be inspected."""
+        self._wanted.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wanted.set()
+
+    def run(self) -> None:
+        """Until it is stopped."""
+        tries, thorough, pause = 0, True, FIRST_LIST_SECONDS
+        try:
+            while True:
+                thorough = self._wanted.wait(pause) or thorough
+                self._wanted.clear()
+                if self._stopped:
+                    return
+                if self._list(thorough=thorough):
+                    tries, thorough, pause = 0, False, LIST_SECONDS
+                else:
+                    tries, pause = tries + 1, 0.0
+                    self._clock.sleep(delay(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS))
+        except Interrupted:
+            return
+
+    def _list(self, *, thorough: bool) -> bool:
+        error = ""
+        try:
+            self._tell(Listing(tuple(self._engine.listing()), thorough))
+        except AdapterError as failure:
+            error = str(failure)
+        except Exception as failure:
+            logger.exception("listing.raised")
+            error = f"list containers: {type(failure).__name__}"
+        if error and error != self.trouble:
+            logger.warning("listing.failed error=%s", error)
+        self.trouble = error
+        return not error

@@ -1,0 +1,210 @@
+"""What the monitor makes of the engine's lists, and of containers that the engine does not answer about."""
+
+import msgspec
+import pytest
+
+from hemostat.core.model import Answering, Connected, ContainerInfo, Listing
+from hemostat.errors import EngineError, EngineTimeoutError
+from hemostat.events import Kind, Phase
+from tests.agents.test_monitor import Watch
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+class Stuck:
+    """Containers that hang inspect, and how often anybody was asked for."""
+
+    def __init__(self, watch, monkeypatch) -> None:
+        self.hanging: dict[str, EngineError] = {}
+        self.asked: list[str] = []
+        inspect = watch.engine.inspect
+
+        def hang(container: str) -> ContainerInfo:
+            self.asked.append(container)
+            if container in self.hanging:
+                raise self.hanging[container]
+            return inspect(container)
+
+        monkeypatch.setattr(watch.engine, "inspect", hang)
+
+
+@pytest.fixture
+def stuck(watch, monkeypatch) -> Stuck:
+    return Stuck(watch, monkeypatch)
+
+
+def relist(watch, seconds: float = 60.0) -> None:
+    watch.clock.advance(seconds)
+    watch.tell(Listing(tuple(watch.engine.listing())))
+
+
+HANGS = EngineTimeoutError("inspect x: the Docker Engine took too long")
+FAULTS = [
+    HANGS,
+    EngineError("inspect x: HTTP 500"),
+    EngineError("inspect x: the answer cannot be read (KeyError: 1)"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=["hangs", "500", "malformed"])
+def test_one_container_that_cannot_be_inspected_costs_no_other_anything(watch, stuck, fault, caplog):
+    bad, good = watch.make(name="bad"), watch.make(name="good")
+    watch.restart_monitor()
+    stuck.asked.clear()
+    stuck.hanging[bad] = fault
+    for _ in range(3):
+        watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
+    watch.clock.advance(30)
+    watch.engine.crash(good, 7)
+    watch.engine.crash(bad, 7)
+    watch.listen()
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+    reason = fault.message.partition(": ")[2]
+    assert watch.monitor.warnings == (f"cannot inspect bad: {reason}",)
+    assert stuck.asked.count(bad) == 1, "whoever hangs is not waited for again"
+    assert [record.message.split()[0] for record in caplog.records] == ["container.unanswered"]
+
+
+def test_a_container_that_is_answered_about_again_is_watched_again(watch, stuck):
+    web = watch.make()
+    watch.restart_monitor()
+    stuck.hanging[web] = HANGS
+    watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
+    assert watch.monitor.running() == []
+    assert watch.monitor.retry(watch.clock.now()) == [], "not at once"
+    watch.clock.advance(5)
+    assert watch.monitor.retry(watch.clock.now()) == []
+    stuck.hanging.clear()
+    watch.clock.advance(9)
+    assert watch.monitor.retry(watch.clock.now()) == [], "later, the second time"
+    watch.clock.advance(1)
+    assert watch.monitor.retry(watch.clock.now()) == [web]
+    watch.tell(Answering(web))
+    assert [info.ref.id for info in watch.monitor.running()] == [web]
+    assert watch.monitor.warnings == ()
+
+
+def test_a_container_that_hung_and_is_gone_is_forgotten(watch, stuck):
+    web = watch.make()
+    watch.restart_monitor()
+    stuck.hanging[web] = HANGS
+    watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
+    watch.engine.remove(web)
+    relist(watch)
+    assert watch.monitor.warnings == ()
+
+
+def test_a_list_inspects_only_what_has_changed(watch, stuck):
+    for number in range(20):
+        watch.make(name=f"c{number}")
+    watch.clock.advance(600)
+    stuck.asked.clear()
+    relist(watch)
+    assert stuck.asked == []
+    changed = watch.make(name="new")
+    stuck.asked.clear()
+    relist(watch, 130.0)
+    relist(watch)
+    assert stuck.asked == []
+    with watch.engine._changed:
+        watch.engine._die(watch.engine._boxes[changed], 1)
+    relist(watch)
+    assert stuck.asked == [changed]
+
+
+def unseen(watch, container: str, exit_code: int) -> None:
+    """It dies, and no event tells of it."""
+    with watch.engine._changed:
+        watch.engine._die(watch.engine._boxes[container], exit_code)
+    watch.heard = len(watch.engine._history)
+
+
+def test_a_death_that_no_event_told_of_is_found_by_the_lists(watch):
+    web, _ = watch.make(), watch.make(name="other")
+    watch.clock.advance(600)
+    unseen(watch, web, 7)
+    relist(watch, 10.0)
+    assert watch.told() == [], "its events may still come"
+    relist(watch)
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+    relist(watch)
+    relist(watch)
+    assert len(watch.told()) == 1
+
+
+def test_a_death_that_later_events_have_overtaken_is_found_by_the_next_list(watch):
+    web, other = watch.make(), watch.make(name="other")
+    watch.clock.advance(600)
+    unseen(watch, web, 7)
+    watch.clock.advance(5)
+    watch.engine.pause(other)
+    watch.listen()
+    relist(watch, 1.0)
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+
+
+def test_a_person_s_stop_whose_events_come_late_is_no_failure(watch):
+    web = watch.make()
+    watch.clock.advance(600)
+    before = watch.heard
+    with watch.engine._changed:
+        watch.engine._kill(watch.engine._boxes[web], 15, 1)
+    relist(watch, 5.0)
+    watch.heard = before
+    watch.listen()
+    for _ in range(3):
+        relist(watch)
+    assert watch.told() == []
+
+
+def test_a_container_that_was_removed_unseen_is_shown_as_removed_once(watch):
+    web = watch.make()
+    watch.sample()
+    watch.engine.remove(web)
+    watch.heard = len(watch.engine._history)
+    watch.stats.clear()
+    relist(watch)
+    relist(watch)
+    assert [(stats.container.name, stats.state.status) for stats in watch.stats] == [("web", "removed")]
+    assert watch.monitor.running() == []
+
+
+def test_a_container_that_is_removed_is_shown_as_removed_at_once(watch):
+    web = watch.make()
+    watch.sample()
+    watch.stats.clear()
+    watch.engine.remove(web)
+    watch.listen()
+    assert [stats.state.status for stats in watch.stats] == ["removed"]
+
+
+def test_a_name_that_another_container_has_taken_is_not_shown_as_removed(watch):
+    old = watch.make()
+    watch.sample()
+    watch.engine._boxes[old].spec = msgspec.structs.replace(watch.engine._boxes[old].spec, name="old_web")
+    watch.tell(Connected())
+    watch.make(name="web")
+    watch.sample()
+    watch.stats.clear()
+    watch.engine.remove(old)
+    watch.listen()
+    assert [stats.container.name for stats in watch.stats if stats.state.status == "removed"] == ["old_web"]
+
+
+def test_a_container_that_is_removed_while_it_is_listed_is_no_trouble(watch):
+    web = watch.make()
+    rows = tuple(watch.engine.listing())
+    watch.engine.remove(web)
+    watch.tell(Listing(rows, thorough=True))
+    assert watch.monitor.running() == []
+    assert watch.monitor.warnings == ()
+
+
+def test_a_list_that_is_older_than_a_container_does_not_remove_it(watch):
+    rows = tuple(watch.engine.listing())
+    web = watch.make()
+    watch.tell(Listing(rows))
+    assert [info.ref.id for info in watch.monitor.running()] == [web]
