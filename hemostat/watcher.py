@@ -24,14 +24,16 @@ from hemostat.core.model import (
     Disconnected,
     DiskUse,
     Listing,
+    Mode,
     Observation,
     Probed,
     Samples,
     Waited,
 )
+from hemostat.core.policy import STRICTNESS
 from hemostat.core.thresholds import Thresholds
 from hemostat.errors import AdapterError
-from hemostat.events import DURABLE, ContainerStats, Event
+from hemostat.events import DURABLE, ContainerStats, Event, Heartbeat
 from hemostat.ports import Bus, Clock, Engine, Interrupted, Sampler, Surroundings
 from hemostat.pulse import Pulse
 from hemostat.retry import Patience
@@ -83,6 +85,7 @@ class Watcher:
         self._patience = Patience(clock)
         self._queue: SimpleQueue[Observation] = SimpleQueue()
         self._memo = b""
+        self._mode = ""
         self._patient_for = FIRST
         self._lister = Lister(engine, clock, self._queue.put)
         self._sampled = threading.Event()
@@ -218,6 +221,7 @@ class Watcher:
             trouble = self._patience.trouble or self._lister.trouble or self._monitor.lost
             warnings = self._monitor.warnings
             self._patience(lambda: self._pulse.beat(trouble, self._queue.qsize(), warnings))
+            self._note_mode()
         try:
             observation = self._queue.get(timeout=self._wait())
         except Empty:
@@ -225,6 +229,18 @@ class Watcher:
                 return
             observation = Waited()
         self._handle(observation)
+
+    def _note_mode(self) -> None:
+        """Tell the monitor once the responders of this host are in another mode."""
+        told = self._patience(lambda: self._bus.last("heartbeat"))
+        beats = [event.data for event in told if event.host == self._pulse.host]
+        modes = {each.mode for each in beats if isinstance(each, Heartbeat) and each.role == "responder"}
+        mode = (
+            min(modes, key=STRICTNESS.index, default=self._mode) if modes <= set(STRICTNESS) else self._mode
+        )
+        if mode != self._mode:
+            self._mode = mode
+            self._queue.put(Mode(mode))
 
     def _wait(self) -> float:
         """Seconds for which the next observation may be awaited."""

@@ -244,6 +244,12 @@ class Waited(msgspec.Struct, frozen=True):
     """Time has passed: what could not be judged at once is judged now."""
 
 
+class Mode(msgspec.Struct, frozen=True):
+    """What the responders of this host may do by now: `dry-run`, `approve` or `auto`."""
+
+    mode: str
+
+
 class DiskUse(msgspec.Struct, frozen=True):
     """Bytes of a container's writable layer and of its log, None where not measured."""
 
@@ -286,6 +292,7 @@ Observation = (
     | Answering
     | Disconnected
     | Waited
+    | Mode
     | Samples
     | DiskUse
     | HostSample

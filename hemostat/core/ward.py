@@ -37,6 +37,11 @@ HOLD_SECONDS: Final = 900.0
 """For which a container waits at most for one that it depends on and that fails."""
 
 
+DRY_RUN: Final = "dry-run"
+COUNTED: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
+"""Kinds about which nothing is done, in whatever mode."""
+
+
 class Patient(msgspec.Struct, kw_only=True):
     """One container. What is known of its process begins anew with every start. `cpu` is percent of one
     core."""
@@ -81,6 +86,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     awaited: dict[str, Death] = {}
     kills: bool = False
     podman: bool = False
+    mode: str = ""
     habits: dict[str, Baseline] = {}
     incidents: tuple[Incident, ...] = ()
     began: float = 0.0
@@ -111,6 +117,8 @@ class Ward:
         self.kills = False
         """Whether the engine is known to tell of kills."""
         self.podman = False
+        self.mode = ""
+        """Of the responders, as far as it is known."""
         self.disk = detect.Gauge()
         """Of the filesystem of the engine's data."""
         self._patients: dict[str, Patient] = {}
@@ -134,7 +142,7 @@ class Ward:
         self.stops, self.deaths, self._habits = asked | past.stops, dict(past.deaths), dict(past.habits)
         self.runs, self.ooms = dict(past.runs), dict(past.ooms)
         self.held, self.awaited = dict(past.held), dict(past.awaited)
-        self.kills, self.podman = past.kills, past.podman
+        self.kills, self.podman, self.mode = past.kills, past.podman, past.mode
         self._reached = frozenset(past.reached)
         self.register = self._register(past.incidents, past.ended)
         self.relations.began = past.began
@@ -155,6 +163,7 @@ class Ward:
             awaited=self.awaited,
             kills=self.kills,
             podman=self.podman,
+            mode=self.mode,
             habits=habits,
             incidents=tuple(self.register),
             ended=self.register.ended,
@@ -358,6 +367,19 @@ class Ward:
             elif incident.held in {Held.DEPENDENCY, Held.HOST}:
                 told += self._released(incident, now)
         return told
+
+    def change_mode(self, mode: str, now: float) -> list[Told]:
+        """The responders may do this by now. What they only rehearsed, and still fails, is told once more."""
+        rehearsed, self.mode = self.mode == DRY_RUN and mode != DRY_RUN, mode
+        return [told for each in self.register if rehearsed for told in self._told_again(each, now)]
+
+    def _told_again(self, incident: Incident, now: float) -> list[Told]:
+        patient = self._patients.get(incident.container.id)
+        before = any(fact.name == "dead_before" for fact in incident.evidence)
+        if patient is None or before or incident.held or incident.kind in COUNTED:
+            return []
+        cause = self._blame(patient, incident.kind, now)
+        return [self._opened(patient, incident.kind, now, incident.window, incident.evidence, cause)]
 
     def waiting(self) -> set[str]:
         """The ids of containers that wait for what they depend on, or for its next health check."""

@@ -29,7 +29,7 @@ from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
 from hemostat.core.limits import Limits
 from hemostat.core.measures import ALERTS, MEASURES, NOTIFICATIONS, WAITING
-from hemostat.core.model import Attempt, Book, Resource, Scaled
+from hemostat.core.model import Attempt, Book, Resource, Scaled, Stopping
 from hemostat.core.news import Topic
 from hemostat.core.picture import Picture
 from hemostat.core.spend import Spending
@@ -320,7 +320,18 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ALERT},
     ),
     "tell people": (lambda s, u: _tell(RedisOutbox(s.client(u))), {ALERT}),
-    "see who lives": (lambda s, u: bus(s, u).last("heartbeat"), {ALERT, VIEWER, OPERATOR, METRICS}),
+    "see who lives": (
+        lambda s, u: bus(s, u).last("heartbeat"),
+        {MONITOR, ALERT, VIEWER, OPERATOR, METRICS},
+    ),
+    "note a stop": (
+        lambda s, u: RedisLedger(s.client(u)).note_stop("h", "web", Stopping(NOW, NOW + 9)),
+        {MONITOR},
+    ),
+    "read the attempts on a container": (
+        lambda s, u: RedisLedger(s.client(u)).attempts("h", "web"),
+        {MONITOR, RESPONDER},
+    ),
     "read the monitor's memo": (lambda s, u: bus(s, u).recall("monitor:h"), {MONITOR}),
     "count what was said": (
         lambda s, u: bus(s, u).after("false_alarm", "0-0", 1),

@@ -6,7 +6,7 @@ import pytest
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.agents.monitor import Monitor
-from hemostat.core.model import Attempt, Connected, EngineEvent, Samples, Waited
+from hemostat.core.model import Attempt, Connected, EngineEvent, Mode, Samples, Waited
 from hemostat.core.thresholds import Thresholds
 from hemostat.events import Action, Kind, Outcome, Phase
 from tests.agents.test_monitor import MIB, Watch
@@ -384,6 +384,35 @@ def test_stop_by_a_person_after_our_restart_is_theirs(scene):
     scene.event(web, "stop")
     scene.sample(200)
     assert (Kind.EXITED, RAISED) not in scene.told()
+
+
+# --- from a rehearsal to the real thing -----------------------------------------------------------------
+
+
+def test_failure_that_was_only_rehearsed_is_told_again_when_the_mode_changes(scene):
+    scene.tell(Mode("dry-run"))
+    web, kept = ill(scene), scene.make(name="db")
+    scene.engine.crash(kept, 3)
+    scene.listen()
+    scene.restart_monitor()
+    scene.tell(Connected())
+    scene.alerts.clear()
+    scene.tell(Mode("auto"))
+    assert [(each.container.name, each.kind, each.occurrence) for each in scene.alerts] == [
+        ("web", Kind.UNHEALTHY, 2),
+        ("db", Kind.EXITED, 2),
+    ]
+    assert all(each.since == scene.clock.now() for each in scene.alerts)
+    assert web
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "auto"), ("auto", "approve"), ("auto", "dry-run")])
+def test_no_other_change_of_mode_tells_anything(scene, before, after):
+    scene.tell(Mode(before))
+    ill(scene)
+    scene.alerts.clear()
+    scene.tell(Mode(after))
+    assert scene.alerts == []
 
 
 # --- flags of one run -----------------------------------------------------------------------------------

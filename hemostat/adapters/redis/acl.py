@@ -149,6 +149,8 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant(("set",), writes=(f"{INCIDENT}*",)),
         Grant(("hvals",), reads=(f"{PREFIX}ledger:*",)),
         Grant(("set",), writes=(f"{PREFIX}ledger:*:stop:*",)),
+        Grant(("zrange",), reads=(f"{PREFIX}live:heartbeat",)),
+        Grant(("mget",), reads=(f"{PREFIX}heartbeat:*",)),
     ),
     "analyzer": (
         _LOOKS_BACK,

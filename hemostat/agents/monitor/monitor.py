@@ -31,6 +31,7 @@ from hemostat.core.model import (
     HostSample,
     ListedContainer,
     Listing,
+    Mode,
     Observation,
     Peers,
     Probed,
@@ -168,6 +169,8 @@ class Monitor:
             case Disconnected(error=error):
                 self._blind_since = self._cursor.until if self._blind_since is None else self._blind_since
                 self.lost = error
+            case Mode(mode=mode):
+                told = self._ward.change_mode(mode, now)
             case _:
                 told = self._measured(observation, now)
         return self._wrap(told + self._deaths.judge_held(now), now) + self._show_removed(now)
