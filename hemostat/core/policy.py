@@ -24,15 +24,15 @@ from typing import Final
 from hemostat.core import standing
 from hemostat.core.control import Answer, Approval, Controls
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
-from hemostat.core.escalate import is_spent
 from hemostat.core.label_mistakes import protection
 from hemostat.core.labels import ACTIONS, MIN_HEALTHY, MODE
 from hemostat.core.limits import Limits, Mode
 from hemostat.core.model import Attempt, Book, ContainerInfo
 from hemostat.core.owner import orchestrator
+from hemostat.core.repetition import key, permitted_as, refuse_repetition
 from hemostat.core.standing import FREE
 from hemostat.core.units import show_duration
-from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
+from hemostat.events import Action, Container, Kind, Order, Reason, RemediationNeeded, seal
 
 BUSY_RETRY: Final = 0.5
 """Seconds until a request that another action stands in the way of is looked at again."""
@@ -46,11 +46,6 @@ RUSH_WINDOW: Final = 60.0
 PLACE_SECONDS: Final = 120.0
 """How long an action takes one of the places on a host: one that is verified for longer, for its container is
 slow to come up, keeps no other waiting."""
-
-
-def key(request: RemediationNeeded, incident: str) -> str:
-    """Names the one occurrence a request answers, however often it is delivered."""
-    return f"{incident}:{request.alert.occurrence}:{request.rung}"
 
 
 def decide(
@@ -83,7 +78,7 @@ def decide(
     return (
         handled
         or _unfounded(container, book, order)
-        or (None if order is not None else _tried(request, incident, book))
+        or (None if order is not None else refuse_repetition(request, incident, book))
         or (None if asked else _expired(request, limits, now))
         or forbids
         or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
@@ -104,46 +99,6 @@ def decide(
             )
         )
     )
-
-
-def permitted_as(request: RemediationNeeded) -> Action:
-    """The action whose permission a request needs. Starting what our own restart has left down is the second
-    half of that restart."""
-    second_half = request.action is Action.START and request.rung > 0
-    return Action.RESTART if second_half else request.action
-
-
-def of_incident(book: Book, incident: str) -> list[Attempt]:
-    """The attempts against this incident, of all its occurrences."""
-    return [attempt for attempt in book.attempts if attempt.key.startswith(f"{incident}:")]
-
-
-def _tried(request: RemediationNeeded, incident: str, book: Book) -> Refuse | None:
-    if permitted_as(request) is not request.action:
-        return None
-    ended = (each for each in of_incident(book, incident) if each.outcome not in {None, *FREE})
-    earlier = [(each.action, each.outcome) for each in ended]
-    if not is_spent(request.action, request.alert.kind, earlier):
-        return None
-    return Refuse(Reason.ALREADY_TRIED, f"{request.action} did not cure it for good")
-
-
-def is_answered(request: RemediationNeeded, incident: str, book: Book) -> bool:
-    """Whether this occurrence is what an earlier attempt against the same incident has failed of: it began
-    while that was verified, and the end of it was told."""
-    since = request.alert.since
-    return any(
-        each.outcome is Outcome.FAILED and each.time <= since <= (each.finished or 0.0)
-        for each in of_incident(book, incident)
-        if each.key != key(request, incident)
-    )
-
-
-def is_verified_now(request: RemediationNeeded, incident: str, book: Book, now: float) -> bool:
-    """Whether an action against the same incident is under way, whose end decides what follows."""
-    own = key(request, incident)
-    others = (each for each in of_incident(book, incident) if each.key != own)
-    return any(each.outcome is None and each.lease > now for each in others)
 
 
 def service(container: Container) -> str | None:

@@ -9,7 +9,8 @@ from hemostat.core.decision import Act, Peers, Refuse, Repeat, Resume, Situation
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
 from hemostat.core.orders import outlook, plan, prospect, request
-from hemostat.core.policy import decide, key
+from hemostat.core.policy import decide
+from hemostat.core.repetition import key
 from hemostat.events import Action, Container, Kind, Outcome, Reason, order_id, seal
 from tests.core.test_policy import LEASE, PAUSED, attempt, failed
 from tests.samples import NOW, alert, needed, order

@@ -16,7 +16,8 @@ from hemostat.core.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situ
 from hemostat.core.limits import REMEMBERED, Limits
 from hemostat.core.model import Attempt, Book, ContainerInfo, Stopping
 from hemostat.core.orders import request as request_of
-from hemostat.core.policy import being_stopped, decide, key
+from hemostat.core.policy import being_stopped, decide
+from hemostat.core.repetition import key
 from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
 from tests.samples import NOW, WEB, alert, needed, order
 

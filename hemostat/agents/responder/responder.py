@@ -23,7 +23,7 @@ from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Probe, Verifier
 from hemostat.agents.responder.viability import Viability
-from hemostat.core import orders, policy
+from hemostat.core import orders, policy, repetition
 from hemostat.core.cleanup import Cleanup, untouchable
 from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
@@ -124,7 +124,7 @@ class Responder:
         """Decide anew, for others may have acted since the container was `seen`, and do as decided."""
         if not 0 <= now - seen < LATELY:
             case = self._looked_at(case)
-        with self._hands.take(policy.key(case.request, case.incident)) as free:
+        with self._hands.take(repetition.key(case.request, case.incident)) as free:
             if not free:
                 return Later(now + policy.BUSY_RETRY, "it is under way")
             while (result := self._try(case, now)) is None:
@@ -180,9 +180,9 @@ class Responder:
         """They get to see what the container was like; of one that waits for another there is nothing new. A
         failure that shows while an action against it is verified is told with the end of that."""
         book = self._ledger.read(self._host, case.request.alert.container.name, case.incident)
-        if policy.is_verified_now(case.request, case.incident, book, now):
+        if repetition.is_verified_now(case.request, case.incident, book, now):
             return Later(now + policy.BUSY_RETRY, "an action against it is being verified")
-        if policy.is_answered(case.request, case.incident, book):
+        if repetition.is_answered(case.request, case.incident, book):
             return []
         ended = unasked(case.request.alert)
         if ended.outcome is Outcome.ESCALATED and case.found is not None:
@@ -218,7 +218,7 @@ class Responder:
 
     def _refused(self, case: Case, decision: Refuse, book: Book) -> list[Event]:
         if decision.reason is Reason.ALREADY_TRIED:
-            answered = policy.is_answered(case.request, case.incident, book)
+            answered = repetition.is_answered(case.request, case.incident, book)
             return [] if answered else self._tell(case, unacted(decision))
         if decision.reason is Reason.NOT_VIABLE:
             self._operation.keep_evidence(case)
@@ -229,7 +229,7 @@ class Responder:
 
     def _decide(self, case: Case, now: float) -> tuple[Decision, Book]:
         alert = case.request.alert
-        key = policy.key(case.request, case.incident)
+        key = repetition.key(case.request, case.incident)
         book = self._ledger.read(self._host, alert.container.name, case.incident, key)
         begun = any(attempt.key == key for attempt in book.attempts)
         if not begun and (reason := late(case)) is not None:
@@ -272,7 +272,7 @@ class Responder:
         """Put the request on people's desk, and tell them what exactly would be done. A crash in between does
         both again: what is on the desk stays there. Where another request for the same is on it, this one is
         dropped: that one carries on."""
-        request, name = case.request, policy.key(case.request, case.incident)
+        request, name = case.request, repetition.key(case.request, case.incident)
         again, why = min(until, now + policy.PEOPLE_RETRY), "it waits for approval"
         if Reason.APPROVAL in request.told:
             return Later(again, why)

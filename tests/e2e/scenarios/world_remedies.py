@@ -21,6 +21,7 @@ TOLD: Final = Expected(
 )
 IN_VAIN: Final = Expected(kind=Kind.UNHEALTHY, outcome=Outcome.FAILED, causes=(Cause.HUNG,))
 NOT_VIABLE: Final = Expected(kind=Kind.UNHEALTHY, outcome=Outcome.ESCALATED, causes=(Cause.HUNG,))
+SLOW_TO_STOP: Final = "rm -f /tmp/go; trap '' TERM; while :; do sleep 0.2; done"
 PROBED: Final = {"hemostat.probe": "http://:8080/", "hemostat.probe.start_period": "1s"}
 
 
@@ -70,6 +71,13 @@ def _crashes_too(lab: Lab) -> None:
         time.sleep(0.1)
     lab.pause(4)
     lab.signal("app", signal.SIGKILL)
+
+
+def _engine_restarted_midway(lab: Lab) -> None:
+    lab.touch("app")
+    lab.pause(3)
+    assert lab.second is not None
+    lab.second.restart()
 
 
 def _owner_recreated(lab: Lab) -> None:
@@ -186,6 +194,17 @@ SCENARIOS: Final = (
         expected=(Expected(kind=Kind.UNHEALTHY, causes=(Cause.HUNG,)),),
         facts={"app": RESTARTED},
         watch=2,
+        within=40,
+    ),
+    Scenario(
+        name="engine-restarted-midway",
+        about="the engine is restarted while a restart waits for the container to stop",
+        kind="K18",
+        boxes=(Box(main=SLOW_TO_STOP, health=WELL, labels={"hemostat.stop_timeout": "6s"}),),
+        happens=_engine_restarted_midway,
+        expected=(Expected(kind=Kind.UNHEALTHY, causes=(Cause.HUNG,)),),
+        facts={"app": RESTARTED},
+        way="second",
         within=40,
     ),
     Scenario(
