@@ -120,7 +120,7 @@ def nearest(name: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _nearest(name: str) -> str | None:
-    words = re.findall(r"[a-z0-9]+", name.lower())
+    words = _split(name)
     place = next((number for number, word in enumerate(words[: MAX_DEPTH + 1]) if _is_tool(word)), None)
     if place is None:
         return _abbreviated(words) or _near_autoheal(name, words)
@@ -130,6 +130,16 @@ def _nearest(name: str) -> str | None:
     if not rest:
         return ENABLE.name if len(words) == 1 else None
     return _close(rest, NEAR_NAME) or None
+
+
+def _split(name: str) -> list[str]:
+    """The words of a name; the tool's own is one word in `hemo-stat.enable` and in `hemostatEnable`."""
+    words = re.findall(r"[a-z0-9]+", name.lower())
+    if "".join(words[:2]) == TOOL:
+        return [TOOL, *words[2:]]
+    if words and words[0].startswith(TOOL) and words[0] != TOOL:
+        return [TOOL, words[0].removeprefix(TOOL), *words[1:]]
+    return words
 
 
 def _is_tool(word: str) -> bool:
