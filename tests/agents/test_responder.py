@@ -191,6 +191,28 @@ def test_what_recovered_before_a_begun_action_is_taken_up_is_left_alone(scene):
     assert scene.ledger.read("h", "app").running == ()
 
 
+@pytest.mark.parametrize(
+    ("label", "text", "said"),
+    [
+        ("hemostat.windw", "1m", "label hemostat.windw is unknown: did you mean hemostat.window?"),
+        ("hemostat.protect", "y", "label hemostat.protect cannot be read: 'y' is neither true nor false"),
+        ("Hemostat.Enable", "false", "label Hemostat.Enable is unknown: did you mean hemostat.enable?"),
+    ],
+)
+def test_a_label_with_a_mistake_refuses_and_is_named_to_people(scene, label, text, said):
+    scene.make("db", labels={label: text})
+    done = scene.step(scene.request(Kind.HUNG, container="db"))
+    assert (done.outcome, done.reason, done.detail) == (Outcome.REFUSED, Reason.PROTECTED, said)
+    assert scene.starts() == 0
+
+
+def test_a_probe_with_a_secret_in_its_path_protects_nothing(scene):
+    scene.make("db", labels={"hemostat.probe": "http://:80/health?token=hunter2hunter2"})
+    done = scene.step(scene.request(Kind.HUNG, container="db"))
+    assert done.outcome is Outcome.HEALED
+    assert "hunter2" not in str(done)
+
+
 def test_what_a_person_stopped_before_a_begun_action_is_taken_up_stays_stopped(scene):
     responder = scene.responder()
     event = begun(scene, responder)
