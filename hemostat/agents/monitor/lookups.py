@@ -1,0 +1,115 @@
+"""Inspections of single containers and of what they depend on, remembered in the ward.
+
+A container that the engine does not answer about now is as it was.
+"""
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+
+from hemostat.agents.monitor.inspector import Inspector
+from hemostat.core.label_mistakes import find_mistakes
+from hemostat.core.model import ContainerInfo
+from hemostat.core.topology import Absent
+from hemostat.core.veil import veiled
+from hemostat.core.ward import Patient, Ward
+from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.events import Container
+from hemostat.ports import Engine
+
+logger = logging.getLogger(__name__)
+
+
+class Lookups:
+    def __init__(self, engine: Engine, ward: Ward) -> None:
+        self._engine = engine
+        self._ward = ward
+        self._subject = Container(id="", name="")
+        self._asked_for: set[Absent] = set()
+        """What was asked of the engine since the last listing, and was not there."""
+        self.inspector = Inspector(engine)
+
+    def note(self, subject: Container) -> None:
+        """An event tells of it: its name, should it not be known otherwise."""
+        self._subject = subject
+
+    def admit(self, info: ContainerInfo, now: float) -> Patient:
+        if self._ward.get(info.ref.id) is None:
+            log_mistakes(info.ref)
+        return self._ward.admit(info, now)
+
+    def look(self, container_id: str, now: float) -> Patient | None:
+        """Inspect, and remember; None if it is gone, or the engine does not answer about it now."""
+        try:
+            info = self.inspector.inspect(container_id, self.name(container_id), now)
+        except NoSuchContainerError:
+            return None
+        return None if info is None else self.admit(info, now)
+
+    def name(self, container_id: str) -> str:
+        known = self._ward.relations.get(container_id)
+        if known is not None:
+            return known.ref.name
+        return self._subject.name if self._subject.id == container_id else container_id[:12]
+
+    def look_upstream(self, container_id: str, now: float) -> None:
+        """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
+        before it has failed for good. One that the engine will not show is as it was."""
+        for other in self._ward.relations.upstream(container_id):
+            try:
+                self._look_at(other.ref.id, now)
+            except EngineError as error:
+                if error.transient:
+                    raise
+
+    def glance_upstream(self, container_id: str, now: float) -> None:
+        """The same amid a round, where a step that raised would not tell again what it has found: what cannot
+        be asked now is as it was."""
+        with suppress(EngineError):
+            self.look_upstream(container_id, now)
+
+    def _look_at(self, container_id: str, now: float) -> None:
+        """Under watch or not."""
+        relations = self._ward.relations
+        if not relations.is_bystander(container_id):
+            self.look(container_id, now)
+            return
+        try:
+            info = self.inspector.inspect(container_id, self.name(container_id), now)
+        except NoSuchContainerError:
+            relations.remove(container_id)
+            self.find_absent()
+            return
+        if info is not None:
+            relations.update(info, watched=False)
+
+    def ask_again(self) -> None:
+        """What was absent may be there by now."""
+        self._asked_for.clear()
+
+    def find_absent(self) -> None:
+        """Ask for what the containers under watch need and the listing did not show: what HemoStat is not to
+        touch may be the reason for a failure all the same."""
+        for wanted in self._ward.relations.absent() - self._asked_for:
+            self._asked_for.add(wanted)
+            with suppress(EngineError):
+                for info in self._outside(wanted):
+                    self._ward.relations.update(info, watched=False)
+
+    def _outside(self, wanted: Absent) -> Iterable[ContainerInfo]:
+        members = self._engine.members(wanted.project, wanted.service) if wanted.service else []
+        answers = self._engine.inspect_all([wanted.name]) if wanted.name and not members else {}
+        return [*members, *(each for each in answers.values() if isinstance(each, ContainerInfo))]
+
+
+def log_mistakes(ref: Container) -> None:
+    """Name each label that cannot be used: its container is not acted on without a person."""
+    for each in find_mistakes(veiled(ref).labels):
+        logger.warning(
+            "label.unreadable container=%s label=%s value=%s nearest=%s why=%s",
+            ref.name,
+            each.label,
+            each.value,
+            each.nearest or "-",
+            each.why,
+        )

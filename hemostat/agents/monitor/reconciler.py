@@ -1,0 +1,104 @@
+"""What a list of all containers shows of what no event has told: who is there, who is gone, and who failed.
+
+A list may be older than the last events: what has changed by it is inspected before anything is made of it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from hemostat.agents.monitor.death_watch import DeathWatch
+from hemostat.agents.monitor.lookups import Lookups
+from hemostat.core import lifecycle, listing
+from hemostat.core.incidents import Told
+from hemostat.core.model import ContainerInfo, ListedContainer
+from hemostat.core.thresholds import watched
+from hemostat.core.ward import Ward
+from hemostat.errors import NoSuchContainerError
+
+
+class Reconciler:
+    """`discharge` is called with the ids of containers that are gone."""
+
+    def __init__(
+        self, ward: Ward, lookups: Lookups, deaths: DeathWatch, discharge: Callable[[str], list[Told]]
+    ) -> None:
+        self._ward = ward
+        self._lookups = lookups
+        self._deaths = deaths
+        self._discharge = discharge
+        self._listed: frozenset[str] = frozenset()
+        """The ids of the last list."""
+
+    def reconcile_all(self, rows: Iterable[ListedContainer], now: float, since: float) -> list[Told]:
+        """Inspect every container. `since`: up to when events had been seen."""
+        self._lookups.ask_again()
+        return self._reconcile(rows, now, lambda _: True, lambda found: self._found(found, found, since, now))
+
+    def reconcile(
+        self, rows: Iterable[ListedContainer], now: float, until: float, *, wait: bool
+    ) -> list[Told]:
+        """Inspect those that have changed. `until` is the time of the last event; `wait`: whether events come
+        in, so that a death is left to them for a while."""
+        relations = self._ward.relations
+        return self._reconcile(
+            rows,
+            now,
+            lambda row: listing.has_changed(relations.get(row.ref.id), row, now),
+            lambda found: self._changed(found, until, now, wait=wait),
+        )
+
+    def look_again(self, container_id: str, now: float, until: float, *, wait: bool) -> list[Told]:
+        """The engine answers about it again."""
+        try:
+            name = self._lookups.name(container_id)
+            info = self._lookups.inspector.inspect(container_id, name, now)
+        except NoSuchContainerError:
+            return self._discharge(container_id)
+        return [] if info is None else self._changed([info], until, now, wait=wait)
+
+    def _reconcile(
+        self,
+        rows: Iterable[ListedContainer],
+        now: float,
+        wanted: Callable[[ListedContainer], bool],
+        judge: Callable[[Sequence[ContainerInfo]], list[Told]],
+    ) -> list[Told]:
+        present, inspector = {row.ref.id: row for row in rows}, self._lookups.inspector
+        asked = {key: row.ref.name for key, row in present.items() if wanted(row)}
+        asked |= {key: self._lookups.name(key) for key in self._ward.known() - present.keys()}
+        inspector.keep_only(asked.keys() | present.keys())
+        gone: list[str] = []
+        found = list(inspector.inspect_all(asked, now, gone.append))
+        self._listed = frozenset(present)
+        return [each for key in sorted(gone) for each in self._discharge(key)] + judge(found)
+
+    def _changed(self, found: Iterable[ContainerInfo], until: float, now: float, *, wait: bool) -> list[Told]:
+        relations = self._ward.relations
+        ready = [each for each in found if not (wait and self._is_left_to_events(each, until, now))]
+        unseen = [each for each in ready if listing.is_unseen_death(relations.get(each.ref.id), each)]
+        return self._found(ready, unseen, now - listing.LOOK_BACK_SECONDS, now)
+
+    def _is_left_to_events(self, info: ContainerInfo, until: float, now: float) -> bool:
+        return self._is_under_watch(info) and listing.is_left_to_events(info, until, now)
+
+    def _found(
+        self, found: Iterable[ContainerInfo], dead: Iterable[ContainerInfo], since: float, now: float
+    ) -> list[Told]:
+        """All are admitted before any is judged: some depend on others. `dead`: those whose end may have been
+        unseen."""
+        everybody = [(info, self._is_under_watch(info)) for info in found]
+        for bystander in (info for info, is_watched in everybody if not is_watched):
+            self._ward.relations.update(bystander, watched=False)
+        patients = [self._lookups.admit(info, now) for info, is_watched in everybody if is_watched]
+        self._lookups.find_absent()
+        unseen = {info.ref.id for info in dead}
+        told: list[Told] = []
+        for patient in patients:
+            if patient.ref.id in unseen:
+                told += self._deaths.found_dead(patient, since, now)
+            told += lifecycle.judge_health(self._ward, patient, now)
+        return told
+
+    def _is_under_watch(self, info: ContainerInfo) -> bool:
+        """Of what was not listed, only what is known to be: it may be outside the filter of the list."""
+        known = self._ward.get(info.ref.id) is not None
+        return watched(info.ref) and (known or info.ref.id in self._listed)
