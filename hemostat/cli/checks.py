@@ -324,7 +324,7 @@ QUESTIONS: Final = (
     Question("configuration", configuration),
     Question("state directory", state_directory),
     Question("Docker Engine", engine),
-    Question("engine access", engine_access),
+    Question("engine access", engine_access, essential=False),
     Question("cgroups", cgroups, essential=False),
     Question("clock", clock, essential=False),
     Question("Redis", redis),
