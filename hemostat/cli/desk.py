@@ -4,12 +4,13 @@ They take effect before the next action of every responder. Who said what is rec
 this machine, or whom --by names.
 """
 
+import difflib
 import getpass
 import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from hemostat.core.control import EVERYTHING, Answer, Approval
 from hemostat.core.text import clean
 from hemostat.core.units import duration, show_duration
 from hemostat.errors import UsageError
+from hemostat.events import ContainerStats
 
 if TYPE_CHECKING:
     from hemostat.orders import Orders
@@ -108,6 +110,9 @@ def reject(given: Globals, approval_id: str, reason: str, by: str | None) -> int
 @click.pass_obj
 def pause(given: Globals, seconds: float | None, container: str, reason: str, by: str | None) -> None:
     """Keep all actions from being done. What is detected is told all the same, and waits."""
+    if seconds is not None and seconds <= 0:
+        raise UsageError("a pause of no time holds nothing back", hint="give --for a time, such as 30m")
+    _require_known(given, container)
     with office(given) as orders:
         put = orders.pause(container, by=by or who(), reason=reason, seconds=seconds)
     length = "until: hemostat resume" if seconds is None else f"for {show_duration(seconds)}"
@@ -135,9 +140,25 @@ def resume(given: Globals, container: str, reason: str, by: str | None) -> int:
 @click.pass_obj
 def reset(given: Globals, container: str, reason: str, by: str | None) -> None:
     """Close the circuit breaker: failures up to now do not count any more."""
+    _require_known(given, container)
     with office(given) as orders:
         orders.reset(container, by=by or who(), reason=reason)
     _say(given, f"breaker closed: {_name(container)}", container=container)
+
+
+def _require_known(given: Globals, container: str) -> None:
+    """Raise UsageError for a name that no watched container has. Where nothing is watched, any may come."""
+    from hemostat import app
+
+    if container == EVERYTHING:
+        return
+    with closing(app.open_bus(given.settings(), start=False)) as bus:
+        stats = [event.data for event in bus.last("container_stats")]
+    names = sorted({each.container.name for each in stats if isinstance(each, ContainerStats)})
+    if names and container not in names:
+        near = difflib.get_close_matches(container, names, n=2, cutoff=0.75)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see: hemostat status"
+        raise UsageError(f"no container {container!r} is watched", hint=hint)
 
 
 def _answer(given: Globals, approval_id: str, answer: Answer, reason: str, by: str | None) -> int:

@@ -3,17 +3,24 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 import hemostat
 from hemostat.cli.options import Globals
 from hemostat.cli.roles import dry_run
+from hemostat.terminal import is_terminal
 from hemostat.topology import BY_NAME, ROLES
 
 if TYPE_CHECKING:
     from hemostat.config import Settings
+
+BANNERS: Final = {
+    "dry-run": "dry run: what would be done is told, nothing is done to any container",
+    "approve": "mode approve: every action waits for: hemostat approve",
+}
+"""By the mode of the responder; what `auto` does needs no word."""
 
 
 @click.command("all")
@@ -29,6 +36,8 @@ def everything(given: Globals, checked: bool) -> int:
     if not checked:
         _check(given, settings)
     given.start_logging()
+    if (banner := BANNERS.get(settings.responder.mode)) and is_terminal(sys.stderr):
+        click.echo(f"hemostat: {banner}", err=True)
     given.log_format = resolve(given.log_format, given.log_file)
     out = sys.stderr if given.log_file is None else Lines(rotating(given.log_file))
 

@@ -38,7 +38,10 @@ def history(given: Globals, /, type_: str | None, lines: int, as_csv: bool, **as
     if as_csv and given.json:
         raise UsageError("--csv and --json cannot both be meant")
     with app.open_records(given.settings()) as records:
-        rows = list(records.find(wanted(type=type_, **asked), limit=lines or None))
+        rows = list(records.find(wanted(type=type_, **asked), limit=lines + 1 if lines else None))
+    if lines and len(rows) > lines:
+        del rows[lines:]
+        click.echo(f"hemostat: only the newest {lines} events are printed: -n 0 prints all", err=True)
     rows.reverse()
     if given.json:
         for row in rows:

@@ -1,6 +1,6 @@
 """What `hemostat status` shows of the picture: a headline and five tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hemostat.cli.tables import Row, Table
@@ -25,8 +25,16 @@ def headline(shown: Picture) -> str:
     ]
     if shown.buried:
         parts.append(_count(shown.buried, "dead letter"))
+    parts += [_mode(shown.modes)] if shown.modes else []
     missing = f", not running: {', '.join(shown.missing)}" if shown.missing else ""
     return ", ".join(parts) + missing
+
+
+def _mode(modes: Mapping[str, str]) -> str:
+    """One for all hosts, or each host's."""
+    if len(set(modes.values())) == 1:
+        return f"mode {next(iter(modes.values()))}"
+    return "; ".join(f"mode {mode} on {host}" for host, mode in modes.items())
 
 
 def tables(shown: Picture, now: float) -> Sequence[Table]:
@@ -79,6 +87,8 @@ def _container_row(each: ContainerState, several: bool) -> Row:
     memory = "-" if each.memory is None else show_size(each.memory)
     memory_limit = f" of {show_size(each.memory_limit)}" if each.memory_limit else ""
     state = f"{each.status} ({each.health})" if each.health else each.status
+    if each.exit_code is not None:
+        state = f"{each.status} {each.exit_code}"
     cells = (_name(each, several), state, cpu + cpu_limit, memory + memory_limit, ", ".join(each.incidents))
     return Row(cells, fault=each.fault)
 

@@ -89,9 +89,20 @@ def _counts(told: "Summary") -> Iterator[tuple[str, str]]:
     yield "still open", _share(told.open, told.incidents)
     yield "an action was refused", _share(told.refused, told.incidents)
     yield "left to people", _share(told.escalated, told.incidents)
+    if told.dry_runs:
+        times, where = _times(told.dry_runs), _containers(told.dry_run_containers)
+        yield "would have acted", f"{times} on {where} (dry run)"
     yield "orders by people", str(told.orders)
     spend = told.spend
     yield "asked of models", f"{spend.diagnoses} diagnoses, {spend.tokens:,} tokens, ${spend.cost:.2f}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _containers(count: int) -> str:
+    return "1 container" if count == 1 else f"{count} containers"
 
 
 def _share(count: int, whole: int) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from hemostat.core.label_mistakes import find_mistakes
 from hemostat.core.standing import Overview
 from hemostat.core.story import Story, line, stories
-from hemostat.events import ContainerStats, Event, Heartbeat
+from hemostat.events import ContainerStats, Event, Heartbeat, State
 
 LATE: Final = 2.0
 """Heartbeats that a role may miss before it is stale."""
@@ -27,6 +27,8 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str
     warnings: tuple[str, ...] = ()
     """What it does without."""
+    mode: str = ""
+    """Of a responder: auto, approve or dry-run."""
 
     @property
     def fault(self) -> bool:
@@ -49,6 +51,8 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
     fault: bool
     label_mistakes: tuple[str, ...] = ()
     """Labels that cannot be used, in words: it is not acted on without a person."""
+    exit_code: int | None = None
+    """Of one that exited."""
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +79,18 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     safety: Mapping[str, Overview] = {}
     """By host: where it and its containers stand towards the limits."""
 
+    @property
+    def modes(self) -> dict[str, str]:
+        """What the responders of each host may do: auto, approve or dry-run; several where they disagree."""
+        found: dict[str, set[str]] = {}
+        for role in self.roles:
+            if role.mode:
+                found.setdefault(role.host, set()).add(role.mode)
+        return {host: " and ".join(sorted(found[host])) for host in sorted(found)}
+
     def told(self) -> dict[str, Any]:
         built: dict[str, Any] = msgspec.to_builtins(self)
-        return built
+        return {**built, "modes": self.modes}
 
 
 def picture(
@@ -112,6 +125,13 @@ def picture(
     )
 
 
+def state_words(state: State) -> str:
+    """Health where a container has a health check, else its state; of one that exited, with which code."""
+    if state.status == "running":
+        return state.health or state.status
+    return f"{state.status} {state.exit_code}" if state.status == "exited" else state.status
+
+
 def name_of(event: Event) -> str:
     """What a newer event of the same type replaces: a container that was made anew is the same to people."""
     if isinstance(event.data, ContainerStats):
@@ -131,6 +151,7 @@ def _role(event: Event, beat: Heartbeat, now: float) -> RoleState:
         lag=beat.lag,
         trouble=beat.trouble,
         warnings=beat.warnings,
+        mode=beat.mode,
     )
 
 
@@ -166,4 +187,5 @@ def _container(
         incidents=incidents,
         fault=unwell or bool(incidents),
         label_mistakes=tuple(map(str, find_mistakes(stats.container.labels))),
+        exit_code=state.exit_code if state.status == "exited" else None,
     )

@@ -86,6 +86,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     offenders: tuple[Offender, ...]
     spend: Spend
     bars: tuple[Bar, ...]
+    dry_runs: int = 0
+    """Actions that were told in a dry run, and not done."""
+    dry_run_containers: int = 0
+    """Containers that they were for."""
 
 
 def summarize(stories: Iterable[Story], starts: Sequence[float], until: float) -> Summary:
@@ -96,6 +100,7 @@ def summarize(stories: Iterable[Story], starts: Sequence[float], until: float) -
     orders = [story for story in every if story.kind is Kind.ORDERED]
     known = [story for story in every if story.kind is not Kind.ORDERED]
     ended = Counter(story.status for story in known)
+    rehearsed = Counter(place for story in known for place in _rehearsed(story, since))
     met = Counter(outcome for story in known for outcome in _outcomes(story, since))
     return Summary(
         since=since,
@@ -115,6 +120,8 @@ def summarize(stories: Iterable[Story], starts: Sequence[float], until: float) -
         offenders=tuple(_offenders(known, since)),
         spend=_spend(event for story in known for event in story.steps if event.time >= since),
         bars=tuple(_bars(known, starts)),
+        dry_runs=sum(rehearsed.values()),
+        dry_run_containers=len(rehearsed),
     )
 
 
@@ -141,6 +148,14 @@ def _outcomes(story: Story, since: float) -> set[Outcome]:
         for event in story.steps
         if isinstance(event.data, RemediationComplete) and event.time >= since
     }
+
+
+def _rehearsed(story: Story, since: float) -> Iterator[tuple[str, str]]:
+    """The container, once for each action of a dry run."""
+    for event in story.steps:
+        done = event.data
+        if isinstance(done, RemediationComplete) and done.outcome is Outcome.DRY_RUN and event.time >= since:
+            yield story.host, done.container.name
 
 
 def _detected(story: Story, since: float) -> Iterator[float]:

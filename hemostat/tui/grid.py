@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hemostat.core.units import show_size
 from hemostat.tui.order import Group, Sort
-from hemostat.tui.rows import Row
+from hemostat.tui.rows import ILL, Row
 from hemostat.tui.safety import Cell, barred, breaker, budget, paused
 from hemostat.tui.words import BAD, BUSY, FAINT, GOOD, PLAIN, fit
 
@@ -150,7 +150,9 @@ def heading(group: Group, width: int) -> Text:
 
 
 def _state(row: Row, _: int, __: float) -> Cell:
-    glyph, style = _STATES.get(row.word, ("○", FAINT))
+    glyph, style = _STATES.get(row.word, ("○", BUSY if row.ended_badly else FAINT))
+    if row.rank <= ILL:
+        glyph, style = "✗", BAD
     return f"{glyph} {row.word}", style
 
 
@@ -217,7 +219,7 @@ NICE: Final = 4
 
 COLUMNS: Final[Mapping[str, Column]] = {
     "host": Column(6, 10, 20, 3, lambda row, _, __: (row.host, PLAIN)),
-    "state": Column(11, 12, 12, 0, _state),
+    "state": Column(12, 12, 12, 0, _state),
     "container": Column(10, 14, 34, 0, lambda row, _, __: (row.name, "bold")),
     "project": Column(8, 10, 18, 7, lambda row, _, __: (row.project, PLAIN)),
     "service": Column(8, 10, 18, 9, lambda row, _, __: (row.service, PLAIN)),

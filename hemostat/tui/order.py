@@ -37,10 +37,10 @@ def due(now: float, sorted_at: float, touched_at: float) -> bool:
 
 
 def arranged(rows: Sequence[Row], sort: Sort, *, reverse: bool = False) -> list[Row]:
-    """Largest first, names from a to z; `reverse` turns that round, but not the faults."""
+    """The most urgent first, then the largest, names from a to z; `reverse` leaves the urgency as it is."""
     value, sign = _VALUES[sort], 1 if reverse else -1
     named = sorted(rows, key=lambda row: (row.name, row.host), reverse=reverse and sort == "name")
-    return sorted(named, key=lambda row: (not row.fault, sign * value(row)))
+    return sorted(named, key=lambda row: (row.rank, sign * value(row)))
 
 
 def kept(rows: Sequence[Row], before: Mapping[str, int]) -> list[Row]:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.control import Pause
+from hemostat.core.picture import state_words
 from hemostat.core.standing import Overview, Standing
 from hemostat.core.story import Story
 from hemostat.events import Container, ContainerStats, Event
@@ -16,11 +17,17 @@ from hemostat.tui.safety import silenced
 from hemostat.tui.state import State, Trail
 
 NONE: Final[tuple[Story, ...]] = ()
+ORDERLY_EXITS: Final = frozenset({0, 130, 137, 143})
+"""Exit codes of containers that were done, or ended by SIGINT, SIGKILL or SIGTERM."""
+LEFT_TO_PEOPLE: Final = frozenset({"escalated", "failed", "refused", "expired"})
+"""How incidents stand of which HemoStat does nothing more."""
+URGENT, ILL, FAULTY, CALM = range(4)
+"""Ranks: an incident left to people, another open incident, a fault without one, and no fault."""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`cpu` is percent of one core, `cpu_limit` cores; memory is bytes, `received` and `sent` bytes a second.
-    `word` is the state or health."""
+    `word` is the state or health; `rank` says how urgent it is, 0 most."""
 
     key: str
     host: str
@@ -42,6 +49,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     safety: Standing | None = None
     silenced: Pause | None = None
     """A pause of this container alone."""
+    rank: int = CALM
+    ended_badly: bool = False
+    """Whether it exited by itself and not with 0."""
 
     @property
     def place(self) -> tuple[str, str]:
@@ -98,7 +108,8 @@ def _row(
     trail: Trail,
 ) -> Row:
     state, container = stats.state, stats.container
-    word = state.health if state.health and state.status == "running" else state.status
+    word = state_words(state)
+    fault = word in {"unhealthy", "restarting", "dead"}
     return Row(
         key=key,
         container=container,
@@ -115,9 +126,17 @@ def _row(
         sent=stats.sent,
         restarts=state.restart_count,
         incident=", ".join(f"{story.kind} {story.status.replace('_', ' ')}" for story in unwell),
-        fault=bool(unwell) or word in {"unhealthy", "restarting", "dead"},
+        fault=bool(unwell) or fault,
         trail=trail,
+        rank=_rank(unwell, fault=fault),
+        ended_badly=state.status == "exited" and state.exit_code not in ORDERLY_EXITS,
     )
+
+
+def _rank(unwell: tuple[Story, ...], *, fault: bool) -> int:
+    if any(story.status in LEFT_TO_PEOPLE for story in unwell):
+        return URGENT
+    return ILL if unwell else FAULTY if fault else CALM
 
 
 def unrecalled(shown: Iterable[object]) -> dict[str, tuple[str, str]]:

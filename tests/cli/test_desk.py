@@ -7,7 +7,9 @@ import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisDesk, connect
 from hemostat.core.control import Answer, Approval
+from hemostat.core.model import reference
 from hemostat.events import Action
+from tests.samples import event, stats
 
 FAR = 9e9
 ASKED = Approval(
@@ -83,3 +85,24 @@ def test_a_breaker_is_closed_by_name(hemostat, desk):
 
 def test_without_a_redis_there_is_nobody_to_tell(hemostat):
     assert hemostat("pause").code == 3
+
+
+@pytest.mark.parametrize("command", ["pause", "reset"])
+def test_a_name_that_nobody_watches_is_a_mistake(hemostat, desk, bus, command):
+    bus.show([event(stats(container=reference("c", name, "", {}))) for name in ("shop_db_1", "web")], ttl=60)
+    said = hemostat(command, "--container", "shop_dbb_1")
+    assert said.code == 2
+    assert said.err == "hemostat: no container 'shop_dbb_1' is watched: did you mean shop_db_1?\n"
+    assert desk.controls().pauses == {}
+    assert hemostat(command, "--container", "web").code == 0
+
+
+def test_where_nothing_is_watched_yet_any_name_may_be_paused(hemostat, desk):
+    assert hemostat("pause", "--container", "later").code == 0
+
+
+@pytest.mark.parametrize("time", ["0s", "0"])
+def test_a_pause_of_zero_seconds_is_a_mistake(hemostat, desk, time):
+    said = hemostat("pause", "--for", time)
+    assert said.code == 2
+    assert desk.controls().pauses == {}

@@ -216,3 +216,11 @@ def _state():
     from pathlib import Path
 
     return Path(os.environ["HEMOSTAT_STATE_DIR"])
+
+
+def test_that_more_is_stored_than_is_printed_is_said_on_stderr(hemostat, filled):
+    said = hemostat("history", "-n", "1")
+    assert len(said.out.splitlines()) == 1
+    assert said.err == "hemostat: only the newest 1 events are printed: -n 0 prints all\n"
+    assert hemostat("history", "-n", "0").err == ""
+    assert hemostat("history").err == ""

@@ -98,7 +98,7 @@ def test_all_roles_run_under_one_command(spawn, bus):
         ({"HEMOSTAT_ANALYZER_ADVISOR": "anthropic"}, "there is no key for analyzer.advisor = anthropic"),
         (
             {"HEMOSTAT_ALERT_CHANNELS": '{"ops": {"url": "nonsense"}}'},
-            "channel ops: Apprise cannot use its URL",
+            "channel ops: its URL does not begin with https://",
         ),
         ({"HEMOSTAT_ALERT_CHANNELS": '{"ops": {"url_file": "/none"}}'}, "alert.channels.ops.url_file"),
     ],

@@ -167,3 +167,22 @@ def test_labels_that_cannot_be_used_are_named_with_their_container():
     assert row.cells[0] == "web"
     assert "hemostat.windw is unknown: did you mean hemostat.window?" in row.cells[1]
     assert [each["label_mistakes"] for each in shown.told()["containers"] if each["name"] == "db"] == [()]
+
+
+def test_the_mode_of_the_responders_is_said():
+    rehearsal = event(heartbeat("responder", mode="dry-run"))
+    assert headline(look([*BEATS[:2], rehearsal, BEATS[3]])).endswith("4 roles running, mode dry-run")
+    other = event(heartbeat("responder", mode="auto"), host="b")
+    told = look([*BEATS[:2], rehearsal, other, BEATS[3]])
+    assert "mode auto on b; mode dry-run on h" in headline(told)
+    assert told.told()["modes"] == {"b": "auto", "h": "dry-run"}
+
+
+def test_how_a_container_ended_is_said():
+    shown = look(BEATS, [of("web", state=State(status="exited", exit_code=3)), of("db")])
+    (table,) = (each for each in tables(shown, NOW) if each.title == "Containers")
+    assert {row.cells[0]: row.cells[1] for row in table.rows} == {
+        "web": "exited 3",
+        "db": "running (healthy)",
+    }
+    assert [each["exit_code"] for each in shown.told()["containers"]] == [None, 3]

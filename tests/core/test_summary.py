@@ -89,3 +89,12 @@ def test_a_picture_shows_every_incident_where_it_began():
     drawn = ET.fromstring(svg(told, lambda moment: f"<{moment:.0f}>", "a & b"))  # noqa: S314 - our own
     words = [each.text for each in drawn.iter("{http://www.w3.org/2000/svg}title")]
     assert words == ["a & b", "1 healed", "1 not healed"]
+
+
+def test_actions_of_a_dry_run_are_counted_by_container():
+    rehearsed = [
+        event(complete(outcome=Outcome.DRY_RUN), at, incident=name) for at, name in ((1, "i1"), (2, "i2"))
+    ]
+    raised = [event(alert(), 0, incident=name) for name in ("i1", "i2")]
+    found = summarize(stories([*raised, *rehearsed]), [NOW - 1], NOW + 10)
+    assert (found.dry_runs, found.dry_run_containers) == (2, 1)

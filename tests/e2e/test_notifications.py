@@ -118,4 +118,4 @@ def _others_live(client: Client) -> bool:
 
 
 def titles(hook: Hook) -> list[str]:
-    return [request.json["text"].partition(" ")[2] for request in hook.heard]
+    return [request.json["text"].splitlines()[0].partition(" ")[2] for request in hook.heard]

@@ -4,12 +4,14 @@ import msgspec
 import pytest
 
 from hemostat.core.dossier import Point
-from hemostat.events import Container
+from hemostat.events import Container, Outcome
 from hemostat.events import State as Condition
 from hemostat.tui import order
+from hemostat.tui.grid import COLUMNS
 from hemostat.tui.rows import matching, unrecalled, update
 from hemostat.tui.state import TRAIL, News, State, apply
-from tests.samples import NOW, alert, event, stats
+from hemostat.tui.words import BAD, BUSY, FAINT
+from tests.samples import NOW, alert, complete, event, stats
 
 SICK = Condition(status="running", health="unhealthy")
 
@@ -163,3 +165,44 @@ def test_a_trail_is_bounded_and_goes_with_its_container():
     (trail,) = state.trails.values()
     assert len(trail.cpu) == len(trail.memory) == TRAIL
     assert apply(state, News(), NOW + 1000).trails == {}
+
+
+def dead(name: str, exit_code: int):
+    return event(stats(container=box(name), state=Condition(status="exited", exit_code=exit_code)))
+
+
+def test_the_most_urgent_come_first():
+    """What is left to people, another open incident, a fault without one; then what ended badly is marked."""
+    left = event(complete(container=box("left"), outcome=Outcome.ESCALATED), incident="i9")
+    seen = shown(
+        event(stats(container=box("calm"))),
+        event(stats(container=box("api"), state=SICK)),
+        dead("open", 1),
+        event(alert(container=box("open")), incident="i8"),
+        event(alert(container=box("left")), incident="i9"),
+        left,
+        dead("left", 3),
+        dead("ended", 4),
+        dead("done", 0),
+    )
+    found = order.arranged(rows(seen), "name")
+    assert names(found) == ["left", "open", "api", "calm", "done", "ended"]
+    assert [each.word for each in found] == [
+        "exited 3", "exited 1", "unhealthy", "healthy", "exited 0", "exited 4",
+    ]  # fmt: skip
+    assert [each.ended_badly for each in found] == [True, True, False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [("left", ("✗ exited 3", BAD)), ("ended", ("○ exited 4", BUSY)), ("done", ("○ exited 0", FAINT))],
+)
+def test_the_state_column_shows_an_incident_and_how_it_ended(name, cell):
+    seen = shown(
+        dead("left", 3),
+        event(alert(container=box("left")), incident="i9"),
+        dead("ended", 4),
+        dead("done", 0),
+    )
+    row = next(each for each in rows(seen) if each.name == name)
+    assert COLUMNS["state"].cell(row, 12, NOW) == cell

@@ -221,6 +221,8 @@ class Container(Acting):
             return "" if self._told else "the log tells of none"
         if self._pane != PANES[1] and self._seen.why:
             return self._seen.why
+        if self._pane == PANES[0] and self._seen.info is not None and not self._seen.log:
+            return "it has printed nothing"
         if self._pane == PANES[0] and self._wanted:
             count = len(self._found.matches)
             place = f"{self._match + 1} of {count}" if self._match >= 0 else str(count)
