@@ -35,7 +35,7 @@ class Help(ModalScreen[None]):
         self._told = list(bindings)
 
     def compose(self) -> ComposeResult:
-        keys = [(self.app.get_key_display(each.binding), each.binding) for each in self._told]
+        keys = [(own_key(self.app.get_key_display(each.binding)), each.binding) for each in self._told]
         named = self.app.size.width >= ROOMY
         with VerticalScroll(can_focus=False) as box:
             box.border_title = "keys, and what the configuration calls them" if named else "keys"
@@ -44,6 +44,11 @@ class Help(ModalScreen[None]):
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+
+def own_key(display: str) -> str:
+    """The first of a pair such as `← →`, which the footer shows for two bindings at once."""
+    return display.partition(" ")[0] or display
 
 
 def table(bindings: Iterable[tuple[str, Binding]], *, named: bool) -> Table:

@@ -106,6 +106,16 @@ def test_a_restart_is_shown_confirmed_ordered_and_its_answer_told():
     Office().play(script)
 
 
+def test_the_only_container_that_a_filter_leaves_is_meant():
+    async def script(office, app, pilot):
+        await pilot.press("slash", *"name:web", "enter")
+        await until(pilot, lambda: not says(app, "exited open"))
+        await pilot.press("R")
+        await until(pilot, lambda: says(app, "restart web, on h"))
+
+    Office().play(script)
+
+
 @pytest.mark.parametrize("no", ["n", "escape"])
 def test_no_is_no(no):
     async def script(office, app, pilot):

@@ -378,3 +378,13 @@ def test_a_hostile_incident_under_the_pilot():
         assert all(line.isprintable() and cell_len(line) <= 60 for line in screen(app))
 
     play(script, bus, clock=clock, size=(60, 20))
+
+
+def test_help_shows_each_key_for_itself_though_the_footer_shows_pairs():
+    async def script(app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: says(app, "a step earlier"))
+        (earlier,) = (line for line in screen(app) if "a step earlier" in line)
+        assert "→" not in earlier
+
+    play(script, size=(100, 40))

@@ -88,10 +88,10 @@ class Ended(NamedTuple):
 class Session:
     """`hemostat tui` with standard streams of its own; those not given are the terminal `tty`."""
 
-    def __init__(self, tty: "Pty", **streams: int) -> None:
+    def __init__(self, tty: "Pty", environ: dict[str, str] | None = None, **streams: int) -> None:
         self.tty = tty
         chosen = {"stdin": tty.theirs, "stdout": tty.theirs, "stderr": tty.theirs, **streams}
-        plain = {"TERM": "xterm-256color", "HEMOSTAT_NO_COLOR": "1"}
+        plain = {"TERM": "xterm-256color", "HEMOSTAT_NO_COLOR": "1", **(environ or {})}
         self.child = subprocess.Popen(
             [sys.executable, "-c", PROGRAM_OF_COMMAND], env={**os.environ, **plain}, **chosen
         )
@@ -208,6 +208,23 @@ def test_a_terminal_of_any_size_is_drawn_on_and_left(columns, rows):
         ended = session.end()
     assert ended.code == 0
     assert len(ended.sent) < 100_000
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}, {"LC_ALL": "en_US.ISO-8859-1"}],
+)
+def test_the_dashboard_is_drawn_in_ascii_where_the_encoding_lacks_symbols(environ):
+    with terminal() as tty:
+        session = Session(tty, environ)
+        session.until(b"+ healthy")
+        os.write(tty.ours, b"q")
+        ended = session.end()
+    assert ended.code == 0
+    drawn = re.sub(rb"\x1b\[[0-?]*[ -/]*[@-~]|\xb7", b"", ended.sent)
+    assert drawn.isascii()
+    assert b"? Help" in drawn
+    assert drawn.replace(b"? Help", b"").replace(b" ?", b"").count(b"?") == 0
 
 
 def _chunk(terminal: int) -> bytes:

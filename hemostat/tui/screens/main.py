@@ -71,10 +71,12 @@ class Main(Acting):
 
     @property
     def targets(self) -> list[Row]:
-        """What an action is for: the marked containers that are shown, else the one under the cursor."""
+        """What an action is for: the marked containers that are shown, else the one under the cursor, or the
+        only one that is shown."""
         shown = [each for each in self._entries if isinstance(each, Row)]
         marked = [row for row in shown if row.key in self._marked]
-        return marked or [row for row in shown if row.key == self._chosen]
+        chosen = [row for row in shown if row.key == self._chosen]
+        return marked or chosen or (shown if len(shown) == 1 else [])
 
     def about(self) -> list[tuple[str, Ref]]:
         return [(row.host, row.container) for row in self.targets]
