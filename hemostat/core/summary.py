@@ -100,7 +100,7 @@ def summarize(stories: Iterable[Story], starts: Sequence[float], until: float) -
     orders = [story for story in every if story.kind is Kind.ORDERED]
     known = [story for story in every if story.kind is not Kind.ORDERED]
     ended = Counter(story.status for story in known)
-    rehearsed = Counter(place for story in known for place in _rehearsed(story, since))
+    dry_runs = Counter(place for story in known for place in _dry_runs(story, since))
     met = Counter(outcome for story in known for outcome in _outcomes(story, since))
     return Summary(
         since=since,
@@ -120,8 +120,8 @@ def summarize(stories: Iterable[Story], starts: Sequence[float], until: float) -
         offenders=tuple(_offenders(known, since)),
         spend=_spend(event for story in known for event in story.steps if event.time >= since),
         bars=tuple(_bars(known, starts)),
-        dry_runs=sum(rehearsed.values()),
-        dry_run_containers=len(rehearsed),
+        dry_runs=sum(dry_runs.values()),
+        dry_run_containers=len(dry_runs),
     )
 
 
@@ -150,7 +150,7 @@ def _outcomes(story: Story, since: float) -> set[Outcome]:
     }
 
 
-def _rehearsed(story: Story, since: float) -> Iterator[tuple[str, str]]:
+def _dry_runs(story: Story, since: float) -> Iterator[tuple[str, str]]:
     """The container, once for each action of a dry run."""
     for event in story.steps:
         done = event.data

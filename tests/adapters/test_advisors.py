@@ -223,9 +223,25 @@ def test_one_that_answers_a_byte_at_a_time_is_not_probed_for_ever():
     over.set()
 
 
-def test_one_that_cannot_be_loaded_says_so_to_who_asks_it():
-    def make():
-        raise ModuleNotFoundError("no SDK")
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ImportError("Using SOCKS proxy, but the 'socksio' package is not installed."), "SOCKS proxy"),
+        (RuntimeError("no\x1b[2J luck"), "RuntimeError: no"),
+        (ModuleNotFoundError("no SDK"), "ModuleNotFoundError: no SDK"),
+    ],
+)
+def test_a_client_that_cannot_be_made_is_the_advisors_failure(error, told):
+    """Not a bug of the analyzer's: the rules decide then."""
 
-    with pytest.raises(ModuleNotFoundError, match="no SDK"):
-        LateAdvisor("v:m", make).probe(5)
+    def make():
+        raise error
+
+    late = LateAdvisor("openai:m", make)
+    with pytest.raises(AdvisorError, match=told) as caught:
+        late.say("", [], [], must_call=None, max_tokens=1, timeout=1.0)
+    assert not caught.value.transient
+    assert "\x1b" not in caught.value.message
+    with pytest.raises(AdvisorError, match=told):
+        late.probe(1.0)
+    late.close()

@@ -3,12 +3,16 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from contextlib import suppress
+from typing import Final, TypeVar
 
-from hemostat.errors import AdvisorUnreachableError
+from hemostat.core.redact import redact
+from hemostat.core.text import clean
+from hemostat.errors import AdvisorError, AdvisorUnreachableError, HemoStatError
 from hemostat.ports import Advisor, Said, Tool, Turn
 
 T = TypeVar("T")
+MAX_REASON_CHARACTERS: Final = 200
 
 
 class LateAdvisor:
@@ -28,21 +32,39 @@ class LateAdvisor:
         max_tokens: int,
         timeout: float,
     ) -> Said:
-        advisor = self._made.result()
-        return advisor.say(
+        return self._ready().say(
             system, conversation, tools, must_call=must_call, max_tokens=max_tokens, timeout=timeout
         )
 
     def probe(self, timeout: float) -> None:
         """In twice the time at most, however slowly something comes."""
-        made = self._made.result()
+        made = self._ready()
         try:
             _aside(lambda: made.probe(timeout)).result(2 * timeout)
         except TimeoutError:
             raise AdvisorUnreachableError(f"{self.name} did not answer in time") from None
 
     def close(self) -> None:
-        self._made.result().close()
+        with suppress(AdvisorError):
+            self._ready().close()
+
+    def _ready(self) -> Advisor:
+        """Raises AdvisorError where it cannot be made: then the rules decide, as when it does not answer."""
+        try:
+            return self._made.result()
+        except HemoStatError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an SDK's, whatever it may be
+            raise _unusable(self.name, error) from None
+
+
+def _unusable(name: str, error: Exception) -> AdvisorError:
+    if "SOCKS" in str(error):
+        message = f"{name} cannot be used: the environment names a SOCKS proxy, which needs socksio"
+        hint = "pip install socksio, or name its host in NO_PROXY"
+        return AdvisorError(message, hint=hint, transient=False)
+    reason = clean(redact(str(error)))[:MAX_REASON_CHARACTERS]
+    return AdvisorError(f"{name} cannot be used: {type(error).__name__}: {reason}", transient=False)
 
 
 def _aside(work: Callable[[], T]) -> Future[T]:
