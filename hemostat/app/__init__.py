@@ -14,6 +14,7 @@ from hemostat.app.opening import (
     open_notary,
     open_orders,
     open_records,
+    open_redis,
 )
 from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, surroundings_of, turn_off
 from hemostat.app.roles import Place, run_role
@@ -34,6 +35,7 @@ __all__ = [
     "open_notifiers",
     "open_orders",
     "open_records",
+    "open_redis",
     "open_trial",
     "run_metrics",
     "run_role",

@@ -18,6 +18,7 @@ from hemostat.ports import (
 )
 
 if TYPE_CHECKING:
+    from hemostat.adapters.redis import Client
     from hemostat.agents.analyzer.archive import Archive
 
 
@@ -26,6 +27,16 @@ def open_bus(settings: Settings, *, start: bool) -> Bus:
     bus = bus_of(redis_of(settings, start=start))
     bus.ping()
     return bus
+
+
+@contextmanager
+def open_redis(settings: Settings) -> "Iterator[Client]":
+    """A client of the Redis that runs, to ask the server itself. Raises BusUnreachableError."""
+    redis = redis_of(settings, start=False)
+    try:
+        yield redis
+    finally:
+        redis.close()
 
 
 @contextmanager

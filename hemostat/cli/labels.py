@@ -9,7 +9,9 @@ import click
 import msgspec
 
 from hemostat import errors
-from hemostat.cli.checks import Finding, Level, Machine, Question
+from hemostat.cli.checks import Question
+from hemostat.cli.findings import Finding, Level
+from hemostat.cli.machine import Machine
 from hemostat.cli.options import Globals
 from hemostat.cli.tables import Row, Table, show
 from hemostat.core.label_mistakes import Mistake, concerns_us, find_mistakes, protection

@@ -55,7 +55,7 @@ def heard(
         if (role, host) not in facts and role in living
     }
     gone |= {
-        f"engine of {host}": beat.trouble
+        BUS if beat.trouble.startswith(BUS) else f"engine of {host}": beat.trouble
         for (role, host), beat in facts.items()
         if role == WATCHES and beat.trouble
     }

@@ -33,6 +33,7 @@ from hemostat.core.model import Attempt, Book, Resource, Scaled, Stopping
 from hemostat.core.news import Topic
 from hemostat.core.picture import Picture
 from hemostat.core.spend import Spending
+from hemostat.core.vigil import LOST
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Figure, Outcome
 from hemostat.exporter import Exporter
@@ -145,6 +146,9 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     raised = Scaled(container="c", resource=Resource.CPU, before=1.0, after=1.5, time=NOW)
     ledger.keep_scaled("h", raised)
     assert ledger.drop_scaled("h", raised)
+    assert read(ledger).attempts == (ATTEMPT,)
+    every_server.client(ADMIN).raw.delete("hemostat:ledger:h:version", "hemostat:ledger:h:of:web")
+    assert ledger.check("h").startswith(LOST)
     assert read(ledger).attempts == (ATTEMPT,)
     store = RedisStore(every_server.client(ALERT))
     assert store.append([SAID["health_alert"]])

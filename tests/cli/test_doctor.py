@@ -11,8 +11,10 @@ import sqlalchemy as sql
 from hemostat.adapters.redis import RedisNotary
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.cli import checks
-from hemostat.cli.checks import QUESTIONS, Finding, Level, Machine, Question, examine
+from hemostat.cli.checks import QUESTIONS, Question, examine
 from hemostat.cli.doctor import report
+from hemostat.cli.findings import Check, Finding, Level
+from hemostat.cli.machine import Machine
 from hemostat.config import Settings
 from hemostat.core.analysis import Analysis
 from hemostat.core.audit import End
@@ -187,8 +189,8 @@ def test_a_state_directory_must_be_writable(tmp_path):
 
 def test_the_report_has_signs_hints_and_a_count():
     found = [
-        checks.Check(name="a", level=Level.OK, message="fine"),
-        checks.Check(name="b", level=Level.FAILURE, message="bad\x1b", hint="mend it"),
+        Check(name="a", level=Level.OK, message="fine"),
+        Check(name="b", level=Level.FAILURE, message="bad\x1b", hint="mend it"),
     ]
     lines = report(found)
     assert [line.split() for line in lines[:3]] == [
@@ -216,7 +218,7 @@ def test_a_bad_configuration_hides_nothing_else(hemostat, tmp_path):
     file = tmp_path / "bad.toml"
     file.write_text("nonsense = 1\n")
     code, out, _ = hemostat("doctor", "-c", str(file))
-    assert code == 1
+    assert code == 2
     assert f"✗ configuration    {file}: unknown key nonsense" in out
     assert "✓ Python" in out
 

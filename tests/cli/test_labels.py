@@ -6,7 +6,8 @@ import pytest
 
 from hemostat import app
 from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.cli.checks import Level, examine
+from hemostat.cli.checks import examine
+from hemostat.cli.findings import Level
 from hemostat.cli.labels import CHECK
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock

@@ -1,8 +1,10 @@
 """Whether HemoStat itself is well."""
 
+import pytest
+
 from hemostat.core.news import Topic
 from hemostat.core.vigil import BUS, FORGOTTEN, Vigil, heard, look
-from tests.samples import event, heartbeat
+from tests.samples import NOW, event, heartbeat
 
 ROLES = ("monitor", "alert")
 
@@ -73,3 +75,12 @@ def test_a_clock_that_was_set_back_delays_nothing_for_ever():
     vigil, _ = told(Vigil(), {BUS: "refused"}, 5000.0)
     vigil, _ = told(vigil, {BUS: "refused"}, 0.0)
     assert told(vigil, {BUS: "refused"}, 60.0)[1] == [(Topic.GONE, BUS)]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "name"),
+    [("Redis at x does not allow this to user m", "Redis"), ("no Docker Engine answers", "engine of h")],
+)
+def test_a_monitors_trouble_is_told_of_what_it_is_about(trouble, name):
+    beats = [event(heartbeat("monitor", trouble=trouble))]
+    assert heard(Vigil(), beats, ["monitor"], NOW)[1] == {name: trouble}

@@ -168,7 +168,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant(
             (
                 *(*SCRIPTS, "get", "incr", "incrby", "lrange", "lpush", "ltrim"),
-                *("hset", "hget", "hgetall", "hvals", "hdel"),
+                *("hset", "hsetnx", "hget", "hgetall", "hvals", "hdel"),
             ),
             both=(f"{PREFIX}ledger:*",),
         ),

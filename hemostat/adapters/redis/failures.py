@@ -18,6 +18,7 @@ from hemostat.errors import BusError, BusUnreachableError
 FORBIDDEN: Final = re.compile(r"\bNOPERM\b|\bThe user executing the script can't\b|\bACL failure in script\b")
 """Inside a script the versions of Redis have words of their own for it."""
 UNUSABLE: Final = re.compile("PEM lib|NO_CERTIFICATE_OR_CRL_FOUND|NO_START_LINE|KEY_VALUES_MISMATCH")
+CONNECTING: Final = re.compile(r"connecting to .+\. (?P<reason>[A-Z].+?)\.?$")
 MAX_QUOTED: Final = 200
 """Characters of Redis's own words in an error: a pipeline's repeat the whole command."""
 
@@ -107,10 +108,9 @@ def translate(error: redis.RedisError, url: str, user: str = "default", master: 
             curable=True,
         )
     if isinstance(error, redis.ConnectionError | redis.TimeoutError):
-        reason = text.partition(" connecting to ")[0] or "no answer"
-        return BusUnreachableError(
-            f"{where} cannot be reached ({reason})", hint="is it running? See redis.url"
-        )
+        tls = url.startswith("rediss:") and isinstance(error, redis.TimeoutError)
+        hint = "does it speak TLS? If not, write redis://" if tls else "is it running? See redis.url"
+        return BusUnreachableError(f"{where} cannot be reached ({_reason(text)})", hint=hint)
     return BusError(f"{where}: {shorten(text)}")
 
 
@@ -154,6 +154,13 @@ def _untrusted(text: str, where: str) -> BusError | None:
     else:
         return None
     return BusUnreachableError(message, hint=hint, transient=False)
+
+
+def _reason(text: str) -> str:
+    """The system's own word for it, which the client puts behind a number and the address."""
+    if found := CONNECTING.search(text):
+        return found["reason"]
+    return text.partition(" connecting to ")[0].rstrip(".") or "no answer"
 
 
 def shorten(text: str) -> str:

@@ -53,6 +53,7 @@ class RedisLedger:
         if known.is_lost(book.version, container, keys, has_ended=bool(book.ended)):
             self._restore(host, known, book.version, has_ended=bool(book.ended))
             book, pauses = self._read(host, container, incident, key)
+            book = known.complete(book, container)
         memory.note_answer(book.version, pauses)
         return book
 
@@ -83,9 +84,10 @@ class RedisLedger:
         try:
             self._client.atomic(commands)
         except BusError as error:
-            if error.transient or not known.pauses:
+            if error.transient:
                 raise
-            logger.warning("pauses.lost error=%s", error)
+            # An ACL may forbid the pauses to a responder: what is known counts for this process all the same.
+            logger.warning("ledger.not_restored error=%s", error)
 
     def _read(self, host: str, container: str, incident: str, key: str) -> tuple[Book, dict[bytes, bytes]]:
         version_key, running_key, attempts_key = _keys(host, container)

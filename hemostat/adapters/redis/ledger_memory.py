@@ -12,7 +12,7 @@ import msgspec
 
 from hemostat.adapters.redis.client import Command
 from hemostat.core.limits import REMEMBERED
-from hemostat.core.model import Attempt
+from hemostat.core.model import Attempt, Book
 
 Pairs = Mapping[bytes, bytes]
 MARGIN: Final = 60.0
@@ -31,6 +31,14 @@ class Known(msgspec.Struct, frozen=True):
         own = {key for key, each in self.attempts.items() if each.container == container}
         ended = any(each.outcome is not None for each in self.attempts.values())
         return version < self.version or not own.issubset(keys) or (ended and not has_ended)
+
+    def complete(self, book: Book, container: str) -> Book:
+        """With the attempts on the container that the book lacks."""
+        keys = {each.key for each in book.attempts}
+        own = [each for each in self.attempts.values() if each.container == container]
+        missing = [each for each in own if each.key not in keys]
+        attempts = sorted((*book.attempts, *missing), key=lambda each: each.time)
+        return msgspec.structs.replace(book, attempts=tuple(attempts))
 
 
 class LedgerMemory:

@@ -1,0 +1,137 @@
+"""What a Redis tells of itself, for `hemostat doctor`. It is asked, and nothing is changed."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+import redis
+
+from hemostat.adapters.redis import acl
+from hemostat.adapters.redis.client import PREFIX, Client
+
+MAX_SCANS: Final = 20
+"""Rounds of SCAN, of a thousand keys each, in which other people's keys are looked for."""
+KEY: Final = f"{PREFIX}doctor"
+FORMS: Final = {
+    "ping": "", "select": "0", "evalsha": f"{'0' * 40} 0", "script|load": "return",
+    "get": "K", "set": "K v", "mget": "K", "exists": "K", "incr": "K", "incrby": "K 1",
+    "expire": "K 1", "pexpire": "K 1", "hget": "K f", "hset": "K f v", "hsetnx": "K f v", "hdel": "K f",
+    "hgetall": "K", "hvals": "K", "hkeys": "K", "hmget": "K f", "lrange": "K 0 0", "lpush": "K v",
+    "rpush": "K v", "ltrim": "K 0 0", "zadd": "K 1 m", "zcard": "K", "zrange": "K 0 0",
+    "zrangebyscore": "K 0 0", "zrem": "K m", "zremrangebyscore": "K 0 0", "zpopmin": "K",
+    "xadd": "K * f v", "xack": "K g 0-1", "xclaim": "K g c 0 0-1", "xautoclaim": "K g c 0 0",
+    "xpending": "K g", "xlen": "K", "xrange": "K - +", "xrevrange": "K + -",
+    "xreadgroup": "GROUP g c STREAMS K >", "xgroup|create": "K g 0", "xinfo|groups": "K",
+    "publish": "K m",
+}  # fmt: skip
+"""Arguments with which Redis takes each command into a transaction; K is a key. It is never executed."""
+REFUSED: Final = re.compile(r"NOPERM|no permissions to run|unknown command|unknown subcommand", re.IGNORECASE)
+KEY_REFUSED: Final = re.compile(
+    r"access (one of )?(the|a) key|access (one of )?(the|a) channel", re.IGNORECASE
+)
+
+
+class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """None: this user may not ask."""
+
+    name: str = "Redis"
+    version: str = ""
+    cluster: bool = False
+    master: str = ""
+    """The address that this replica follows; empty for a master."""
+    policy: str = ""
+    used: int = 0
+    maximum: int = 0
+    """Bytes of memory; 0: no limit."""
+    evicted: int = 0
+    append_only: bool = False
+    snapshots: bool | None = None
+
+
+def read_facts(client: Client) -> ServerFacts | None:
+    """None where this user may not run INFO."""
+    try:
+        with client.call() as raw:
+            info: Any = raw.info()
+    except Exception as error:
+        if "does not allow" in str(error):
+            return None
+        raise
+    replica = info.get("role") == "slave"
+    return ServerFacts(
+        name=_name(info),
+        version=str(info.get("valkey_version") or info.get("redis_version") or ""),
+        cluster=info.get("redis_mode") == "cluster" or bool(info.get("cluster_enabled")),
+        master=f"{info.get('master_host')}:{info.get('master_port')}" if replica else "",
+        policy=str(info.get("maxmemory_policy", "")),
+        used=int(info.get("used_memory", 0)),
+        maximum=int(info.get("maxmemory", 0)),
+        evicted=int(info.get("evicted_keys", 0)),
+        append_only=bool(info.get("aof_enabled")),
+        snapshots=_snapshots(client),
+    )
+
+
+def has_other_keys(client: Client) -> bool | None:
+    """Whether the database holds keys without our prefix; None where this user may not look."""
+    cursor: Any = 0
+    try:
+        for _ in range(MAX_SCANS):
+            answer: Any = client.raw.scan(cursor, count=1000)
+            cursor, keys = answer
+            if any(not key.startswith(PREFIX.encode()) for key in keys):
+                return True
+            if not cursor:
+                break
+    except redis.RedisError:
+        return None
+    return False
+
+
+def refused_commands(client: Client) -> list[str]:
+    """Commands that HemoStat's roles use and that this Redis lacks or does not allow to this user. They are
+    put into a transaction that is never executed: its connection is closed."""
+    connection: Any = client.raw.connection_pool.get_connection()
+    try:
+        _ask(connection, "MULTI")
+        return [name for name in needed_commands(client.user) if _is_refused(_ask(connection, *_words(name)))]
+    finally:
+        connection.disconnect()
+        client.raw.connection_pool.release(connection)
+
+
+def needed_commands(user: str) -> list[str]:
+    grants = acl.grants()
+    every = (name for grant in grants.get(user, grants[acl.EVERY_ROLE]) for name in grant.commands)
+    return sorted(FORMS.keys() & {*acl.CONNECTION, *every})
+
+
+def _name(info: dict[str, Any]) -> str:
+    return "Valkey" if "valkey_version" in info or info.get("server_name") == "valkey" else "Redis"
+
+
+def _snapshots(client: Client) -> bool | None:
+    try:
+        answer: Any = client.raw.config_get("save")
+    except redis.RedisError:
+        return None
+    return bool(answer.get("save"))
+
+
+def _words(name: str) -> Iterable[str]:
+    return [*name.split("|"), *FORMS[name].replace("K", KEY).split()]
+
+
+def _ask(connection: Any, *words: str) -> str:
+    """Redis's refusal; empty for none."""
+    connection.send_command(*words)
+    try:
+        connection.read_response()
+    except redis.ResponseError as error:
+        return f"NOPERM {error}" if isinstance(error, redis.exceptions.NoPermissionError) else str(error)
+    return ""
+
+
+def _is_refused(error: str) -> bool:
+    return bool(REFUSED.search(error)) and not KEY_REFUSED.search(error)

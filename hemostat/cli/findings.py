@@ -1,0 +1,35 @@
+"""What one check of `hemostat doctor` has found."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+class Finding(NamedTuple):
+    level: Level
+    message: str
+    hint: str = ""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    level: Level
+    message: str
+    hint: str = ""
+
+
+def worst(findings: Iterable[Finding], fine: str) -> Finding:
+    """All of them in one line, under the worst level; `fine` where there is none."""
+    found = sorted(findings, key=lambda each: list(Level).index(each.level), reverse=True)
+    if not found:
+        return Finding(Level.OK, fine)
+    hints = "; ".join(dict.fromkeys(each.hint for each in found if each.hint))
+    return Finding(found[0].level, "; ".join(each.message for each in found), hints)

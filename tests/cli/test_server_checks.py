@@ -1,0 +1,201 @@
+"""What `hemostat doctor` says of Redis, of names and of other healers."""
+
+import shutil
+import subprocess
+import time
+from contextlib import closing
+
+import pytest
+
+from hemostat.adapters.redis import acl, connect, server
+from hemostat.adapters.redis.server import ServerFacts
+from hemostat.cli import engine_checks, redis_checks
+from hemostat.cli.findings import Level, worst
+from hemostat.cli.name_checks import judge_names
+from tests.samples import event, heartbeat
+
+MIB = 1 << 20
+WORD = "any"
+GOOD = ServerFacts(version="7.2.4", policy="noeviction", append_only=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "words"),
+    [
+        ({}, "ok", ""),
+        ({"name": "Valkey", "version": "8.0.1"}, "ok", ""),
+        ({"version": "6.2.0-rc1"}, "ok", ""),
+        ({"version": "6.0.16"}, "failure", "Redis 6.0.16 is too old"),
+        ({"version": "unstable"}, "warning", "is unknown"),
+        ({"cluster": True}, "failure", "Cluster is not supported"),
+        ({"master": "10.0.0.1:6379"}, "failure", "read-only replica of 10.0.0.1:6379"),
+    ],
+)
+def test_a_server_is_judged_by_what_it_is(changes, level, words):
+    facts = ServerFacts(**{"version": "7.2.4", **changes})
+    found = worst(redis_checks.judge_server(facts), "fine")
+    assert found.level == level
+    assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"policy": "allkeys-lru", "maximum": 3 * MIB, "evicted": 1200}, "1,200 keys are gone already"),
+        ({"policy": "volatile-lru"}, "as soon as maxmemory is set (volatile-lru)"),
+        ({"maximum": 10 * MIB, "used": 9 * MIB}, "9.0 MiB of 10.0 MiB memory are used"),
+        ({"append_only": False, "snapshots": False}, "keeps nothing over a restart"),
+    ],
+)
+def test_a_server_that_may_lose_data_is_told_with_what_is_lost(changes, words):
+    facts = ServerFacts(**{"policy": "noeviction", "append_only": True, **changes})
+    found = worst(redis_checks.judge_keeping(facts), "fine")
+    assert found.level is Level.WARNING
+    assert words in found.message
+    assert found.hint
+
+
+def test_a_server_that_keeps_everything_is_described():
+    assert redis_checks.judge_keeping(GOOD) == []
+    assert (
+        redis_checks.describe_keeping(GOOD)
+        == "0 B without a limit, noeviction, persistence: append-only file"
+    )
+
+
+@pytest.fixture
+def own_server(tmp_path):
+    """A server whose configuration may be changed."""
+    if not shutil.which("redis-server"):
+        pytest.skip("there is no redis-server on PATH")
+    path = tmp_path / "r.sock"
+    options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--maxmemory-policy", "allkeys-lru"]
+    process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL, cwd=tmp_path)
+    while not path.exists():
+        time.sleep(0.01)
+    yield f"unix://{path}"
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.redis
+def test_a_server_is_asked_and_not_changed(own_server):
+    with closing(connect(own_server)) as client:
+        client.raw.set("hemostat:x", 1)
+        facts = server.read_facts(client)
+        assert (facts.policy, facts.append_only, facts.snapshots) == ("allkeys-lru", False, False)
+        assert server.has_other_keys(client) is False
+        client.raw.set("session:1", 1)
+        assert server.has_other_keys(client) is True
+        assert server.refused_commands(client) == []
+        assert sorted(client.raw.keys()) == [b"hemostat:x", b"session:1"]
+
+
+@pytest.mark.redis
+def test_doctor_tells_a_replica_that_evicts(hemostat, environ, own_server):
+    environ.setenv("HEMOSTAT_REDIS_URL", own_server)
+    with closing(connect(own_server)) as client:
+        client.raw.config_set("maxmemory", 3 * MIB)
+        client.raw.execute_command("REPLICAOF", "127.0.0.1", "1")
+    found = {each["name"]: each for each in hemostat("doctor", "--json").json["checks"]}
+    assert found["Redis"]["level"] == "failure"
+    assert "it is a read-only replica of 127.0.0.1:1" in found["Redis"]["message"]
+    assert found["Redis memory"]["level"] == "warning"
+    assert "it evicts keys at 3.0 MiB (allkeys-lru)" in found["Redis memory"]["message"]
+    assert found["Redis commands"]["level"] == "ok"
+
+
+@pytest.mark.redis
+def test_a_user_without_one_command_is_found(own_server):
+    with closing(connect(own_server)) as admin:
+        admin.raw.execute_command(
+            *[
+                "ACL",
+                "SETUSER",
+                "me",
+                "on",
+                f">{WORD}",
+                "~*",
+                "&*",
+                "+@all",
+                "-xautoclaim",
+                "-@dangerous",
+                "-@admin",
+            ]
+        )
+    with closing(connect(own_server, username="me", password=WORD)) as client:
+        assert server.read_facts(client) is None
+        assert server.refused_commands(client) == ["xautoclaim"]
+
+
+@pytest.mark.redis
+def test_the_users_of_the_acl_file_may_run_all_they_need(own_server):
+    with closing(connect(own_server)) as admin:
+        for line in acl.acl({}).splitlines()[1:]:
+            _, name, *rules = line.split(" ", 2)
+            words = [word for word in _rules(rules[0]) if word != "resetpass"]
+            admin.raw.execute_command("ACL", "SETUSER", name, *words, "nopass")
+    for name in acl.grants():
+        with closing(connect(own_server, username=name, password=WORD)) as client:
+            assert server.refused_commands(client) == [], name
+
+
+def _rules(text):
+    """Words, a selector in parentheses as one."""
+    words, depth, word = [], 0, ""
+    for char in text + " ":
+        depth += (char == "(") - (char == ")")
+        if char == " " and not depth:
+            words.append(word)
+            word = ""
+        else:
+            word += char
+    return [word for word in words if word]
+
+
+def test_every_command_of_a_role_can_be_tried():
+    used = {name for grants in acl.grants().values() for grant in grants for name in grant.commands}
+    assert used - server.FORMS.keys() <= {"subscribe", "unsubscribe"}
+
+
+def beat(role, host="h", instance="h-1", at=0.0):
+    return event(heartbeat(role, instance=instance), at, host=host)
+
+
+@pytest.mark.parametrize(
+    ("beats", "own", "words"),
+    [
+        ([beat("monitor"), beat("responder")], "h", None),
+        ([], "h", None),
+        ([beat("monitor"), beat("monitor", instance="h-2", at=30.0)], "h", None),
+        ([beat("monitor"), beat("monitor", instance="g-1")], "h", "2 monitors speak for the host h: g-1"),
+        ([beat("monitor"), beat("responder", host="g")], "h", "a monitor speaks for h, a responder for g"),
+        ([beat("monitor"), beat("responder"), beat("monitor", host="g")], "h", None),
+        ([], "0123456789ab", "is the id of a container"),
+    ],
+)
+def test_names_that_do_not_fit_are_told(beats, own, words):
+    found = judge_names(beats, own)
+    assert (found.level, words or f"this host is {own}") == (
+        Level.WARNING if words else Level.OK,
+        words or found.message,
+    )
+    assert words is None or words in found.message
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "willfarrell/autoheal:1",
+        "containrrr/watchtower",
+        "ghcr.io/nicholas-fedor/watchtower@sha256:0",
+        "monit",
+    ],
+)
+def test_another_healer_is_found_by_its_image(image):
+    assert engine_checks.HEALERS.search(image)
+
+
+@pytest.mark.parametrize("image", ["monitor:1", "grafana/grafana", "app/watchtower-ui:2", "nginx"])
+def test_another_image_is_no_healer(image):
+    assert not engine_checks.HEALERS.search(image)
