@@ -106,6 +106,15 @@ def abandon(stream: TextIO) -> None:
         os.close(null)
 
 
+def flush(stream: TextIO) -> None:
+    """What cannot be written any more, to a full disk or a terminal that is gone, is given up: else Python
+    tries again at exit, fails, and replaces the exit code by 120."""
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        abandon(stream)
+
+
 def _open_descriptor(number: int) -> None:
     """A closed descriptor would be given to the next socket, which would then be written to."""
     try:

@@ -16,6 +16,7 @@ from tests.engine_fixtures import eventually
 PARENT = """
 import sys
 from pathlib import Path
+from hemostat import terminal
 from hemostat.errors import HemoStatError
 from hemostat.supervisor import supervise
 
@@ -32,6 +33,7 @@ try:
 except HemoStatError as error:
     print(error, file=sys.stderr)
     code = error.exit_code
+terminal.flush(sys.stderr)
 sys.exit(code)
 """
 SLEEPER = """import os, time

@@ -26,6 +26,13 @@ PIPE_CLOSED: Final = 141
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
+    try:
+        return _run(arguments)
+    finally:
+        terminal.flush(sys.stderr)
+
+
+def _run(arguments: Sequence[str]) -> int:
     given = Globals()
     try:
         terminal.prepare_streams()

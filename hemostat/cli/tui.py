@@ -95,7 +95,10 @@ def tui(
     else:
         opened = _recorded(given, looks, replay, since)
     with opened as model:
-        return dashboard.run(model)
+        code = dashboard.run(model)
+        # A terminal that was taken away is how it ended, and no failure to write results.
+        terminal.flush(sys.stdout)
+        return code
 
 
 def _shown(replay: str | None, since: float | None) -> list[str]:
