@@ -2,7 +2,19 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from hemostat.events import Evidence, Kind, Phase
+
+
+class ParentLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The least limits of the cgroups above a container's own, None where there is none: bytes, cores,
+    processes. `memory_of` is the path of the cgroup that has the limit of memory."""
+
+    memory: int | None = None
+    memory_of: str = ""
+    cpu: float | None = None
+    pids: int | None = None
 
 
 class Limits(NamedTuple):

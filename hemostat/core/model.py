@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.control import Approval, Controls
+from hemostat.core.finding import ParentLimits
 from hemostat.core.label_mistakes import concerns_us
 from hemostat.core.labels import LABELS
 from hemostat.events import Action, Container, Outcome, Reason, State
@@ -232,6 +233,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Processes in it that the kernel has killed for want of memory."""
     pressure: float | None = None
     """Share of the last 10 s, in percent, in which some process waited for memory (PSI `some avg10`)."""
+    parents: ParentLimits | None = None
 
 
 class Samples(msgspec.Struct, frozen=True):

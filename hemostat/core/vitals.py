@@ -17,13 +17,24 @@ from hemostat.events import Evidence, Kind, Phase
 
 
 def limits(patient: Patient, host_memory: int) -> Limits:
-    info = patient.info
+    """Those that bind: the container's own, a parent cgroup's or the host's, whichever is least."""
+    info, parents = patient.info, patient.parents
+    cpu = _least(info.cpu_limit, parents.cpu)
+    memory = _least(info.memory_limit, parents.memory, host_memory)
+    owner = ""
+    if memory and memory != info.memory_limit:
+        owner = f"its parent cgroup {parents.memory_of}" if memory == parents.memory else "the host"
     return Limits(
-        info.cpu_limit or 1.0,
-        info.memory_limit or host_memory,
-        info.pids_limit or 0,
-        has_cpu_limit=info.cpu_limit is not None,
+        cpu=cpu or 1.0,
+        memory=int(memory or 0),
+        pids=int(_least(info.pids_limit, parents.pids) or 0),
+        has_cpu_limit=cpu is not None,
+        memory_of=owner,
     )
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit), default=None)
 
 
 def wants_activity(patient: Patient, sample: Sample, bounds: Limits) -> bool:
@@ -48,6 +59,7 @@ def sampled(
     """One more sample: what has become too high, or is so no longer."""
     reading = observe(patient.track, sample, bounds, baseline.lifted(patient.tuned, patient.habit), activity)
     patient.track, patient.cpu = reading.track, reading.cpu
+    patient.parents = sample.parents or patient.parents
     patient.traffic = counted(patient.traffic, sample)
     raised = any(gauge.raised for gauge in reading.track.gauges.values())
     if patient.tuned.baseline and reading.cpu is not None and bounds.memory > 0 and not raised:

@@ -13,6 +13,7 @@ from hemostat.core import detect, storm
 from hemostat.core.baseline import Baseline, rounded
 from hemostat.core.blame import STARVED, Host, awaits_check, blame
 from hemostat.core.dependency import Observations
+from hemostat.core.finding import ParentLimits
 from hemostat.core.health import Health, has_settled
 from hemostat.core.healthcheck import has_always_failed
 from hemostat.core.incidents import ITSELF, Cause, Held, Incident, Register, Told
@@ -55,6 +56,8 @@ class Patient(msgspec.Struct, kw_only=True):
     probing: Probing = Probing()
     cpu: float | None = None
     traffic: Traffic = Traffic()
+    parents: ParentLimits = ParentLimits()
+    """Limits of the cgroups above its own."""
     habit: Baseline = Baseline()
     """Outlives the process."""
     awaits_check: bool = False

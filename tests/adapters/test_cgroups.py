@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from hemostat.adapters.cgroups import CgroupSampler
 from hemostat.adapters.cgroups.activity import TICK
 from hemostat.adapters.cgroups.probe import EVERY
+from hemostat.core.finding import ParentLimits
 from hemostat.core.model import ContainerInfo, Sample, reference
 
 ID = "4f" * 32
@@ -148,7 +149,7 @@ class Tree:
             sampler.close()
 
 
-EXPECTED = [Sample(container_id=ID, time=5.0, cpu=2.5, memory=30_000)]
+EXPECTED = [Sample(container_id=ID, time=5.0, cpu=2.5, memory=30_000, parents=ParentLimits())]
 
 
 @pytest.mark.parametrize("path", [f"/docker/{ID}", f"/system.slice/docker-{ID}.scope"])
@@ -242,6 +243,36 @@ def test_a_restarted_container_is_looked_up_again(tmp_path: Path) -> None:
     sampler.close()
 
 
+def test_the_least_limit_of_the_cgroups_above_is_read_in_version_2(tmp_path: Path) -> None:
+    tree, top = Tree(tmp_path, V2_MOUNTS), "sys/fs/cgroup"
+    tree.v2(f"/team.slice/team-web.slice/docker-{ID}.scope")
+    tree.write(f"{top}/cgroup.procs", "")
+    for slice_, memory, cpu, pids in (
+        ("team.slice", "64000000", "150000 100000", "max"),
+        ("team.slice/team-web.slice", "max", "max 100000", "50"),
+    ):
+        tree.write(f"{top}/{slice_}/cgroup.procs", "")
+        tree.write(f"{top}/{slice_}/memory.max", f"{memory}\n")
+        tree.write(f"{top}/{slice_}/cpu.max", f"{cpu}\n")
+        tree.write(f"{top}/{slice_}/pids.max", f"{pids}\n")
+    (sample,) = tree.sample()
+    assert sample.parents == ParentLimits(memory=64_000_000, memory_of="/team.slice", cpu=1.5, pids=50)
+
+
+def test_the_least_limit_of_the_cgroups_above_is_read_in_version_1(tmp_path: Path) -> None:
+    tree, top = Tree(tmp_path, V1_MOUNTS), "sys/fs/cgroup"
+    tree.v1(f"/team/web/{ID}")
+    tree.v1_rest(f"/team/web/{ID}")
+    for above, memory, quota in (("", 2**63 - 4096, -1), ("team", 2**63 - 4096, 50000), ("team/web", 64, -1)):
+        for controller in ("memory", "cpu,cpuacct"):
+            tree.write(f"{top}/{controller}/{above}/cgroup.procs", "")
+        tree.write(f"{top}/memory/{above}/memory.limit_in_bytes", f"{memory}\n")
+        tree.write(f"{top}/cpu,cpuacct/{above}/cpu.cfs_quota_us", f"{quota}\n")
+        tree.write(f"{top}/cpu,cpuacct/{above}/cpu.cfs_period_us", "100000\n")
+    (sample,) = tree.sample()
+    assert sample.parents == ParentLimits(memory=64, memory_of="/team/web", cpu=0.5)
+
+
 @pytest.fixture
 def active(tmp_path: Path) -> Tree:
     """A container of two processes, the second of which has two threads and is a job of its own."""
@@ -305,6 +336,7 @@ FULL = Sample(
     descriptors=3,
     descriptors_limit=1024,
     oom_kills=3,
+    parents=ParentLimits(),
 )
 
 

@@ -8,6 +8,7 @@ import pytest
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
 from hemostat.core.dossier import Point
+from hemostat.core.finding import ParentLimits
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -244,6 +245,29 @@ def test_a_monitor_goes_on_with_the_numbers_that_were_kept(watch):
     watch.tell(Connected())
     watch.sample(100)
     assert watch.told() == [(Kind.MEMORY_LEAK, Phase.RAISED)]
+
+
+def test_the_limit_of_a_parent_cgroup_binds_where_it_is_less(watch):
+    parents = ParentLimits(memory=50 * MIB, memory_of="/team.slice", cpu=0.5, pids=10)
+    web = watch.make(memory=100 * MIB)
+    watch.engine.use(web, 45 * MIB)
+    watch.engine.spin(web, 0.5)
+    for _ in range(15):
+        watch.clock.advance(1)
+        samples = watch.engine.sample(watch.monitor.running(), watch.clock.now())
+        watch.tell(Samples(tuple(msgspec.structs.replace(each, parents=parents) for each in samples)))
+    told = {alert.kind: alert for alert in watch.alerts}
+    assert told.keys() == {Kind.MEMORY_HIGH, Kind.CPU_HIGH}
+    assert told[Kind.MEMORY_HIGH].number("memory") == 90.0
+    assert told[Kind.MEMORY_HIGH].fact("limit_of") == "its parent cgroup /team.slice"
+    assert told[Kind.CPU_HIGH].number("cpu_limit") == 0.5
+    assert watch.stats[-1].memory_limit == 100 * MIB
+
+
+def test_the_memory_of_the_host_binds_where_there_is_no_limit(watch):
+    watch.engine.use(watch.make(), 4000 * MIB)
+    watch.sample(12)
+    assert watch.alerts[0].fact("limit_of") == "the host"
 
 
 def test_numbers_that_cannot_be_read_hold_up_no_monitor(watch):

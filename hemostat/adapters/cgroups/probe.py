@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from hemostat.adapters.cgroups import layout
+from hemostat.adapters.cgroups.parents import read_parents
 from hemostat.adapters.cgroups.places import Place
 from hemostat.core.model import ContainerInfo, Sample
 
@@ -16,7 +17,7 @@ T = TypeVar("T")
 EVERY: Final = 5
 """Rounds between two readings of network, block I/O, descriptors and pressure."""
 SELDOM: Final = 12
-"""Of these, from one reading of the limit of descriptors to the next."""
+"""Of these, from one reading of limits to the next."""
 ENOUGH: Final = 16384
 """Bytes: more than any of these files has ever been."""
 
@@ -130,8 +131,10 @@ class Probe:
         return _read(self._quota_file, _throttling) or (0, 0)
 
     def _dear(self, container: ContainerInfo) -> dict[str, Any]:
+        parents = None
         if self._readings % SELDOM == 0:
             self._limit = _read(self._limits_file, layout.open_files_limit)
+            parents = read_parents(self._place)
         self._readings += 1
         received, sent = self._network(container) or (None, None)
         read, written = _read(self._io_file, layout.block_io) or (None, None)
@@ -143,6 +146,7 @@ class Probe:
             "descriptors": self._descriptors(),
             "descriptors_limit": self._limit,
             "pressure": _read(self._pressure_file, layout.pressure),
+            "parents": parents,
         }
 
     def _network(self, container: ContainerInfo) -> tuple[int, int] | None:
