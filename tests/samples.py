@@ -39,6 +39,7 @@ LOOP = (
     Evidence("loopback", 0.0, "B/s"),
     Evidence("block_io", 0.0, "B/s"),
     Evidence("read_write", 0.0, "B/s"),
+    Evidence("hot_read_write", 0.0, "B/s"),
     Evidence("page_faults", 0.0, "/s"),
     Evidence("calm", 600.0, "s"),
     Evidence("hot_threads", 1),

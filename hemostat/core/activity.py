@@ -5,6 +5,7 @@ for the whole window. Only what was measured becomes evidence. core.diagnose dec
 """
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -73,13 +74,15 @@ def _rates(before: Activity, after: Activity, elapsed: float) -> Iterator[Eviden
             yield Evidence(name, round((new - old) / elapsed, 1), "B/s")
     if before.moved is not None and after.moved is not None:
         yield Evidence("read_write", round(_grown(before.moved, after.moved) / elapsed, 1), "B/s")
-    if before.faults is not None and after.faults is not None:
-        yield Evidence("page_faults", round(_grown(before.faults, after.faults) / elapsed, 1), "/s")
 
 
 def _grown(before: dict[int, int], after: dict[int, int]) -> int:
     """By how much the counters of all processes have grown; a process that is new counts from 0."""
     return sum(max(count - before.get(process, 0), 0) for process, count in after.items())
+
+
+def _of(counters: dict[int, int], processes: AbstractSet[int]) -> dict[int, int]:
+    return {process: count for process, count in counters.items() if process in processes}
 
 
 def _threads(before: Activity, after: Activity, elapsed: float) -> Iterator[Evidence]:
@@ -98,6 +101,14 @@ def _threads(before: Activity, after: Activity, elapsed: float) -> Iterator[Evid
     yield Evidence("hot_share", round(seconds / max(cpu, seconds) * 100, 1), "%")
     yield Evidence("user_time", round(sum(thread.user for thread in hot) / seconds * 100, 1), "%")
     yield Evidence("switches", round(sum(thread.switches for thread in hot) / elapsed, 2), "/s")
+    processes = {thread.process for thread in hot}
+    for name, old_counts, new_counts, unit in (
+        ("hot_read_write", before.moved, after.moved, "B/s"),
+        ("page_faults", before.faults, after.faults, "/s"),
+    ):
+        if old_counts is not None and new_counts is not None:
+            grown = _grown(_of(old_counts, processes), _of(new_counts, processes))
+            yield Evidence(name, round(grown / elapsed, 1), unit)
     if any(thread.is_job for thread in hot):
         yield Evidence("job", True)
 

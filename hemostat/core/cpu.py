@@ -35,7 +35,8 @@ LOOP: Final = (
     Bound("received", 1024.0, "{} B/s received by network"),
     Bound("sent", 512.0, "{} B/s sent by network"),
     Bound("loopback", 4096.0, "{} B/s over its loopback interface"),
-    Bound("read_write", 2048.0, "{} B/s read and written"),
+    Bound("read_write", WORK, "{} B/s read and written"),
+    Bound("hot_read_write", 1024.0, "{} B/s read and written by the busiest threads"),
     Bound("block_io", 4096.0, "{} B/s of block I/O"),
     Bound("page_faults", 100.0, "{} page faults a second"),
     Bound("switches", 0.7, "its threads wait {} times a second"),
@@ -43,13 +44,15 @@ LOOP: Final = (
     Bound("hot_share", 80.0, "the same threads use only {} % of it", least=True),
     Bound("user_time", 90.0, "only {} % of it in user time", least=True),
 )
-"""Health checks, broadcasts and a shell's `sleep` stay below these rates."""
+"""Health checks, broadcasts and a shell that sleeps stay below these rates, a process that works does not.
+Threads that wait 0.7 times a second do a piece of work each second at most."""
 
 NAMES: Final = {
     "received": "network",
     "sent": "network",
     "loopback": "network",
     "read_write": "files and pipes",
+    "hot_read_write": "files and pipes",
     "block_io": "block I/O",
     "page_faults": "its threads",
     "switches": "its threads",

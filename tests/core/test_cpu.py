@@ -24,7 +24,8 @@ def thread(number: int = 1, cpu: float = 0.0, system: float = 0.0, switches: flo
 
 
 def doing(*threads: Thread, cpu: float | None = None, **rates: float) -> tuple[Activity, Activity]:
-    """Readings before and after SECONDS in which the threads have done this. Rates are a second."""
+    """Readings before and after SECONDS in which the threads have done this. Rates are a second; what was
+    moved and the page faults are the first thread's."""
     numbers = [each.process for each in threads]
     nothing = dict.fromkeys(numbers, 0)
     by_process = {
@@ -58,7 +59,9 @@ def _items(facts):
 SPIN = thread(7, cpu=1.0)
 LOOPS = {
     "a loop in the main process": doing(SPIN),
-    "a loop in a child, beside a shell that sleeps": doing(thread(1, cpu=0.02, switches=20), SPIN, moved=900),
+    "a loop in a child, beside a shell that sleeps": doing(
+        thread(1, cpu=0.02, switches=20), SPIN, moved=4200, faults=600
+    ),
     "a loop under a quota": doing(thread(1, cpu=0.2)),
     "a loop that asks for the time": doing(thread(1, cpu=1.0, system=0.02)),
     "two threads in a loop": doing(thread(1, cpu=1.0), thread(2, cpu=1.0)),
@@ -68,6 +71,8 @@ WORK = {
     "gzip of a volume": doing(thread(3, cpu=0.5, system=0.05), moved=20 * MIB),
     "a copy within the page cache": doing(thread(3, cpu=1.0, system=0.9), moved=2000 * MIB),
     "an encoder that reads a little": doing(thread(3, cpu=1.0), moved=40 * KIB, block=8 * KIB),
+    "a worker that reads a list of words": doing(thread(3, cpu=1.0), moved=1500),
+    "a loop beside a process that reads files": doing(thread(1, cpu=0.05), SPIN, moved=90 * KIB),
     "a worker on a pipe": doing(thread(3, cpu=1.0, switches=40), moved=6 * KIB),
     "a worker on a socket of datagrams": doing(thread(3, cpu=0.9, system=0.2, switches=2)),
     "a server behind a loopback interface": doing(thread(3, cpu=1.0, system=0.3), local=3 * MIB),
