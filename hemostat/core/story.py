@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.activity import DETAILS
 from hemostat.core.control import EVERYTHING
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import (
@@ -157,7 +158,7 @@ def _alert(alert: HealthAlert) -> str:
     again = f" relapsed{again}" if alert.relapsed else again
     if alert.phase is Phase.CLEARED:
         return f"{alert.kind} is over"
-    facts = ", ".join(fact(item) for item in alert.evidence)
+    facts = ", ".join(fact(item) for item in alert.evidence if item.name not in DETAILS)
     if alert.downstream:
         facts = ", ".join(filter(None, (facts, f"hits {', '.join(alert.downstream)}")))
     within = "within" if alert.kind in COUNTED else "for"

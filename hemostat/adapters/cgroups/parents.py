@@ -35,10 +35,10 @@ def _least(place: Place, controller: str, read: Callable[[Path], Limit]) -> tupl
     if own is None:
         return None, ""
     above = list(_above(own))
-    found = [(limit, directory) for directory in above if (limit := read(directory)) is not None]
-    if not found:
+    limits = [(limit, directory) for directory in above if (limit := read(directory)) is not None]
+    if not limits:
         return None, ""
-    limit, directory = min(found, key=lambda each: each[0])
+    limit, directory = min(limits, key=lambda each: each[0])
     return limit, f"/{directory.relative_to(above[-1])}" if above else ""
 
 

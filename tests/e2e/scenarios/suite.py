@@ -19,6 +19,7 @@ from tests.e2e.scenarios import (
     world_engine,
     world_labels,
     world_owners,
+    world_pressure,
     world_remedies,
 )
 from tests.e2e.scenarios.judge import Result
@@ -30,7 +31,7 @@ from tests.engine_fixtures import IMAGE
 AT_A_TIME: Final = 6
 BUSY: Final = 0.8
 
-WORLD: Final = (world_dependencies, world_engine, world_labels, world_owners, world_remedies)
+WORLD: Final = (world_dependencies, world_engine, world_labels, world_owners, world_pressure, world_remedies)
 """What was reported from the field."""
 
 SCENARIOS: Final = {
