@@ -16,24 +16,6 @@ EXPLAINED: Final = 0.9
 """Share of the CPU of all threads that the busiest of them must have used to be called the hot ones."""
 
 
-DETAILS: Final = frozenset(
-    {
-        "average",
-        "cpu_limit",
-        "loopback",
-        "block_io",
-        "hot_threads",
-        "hot_share",
-        "hot_read_write",
-        "user_time",
-        "switches",
-        "page_faults",
-        "job",
-    }
-)
-"""Names of evidence that a line about high CPU leaves out: the diagnosis says what they come to."""
-
-
 class Thread(msgspec.Struct, frozen=True, array_like=True):
     """Counters of one thread. `user` and `system` are seconds of CPU; `switches` how often it gave up the CPU
     of its own accord; `begun` when its process began, in ticks of the kernel's clock; `is_job` whether the

@@ -1,10 +1,28 @@
 """What a container may use, and what the samples show of it: shared by the detectors of core."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from hemostat.events import Evidence, Kind, Phase
+
+CPU_DETAILS: Final = frozenset(
+    {
+        "average",
+        "cpu_limit",
+        "loopback",
+        "block_io",
+        "hot_threads",
+        "hot_share",
+        "hot_read_write",
+        "user_time",
+        "switches",
+        "page_faults",
+        "job",
+    }
+)
+DETAILS: Final = CPU_DETAILS | {"full_soon", "slowing_down", "manner"}
+"""Names of evidence that one line about an alert leaves out: the diagnosis says what they come to."""
 
 
 class ParentLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.activity import DETAILS
 from hemostat.core.control import EVERYTHING
+from hemostat.core.finding import DETAILS
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import (
     Action,
