@@ -111,7 +111,7 @@ def loop_evidence(alert: HealthAlert) -> str:
     threads = f"{alert.number('hot_threads'):.0f} thread{'s' if alert.number('hot_threads') > 1 else ''}"
     return (
         f"calm before for {show_duration(alert.number('calm'))}; now {threads} in user time, "
-        "no network, no reading or writing, no waiting: no work to explain it"
+        "next to no network, reading, writing or waiting: no work to explain it"
     )
 
 
