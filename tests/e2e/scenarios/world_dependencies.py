@@ -3,7 +3,7 @@
 from typing import Final
 
 from hemostat.core.causes import Cause
-from hemostat.events import Action, Kind
+from hemostat.events import Action, Kind, Outcome
 from tests.e2e.scenarios.lab import LABEL, Lab
 from tests.e2e.scenarios.mains import ALIVE, FRESH, on_go
 from tests.e2e.scenarios.model import IDLE, RESTARTED, STOPPED, Box, Expected, Scenario
@@ -11,6 +11,7 @@ from tests.e2e.scenarios.model import IDLE, RESTARTED, STOPPED, Box, Expected, S
 NEEDS: Final = "com.docker.compose.depends_on"
 BROKEN: Final = "test ! -e /shared/broken"
 """A health check that fails while a file is there that whoever shares the volume may leave."""
+CLIENT: Final = "until [ -e /tmp/db ]; do sleep 0.1; done; sleep 1000 | nc $(cat /tmp/db) 5432"
 CRASH: Final = Expected(kind=Kind.EXITED, causes=(Cause.CRASH,))
 JOB: Final = Expected(kind=Kind.EXITED, on="job", action=Action.NONE, causes=(Cause.FAILED_JOB,))
 DOWN: Final = (Cause.DEPENDENCY_DOWN,)
@@ -51,6 +52,7 @@ def _both_break(lab: Lab) -> None:
 
 def _connected(lab: Lab) -> None:
     """For long enough that the connection has been seen."""
+    lab.sh("app", f"echo {lab.address('db')} >/tmp/db")
     lab.pause(22)
     lab.signal("db", 9)
 
@@ -152,21 +154,20 @@ SCENARIOS: Final = (
         boxes=(
             Box(
                 name="db",
-                main="nc -lk -p 5432 -e cat",
+                main="exec nc -ll -p 5432 -e cat",
                 labels={"hemostat.protect": "true"},
                 network=True,
             ),
             Box(
-                main="until nc db 5432 -e sh -c 'while :; do echo ok; sleep 1; done'; do sleep 1; done",
-                health="nc -z db 5432",
+                main=f"{CLIENT}; {IDLE}",
+                health="test ! -e /tmp/db || pidof nc",
                 retries=2,
                 network=True,
-                healthy=False,
             ),
         ),
         happens=_connected,
         expected=(
-            Expected(kind=Kind.EXITED, on="db", outcome=None, action=Action.RESTART),
+            Expected(kind=Kind.EXITED, on="db", outcome=Outcome.REFUSED),
             Expected(kind=Kind.UNHEALTHY, root="db", action=Action.NONE, causes=DOWN),
         ),
         facts={"db": STOPPED},
