@@ -158,7 +158,7 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     signal: int | None = None
     podman: bool = False
-    """Whether it has the name that Podman gives it: Podman says `stop` without a `kill`."""
+    """Whether it has the form that Podman gives it: Podman tells of no `kill` before a stop."""
 
 
 REMOVED: Final = "removed"

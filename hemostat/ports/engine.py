@@ -75,6 +75,11 @@ class Engine(Protocol):
         """The containers of a compose service, whatever bounds `containers`; stopped ones too."""
         ...
 
+    def was_stopped(self, container: str) -> bool:
+        """Whether the engine remembers that it stopped the container as somebody asked. Podman does, and
+        tells of it by no event; of others False."""
+        ...
+
     def details(self, container: str) -> Details:
         """How it was made, with the secrets in its environment: for evidence, which masks them."""
         ...

@@ -139,6 +139,25 @@ def test_stop_by_podman_is_known_by_its_word_after_the_death(scene, code):
     assert scene.alerts == []
 
 
+def test_stop_by_podman_without_any_event_is_known_by_what_it_remembers(scene):
+    web = scene.make()
+    scene.engine._boxes[web].stopped = True
+    scene.end(web, 137, **PODMAN)
+    scene.sample(60)
+    assert scene.alerts == []
+
+
+def test_restart_of_ours_under_podman_is_no_wish(scene):
+    web = ill(scene)
+    attempt = scene.restart_by_us(web)
+    scene.engine._boxes[web].stopped = True
+    scene.end(web, 137, **PODMAN)
+    scene.sample(5)
+    scene.finish(attempt, Outcome.FAILED)
+    scene.sample(4)
+    assert scene.told()[-1] == (Kind.EXITED, RAISED)
+
+
 def test_stop_by_podman_is_known_by_its_word_before_the_death(scene):
     web = scene.make()
     scene.event(web, "stop")

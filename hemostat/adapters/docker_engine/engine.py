@@ -45,6 +45,8 @@ STOP_TIMEOUT: Final = 10
 STATS_SILENCE_SECONDS: Final = 10.0
 """The engine tells of a container once a second: a stream that is silent for longer hangs."""
 
+PODMAN_API: Final = "/v4.0.0/libpod"
+
 ONE_SHOT_API: Final = (1, 41)
 
 
@@ -103,6 +105,14 @@ class DockerEngine:
         found = self._inspect(container)
         with reading(f"inspect {container}"):
             return translate.info(found, self._group)
+
+    def was_stopped(self, container: str) -> bool:
+        with self.connection.client(f"inspect {container}") as client:
+            url = f"{client.base_url}{PODMAN_API}/containers/{container}/json"
+            answer = client.get(url, timeout=client.timeout)
+            if not answer.ok:
+                return False
+            return bool((json_of(answer).get("State") or {}).get("StoppedByUser"))
 
     def details(self, container: str) -> Details:
         found = self._inspect(container)

@@ -72,7 +72,7 @@ def event(heard: Message) -> EngineEvent | None:
         ),
         exit_code=_number(attributes.get("exitCode")),
         signal=_signal(attributes.get("signal")),
-        podman=heard.action in ALIASES,
+        podman=heard.action in ALIASES or "containerExitCode" in attributes,
     )
 
 

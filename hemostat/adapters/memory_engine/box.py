@@ -45,6 +45,8 @@ class Box:
     health: str | None = None
     exit_code: int = 0
     error: str = ""
+    stopped: bool = False
+    """Whether the engine remembers that somebody stopped it, as Podman does."""
     oom_killed: bool = False
     started_at: float = 0.0
     finished_at: float = 0.0

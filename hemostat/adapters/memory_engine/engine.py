@@ -64,6 +64,10 @@ class MemoryEngine(Faults):
             refs = ((box.ref.project, box.ref.service, box.info()) for box in self._boxes.values())
             return [info for *names, info in refs if names == [project, service]]
 
+    def was_stopped(self, container: str) -> bool:
+        with self._box(container) as box:
+            return box.stopped
+
     def details(self, container: str) -> Details:
         with self._box(container) as box:
             return box.details()

@@ -21,8 +21,8 @@ Look = Callable[[str, float], Patient | None]
 
 
 class DeathWatch:
-    """`look` inspects a container, `look_upstream` what it depends on. Without a `ledger` every stop is taken
-    for a person's."""
+    """`was_stopped` asks the engine whether somebody stopped a container, where it remembers that. `look`
+    inspects a container, `look_upstream` what it depends on. Without a `ledger` every stop is a person's."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class DeathWatch:
         ledger: Ledger | None,
         *,
         host: str,
+        was_stopped: Callable[[str], bool],
         look: Look,
         look_upstream: Callable[[str, float], None],
     ) -> None:
@@ -37,6 +38,7 @@ class DeathWatch:
         self._ledger = ledger
         self._host = host
         self._look = look
+        self._was_stopped = was_stopped
         self._look_upstream = look_upstream
         self._looks: dict[str, float] = {}
         """When a container that somebody is to start again is looked at (epoch seconds)."""
@@ -89,9 +91,9 @@ class DeathWatch:
             if now < death.due:
                 continue
             patient = self._look(identity, now) if self._ward.podman else self._ward.get(identity)
-            self._ward.held.pop(identity, None)
             if patient is not None and not patient.info.running:
                 told += self._judged(patient, death, now)
+            self._ward.held.pop(identity, None)
         return told
 
     def _judged(self, patient: Patient, death: intent.Death, now: float) -> list[Told]:
@@ -100,6 +102,10 @@ class DeathWatch:
         if self._ward.podman and self._restart_by_us(patient.info, now):
             stop = intent.Stop(time=death.time, until=death.time, ours=True)
             self._ward.stops[patient.ref.id] = stop
+            return []
+        if self._ward.podman and self._was_stopped(patient.ref.id):
+            said = intent.Stop(time=death.time, until=death.time + intent.MARGIN)
+            self._ward.stops[patient.ref.id] = said
             return []
         return deaths.ended(self._ward, patient, death.exit_code, death.time, now)
 

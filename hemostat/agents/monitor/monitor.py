@@ -88,6 +88,7 @@ class Monitor:
             self._ward,
             ledger,
             host=host,
+            was_stopped=engine.was_stopped,
             look=self._lookups.look,
             look_upstream=self._lookups.look_upstream,
         )
