@@ -59,7 +59,7 @@ def missed(ward: Ward, patient: Patient, seen_until: float, now: float) -> list[
     last death that was told has died another one."""
     info = patient.info
     stop = ward.stops.get(info.ref.id)
-    if _is_known(ward, info) or (stop is not None and stop.ours) or info.ref.id in ward.held:
+    if is_known(ward, info) or (stop is not None and stop.ours) or info.ref.id in ward.held:
         return []
     if owner.is_given_up(info):
         return given_up(ward, patient, now)
@@ -73,7 +73,7 @@ def dead_before(ward: Ward, patient: Patient, now: float) -> list[Told]:
     """A container that was dead before anybody looked: told once if it had failed. A person may have left it
     so: nothing is done about it, and many of them are no storm."""
     info = patient.info
-    if not detect.failed_before(info, now) or _is_known(ward, info):
+    if not detect.failed_before(info, now) or is_known(ward, info):
         return []
     facts = [Evidence("dead_before", True), *_death(ward, info, info.exit_code, info.finished_at)]
     return [ward.tell(patient, Kind.EXITED, since=info.finished_at, evidence=facts)]
@@ -86,7 +86,7 @@ def looked_at(ward: Ward, patient: Patient, now: float) -> list[Told]:
     if awaited is None or info.status in {"restarting", "removing"}:
         return []
     del ward.awaited[info.ref.id]
-    if not detect.stays_down(info) or _is_known(ward, info):
+    if not detect.stays_down(info) or is_known(ward, info):
         return []
     if intent.wanted(ward.stops.get(info.ref.id), awaited.time) and not info.error:
         return []
@@ -114,7 +114,7 @@ def unreplaced(ward: Ward, now: float) -> list[Told]:
             continue
         del ward.awaited[identity]
         others = [each.info for each in ward]
-        if _is_known(ward, patient.info) or owner.replacements(patient.ref, death.time, others):
+        if is_known(ward, patient.info) or owner.replacements(patient.ref, death.time, others):
             continue
         kind = detect.failure(death.exit_code, oom=_is_oom(ward, patient.info))
         facts = _death(ward, patient.info, death.exit_code, death.time)
@@ -126,6 +126,8 @@ def taken_down(ward: Ward, patient: Patient, now: float) -> list[Told]:
     """A restart of ours has stopped it and could not start it."""
     info = patient.info
     ward.stops.pop(info.ref.id, None)
+    if is_known(ward, info):
+        return []
     over = ward.register.closed(info.ref.id, ENDS_WITH_IT)
     facts = [Evidence("taken_down", True), *_death(ward, info, info.exit_code, info.finished_at)]
     return over + ward.fail(patient, Kind.EXITED, since=info.finished_at, now=now, evidence=facts)
@@ -136,7 +138,7 @@ def _is_told(ward: Ward, info: ContainerInfo) -> bool:
     return any(each.since == info.finished_at > info.started_at for each in _down(ward, info))
 
 
-def _is_known(ward: Ward, info: ContainerInfo) -> bool:
+def is_known(ward: Ward, info: ContainerInfo) -> bool:
     """Whether this very process is known to have died."""
     return any(info.started_at <= each.since for each in _down(ward, info))
 

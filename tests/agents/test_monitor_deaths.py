@@ -363,6 +363,10 @@ def test_container_that_a_restart_of_ours_took_down_stays_an_incident_and_is_rai
     assert scene.told()[1:] == [(Kind.UNHEALTHY, CLEARED), (Kind.EXITED, RAISED)]
     assert scene.alerts[-1].fact("taken_down") is True
     assert "389e" in str(scene.alerts[-1].fact("engine_says"))
+    for _ in range(3):
+        scene.tell(Connected())
+        scene.sample(30)
+    assert len(scene.alerts) == 3
 
 
 def test_restart_of_ours_that_works_tells_nothing_of_the_death(scene):

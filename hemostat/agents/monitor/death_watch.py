@@ -170,7 +170,8 @@ class DeathWatch:
     def found_dead(self, patient: Patient, seen_until: float, now: float) -> list[Told]:
         if not seen_until:
             return deaths.dead_before(self._ward, patient, now)
-        if detect.stays_down(patient.info) and self._restart_by_us(patient.info, now) is not None:
+        down = detect.stays_down(patient.info) and not deaths.is_known(self._ward, patient.info)
+        if down and self._restart_by_us(patient.info, now) is not None:
             time = patient.info.finished_at
             self._ward.stops.setdefault(patient.ref.id, intent.Stop(time=time, until=time, ours=True))
         return deaths.missed(self._ward, patient, seen_until, now)
