@@ -12,7 +12,7 @@ from hemostat.core.analysis import Analysis
 from hemostat.core.case import Case, Recording
 from hemostat.core.diagnose import Verdict, diagnose
 from hemostat.core.limits import Limits
-from hemostat.core.memory import asks, matters, remembered
+from hemostat.core.memory import asks, matters, remembered, unspent
 from hemostat.errors import AdviceError, HemoStatError
 from hemostat.events import Event
 from hemostat.ports import Clock, Purse
@@ -106,7 +106,8 @@ class Trial:
         verdict = diagnose(case.alert)
         if not matters(case.alert, verdict):
             return verdict
-        return remembered(case.alert, verdict, case.past, self._limits, host=case.host)
+        verdict = remembered(case.alert, verdict, case.past, self._limits, host=case.host)
+        return unspent(case.alert, verdict, case.past, case.incident)
 
 
 def _alone(analysis: Analysis, dollars: float | None) -> Analysis:
