@@ -14,7 +14,7 @@ from tests.samples import NOW, alert
 
 PREFIX = "hs-1a2b3c-memory-leak"
 LABELS = {"hemostat.scenario": "1a2b3c", "com.docker.compose.project": PREFIX}
-LAB = SimpleNamespace(prefix=PREFIX, names={f"{PREFIX}-db": "db", "ab" * 32: "db"})
+LAB = SimpleNamespace(prefix=PREFIX, directory="/tmp/hs-x", names={f"{PREFIX}-db": "db", "ab" * 32: "db"})
 
 
 def recorded(*containers: str) -> Recording:
@@ -41,6 +41,23 @@ def test_names_ids_and_the_host_are_told_as_anybody_might_have_them():
 def test_what_other_scenarios_went_through_is_no_past_of_this_one():
     told = plain(recorded(f"{PREFIX}-db", "hs-1a2b3c-sigkill-app"), "", LAB, "n")
     assert [each.container for each in told.case.past] == ["db"]
+
+
+def test_what_was_tried_against_the_incident_is_known_by_its_new_id():
+    taken = recorded(f"{PREFIX}-db", f"{PREFIX}-db")
+    before, own = taken.case.past
+    past = (before, msgspec.structs.replace(own, incident="i"))
+    case = msgspec.structs.replace(taken.case, past=past)
+    told = plain(msgspec.structs.replace(taken, case=case), "", LAB, "n")
+    assert [each.incident for each in told.case.past] == ["", told.case.incident]
+    assert told.case.incident != "i"
+
+
+def test_the_truth_of_a_relapse_is_known_where_the_scenario_tells_it():
+    expected = Expected(kind=Kind.UNHEALTHY, causes=("hung",), again=("none",))
+    assert expected.truth == Truth(causes=("hung",), actions=("restart",), roots=("app",))
+    assert expected.truth_again == Truth(causes=("hung",), actions=("none",), roots=("app",))
+    assert msgspec.structs.replace(expected, again=()).truth_again is None
 
 
 def test_the_truth_is_what_was_done_to_the_containers():

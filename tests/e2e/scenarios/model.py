@@ -68,19 +68,29 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     right: tuple[str, ...] = ()
     """Actions that are right, `false_alarm` among them; empty: `action` alone."""
 
+    again: tuple[str, ...] = ()
+    """Actions that are right when it has come back; empty: of the relapse no recording is made."""
     roots: tuple[str, ...] = ()
     """Where it begins; empty: at `root`, else at the container itself."""
 
     @property
     def truth(self) -> Truth | None:
         """By which diagnoses are judged."""
-        if not self.causes:
-            return None
         action = advice.FALSE_ALARM if self.action is None else str(self.action)
+        return self._truth(self.right or (action,))
+
+    @property
+    def truth_again(self) -> Truth | None:
+        """The same of its first relapse."""
+        return self._truth(self.again)
+
+    def _truth(self, actions: tuple[str, ...]) -> Truth | None:
+        if not self.causes or not actions:
+            return None
         roots = self.roots or (self.root or self.on,)
         return Truth(
             causes=tuple(map(str, self.causes)),
-            actions=tuple(map(str, self.right)) or (action,),
+            actions=tuple(map(str, actions)),
             roots=tuple(advice.HOST if root == HOST else root for root in roots),
         )
 

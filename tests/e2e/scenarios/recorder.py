@@ -39,31 +39,38 @@ class Recorder:
             host=host,
         )
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recorder")
-        self._taken: dict[str, tuple[Event, Future[Recording]]] = {}
-        """By incident."""
+        self._taken: dict[tuple[str, bool], tuple[Event, Future[Recording]]] = {}
+        """By incident, and whether it has relapsed."""
 
     def note(self, event: Event, lab: Lab) -> None:
-        """Of each incident the first alert."""
+        """Of each incident the first alert, and that of its first relapse."""
         alert = event.data
         if not isinstance(alert, HealthAlert) or alert.phase is not Phase.RAISED or event.incident is None:
             return
-        if event.incident not in self._taken:
+        if (key := (event.incident, alert.relapsed)) not in self._taken:
             others = [str(lab[box].name) for box in lab.boxes()]
-            self._taken[event.incident] = event, self._pool.submit(self._archive.recording, event, others)
+            self._taken[key] = event, self._pool.submit(self._archive.recording, event, others)
 
     def recordings(self, scenario: Scenario, lab: Lab) -> dict[str, Recording]:
         """Those of this scenario whose truth is known, by a name for the file."""
-        truth = {(each.on, each.kind): each.truth for each in scenario.expected}
+        truth = {(each.on, each.kind, False): each.truth for each in scenario.expected}
+        truth |= {(each.on, each.kind, True): each.truth_again for each in scenario.expected}
         found: dict[str, Recording] = {}
         for event, future in list(self._taken.values()):
             alert = event.data
             assert isinstance(alert, HealthAlert)
             mine = lab.alone if alert.container.is_host else alert.container.id in lab.names
             on = HOST if alert.container.is_host else lab.names.get(alert.container.id, "")
-            if not mine or (right := truth.get((on, alert.kind))) is None:
+            if not mine or (right := truth.get((on, alert.kind, alert.relapsed))) is None:
                 continue
             taken = self._with_kept(event, future.result(PATIENCE))
-            name = f"{scenario.name}-{on.rpartition(' ')[2]}-{alert.kind}".replace("_", "-")
+            words = (
+                scenario.name,
+                on.rpartition(" ")[2],
+                alert.kind,
+                *(["relapsed"] if alert.relapsed else []),
+            )
+            name = "-".join(words).replace("_", "-")
             found[name] = plain(taken, scenario.about, lab, name, truth=right)
         return found
 
@@ -82,14 +89,20 @@ class Recorder:
 
 def plain(taken: Recording, about: str, lab: Lab, name: str, **more: Any) -> Recording:
     """Without what is other scenarios', the suite's or this machine's: prefixes, ids, the host's name."""
-    past = tuple(each for each in taken.case.past if each.container in lab.names)
-    case = msgspec.structs.replace(taken.case, incident=digest(name.encode()), past=past)
+    incident = digest(name.encode())
+    past = tuple(
+        msgspec.structs.replace(each, incident=incident) if each.incident == taken.case.incident else each
+        for each in taken.case.past
+        if each.container in lab.names
+    )
+    case = msgspec.structs.replace(taken.case, incident=incident, past=past)
     named = msgspec.structs.replace(taken, about=about, case=case, **more)
     text = msgspec.json.encode(named).decode()
     for said, plainly in (
         (f"{lab.prefix}-", ""),
         (lab.prefix, PROJECT),
         (IMAGE, "busybox:1.36"),
+        (str(lab.directory), "/srv"),
         *((each, digest(box.encode(), 6)) for each, box in _ids(lab)),
     ):
         text = text.replace(said, plainly)

@@ -18,6 +18,7 @@ from tests.e2e.scenarios import (
     world_dependencies,
     world_engine,
     world_labels,
+    world_midway,
     world_owners,
     world_pressure,
     world_remedies,
@@ -31,7 +32,15 @@ from tests.engine_fixtures import IMAGE
 AT_A_TIME: Final = 6
 BUSY: Final = 0.8
 
-WORLD: Final = (world_dependencies, world_engine, world_labels, world_owners, world_pressure, world_remedies)
+WORLD: Final = (
+    world_dependencies,
+    world_engine,
+    world_labels,
+    world_owners,
+    world_pressure,
+    world_remedies,
+    world_midway,
+)
 """What was reported from the field."""
 
 SCENARIOS: Final = {

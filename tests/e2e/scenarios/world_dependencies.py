@@ -167,7 +167,13 @@ SCENARIOS: Final = (
         ),
         happens=_connected,
         expected=(
-            Expected(kind=Kind.EXITED, on="db", outcome=Outcome.REFUSED),
+            Expected(
+                kind=Kind.EXITED,
+                on="db",
+                outcome=Outcome.REFUSED,
+                causes=(Cause.CRASH,),
+                right=("restart", "none"),
+            ),
             Expected(kind=Kind.UNHEALTHY, root="db", action=Action.NONE, causes=DOWN),
         ),
         facts={"db": STOPPED},

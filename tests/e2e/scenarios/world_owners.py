@@ -4,6 +4,7 @@ import shutil
 import threading
 from typing import Any, Final
 
+import msgspec
 from docker.types import Mount
 
 from hemostat.core.causes import Cause
@@ -14,6 +15,10 @@ from tests.e2e.scenarios.model import IDLE, RESTARTED, STOPPED, Box, Expected, F
 
 ALWAYS: Final[dict[str, Any]] = {"restart_policy": {"Name": "always"}}
 DUMPS: Final = f"rm -f /tmp/go; trap 'echo dump' QUIT USR1; {IDLE}"
+NOT_OURS: Final = Expected(
+    kind=Kind.EXITED, outcome=Outcome.REFUSED, causes=(Cause.CRASH,), right=("restart", "none")
+)
+"""A start would help, but only its owner may start it: the responder refuses and tells people."""
 SURVIVED: Final = 6
 """Seconds after which a signal other than the stop signal has been survived."""
 
@@ -89,7 +94,7 @@ SCENARIOS: Final = (
         about="a container with a restart policy whose start by Docker has failed is started once it can be",
         boxes=(),
         happens=_failed_start,
-        expected=(Expected(kind=Kind.EXITED, causes=(Cause.CRASH,)),),
+        expected=(Expected(kind=Kind.EXITED, causes=(Cause.CRASH, Cause.MISSING_RESOURCE)),),
         facts={"app": RESTARTED},
     ),
     Scenario(
@@ -99,7 +104,11 @@ SCENARIOS: Final = (
         trap=True,
         boxes=(),
         happens=_end_with_0,
-        expected=(Expected(kind=Kind.CRASH_LOOP, action=Action.NONE),),
+        expected=(
+            Expected(
+                kind=Kind.CRASH_LOOP, action=Action.NONE, causes=(Cause.CRASH_LOOP, Cause.BAD_CONFIGURATION)
+            ),
+        ),
         facts={"app": Facts(running=None, restarts=None)},
     ),
     Scenario(
@@ -119,9 +128,20 @@ SCENARIOS: Final = (
         trap=True,
         boxes=(_task(1),),
         happens=lambda lab: lab.touch("task1"),
-        expected=(Expected(kind=Kind.EXITED, on="task1", outcome=Outcome.REFUSED, causes=(Cause.CRASH,)),),
+        expected=(msgspec.structs.replace(NOT_OURS, on="task1"),),
         facts={"task1": STOPPED},
         within=50,
+    ),
+    Scenario(
+        name="systemd-unit-not-restarted",
+        kind="K4",
+        about="a container of a systemd unit fails and systemd does not start it again: told, never started",
+        trap=True,
+        boxes=(Box(main=on_go("exit 1"), labels={"PODMAN_SYSTEMD_UNIT": "app.service"}),),
+        happens=lambda lab: lab.touch("app"),
+        expected=(NOT_OURS,),
+        facts={"app": STOPPED},
+        within=110,
     ),
     Scenario(
         name="thread-dump-then-ill",
