@@ -12,9 +12,10 @@ from hemostat.core.incidents import Incident, Told
 from hemostat.core.intent import Death
 from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.core.owner import Run
+from hemostat.core.patient import Patient
 from hemostat.core.redact import redact
 from hemostat.core.thresholds import is_job
-from hemostat.core.ward import DEATHS, Patient, Ward
+from hemostat.core.ward import DEATHS, Ward
 from hemostat.events import Evidence, Kind
 
 MAX_DEATHS: Final = 20

@@ -5,7 +5,8 @@ import msgspec
 from hemostat.core import health, healthcheck, intent
 from hemostat.core.incidents import Told
 from hemostat.core.model import EngineEvent
-from hemostat.core.ward import Patient, Ward
+from hemostat.core.patient import Patient
+from hemostat.core.ward import Ward
 from hemostat.events import Evidence, Kind
 
 

@@ -9,10 +9,11 @@ from hemostat.core.dossier import Point
 from hemostat.core.finding import Finding, Limits
 from hemostat.core.incidents import Told
 from hemostat.core.model import DiskUse, HostSample, Probed, Sample
+from hemostat.core.patient import Patient
 from hemostat.core.redact import redact
 from hemostat.core.track import observe
 from hemostat.core.traffic import counted
-from hemostat.core.ward import Patient, Ward
+from hemostat.core.ward import Ward
 from hemostat.events import Evidence, Kind, Phase
 
 

@@ -13,91 +13,20 @@ from hemostat.core import detect, storm
 from hemostat.core.baseline import Baseline, rounded
 from hemostat.core.blame import STARVED, Host, awaits_check, blame
 from hemostat.core.dependency import Observations
-from hemostat.core.finding import ParentLimits
-from hemostat.core.health import Health, has_settled
-from hemostat.core.healthcheck import has_always_failed
 from hemostat.core.incidents import ITSELF, Cause, Held, Incident, Register, Told
 from hemostat.core.intent import MARGIN, Death, Stop, stopping, wanted
 from hemostat.core.jobs import job_reason
-from hemostat.core.label_values import Target
-from hemostat.core.labels import PROBE
 from hemostat.core.model import ContainerInfo
-from hemostat.core.owner import Run, is_calm, orchestrator, replacements, slow_loop, workload
-from hemostat.core.probe import Probing
+from hemostat.core.owner import Run, workload
+from hemostat.core.patient import Past, Patient, new_patient
 from hemostat.core.relations import Relations
 from hemostat.core.storm import Storm
-from hemostat.core.thresholds import Thresholds, tuned
-from hemostat.core.track import GAUGED, Track, begin, unraise
-from hemostat.core.traffic import Traffic
+from hemostat.core.thresholds import Thresholds
 from hemostat.events import Container, Evidence, Kind
 
 DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
 UNRELIABLE: Final = DEATHS | {Kind.CRASH_LOOP, Kind.HUNG}
 """Kinds of which a container is over only some time after it runs again."""
-HOLD_SECONDS: Final = 900.0
-"""For which a container waits at most for one that it depends on and that fails."""
-
-
-DRY_RUN: Final = "dry-run"
-COUNTED: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
-"""Kinds about which nothing is done, in whatever mode."""
-
-
-class Patient(msgspec.Struct, kw_only=True):
-    """One container. What is known of its process begins anew with every start. `cpu` is percent of one
-    core."""
-
-    info: ContainerInfo
-    tuned: Thresholds
-    track: Track = Track()
-    health: Health = Health()
-    target: Target | None = None
-    """What it asks to be probed on."""
-    probing: Probing = Probing()
-    cpu: float | None = None
-    traffic: Traffic = Traffic()
-    parents: ParentLimits = ParentLimits()
-    """Limits of the cgroups above its own."""
-    habit: Baseline = Baseline()
-    """Outlives the process."""
-    awaits_check: bool = False
-    """Whether its failing check waits for a check of what it depends on."""
-
-    @property
-    def ref(self) -> Container:
-        return self.info.ref
-
-    def unraise(self, kind: Kind) -> None:
-        """It was found and not told: let it be found anew."""
-        if kind is Kind.HUNG:
-            self.probing = msgspec.structs.replace(self.probing, failures=0, raised=False)
-        if kind in GAUGED:
-            self.track = unraise(self.track, kind)
-
-
-class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a monitor must know of the time before it was started, by container id, in epoch seconds."""
-
-    asked: dict[str, float] = {}
-    """Of an earlier version: when somebody asked it to stop."""
-    stops: dict[str, Stop] = {}
-    deaths: dict[str, tuple[float, ...]] = {}
-    """Failures, and below all runs that an owner followed by another, by workload (core.owner)."""
-    runs: dict[str, tuple[Run, ...]] = {}
-    ooms: dict[str, float] = {}
-    held: dict[str, Death] = {}
-    awaited: dict[str, Death] = {}
-    kills: bool = False
-    podman: bool = False
-    mode: str = ""
-    habits: dict[str, Baseline] = {}
-    incidents: tuple[Incident, ...] = ()
-    began: float = 0.0
-    clean_ends: dict[str, int] = {}
-    ended: tuple[Incident, ...] = ()
-    """Those that are over and may relapse."""
-    reached: tuple[str, ...] = ()
-    """Containers that a probe has reached."""
 
 
 class Ward:
@@ -127,9 +56,9 @@ class Ward:
         self._patients: dict[str, Patient] = {}
         self._habits: dict[str, Baseline] = {}
         self._reached: frozenset[str] = frozenset()
-        self._storm = Storm()
-        self._began: float | None = None
-        self._free: dict[tuple[str, Kind], float] = {}
+        self.storm = Storm()
+        self.began: float | None = None
+        self.unheld_since: dict[tuple[str, Kind], float] = {}
         """Since when nothing has held an incident that was held."""
 
     # --- who is here --------------------------------------------------------------------------------
@@ -184,35 +113,18 @@ class Ward:
             if info.health == "healthy" and patient.health.passed is None:
                 patient.health = msgspec.structs.replace(patient.health, passed=now)
             return patient
-        newly = self._patients[info.ref.id] = self._newly(info, now)
+        newly = self._patients[info.ref.id] = new_patient(
+            info,
+            self.thresholds,
+            self.register.of(info.ref.id),
+            self._habits,
+            reached=info.ref.id in self._reached,
+            now=now,
+        )
         if patient is not None:
             newly.habit = patient.habit
             newly.probing = patient.probing.of_next_process()
         return newly
-
-    def _newly(self, info: ContainerInfo, now: float) -> Patient:
-        """What was alerted before, and is not older than the process, stays alerted."""
-        known = {each.kind: each for each in self.register.of(info.ref.id) if info.started_at <= each.since}
-        failing = passed = None
-        if info.health == "unhealthy":
-            failing = known[Kind.UNHEALTHY].since if Kind.UNHEALTHY in known else now
-            # Whether it has ever passed, nobody has seen: the engine's count tells.
-            passed = None if has_always_failed(info) else info.started_at
-        elif info.health == "healthy":
-            passed = now
-        return Patient(
-            info=info,
-            tuned=tuned(self.thresholds, info.ref),
-            track=begin(known, info.started_at),
-            health=Health(failing, passed),
-            target=PROBE.of(info.ref.labels),
-            probing=Probing(
-                raised=Kind.HUNG in known,
-                reached=info.ref.id in self._reached,
-                astray=Kind.HUNG in known and known[Kind.HUNG].says_nothing,
-            ),
-            habit=self._habits.get(info.ref.id, Baseline()),
-        )
 
     def discharge(self, container_id: str) -> list[Told]:
         """It is gone, and all that was wrong with it."""
@@ -258,19 +170,19 @@ class Ward:
             patient.unraise(kind)
             return []
         told, cause = self._weather(patient, kind, now)
-        cause = cause or self._blame(patient, kind, now)
-        return [*told, self._opened(patient, kind, since, window, evidence, cause)]
+        cause = cause or self.find_cause(patient, kind, now)
+        return [*told, self.open_incident(patient, kind, since, window, evidence, cause)]
 
     def tell(self, patient: Patient, kind: Kind, *, since: float, evidence: Iterable[Evidence]) -> Told:
         """Tell what was so before anybody looked: it is no part of a storm, and nobody else is to blame."""
-        return self._opened(patient, kind, since, 0.0, evidence, ITSELF)
+        return self.open_incident(patient, kind, since, 0.0, evidence, ITSELF)
 
     def is_looping(self, container: Container) -> bool:
         """Whether a crash loop of the container, or of one that it replaces, is told already."""
         key = workload(container)
         return any(each.kind is Kind.CRASH_LOOP and workload(each.container) == key for each in self.register)
 
-    def _opened(
+    def open_incident(
         self,
         patient: Patient,
         kind: Kind,
@@ -301,8 +213,8 @@ class Ward:
     def _weather(self, patient: Patient, kind: Kind, now: float) -> tuple[list[Told], Cause | None]:
         """Whether this failure is one of many, which only a fault of the host or the engine explains."""
         limits = self.thresholds
-        self._storm, verdict = storm.gather(
-            self._storm,
+        self.storm, verdict = storm.gather(
+            self.storm,
             patient.ref.id,
             kind,
             now,
@@ -315,22 +227,22 @@ class Ward:
         told = []
         if verdict.began:
             names = {each.ref.id: each.ref.name for each in self}
-            since, evidence = self._storm.since or now, storm.evidence(self._storm, names)
+            since, evidence = self.storm.since or now, storm.evidence(self.storm, names)
             told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
-        return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(self._storm.failures)),))
+        return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(self.storm.failures)),))
 
-    def _blame(self, patient: Patient, kind: Kind, now: float) -> Cause:
+    def find_cause(self, patient: Patient, kind: Kind, now: float) -> Cause:
         return blame(
             patient.info,
             kind,
             self.relations.topology,
             self.host,
-            observations=self._observations(),
+            observations=self.observations(),
             cpu=patient.cpu,
             now=now,
         )
 
-    def _observations(self) -> Observations:
+    def observations(self) -> Observations:
         unreliable = (each for each in self.register if each.kind in UNRELIABLE and not each.says_nothing)
         recovering = {each.container.id for each in unreliable}
         return self.relations.observations(recovering, self._was_stopped)
@@ -357,121 +269,9 @@ class Ward:
     def has_watched(self, seconds: float, now: float) -> bool:
         """Whether this monitor has watched for so long: before that it must not tell that something of which
         only an earlier one knew is over."""
-        return self._began is not None and now - self._began >= seconds
-
-    def review(self, now: float) -> list[Told]:
-        """Close what is over, and tell anew what is held no longer."""
-        self._began = now if self._began is None else self._began
-        told: list[Told] = []
-        self.register.expire(now)
-        for incident in self.register:
-            if self._is_over(incident, now):
-                told += self.register.closed(incident.container.id, [incident.kind])
-            elif incident.held in {Held.DEPENDENCY, Held.HOST}:
-                told += self._released(incident, now)
-        return told
-
-    def change_mode(self, mode: str, now: float) -> list[Told]:
-        """The responders may do this by now. What they only rehearsed, and still fails, is told once more."""
-        rehearsed, self.mode = self.mode == DRY_RUN and mode != DRY_RUN, mode
-        return [told for each in self.register if rehearsed for told in self._told_again(each, now)]
-
-    def _told_again(self, incident: Incident, now: float) -> list[Told]:
-        patient = self._patients.get(incident.container.id)
-        before = any(fact.name == "dead_before" for fact in incident.evidence)
-        if patient is None or before or incident.held or incident.kind in COUNTED:
-            return []
-        cause = self._blame(patient, incident.kind, now)
-        return [self._opened(patient, incident.kind, now, incident.window, incident.evidence, cause)]
+        return self.began is not None and now - self.began >= seconds
 
     def waiting(self) -> set[str]:
         """The ids of containers that wait for what they depend on, or for its next health check."""
         held = {each.container.id for each in self.register if each.held is Held.DEPENDENCY}
         return held | {each.ref.id for each in self if each.awaits_check and each.info.health == "unhealthy"}
-
-    def _released(self, incident: Incident, now: float) -> list[Told]:
-        patient = self._patients.get(incident.container.id)
-        if patient is None or not (patient.info.running or incident.kind in DEATHS | {Kind.CRASH_LOOP}):
-            return []
-        cause = self._blame(patient, incident.kind, now)
-        if _has_passed(incident, patient) or (cause.held and not self._has_waited(incident, now)):
-            self._free.pop(incident.key, None)
-            return []
-        if cause.held:
-            cause = Cause(evidence=(*cause.evidence, Evidence("waited", round(now - incident.since, 1), "s")))
-        elif now - self._free.setdefault(incident.key, now) < patient.tuned.settle:
-            return []
-        self._free.pop(incident.key, None)
-        facts = incident.evidence
-        return [self._opened(patient, incident.kind, now, incident.window, facts, cause, relapsed=False)]
-
-    def _has_waited(self, incident: Incident, now: float) -> bool:
-        """Whether it has waited long enough for a dependency that fails. What a person has stopped is waited
-        for until it is started again."""
-        if incident.held is not Held.DEPENDENCY or now - incident.since < HOLD_SECONDS:
-            return False
-        observations = self._observations()
-        root = self.relations.topology.root(incident.container.id, observations)
-        return root is not None and root.ref.id not in observations.stopped
-
-    def _is_over(self, incident: Incident, now: float) -> bool:
-        """A crash when the container has run long enough since, a high value when the process that had it is
-        gone, and anything at all when a person has stopped the container."""
-        if incident.kind is Kind.STORM:
-            window = self.thresholds.storm_window
-            return self.has_watched(window, now) and storm.is_over(self._storm, now, window=window)
-        patient = self._patients.get(incident.container.id)
-        if patient is None:
-            return False
-        info, settle = patient.info, patient.tuned.settle
-        if not info.running:
-            return self._rests(incident, info, now) > settle or self._is_replaced(incident, patient, now)
-        return min(now - info.started_at, now - incident.since) >= settle and self._is_calm(
-            incident, patient, now
-        )
-
-    def _is_replaced(self, incident: Incident, patient: Patient, now: float) -> bool:
-        """Whether its orchestrator has replaced it, and its place is calm."""
-        if incident.kind not in DEATHS | {Kind.CRASH_LOOP} or orchestrator(patient.ref) is None:
-            return False
-        running = [each.info for each in self if each.info.running]
-        replaced = replacements(patient.ref, incident.since, running)
-        settled = any(now - each.started_at >= patient.tuned.settle for each in replaced)
-        return settled and not self._loops(patient, now)
-
-    def _loops(self, patient: Patient, now: float) -> bool:
-        key = workload(patient.ref)
-        runs = slow_loop(self.runs.get(key, ()), patient.tuned.loop_window, now)
-        going = bool(runs) and not is_calm(runs, patient.info.started_at, now)
-        return going or detect.looping(self.deaths.get(key, ()), patient.tuned, now)
-
-    def _is_calm(self, incident: Incident, patient: Patient, now: float) -> bool:
-        if incident.kind in GAUGED:
-            return patient.track.calm(incident.kind)
-        if incident.kind is Kind.CRASH_LOOP:
-            return not self._loops(patient, now)
-        if incident.kind is Kind.UNHEALTHY:
-            return has_settled(patient.health, patient.tuned, now)
-        if incident.kind is Kind.HUNG:
-            return _has_passed(incident, patient)
-        return incident.kind in DEATHS
-
-    def _rests(self, incident: Incident, info: ContainerInfo, now: float) -> float:
-        """Seconds for which the container has been at rest and meant to be; what only a running one can have
-        ends with it, unless a restart of ours has taken it down."""
-        stop = self.stops.get(info.ref.id)
-        if stop is not None and stop.ours:
-            return 0.0
-        if incident.kind not in DEATHS | {Kind.CRASH_LOOP} and info.status in {"exited", "dead"}:
-            return now - info.finished_at
-        return now - stop.time if stop is not None and wanted(stop, info.finished_at) else 0.0
-
-
-def _has_passed(incident: Incident, patient: Patient) -> bool:
-    """Whether what failed passes at this moment, settled or not."""
-    match incident.kind:
-        case Kind.UNHEALTHY:
-            return patient.health.failing is None and patient.health.passed is not None
-        case Kind.HUNG:
-            return patient.probing.succeeded and not patient.probing.failures
-    return False

@@ -13,7 +13,8 @@ import msgspec
 from hemostat.core import deaths, detect, intent, lifecycle, owner
 from hemostat.core.incidents import Told
 from hemostat.core.model import Attempt, ContainerInfo, EngineEvent, Stopping
-from hemostat.core.ward import Patient, Ward
+from hemostat.core.patient import Patient
+from hemostat.core.ward import Ward
 from hemostat.errors import EngineError
 from hemostat.ports import Ledger
 

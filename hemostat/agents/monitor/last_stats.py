@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from hemostat.core.model import REMOVED, Sample
+from hemostat.core.patient import Patient
 from hemostat.core.veil import veiled
-from hemostat.core.ward import Patient
 from hemostat.events import ContainerStats
 
 REFRESH_SECONDS: Final = 5.0

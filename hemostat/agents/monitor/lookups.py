@@ -10,9 +10,10 @@ from contextlib import suppress
 from hemostat.agents.monitor.inspector import Inspector
 from hemostat.core.label_mistakes import find_mistakes
 from hemostat.core.model import ContainerInfo
+from hemostat.core.patient import Patient
 from hemostat.core.topology import Absent
 from hemostat.core.veil import veiled
-from hemostat.core.ward import Patient, Ward
+from hemostat.core.ward import Ward
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Container
 from hemostat.ports import Engine

@@ -15,7 +15,7 @@ from hemostat.agents.monitor.death_watch import DeathWatch
 from hemostat.agents.monitor.last_stats import LastStats
 from hemostat.agents.monitor.lookups import Lookups
 from hemostat.agents.monitor.reconciler import Reconciler
-from hemostat.core import deaths, lifecycle, probe, vitals
+from hemostat.core import deaths, lifecycle, probe, review, vitals
 from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.dossier import Point
@@ -39,10 +39,11 @@ from hemostat.core.model import (
     Samples,
     Waited,
 )
+from hemostat.core.patient import Past, Patient
 from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.track import interrupted
 from hemostat.core.veil import veiled
-from hemostat.core.ward import Past, Patient, Ward
+from hemostat.core.ward import Ward
 from hemostat.errors import HemoStatError
 from hemostat.events import Event, Payload, Phase
 from hemostat.ports import Engine, Ledger, Sampler
@@ -169,7 +170,7 @@ class Monitor:
                 self._blind_since = self._cursor.until if self._blind_since is None else self._blind_since
                 self.lost = error
             case Mode(mode=mode):
-                told = self._ward.change_mode(mode, now)
+                told = review.change_mode(self._ward, mode, now)
             case _:
                 told = self._measured(observation, now)
         return self._wrap(told + self._deaths.judge_held(now), now) + self._show_removed(now)
@@ -286,7 +287,7 @@ class Monitor:
         told += (
             self._deaths.judge_held(now) + self._deaths.look_again(now) + deaths.unreplaced(self._ward, now)
         )
-        return shown + self._wrap(told + self._ward.review(now), now) + self._show_removed(now)
+        return shown + self._wrap(told + review.review(self._ward, now), now) + self._show_removed(now)
 
     def _observed(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
         ward, bounds = self._ward, vitals.limits(patient, self._host_memory)
