@@ -90,7 +90,7 @@ def _is_void(played: Played) -> bool:
 
 def _length(scenario: Scenario) -> float:
     """Long ones first, so that none begins when all others are done."""
-    return scenario.watch + 10 * bool(scenario.required) + 30 * (scenario.way == "second")
+    return scenario.watch + scenario.within / 3 * bool(scenario.required) + 30 * (scenario.way == "second")
 
 
 def _played(scenario: Scenario, group: str, observer: Observer | None, tell: Tell, record: bool) -> Played:
