@@ -137,8 +137,10 @@ class Watcher:
                 for observation in self._engine.events(self._monitor.since):
                     if isinstance(observation, Connected):
                         self._lister.list_all()
-                    else:
-                        self._queue.put(observation)
+                        continue
+                    if isinstance(observation, Disconnected):
+                        logger.warning("events.lost error=%s", observation.error)
+                    self._queue.put(observation)
             except Exception as error:
                 logger.exception("listening.failed")
                 self._queue.put(Disconnected(f"{type(error).__name__}: {error}"))

@@ -10,6 +10,7 @@ from typing import Final
 from hemostat.core import detect, intent, owner
 from hemostat.core.incidents import Incident, Told
 from hemostat.core.intent import Death
+from hemostat.core.jobs import is_session
 from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.core.owner import Run
 from hemostat.core.patient import Patient
@@ -74,7 +75,7 @@ def dead_before(ward: Ward, patient: Patient, now: float) -> list[Told]:
     """A container that was dead before anybody looked: told once if it had failed. A person may have left it
     so: nothing is done about it, and many of them are no storm."""
     info = patient.info
-    if not detect.failed_before(info, now) or is_known(ward, info):
+    if not detect.failed_before(info, now) or is_known(ward, info) or is_session(info):
         return []
     facts = [Evidence("dead_before", True), *_death(ward, info, info.exit_code, info.finished_at)]
     return [ward.tell(patient, Kind.EXITED, since=info.finished_at, evidence=facts)]
@@ -121,6 +122,15 @@ def unreplaced(ward: Ward, now: float) -> list[Told]:
         facts = _death(ward, patient.info, death.exit_code, death.time)
         told += ward.fail(patient, kind, since=death.time, now=now, evidence=facts)
     return told
+
+
+def survived_oom(ward: Ward, patient: Patient, killed_at: float, now: float) -> list[Told]:
+    """The kernel has killed a process in it a moment ago, and its main process goes on."""
+    info = patient.info
+    known = (info.ref.id, Kind.OOM) in ward.register
+    if known or not info.running or info.started_at > killed_at:
+        return []
+    return ward.fail(patient, Kind.OOM, since=killed_at, now=now, evidence=[Evidence("survived", True)])
 
 
 def taken_down(ward: Ward, patient: Patient, now: float) -> list[Told]:

@@ -64,7 +64,18 @@ def _exited(alert: HealthAlert) -> Verdict:
         return _verdict(Action.NONE, Cause.CRASH, 0.6, *facts, "a person may have left it so")
     if reason := _job_reason(alert):
         return _verdict(Action.NONE, Cause.FAILED_JOB, 0.9, *facts, f"{reason}; {NOT_REPEATED}")
-    return _verdict(Action.RESTART, Cause.CRASH, 0.95, *facts)
+    return _verdict(Action.RESTART, _cause_of_end(alert), 0.95, *facts)
+
+
+UNAVAILABLE: Final = ("no such", "not exist", "not found", "already allocated", "in use")
+"""What the engine says of a start that lacks a mount, a network, a device or a port."""
+
+
+def _cause_of_end(alert: HealthAlert) -> Cause:
+    error = str(alert.fact("engine_says") or "").lower()
+    failed_start = alert.fact("taken_down") or alert.fact("given_up")
+    lacks = any(words in error for words in UNAVAILABLE)
+    return Cause.MISSING_RESOURCE if failed_start and lacks else Cause.CRASH
 
 
 def _why_down(alert: HealthAlert) -> str:

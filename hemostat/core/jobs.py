@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 from typing import Final
 
-from hemostat.core.labels import JOB
+from hemostat.core.labels import ENABLE, JOB
 from hemostat.core.model import ContainerInfo
 from hemostat.core.topology import is_one_off
 
 CLEAN_ENDS: Final = 2
 """Times that a container must have ended with 0 of itself to be a job."""
+
+
+def is_session(info: ContainerInfo) -> bool:
+    """Whether a person works in it at a terminal, or pipes into it: nothing about it is a failure, unless its
+    label asks for it to be watched. Compose and restart policies make services, input or not."""
+    ref = info.ref
+    service = ref.service is not None and not is_one_off(ref)
+    plain = info.restart_policy == "no" and info.check is None and not service
+    return info.interactive and plain and ENABLE.of(ref.labels) is None
 
 
 def job_reason(info: ContainerInfo, *, needed_by: Sequence[ContainerInfo], clean_ends: int) -> str:

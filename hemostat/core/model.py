@@ -127,6 +127,8 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     log_path: str = ""
     """Of the json-file log, on the engine's host."""
     created_at: float = 0.0
+    interactive: bool = False
+    """Whether it was made to be attached to a person's input, which ends it: `docker run -i`."""
     auto_remove: bool = False
     """Whether the engine removes it as soon as it has ended."""
     error: str = ""
@@ -188,6 +190,8 @@ class Listing(msgspec.Struct, frozen=True):
 
     rows: tuple[ListedContainer, ...]
     thorough: bool = False
+    connected: bool = False
+    """Whether it was asked for since the event stream has been (re)connected."""
 
 
 class Answering(msgspec.Struct, frozen=True):

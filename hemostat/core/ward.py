@@ -15,7 +15,7 @@ from hemostat.core.blame import STARVED, Host, awaits_check, blame
 from hemostat.core.dependency import Observations
 from hemostat.core.incidents import ITSELF, Cause, Held, Incident, Register, Told
 from hemostat.core.intent import MARGIN, Death, Stop, stopping, wanted
-from hemostat.core.jobs import job_reason
+from hemostat.core.jobs import is_session, job_reason
 from hemostat.core.model import ContainerInfo
 from hemostat.core.owner import Run, workload
 from hemostat.core.patient import Past, Patient, new_patient
@@ -166,7 +166,8 @@ class Ward:
         evidence: Iterable[Evidence] = (),
     ) -> list[Told]:
         """Tell it, with where it comes from; and the storm, if it is the one too many."""
-        if self._is_ending(patient, now) or self._awaits_check(patient, kind, since, now):
+        busy = is_session(patient.info) or self._is_ending(patient, now)
+        if busy or self._awaits_check(patient, kind, since, now):
             patient.unraise(kind)
             return []
         told, cause = self._weather(patient, kind, now)

@@ -475,3 +475,34 @@ def test_oom_that_was_survived_does_not_hide_a_death_that_nobody_saw(scene):
     scene.engine._boxes[web].end(3, scene.clock.now())
     scene.tell(Connected())
     assert scene.told()[-1] == (Kind.EXITED, RAISED)
+
+
+def test_oom_that_was_survived_is_told_though_no_counter_was_read_before(scene):
+    web = scene.make(memory=64 * MIB)
+    scene.event(web, "oom")
+    scene.sample(1)
+    assert scene.alerts == []
+    scene.sample(3)
+    assert scene.told() == [(Kind.OOM, RAISED)]
+    assert scene.alerts[0].fact("survived") is True
+
+
+def test_signal_that_was_survived_under_podman_does_not_excuse_a_later_crash(scene):
+    web = scene.make()
+    scene.kill(web, HUP)
+    scene.engine._boxes[web].stopped = True  # Podman sets it at any signal, for the whole run
+    scene.sample(30)
+    scene.end(web, 1, **PODMAN)
+    scene.sample(5)
+    assert scene.told() == [(Kind.EXITED, RAISED)]
+
+
+def test_session_of_a_person_is_never_told(scene):
+    shell = scene.make()
+    box = scene.engine._boxes[shell]
+    told = box.info
+    box.info = lambda: msgspec.structs.replace(told(), interactive=True)
+    scene.tell(Connected())
+    scene.end(shell, 127)
+    scene.sample(30)
+    assert scene.alerts == []

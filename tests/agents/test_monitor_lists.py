@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from hemostat.core.model import Answering, Connected, ContainerInfo, Listing
+from hemostat.core.model import Answering, Connected, ContainerInfo, Disconnected, Listing
 from hemostat.errors import EngineError, EngineTimeoutError
 from hemostat.events import Kind, Phase
 from tests.agents.test_monitor import Watch
@@ -208,3 +208,11 @@ def test_a_list_that_is_older_than_a_container_does_not_remove_it(watch):
     web = watch.make()
     watch.tell(Listing(rows))
     assert [info.ref.id for info in watch.monitor.running()] == [web]
+
+
+def test_events_that_do_not_come_are_said_though_the_list_comes(watch):
+    watch.tell(Disconnected("follow events: forbidden"))
+    watch.tell(Listing(tuple(watch.engine.listing()), thorough=True))
+    assert watch.monitor.lost == "follow events: forbidden"
+    watch.tell(Listing(tuple(watch.engine.listing()), thorough=True, connected=True))
+    assert watch.monitor.lost == ""

@@ -57,6 +57,12 @@ LEAK = verdict(
         (verdict(Kind.EXITED, labels={"hemostat.job": "true"}, exit_code=1), Action.NONE, "failed job"),
         (verdict(Kind.OOM, labels={"hemostat.job": "true"}, exit_code=137), Action.NONE, "failed job"),
         (verdict(Kind.EXITED, exit_code=1, job="it must complete before app"), Action.NONE, "failed job"),
+        (
+            verdict(Kind.EXITED, exit_code=137, taken_down=True, engine_says="error mounting: No such file"),
+            Action.RESTART,
+            "missing resource",
+        ),
+        (verdict(Kind.EXITED, exit_code=1, engine_says="no such file"), Action.RESTART, "crash"),
         (verdict(Kind.OOM, exit_code=137, job="docker compose run started it"), Action.NONE, "failed job"),
         (verdict(Kind.UNHEALTHY, dependency="db is unhealthy", waited=900.0), Action.NONE, "dependency down"),
         (verdict(Kind.EXITED, exit_code=1, dependency="db is ill", waited=900.0), Action.RESTART, "crash"),

@@ -1,10 +1,13 @@
 """Which containers are jobs."""
 
+import msgspec
 import pytest
 
-from hemostat.core.jobs import job_reason
-from hemostat.core.model import ContainerInfo
+from hemostat.core.jobs import is_session, job_reason
+from hemostat.core.model import ContainerInfo, HealthCheck
 from hemostat.events import Container
+
+SERVICE = "com.docker.compose.service"
 
 
 def container(name: str = "job", **labels: str) -> ContainerInfo:
@@ -25,3 +28,20 @@ def container(name: str = "job", **labels: str) -> ContainerInfo:
 )
 def test_a_job_is_recognised_by_what_it_is_needed_for_and_how_it_ended(info, needed_by, clean_ends, reason):
     assert job_reason(info, needed_by=needed_by, clean_ends=clean_ends) == reason
+
+
+@pytest.mark.parametrize(
+    ("labels", "state", "session"),
+    [
+        ({}, {"interactive": True}, True),
+        ({}, {}, False),
+        ({SERVICE: "shell", "com.docker.compose.oneoff": "True"}, {"interactive": True}, True),
+        ({SERVICE: "web"}, {"interactive": True}, False),
+        ({"hemostat.enable": "true"}, {"interactive": True}, False),
+        ({}, {"interactive": True, "restart_policy": "always"}, False),
+        ({}, {"interactive": True, "check": HealthCheck()}, False),
+    ],
+)
+def test_a_container_that_a_person_works_in_is_a_session(labels, state, session):
+    info = msgspec.structs.replace(container(**labels), **state)
+    assert is_session(info) is session

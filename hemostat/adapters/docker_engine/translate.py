@@ -178,6 +178,7 @@ def info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
         host_paths=_host_paths(host, inspected.get("Mounts") or ()),
         log_path=inspected.get("LogPath") or "",
         created_at=seconds(inspected.get("Created")),
+        interactive=bool(config.get("AttachStdin") and config.get("StdinOnce")),
         auto_remove=bool(host.get("AutoRemove")),
         error=state.get("Error") or "",
     )

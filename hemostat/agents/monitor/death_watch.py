@@ -7,6 +7,7 @@ a crash.
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 import msgspec
 
@@ -17,6 +18,9 @@ from hemostat.core.patient import Patient
 from hemostat.core.ward import Ward
 from hemostat.errors import EngineError
 from hemostat.ports import Ledger
+
+OOM_LOOK: Final = 2.0
+"""Seconds within which the death of a main process follows that it was killed for want of memory."""
 
 Look = Callable[[str, float], Patient | None]
 
@@ -43,15 +47,32 @@ class DeathWatch:
         self._look_upstream = look_upstream
         self._looks: dict[str, float] = {}
         """When a container that somebody is to start again is looked at (epoch seconds)."""
+        self._oom_looks: dict[str, float] = {}
+        """When it is judged whether a container has survived that a process was killed (epoch seconds)."""
+        self._kills: dict[str, float] = {}
+        """When each was last sent a signal (epoch seconds)."""
 
     def due(self) -> float | None:
         """When the next death that is held is to be judged (epoch seconds); None where none is held."""
         return min((death.due for death in self._ward.held.values()), default=None)
 
-    def oomed(self, event: EngineEvent, _: float) -> list[Told]:
+    def oomed(self, event: EngineEvent, now: float) -> list[Told]:
         """It comes before the death, if there is one."""
         self._ward.ooms[event.container.id] = event.time
+        self._oom_looks[event.container.id] = now + OOM_LOOK
         return []
+
+    def judge_ooms(self, now: float) -> list[Told]:
+        """The processes killed for want of memory whose containers go on. Counters tell of them too, but for
+        those killed before they were read for the first time."""
+        due = [identity for identity, at in self._oom_looks.items() if now >= at]
+        told: list[Told] = []
+        for identity in due:
+            del self._oom_looks[identity]
+            patient, killed_at = self._ward.get(identity), self._ward.ooms.get(identity)
+            if patient is not None and killed_at is not None:
+                told += deaths.survived_oom(self._ward, patient, killed_at, now)
+        return told
 
     def _ended(self, event: EngineEvent, now: float) -> Patient | None:
         """What is known of the container, and what its end adds to that. The engine is asked only where it
@@ -104,11 +125,19 @@ class DeathWatch:
             stop = intent.Stop(time=death.time, until=death.time, ours=True)
             self._ward.stops[patient.ref.id] = stop
             return []
-        if self._ward.podman and self._was_stopped(patient.ref.id):
+        if self._ward.podman and self._says_stopped(patient, death):
             said = intent.Stop(time=death.time, until=death.time + intent.MARGIN)
             self._ward.stops[patient.ref.id] = said
             return []
         return deaths.ended(self._ward, patient, death.exit_code, death.time, now)
+
+    def _says_stopped(self, patient: Patient, death: intent.Death) -> bool:
+        """By Podman's own word, which any signal sets for the whole run: after one that the container has
+        survived, only an end by a signal is taken for a stop."""
+        signalled = self._kills.get(patient.ref.id, 0.0) >= patient.info.started_at
+        if signalled and death.exit_code not in intent.ENDED_BY_SIGNAL:
+            return False
+        return self._was_stopped(patient.ref.id)
 
     def _restart_by_us(self, info: ContainerInfo, now: float) -> Attempt | None:
         if self._ledger is None:
@@ -145,6 +174,7 @@ class DeathWatch:
 
     def killed(self, event: EngineEvent, now: float) -> list[Told]:
         self._ward.kills = True
+        self._kills[event.container.id] = event.time
         patient = self._ward.get(event.container.id)
         ours = patient is not None and self._restart_by_us(patient.info, now) is not None
         stop = lifecycle.signalled(self._ward, event, ours=ours)
@@ -164,7 +194,7 @@ class DeathWatch:
 
     def started(self, event: EngineEvent, now: float) -> list[Told]:
         self._look(event.container.id, now)
-        for known in (self._ward.stops, self._ward.held, self._ward.awaited, self._looks):
+        for known in (self._ward.stops, self._ward.held, self._ward.awaited, self._looks, self._kills):
             known.pop(event.container.id, None)
         return []
 

@@ -45,25 +45,26 @@ class Lister:
 
     def run(self) -> None:
         """Until it is stopped."""
-        tries, thorough, pause = 0, True, FIRST_LIST_SECONDS
+        tries, thorough, connected, pause = 0, True, False, FIRST_LIST_SECONDS
         try:
             while True:
-                thorough = self._wanted.wait(pause) or thorough
+                connected = self._wanted.wait(pause) or connected
+                thorough = thorough or connected
                 self._wanted.clear()
                 if self._stopped:
                     return
-                if self._list(thorough=thorough):
-                    tries, thorough, pause = 0, False, LIST_SECONDS
+                if self._list(thorough=thorough, connected=connected):
+                    tries, thorough, connected, pause = 0, False, False, LIST_SECONDS
                 else:
                     tries, pause = tries + 1, 0.0
                     self._clock.sleep(delay(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS))
         except Interrupted:
             return
 
-    def _list(self, *, thorough: bool) -> bool:
+    def _list(self, *, thorough: bool, connected: bool) -> bool:
         error = ""
         try:
-            self._tell(Listing(tuple(self._engine.listing()), thorough))
+            self._tell(Listing(tuple(self._engine.listing()), thorough, connected))
         except AdapterError as failure:
             error = str(failure)
         except Exception as failure:

@@ -29,7 +29,6 @@ from hemostat.core.model import (
     DiskUse,
     EngineEvent,
     HostSample,
-    ListedContainer,
     Listing,
     Mode,
     Observation,
@@ -161,9 +160,9 @@ class Monitor:
             case EngineEvent():
                 told = self._happened(observation, now)
             case Connected():
-                return self.step(Listing(tuple(self._engine.listing()), thorough=True), now)
-            case Listing(rows=rows, thorough=thorough):
-                told = self._reconcile(rows, now, thorough=thorough)
+                return self.step(Listing(tuple(self._engine.listing()), thorough=True, connected=True), now)
+            case Listing():
+                told = self._reconcile(observation, now)
             case Answering(container_id=container_id):
                 told = self._reconciler.look_again(container_id, now, self._cursor.until, wait=not self.lost)
             case Disconnected(error=error):
@@ -257,14 +256,14 @@ class Monitor:
 
     # --- listing --------------------------------------------------------------------------------------
 
-    def _reconcile(self, rows: Sequence[ListedContainer], now: float, *, thorough: bool) -> list[Told]:
+    def _reconcile(self, listing: Listing, now: float) -> list[Told]:
         until = self._cursor.until
-        if thorough:
+        if listing.thorough:
             since = until if self._blind_since is None else self._blind_since
-            told = self._reconciler.reconcile_all(rows, now, since)
-            self.lost, self._blind_since = "", None
+            told = self._reconciler.reconcile_all(listing.rows, now, since)
+            self.lost, self._blind_since = "" if listing.connected else self.lost, None
         else:
-            told = self._reconciler.reconcile(rows, now, until, wait=not self.lost)
+            told = self._reconciler.reconcile(listing.rows, now, until, wait=not self.lost)
         if not self._cursor.until:
             self._cursor = Cursor(now)
             self._ward.relations.began = now
@@ -285,7 +284,10 @@ class Monitor:
         for waiting in self._ward.waiting():
             self._lookups.glance_upstream(waiting, now)
         told += (
-            self._deaths.judge_held(now) + self._deaths.look_again(now) + deaths.unreplaced(self._ward, now)
+            self._deaths.judge_held(now)
+            + self._deaths.judge_ooms(now)
+            + self._deaths.look_again(now)
+            + deaths.unreplaced(self._ward, now)
         )
         return shown + self._wrap(told + review.review(self._ward, now), now) + self._show_removed(now)
 
