@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.scenarios.suite import SCENARIOS
 
-LONGEST = 480
+LONGEST = 1500
 """Seconds for all of them."""
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis, pytest.mark.timeout(LONGEST + 20)]
