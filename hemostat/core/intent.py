@@ -62,14 +62,18 @@ class Death(msgspec.Struct, frozen=True, kw_only=True):
 
 def signalled(event: EngineEvent, info: ContainerInfo | None) -> Stop | None:
     """The wish that a `kill` event expresses; None for a signal that is sent for another purpose."""
-    own = (info and info.stop_signal) or SIGTERM
-    if event.signal is None or event.signal == own:
+    if is_stop_signal(event, info):
         wait = _timeout(info) + MARGIN
         return Stop(time=event.time, until=event.time + wait, hold=event.time + max(wait, HOLD_ACTIONS))
     if event.signal in ENDING:
         until = event.time + MARGIN + (DEFAULT_TIMEOUT if event.signal == SIGKILL else 0.0)
         return Stop(time=event.time, until=until, hold=until)
     return None
+
+
+def is_stop_signal(event: EngineEvent, info: ContainerInfo | None) -> bool:
+    """Whether it is the signal by which `docker stop` asks this container to end."""
+    return event.signal is None or event.signal == ((info and info.stop_signal) or SIGTERM)
 
 
 def _timeout(info: ContainerInfo | None) -> float:

@@ -389,6 +389,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The container's start time before the action: a later one proves that it was carried out."""
     scaled: Scaled | None = None
     """What is to be raised, decided before it is done, so that it is not raised twice."""
+    tries: int = 1
+    """How often the action was begun: once more each time that it was taken up after an interruption."""
     outcome: Outcome | None = None
     reason: Reason | None = None
     finished: float | None = None

@@ -506,3 +506,33 @@ def test_session_of_a_person_is_never_told(scene):
     scene.end(shell, 127)
     scene.sample(30)
     assert scene.alerts == []
+
+
+@pytest.mark.parametrize(
+    ("tries", "signals", "wish"), [(1, 1, False), (1, 2, True), (2, 2, False), (2, 3, True)]
+)
+def test_stop_signal_that_a_restart_of_ours_has_not_sent_is_a_wish(scene, tries, signals, wish):
+    web = ill(scene)
+    scene.restart_by_us(web, tries=tries)
+    for _ in range(signals):
+        scene.clock.advance(1)
+        scene.kill(web, TERM)
+    assert (scene.ledger.read("h", "web").stopping is not None) is wish
+
+
+def test_kill_at_the_timeout_of_a_restart_of_ours_is_no_wish(scene):
+    web = ill(scene)
+    scene.restart_by_us(web)
+    for signal in (TERM, KILL):
+        scene.kill(web, signal)
+    assert scene.ledger.read("h", "web").stopping is None
+
+
+def test_container_that_a_person_renames_is_in_the_persons_hands(scene):
+    web = scene.make()
+    scene.end(web, 3)
+    scene.event(web, "rename")
+    assert scene.told() == [(Kind.EXITED, RAISED), (Kind.EXITED, CLEARED)]
+    scene.tell(Connected())
+    scene.sample(30)
+    assert len(scene.alerts) == 2

@@ -14,7 +14,7 @@ from hemostat.core import breaker
 from hemostat.core.control import Answer, Pause
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book, Resource, Scaled, Service
+from hemostat.core.model import Attempt, Book, Resource, Scaled, Service, Stopping
 from hemostat.errors import (
     BusUnreachableError,
     EngineError,
@@ -1156,3 +1156,18 @@ def test_a_pause_of_one_that_shares_the_network_holds(scene):
     scene.clock.advance(60)
     done = scene.step(scene.request(Kind.HUNG))
     assert done.detail == "kept left without network: it is paused; side re-attached to its network"
+
+
+def test_a_persons_stop_during_a_restart_is_the_later_wish(scene):
+    request, restart = scene.request(Kind.HUNG), scene.engine.restart
+
+    def restart_slowly(container: str, timeout: float | None = None) -> None:
+        scene.clock.advance(3)
+        now = scene.clock.now()
+        scene.ledger.note_stop("h", "web", Stopping(now, now + 90))
+        restart(container, timeout)
+
+    scene.engine.restart = restart_slowly
+    done = scene.step(request)
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.STOPPED)
+    assert scene.engine.inspect(scene.web).status == "exited"

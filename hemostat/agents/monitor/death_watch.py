@@ -49,6 +49,8 @@ class DeathWatch:
         """When a container that somebody is to start again is looked at (epoch seconds)."""
         self._oom_looks: dict[str, float] = {}
         """When it is judged whether a container has survived that a process was killed (epoch seconds)."""
+        self._own_signals: dict[tuple[str, str], int] = {}
+        """Stop signals seen during the latest restart of ours, by container and attempt."""
         self._kills: dict[str, float] = {}
         """When each was last sent a signal (epoch seconds)."""
 
@@ -176,12 +178,24 @@ class DeathWatch:
         self._ward.kills = True
         self._kills[event.container.id] = event.time
         patient = self._ward.get(event.container.id)
-        ours = patient is not None and self._restart_by_us(patient.info, now) is not None
+        ours = patient is not None and self._is_ours(event, patient.info, now)
         stop = lifecycle.signalled(self._ward, event, ours=ours)
         if stop is not None and not ours and patient is not None and self._ledger is not None:
             noted = Stopping(event.time, stop.hold)
             self._ledger.note_stop(self._host, patient.ref.name, noted)
         return []
+
+    def _is_ours(self, event: EngineEvent, info: ContainerInfo, now: float) -> bool:
+        """Whether a restart of ours has sent this signal. A restart sends the stop signal once: one more is a
+        person's, who stops the container meanwhile."""
+        attempt = self._restart_by_us(info, now)
+        if attempt is None:
+            return False
+        if not intent.is_stop_signal(event, info):
+            return True
+        key = (info.ref.id, attempt.key)
+        self._own_signals = {key: self._own_signals.get(key, 0) + 1}
+        return self._own_signals[key] <= attempt.tries
 
     def stopped(self, event: EngineEvent, now: float) -> list[Told]:
         """The engine has stopped it as somebody asked: whatever it is held for was wanted."""

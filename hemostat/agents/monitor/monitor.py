@@ -252,7 +252,8 @@ class Monitor:
         patient = self._lookups.look(event.container.id, now)
         if patient is not None and event.action in {"pause", "unpause"}:
             patient.track = interrupted(patient.track)
-        return []
+        # Told under its former name, an incident would be taken for that of the container that has it now.
+        return self._ward.register.closed(event.container.id) if event.action == "rename" else []
 
     # --- listing --------------------------------------------------------------------------------------
 

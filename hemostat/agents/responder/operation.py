@@ -14,6 +14,7 @@ from hemostat.core import policy, scale
 from hemostat.core.breaker import is_host_fault
 from hemostat.core.decision import Refuse, Resume
 from hemostat.core.dossier import Point
+from hemostat.core.labels import stop_timeout
 from hemostat.core.model import Attempt, ContainerInfo, Scaled
 from hemostat.core.verify import needless, overtaken, unfinished
 from hemostat.errors import (
@@ -100,7 +101,8 @@ class Operation:
             late = overtaken(case.request.alert, case.found, attempt)
             undone = case.found.started_at == attempt.started_at
             objection = Refuse(late) if late is not None else objection if undone else None
-        renewed = msgspec.structs.replace(attempt, by=self._source, lease=begun.lease)
+        tries = attempt.tries + 1
+        renewed = msgspec.structs.replace(attempt, by=self._source, lease=begun.lease, tries=tries)
         if not self._ledger.reserve(self._host, renewed, version):
             return None
         return self._carry_out(case, renewed, objection, again=True)
@@ -131,7 +133,7 @@ class Operation:
                 case.request, case.found, since=attempt.started_at, scaled=attempt.scaled, again=again
             )
             acted = self._clock.now()
-            ended = self._verified(case, done)
+            ended = self._stopped_meanwhile(case, attempt) or self._verified(case, done)
         except NoSuchContainerError as error:
             ended = self._not_found(case, error)
         except (NotApplicableError, EngineForbiddenError) as error:
@@ -145,6 +147,19 @@ class Operation:
             ended = msgspec.structs.replace(ended, detail=detail)
             ended = timed(case, ended, began=began, acted=acted, now=self._clock.now())
         return ended
+
+    def _stopped_meanwhile(self, case: Case, attempt: Attempt) -> Ended | None:
+        """A person's stop during a restart is the later wish, and the restart has overridden it: the engine
+        starts the container whatever happened to it in between."""
+        if attempt.action not in {Action.RESTART, Action.START}:
+            return None
+        stop = self._ledger.read(self._host, attempt.container).stopping
+        if stop is None or stop.time < attempt.time:
+            return None
+        container = case.request.alert.container
+        self._engine.stop(container.id, stop_timeout(container.labels))
+        detail = f"a person stopped it during the {attempt.action}: stopped again"
+        return Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail)
 
     def _not_found(self, case: Case, error: NoSuchContainerError) -> Ended:
         """The container is gone, or another one that its start needs is."""
