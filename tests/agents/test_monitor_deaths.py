@@ -470,6 +470,8 @@ def test_oom_that_was_survived_does_not_hide_a_death_that_nobody_saw(scene):
         scene.clock.advance(1)
         samples = scene.engine.sample(scene.monitor.running(), scene.clock.now())
         scene.tell(Samples(tuple(msgspec.structs.replace(each, oom_kills=kills) for each in samples)))
+    assert scene.alerts == []
+    scene.sample(3)
     assert scene.told() == [(Kind.OOM, RAISED)]
     scene.clock.advance(5)
     scene.engine._boxes[web].end(3, scene.clock.now())
@@ -536,3 +538,12 @@ def test_container_that_a_person_renames_is_in_the_persons_hands(scene):
     scene.tell(Connected())
     scene.sample(30)
     assert len(scene.alerts) == 2
+
+
+def test_oom_of_the_main_process_is_not_told_as_survived(scene):
+    web = scene.make(memory=64 * MIB)
+    scene.event(web, "oom")
+    scene.sample(1)
+    scene.end(web, 137)
+    scene.sample(5)
+    assert [alert.fact("survived") for alert in scene.alerts if alert.kind is Kind.OOM] == [None]

@@ -45,7 +45,30 @@ def test_a_container_whose_networks_owner_is_gone_is_left_as_it_is(scene):
 def test_the_same_is_told_of_one_that_is_down_already(scene):
     shares(scene, "389e4c")
     scene.engine.crash("app", 1)
-    assert "is gone: recreate this one" in scene.step(scene.request(container="app")).detail
+    waits = scene.step(scene.request(container="app"))
+    assert "is gone: recreate this one" in waits.told[0].data.detail
+    assert waits.told[0].data.outcome is Outcome.ESCALATED
+
+
+def test_what_is_down_is_started_once_what_its_start_needs_is_back(scene):
+    shares(scene, scene.web)
+    scene.engine.crash("web", 1)
+    scene.engine.crash("app", 1)
+    waits = scene.step(scene.request(container="app"))
+    scene.clock.advance(10)
+    again = scene.step(waits.event)
+    assert again.told == ()
+    scene.engine.start("web")
+    scene.clock.advance(10)
+    assert scene.step(waits.event).outcome is Outcome.HEALED
+
+
+def test_people_are_not_told_again_when_what_is_missing_does_not_come_back(scene):
+    shares(scene, "389e4c")
+    scene.engine.crash("app", 1)
+    waits = scene.step(scene.request(container="app"))
+    scene.clock.advance(1000)
+    assert taken(scene.responder(), waits.event, scene.clock.now()) == []
 
 
 def test_a_container_whose_networks_owner_is_down_is_left_as_it_is(scene):

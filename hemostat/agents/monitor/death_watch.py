@@ -61,18 +61,21 @@ class DeathWatch:
     def oomed(self, event: EngineEvent, now: float) -> list[Told]:
         """It comes before the death, if there is one."""
         self._ward.ooms[event.container.id] = event.time
-        self._oom_looks[event.container.id] = now + OOM_LOOK
+        self.note_oom(event.container.id, now)
         return []
 
+    def note_oom(self, container_id: str, now: float) -> None:
+        """The engine or a counter tells of a process in it that was killed for want of memory: whether it was
+        the main one shows in a moment."""
+        self._oom_looks.setdefault(container_id, now + OOM_LOOK)
+
     def judge_ooms(self, now: float) -> list[Told]:
-        """The processes killed for want of memory whose containers go on. Counters tell of them too, but for
-        those killed before they were read for the first time."""
+        """The processes killed for want of memory whose containers go on."""
         due = [identity for identity, at in self._oom_looks.items() if now >= at]
         told: list[Told] = []
         for identity in due:
-            del self._oom_looks[identity]
-            patient, killed_at = self._ward.get(identity), self._ward.ooms.get(identity)
-            if patient is not None and killed_at is not None:
+            killed_at = self._oom_looks.pop(identity) - OOM_LOOK
+            if (patient := self._ward.get(identity)) is not None:
                 told += deaths.survived_oom(self._ward, patient, killed_at, now)
         return told
 

@@ -44,7 +44,7 @@ from hemostat.core.track import interrupted
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Ward
 from hemostat.errors import HemoStatError
-from hemostat.events import Event, Payload, Phase
+from hemostat.events import Event, Kind, Payload, Phase
 from hemostat.ports import Engine, Ledger, Sampler
 
 logger = logging.getLogger(__name__)
@@ -303,6 +303,9 @@ class Monitor:
         for kind, phase, since, evidence in vitals.sampled(patient, sample, bounds, activity):
             if phase is Phase.CLEARED:
                 told += ward.register.closed(patient.ref.id, [kind])
+                continue
+            if kind is Kind.OOM:
+                self._deaths.note_oom(patient.ref.id, now)
                 continue
             self._lookups.glance_upstream(patient.ref.id, now)
             window = patient.tuned.window

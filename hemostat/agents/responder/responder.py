@@ -34,7 +34,7 @@ from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
 from hemostat.core.stopping import patience
 from hemostat.core.veil import veiled
-from hemostat.core.verify import Health, state_of
+from hemostat.core.verify import DEAD, Health, state_of
 from hemostat.errors import NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Apart, Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
@@ -43,6 +43,8 @@ ACTING: Final = 60.0
 CLEANING: Final = 300.0
 """Seconds allowed for the action itself, in the lease: a stop timeout and a start; an engine that adds up
 what lies on its disk."""
+VIABILITY_RETRY: Final = 10.0
+"""Seconds until it is looked again whether what the start of a container that is down needs is there."""
 LATELY: Final = 0.1
 """Seconds for which the container is taken to be as it was seen."""
 
@@ -216,13 +218,20 @@ class Responder:
         ended = None if reason is None else Ended(outcome=Outcome.WAITING, reason=reason, detail=why)
         return self._put_off(case, decision.until, why, ended)
 
-    def _refused(self, case: Case, decision: Refuse, book: Book) -> list[Event]:
+    def _refused(self, case: Case, decision: Refuse, book: Book) -> list[Event] | Later:
         if decision.reason is Reason.ALREADY_TRIED:
             answered = repetition.is_answered(case.request, case.incident, book)
             return [] if answered else self._tell(case, unacted(decision))
-        if decision.reason is Reason.NOT_VIABLE:
+        known = Reason.NOT_VIABLE in case.request.told
+        if decision.reason is Reason.EXPIRED and known:
+            return []
+        if decision.reason is Reason.NOT_VIABLE and not known:
             self._operation.keep_evidence(case)
         ended = unacted(decision)
+        if decision.reason is Reason.NOT_VIABLE and case.order is None and _is_down(case):
+            # What is missing may come back, as a mount does: then it is started.
+            again = self._clock.now() + VIABILITY_RETRY
+            return self._put_off(case, again, decision.detail, ended)
         if case.order is not None and ended.outcome is Outcome.ESCALATED:
             ended = msgspec.structs.replace(ended, outcome=Outcome.REFUSED)
         return self._tell(case, ended)
@@ -311,6 +320,10 @@ class Responder:
         noted = msgspec.structs.replace(said, told=(*request.told, ended.reason))
         event = msgspec.structs.replace(case.event, data=noted)
         return Later(until, why, tuple(self._tell(case, ended, at)), event)
+
+
+def _is_down(case: Case) -> bool:
+    return case.found is not None and case.found.status in DEAD
 
 
 def _busy(now: float) -> Later:
