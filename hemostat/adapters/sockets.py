@@ -25,6 +25,7 @@ class Connection(NamedTuple):
     local: str
     port: int
     remote: str
+    remote_port: int
     state: str
 
 
@@ -71,8 +72,8 @@ def parse(table: str) -> Iterator[Connection]:
     for line in table.splitlines()[1:]:
         try:
             _, local, remote, state = line.split(None, 4)[:4]
-            host, _, port = local.partition(":")
-            yield Connection(_address(host), int(port, 16), _address(remote.partition(":")[0]), state)
+            (host, _, port), (other, _, remote_port) = local.partition(":"), remote.partition(":")
+            yield Connection(_address(host), int(port, 16), _address(other), int(remote_port, 16), state)
         except ValueError:
             continue
 
@@ -92,5 +93,7 @@ def peers(container_id: str, connections: Sequence[Connection]) -> Peers:
     return Peers(
         container_id=container_id,
         clients=tuple(sorted({each.remote for each in established if each.port in ports})),
-        servers=tuple(sorted({each.remote for each in established if each.port not in ports})),
+        servers=tuple(
+            sorted({(each.remote, each.remote_port) for each in established if each.port not in ports})
+        ),
     )

@@ -119,6 +119,10 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Its IP address on one of its networks, IPv4 before IPv6; empty where it has none of its own."""
     addresses: tuple[str, ...] = ()
     """Its IP addresses, IPv6 too, on all of its networks."""
+    gateways: tuple[str, ...] = ()
+    """The host's IP addresses on these networks."""
+    published: tuple[int, ...] = ()
+    """TCP ports of the host that are forwarded to it."""
     joined: tuple[str, ...] = ()
     """Ids or names of the containers whose namespaces (network, processes, IPC) it lives in."""
     host_paths: tuple[tuple[str, str], ...] = ()
@@ -284,11 +288,11 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
 
 class Peers(msgspec.Struct, frozen=True, kw_only=True):
     """The IP addresses with which one container has TCP connections: of those that opened one to it, and of
-    those to which it has opened one."""
+    those to which it has opened one, with the port."""
 
     container_id: str
     clients: tuple[str, ...] = ()
-    servers: tuple[str, ...] = ()
+    servers: tuple[tuple[str, int], ...] = ()
 
 
 Observation = (

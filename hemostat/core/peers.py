@@ -24,10 +24,18 @@ Edge = tuple[str, str]
 
 
 def edges(peers: Peers, infos: Iterable[ContainerInfo]) -> set[Edge]:
-    """What one container's connections show. Addresses that are no container's are passed over."""
-    owners = {address: info.ref.id for info in infos if has_own_network(info) for address in info.addresses}
+    """What one container's connections show, also those through a published port of the host. Addresses that
+    are neither a container's nor the host's on a container network are passed over."""
+    known = [info for info in infos if has_own_network(info)]
+    owners = {address: info.ref.id for info in known for address in info.addresses}
+    gateways = {address for info in known for address in info.gateways}
+    publishers = {port: info.ref.id for info in known for port in info.published if info.running}
     own = peers.container_id
-    opened = {(own, owners[each]) for each in peers.servers[:MAX_PEERS] if each in owners}
+    called = (
+        publishers.get(port) if each in gateways else owners.get(each)
+        for each, port in peers.servers[:MAX_PEERS]
+    )
+    opened = {(own, other) for other in called if other is not None}
     accepted = {(owners[each], own) for each in peers.clients[:MAX_PEERS] if each in owners}
     return {edge for edge in opened | accepted if edge[0] != edge[1]}
 

@@ -178,6 +178,21 @@ def test_when_it_was_made_and_where_it_logs() -> None:
     assert (info.created_at, info.log_path) == (1_700_000_000.0, "/var/lib/docker/c1-json.log")
 
 
+def test_addresses_gateways_and_published_ports_are_read() -> None:
+    told = inspected() | {
+        "NetworkSettings": {
+            "Networks": {"a": {"IPAddress": "10.0.0.2", "Gateway": "10.0.0.1", "GlobalIPv6Address": ""}},
+            "Ports": {
+                "80/tcp": [{"HostIp": "", "HostPort": "8080"}],
+                "53/udp": [{"HostPort": "53"}],
+                "9/tcp": None,
+            },
+        }
+    }
+    info = translate.info(told)
+    assert (info.addresses, info.gateways, info.published) == (("10.0.0.2",), ("10.0.0.1",), (8080,))
+
+
 def test_the_present_failing_streak_of_a_check_begins_with_its_first_failure() -> None:
     log = [
         {"Start": f"2023-11-14T22:13:{second}Z", "ExitCode": code}

@@ -27,12 +27,12 @@ def told(table: str) -> Peers:
 
 def test_who_listens_on_the_port_has_accepted_the_connection():
     assert (told(DB).clients, told(DB).servers) == (("172.17.0.2",), ())
-    assert (told(WEB).clients, told(WEB).servers) == ((), ("172.17.0.3",))
+    assert (told(WEB).clients, told(WEB).servers) == ((), (("172.17.0.3", 5432),))
 
 
 def test_ipv4_in_ipv6_is_ipv4():
     servers = told(WEB6).servers
-    assert "172.17.0.3" in servers
+    assert ("172.17.0.3", 5432) in servers
     assert len(servers) == 2
 
 
@@ -64,7 +64,7 @@ def test_a_container_is_read_once_it_has_run_for_a_moment(root):
     assert reader.next([container()], FIRST - 0.1) is None
     found = reader.next([container()], FIRST)
     assert found is not None
-    assert found.servers == ("172.17.0.3",)
+    assert found.servers == (("172.17.0.3", 5432),)
 
 
 def test_a_process_that_is_anothers_by_now_is_not_read(root):

@@ -18,18 +18,32 @@ WEB, DB, CACHE = container("web", "10.0.0.2"), container("db", "10.0.0.3", "fd00
 
 def test_who_opened_the_connection_depends_on_who_accepted_it():
     infos = [WEB, DB]
-    assert edges(Peers(container_id="web", servers=("10.0.0.3",)), infos) == {("web", "db")}
-    assert edges(Peers(container_id="web", servers=("fd00::3",)), infos) == {("web", "db")}
+    assert edges(Peers(container_id="web", servers=(("10.0.0.3", 5432),)), infos) == {("web", "db")}
+    assert edges(Peers(container_id="web", servers=(("fd00::3", 5432),)), infos) == {("web", "db")}
     assert edges(Peers(container_id="db", clients=("10.0.0.2",)), infos) == {("web", "db")}
 
 
 def test_addresses_outside_and_its_own_show_no_dependency():
-    assert edges(Peers(container_id="web", servers=("1.2.3.4", "10.0.0.2")), [WEB, DB]) == set()
+    assert (
+        edges(Peers(container_id="web", servers=(("1.2.3.4", 5432), ("10.0.0.2", 5432))), [WEB, DB]) == set()
+    )
+
+
+def test_a_published_port_of_the_host_leads_to_its_container():
+    db = container("db", "10.0.0.3", gateways=("10.0.0.1",), published=(15432,))
+    for address, port, expected in (
+        ("10.0.0.1", 15432, {("web", "db")}),
+        ("10.0.0.1", 22, set()),
+        ("1.2.3.4", 15432, set()),
+    ):
+        assert edges(Peers(container_id="web", servers=((address, port),)), [WEB, db]) == expected
 
 
 def test_a_network_that_is_shared_is_its_owners():
     sidecar = container("sidecar", "10.0.0.3", network_mode="container:db")
-    assert edges(Peers(container_id="web", servers=("10.0.0.3",)), [WEB, DB, sidecar]) == {("web", "db")}
+    assert edges(Peers(container_id="web", servers=(("10.0.0.3", 5432),)), [WEB, DB, sidecar]) == {
+        ("web", "db")
+    }
 
 
 def test_what_talks_to_most_of_the_others_depends_on_none_of_them():
@@ -56,7 +70,7 @@ def test_a_dependency_by_its_connections_is_a_root_that_is_not_declared():
     relations = Relations()
     for info in (WEB, DB, CACHE):
         relations.update(info)
-    relations.connect(Peers(container_id="web", servers=("10.0.0.3",)), NOW)
+    relations.connect(Peers(container_id="web", servers=(("10.0.0.3", 5432),)), NOW)
     relations.update(container("db", "10.0.0.3", status="exited", exit_code=1, finished_at=NOW))
     root = relations.topology.root("web")
     assert root is not None

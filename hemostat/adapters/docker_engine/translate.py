@@ -173,7 +173,9 @@ def info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
         checked_at=_begun(health.get("Log") or (), -1),
         failing_since=_failing_since(health.get("Log") or ()),
         address=_address(inspected.get("NetworkSettings") or {}),
-        addresses=_addresses(inspected.get("NetworkSettings") or {}),
+        addresses=_addresses(inspected.get("NetworkSettings") or {}, "IPAddress", "GlobalIPv6Address"),
+        gateways=_addresses(inspected.get("NetworkSettings") or {}, "Gateway", "IPv6Gateway"),
+        published=_published(inspected.get("NetworkSettings") or {}),
         joined=_joined(host),
         host_paths=_host_paths(host, inspected.get("Mounts") or ()),
         log_path=inspected.get("LogPath") or "",
@@ -276,10 +278,16 @@ def _host_paths(host: Mapping[str, Any], mounts: Sequence[Mapping[str, Any]]) ->
     return tuple((source, target or "") for source, target in binds + devices if source)
 
 
-def _addresses(network: Mapping[str, Any]) -> tuple[str, ...]:
+def _addresses(network: Mapping[str, Any], *names: str) -> tuple[str, ...]:
     networks = (network.get("Networks") or {}).values()
-    told = (each.get(name) for each in networks for name in ("IPAddress", "GlobalIPv6Address"))
-    return tuple(filter(None, told))
+    return tuple(filter(None, (each.get(name) for each in networks for name in names)))
+
+
+def _published(network: Mapping[str, Any]) -> tuple[int, ...]:
+    """`Ports` is null for a port that is exposed and not published."""
+    ports = (network.get("Ports") or {}).items()
+    bound = (each for port, bindings in ports if port.endswith("/tcp") for each in bindings or ())
+    return tuple(sorted({int(each["HostPort"]) for each in bound if each.get("HostPort")}))
 
 
 def _pids(host: Mapping[str, Any]) -> int | None:
