@@ -6,7 +6,7 @@ import pytest
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.agents.monitor import Monitor
-from hemostat.core.model import Attempt, Connected, EngineEvent, Mode, Samples, Waited
+from hemostat.core.model import Attempt, Connected, Disconnected, EngineEvent, Mode, Samples, Waited
 from hemostat.core.thresholds import Thresholds
 from hemostat.events import Action, Kind, Outcome, Phase
 from tests.agents.test_monitor import MIB, Watch
@@ -547,3 +547,14 @@ def test_oom_of_the_main_process_is_not_told_as_survived(scene):
     scene.end(web, 137)
     scene.sample(5)
     assert [alert.fact("survived") for alert in scene.alerts if alert.kind is Kind.OOM] == [None]
+
+
+def test_stop_by_an_engine_that_shuts_down_amid_a_restart_of_ours_is_no_wish(scene):
+    web = ill(scene)
+    scene.restart_by_us(web)
+    for _ in range(2):
+        scene.clock.advance(1)
+        scene.kill(web, TERM)
+    scene.tell(Disconnected("the engine ended the stream"))
+    stopping = scene.ledger.read("h", "web").stopping
+    assert stopping is None or stopping.until == 0.0

@@ -19,6 +19,7 @@ from hemostat.errors import (
     BusUnreachableError,
     EngineError,
     EngineForbiddenError,
+    EngineTimeoutError,
     EngineUnreachableError,
 )
 from hemostat.events import (
@@ -1171,3 +1172,19 @@ def test_a_persons_stop_during_a_restart_is_the_later_wish(scene):
     done = scene.step(request)
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.STOPPED)
     assert scene.engine.inspect(scene.web).status == "exited"
+
+
+def test_a_restart_that_the_engine_does_not_answer_is_asked_for_a_few_times_only(scene):
+    request, calls = scene.request(Kind.HUNG), []
+
+    def hang(container: str, timeout: float | None = None) -> None:
+        calls.append(container)
+        raise EngineTimeoutError("restart web: took too long")
+
+    scene.engine.restart = hang
+    for _ in range(5):
+        with pytest.raises(EngineTimeoutError):
+            scene.step(request)
+    done = scene.step(request)
+    assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.ENGINE_ERROR)
+    assert len(calls) == 5

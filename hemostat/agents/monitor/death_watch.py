@@ -22,6 +22,9 @@ from hemostat.ports import Ledger
 OOM_LOOK: Final = 2.0
 """Seconds within which the death of a main process follows that it was killed for want of memory."""
 
+SHUTDOWN_SECONDS: Final = 30.0
+"""Seconds that an engine takes to stop its containers when it shuts down."""
+
 Look = Callable[[str, float], Patient | None]
 
 
@@ -51,6 +54,9 @@ class DeathWatch:
         """When it is judged whether a container has survived that a process was killed (epoch seconds)."""
         self._own_signals: dict[tuple[str, str], int] = {}
         """Stop signals seen during the latest restart of ours, by container and attempt."""
+        self._overriding: dict[str, tuple[str, float]] = {}
+        """Names of containers that a person seems to have stopped amid a restart of ours, and when (epoch
+        seconds)."""
         self._kills: dict[str, float] = {}
         """When each was last sent a signal (epoch seconds)."""
 
@@ -186,7 +192,20 @@ class DeathWatch:
         if stop is not None and not ours and patient is not None and self._ledger is not None:
             noted = Stopping(event.time, stop.hold)
             self._ledger.note_stop(self._host, patient.ref.name, noted)
+            if any(identity == patient.ref.id for identity, _ in self._own_signals):
+                self._overriding[patient.ref.id] = patient.ref.name, now
         return []
+
+    def engine_lost(self, now: float) -> None:
+        """An engine that shuts down stops its containers: what looked like a person's stop amid a restart of
+        ours was the engine's."""
+        for identity, (name, at) in self._overriding.items():
+            stop = self._ward.stops.get(identity)
+            if now - at > SHUTDOWN_SECONDS or stop is None or self._ledger is None:
+                continue
+            self._ward.stops[identity] = msgspec.structs.replace(stop, ours=True)
+            self._ledger.note_stop(self._host, name, Stopping(0.0, 0.0))
+        self._overriding.clear()
 
     def _is_ours(self, event: EngineEvent, info: ContainerInfo, now: float) -> bool:
         """Whether a restart of ours has sent this signal. A restart sends the stop signal once: one more is a

@@ -168,6 +168,7 @@ class Monitor:
             case Disconnected(error=error):
                 self._blind_since = self._cursor.until if self._blind_since is None else self._blind_since
                 self.lost = error
+                self._deaths.engine_lost(now)
             case Mode(mode=mode):
                 told = review.change_mode(self._ward, mode, now)
             case _:

@@ -29,6 +29,8 @@ from hemostat.ports import Clock, Dossiers, Engine, Later, Ledger
 
 FRESH: Final = 30.0
 """Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
+MAX_TRIES: Final = 5
+"""How often the engine is asked for one action: calls that hang may all be carried out when it goes on."""
 EVIDENCE: Final = 0.25
 """Seconds that gathering evidence may keep an action waiting."""
 
@@ -101,6 +103,9 @@ class Operation:
             late = overtaken(case.request.alert, case.found, attempt)
             undone = case.found.started_at == attempt.started_at
             objection = Refuse(late) if late is not None else objection if undone else None
+            if undone and attempt.tries >= MAX_TRIES and attempt.action in {Action.RESTART, Action.START}:
+                asked = f"the engine has not carried it out, asked {attempt.tries} times"
+                objection = objection or Refuse(Reason.ENGINE_ERROR, asked)
         tries = attempt.tries + 1
         renewed = msgspec.structs.replace(attempt, by=self._source, lease=begun.lease, tries=tries)
         if not self._ledger.reserve(self._host, renewed, version):

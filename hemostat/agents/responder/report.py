@@ -34,6 +34,7 @@ UNACTED: Final = {
     Reason.RECOVERED: Outcome.NOT_APPLICABLE,
     Reason.STOPPED: Outcome.NOT_APPLICABLE,
     Reason.NOT_VIABLE: Outcome.ESCALATED,
+    Reason.ENGINE_ERROR: Outcome.FAILED,
 }
 """What a refusal is called where it is none."""
 
