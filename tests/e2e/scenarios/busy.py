@@ -24,8 +24,8 @@ CHOSEN: Final = (
     "exit-code",
     "sigkill",
     "oom",
-    "crash-loop",
     "crash-loop-always",
+    "docker-gave-up",
     "job-failed",
     "protected",
     "unhealthy",
@@ -36,7 +36,7 @@ CHOSEN: Final = (
     "docker-stop-timeout",
     "docker-kill",
     "docker-restart",
-    "recreate",
+    "swarm-task-replaced",
 )
 """What is played on a busy host: deaths, health, traps and containers that somebody else restarts."""
 
