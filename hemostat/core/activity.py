@@ -19,8 +19,8 @@ EXPLAINED: Final = 0.9
 class Thread(msgspec.Struct, frozen=True, array_like=True):
     """Counters of one thread. `user` and `system` are seconds of CPU; `switches` how often it gave up the CPU
     of its own accord; `begun` when its process began, in ticks of the kernel's clock; `is_job` whether the
-    process belongs to a session of its own that lives: a job that another process of the container has
-    started, or one that a person has started at a terminal, by `docker exec -it`."""
+    process belongs to a session of its own whose leader lives: a job that another process of the container
+    has started, as cron does, or that `docker exec` has."""
 
     process: int
     thread: int

@@ -82,7 +82,7 @@ def computes(alert: HealthAlert) -> str:
     if not _was_calm(alert) and average >= BUSY_AVERAGE * threshold > 0:
         return f"at {average:.0f} % on average since it began: a computation, as far as is known"
     if alert.fact("job"):
-        return "used by a job that was started inside it, in a session of its own, or at a person's terminal"
+        return "used by a job in a session of its own, as cron and docker exec start them"
     return ""
 
 

@@ -105,12 +105,11 @@ class Tree:
         parent: int,
         session: int,
         threads: dict[int, tuple[int, int, int]],
-        terminal: int = 0,
     ) -> None:
         """What /proc tells of a process; of each thread its user and system ticks and its switches."""
         self.write(f"proc/{pid}/io", "rchar: 100\nwchar: 200\nsyscr: 9\nread_bytes: 7\n")
         for number, (user, system, switches) in {pid: (0, 0, 0), **threads}.items():
-            stat = f"R {parent} 9 {session} {terminal} -1 0 10 0 2 0 {user} {system} 0 0 20 0 1 0 4711 0 0\n"
+            stat = f"R {parent} 9 {session} 0 -1 0 10 0 2 0 {user} {system} 0 0 20 0 1 0 4711 0 0\n"
             self.write(f"proc/{pid}/task/{number}/stat", f"{number} (a) b) {stat}")
             text = f"Name:\tx\nvoluntary_ctxt_switches:\t{switches}\nnonvoluntary_ctxt_switches:\t4\n"
             self.write(f"proc/{pid}/task/{number}/status", text)
@@ -307,10 +306,12 @@ def test_activity_tells_of_every_process_and_thread(active: Tree) -> None:
     assert (found.threads or ())[0].user == pytest.approx(100 * TICK)
 
 
-@pytest.mark.parametrize(("terminal", "is_job"), [(34816, True), (0, False)])
-def test_what_a_person_runs_at_a_terminal_is_a_job(active: Tree, terminal: int, is_job: bool) -> None:
-    """`docker exec` starts it from outside the container."""
-    active.busy(77, parent=1, session=77, threads={77: (200, 0, 0)}, terminal=terminal)
+@pytest.mark.parametrize(("session", "is_job"), [(77, True), (76, False), (PID, False)])
+def test_what_docker_exec_runs_is_a_job_while_its_session_leader_lives(
+    active: Tree, session: int, is_job: bool
+) -> None:
+    """It is started from outside the container. Its orphans belong to the container."""
+    active.busy(77, parent=1, session=session, threads={77: (200, 0, 0)})
     found = CgroupSampler(active.root).activity(info(), 5.0)
     assert found is not None
     assert [each.is_job for each in found.threads or () if each.process == 77] == [is_job, is_job]

@@ -19,12 +19,10 @@ TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class _Process(NamedTuple):
-    """From /proc/PID/stat: parent, session, terminal (0 is none), page faults, and the start in ticks."""
+    """From /proc/PID/stat: session, page faults, and the start in ticks."""
 
     pid: int
-    parent: int
     session: int
-    terminal: int
     faults: int
     begun: int
     moved: int
@@ -107,8 +105,7 @@ def _process(directory: Path) -> _Process:
     counters = (directory / "io").read_bytes()
     moved = layout.field(counters, b"rchar: ") + layout.field(counters, b"wchar: ")
     faults = int(fields[7]) + int(fields[9])
-    parent, session, terminal = int(fields[1]), int(fields[3]), int(fields[4])
-    return _Process(int(directory.name), parent, session, terminal, faults, int(fields[19]), moved)
+    return _Process(int(directory.name), int(fields[3]), faults, int(fields[19]), moved)
 
 
 def _stat(directory: Path) -> list[bytes]:
@@ -122,8 +119,7 @@ def _threads(proc: Path, processes: list[_Process], main: int) -> tuple[Thread, 
     own = known[main].session if main in known else main
     found: list[Thread] = []
     for process in processes:
-        started = process.parent in known or process.terminal != 0  # by the container, or by a person
-        is_job = process.session != own and process.session in known and started
+        is_job = process.session != own and process.session in known
         for thread in _of(proc / str(process.pid), process, is_job=is_job):
             found.append(thread)
             if len(found) > MAX_THREADS:
