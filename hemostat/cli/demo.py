@@ -75,8 +75,7 @@ def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -
         """`why_own`: why the roles that are running are not used."""
         with _stage(settings, stop, run, simulate=simulate, own=bool(why_own)) as stage:
             timeline.begin(borrowed=stage.borrowed, why_own=why_own)
-            budget = settings.responder.budget if stage.borrowed else type(settings.responder)().budget
-            return play(scenario, stage, run=run, budget=budget, show=timeline.show)
+            return play(scenario, stage, run=run, show=timeline.show)
 
     only = settings.monitor.only
     excluded = not simulate and not is_selected(only, labels(scenario, run))

@@ -32,11 +32,11 @@ Show = Callable[[Sequence[Step], float], None]
 """Shows the timeline, which is complete until so many seconds after the first fault."""
 
 
-def play(scenario: Scenario, stage: Stage, *, run: str, budget: int, show: Show) -> Report:
+def play(scenario: Scenario, stage: Stage, *, run: str, show: Show) -> Report:
     """Make the container, break it, wait for what comes of it, and ask the engine.
 
-    `run` names this demo's containers; `budget` is how many actions the responder has; `show` is handed the
-    timeline whenever time has passed. Raises HemoStatError where it cannot be played.
+    `run` names this demo's containers; `show` is handed the timeline whenever time has passed. Raises
+    HemoStatError where it cannot be played.
     """
     stage.sweep()
     facts, meter = Facts(), LoadMeter(stage.host)
@@ -45,7 +45,7 @@ def play(scenario: Scenario, stage: Stage, *, run: str, budget: int, show: Show)
         _await_ready(stage, container, meter, has_health=scenario.health is not None)
         stage.clock.sleep(scenario.calm)
         meter.start(stage.clock.now())
-        for _ in range(budget + 1 if scenario.over_budget else scenario.rounds):
+        for _ in range(scenario.rounds):
             _break(stage, container, scenario, facts)
             if scenario.cured_by != "nothing":
                 _await_end(scenario, stage, container, facts, meter, show)

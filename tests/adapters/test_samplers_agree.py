@@ -236,7 +236,9 @@ def test_networks_of_others_and_of_one_s_own(run: Run, near: CgroupSampler, far:
         assert received[0] == pytest.approx(received[1], abs=4000)
         assert received[2] in {0, None}
         assert received[3] is None
-        assert sampler.received(own) == pytest.approx(received[0], abs=4000)
+        activity = sampler.activity(own, time.time())
+        assert activity is not None
+        assert activity.received == pytest.approx(received[0], abs=4000)
 
 
 def test_from_inside_a_container_the_counters_are_the_same(
