@@ -31,6 +31,10 @@ ENOUGH: Final = 0.4
 must have stopped to be over."""
 
 
+SLOWING: Final = 0.2
+"""Share of the leak window for which growth must be known to be called slowing down."""
+
+
 class Judgement(msgspec.Struct, frozen=True):
     """What was last concluded of memory that is high: at `time`, when it was at `share` percent."""
 
@@ -187,7 +191,12 @@ def _judge_high(
 
 
 def _fills(growth: Growth, tuned: Thresholds) -> bool:
-    return growth.grows and not growth.slowing and growth.left <= tuned.leak_horizon
+    return growth.grows and not _slows_down(growth, tuned) and growth.left <= tuned.leak_horizon
+
+
+def _slows_down(growth: Growth, tuned: Thresholds) -> bool:
+    """Whether it is known to come to rest: a few seconds of slower growth are no reason to deny a leak."""
+    return growth.slowing and growth.seen >= SLOWING * tuned.leak_window
 
 
 def _manner(memory: Memory, limits: Limits, tuned: Thresholds) -> tuple[str, Growth]:
@@ -236,7 +245,7 @@ def _about(growth: Growth, tuned: Thresholds) -> list[Evidence]:
             Evidence("growth", round(growth.slope, 1), "B/s"),
             Evidence("full_in", round(growth.left, 1), "s"),
         ]
-        if growth.slowing:
+        if _slows_down(growth, tuned):
             facts.append(Evidence("slowing_down", True))
         elif growth.left <= tuned.leak_horizon:
             facts.append(Evidence("full_soon", True))
