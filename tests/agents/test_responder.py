@@ -1188,3 +1188,16 @@ def test_a_restart_that_the_engine_does_not_answer_is_asked_for_a_few_times_only
     done = scene.step(request)
     assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.ENGINE_ERROR)
     assert len(calls) == 5
+
+
+def test_an_engine_that_shuts_down_during_a_restart_is_no_persons_stop(scene):
+    request, restart = scene.request(Kind.HUNG), scene.engine.restart
+
+    def restart_amid_a_shutdown(container: str, timeout: float | None = None) -> None:
+        now = scene.clock.now()
+        scene.ledger.note_stop("h", "web", Stopping(now, now + 90))
+        restart(container, timeout)
+        scene.clock.on_sleep = lambda _: scene.ledger.note_stop("h", "web", Stopping(0.0, 0.0))
+
+    scene.engine.restart = restart_amid_a_shutdown
+    assert scene.step(request).outcome is Outcome.HEALED

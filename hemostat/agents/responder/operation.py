@@ -31,6 +31,8 @@ FRESH: Final = 30.0
 """Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
 MAX_TRIES: Final = 5
 """How often the engine is asked for one action: calls that hang may all be carried out when it goes on."""
+SHUTDOWN: Final = 2.0
+"""Seconds after which an engine that has stopped its containers to shut down is gone."""
 EVIDENCE: Final = 0.25
 """Seconds that gathering evidence may keep an action waiting."""
 
@@ -156,15 +158,21 @@ class Operation:
     def _stopped_meanwhile(self, case: Case, attempt: Attempt) -> Ended | None:
         """A person's stop during a restart is the later wish, and the restart has overridden it: the engine
         starts the container whatever happened to it in between."""
-        if attempt.action not in {Action.RESTART, Action.START}:
+        once = attempt.tries == 1 and attempt.action in {Action.RESTART, Action.START}
+        if not (once and self._is_stop_noted(attempt)):
             return None
-        stop = self._ledger.read(self._host, attempt.container).stopping
-        if stop is None or stop.time < attempt.time:
+        # An engine that shuts down stops its containers too: the monitor takes the note back when it is gone.
+        self._clock.sleep(SHUTDOWN)
+        if not self._is_stop_noted(attempt):
             return None
         container = case.request.alert.container
         self._engine.stop(container.id, stop_timeout(container.labels))
         detail = f"a person stopped it during the {attempt.action}: stopped again"
         return Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail)
+
+    def _is_stop_noted(self, attempt: Attempt) -> bool:
+        stop = self._ledger.read(self._host, attempt.container).stopping
+        return stop is not None and stop.time >= attempt.time
 
     def _not_found(self, case: Case, error: NoSuchContainerError) -> Ended:
         """The container is gone, or another one that its start needs is."""
