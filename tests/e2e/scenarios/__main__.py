@@ -53,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--busy",
         action="store_true",
-        help=f"with {TARGET:.0%} of the host's CPU in use; all {len(CHOSEN)} for it",
+        help=f"with {TARGET * 100:.0f} %% of the host's CPU in use; all {len(CHOSEN)} for it",
     )
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play all N times")
     parser.add_argument(

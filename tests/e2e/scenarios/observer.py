@@ -64,8 +64,9 @@ class Observer:
         self._thread.start()
         own = {"REDIS_URL": url, "MONITOR_ONLY": f"{LABEL}={group}", **WINDOWS, **settings}
         self.log = directory / "log"
+        self.env = environ(directory, **own)
         with self.log.open("w") as log:
-            self._process = start("all", env=environ(directory, **own), stderr=log.fileno())
+            self._process = start("all", env=self.env, stderr=log.fileno())
         self._await_roles()
 
     def _listen(self) -> None:

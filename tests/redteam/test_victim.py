@@ -1,0 +1,18 @@
+"""That the scene works: a victim heals where no neighbour is hostile."""
+
+import pytest
+
+from hemostat.events import RemediationComplete
+
+pytestmark = [pytest.mark.docker, pytest.mark.redis]
+
+
+def test_a_victim_heals_while_nobody_attacks(scene):
+    scene.make_victim()
+    scene.start()
+    scene.crash()
+    scene.await_healed()
+    about = scene.about("victim")
+    complete = scene.await_event(lambda each: isinstance(each.data, RemediationComplete) and about(each))
+    assert complete.data.outcome == "healed"
+    assert scene.run("status").returncode == 0
