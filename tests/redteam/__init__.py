@@ -1,1 +1,1 @@
-"""What a hostile tenant, a local user or the holder of one role's password can try, played against real parts."""
+"""What a hostile tenant, a local user or the holder of one role's password can try, against real parts."""

@@ -31,8 +31,8 @@ class Scene:
         self.observer: Observer | None = None
 
     def start(self, **settings: str) -> None:
-        """`hemostat all`, with the scenario suite's short windows. Settings are written as in the environment,
-        without the prefix: `RESPONDER_MODE="dry-run"`."""
+        """`hemostat all`, with the scenario suite's short windows. Settings are variables without
+        their prefix: `RESPONDER_MODE="dry-run"`."""
         self.observer = Observer(self.group, {"HOST": self.group, **settings})
 
     def stop(self) -> str:
