@@ -54,6 +54,8 @@ class Memory(msgspec.Struct, frozen=True):
     long: Trend = Trend()
     leaking: bool = False
     judgement: Judgement | None = None
+    pending: float | None = None
+    """Since when it is high (epoch seconds), where that is not raised yet: whether it grows is not known."""
 
     @property
     def seen(self) -> float:
@@ -82,6 +84,7 @@ def follow(memory: Memory, sample: Sample, over: Gauge, tuned: Thresholds) -> Me
         long=extend(memory.long, sample.time, used, window=tuned.leak_window),
         leaking=memory.leaking,
         judgement=memory.judgement if over.raised else None,
+        pending=memory.pending if over.raised else None,
     )
 
 
@@ -98,7 +101,7 @@ def judge(
     if leak is not None:
         since = found.since if found else memory.long.points[0][0]
         told = Finding(Kind.MEMORY_LEAK, Phase.RAISED, since, _evidence(sample, limits, tuned, leak))
-        return msgspec.structs.replace(memory, leaking=True), [told]
+        return msgspec.structs.replace(memory, leaking=True, pending=None), [told]
     if found is not None and not raised:
         return memory, [found]
     return _judge_high(memory, sample, found, limits, tuned) if due else (memory, [])
@@ -174,13 +177,18 @@ def _nearly_full(memory: Memory, sample: Sample, limits: Limits, tuned: Threshol
 def _judge_high(
     memory: Memory, sample: Sample, found: Finding | None, limits: Limits, tuned: Thresholds
 ) -> tuple[Memory, list[Finding]]:
-    """In what manner memory is high. Told when it becomes so, and again when it turns out to grow."""
+    """In what manner memory is high. Raised as soon as it is known whether it grows, after another window at
+    the latest, and again when it turns out to grow."""
     manner, growth = _manner(memory, limits, tuned)
+    if found is None and memory.pending is not None:
+        found = Finding(Kind.MEMORY_HIGH, Phase.RAISED, memory.pending, _basics(sample, limits, tuned))
+    if found is not None and _may_wait(found, growth, sample, limits, tuned):
+        return msgspec.structs.replace(memory, pending=found.since), []
     last = memory.judgement
     judgement = Judgement(
         sample.time, _share(sample, limits), _fills(growth, tuned), growth.slope is not None
     )
-    memory = msgspec.structs.replace(memory, judgement=judgement)
+    memory = msgspec.structs.replace(memory, judgement=judgement, pending=None)
     if found is None and (last is None or last.fills or not _fills(growth, tuned)):
         return memory, []
     if found is None:
@@ -188,6 +196,13 @@ def _judge_high(
         found = Finding(Kind.MEMORY_HIGH, Phase.RAISED, since, _basics(sample, limits, tuned))
     facts = [*found.evidence, *_about(growth, tuned), Evidence("manner", manner)]
     return memory, [found._replace(evidence=tuple(facts))]
+
+
+def _may_wait(found: Finding, growth: Growth, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
+    """Whether to look on before it is raised: a host that is busy gives too few samples in a window. What has
+    fallen meanwhile may be over."""
+    early, share = sample.time < found.since + 2 * tuned.window, _share(sample, limits)
+    return share < tuned.memory or (growth.slope is None and early and share < NEARLY_FULL)
 
 
 def _fills(growth: Growth, tuned: Thresholds) -> bool:

@@ -131,6 +131,25 @@ def test_memory_in_a_young_process_without_noise_is_judged_in_seconds():
     assert told[0][3]["full_in"] <= 10
 
 
+def test_memory_of_which_little_is_known_is_told_once_it_is_known_to_grow():
+    """On a busy host samples are few: a first word of "too short to tell" would be a false alarm."""
+    _, told = run(sampled(lambda t: 36 + t / 4, 40, jitter=0.0)[::4])
+    assert [(each[1], each[3]["manner"]) for each in told] == [(Kind.MEMORY_HIGH, "too_early")]
+    assert told[0][3]["full_soon"] is True
+
+
+def test_memory_of_which_little_is_known_is_told_after_another_window_all_the_same():
+    random = Random(5)  # noqa: S311 - a test's
+    _, told = run(sampled(lambda _: random.uniform(41, 44), 60)[::3])
+    assert [each[1] for each in told] == [Kind.MEMORY_HIGH]
+    assert told[0][0] <= 24
+
+
+def test_memory_that_falls_before_it_is_known_whether_it_grew_is_not_told():
+    _, told = run(sampled(lambda t: 42.0 if t < 12 else 10.0, 60)[::5])
+    assert [each[2] for each in told if each[2] is Phase.RAISED] == []
+
+
 # --- restarts of HemoStat ---------------------------------------------------------------------------
 
 

@@ -124,7 +124,7 @@ SCENARIOS: Final = (
                 main=on_go(
                     f"{fill(46)}; while :; do head -c 100k /dev/zero >>/dev/shm/held; sleep 0.2; done"
                 ),
-                labels={"hemostat.leak_window": "5m"},
+                labels={"hemostat.leak_window": "1m"},
                 options=memory(64),
             ),
         ),
