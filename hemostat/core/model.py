@@ -17,7 +17,7 @@ SYSTEMD_UNIT: Final = "PODMAN_SYSTEMD_UNIT"
 
 KEPT_LABELS: Final = (
     *("hemostat.", "autoheal", "com.docker.compose."),
-    *("com.docker.swarm.service.", "com.docker.swarm.task.name"),
+    *("com.docker.swarm.service.", "com.docker.swarm.task.name", "com.docker.stack.namespace"),
     *("io.kubernetes.pod.", "io.kubernetes.container.name", "annotation.io.kubernetes.container.hash"),
     *("com.hashicorp.nomad.alloc_id", "com.hashicorp.nomad.task_name"),
     *("com.amazonaws.ecs.task-", "com.amazonaws.ecs.container-name"),
@@ -398,6 +398,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome: Outcome | None = None
     reason: Reason | None = None
     finished: float | None = None
+    project: str = ""
+    """Of its container (core.project); empty where that has none, and in what an earlier version wrote."""
     host_fault: bool = False
     """Whether it failed of what says something of the host or its engine, not of this container alone."""
 

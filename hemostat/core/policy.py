@@ -29,6 +29,7 @@ from hemostat.core.labels import ACTIONS, MIN_HEALTHY, MODE
 from hemostat.core.limits import Limits, Mode
 from hemostat.core.model import Attempt, Book, ContainerInfo
 from hemostat.core.owner import orchestrator
+from hemostat.core.project import project_of
 from hemostat.core.repetition import key, permitted_as, refuse_repetition
 from hemostat.core.standing import FREE
 from hemostat.core.units import show_duration
@@ -92,6 +93,7 @@ def decide(
                 key=name,
                 container=container.name,
                 service=service(container),
+                project=project_of(container),
                 action=request.action,
                 time=now,
                 by=by,
