@@ -9,7 +9,7 @@ from itertools import count
 import msgspec
 
 from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
-from hemostat.core.incidents import patient
+from hemostat.core.raised import notes_of
 from hemostat.errors import DecodeError
 from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
 from hemostat.ports import Clock, Entry
@@ -44,7 +44,7 @@ class MemoryBus:
         self._ids = count(1)
         self.dead: list[tuple[Entry, str]] = []
         self.incidents: dict[tuple[str, str | None], str] = {}
-        """Host and incident of every alert, and the container's name."""
+        """What monitors have noted, by host and incident with the suffix of the note (core.raised)."""
         self.seals: dict[tuple[str, str | None], str] = {}
         """The same of every order, and its seal."""
 
@@ -64,8 +64,8 @@ class MemoryBus:
         with self._changed:
             for event in events:
                 self.put(event.type, encode(event))
-                if name := patient(event):
-                    self.incidents[event.host, event.incident] = name
+                for suffix, note in notes_of(event):
+                    self.incidents[event.host, f"{event.incident}{suffix}"] = note
                 if isinstance(event.data, Order):
                     self.seals[event.host, event.incident] = seal(event.data, event.time)
             self._published += events

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from hemostat.core.limits import LATEST
 from hemostat.core.model import Attempt, Book, Scaled, Stopping
+from hemostat.core.raised import note_suffixes, read_notes
 from hemostat.ports import Desk
 
 
@@ -29,6 +30,9 @@ class MemoryLedger:
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
         asked = (approval for approval in self._desk.approvals() if approval.key == key)
+        patient, *notes = (
+            self._incidents.get((host, f"{incident}{suffix}")) for suffix in note_suffixes(key)
+        )
         with self._lock:
             attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
             return Book(
@@ -38,7 +42,8 @@ class MemoryLedger:
                 ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-LATEST:],
                 controls=self._desk.controls(),
                 approval=next(asked, None),
-                patient=self._incidents.get((host, incident), ""),
+                patient=patient or "",
+                notes=read_notes(*notes),
                 seal=self._seals.get((host, incident), ""),
                 stopping=self._stops.get((host, container)),
             )

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.events import Container, Event, Evidence, HealthAlert, Kind, Phase, Severity, incident_id
+from hemostat.events import Container, Evidence, HealthAlert, Kind, Phase, Severity, incident_id
 
 CRITICAL: Final = frozenset(
     {Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG, Kind.MEMORY_LEAK, Kind.STORM}
@@ -58,14 +58,6 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 ITSELF: Final = Cause()
-
-
-def patient(event: Event) -> str | None:
-    """Name of the container of which this event raises an incident; None where it raises none."""
-    match event.data:
-        case HealthAlert(phase=Phase.RAISED, container=container) if event.incident is not None:
-            return container.name
-    return None
 
 
 Told = tuple[str, HealthAlert]

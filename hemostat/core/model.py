@@ -10,6 +10,7 @@ from hemostat.core.control import Approval, Controls
 from hemostat.core.finding import ParentLimits
 from hemostat.core.label_mistakes import concerns_us
 from hemostat.core.labels import LABELS
+from hemostat.core.raised import IncidentNotes
 from hemostat.events import Action, Container, Outcome, Reason, State
 
 SYSTEMD_UNIT: Final = "PODMAN_SYSTEMD_UNIT"
@@ -428,6 +429,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     approval: Approval | None = None
     patient: str = ""
     """Name of the container that a monitor told of under the request's incident; empty: none did."""
+    notes: IncidentNotes = IncidentNotes()
+    """What monitors have noted of the request's incident."""
     stopping: Stopping | None = None
     """Of this container, where a person's stop is known."""
     seal: str = ""

@@ -3,7 +3,8 @@
 The rules are asked in this order; the first that objects decides.
 1. The same occurrence was handled before, or is being handled: never twice. What was begun is taken up, as
    soon as no other action stands in its way.
-2. No monitor told of the incident, or no person gave the order; the same action was tried against the same
+2. The request differs from what a monitor told of its incident, or the incident is over; no person gave the
+   order, or the engine has another name for its container; the same action was tried against the same
    incident before; the request is out of date, the container is protected, or the action is not among those
    allowed for it.
 3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
@@ -31,9 +32,10 @@ from hemostat.core.model import Attempt, Book, ContainerInfo
 from hemostat.core.owner import orchestrator
 from hemostat.core.project import project_of
 from hemostat.core.repetition import key, permitted_as, refuse_repetition
+from hemostat.core.request_check import refuse_misdirected, refuse_order, refuse_unfounded
 from hemostat.core.standing import FREE
 from hemostat.core.units import show_duration
-from hemostat.events import Action, Container, Kind, Order, Reason, RemediationNeeded, seal
+from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
 
 BUSY_RETRY: Final = 0.5
 """Seconds until a request that another action stands in the way of is looked at again."""
@@ -65,8 +67,9 @@ def decide(
     name, mode = key(request, incident), mode_of(container, action, limits)
     asks = mode == "approve" and order is None
     forbids = forbidden(container, action, limits, ordered=order is not None)
-    if order is not None and book.seal != seal(order, request.alert.since):
-        return Refuse(Reason.UNKNOWN_INCIDENT, "no person gave this order")
+    forged = None if order is None else refuse_order(order, request.alert.since, book)
+    if forged is not None:
+        return forged
     handled = _handled(name, book, by, now)
     if isinstance(handled, Attempt):
         return (
@@ -78,8 +81,7 @@ def decide(
     forced = order is not None and order.force and limits.orders_override
     return (
         handled
-        or _unfounded(container, book, order)
-        or (None if order is not None else refuse_repetition(request, incident, book))
+        or _unfounded(request, incident, situation)
         or (None if asked else _expired(request, limits, now))
         or forbids
         or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
@@ -135,12 +137,12 @@ def _handled(name: str, book: Book, by: str, now: float) -> Decision | Attempt |
     return earlier
 
 
-def _unfounded(container: Container, book: Book, order: Order | None) -> Refuse | None:
-    """Whoever writes requests does not rule over all containers: an alert must have named this one."""
-    if order is not None or book.patient == container.name:
-        return None
-    why = f"it is {book.patient}'s" if book.patient else "no monitor told of it"
-    return Refuse(Reason.UNKNOWN_INCIDENT, why)
+def _unfounded(request: RemediationNeeded, incident: str, situation: Situation) -> Refuse | None:
+    """Rule 2, of the request itself."""
+    if situation.order is not None:
+        return refuse_misdirected(situation.order, request.alert.container)
+    book = situation.book
+    return refuse_unfounded(request, incident, book) or refuse_repetition(request, incident, book)
 
 
 def _expired(request: RemediationNeeded, limits: Limits, now: float) -> Decision | None:

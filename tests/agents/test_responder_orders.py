@@ -122,8 +122,19 @@ def test_a_stop_that_came_through_is_not_repeated_on_what_somebody_has_started_s
 def test_the_labels_are_the_containers_own_whatever_the_order_says(scene):
     scene.make("kept", labels={"hemostat.protect": "true"})
     real = scene.engine.inspect("kept").ref
-    done = scene.step(ordered(scene, container=msgspec.structs.replace(real, labels={}, name="other")))
+    done = scene.step(ordered(scene, container=msgspec.structs.replace(real, labels={})))
     assert (done.outcome, done.reason, done.container) == (Outcome.REFUSED, Reason.PROTECTED, real)
+
+
+@pytest.mark.parametrize("wrong", [{"name": "web"}, {"id": "db"}])
+def test_order_is_refused_when_name_and_id_are_of_different_containers(scene, wrong):
+    """A person names a container, and reads its id from what monitors send."""
+    scene.make("db")
+    named = msgspec.structs.replace(scene.engine.inspect("db").ref, **wrong)
+    done = scene.step(ordered(scene, container=named))
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
+    assert f"it was given for {named.name}" in done.detail
+    assert scene.starts() == 0
 
 
 def test_a_container_that_is_gone_is_told_as_gone(scene):

@@ -12,6 +12,7 @@ from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.adapters.redis import Client, RedisBus, RedisDesk, RedisLedger
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.model import Attempt, Book, Resource, Scaled, Stopping
+from hemostat.core.raised import IncidentNotes, RaisedAlert
 from hemostat.events import Action, Outcome, Phase, Reason, seal
 from hemostat.ports import Bus, Desk, Ledger
 from tests.clock import FakeClock
@@ -180,6 +181,24 @@ def test_an_incident_is_known_once_a_monitor_has_told_of_it(lab: Lab) -> None:
     assert read(lab.ledger, "web").patient == ""
     lab.bus.publish([event(alert())])
     assert [read(lab.ledger, "db", host).patient for host in ("h", "other")] == ["web", ""]
+
+
+def test_notes_of_an_incident_are_read_as_far_as_the_request_goes(lab: Lab) -> None:
+    for each in (alert(), alert(phase=Phase.CLEARED), alert(occurrence=2, since=NOW + 5)):
+        lab.bus.publish([event(each)])
+    told = {key: lab.ledger.read("h", "web", "i1", key).notes for key in ("i1:1:0", "i1:2:3", "i1:3:0")}
+    raised = RaisedAlert("c1", "exited", NOW)
+    later = RaisedAlert("c1", "exited", NOW + 5)
+    assert told["i1:1:0"] == IncidentNotes(alert=raised, latest=2, over=1)
+    assert told["i1:2:3"] == IncidentNotes(alert=later, latest=2, over=1)
+    assert told["i1:3:0"] == IncidentNotes(latest=2, over=1)
+
+
+@pytest.mark.redis
+def test_a_note_that_cannot_be_read_is_none(redis_client: Client) -> None:
+    for key in ("i1:1", "i1:latest", "i1:over", "i1"):
+        redis_client.raw.set(f"hemostat:incident:h:{key}", b'\xff["2"]')
+    assert read(RedisLedger(redis_client), "web").notes == IncidentNotes()
 
 
 def test_an_order_is_a_persons_once_it_was_given(lab: Lab) -> None:

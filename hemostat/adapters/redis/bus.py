@@ -10,7 +10,7 @@ import redis
 from hemostat.adapters.redis import live
 from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
 from hemostat.core.dossier import KEPT_POINTS, Point
-from hemostat.core.incidents import patient
+from hemostat.core.raised import notes_of
 from hemostat.errors import DecodeError
 from hemostat.events import Event, Order, decode, encode, seal
 from hemostat.ports import Entry
@@ -266,11 +266,14 @@ def seal_key(host: str, incident: str | None) -> str:
 
 
 def _tell(events: Sequence[Event]) -> list[Command]:
-    """What makes an alert's incident known, and an order a person's, comes before it."""
+    """What a monitor notes of an alert, and what makes an order a person's, comes before the event."""
     said = [(event, PREFIX + event.type, encode(event)) for event in events]
-    known = ((event, patient(event)) for event in events)
     return [
-        *(("SET", incident_key(each.host, each.incident), name, "EX", KNOWN) for each, name in known if name),
+        *(
+            ("SET", incident_key(each.host, each.incident) + suffix, note, "EX", KNOWN)
+            for each in events
+            for suffix, note in notes_of(each)
+        ),
         *(
             ("SET", seal_key(each.host, each.incident), seal(each.data, each.time), "EX", KNOWN)
             for each in events

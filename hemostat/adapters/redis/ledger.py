@@ -17,6 +17,7 @@ from hemostat.adapters.redis.ledger_memory import Known, LedgerMemory, restore
 from hemostat.core.control import Approval
 from hemostat.core.limits import LATEST, REMEMBERED
 from hemostat.core.model import Attempt, Book, Scaled, Stopping
+from hemostat.core.raised import note_suffixes, read_notes
 from hemostat.core.vigil import LOST
 from hemostat.errors import BusError
 
@@ -100,12 +101,12 @@ class RedisLedger:
                 ("HGETALL", PAUSES),
                 ("HGETALL", RESETS),
                 ("HGET", APPROVALS, key),
-                ("GET", incident_key(host, incident)),
+                *(("GET", incident_key(host, incident) + suffix) for suffix in note_suffixes(key)),
                 ("GET", seal_key(host, incident)),
                 ("GET", _stop(host, container)),
             ]
         )
-        version, running, attempts, ended, pauses, resets, approval, patient, seal, stop = answers
+        version, running, attempts, ended, pauses, resets, approval, patient, *notes, seal, stop = answers
         book = Book(
             version=int(version or 0),
             attempts=_read(attempts),
@@ -113,7 +114,8 @@ class RedisLedger:
             ended=_read(ended),
             controls=controls(_pairs(pauses), _pairs(resets)),
             approval=msgspec.json.decode(approval, type=Approval) if approval else None,
-            patient=(patient or b"").decode(),
+            patient=(patient or b"").decode(errors="replace"),
+            notes=read_notes(*notes),
             seal=(seal or b"").decode(),
             stopping=msgspec.json.decode(stop, type=Stopping) if stop else None,
         )

@@ -15,7 +15,8 @@ from hemostat.core.breaker import is_host_fault
 from hemostat.core.decision import Refuse, Resume
 from hemostat.core.dossier import Point
 from hemostat.core.labels import stop_timeout
-from hemostat.core.model import Attempt, ContainerInfo, Scaled
+from hemostat.core.model import Attempt, Book, ContainerInfo, Scaled
+from hemostat.core.request_check import refuse_forged
 from hemostat.core.verify import needless, overtaken, unfinished
 from hemostat.errors import (
     BusError,
@@ -239,3 +240,10 @@ def late(case: Case) -> Reason | None:
     if case.request.action is Action.START and case.request.rung > 0:
         return unfinished(alert, case.found)
     return needless(alert, case.found)
+
+
+def refuse_early(case: Case, book: Book) -> Refuse | None:
+    """What needs no policy: a request that no monitor told of, and one that comes too late."""
+    forged = refuse_forged(case.request, book) if case.order is None else None
+    reason = late(case)
+    return forged or (None if reason is None else Refuse(reason))

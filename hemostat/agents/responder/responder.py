@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.hands import Hands
-from hemostat.agents.responder.operation import Operation, late, look
+from hemostat.agents.responder.operation import Operation, look, refuse_early
 from hemostat.agents.responder.report import Case, Ended, Teller, given_up, unacted, unasked
 from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.agents.responder.tending import Tending
@@ -31,6 +31,7 @@ from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.model import Book, ContainerInfo
 from hemostat.core.redact import redact
+from hemostat.core.request_check import refuse_forged
 from hemostat.core.scale import Ceilings
 from hemostat.core.stopping import patience
 from hemostat.core.veil import veiled
@@ -181,7 +182,10 @@ class Responder:
     def _left_to_people(self, case: Case, now: float) -> list[Event] | Later:
         """They get to see what the container was like; of one that waits for another there is nothing new. A
         failure that shows while an action against it is verified is told with the end of that."""
-        book = self._ledger.read(self._host, case.request.alert.container.name, case.incident)
+        key = repetition.key(case.request, case.incident)
+        book = self._ledger.read(self._host, case.request.alert.container.name, case.incident, key)
+        if (forged := refuse_forged(case.request, book)) is not None:
+            return self._tell(case, unacted(forged))
         if repetition.is_verified_now(case.request, case.incident, book, now):
             return Later(now + policy.BUSY_RETRY, "an action against it is being verified")
         if repetition.is_answered(case.request, case.incident, book):
@@ -241,8 +245,8 @@ class Responder:
         key = repetition.key(case.request, case.incident)
         book = self._ledger.read(self._host, alert.container.name, case.incident, key)
         begun = any(attempt.key == key for attempt in book.attempts)
-        if not begun and (reason := late(case)) is not None:
-            return Refuse(reason), book
+        if not begun and (refusal := refuse_early(case, book)) is not None:
+            return refusal, book
         if case.order is None and (stop := policy.being_stopped(book, case.found, now)) is not None:
             return stop, book
         situation = Situation(book=book, peers=self._peers(case), order=case.order, in_hand=self._hands.full)

@@ -1,0 +1,159 @@
+"""Only what a monitor told of is done, as it told it, and not after it told that this is over."""
+
+import msgspec
+import pytest
+
+from hemostat.core.model import Attempt
+from hemostat.core.raised import notes_of
+from hemostat.events import (
+    Action,
+    Event,
+    Kind,
+    Outcome,
+    Phase,
+    Reason,
+    RemediationComplete,
+    RemediationNeeded,
+)
+from tests.agents.test_responder import Scene
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def note(scene: Scene, request: Event, **changes: object) -> None:
+    """As a monitor does when it raises, or clears, the alert that this request answers."""
+    assert isinstance(request.data, RemediationNeeded)
+    told = msgspec.structs.replace(request, data=msgspec.structs.replace(request.data.alert, **changes))
+    for suffix, value in notes_of(told):
+        scene.incidents["h", f"{told.incident}{suffix}"] = value
+
+
+def busy(scene: Scene, **changes: object) -> Event:
+    """A request against a CPU that a monitor told of."""
+    request = scene.request(Kind.CPU_HIGH)
+    note(scene, request)
+    return changed(request, **changes)
+
+
+def changed(request: Event, **changes: object) -> Event:
+    assert isinstance(request.data, RemediationNeeded)
+    own = {name: changes.pop(name) for name in ("rung", "action") if name in changes}
+    alert = msgspec.structs.replace(request.data.alert, **changes)
+    return msgspec.structs.replace(request, data=msgspec.structs.replace(request.data, alert=alert, **own))
+
+
+def refused(done: object, reason: Reason = Reason.UNKNOWN_INCIDENT) -> str:
+    assert isinstance(done, RemediationComplete)
+    assert done.reason is reason
+    return done.detail
+
+
+def test_request_is_done_as_the_monitor_told_it(scene):
+    assert scene.step(busy(scene)).outcome is Outcome.HEALED
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"occurrence": 99}, "no occurrence 99: the latest is 1"),
+        ({"since": 1.0}, "another beginning"),
+        ({"since": 1e308}, "another beginning"),
+        ({"kind": Kind.UNHEALTHY}, "cpu_high, and not of unhealthy"),
+        ({"kind": Kind.ORDERED}, "cpu_high, and not of ordered"),
+    ],
+)
+@pytest.mark.parametrize("action", [Action.RESTART, Action.NONE])
+def test_request_is_refused_when_it_differs_from_the_alert(scene, changes, why, action):
+    """One that asks people to look is no exception: it would have evidence kept of any container."""
+    assert why in refused(scene.step(busy(scene, action=action, **changes)))
+    assert (scene.starts(), scene.dossiers.get("i1")) == (0, [])
+
+
+def test_request_is_refused_for_another_container_of_the_same_name(scene):
+    request = busy(scene)
+    scene.engine.remove("web")
+    again = scene.make("web")
+    ref = msgspec.structs.replace(request.data.alert.container, id=again)
+    assert "another container named web" in refused(scene.step(changed(request, container=ref)))
+
+
+def test_request_is_dropped_when_its_incident_is_over(scene):
+    request = busy(scene)
+    note(scene, request, phase=Phase.CLEARED)
+    assert "over" in refused(scene.step(request), Reason.RECOVERED)
+    assert scene.starts() == 0
+
+
+def test_request_is_done_when_its_incident_has_come_back(scene):
+    request = busy(scene)
+    note(scene, request, phase=Phase.CLEARED)
+    note(scene, request, occurrence=2)
+    refused(scene.step(request), Reason.RECOVERED)
+    assert scene.step(changed(request, occurrence=2)).outcome is Outcome.HEALED
+
+
+def test_request_of_an_earlier_occurrence_is_done_while_the_incident_lasts(scene):
+    """A relapse does not end it: the request of the relapse may be left out because of this one."""
+    request = busy(scene)
+    note(scene, request, occurrence=2, since=scene.clock.now() + 5)
+    assert scene.step(request).outcome is Outcome.HEALED
+
+
+def failed(scene: Scene, action: Action) -> None:
+    """An attempt of ours against the first rung."""
+    attempt = Attempt(
+        key="i1:1:0", container="web", action=action, time=scene.clock.now(), by="responder@a", lease=0.0
+    )
+    scene.ledger.finish("h", msgspec.structs.replace(attempt, outcome=Outcome.FAILED, finished=attempt.time))
+
+
+def test_container_that_our_restart_left_down_is_started_when_the_incident_is_over(scene):
+    request = busy(scene)
+    failed(scene, Action.RESTART)
+    note(scene, request, phase=Phase.CLEARED)
+    scene.engine.stop("web")
+    scene.clock.advance(60)
+    done = scene.step(changed(request, action=Action.START, rung=1))
+    assert done.outcome is Outcome.HEALED
+
+
+@pytest.mark.parametrize(("action", "outcome"), [(Action.START, None), (Action.RESTART, Outcome.FAILED)])
+def test_next_rung_is_dropped_when_the_incident_is_over(scene, action, outcome):
+    """A start without a failed attempt of ours, and a restart of what is well."""
+    request = busy(scene)
+    if outcome is not None:
+        failed(scene, Action.EXEC)
+    note(scene, request, phase=Phase.CLEARED)
+    if action is Action.START:
+        scene.engine.stop("web")
+    refused(scene.step(changed(request, action=action, rung=1)), Reason.RECOVERED)
+
+
+def test_next_rung_is_done_when_the_failure_is_back(scene):
+    """The request of the relapse is left out, for it began while the attempt was verified."""
+    request = busy(scene)
+    failed(scene, Action.EXEC)
+    note(scene, request, phase=Phase.CLEARED)
+    note(scene, request, occurrence=2)
+    scene.clock.advance(60)
+    request = msgspec.structs.replace(request, time=scene.clock.now())
+    assert scene.step(changed(request, rung=1)).outcome is Outcome.HEALED
+
+
+def test_incident_of_a_former_monitor_is_known_by_name_alone(scene):
+    """It notes nothing else; what it told of must be healed during an update."""
+    assert scene.step(scene.request(Kind.CPU_HIGH)).outcome is Outcome.HEALED
+
+
+@pytest.mark.parametrize("suffix", [":latest", ":over", ":1"])
+def test_note_is_no_container_name(scene, suffix):
+    """A container named 1, and a request whose incident names the key of a note."""
+    scene.make("1")
+    note(scene, scene.request(Kind.CPU_HIGH))
+    request = scene.request(Kind.CPU_HIGH, container="1", incident=f"i1{suffix}")
+    note(scene, scene.request(Kind.CPU_HIGH))
+    note(scene, scene.request(Kind.CPU_HIGH), phase=Phase.CLEARED)
+    refused(scene.step(request))
