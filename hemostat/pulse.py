@@ -13,6 +13,24 @@ from hemostat.ports import Bus, Clock
 BEAT: Final = 2.0
 """Seconds between two heartbeats; one is believed for three of them."""
 
+MAX_WARNINGS: Final = 20
+MAX_CHARACTERS: Final = 1000
+"""Of one heartbeat: warnings, and characters of each and of the trouble. They name containers."""
+
+
+def bounded(beat: Heartbeat) -> Heartbeat:
+    """The heartbeat with no more and no longer words than every reader takes."""
+    more = len(beat.warnings) - MAX_WARNINGS
+    shown = tuple(_cut(each) for each in beat.warnings[:MAX_WARNINGS])
+    warnings = (*shown, f"and {more} more warnings") if more > 0 else shown
+    return msgspec.structs.replace(beat, trouble=_cut(beat.trouble), warnings=warnings)
+
+
+def _cut(text: str) -> str:
+    """Without what no event can carry, which is half of a surrogate pair."""
+    whole = text.encode(errors="replace").decode()
+    return whole if len(whole) <= MAX_CHARACTERS else f"{whole[: MAX_CHARACTERS - 1]}…"
+
 
 class Pulse:
     """A role's heartbeat: what it is, how it is, how much waits for it, what it has counted."""
@@ -54,5 +72,5 @@ class Pulse:
             warnings=warnings,
             figures=figures,
         )
-        event = Event.make(fact, time=now, host=self.host, source=self._source)
+        event = Event.make(bounded(fact), time=now, host=self.host, source=self._source)
         self._bus.show([event], ttl=3 * BEAT)

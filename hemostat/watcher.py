@@ -6,33 +6,29 @@ observation is done with when its alerts and the monitor's memo are on the bus, 
 
 import logging
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Final
 
 import msgspec
 
 from hemostat.agents.monitor import Lister, Monitor
-from hemostat.core.label_values import Target
+from hemostat.agents.monitor.failures import LIST, Failures
+from hemostat.agents.monitor.measuring import Measuring
 from hemostat.core.measures import SAMPLES
 from hemostat.core.model import (
     REMOVED,
-    Answering,
     Connected,
-    ContainerInfo,
     Disconnected,
-    DiskUse,
     Listing,
     Mode,
     Observation,
-    Probed,
     Samples,
     Waited,
 )
 from hemostat.core.policy import STRICTNESS
+from hemostat.core.restart import delay
 from hemostat.core.thresholds import Thresholds
-from hemostat.errors import AdapterError
 from hemostat.events import DURABLE, ContainerStats, Event, Heartbeat
 from hemostat.ports import Bus, Clock, Engine, Interrupted, Sampler, Surroundings
 from hemostat.pulse import Pulse
@@ -40,18 +36,12 @@ from hemostat.retry import Patience
 
 STATS_LAST: Final = 10.0
 """Seconds for which a container's last stats are believed."""
-PROBES: Final = 16
-"""At a time: one that hangs must not keep the others waiting."""
-PEERS: Final = 1.0
-"""Seconds between two looks whether the connections of the next container are to be read."""
 IDLE: Final = 0.5
-FIRST: Final = 5.0
-"""Seconds for which the first round of samples waits for the engine's list."""
-
-RETRY_SECONDS: Final = 5.0
-"""Between two looks whether a container is due that the engine has not answered about."""
 GONE_SECONDS: Final = 0.001
 """For which the last value of a container that is gone is kept."""
+
+MAX_RELIST_SECONDS: Final = 60.0
+"""Between two attempts to watch the listed containers, after such attempts have failed."""
 
 logger = logging.getLogger(__name__)
 
@@ -73,24 +63,23 @@ class Watcher:
     ) -> None:
         self._monitor = monitor
         self._engine = engine
-        self._sampler = sampler
-        self._surroundings = surroundings
         self._bus = bus
         self._clock = clock
         self._pulse = pulse
         self._memo_key = memo_key
-        self._thresholds = thresholds
-        self._prober = ThreadPoolExecutor(PROBES, thread_name_prefix="probe")
         self._stop = stop
         self._patience = Patience(clock)
         self._queue: SimpleQueue[Observation] = SimpleQueue()
         self._memo = b""
         self._mode = ""
-        self._patient_for = FIRST
         self._lister = Lister(engine, clock, self._queue.put)
-        self._sampled = threading.Event()
-        """Set once the containers are listed, and while the last round of samples has been dealt with: a slow
-        bus gets no backlog of them."""
+        self._failures = Failures()
+        self._measuring = Measuring(
+            monitor, engine, sampler, surroundings, clock, thresholds, self._failures, self._queue.put
+        )
+        self._relist_tries = 0
+        self._relist_due = inf
+        """When all containers are to be listed again, for their last list has failed (epoch seconds)."""
 
     def run(self) -> None:
         """Work until `stop` is set."""
@@ -99,23 +88,14 @@ class Watcher:
             self._patience(self._remember)
             threading.Thread(target=self._listen, name="events", daemon=True).start()
             threading.Thread(target=self._lister.run, name="list", daemon=True).start()
-            limits = self._thresholds
-            rounds = {
-                self._samples: limits.interval,
-                self._disks: limits.disk_interval,
-                self._probes: limits.probe_interval,
-                self._peers: PEERS,
-                self._retry: RETRY_SECONDS,
-            }
-            for observe, interval in rounds.items():
-                threading.Thread(target=self._every, args=(interval, observe), daemon=True).start()
+            self._measuring.start()
             while not self._stop.is_set():
                 self._turn()
         except Interrupted:
             pass
         finally:
             self._lister.stop()
-            self._prober.shutdown(wait=False, cancel_futures=True)
+            self._measuring.stop()
             self._engine.close()
         logger.info("role.stopped role=%s handled=%d", "monitor", self._pulse.handled)
 
@@ -148,82 +128,16 @@ class Watcher:
             else:
                 return
 
-    def _retry(self) -> None:
-        try:
-            for container in self._monitor.retry(self._clock.now()):
-                self._queue.put(Answering(container))
-        except AdapterError as error:
-            logger.debug("retry.failed error=%s", error)
-
-    def _every(self, interval: float, observe: Callable[[], None]) -> None:
-        due = self._clock.now()
-        try:
-            while not self._stop.is_set():
-                try:
-                    observe()
-                except Exception:
-                    logger.exception("observing.failed")
-                # Never longer than the interval, for the clock may have been set back.
-                now = self._clock.now()
-                due = min(max(due + interval, now), now + interval)
-                self._clock.sleep(due - now)
-        except Interrupted:
-            pass
-
-    def _samples(self) -> None:
-        if not self._sampled.wait(self._patient_for):
-            return
-        self._patient_for = 0.0
-        self._sampled.clear()
-        try:
-            self._measure()
-        except Exception:
-            self._sampled.set()
-            raise
-
-    def _measure(self) -> None:
-        try:
-            samples = self._sampler.sample(self._monitor.running(), self._clock.now())
-        except AdapterError as error:
-            logger.warning("sampling.failed error=%s", error)
-            samples = []
-        if (host := self._surroundings.measure(self._clock.now())) is not None:
-            self._queue.put(host)
-        self._queue.put(Samples(tuple(samples)))
-
-    def _disks(self) -> None:
-        for info in self._monitor.measured():
-            log = self._surroundings.size(info.log_path) if info.log_path else None
-            self._queue.put(DiskUse(info.ref.id, self._writable_size(info), log))
-
-    def _writable_size(self, info: ContainerInfo) -> int | None:
-        try:
-            return self._engine.writable_size(info.ref.id)
-        except AdapterError as error:
-            logger.warning("measuring.failed container=%s error=%s", info.ref.name, error)
-            return None
-
-    def _probes(self) -> None:
-        for container_id, target, address in self._monitor.probed():
-            self._prober.submit(self._probe, container_id, target, address)
-
-    def _peers(self) -> None:
-        found = self._surroundings.peers(self._monitor.running(), self._clock.now())
-        if found is not None:
-            self._queue.put(found)
-
-    def _probe(self, container_id: str, target: Target, address: str) -> None:
-        error = self._surroundings.probe(target, address, self._thresholds.probe_timeout)
-        self._queue.put(Probed(container_id=container_id, time=self._clock.now(), error=error))
-
     # --- what decides -------------------------------------------------------------------------------
 
     def _turn(self) -> None:
         if self._pulse.due():
             trouble = self._patience.trouble or self._lister.trouble or self._monitor.lost
-            warnings = self._monitor.warnings
+            trouble = trouble or self._failures.trouble
+            warnings = self._monitor.warnings + self._failures.warnings
             self._patience(lambda: self._pulse.beat(trouble, self._queue.qsize(), warnings))
-            self._note_mode()
+            self._failures.attempt("mode of the responders", self._note_mode)
+            self._list_again()
         try:
             observation = self._queue.get(timeout=self._wait())
         except Empty:
@@ -250,22 +164,32 @@ class Watcher:
         return IDLE if due is None else min(IDLE, max(0.0, due - self._clock.now()))
 
     def _handle(self, observation: Observation) -> None:
+        thorough = isinstance(observation, Listing) and observation.thorough
+        what = LIST if thorough else f"handling {type(observation).__name__}"
         try:
-            events = self._patience(lambda: self._monitor.step(observation, self._clock.now()))
-        except Exception:
-            logger.exception("observation.failed observation=%r", observation)
-            if isinstance(observation, Listing) and observation.thorough:
-                # Without the list nobody is watched.
-                self._clock.sleep(IDLE)
-                self._lister.list_all()
-            return
+            events = self._failures.attempt(what, lambda: self._step(observation))
         finally:
             if isinstance(observation, Samples | Listing):
-                self._sampled.set()
-        self._tell(events)
+                self._measuring.sampled.set()
+        if thorough:
+            self._relist_tries = 0 if events is not None else self._relist_tries + 1
+            wait = delay(self._relist_tries, IDLE, MAX_RELIST_SECONDS)
+            self._relist_due = self._clock.now() + wait if wait else inf
+        if events is None:
+            return
+        self._failures.attempt("publishing", lambda: self._tell(events))
         self._pulse.handled += 1
         if isinstance(observation, Samples):
             self._pulse.count(SAMPLES, self._pulse.host, by=len(observation.samples))
+
+    def _step(self, observation: Observation) -> list[Event]:
+        return self._patience(lambda: self._monitor.step(observation, self._clock.now()))
+
+    def _list_again(self) -> None:
+        """Without the list no container is watched."""
+        if self._clock.now() >= self._relist_due:
+            self._relist_due = inf
+            self._lister.list_all()
 
     def _tell(self, events: list[Event]) -> None:
         durable = [event for event in events if event.type in DURABLE]

@@ -10,7 +10,7 @@ from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.agents.monitor import Monitor, lister
-from hemostat.core.model import ContainerInfo, Disconnected, ListedContainer, Observation
+from hemostat.core.model import ContainerInfo, Disconnected, ListedContainer, Listing, Observation
 from hemostat.core.thresholds import Thresholds
 from hemostat.errors import (
     BusUnreachableError,
@@ -18,7 +18,7 @@ from hemostat.errors import (
     EngineForbiddenError,
     EngineTimeoutError,
 )
-from hemostat.events import Event, Heartbeat
+from hemostat.events import Event, Heartbeat, encode
 from hemostat.ports import ContainerSpec
 from hemostat.pulse import Pulse
 from hemostat.watcher import Watcher
@@ -289,3 +289,50 @@ def test_a_container_that_is_removed_is_at_once_no_longer_among_the_last_values(
     web = watch.make()
     watch.engine.remove(web)
     eventually(lambda: not watch.bus.last("container_stats"), seconds=2)
+
+
+def beat(watch: Watch) -> Heartbeat:
+    eventually(lambda: watch.bus.last("heartbeat"))
+    return next(event.data for event in watch.bus.last("heartbeat"))
+
+
+def test_a_sampler_that_raises_stops_neither_the_time_nor_the_alerts(watch, monkeypatch):
+    watch.end()
+
+    def explode(*_: object) -> list[object]:
+        raise OverflowError("int too large to convert to float")
+
+    monkeypatch.setattr(watch.engine, "sample", explode)
+    watch.start()
+    watch.engine.crash(watch.make())
+    eventually(watch.alerts)
+    eventually(lambda: beat(watch).warnings)
+    assert beat(watch).warnings == (
+        "reading samples fails: OverflowError: int too large to convert to float; the log says more",
+    )
+
+
+def test_a_list_that_cannot_be_worked_on_is_trouble_until_it_can(watch, monkeypatch):
+    watch.end()
+    step = Monitor.step
+    broken = [True]
+
+    def explode(monitor: Monitor, observation: Observation, now: float) -> list[Event]:
+        if isinstance(observation, Listing) and broken:
+            raise OverflowError("math range error")
+        return step(monitor, observation, now)
+
+    monkeypatch.setattr(Monitor, "step", explode)
+    watch.start()
+    eventually(lambda: beat(watch).trouble)
+    assert beat(watch).trouble == "no container is watched: OverflowError: math range error"
+    broken.clear()
+    eventually(lambda: not beat(watch).trouble)
+
+
+def test_a_heartbeat_is_short_enough_to_be_read_whatever_it_names(watch):
+    made = Pulse("monitor", bus=watch.bus, clock=watch.clock, host="h", instance="2", pid=2)
+    made.beat("x" * 300_000, 0, tuple(f"{number} \ud800 {'y' * 300_000}" for number in range(300)))
+    (event,) = [each for each in watch.bus.last("heartbeat") if each.data.instance == "2"]
+    assert len(encode(event)) < 30_000
+    assert event.data.warnings[-1] == "and 280 more warnings"

@@ -20,17 +20,19 @@ COUNTED: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds about which nothing is done, in whatever mode."""
 
 
-def review(ward: Ward, now: float) -> list[Told]:
-    """Close what is over, and tell anew what is held no longer."""
+def begin(ward: Ward, now: float) -> None:
+    """Before open incidents are reviewed: forget those that were over long ago."""
     ward.began = now if ward.began is None else ward.began
-    told: list[Told] = []
     ward.register.expire(now)
-    for incident in ward.register:
-        if _is_over(ward, incident, now):
-            told += ward.register.closed(incident.container.id, [incident.kind])
-        elif incident.held in {Held.DEPENDENCY, Held.HOST}:
-            told += _released(ward, incident, now)
-    return told
+
+
+def review(ward: Ward, incident: Incident, now: float) -> list[Told]:
+    """Close an incident that is over, and raise it again where nothing holds it any longer."""
+    if _is_over(ward, incident, now):
+        return ward.register.closed(incident.container.id, [incident.kind])
+    if incident.held in {Held.DEPENDENCY, Held.HOST}:
+        return _released(ward, incident, now)
+    return []
 
 
 def change_mode(ward: Ward, mode: str, now: float) -> list[Told]:

@@ -15,7 +15,6 @@ from typing import Final
 from urllib.parse import urlencode
 
 import docker
-import msgspec
 from docker.utils import convert_filters
 from requests import RequestException, Response
 from urllib3.exceptions import ReadTimeoutError
@@ -161,12 +160,13 @@ def follow(
 
 def _events(lines: Iterator[bytes], cursor: Cursor) -> Iterator[EngineEvent]:
     for line in _until_broken(lines):
+        event = None
         try:
             heard = translate.message(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            logger.warning("engine.event_malformed error=%s", error)
-            continue
-        if cursor.admit(heard) and (event := translate.event(heard)):
+            event = translate.event(heard) if cursor.admit(heard) else None
+        except Exception as error:  # noqa: BLE001 - one event must not end the stream
+            logger.warning("engine.event_malformed error=%.300s", f"{type(error).__name__}: {error}")
+        if event is not None:
             yield event
 
 

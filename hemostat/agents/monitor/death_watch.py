@@ -7,10 +7,12 @@ a crash.
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from hemostat.agents.monitor.faults import Faults
 from hemostat.core import deaths, detect, intent, lifecycle, owner
 from hemostat.core.incidents import Told
 from hemostat.core.model import Attempt, ContainerInfo, EngineEvent, Stopping
@@ -36,6 +38,7 @@ class DeathWatch:
         self,
         ward: Ward,
         ledger: Ledger | None,
+        faults: Faults,
         *,
         host: str,
         was_stopped: Callable[[str], bool],
@@ -44,6 +47,7 @@ class DeathWatch:
     ) -> None:
         self._ward = ward
         self._ledger = ledger
+        self._faults = faults
         self._host = host
         self._look = look
         self._was_stopped = was_stopped
@@ -82,7 +86,8 @@ class DeathWatch:
         for identity in due:
             killed_at = self._oom_looks.pop(identity) - OOM_LOOK
             if (patient := self._ward.get(identity)) is not None:
-                told += deaths.survived_oom(self._ward, patient, killed_at, now)
+                judge = partial(deaths.survived_oom, self._ward, patient, killed_at, now)
+                told += self._attempt(identity, "judge the death of", judge)
         return told
 
     def _ended(self, event: EngineEvent, now: float) -> Patient | None:
@@ -123,11 +128,21 @@ class DeathWatch:
         for identity, death in list(self._ward.held.items()):
             if now < death.due:
                 continue
-            patient = self._look(identity, now) if self._ward.podman else self._ward.get(identity)
-            if patient is not None and not patient.info.running:
-                told += self._judged(patient, death, now)
+            judge = partial(self._judge, identity, death, now)
+            told += self._attempt(identity, "judge the death of", judge)
             self._ward.held.pop(identity, None)
         return told
+
+    def _attempt(self, container_id: str, doing: str, call: Callable[[], list[Told]]) -> list[Told]:
+        known = self._ward.get(container_id)
+        name = container_id[:12] if known is None else known.ref.name
+        return self._faults.attempt(container_id, name, doing, call) or []
+
+    def _judge(self, container_id: str, death: intent.Death, now: float) -> list[Told]:
+        patient = self._look(container_id, now) if self._ward.podman else self._ward.get(container_id)
+        if patient is None or patient.info.running:
+            return []
+        return self._judged(patient, death, now)
 
     def _judged(self, patient: Patient, death: intent.Death, now: float) -> list[Told]:
         if intent.wanted(self._ward.stops.get(patient.ref.id), death.time):
@@ -168,10 +183,15 @@ class DeathWatch:
                 continue
             self._looks[patient.ref.id] = now + (owner.FIRST_LOOK if ours else owner.LOOK_EVERY)
             with suppress(EngineError):
-                seen = self._look(patient.ref.id, now)
-                if seen is not None:
-                    told += self._taken_down(seen, now) if ours else deaths.looked_at(self._ward, seen, now)
+                judge = partial(self._look_at_awaited, patient.ref.id, now, ours=ours)
+                told += self._attempt(patient.ref.id, "judge the state of", judge)
         return told
+
+    def _look_at_awaited(self, container_id: str, now: float, *, ours: bool) -> list[Told]:
+        seen = self._look(container_id, now)
+        if seen is None:
+            return []
+        return self._taken_down(seen, now) if ours else deaths.looked_at(self._ward, seen, now)
 
     def _taken_down(self, patient: Patient, now: float) -> list[Told]:
         """Once the restart of ours that has stopped the container is over, and has not started it."""
@@ -233,6 +253,12 @@ class DeathWatch:
         for known in (self._ward.stops, self._ward.held, self._ward.awaited, self._looks, self._kills):
             known.pop(event.container.id, None)
         return []
+
+    def forget(self, container_id: str) -> None:
+        """The container is gone."""
+        for known in (self._looks, self._oom_looks, self._kills, self._overriding):
+            known.pop(container_id, None)
+        self._own_signals = {key: each for key, each in self._own_signals.items() if key[0] != container_id}
 
     def found_dead(self, patient: Patient, seen_until: float, now: float) -> list[Told]:
         if not seen_until:

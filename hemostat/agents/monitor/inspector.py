@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.agents.monitor.faults import MAX_REASON_CHARACTERS, cut, list_names
 from hemostat.core.model import ContainerInfo
 from hemostat.core.restart import delay
 from hemostat.errors import EngineError, NoSuchContainerError
@@ -88,10 +89,10 @@ class Inspector:
         names: dict[str, list[str]] = {}
         for each in tuple(self._unanswered.values()):
             names.setdefault(each.reason, []).append(each.name)
-        return tuple(f"cannot inspect {', '.join(sorted(found))}: {why}" for why, found in names.items())
+        return tuple(f"cannot inspect {list_names(found)}: {why}" for why, found in names.items())
 
     def _note(self, container: str, name: str, error: EngineError, now: float) -> None:
-        reason = error.message.partition(": ")[2] or error.message
+        reason = cut(error.message.partition(": ")[2] or error.message, MAX_REASON_CHARACTERS)
         with self._lock:
             known = self._unanswered.get(container)
             tries = 1 if known is None else known.tries + 1

@@ -6,25 +6,34 @@ A container that the engine does not answer about now is as it was.
 import logging
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
+from typing import Final
 
+import msgspec
+
+from hemostat.agents.monitor.faults import Faults
 from hemostat.agents.monitor.inspector import Inspector
 from hemostat.core.label_mistakes import find_mistakes
 from hemostat.core.model import ContainerInfo
 from hemostat.core.patient import Patient
-from hemostat.core.topology import Absent
+from hemostat.core.topology import Absent, Topology, absent
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Ward
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Container
 from hemostat.ports import Engine
 
+MAX_ASKED: Final = 20
+"""Containers outside the list that the engine is asked for at a time: labels name them."""
+
 logger = logging.getLogger(__name__)
 
 
 class Lookups:
-    def __init__(self, engine: Engine, ward: Ward) -> None:
+    def __init__(self, engine: Engine, ward: Ward, faults: Faults) -> None:
         self._engine = engine
         self._ward = ward
+        self._faults = faults
         self._subject = Container(id="", name="")
         self._asked_for: set[Absent] = set()
         """What was asked of the engine since the last listing, and was not there."""
@@ -34,7 +43,21 @@ class Lookups:
         """An event tells of it: its name, should it not be known otherwise."""
         self._subject = subject
 
-    def admit(self, info: ContainerInfo, now: float) -> Patient:
+    def admit(self, info: ContainerInfo, now: float, *, watched: bool = True) -> Patient | None:
+        """Each for itself: None where it cannot be watched, which is noted, and where it is not to be."""
+        name = info.ref.name
+        return self._faults.attempt(
+            info.ref.id, name, "watch", partial(self._admit, info, now, watched=watched)
+        )
+
+    def _admit(self, info: ContainerInfo, now: float, *, watched: bool) -> Patient | None:
+        relations = self._ward.relations
+        known = relations.get(info.ref.id)
+        if known is None or known.ref != info.ref:
+            check_alone(info)
+        if not watched:
+            relations.update(info, watched=False)
+            return None
         if self._ward.get(info.ref.id) is None:
             log_mistakes(info.ref)
         return self._ward.admit(info, now)
@@ -82,7 +105,7 @@ class Lookups:
             self.find_absent()
             return
         if info is not None:
-            relations.update(info, watched=False)
+            self.admit(info, 0.0, watched=False)
 
     def ask_again(self) -> None:
         """What was absent may be there by now."""
@@ -91,16 +114,25 @@ class Lookups:
     def find_absent(self) -> None:
         """Ask for what the containers under watch need and the listing did not show: what HemoStat is not to
         touch may be the reason for a failure all the same."""
-        for wanted in self._ward.relations.absent() - self._asked_for:
+        missing = self._ward.relations.absent()
+        self._asked_for &= missing
+        for wanted in sorted(missing - self._asked_for)[:MAX_ASKED]:
             self._asked_for.add(wanted)
             with suppress(EngineError):
                 for info in self._outside(wanted):
-                    self._ward.relations.update(info, watched=False)
+                    self.admit(info, 0.0, watched=False)
 
     def _outside(self, wanted: Absent) -> Iterable[ContainerInfo]:
         members = self._engine.members(wanted.project, wanted.service) if wanted.service else []
         answers = self._engine.inspect_all([wanted.name]) if wanted.name and not members else {}
         return [*members, *(each for each in answers.values() if isinstance(each, ContainerInfo))]
+
+
+def check_alone(info: ContainerInfo) -> None:
+    """Raise now what this container would raise wherever it is looked at together with others."""
+    msgspec.json.encode(info.ref)
+    Topology.of([info])
+    absent([info], {info.ref.id})
 
 
 def log_mistakes(ref: Container) -> None:

@@ -7,15 +7,18 @@ deserves an action is not decided here.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
 from hemostat.agents.monitor.death_watch import DeathWatch
+from hemostat.agents.monitor.faults import Faults
 from hemostat.agents.monitor.last_stats import LastStats
 from hemostat.agents.monitor.lookups import Lookups
 from hemostat.agents.monitor.reconciler import Reconciler
-from hemostat.core import deaths, lifecycle, probe, review, vitals
+from hemostat.agents.monitor.sample_round import SampleRound
+from hemostat.core import lifecycle, probe, review, vitals
 from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.dossier import Point
@@ -43,10 +46,10 @@ from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.track import interrupted
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Ward
-from hemostat.errors import HemoStatError
-from hemostat.events import Event, Kind, Payload, Phase
+from hemostat.events import Container, ContainerStats, Event, HealthAlert, Payload
 from hemostat.ports import Engine, Ledger, Sampler
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -77,23 +80,32 @@ class Monitor:
         from the beginning to be missing."""
         self._engine = engine
         self._warnings = warnings
-        self._sampler = sampler
         self._host = host
         self._source = source
-        self._host_memory = host_memory
-        self._history = history
         self._ward = Ward(thresholds, Host(name=host, cores=host_cores))
-        self._lookups = Lookups(engine, self._ward)
+        self._faults = Faults()
+        self._lookups = Lookups(engine, self._ward, self._faults)
         self._deaths = DeathWatch(
             self._ward,
             ledger,
+            self._faults,
             host=host,
             was_stopped=engine.was_stopped,
             look=self._lookups.look,
             look_upstream=self._lookups.look_upstream,
         )
-        self._reconciler = Reconciler(self._ward, self._lookups, self._deaths, self._discharge)
+        self._reconciler = Reconciler(self._ward, self._lookups, self._deaths, self._faults, self._discharge)
         self._last_stats = LastStats()
+        self._rounds = SampleRound(
+            self._ward,
+            self._lookups,
+            self._deaths,
+            self._faults,
+            self._last_stats,
+            sampler,
+            host_memory=host_memory,
+            history=history,
+        )
         self._cursor = Cursor()
         self._blind_since: float | None = 0.0
         """Up to when events had been seen before the connection was lost; None once all have been listed."""
@@ -122,7 +134,7 @@ class Monitor:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the monitor does without."""
-        return self._warnings + self._lookups.inspector.warnings
+        return self._warnings + self._lookups.inspector.warnings + self._faults.warnings
 
     def retry(self, now: float) -> list[str]:
         """Ask the engine again about containers that it did not answer about: which it answers about now.
@@ -147,8 +159,11 @@ class Monitor:
             return []
         everyone = {each.ref.id: each.info for each in self._ward}
         everyone |= {each.ref.name: each.info for each in self._ward}
-        addresses = ((each, probe.address_of(each.info, everyone)) for each in asking)
+        addresses = ((each, self._address(each, everyone)) for each in asking)
         return [(each.ref.id, each.target, address) for each, address in addresses if each.target and address]
+
+    def _address(self, patient: Patient, everyone: dict[str, ContainerInfo]) -> str:
+        return self.attempt(patient.ref, "probe", partial(probe.address_of, patient.info, everyone)) or ""
 
     # --- steps ----------------------------------------------------------------------------------------
 
@@ -194,11 +209,19 @@ class Monitor:
                 return []
 
     def _wrap(self, told: Iterable[Told], now: float) -> list[Event]:
-        shown = (
-            (msgspec.structs.replace(alert, container=veiled(alert.container)), incident)
+        events = (
+            self.attempt(alert.container, "tell an alert of", partial(self._alert, alert, now, incident))
             for incident, alert in told
         )
-        return [self._event(alert, now, incident) for alert, incident in shown]
+        return [event for event in events if event is not None]
+
+    def _alert(self, alert: HealthAlert, now: float, incident: str) -> Event:
+        shown = msgspec.structs.replace(alert, container=veiled(alert.container))
+        return self._event(shown, now, incident)
+
+    def attempt(self, ref: Container, doing: str, call: Callable[[], T]) -> T | None:
+        """What is done for one container must not fail for the others. Safe to call from another thread."""
+        return self._faults.attempt(ref.id, ref.name, doing, call)
 
     def _event(self, data: Payload, now: float, incident: str | None = None) -> Event:
         return Event.make(data, time=now, host=self._host, source=self._source, incident=incident)
@@ -220,8 +243,9 @@ class Monitor:
         }
         told: list[Told] = []
         self._lookups.note(event.container)
-        if watched(event.container):
-            told = handlers.get(event.action, self._changed)(event, now)
+        if watched(event.container) or event.action == "destroy":
+            handle = partial(handlers.get(event.action, self._changed), event, now)
+            told = self.attempt(event.container, f"handle the event {event.action} of", handle) or []
         elif event.action in {"kill", "stop"}:
             lifecycle.signalled(self._ward, event, ours=False)
         self._cursor = self._cursor.past(event)
@@ -238,7 +262,7 @@ class Monitor:
 
     def _started(self, event: EngineEvent, now: float) -> list[Told]:
         told = self._deaths.started(event, now)
-        self._lookups.find_absent()
+        self._faults.attempt("", "all", "find the dependencies of", self._lookups.find_absent)
         return told
 
     def _destroyed(self, event: EngineEvent, _: float) -> list[Told]:
@@ -246,6 +270,8 @@ class Monitor:
 
     def _discharge(self, container_id: str) -> list[Told]:
         self._lookups.inspector.forget(container_id)
+        self._deaths.forget(container_id)
+        self._faults.forget(container_id)
         self._last_stats.remove(container_id)
         return self._ward.discharge(container_id)
 
@@ -273,51 +299,15 @@ class Monitor:
 
     # --- measurements ---------------------------------------------------------------------------------
 
-    def _sampled(self, samples: Iterable[Sample], now: float) -> list[Event]:
-        by_id = {sample.container_id: sample for sample in samples}
-        shown: list[Event] = []
-        told: list[Told] = []
-        for patient in self._ward:
-            sample = by_id.get(patient.ref.id) if patient.info.running else None
-            told += [] if sample is None else self._observed(patient, sample, now)
-            told += lifecycle.judge_health(self._ward, patient, now)
-            if (stats := self._last_stats.update(patient, sample, now)) is not None:
-                shown.append(self._event(stats, now))
-        for waiting in self._ward.waiting():
-            self._lookups.glance_upstream(waiting, now)
-        told += (
-            self._deaths.judge_held(now)
-            + self._deaths.judge_ooms(now)
-            + self._deaths.look_again(now)
-            + deaths.unreplaced(self._ward, now)
-        )
-        return shown + self._wrap(told + review.review(self._ward, now), now) + self._show_removed(now)
-
-    def _observed(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
-        ward, bounds = self._ward, vitals.limits(patient, self._host_memory)
-        if vitals.wants_history(patient, sample, bounds):
-            self._recall(patient, sample)
-        activity = None
-        if vitals.wants_activity(patient, sample, bounds):
-            activity = self._sampler.activity(patient.info, now)
-        told: list[Told] = []
-        for kind, phase, since, evidence in vitals.sampled(patient, sample, bounds, activity):
-            if phase is Phase.CLEARED:
-                told += ward.register.closed(patient.ref.id, [kind])
-                continue
-            if kind is Kind.OOM:
-                self._deaths.note_oom(patient.ref.id, now)
-                continue
-            self._lookups.glance_upstream(patient.ref.id, now)
-            window = patient.tuned.window
-            told += ward.fail(patient, kind, since=since, now=now, window=window, evidence=evidence)
-        return told
-
-    def _recall(self, patient: Patient, sample: Sample) -> None:
-        """A restart of this monitor must not forget a trend; without what was kept it begins again."""
-        with suppress(HemoStatError):
-            vitals.recalled(patient, self._history(patient.ref.name), sample)
+    def _sampled(self, samples: Sequence[Sample], now: float) -> list[Event]:
+        told = self._rounds.judge(samples, now)
+        stats = self._rounds.show(samples, now)
+        return self._show(stats, now) + self._wrap(told, now) + self._show_removed(now)
 
     def _show_removed(self, now: float) -> list[Event]:
-        removed = self._last_stats.take_removed(patient.ref.name for patient in self._ward)
-        return [self._event(stats, now) for stats in removed]
+        names = (patient.ref.name for patient in self._ward)
+        return self._show(self._last_stats.take_removed(names), now)
+
+    def _show(self, stats: Iterable[ContainerStats], now: float) -> list[Event]:
+        events = (self.attempt(each.container, "show", partial(self._event, each, now)) for each in stats)
+        return [event for event in events if event is not None]

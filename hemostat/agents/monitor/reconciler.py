@@ -4,12 +4,15 @@ A list may be older than the last events: what has changed by it is inspected be
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from hemostat.agents.monitor.death_watch import DeathWatch
+from hemostat.agents.monitor.faults import Faults
 from hemostat.agents.monitor.lookups import Lookups
 from hemostat.core import lifecycle, listing
 from hemostat.core.incidents import Told
 from hemostat.core.model import ContainerInfo, ListedContainer
+from hemostat.core.patient import Patient
 from hemostat.core.thresholds import watched
 from hemostat.core.ward import Ward
 from hemostat.errors import NoSuchContainerError
@@ -19,9 +22,15 @@ class Reconciler:
     """`discharge` is called with the ids of containers that are gone."""
 
     def __init__(
-        self, ward: Ward, lookups: Lookups, deaths: DeathWatch, discharge: Callable[[str], list[Told]]
+        self,
+        ward: Ward,
+        lookups: Lookups,
+        deaths: DeathWatch,
+        faults: Faults,
+        discharge: Callable[[str], list[Told]],
     ) -> None:
         self._ward = ward
+        self._faults = faults
         self._lookups = lookups
         self._deaths = deaths
         self._discharge = discharge
@@ -42,7 +51,9 @@ class Reconciler:
         return self._reconcile(
             rows,
             now,
-            lambda row: listing.has_changed(relations.get(row.ref.id), row, now),
+            lambda row: (
+                row.ref.id in self._faults or listing.has_changed(relations.get(row.ref.id), row, now)
+            ),
             lambda found: self._changed(found, until, now, wait=wait),
         )
 
@@ -63,13 +74,17 @@ class Reconciler:
         judge: Callable[[Sequence[ContainerInfo]], list[Told]],
     ) -> list[Told]:
         present, inspector = {row.ref.id: row for row in rows}, self._lookups.inspector
-        asked = {key: row.ref.name for key, row in present.items() if wanted(row)}
+        asked = {key: row.ref.name for key, row in present.items() if self._is_wanted(row, wanted)}
         asked |= {key: self._lookups.name(key) for key in self._ward.known() - present.keys()}
         inspector.keep_only(asked.keys() | present.keys())
+        self._faults.keep_only(asked.keys() | present.keys())
         gone: list[str] = []
         found = list(inspector.inspect_all(asked, now, gone.append))
         self._listed = frozenset(present)
         return [each for key in sorted(gone) for each in self._discharge(key)] + judge(found)
+
+    def _is_wanted(self, row: ListedContainer, wanted: Callable[[ListedContainer], bool]) -> bool:
+        return self._faults.attempt(row.ref.id, row.ref.name, "compare", partial(wanted, row)) is not False
 
     def _changed(self, found: Iterable[ContainerInfo], until: float, now: float, *, wait: bool) -> list[Told]:
         relations = self._ward.relations
@@ -81,22 +96,30 @@ class Reconciler:
         return self._is_under_watch(info) and listing.is_left_to_events(info, until, now)
 
     def _found(
-        self, found: Iterable[ContainerInfo], dead: Iterable[ContainerInfo], since: float, now: float
+        self, found: Sequence[ContainerInfo], dead: Iterable[ContainerInfo], since: float, now: float
     ) -> list[Told]:
         """All are admitted before any is judged: some depend on others. `dead`: those whose end may have been
         unseen."""
+        told = [each for info in found for each in self._renamed(info)]
         everybody = [(info, self._is_under_watch(info)) for info in found]
-        for bystander in (info for info, is_watched in everybody if not is_watched):
-            self._ward.relations.update(bystander, watched=False)
-        patients = [self._lookups.admit(info, now) for info, is_watched in everybody if is_watched]
-        self._lookups.find_absent()
+        admitted = [self._lookups.admit(info, now, watched=is_watched) for info, is_watched in everybody]
+        self._faults.attempt("", "all", "find the dependencies of", self._lookups.find_absent)
         unseen = {info.ref.id for info in dead}
-        told: list[Told] = []
-        for patient in patients:
-            if patient.ref.id in unseen:
-                told += self._deaths.found_dead(patient, since, now)
-            told += lifecycle.judge_health(self._ward, patient, now)
+        for patient in filter(None, admitted):
+            judge = partial(self._judge, patient, since if patient.ref.id in unseen else None, now)
+            told += self._faults.attempt(patient.ref.id, patient.ref.name, "judge the state of", judge) or []
         return told
+
+    def _renamed(self, info: ContainerInfo) -> list[Told]:
+        """An incident under its former name would be taken for that of the container that has it now."""
+        known = self._ward.get(info.ref.id)
+        same = known is None or known.ref.name == info.ref.name
+        return [] if same else self._ward.register.closed(info.ref.id)
+
+    def _judge(self, patient: Patient, dead_since: float | None, now: float) -> list[Told]:
+        """`dead_since`: up to when events had been seen, where its end may have been unseen."""
+        told = [] if dead_since is None else self._deaths.found_dead(patient, dead_since, now)
+        return told + lifecycle.judge_health(self._ward, patient, now)
 
     def _is_under_watch(self, info: ContainerInfo) -> bool:
         """Of what was not listed, only what is known to be: it may be outside the filter of the list."""

@@ -1,0 +1,108 @@
+"""Work on one container that must not fail for the others: an error is noted, named once, and left behind.
+
+An engine or a bus that does not answer concerns all containers: such an error is raised, and waited out.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+import msgspec
+
+from hemostat.core.redact import redact
+from hemostat.core.text import clean
+from hemostat.errors import AdapterError
+
+MAX_REASON_CHARACTERS: Final = 160
+MAX_NAMES: Final = 5
+MAX_NAME_CHARACTERS: Final = 60
+"""What one warning says: containers by name, and characters of each."""
+WHAT_TO_DO: Final = "look at its labels (hemostat labels), and report this with the log line container.failed"
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    doing: str
+    reason: str
+
+
+class Faults:
+    """Which containers something has failed for, by container id and by what was done. Safe to use from
+    several threads at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: dict[tuple[str, str], Fault] = {}
+
+    def attempt(self, container_id: str, name: str, doing: str, call: Callable[[], T]) -> T | None:
+        """The call's result; None where it raised, which is noted. `doing` is a verb phrase for people.
+
+        Raises an AdapterError that waiting can cure."""
+        try:
+            result = call()
+        except Exception as error:
+            if isinstance(error, AdapterError) and (error.transient or error.curable):
+                raise
+            self._note(container_id, name, doing, error)
+            return None
+        if self._faults:
+            self._clear(container_id, doing)
+        return result
+
+    def __contains__(self, container_id: str) -> bool:
+        return any(identity == container_id for identity, _ in tuple(self._faults))
+
+    def keep_only(self, present: Iterable[str]) -> None:
+        """Forget the containers that are gone."""
+        kept = {"", *present}
+        with self._lock:
+            self._faults = {key: each for key, each in self._faults.items() if key[0] in kept}
+
+    def forget(self, container_id: str) -> None:
+        """The container is gone."""
+        with self._lock:
+            self._faults = {key: each for key, each in self._faults.items() if key[0] != container_id}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know: a line for each reason."""
+        names: dict[tuple[str, str], list[str]] = {}
+        for each in tuple(self._faults.values()):
+            names.setdefault((each.doing, each.reason), []).append(each.name)
+        return tuple(
+            f"cannot {doing} {list_names(found)}: {reason}; {WHAT_TO_DO}"
+            for (doing, reason), found in names.items()
+        )
+
+    def _note(self, container_id: str, name: str, doing: str, error: Exception) -> None:
+        fault = Fault(name=name, doing=doing, reason=describe_error(error))
+        with self._lock:
+            known = self._faults.get((container_id, doing))
+            self._faults[container_id, doing] = fault
+        if fault != known:
+            shown = cut(name, MAX_NAME_CHARACTERS)
+            logger.error("container.failed container=%s doing=%s", shown, doing, exc_info=error)
+
+    def _clear(self, container_id: str, doing: str) -> None:
+        with self._lock:
+            self._faults.pop((container_id, doing), None)
+
+
+def describe_error(error: Exception) -> str:
+    """One short line, its secrets masked."""
+    return redact(clean(cut(f"{type(error).__name__}: {error}", MAX_REASON_CHARACTERS)))
+
+
+def list_names(names: list[str]) -> str:
+    """The first few names, each bounded in length, and how many more there are."""
+    shown = ", ".join(cut(name, MAX_NAME_CHARACTERS) for name in sorted(names)[:MAX_NAMES])
+    more = len(names) - MAX_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,114 @@
+"""One round of samples: each container is judged and shown for itself, then all that waits is looked at."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+from hemostat.agents.monitor.death_watch import DeathWatch
+from hemostat.agents.monitor.faults import Faults
+from hemostat.agents.monitor.last_stats import LastStats
+from hemostat.agents.monitor.lookups import Lookups
+from hemostat.core import deaths, lifecycle, review, vitals
+from hemostat.core.dossier import Point
+from hemostat.core.incidents import Told
+from hemostat.core.model import Sample
+from hemostat.core.patient import Patient
+from hemostat.core.ward import Ward
+from hemostat.errors import HemoStatError
+from hemostat.events import ContainerStats, Kind, Phase
+from hemostat.ports import Sampler
+
+T = TypeVar("T")
+
+
+class SampleRound:
+    """`history` is what has been kept of the numbers of the container of a name, oldest first."""
+
+    def __init__(
+        self,
+        ward: Ward,
+        lookups: Lookups,
+        death_watch: DeathWatch,
+        faults: Faults,
+        last_stats: LastStats,
+        sampler: Sampler,
+        *,
+        host_memory: int,
+        history: Callable[[str], Sequence[Point]],
+    ) -> None:
+        self._ward = ward
+        self._lookups = lookups
+        self._deaths = death_watch
+        self._faults = faults
+        self._last_stats = last_stats
+        self._sampler = sampler
+        self._host_memory = host_memory
+        self._history = history
+
+    def judge(self, samples: Iterable[Sample], now: float) -> list[Told]:
+        by_id = {sample.container_id: sample for sample in samples}
+        told: list[Told] = []
+        for patient in self._ward:
+            sample = by_id.get(patient.ref.id) if patient.info.running else None
+            told += (
+                self._attempt(patient, "judge a sample of", partial(self._judge, patient, sample, now)) or []
+            )
+        told += self._deaths.judge_held(now) + self._deaths.judge_ooms(now) + self._deaths.look_again(now)
+        unreplaced = partial(deaths.unreplaced, self._ward, now)
+        told += self._faults.attempt("", "all", "find the replacements of", unreplaced) or []
+        return told + self._review(now)
+
+    def show(self, samples: Iterable[Sample], now: float) -> list[ContainerStats]:
+        """The numbers that have changed since they were last shown."""
+        by_id = {sample.container_id: sample for sample in samples}
+        stats: list[ContainerStats] = []
+        for patient in self._ward:
+            sample = by_id.get(patient.ref.id) if patient.info.running else None
+            update = partial(self._last_stats.update, patient, sample, now)
+            shown = self._attempt(patient, "show", update)
+            stats += [] if shown is None else [shown]
+        return stats
+
+    def _attempt(self, patient: Patient, doing: str, call: Callable[[], T]) -> T | None:
+        return self._faults.attempt(patient.ref.id, patient.ref.name, doing, call)
+
+    def _judge(self, patient: Patient, sample: Sample | None, now: float) -> list[Told]:
+        told = [] if sample is None else self._observe(patient, sample, now)
+        return told + lifecycle.judge_health(self._ward, patient, now)
+
+    def _observe(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
+        ward, bounds = self._ward, vitals.limits(patient, self._host_memory)
+        if vitals.wants_history(patient, sample, bounds):
+            self._recall(patient, sample)
+        activity = None
+        if vitals.wants_activity(patient, sample, bounds):
+            activity = self._sampler.activity(patient.info, now)
+        told: list[Told] = []
+        for kind, phase, since, evidence in vitals.sampled(patient, sample, bounds, activity):
+            if phase is Phase.CLEARED:
+                told += ward.register.closed(patient.ref.id, [kind])
+                continue
+            if kind is Kind.OOM:
+                self._deaths.note_oom(patient.ref.id, now)
+                continue
+            self._lookups.glance_upstream(patient.ref.id, now)
+            window = patient.tuned.window
+            told += ward.fail(patient, kind, since=since, now=now, window=window, evidence=evidence)
+        return told
+
+    def _recall(self, patient: Patient, sample: Sample) -> None:
+        """A restart of this monitor must not forget a trend; without what was kept it begins again."""
+        with suppress(HemoStatError):
+            vitals.recalled(patient, self._history(patient.ref.name), sample)
+
+    def _review(self, now: float) -> list[Told]:
+        for waiting in self._ward.waiting():
+            glance = partial(self._lookups.glance_upstream, waiting, now)
+            self._faults.attempt(waiting, self._lookups.name(waiting), "inspect the dependencies of", glance)
+        review.begin(self._ward, now)
+        told: list[Told] = []
+        for incident in self._ward.register:
+            ref, look = incident.container, partial(review.review, self._ward, incident, now)
+            told += self._faults.attempt(ref.id, ref.name, "review an incident of", look) or []
+        return told
