@@ -45,7 +45,7 @@ OWN_VARIABLES: Final = frozenset({"HEMOSTAT_CONFIG", "HEMOSTAT_REQUIRE_ENGINE", 
 
 class Redis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str = ""
-    """redis://, rediss:// or unix:// address; empty: one on localhost, else an embedded one."""
+    """redis://, rediss:// or unix:// address; empty: the embedded one."""
     password: str = ""
     """The password, as it is: one in the URL must be percent-encoded."""
     password_file: str = ""

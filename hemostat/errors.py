@@ -2,6 +2,7 @@
 
     HemoStatError            exit 1
     ├── ConfigError          exit 2   a file, environment variable or flag that cannot be used
+    │   └── UnsafePathError           a file or directory that another user owns, or can write to
     ├── UsageError           exit 2   a name that does not exist, a command that cannot be meant
     ├── TimedOutError        exit 4
     ├── DecodeError          exit 1   bytes that are no event
@@ -56,6 +57,10 @@ class HemoStatError(Exception):
 
 class ConfigError(HemoStatError):
     exit_code = USAGE
+
+
+class UnsafePathError(ConfigError):
+    pass
 
 
 class UsageError(HemoStatError):

@@ -12,6 +12,7 @@ from hemostat.core import recording
 from hemostat.core.recording import Recording
 from hemostat.errors import DecodeError, HemoStatError, UsageError
 from hemostat.events import MAX_BYTES
+from hemostat.private_files import open_file
 
 MOST: Final = 256 << 20
 """Bytes, unpacked, of the longest recording, which is read into memory: some seven hours of 20 containers."""
@@ -68,7 +69,7 @@ class RecordingFile:
         """Bytes written, before they are packed."""
         mode = os.O_TRUNC if force else os.O_EXCL
         try:
-            self._raw = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | mode, 0o600), "wb")
+            self._raw = os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | mode), "wb")
         except FileExistsError:
             raise UsageError(f"{path} is there already", hint="--force overwrites it") from None
         except OSError as error:

@@ -16,7 +16,15 @@ from hemostat.app.opening import (
     open_records,
     open_redis,
 )
-from hemostat.app.parts import Nowhere, Parts, RealParts, SimulatedParts, surroundings_of, turn_off
+from hemostat.app.parts import (
+    Nowhere,
+    Parts,
+    RealParts,
+    SimulatedParts,
+    check_state_directory,
+    surroundings_of,
+    turn_off,
+)
 from hemostat.app.roles import Place, run_role
 
 __all__ = [
@@ -26,6 +34,7 @@ __all__ = [
     "RealParts",
     "SimulatedParts",
     "advisor",
+    "check_state_directory",
     "doubts",
     "open_archive",
     "open_bus",

@@ -8,7 +8,7 @@ from hemostat.config import Settings
 from hemostat.core.activity import Activity
 from hemostat.core.label_values import Target
 from hemostat.core.model import ContainerInfo, HostSample, Peers, Sample
-from hemostat.errors import BusUnreachableError
+from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.ports import (
     Bus,
     Casebook,
@@ -25,6 +25,7 @@ from hemostat.ports import (
     Store,
     Surroundings,
 )
+from hemostat.private_files import check_directory
 
 if TYPE_CHECKING:
     from hemostat.adapters.memory_engine import MemoryEngine
@@ -269,6 +270,16 @@ def turn_off(settings: Settings) -> None:
     EmbeddedRedis(settings.state_path).shut_down_if_unused()
 
 
+def check_state_directory(settings: Settings) -> None:
+    """Raises UnsafePathError where another user can change what is kept there, ConfigError where it cannot be
+    looked at."""
+    try:
+        check_directory(settings.state_path)
+    except OSError as error:
+        told = f"the state directory {settings.state_path} cannot be used: {error.strerror}"
+        raise ConfigError(told, hint="set state_dir") from None
+
+
 def records_of(settings: Settings, *, write: bool) -> Records:
     """The configured database, else a file in the state directory; it connects when it is used. Raises
     ConfigError."""
@@ -276,6 +287,8 @@ def records_of(settings: Settings, *, write: bool) -> Records:
 
     from hemostat.adapters.sql_store import SqlStore
 
+    if not settings.store_url:
+        check_state_directory(settings)
     url = settings.store_url or f"sqlite:///{settings.state_path / HISTORY}"
     return SqlStore(url, time.time, write=write)
 
@@ -287,14 +300,23 @@ def bus_of(redis: "Client") -> Bus:
 
 
 def redis_of(settings: Settings, *, start: bool) -> "Client":
-    """A client of the configured Redis, the one found, or the embedded one, which it revives if it dies."""
+    """A client of the configured Redis, or of the embedded one, which it revives if it dies."""
     from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, resolve
 
     embedded = EmbeddedRedis(settings.state_path)
     url = resolve(settings.redis.url or None, settings.state_path, start=start)
     if url is None:
         raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
-    revive = embedded.ensure if start and url == embedded.url else None
+    own = url == embedded.url
+    revive = embedded.ensure if start and own else None
+    relieve = embedded.relieve if own else None
     given = settings.redis
     tls = Tls(ca_file=given.ca_file, cert_file=given.cert_file, key_file=given.key_file)
-    return connect(url, username=given.username, password=settings.redis_password, tls=tls, revive=revive)
+    return connect(
+        url,
+        username=given.username,
+        password=settings.redis_password,
+        tls=tls,
+        revive=revive,
+        relieve=relieve,
+    )

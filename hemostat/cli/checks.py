@@ -83,6 +83,7 @@ def state_directory(machine: Machine) -> Finding:
     path = machine.settings.state_path
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        app.check_state_directory(machine.settings)
         return Finding(Level.OK, str(path) if nearest == path else f"{path} can be made")
     return Finding(Level.FAILURE, f"{path} cannot be written", "set state_dir to a directory of your own")
 

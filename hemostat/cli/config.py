@@ -12,6 +12,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
 from hemostat.core.text import clean
 from hemostat.errors import ConfigError, HemoStatError
+from hemostat.private_files import open_file
 
 if TYPE_CHECKING:
     from hemostat.config import Loaded
@@ -116,7 +117,7 @@ def write_private(file: Path, text: str, *, force: bool) -> None:
     """Write a file that its owner alone can read. Raises FileExistsError unless `force`, and OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
     mode = os.O_TRUNC if force else os.O_EXCL
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | mode, 0o600), "w", encoding="utf-8") as opened:
+    with os.fdopen(open_file(file, os.O_WRONLY | os.O_CREAT | mode), "w", encoding="utf-8") as opened:
         os.fchmod(opened.fileno(), 0o600)
         opened.write(text)
 

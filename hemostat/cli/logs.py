@@ -8,6 +8,7 @@ form `logger.info("name.of.event key=%s", value)`: the keys become fields.
 import json
 import logging
 import logging.handlers
+import os
 import re
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Final
 
 from hemostat.core.text import clean
 from hemostat.errors import UsageError
+from hemostat.private_files import open_file
 from hemostat.terminal import is_terminal
 
 FORMATS: Final = ("auto", "text", "json")
@@ -151,9 +153,11 @@ class Lines:
 
 
 def rotating(file: str) -> Rotating:
-    """Raises UsageError."""
+    """Raises UsageError, and UnsafePathError for a file that another user has made."""
     path = Path(file).expanduser()
     try:
+        if not path.is_char_device():  # such as /dev/stderr, a link
+            os.close(open_file(path))
         return Rotating(path, maxBytes=FILE_SIZE, backupCount=FILES, encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"--log-file {path}: {error.strerror}") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from hemostat.errors import ConfigError
+from hemostat.private_files import make_directory, open_file
 from hemostat.text_file import read_secret_file
 
 
@@ -40,7 +41,7 @@ def redis_acl(passwords: str | None, compatible: str) -> None:
 
 def _hashes(directory: Path, users: Iterable[str]) -> dict[str, str]:
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         return {name: hashlib.sha256(_password(directory / name).encode()).hexdigest() for name in users}
     except OSError as error:
         raise ConfigError(f"--passwords {directory} cannot be used: {error}") from None
@@ -49,7 +50,7 @@ def _hashes(directory: Path, users: Iterable[str]) -> dict[str, str]:
 def _password(path: Path) -> str:
     """That of the file, which is made, for its owner alone, if there is none."""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
             file.write(secrets.token_urlsafe(32) + "\n")
     except FileExistsError:
         pass

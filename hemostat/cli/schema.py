@@ -57,7 +57,7 @@ def asyncapi_document() -> dict[str, Any]:
             "license": {"name": "MIT"},
         },
         "defaultContentType": "application/json",
-        "servers": {"redis": {"host": "localhost:6379", "protocol": "redis"}},
+        "servers": {"redis": {"host": "redis.example:6379", "protocol": "redis"}},
         "channels": {name: channel(name) for name in envelopes},
         "operations": operations,
         "components": {

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hemostat.errors import UsageError
+from hemostat.private_files import make_directory, open_file
 
 
 @contextmanager
@@ -14,8 +15,8 @@ def hold(state_dir: Path) -> Iterator[None]:
     """Hold the state directory. The lock goes with the process, however it ends."""
     path = state_dir / "all.lock"
     try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = path.open("a+")
+        make_directory(state_dir)
+        file = os.fdopen(open_file(path), "a+")
     except OSError as error:
         reason = error.strerror or str(error)
         raise UsageError(

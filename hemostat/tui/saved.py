@@ -1,11 +1,11 @@
 """How somebody left the dashboard, in a small file: what was chosen, and nothing that hides anything."""
 
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from hemostat.private_files import replace_file
 from hemostat.tui.order import Sort
 
 FILE: Final = "dashboard.json"
@@ -38,9 +38,7 @@ def save(path: Path | None, view: View) -> str:
         return ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = path.with_name(f"{path.name}.{os.getpid()}")
-        new.write_bytes(msgspec.json.encode(view))
-        new.replace(path)
+        replace_file(path, msgspec.json.encode(view))
     except OSError as error:
         return f"the view cannot be kept in {path}: {error.strerror}"
     return ""

@@ -1,5 +1,6 @@
 """How Redis is reached, and what its failures are called here."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from hemostat.errors import BusError, BusUnreachableError
 PREFIX: Final = "hemostat:"
 TIMEOUT: Final = 5.0
 """Seconds for an answer; blocking reads must ask for less."""
+MAX_SOCKET_PATH: Final = 100
+"""Bytes of a socket's path that every system allows (Linux: 107)."""
 
 
 Command = tuple[str | bytes | float, ...]
@@ -57,15 +60,46 @@ class Tls(NamedTuple):
 PLAIN: Final = Tls()
 
 
-class Client:
-    """A connection pool with its address. `revive` is called when nobody answers there: it may start what
-    should, so that the caller's next try succeeds."""
+class SocketConnection(redis.UnixDomainSocketConnection):
+    """The kernel takes 107 bytes of a socket's path. A longer path is reached by a descriptor of its
+    directory."""
 
-    def __init__(self, raw: redis.Redis, url: str, revive: Callable[[], object] | None = None) -> None:
+    path: str
+
+    def _connect(self) -> Any:
+        connect: Callable[[], Any] = super()._connect
+        long = Path(self.path)
+        if is_short(long):
+            return connect()
+        directory = os.open(long.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.path = f"/proc/self/fd/{directory}/{long.name}"
+            return connect()
+        finally:
+            self.path = str(long)
+            os.close(directory)
+
+
+def is_short(socket: Path) -> bool:
+    return len(os.fsencode(socket)) <= MAX_SOCKET_PATH
+
+
+class Client:
+    """A connection pool with its address. `revive` is called when nobody answers there, and `relieve` when
+    Redis is full: they may do what makes the caller's next try succeed."""
+
+    def __init__(
+        self,
+        raw: redis.Redis,
+        url: str,
+        revive: Callable[[], object] | None = None,
+        relieve: Callable[[], object] | None = None,
+    ) -> None:
         self.raw = raw
         self.url = url
         self.user = _shown_user(raw.connection_pool.connection_kwargs)
         self._revive = revive
+        self._relieve = relieve
         self._atomic = raw.register_script(ATOMIC)
         self._swap = raw.register_script(SWAP)
 
@@ -80,6 +114,8 @@ class Client:
             lost = isinstance(told, BusUnreachableError) and told.transient and not code
             if self._revive is not None and lost:
                 self._revive()
+            if self._relieve is not None and code == "OOM":
+                self._relieve()
             raise told from None
 
     def _master(self) -> str:
@@ -130,6 +166,7 @@ def connect(
     password: str | None = None,
     tls: Tls = PLAIN,
     revive: Callable[[], object] | None = None,
+    relieve: Callable[[], object] | None = None,
 ) -> Client:
     """`url`: redis://, rediss:// or unix://; `username` and `password` where the URL has none. Connects on
     first use. Raises BusError for an address or a file that cannot be used."""
@@ -145,6 +182,8 @@ def connect(
             protocol=2,
             **options,
         )
+        if raw.connection_pool.connection_class is redis.UnixDomainSocketConnection:
+            raw.connection_pool.connection_class = SocketConnection
         # An option of the URL that does not exist fails here, and not at the first command.
         raw.connection_pool.connection_class(**raw.connection_pool.connection_kwargs)
     except (ValueError, TypeError, LookupError) as error:
@@ -153,7 +192,7 @@ def connect(
         raise BusError(
             f"redis.url {mask_url(url)} cannot be used: {shorten(why)}", hint="see docs/QUICKSTART.md"
         ) from None
-    return Client(raw, url, revive)
+    return Client(raw, url, revive, relieve)
 
 
 def _tls_options(url: str, tls: Tls) -> dict[str, str]:

@@ -9,25 +9,25 @@ for: a second one on the same file would be told one half of everything, and the
 """
 
 import fcntl
-import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
-from hemostat.adapters.redis.client import connect
+from hemostat.adapters.redis.client import connect, is_short
+from hemostat.adapters.redis.relief import trim_streams
 from hemostat.errors import BusError, BusUnreachableError
+from hemostat.private_files import check_directory, check_file, check_owner, make_directory, open_file
 
-LOCALHOST: Final = "redis://127.0.0.1:6379/0"
 SERVERS: Final = ("redis-server", "valkey-server")
-LONGEST_PATH: Final = 100
-"""Bytes of a socket's path that every system allows (Linux: 107)."""
+SOCKET: Final = "redis.sock"
+MAX_MEMORY: Final = 256 << 20
+"""Bytes. A full Redis refuses to write: nothing is evicted, and streams are trimmed of what was handled."""
 START: Final = 10.0
 LEAVING: Final = 2.0
 """Seconds for which one that does not answer is taken for one that is just ending."""
@@ -35,15 +35,13 @@ POLL: Final = 0.01
 
 
 def resolve(url: str | None, directory: Path, *, start: bool) -> str | None:
-    """The address of the Redis to use: `url` if given; else the embedded one if it runs; else one on
-    localhost that asks for no password; else the embedded one, started if `start`; else None."""
+    """The address of the Redis to use: `url` if given; else the embedded one if it runs, or started if
+    `start`; else None. No other Redis is looked for: whoever runs it could give orders to HemoStat."""
     if url:
         return url
     embedded = EmbeddedRedis(directory)
     if embedded.alive():
         return embedded.url
-    if _answers(LOCALHOST):
-        return LOCALHOST
     return embedded.ensure() if start else None
 
 
@@ -77,13 +75,21 @@ class EmbeddedRedis:
         """`patience`: seconds for it to come up."""
         self._directory = directory.absolute()
         self._patience = patience
-        self._socket = _socket(self._directory)
+        self._socket = self._directory / SOCKET
         self._life = self._directory / "redis.life"
         """Locked by the server, which inherits it: unlike the number of a process, a lock never lies."""
         self.url = f"unix://{self._socket}"
 
     def alive(self) -> bool:
-        return self._socket.exists() and _answers(self.url)
+        """Whether it answers. Raises UnsafePathError where another user may have made its socket, BusError
+        where the state directory cannot be used."""
+        with self._usable():
+            if not os.path.lexists(self._socket):
+                return False
+            check_directory(self._directory)
+            with suppress(FileNotFoundError):  # it is just ending
+                check_file(self._socket, is_kind="socket")
+        return _answers(self.url)
 
     def ensure(self) -> str:
         """Its address; started if it does not run. Raises BusUnreachableError where it cannot be."""
@@ -111,6 +117,15 @@ class EmbeddedRedis:
             return True
         return False
 
+    def relieve(self) -> None:
+        """Make room in a full one."""
+        client = connect(self.url)
+        try:
+            with suppress(BusError):
+                trim_streams(client)
+        finally:
+            client.close()
+
     def _await_end(self) -> None:
         deadline = time.monotonic() + LEAVING
         while self._lives():
@@ -122,7 +137,7 @@ class EmbeddedRedis:
 
     def _lives(self) -> bool:
         """Whether there is a process, answering or not."""
-        with self._life.open("a") as life:
+        with _opened(self._life) as life:
             return not _lock(life)
 
     def _start(self) -> None:
@@ -134,7 +149,7 @@ class EmbeddedRedis:
                 transient=False,
             )
         log = self._directory / "redis.log"
-        with self._life.open("a") as life:
+        with _opened(self._life) as life:
             _lock(life)
             subprocess.run(
                 [server, *self._options(log)],
@@ -142,7 +157,7 @@ class EmbeddedRedis:
                 capture_output=True,
                 umask=0o077,
                 stdin=subprocess.DEVNULL,
-                pass_fds=[life.fileno()],
+                pass_fds=[life],
             )
         deadline = time.monotonic() + self._patience
         while not self.alive():
@@ -158,7 +173,8 @@ class EmbeddedRedis:
         options = {
             "daemonize": "yes",
             "port": "0",
-            "unixsocket": str(self._socket),
+            # What is too long for the kernel is given relative to `dir`.
+            "unixsocket": str(self._socket) if is_short(self._socket) else SOCKET,
             "unixsocketperm": "700",
             "dir": str(self._directory),
             "pidfile": str(self._directory / "redis.pid"),
@@ -166,49 +182,51 @@ class EmbeddedRedis:
             "appendonly": "yes",
             "appendfsync": "everysec",
             "save": "",
+            "maxmemory": str(MAX_MEMORY),
+            "maxmemory-policy": "noeviction",
         }
         return [word for name, value in options.items() for word in (f"--{name}", value)]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        with self._usable():
+            make_directory(self._directory)
+            for path in self._directory.iterdir():
+                check_owner(path)
+            lock = open_file(self._directory / "redis.lock")
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._socket.parent != self._directory:
-                _make_own(self._socket.parent)
-            lock = (self._directory / "redis.lock").open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise BusError(
                 f"the state directory {self._directory} cannot be used: {error.strerror}",
                 hint="set state_dir",
             ) from None
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
-def _lock(file: TextIO) -> bool:
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = open_file(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
     """Whether it could be had."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
-
-
-def _socket(directory: Path) -> Path:
-    """In the directory if its path is short enough; else where every command of the user looks alike."""
-    path = directory / "redis.sock"
-    if len(os.fsencode(path)) <= LONGEST_PATH:
-        return path
-    name = hashlib.blake2s(os.fsencode(directory), digest_size=8).hexdigest()
-    return Path(tempfile.gettempdir(), f"hemostat-{os.getuid()}-{name}", "redis.sock")
-
-
-def _make_own(place: Path) -> None:
-    """A directory of this user alone. Raises OSError: one that somebody else made could be a trap."""
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if place.stat().st_uid != os.getuid():
-        raise PermissionError(f"{place} belongs to another user")
 
 
 def _last_line(log: Path) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from hemostat.core.redact.address import mask_secret, mask_url
 from hemostat.errors import ConfigError, NothingStoredError, StoreError, StoreUnreachableError
+from hemostat.private_files import open_file
 
 PATIENCE: Final = 10
 """Seconds to wait for a connection, or for whoever writes to an SQLite file."""
@@ -127,7 +128,7 @@ def _prepare(path: Path, *, write: bool) -> None:
     """What is stored is for its owner's eyes alone."""
     if write:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(open_file(path))
     elif not path.exists():
         raise NothingStoredError(
             f"nothing is stored yet: there is no {path}", hint="start HemoStat with: hemostat all"

@@ -1,0 +1,62 @@
+"""Room in a full Redis: streams are trimmed of old entries that every group of readers has acknowledged.
+
+A Redis that evicts nothing refuses to write when it is full, and roles wait. An entry that some role has not
+handled yet is therefore never removed here.
+"""
+
+import logging
+from typing import Any, Final
+
+import redis
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.events import DURABLE
+
+KEPT_ENTRIES: Final = (1000, 100, 0)
+"""Of each stream, for people who look back: fewer where more did not help."""
+ENOUGH: Final = 0.8
+"""Share of the memory that may be in use afterwards."""
+logger = logging.getLogger(__name__)
+
+
+def trim_streams(client: Client) -> int:
+    """How many entries were removed. Raises BusError."""
+    removed = 0
+    with client.call() as raw:
+        for kept in KEPT_ENTRIES:
+            removed += sum(_trim(raw, PREFIX + kind, kept) for kind in DURABLE)
+            removed += int(raw.xtrim(f"{PREFIX}dead", maxlen=kept, approximate=True))
+            if _has_room(raw):
+                break
+    if removed:
+        logger.warning("redis.trimmed entries=%d because=its memory was full", removed)
+    return removed
+
+
+def _has_room(raw: redis.Redis) -> bool:
+    memory: Any = raw.info("memory")
+    return int(memory["used_memory"]) < ENOUGH * int(memory["maxmemory"])
+
+
+def _trim(raw: redis.Redis, stream: str, kept: int) -> int:
+    surplus = int(raw.xlen(stream)) - kept
+    first = _find_first_unhandled(raw, stream) if surplus > 0 else None
+    if first is None:
+        return 0
+    removed: Any = raw.xtrim(stream, minid=first, approximate=True, limit=surplus)
+    return int(removed)
+
+
+def _find_first_unhandled(raw: redis.Redis, stream: str) -> str | None:
+    """No entry with a lower id waits for any group; None where no group has ever read the stream."""
+    asked: Any = raw
+    firsts = []
+    for group in asked.xinfo_groups(stream):
+        waiting = asked.xpending(stream, group["name"])["min"]
+        firsts.append((waiting or group["last-delivered-id"]).decode())
+    return min(firsts, key=_order, default=None)
+
+
+def _order(identity: str) -> tuple[int, int]:
+    milliseconds, _, sequence = identity.partition("-")
+    return int(milliseconds), int(sequence)

@@ -1,0 +1,196 @@
+"""Files and directories that no other user can replace, redirect or write to.
+
+A path leads where its owner wants only if every directory and every link on the way belongs to this user or
+to root, and nobody else may rename what is in those directories. So each link on the way to a directory is
+looked at before it is followed, and a link in place of a file is refused.
+"""
+
+import errno
+import grp
+import os
+import pwd
+import stat
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from hemostat.errors import UnsafePathError
+
+OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+MAX_LINKS: Final = 40
+"""Links that are followed on the way to one directory, as Linux does."""
+OPEN_FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""O_NONBLOCK: a named pipe must not be waited for."""
+
+CURE: Final = "remove it, if you do not know who made it"
+
+
+class Step(NamedTuple):
+    """A directory or a link on the way to a directory."""
+
+    path: Path
+    state: os.stat_result
+    is_last: bool
+
+
+def make_directory(path: Path) -> None:
+    """Make the directory, for this user alone, if it does not exist. Raises OSError and UnsafePathError."""
+    check_directory(path)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_directory(path)
+
+
+def check_directory(path: Path) -> None:
+    """Raise UnsafePathError where another user can change what is in the directory, or make its path lead
+    elsewhere. What does not exist yet is not judged. Raises OSError where the path cannot be looked at."""
+    for step in _steps(path):
+        if not (stat.S_ISDIR(step.state.st_mode) or stat.S_ISLNK(step.state.st_mode)):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(step.path))
+        if reason := _find_risk(step):
+            raise UnsafePathError(f"{_name(path, step)} {reason}", hint=_cure(step))
+
+
+def check_file(path: Path, *, is_kind: str = "file") -> None:
+    """The same for a file or a socket itself, which may be no link. Nothing is said of its directory."""
+    state = path.lstat()
+    if reason := _find_file_risk(state, is_kind):
+        raise UnsafePathError(f"{path} {reason}", hint=CURE)
+
+
+def check_owner(path: Path) -> None:
+    """Raise UnsafePathError where the file, directory or link belongs to another user. Raises OSError."""
+    if (uid := path.lstat().st_uid) not in _trusted():
+        raise UnsafePathError(f"{path} belongs to {_user(uid)}", hint=CURE)
+
+
+def open_file(path: Path, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT) -> int:
+    """A descriptor of a regular file of this user or of root, which is made with mode 0600 if `flags` say so.
+    O_TRUNC takes effect after the file was checked. Raises UnsafePathError and OSError."""
+    try:
+        descriptor = os.open(path, (flags & ~os.O_TRUNC) | OPEN_FLAGS, 0o600)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise UnsafePathError(f"{path} is a symbolic link", hint="remove it, or name its target") from None
+    try:
+        _secure(path, descriptor)
+        if flags & os.O_TRUNC:
+            os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write the file, for its owner alone, in one step: a link of its name is replaced and not followed. The
+    directory must be one that no other user writes to. Raises OSError."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | OPEN_FLAGS, 0o600), "wb") as file:
+        file.write(data)
+    new.replace(path)
+
+
+def _steps(path: Path) -> "list[Step]":
+    """From the root to the directory, each link before its target; as far as they exist."""
+    place, links, steps = Path("/"), 0, []
+    pending = [*reversed(path.absolute().parts[1:])]
+    steps.append(Step(place, place.lstat(), not pending))
+    while pending:
+        part = pending.pop()
+        place = place.parent if part == ".." else place / part
+        try:
+            state = place.lstat()
+        except FileNotFoundError:
+            break
+        is_link = stat.S_ISLNK(state.st_mode)
+        steps.append(Step(place, state, not pending and not is_link))
+        if not is_link:
+            continue
+        if (links := links + 1) > MAX_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        target = place.readlink()
+        place = Path("/") if target.is_absolute() else place.parent
+        pending += reversed(target.parts[target.is_absolute() :])
+    return steps
+
+
+def _find_risk(step: Step) -> str:
+    """Why another user has power over the directory or link; empty where nobody has."""
+    mode = step.state.st_mode
+    if step.state.st_uid not in _trusted():
+        return f"belongs to {_user(step.state.st_uid)}"
+    if stat.S_ISLNK(mode):
+        return ""
+    if step.is_last:
+        return f"can be written by other users (mode {mode & 0o7777:04o})" if mode & OTHERS_WRITE else ""
+    if mode & stat.S_ISVTX or not _others_write(step.state):
+        return ""
+    return f"can be changed by other users (mode {mode & 0o7777:04o})"
+
+
+def _others_write(state: os.stat_result) -> bool:
+    """A group whose only member is this user is this user: many systems give each one such a group."""
+    if state.st_mode & stat.S_IWOTH:
+        return True
+    return bool(state.st_mode & stat.S_IWGRP) and state.st_gid != 0 and not _is_own_group(state.st_gid)
+
+
+def _is_own_group(gid: int) -> bool:
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return gid == user.pw_gid and group.gr_name == user.pw_name and {*group.gr_mem} <= {user.pw_name}
+
+
+KINDS: Final = {"file": stat.S_ISREG, "socket": stat.S_ISSOCK}
+
+
+def _find_file_risk(state: os.stat_result, kind: str) -> str:
+    if stat.S_ISLNK(state.st_mode):
+        return "is a symbolic link"
+    if not KINDS[kind](state.st_mode):
+        return f"is no {kind}"
+    if state.st_uid not in _trusted():
+        return f"belongs to {_user(state.st_uid)}"
+    if state.st_mode & OTHERS_WRITE:
+        return f"can be written by other users (mode {state.st_mode & 0o7777:04o})"
+    return ""
+
+
+def _secure(path: Path, descriptor: int) -> None:
+    """Rights that this user's own file gives to others are taken away: an older umask may have left them."""
+    state = os.fstat(descriptor)
+    if stat.S_ISCHR(state.st_mode) and state.st_uid == 0:  # such as /dev/null: only root makes devices
+        return
+    if state.st_uid == os.geteuid() and stat.S_ISREG(state.st_mode) and state.st_mode & OTHERS_WRITE:
+        os.fchmod(descriptor, stat.S_IMODE(state.st_mode) & ~OTHERS_WRITE)
+        state = os.fstat(descriptor)
+    reason = _find_file_risk(state, "file") or ("has a second name (hard link)" if state.st_nlink > 1 else "")
+    if reason:
+        raise UnsafePathError(f"{path} {reason}", hint=CURE)
+
+
+def _trusted() -> frozenset[int]:
+    return frozenset({0, os.geteuid()})
+
+
+def _user(uid: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"user {uid}"
+
+
+def _name(path: Path, step: Step) -> str:
+    kind = "link" if stat.S_ISLNK(step.state.st_mode) else "directory"
+    if step.is_last and step.path == path.absolute():
+        return f"the directory {path}"
+    return f"the directory {path} is not safe: the {kind} {step.path}"
+
+
+def _cure(step: Step) -> str:
+    if step.state.st_uid in _trusted() and stat.S_ISDIR(step.state.st_mode):
+        return f"chmod go-w {step.path}, or choose another directory"
+    return "run HemoStat as the directory's owner, or choose another directory"
