@@ -73,7 +73,7 @@ def open_file(path: Path, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT) -> 
         raise UnsafePathError(f"{path} is a symbolic link", hint="remove it, or name its target") from None
     try:
         _secure(path, descriptor)
-        if flags & os.O_TRUNC:
+        if flags & os.O_TRUNC and os.fstat(descriptor).st_size:
             os.ftruncate(descriptor, 0)
     except BaseException:
         os.close(descriptor)

@@ -17,6 +17,7 @@ from hemostat.cli.engine_checks import cgroups, clock, engine, engine_access, he
 from hemostat.cli.findings import Check, Finding, Level
 from hemostat.cli.machine import Machine
 from hemostat.cli.name_checks import judge_names
+from hemostat.cli.redis_access import redis_access
 from hemostat.cli.redis_checks import redis, redis_commands, redis_memory
 from hemostat.core.units import show_size
 from hemostat.core.variables import tell_unknown
@@ -192,6 +193,7 @@ QUESTIONS: Final = (
     Question("clock", clock, essential=False),
     Question("other healers", healers, essential=False),
     Question("Redis", redis),
+    Question("Redis access", redis_access, essential=False),
     Question("Redis memory", redis_memory, essential=False),
     Question("Redis commands", redis_commands, essential=False),
     Question("store", store),

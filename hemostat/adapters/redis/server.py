@@ -10,8 +10,6 @@ import redis
 from hemostat.adapters.redis import acl
 from hemostat.adapters.redis.client import PREFIX, Client
 
-MAX_SCANS: Final = 20
-"""Rounds of SCAN, of a thousand keys each, in which other people's keys are looked for."""
 KEY: Final = f"{PREFIX}doctor"
 FORMS: Final = {
     "ping": "", "select": "0", "evalsha": f"{'0' * 40} 0", "script|load": "return",
@@ -71,22 +69,6 @@ def read_facts(client: Client) -> ServerFacts | None:
         append_only=bool(info.get("aof_enabled")),
         snapshots=_snapshots(client),
     )
-
-
-def has_other_keys(client: Client) -> bool | None:
-    """Whether the database holds keys without our prefix; None where this user may not look."""
-    cursor: Any = 0
-    try:
-        for _ in range(MAX_SCANS):
-            answer: Any = client.raw.scan(cursor, count=1000)
-            cursor, keys = answer
-            if any(not key.startswith(PREFIX.encode()) for key in keys):
-                return True
-            if not cursor:
-                break
-    except redis.RedisError:
-        return None
-    return False
 
 
 def refused_commands(client: Client) -> list[str]:

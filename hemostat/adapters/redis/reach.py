@@ -1,0 +1,143 @@
+"""Who can reach a Redis: by which addresses, without a password or not, and which local user serves it."""
+
+import pwd
+import socket
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import redis
+
+from hemostat.adapters.redis.client import Client
+
+DEFAULT_PORT: Final = 6379
+TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+LISTENING: Final = "0A"
+"""TCP_LISTEN of the kernel."""
+CREDENTIALS: Final = struct.Struct("3i")
+"""Process, user and group at the other end of a unix socket."""
+LOCALHOST: Final = "127.0.0.1"
+PROBE_SECONDS: Final = 0.5
+GREETINGS: Final = (b"+PONG", b"-NOAUTH", b"-DENIED", b"-LOADING", b"-MASTERDOWN")
+"""How a Redis answers a PING, with a password or without."""
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found. None: it cannot be known from here."""
+
+    is_open: bool | None = None
+    """Whether Redis serves a client that gives no password."""
+    is_encrypted: bool = False
+    addresses: tuple[str, ...] | None = None
+    """That it listens on; empty for a unix socket alone."""
+    uid: int | None = None
+    """The user whose process listens, where it is on this machine."""
+    socket_mode: int | None = None
+    """Of the unix socket at which it is reached, if every user can get to its directory."""
+
+
+def read_reach(client: Client) -> Reach:
+    options = client.raw.connection_pool.connection_kwargs
+    path, port = options.get("path"), options.get("port", DEFAULT_PORT)
+    is_local = bool(path) or _is_loopback(str(options.get("host", LOCALHOST)))
+    return Reach(
+        is_open=_is_open(client),
+        is_encrypted=client.url.startswith("rediss:"),
+        addresses=_addresses(client),
+        uid=(_peer(path) if path else find_listener(int(port))) if is_local else None,
+        socket_mode=_open_mode(Path(path)) if path else None,
+    )
+
+
+def find_unasked() -> str:
+    """The user who runs a Redis on localhost, at the usual port; empty where there is none. Nothing is sent
+    but a PING."""
+    with (
+        suppress(OSError),
+        closing(socket.create_connection((LOCALHOST, DEFAULT_PORT), PROBE_SECONDS)) as tried,
+    ):
+        tried.sendall(b"PING\r\n")
+        if tried.recv(64).startswith(GREETINGS):
+            uid = find_listener(DEFAULT_PORT)
+            return "an unknown user" if uid is None else name_user(uid)
+    return ""
+
+
+def name_user(uid: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"user {uid}"
+
+
+def find_listener(port: int) -> int | None:
+    """The user who listens on this TCP port of the local host; None where that cannot be found."""
+    return next((uid for at, uid in _listeners() if at == port), None)
+
+
+def _listeners() -> Iterator[tuple[int, int]]:
+    for table in TABLES:
+        with suppress(OSError):
+            for line in table.read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTENING:
+                    yield int(fields[1].rpartition(":")[2], 16), int(fields[7])
+
+
+def _is_open(client: Client) -> bool | None:
+    pool: Any = client.raw.connection_pool
+    secret = {"username", "password", "credential_provider", "db"}
+    options = {name: value for name, value in pool.connection_kwargs.items() if name not in secret}
+    connection = pool.connection_class(**options)
+    try:
+        connection.connect()
+        connection.send_command("GET", "hemostat:doctor")
+        connection.read_response()
+    except redis.ResponseError:
+        return False
+    except redis.RedisError as error:
+        return False if isinstance(error, redis.AuthenticationError) else None
+    finally:
+        connection.disconnect()
+    return True
+
+
+def _addresses(client: Client) -> tuple[str, ...] | None:
+    raw: Any = client.raw
+    try:
+        told = raw.config_get("*")
+    except redis.RedisError:
+        return None
+    if told.get("port") == "0" and told.get("tls-port", "0") == "0":
+        return ()
+    return tuple(each.lstrip("-") for each in told.get("bind", "").split()) or ("*",)
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _peer(path: str) -> int | None:
+    with suppress(OSError), closing(socket.socket(socket.AF_UNIX)) as tried:
+        tried.settimeout(PROBE_SECONDS)
+        tried.connect(path)
+        found = tried.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+        return int(CREDENTIALS.unpack(found)[1])
+    return None
+
+
+def _open_mode(path: Path) -> int | None:
+    try:
+        mode = path.stat().st_mode
+        parents = [each.stat().st_mode for each in path.resolve().parents]
+    except OSError:
+        return None
+    is_reached = all(each & stat.S_IXOTH for each in parents)
+    return stat.S_IMODE(mode) if is_reached else None

@@ -1,0 +1,73 @@
+"""What `hemostat doctor` says of who can reach Redis: whoever can write there can give orders."""
+
+import os
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+from hemostat.cli.findings import Finding, Level, worst
+from hemostat.cli.machine import Machine
+
+if TYPE_CHECKING:
+    from hemostat.adapters.redis.reach import Reach
+
+FIRST_PERSON: Final = 1000
+"""The lowest number of a user who is a person; system accounts such as `redis` are below."""
+SAFE: Final = "give its users passwords (hemostat redis-acl), or take a unix socket of HemoStat's own user"
+
+
+def redis_access(machine: Machine) -> Finding:
+    from hemostat.adapters.redis.reach import read_reach
+
+    machine.bus()
+    reach = read_reach(machine.redis())
+    return worst(judge_access(reach, os.geteuid()), describe_access(reach))
+
+
+def judge_access(reach: "Reach", own_uid: int) -> list[Finding]:
+    """Who besides HemoStat's user can read and write there."""
+    from hemostat.adapters.redis.reach import name_user
+
+    found = []
+    if reach.is_open and reach.addresses != ():
+        found.append(
+            Finding(Level.WARNING, f"{_readers(reach.addresses)} can give orders: no password", SAFE)
+        )
+    if reach.is_open and (reach.socket_mode or 0) & 0o002:
+        told = f"every local user can give orders: its socket has mode {reach.socket_mode:04o}, no password"
+        found.append(Finding(Level.WARNING, told, SAFE))
+    if reach.uid is not None and reach.uid != own_uid and reach.uid >= FIRST_PERSON:
+        hint = "is it yours? Whoever runs Redis can give orders"
+        found.append(Finding(Level.WARNING, f"{name_user(reach.uid)} runs it", hint))
+    if reach.addresses and not reach.is_encrypted and not _is_local(reach.addresses):
+        told = f"it listens without TLS on {', '.join(reach.addresses)}: passwords can be read on the way"
+        found.append(Finding(Level.WARNING, told, "set tls-port and write rediss://"))
+    return found
+
+
+def describe_access(reach: "Reach") -> str:
+    from hemostat.adapters.redis.reach import name_user
+
+    whom = f"run by {name_user(reach.uid)}" if reach.uid is not None else "on another machine"
+    if reach.addresses == ():
+        return f"by its socket alone, {whom}"
+    known = {True: "no password", False: "by password alone", None: "whether without password: not known"}
+    return f"{known[reach.is_open]}, {whom}"
+
+
+def _readers(addresses: tuple[str, ...] | None) -> str:
+    if addresses is None:
+        return "whoever reaches it"
+    if _is_local(addresses):
+        return "every local user"
+    return f"every local user, and whoever reaches {', '.join(addresses)},"
+
+
+def _is_local(addresses: tuple[str, ...]) -> bool:
+    return all(_is_loopback(each) for each in addresses)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
