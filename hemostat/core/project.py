@@ -34,11 +34,11 @@ def project_of(container: Container) -> str:
     return next((name[:MAX_NAME] for name in named if name), NO_PROJECT)
 
 
-def seen_by(project: str, others: Iterable[str], most: int) -> int:
-    """How many of what belongs to `others`, one project each, counts against `project`: all of its own, and
-    at most `most` of each other project. So nobody uses up for others what is counted, and a host with one
-    project has the whole of it."""
-    counts = Counter(others)
+def seen_by(project: str | None, projects: Iterable[str], most: int) -> int:
+    """How many of these, given by their projects, count against `project`: all of its own, and at most `most`
+    of each other project. So no project uses up what others need, and a host with one project has the whole
+    of it. None stands for a project that has nothing yet."""
+    counts = Counter(projects)
     return sum(number if each == project else min(number, most) for each, number in counts.items())
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hemostat.core import detect, storm
+from hemostat.core import detect
 from hemostat.core.health import has_settled
 from hemostat.core.incidents import Cause, Held, Incident, Told
 from hemostat.core.intent import wanted
@@ -24,15 +24,14 @@ def begin(ward: Ward, now: float) -> None:
     """Before open incidents are reviewed: forget those that were over long ago."""
     ward.began = now if ward.began is None else ward.began
     ward.register.expire(now)
+    ward.storms.expire(now, ward.thresholds.storm_window)
 
 
 def review(ward: Ward, incident: Incident, now: float) -> list[Told]:
     """Close an incident that is over, and raise it again where nothing holds it any longer."""
     if _is_over(ward, incident, now):
         return ward.register.closed(incident.container.id, [incident.kind])
-    if incident.held in {Held.DEPENDENCY, Held.HOST}:
-        return _released(ward, incident, now)
-    return []
+    return [] if incident.held is None else _released(ward, incident, now)
 
 
 def change_mode(ward: Ward, mode: str, now: float) -> list[Told]:
@@ -55,7 +54,9 @@ def _released(ward: Ward, incident: Incident, now: float) -> list[Told]:
     if patient is None or not (patient.info.running or incident.kind in DEATHS | {Kind.CRASH_LOOP}):
         return []
     cause = ward.find_cause(patient, incident.kind, now)
-    if _has_passed(incident, patient) or (cause.held and not _has_waited(ward, incident, now)):
+    stormy = incident.held is Held.STORM and ward.is_in_storm(patient, now)
+    passed = _has_passed(incident, patient)
+    if passed or stormy or (cause.held and not _has_waited(ward, incident, now)):
         ward.unheld_since.pop(incident.key, None)
         return []
     if cause.held:
@@ -82,7 +83,7 @@ def _is_over(ward: Ward, incident: Incident, now: float) -> bool:
     gone, and anything at all when a person has stopped the container."""
     if incident.kind is Kind.STORM:
         window = ward.thresholds.storm_window
-        return ward.has_watched(window, now) and storm.is_over(ward.storm, now, window=window)
+        return ward.has_watched(window, now) and ward.storms.are_over(now, window)
     patient = ward.get(incident.container.id)
     if patient is None:
         return False

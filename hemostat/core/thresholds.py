@@ -4,7 +4,7 @@ A container's labels win over the table of its compose project, and that over th
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -16,6 +16,24 @@ from hemostat.core.units import Bytes, Percent, Period, Seconds
 from hemostat.events import Container
 
 Count = Annotated[int, Meta(ge=1)]
+
+LABEL_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "window": (1.0, 3600.0),
+    "settle": (1.0, 3600.0),
+    "loop_deaths": (1, 20),
+    "loop_window": (60.0, 86400.0),
+    "unhealthy_for": (0.0, 3600.0),
+    "flap_changes": (1, 20),
+    "flap_window": (60.0, 3600.0),
+    "leak_window": (5.0, 86400.0),
+    "leak_horizon": (10.0, 7 * 86400.0),
+    "probe_failures": (1, 20),
+    "probe_start": (0.0, 3600.0),
+}
+"""How far a label may go, where the operator's settings do not go further themselves: a container that
+changes all the time must not keep that from being seen."""
+FLAP_SECONDS: Final = 15.0
+"""Of the window for each change that a label asks for: what changes more often than this is flapping."""
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,19 +112,42 @@ def is_job(container: Container) -> bool:
 
 def tuned(thresholds: Thresholds, container: Container) -> Thresholds:
     """The thresholds for one container. What does not parse is passed over: a typing mistake in one
-    container's label must not blind the monitor."""
+    container's label must not blind the monitor. A label beyond its range counts as the end of the range."""
     changes: dict[str, Any] = {"cpu": NEVER, "throttled": NEVER} if is_job(container) else {}
-    project = thresholds.projects.get(container.project or "", {})
+    table = thresholds.projects.get(container.project or "", {})
     for label in labels.THRESHOLDS:
         name = label.name.removeprefix(labels.PREFIX)
-        table = {label.name: str(project[name])} if name in project else {}
-        value = label.of(container.labels)
-        value = label.of(table) if value is None else value
+        value = label.of({label.name: str(table[name])}) if name in table else None
         if value is not None:
             changes[name] = value
+    operators = msgspec.structs.replace(thresholds, **changes) if changes else thresholds
+    own = {name: _bounded(name, value, operators) for name, value in _labelled(container)}
+    if not own.keys().isdisjoint({"flap_changes", "flap_window"}):
+        own["flap_window"] = _flap_window(msgspec.structs.replace(operators, **own), operators)
+    return msgspec.structs.replace(operators, **own) if own else operators
+
+
+def _labelled(container: Container) -> Iterator[tuple[str, Any]]:
+    """The thresholds that the container's own labels set, by name."""
+    for label in labels.THRESHOLDS:
+        if (value := label.of(container.labels)) is not None:
+            yield label.name.removeprefix(labels.PREFIX), value
     if (start := labels.PROBE_START.of(container.labels)) is not None:
-        changes["probe_start"] = start
-    return msgspec.structs.replace(thresholds, **changes) if changes else thresholds
+        yield "probe_start", start
+
+
+def _bounded(name: str, value: Any, operators: Thresholds) -> Any:
+    if name not in LABEL_RANGES:
+        return value
+    least, most = LABEL_RANGES[name]
+    allowed = getattr(operators, name)
+    return min(max(value, min(least, allowed)), max(most, allowed))
+
+
+def _flap_window(asked: Thresholds, operators: Thresholds) -> float:
+    """As asked for, but no shorter than so many changes take."""
+    rate = min(FLAP_SECONDS, operators.flap_window / operators.flap_changes)
+    return max(asked.flap_window, rate * asked.flap_changes)
 
 
 def mistakes(projects: Mapping[str, Mapping[str, object]]) -> list[tuple[str, str]]:

@@ -19,8 +19,9 @@ from hemostat.core.jobs import is_session, job_reason
 from hemostat.core.model import ContainerInfo
 from hemostat.core.owner import Run, workload
 from hemostat.core.patient import Past, Patient, new_patient
+from hemostat.core.project import project_of
 from hemostat.core.relations import Relations
-from hemostat.core.storm import Storm
+from hemostat.core.storm import Failure, Storms, Watched
 from hemostat.core.thresholds import Thresholds
 from hemostat.events import Container, Evidence, Kind
 
@@ -56,7 +57,7 @@ class Ward:
         self._patients: dict[str, Patient] = {}
         self._habits: dict[str, Baseline] = {}
         self._reached: frozenset[str] = frozenset()
-        self.storm = Storm()
+        self.storms = Storms()
         self.began: float | None = None
         self.unheld_since: dict[tuple[str, Kind], float] = {}
         """Since when nothing has held an incident that was held."""
@@ -212,25 +213,27 @@ class Ward:
         return job_reason(info, needed_by=needed_by, clean_ends=self.clean_ends.get(info.ref.id, 0))
 
     def _weather(self, patient: Patient, kind: Kind, now: float) -> tuple[list[Told], Cause | None]:
-        """Whether this failure is one of many, which only a fault of the host or the engine explains."""
-        limits = self.thresholds
-        self.storm, verdict = storm.gather(
-            self.storm,
-            patient.ref.id,
-            kind,
-            now,
-            count=limits.storm_count,
-            window=limits.storm_window,
-            running=len(self._patients),
-        )
+        """Whether this failure is one of many, which only a fault of what they share explains."""
+        project = project_of(patient.ref)
+        watched = Watched(len(self._patients), len({project_of(each.ref) for each in self}))
+        failure = Failure(now, patient.ref.id, kind, project)
+        found, verdict = self.storms.add(failure, self._storm_limits, watched)
         if not verdict.raging:
             return [], None
         told = []
         if verdict.began:
             names = {each.ref.id: each.ref.name for each in self}
-            since, evidence = self.storm.since or now, storm.evidence(self.storm, names)
+            since, evidence = found.since or now, storm.evidence(found.failures, names)
             told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
-        return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(self.storm.failures)),))
+        return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(found.failures)),))
+
+    @property
+    def _storm_limits(self) -> storm.Limits:
+        return storm.Limits(self.thresholds.storm_count, self.thresholds.storm_window)
+
+    def is_in_storm(self, patient: Patient, now: float) -> bool:
+        """Whether a storm of the host or of its project lasts."""
+        return self.storms.holds(project_of(patient.ref), now, self.thresholds.storm_window)
 
     def find_cause(self, patient: Patient, kind: Kind, now: float) -> Cause:
         return blame(

@@ -676,7 +676,40 @@ def test_many_that_fail_at_once_are_one_storm_and_wait(watch):
     assert (storm.container.is_host, storm.number("storm")) == (True, 5)
     watch.sample(30)
     assert [alert.kind for alert in watch.alerts if alert.phase is Phase.CLEARED] == [Kind.STORM]
-    assert len(names(watch)) == len(told)
+    released = names(watch)[len(told) :]
+    assert released == [(f"c{number}", "exited", "") for number in range(4, 8)]
+
+
+def project(name: str) -> dict[str, str]:
+    return {"com.docker.compose.project": name}
+
+
+def test_a_tenant_with_a_third_of_the_containers_holds_nobody_else(watch):
+    hostile = [watch.make(name=f"t{n}", labels=project("tenant")) for n in range(5)]
+    others = [watch.make(name=f"c{n}", labels=project(f"p{n}")) for n in range(4)]
+    for container in hostile:
+        watch.engine.crash(container, 1)
+    watch.listen()
+    watch.engine.crash(others[0], 9)
+    watch.listen()
+    assert names(watch)[-1] == ("c0", "exited", "")
+
+
+def test_a_storm_that_is_renewed_ends_and_releases_what_it_held(watch):
+    """Each of the tenant's containers fails again and again, in projects of different names."""
+    hostile = [watch.make(name=f"t{n}", health=("x",), labels=project(f"f{n}")) for n in range(5)]
+    victim = watch.make(name="victim")
+    for second in range(40):
+        for container in hostile:
+            watch.engine.set_health(container, "unhealthy" if second % 4 < 2 else "healthy")
+        if second == 1:
+            watch.engine.crash(victim, 9)
+        watch.listen()
+        watch.sample()
+    assert [told for told in names(watch) if told[0] == "victim"] == [
+        ("victim", "exited", "h"),
+        ("victim", "exited", ""),
+    ]
 
 
 def test_a_probe_that_keeps_failing_is_a_hang_until_it_passes(watch):

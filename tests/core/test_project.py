@@ -35,7 +35,7 @@ def test_containers_without_a_project_share_one():
 
 def test_own_count_in_full_and_others_up_to_the_most():
     assert seen_by("a", ["a", "a", "a", "b", "b", "b", ""], 2) == 6
-    assert seen_by("new", ["a"] * 100, 2) == 2
+    assert seen_by("new", ["a"] * 100, 2) == seen_by(None, ["", "", ""], 2) == 2
     assert seen_by("a", ["a"] * 100, 2) == 100
 
 

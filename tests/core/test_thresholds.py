@@ -2,8 +2,9 @@
 
 import pytest
 
+from hemostat.core.health import Health, flaps
 from hemostat.core.label_values import NEVER
-from hemostat.core.thresholds import TUNABLE, Thresholds, mistakes, tuned, watched
+from hemostat.core.thresholds import LABEL_RANGES, TUNABLE, Thresholds, mistakes, tuned, watched
 from hemostat.events import Container
 
 
@@ -68,3 +69,34 @@ def test_where_nothing_is_near_it_is_said_what_there_is():
 
 def test_everything_that_can_be_tuned_is_a_setting():
     assert TUNABLE.keys() <= set(Thresholds.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", LABEL_RANGES)
+@pytest.mark.parametrize("text", ["0", "1", "0s", "1s", "30d", "10000", "9999s"])
+def test_a_label_stays_within_its_range(name, text):
+    label = "hemostat.probe.start_period" if name == "probe_start" else f"hemostat.{name}"
+    least, most = LABEL_RANGES[name]
+    assert least <= getattr(tuned(Thresholds(), box({label: text})), name) <= most
+
+
+def test_a_label_may_go_as_far_as_the_operator_does():
+    quick = Thresholds(window=0.2, loop_window=5.0, flap_changes=50, projects={"shop": {"settle": "0s"}})
+    asked = {"hemostat.window": "0s", "hemostat.loop_window": "1s", "hemostat.flap_changes": "999"}
+    found = tuned(quick, box({**asked, "hemostat.settle": "0s", "com.docker.compose.project": "shop"}))
+    assert (found.window, found.loop_window, found.flap_changes, found.settle) == (0.2, 5.0, 50, 0.0)
+
+
+def test_the_table_of_a_project_has_no_range():
+    found = tuned(
+        Thresholds(projects={"shop": {"window": "0s"}}), box({"com.docker.compose.project": "shop"})
+    )
+    assert found.window == 0.0
+
+
+@pytest.mark.parametrize("changes", ["1", "3", "20", "10000"])
+@pytest.mark.parametrize("window", ["0s", "1m", "10m"])
+def test_no_label_hides_that_health_changes_every_few_seconds(changes, window):
+    found = tuned(Thresholds(), box({"hemostat.flap_changes": changes, "hemostat.flap_window": window}))
+    every = [1000.0 - 10.0 * number for number in range(100)]
+    assert flaps(Health(changes=tuple(every)), found, 1000.0)
+    assert not flaps(Health(changes=()), found, 1000.0)
