@@ -75,7 +75,7 @@ class Verdict(NamedTuple):
 def gather(
     storm: Storm, failure: Failure, limits: Limits, watched: Watched, *, most: int | None = None
 ) -> tuple[Storm, Verdict]:
-    """One more failure, of a kind that counts. `most`: how many containers of one project count; None: all."""
+    """One more failure, of a kind that counts. `most`: how many of one project count; None: all of them."""
     now = failure.time
     if not is_over(storm, now, limits.window):
         known = any(each.container == failure.container for each in storm.failures)
