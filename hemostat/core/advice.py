@@ -96,7 +96,7 @@ def objections(
         for place, quote in enumerate(advice.quotes, 1)
         if _source(quote, shown) is None
     ]
-    known = {*names, alert.container.name, HOST}
+    known = {*names, *alert.downstream, alert.container.name, HOST}
     if not known.issuperset(advice.roots):
         told.append(f"roots must be among: {', '.join(sorted({*names, HOST}))}")
     if not advice.quotes:
@@ -127,6 +127,7 @@ def judged(
     advice: Advice, alert: HealthAlert, rules: Verdict, made: Investigation, *, min_confidence: float
 ) -> Verdict:
     """The verdict that this advice, to which there is no objection, comes to."""
+    foreign = advice.choice != Action.NONE and not any(is_own(each.source, alert) for each in advice.quotes)
     unsure = advice.confidence < min_confidence and advice.choice != Action.NONE
     own = {alert.container.name, *([HOST] if alert.container.is_host else [])}
     elsewhere = advice.choice != FALSE_ALARM and bool(advice.roots) and own.isdisjoint(advice.roots)
@@ -136,6 +137,9 @@ def judged(
         reasons.append(
             f"{advice.choice} was advised, but {advice.confidence:.2f} is not sure enough to do so"
         )
+        action = Action.NONE
+    elif foreign:
+        reasons.append(f"{advice.choice} was advised by what another container says alone")
         action = Action.NONE
     elif elsewhere and action not in {None, Action.NONE}:
         reasons.append(f"it begins at {', '.join(map(worded, advice.roots))}: nothing to be done here")
@@ -152,6 +156,13 @@ def judged(
     resource = "cpu" if alert.kind in CPU else "memory"
     parameters: dict[str, float | str | bool] = {"resource": resource} if action is Action.SCALE else {}
     return Verdict(action, diagnosis, parameters)
+
+
+def is_own(source: str, alert: HealthAlert) -> bool:
+    """Whether it is evidence about the container of the alert: what a tool shows of another one carries no
+    action. `log` and `alert` are of the first message, `log web` is what a tool showed."""
+    _, _, container = source.partition(" ")
+    return container in {"", alert.container.name}
 
 
 def _told(advice: Advice, made: Investigation) -> Investigation:

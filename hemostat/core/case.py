@@ -89,6 +89,13 @@ def past(done: RemediationComplete, *, host: str, now: float, log: str, incident
     )
 
 
+def without_others(case: Case) -> Case:
+    """Without what became of other containers of its image, on any host: they may be anybody's."""
+    about = case.host, case.alert.container.name
+    own = tuple(each for each in case.past if (each.host, each.container) == about)
+    return msgspec.structs.replace(case, past=own)
+
+
 def encode(recording: Recording) -> bytes:
     return msgspec.json.format(msgspec.json.encode(recording))
 

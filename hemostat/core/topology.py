@@ -210,19 +210,28 @@ class _Names:
         return (self._services.get(service) if service else None) or (container_id,)
 
 
+def declared_names(container: Container) -> list[str]:
+    """What its own labels say that it depends on: services of its Compose project, or containers by name."""
+    return [need.service or need.name for need, _ in _labelled(container)]
+
+
 def is_one_off(container: Container) -> bool:
     """Whether `docker compose run` made it: no replica of its service, and a job."""
     return container.labels.get(ONE_OFF, "").lower() == "true"
 
 
 def _declared(info: ContainerInfo) -> Iterator[tuple[Absent, Until]]:
-    ref, labels = info.ref, info.ref.labels
+    yield from _labelled(info.ref)
+    if info.network_mode.startswith(SHARED):
+        yield Absent(name=info.network_mode.removeprefix(SHARED)), Until.RUNNING
+
+
+def _labelled(ref: Container) -> Iterator[tuple[Absent, Until]]:
+    labels = ref.labels
     for words in _words(labels.get(COMPOSE, "")):
         # `db:service_healthy:true`: service, condition, and whether it is restarted together.
         service, _, condition = words.partition(":")
         yield Absent(ref.project or "", service), CONDITIONS.get(condition.partition(":")[0], Until.STARTED)
-    if info.network_mode.startswith(SHARED):
-        yield Absent(name=info.network_mode.removeprefix(SHARED)), Until.RUNNING
     for word in DEPENDS_ON.of(labels) or ():
         yield Absent(ref.project or "", word if ref.project else "", word), Until.STARTED
 

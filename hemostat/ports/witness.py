@@ -5,28 +5,28 @@ from typing import Protocol
 
 from hemostat.core.case import Case
 from hemostat.core.dossier import Details, Point
-from hemostat.events import Event
+from hemostat.events import Container, Event
 
 
 class Witness(Protocol):
-    """Containers go by host and name. Every method may raise HemoStatError; what it tells holds secrets."""
+    """Of the containers of a host. Every method may raise HemoStatError; what it tells holds secrets."""
 
     def case(self, alert: Event) -> Case:
         """The incident of this alert, with what is known at first; without secrets."""
         ...
 
-    def log(self, host: str, container: str, tail: int) -> str:
+    def log(self, host: str, container: Container, tail: int) -> str:
         """The last lines."""
         ...
 
-    def processes(self, host: str, container: str) -> Sequence[str]: ...
+    def processes(self, host: str, container: Container) -> Sequence[str]: ...
 
-    def details(self, host: str, container: str) -> Details: ...
+    def details(self, host: str, container: Container) -> Details: ...
 
-    def history(self, host: str, container: str) -> Sequence[Point]:
+    def history(self, host: str, container: Container) -> Sequence[Point]:
         """Oldest first."""
         ...
 
-    def story(self, host: str, container: str) -> Sequence[str]:
+    def story(self, host: str, container: Container) -> Sequence[str]:
         """What was told of it lately, oldest first, a line each."""
         ...

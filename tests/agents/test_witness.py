@@ -1,5 +1,6 @@
 """What can be found out about an incident as it happens, and of one that was recorded."""
 
+import msgspec
 import pytest
 
 from hemostat.adapters.memory_bus import MemoryBus
@@ -61,10 +62,10 @@ def test_of_another_host_only_what_was_told_is_known(scene):
     assert witness.case(scene.alert(host="elsewhere")).dossier is None
     for look in (witness.processes, witness.details, lambda *where: witness.log(*where, 5)):
         with pytest.raises(EngineError, match="runs on elsewhere"):
-            look("elsewhere", "web")
+            look("elsewhere", scene.container)
     scene.bus.publish([scene.alert(host="elsewhere")])
-    assert len(witness.story("elsewhere", "web")) == 1
-    assert witness.story("h", "web") == []
+    assert len(witness.story("elsewhere", scene.container)) == 1
+    assert witness.story("h", scene.container) == []
 
 
 def test_an_engine_that_does_not_answer_leaves_a_thin_case(scene):
@@ -74,7 +75,7 @@ def test_an_engine_that_does_not_answer_leaves_a_thin_case(scene):
     witness = scene.witness(connect)
     assert witness.case(scene.alert()).dossier is None
     with pytest.raises(EngineError, match="gone"):
-        witness.log("h", "web", 5)
+        witness.log("h", scene.container, 5)
 
 
 def test_a_container_that_is_gone_leaves_a_thin_case(scene):
@@ -92,8 +93,29 @@ def test_a_recording_is_read_as_it_was_written():
 def test_a_recorded_container_is_seen_as_it_was():
     kept = recording(alert())
     witness = RecordedWitness(kept)
-    assert witness.log("h", "web", 1) == "connection refused, retrying at once"
-    assert witness.processes("h", "web") == ("web --serve",)
-    assert len(witness.history("h", "web")) == 2
+    web = kept.case.alert.container
+    assert witness.log("h", web, 1) == "connection refused, retrying at once"
+    assert witness.processes("h", web) == ("web --serve",)
+    assert len(witness.history("h", web)) == 2
     with pytest.raises(EngineError, match="not recorded"):
-        witness.details("h", "other")
+        witness.details("h", Container(id="other", name="other"))
+
+
+def test_a_name_that_is_another_containers_id_shows_nothing_of_that_container(scene):
+    """The engine takes a full id for the container of that id, whatever is named like it."""
+    spec = ContainerSpec(name=scene.container.id, image="web:1", command=("spy",), labels={})
+    spy = scene.engine.inspect(scene.engine.run(spec)).ref
+    assert scene.witness().processes("h", spy) == scene.engine.top(spy.id) != scene.engine.top("web")
+
+
+def test_a_story_holds_no_event_of_others_and_no_name_of_dependents(scene):
+    """Of the same name were a container that is gone, and the host itself."""
+    others = (Container(id="gone", name="web"), Container(id="", name="web"), Container(id="evil", name="evil"))
+    dependent = msgspec.structs.replace(scene.told, root="", downstream=("evil",))
+    told = [Event.make(dependent, time=NOW, host="h", source="monitor@1", incident="i1")]
+    told += [event(complete(container=each, detail="OBEY")) for each in others]
+    scene.bus.publish(told)
+    story = "\n".join(scene.witness().case(told[0]).story)
+    assert "web" in story
+    assert "evil" not in story
+    assert "OBEY" not in story

@@ -17,13 +17,13 @@ from hemostat.agents.analyzer.inquiry import Inquiry
 from hemostat.core import spend
 from hemostat.core.advice import Advice, choices, judged
 from hemostat.core.analysis import Analysis
-from hemostat.core.case import Case, fingerprint, signature
+from hemostat.core.case import Case, fingerprint, signature, without_others
 from hemostat.core.diagnose import Verdict
 from hemostat.core.limits import Limits
 from hemostat.core.measures import FAILURES, Count, Failure, uncounted
 from hemostat.core.outage import FINE, Outage
-from hemostat.core.policy import service
 from hemostat.core.spend import Prices, Spending
+from hemostat.core.trust import OWN, Trust
 from hemostat.core.units import show_duration
 from hemostat.errors import (
     AdviceError,
@@ -58,6 +58,7 @@ class Terms(NamedTuple):
     limits: Limits
     prices: Prices
     read: Callable[[Mapping[str, Any]], Advice | list[str]]
+    trust: Trust = OWN
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -139,6 +140,8 @@ class Consultant:
         if not isinstance(alert, HealthAlert):
             raise AdviceError(f"{event.type} is no alert")
         case = self._witness.case(event)
+        if not self._terms.trust.believes_all:
+            case = without_others(case)
         likeness = _likeness(case, rules)
         kept = self._known(likeness, alert)
         if kept is None:
@@ -166,10 +169,8 @@ class Consultant:
             return None
         if kept.advice.choice not in choices(alert, self._terms.limits):
             return None
-        name = alert.container.name
         made = msgspec.structs.replace(kept.made, reused=True, tokens=0, cost=0.0, seconds=0.0)
-        here = tuple(name if each == kept.container else each for each in kept.advice.roots)
-        return Kept(name, msgspec.structs.replace(kept.advice, roots=here), made)
+        return msgspec.structs.replace(kept, made=made)
 
     def _pay(self, cost: float) -> Callable[[float], None]:
         """Take what one request may cost; the function that says what it did cost. Raises AdviceError."""
@@ -237,16 +238,16 @@ def failure(error: AdviceError | AdvisorError) -> Failure:
 
 
 def _likeness(case: Case, rules: Verdict) -> str:
-    """Incidents that share it are just alike: of one container or service, with one signature and log, and
-    the same to the rules; and nothing has failed against them since. Of another container nothing is reused:
-    strangers may have written its evidence."""
+    """Incidents that share it are just alike: of one container, with one signature and log, and the same to
+    the rules; and nothing has failed against them since. Of another container nothing is reused, whatever its
+    labels say it is a replica of: strangers may have written its evidence."""
     about = case.alert.container
     log = "" if case.dossier is None else case.dossier.log
     here = [each for each in case.past if (each.host, each.container) == (case.host, about.name)]
     failed = sum(each.outcome is Outcome.FAILED for each in here)
     parts = (
         case.host,
-        service(about) or about.name,
+        about.id or about.name,
         signature(case.alert),
         fingerprint(log),
         rules.diagnosis.cause,

@@ -7,7 +7,7 @@ used. When one of the first three runs short, it has to conclude.
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -19,8 +19,10 @@ from hemostat.core.diagnose import Verdict
 from hemostat.core.fence import fenced
 from hemostat.core.tool import Tool
 from hemostat.core.tools import CONCLUDE
+from hemostat.core.topology import declared_names
+from hemostat.core.trust import Trust
 from hemostat.errors import AdviceError, AdvisorError, AdvisorUnreachableError, HemoStatError
-from hemostat.events import HealthAlert, Investigation
+from hemostat.events import Container, HealthAlert, Investigation
 from hemostat.ports import Advisor, Call, Clock, Result, Said, Turn, Usage, Witness
 
 if TYPE_CHECKING:
@@ -68,9 +70,9 @@ class Inquiry:
         evidence = prompt.sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
         for source, text in evidence.items():
             self._shown[source].append(text)
-        names = _names(alert)
+        names = reachable(alert, self._terms.trust)
         offered = [
-            *(tools.reading(names, logs=analysis.send_logs) if names else ()),
+            *(tools.reading(list(names), logs=analysis.send_logs) if names else ()),
             tools.concluding(allowed),
         ]
         self._said = spend.tokens(prompt.SYSTEM + msgspec.json.encode(offered).decode())
@@ -85,7 +87,7 @@ class Inquiry:
         )
 
     def _concluded(
-        self, alert: HealthAlert, names: Sequence[str], offered: Sequence[Tool], began: float, until: float
+        self, alert: HealthAlert, names: Mapping[str, Container], offered: Sequence[Tool], began: float, until: float
     ) -> Advice:
         repaired = False
         while True:
@@ -106,14 +108,14 @@ class Inquiry:
             self._add(tuple(results) if results else prompt.again(mistakes))
 
     def _heard(
-        self, call: Call, alert: HealthAlert, names: Sequence[str], *, must: bool
+        self, call: Call, alert: HealthAlert, names: Mapping[str, Container], *, must: bool
     ) -> Advice | tuple[Result, list[str]]:
         """What a call comes to: advice that can be used, or its result and what was wrong with it."""
         if call.name != CONCLUDE:
             return self._look(call, names), [f"only {CONCLUDE} may be called now"] if must else []
         advice = self._terms.read(call.arguments)
         if isinstance(advice, Advice):
-            mistakes = objections(advice, alert, self._terms.limits, self._shown, names)
+            mistakes = objections(advice, alert, self._terms.limits, self._shown, roots(alert, names))
             if not mistakes:
                 return sourced(advice, self._shown)
         else:
@@ -165,13 +167,14 @@ class Inquiry:
         self._add(said)
         return said
 
-    def _look(self, call: Call, names: Sequence[str]) -> Result:
+    def _look(self, call: Call, names: Mapping[str, Container]) -> Result:
         if self._calls >= self._terms.analysis.max_calls:
             return Result(call=call.id, text=f"No more of these: call {CONCLUDE}.", failed=True)
         self._calls += 1
         container = str(call.arguments.get("container", ""))
         grep = str(call.arguments.get("grep", ""))[:100]
-        looks = self._looks(container, grep)
+        about = names.get(container, Container(id="", name=""))
+        looks = self._looks(about, grep)
         if call.name not in looks:
             text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE])}."
             return Result(call=call.id, text=text, failed=True)
@@ -189,7 +192,7 @@ class Inquiry:
         self._shown[source].append(text)
         return Result(call=call.id, text=fenced(source, text))
 
-    def _looks(self, container: str, grep: str) -> Mapping[str, Callable[[], str]]:
+    def _looks(self, container: Container, grep: str) -> Mapping[str, Callable[[], str]]:
         witness, host, now = self._witness, self._host, self._clock.now()
         logs, emails = self._terms.analysis.send_logs, self._terms.analysis.redact_emails
         looks: dict[str, Callable[[], str]] = {
@@ -209,10 +212,20 @@ class Inquiry:
         self._said += spend.tokens(_text(turn))
 
 
-def _names(alert: HealthAlert) -> list[str]:
-    """The containers that may be looked at."""
-    own = [] if alert.container.is_host else [alert.container.name]
-    return list(dict.fromkeys(filter(NAME.fullmatch, (*own, alert.root, *alert.downstream))))[:NAMES]
+def reachable(alert: HealthAlert, trust: Trust) -> dict[str, Container]:
+    """The containers that may be looked at, by name: the alert's own. Where labels are believed, also the
+    one that it is taken to fail for; never those that depend on it, which anybody may."""
+    about = [] if alert.container.is_host else [alert.container]
+    if trust.believes_all:
+        about.append(Container(id=alert.root, name=alert.root))
+    return {each.name: each for each in reversed(about) if NAME.fullmatch(each.name)}
+
+
+def roots(alert: HealthAlert, names: Iterable[str]) -> list[str]:
+    """What the failure may be said to begin at, besides the container and the host: to say so opens
+    nothing."""
+    declared = declared_names(alert.container)
+    return list(dict.fromkeys(filter(NAME.fullmatch, (*names, alert.root, *declared))))[:NAMES]
 
 
 def _step(source: str, grep: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from hemostat.core.case import Case, Recording, signature
 from hemostat.core.dossier import Details, Dossier, Point
 from hemostat.core.evidence import dossier
@@ -55,7 +57,6 @@ class LiveWitness:
         if not isinstance(data, HealthAlert) or alert.incident is None:
             raise HemoStatError(f"{alert.type} is no alert of an incident")
         now = self._clock.now()
-        about = {data.container.name, data.root, *data.downstream}
         return Case(
             host=alert.host,
             incident=alert.incident,
@@ -63,28 +64,31 @@ class LiveWitness:
             alert=data,
             dossier=observed(
                 lambda: self._engine(alert.host),
-                lambda: self.history(alert.host, data.container.name),
+                lambda: self.history(alert.host, data.container),
                 data,
                 now,
             ),
-            story=tuple(self._told(about, alert.host, now)),
+            story=tuple(self.story(alert.host, data.container)),
             past=tuple(self._casebook.past(signature(data))),
         )
 
-    def log(self, host: str, container: str, tail: int) -> str:
-        return self._engine(host).logs(container, tail)
+    def log(self, host: str, container: Container, tail: int) -> str:
+        return self._engine(host).logs(container.id, tail)
 
-    def processes(self, host: str, container: str) -> Sequence[str]:
-        return self._engine(host).top(container)
+    def processes(self, host: str, container: Container) -> Sequence[str]:
+        return self._engine(host).top(container.id)
 
-    def details(self, host: str, container: str) -> Details:
-        return self._engine(host).details(container)
+    def details(self, host: str, container: Container) -> Details:
+        return self._engine(host).details(container.id)
 
-    def history(self, host: str, container: str) -> Sequence[Point]:
-        return self._bus.history(host, container)
+    def history(self, host: str, container: Container) -> Sequence[Point]:
+        return self._bus.history(host, container.name)
 
-    def story(self, host: str, container: str) -> Sequence[str]:
-        return self._told({container}, host, self._clock.now())
+    def story(self, host: str, container: Container) -> Sequence[str]:
+        """By id: another container may have had its name, and the host has a name too."""
+        recent = (each for stream in DURABLE for each in self._bus.recent(stream, RECENT))
+        here = (_unnamed(each) for each in recent if each.host == host and _is_about(each, container))
+        return told(here, {container.name}, self._clock.now())
 
     def _engine(self, host: str) -> Engine:
         """Here a container of that name may be quite another one."""
@@ -94,9 +98,17 @@ class LiveWitness:
             self._connected = self._connect()
         return self._connected
 
-    def _told(self, names: set[str], host: str, now: float) -> list[str]:
-        recent = (each for stream in DURABLE for each in self._bus.recent(stream, RECENT))
-        return told((each for each in recent if each.host == host), names, now)
+
+def _is_about(event: Event, container: Container) -> bool:
+    about = subject(event)
+    return about is not None and about[0].id == container.id
+
+
+def _unnamed(event: Event) -> Event:
+    """Without the names of those that depend on the container: anybody may depend on it."""
+    if not isinstance(event.data, HealthAlert):
+        return event
+    return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, downstream=()))
 
 
 def told(events: Iterable[Event], names: Collection[str], now: float) -> list[str]:
@@ -150,28 +162,27 @@ class RecordedWitness:
     def case(self, alert: Event) -> Case:  # noqa: ARG002
         return self._recording.case
 
-    def log(self, host: str, container: str, tail: int) -> str:
+    def log(self, host: str, container: Container, tail: int) -> str:
         return "\n".join(self._of(host, container).log.splitlines()[-tail:])
 
-    def processes(self, host: str, container: str) -> Sequence[str]:
+    def processes(self, host: str, container: Container) -> Sequence[str]:
         return self._of(host, container).processes
 
-    def details(self, host: str, container: str) -> Details:
+    def details(self, host: str, container: Container) -> Details:
         details = self._of(host, container).details
         if details is None:
             raise EngineError("this was not recorded")
         return details
 
-    def history(self, host: str, container: str) -> Sequence[Point]:
+    def history(self, host: str, container: Container) -> Sequence[Point]:
         return self._of(host, container).samples
 
-    def story(self, host: str, container: str) -> Sequence[str]:  # noqa: ARG002
-        return [line for line in self._recording.case.story if f", {container}: " in line]
+    def story(self, host: str, container: Container) -> Sequence[str]:  # noqa: ARG002
+        return [line for line in self._recording.case.story if f", {container.name}: " in line]
 
-    def _of(self, host: str, container: str) -> Dossier:
-        case = self._recording.case
-        own: Container = case.alert.container
-        found = case.dossier if container == own.name else self._recording.neighbours.get(container)
+    def _of(self, host: str, container: Container) -> Dossier:
+        case, name = self._recording.case, container.name
+        found = case.dossier if name == case.alert.container.name else self._recording.neighbours.get(name)
         if found is None or host != case.host:
             raise EngineError("this was not recorded")
         return found
