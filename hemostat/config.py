@@ -5,8 +5,9 @@ Precedence: flags > environment > file > defaults, one ChainMap over dotted keys
 Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB". An empty variable
 counts as unset. A variable with our prefix that is no setting may be somebody else's: it is named, and passed
 over. An unknown key in the file or on the command line is refused.
-The meaning of the tables `monitor`, `analyzer`, `responder`, `alert`, `store`, `metrics` and `tui` belongs
-to core.thresholds, core.analysis, core.limits, core.routing, core.keeping, core.serving and core.looks.
+The meaning of the tables `monitor`, `analyzer`, `responder`, `alert`, `store`, `metrics`, `tui` and `trust`
+belongs to core.thresholds, core.analysis, core.limits, core.routing, core.keeping, core.serving, core.looks
+and core.trust.
 """
 
 import os
@@ -32,6 +33,7 @@ from hemostat.core.redact.address import mask_url
 from hemostat.core.redact.mask import mask
 from hemostat.core.serving import Serving
 from hemostat.core.thresholds import Thresholds, mistakes
+from hemostat.core.trust import Trust
 from hemostat.core.variables import Unknown, nearest
 from hemostat.errors import ConfigError
 from hemostat.text_file import read_secret_file, read_text_file
@@ -79,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     store: Keeping = Keeping()
     metrics: Serving = Serving()
     tui: Looks = Looks()
+    trust: Trust = Trust()
 
     @property
     def host_name(self) -> str:

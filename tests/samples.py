@@ -121,3 +121,11 @@ ALL = (
     event(stats(), 4.0),
     event(heartbeat(figures=(Figure("hemostat_samples_total", ("h",), 5),)), 5.0),
 )
+
+
+def composed(
+    service: str = "web", project: str = "shop", config: str = "c0ffee", **labels: str
+) -> dict[str, str]:
+    """The labels by which Compose names a replica. Two of one service bear the same hash."""
+    made = {"project": project, "service": service, "config-hash": f"{config}-{service}"}
+    return {**{f"com.docker.compose.{key}": value for key, value in made.items()}, **labels}

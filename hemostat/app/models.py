@@ -34,7 +34,9 @@ def terms_of(settings: Settings, model: Advisor) -> "Terms":
     from hemostat.adapters.answer import read
     from hemostat.agents.analyzer import Terms
 
-    return Terms(settings.analyzer, settings.responder, prices(settings.analyzer, model), read)
+    return Terms(
+        settings.analyzer, settings.responder, prices(settings.analyzer, model), read, settings.trust
+    )
 
 
 @contextmanager

@@ -228,6 +228,7 @@ def _responder(place: Place) -> None:
         recent=lambda container: place.parts.bus.history(settings.host_name, container.name),
         probe=surroundings.probe,
         missing=surroundings.missing,
+        trust=settings.trust,
     )
     threading.Thread(target=_tend, args=(place, responder), name="tending", daemon=True).start()
     place.consume(

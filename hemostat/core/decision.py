@@ -3,6 +3,7 @@
 import msgspec
 
 from hemostat.core.model import Attempt, Book
+from hemostat.core.trust import OWN, Trust
 from hemostat.events import Order, Reason
 
 
@@ -24,6 +25,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What the request was made from, where a person made it."""
     in_hand: frozenset[str] = frozenset()
     """Keys of what this very responder is at work on, whatever the clock says of its leases."""
+    trust: Trust = OWN
 
     def under_way(self, now: float) -> list[Attempt]:
         """All that is being done on the host."""

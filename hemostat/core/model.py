@@ -20,6 +20,7 @@ KEPT_LABELS: Final = (
     *("hemostat.", "autoheal", "com.docker.compose."),
     *("com.docker.swarm.service.", "com.docker.swarm.task.name", "com.docker.stack.namespace"),
     *("io.kubernetes.pod.", "io.kubernetes.container.name", "annotation.io.kubernetes.container.hash"),
+    "io.podman.compose.config-hash",
     *("com.hashicorp.nomad.alloc_id", "com.hashicorp.nomad.task_name"),
     *("com.amazonaws.ecs.task-", "com.amazonaws.ecs.container-name"),
     *("io.balena.supervised", "io.balena.service-name", "io.hass.type", "io.hass.name"),
@@ -122,6 +123,8 @@ class ContainerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Its IP addresses, IPv6 too, on all of its networks."""
     gateways: tuple[str, ...] = ()
     """The host's IP addresses on these networks."""
+    networks: tuple[str, ...] = ()
+    """Names of the networks on which it is, without those that the engine itself has made."""
     published: tuple[int, ...] = ()
     """TCP ports of the host that are forwarded to it."""
     joined: tuple[str, ...] = ()
@@ -314,12 +317,14 @@ Observation = (
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """A swarm's service. `replicas` is None where it runs once on every node."""
+    """A service of a swarm, or of Compose. `replicas` is None where it runs once on every node."""
 
     id: str
     name: str
     replicas: int | None
     labels: dict[str, str] = {}
+    members: tuple[str, ...] = ()
+    """Ids of the containers that are its replicas, as far as the engine vouches for them."""
 
 
 class Litter(StrEnum):

@@ -34,6 +34,8 @@ from hemostat.core.project import project_of
 from hemostat.core.repetition import key, permitted_as, refuse_repetition
 from hemostat.core.request_check import refuse_misdirected, refuse_order, refuse_unfounded
 from hemostat.core.standing import FREE
+from hemostat.core.thresholds import watched
+from hemostat.core.trust import replica_group
 from hemostat.core.units import show_duration
 from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
 
@@ -94,7 +96,7 @@ def decide(
             Attempt(
                 key=name,
                 container=container.name,
-                service=service(container),
+                service=replica_group(container, situation.trust),
                 project=project_of(container),
                 action=request.action,
                 time=now,
@@ -103,13 +105,6 @@ def decide(
             )
         )
     )
-
-
-def service(container: Container) -> str | None:
-    """The compose service as project/service: what must never be acted on twice at a time."""
-    if container.project is None or container.service is None:
-        return None
-    return f"{container.project}/{container.service}"
 
 
 def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
@@ -162,6 +157,14 @@ def forbidden(
     if container.is_host and not (action is Action.CLEANUP and limits.cleanup_host):
         return Refuse(Reason.NOT_ALLOWED, "responder.cleanup_host is false")
     return _unordered(action, limits) if ordered else _unlisted(container, action, limits)
+
+
+def why_not_scaled(container: Container, limits: Limits, *, ordered: bool) -> str:
+    """Why a container must not be scaled; empty where it may be."""
+    if not watched(container):
+        return "it is not watched"
+    refused = forbidden(container, Action.SCALE, limits, ordered=ordered)
+    return "" if refused is None else f"{refused.reason}, {refused.detail}"
 
 
 def _owned(container: Container, action: Action, limits: Limits) -> Refuse | None:
@@ -278,7 +281,7 @@ def _occupied(
 ) -> Decision | None:
     """What others are at work on. One whose lease is over may have lost its place to them."""
     held = [other for other in situation.under_way(now) if other.key != name]
-    group = service(container)
+    group = replica_group(container, situation.trust)
     for other in held:
         if other.container == container.name or (group and other.service == group):
             return Wait(now + BUSY_RETRY, f"{other.action} of {other.container} is under way")

@@ -1,7 +1,8 @@
 """How far a limit is raised, and when it comes back down.
 
-By half, up to the ceiling: the container's own label, else the setting, and never above the host's. What has
-no limit cannot be raised, and what has no ceiling is not: how much is too much is for its owner to say. A
+By half, up to the ceiling: the container's own label or the setting, the lower of both where both are given,
+and never above the host's. What has no limit cannot be raised, and what has no ceiling is not: how much is
+too much is for its owner to say. A
 replica of a swarm's service gets no more CPU, but company; so does one of compose's whose label says how many
 there may be.
 """
@@ -15,6 +16,8 @@ import msgspec
 from hemostat.core.labels import CPU_MAX, MEMORY_MAX, REPLICAS_MAX, REPLICAS_MIN, Label
 from hemostat.core.model import ContainerInfo, Resource, Scaled, Service
 from hemostat.core.text import quoted
+from hemostat.core.trust import COMPOSE as BELIEVED
+from hemostat.core.trust import OWN, Trust, replica_group
 from hemostat.core.units import Bytes, show_size
 from hemostat.errors import NotApplicableError
 from hemostat.events import Container
@@ -32,7 +35,7 @@ SAME: Final = 1e-3
 
 SERVICE_ID: Final = "com.docker.swarm.service.id"
 COMPOSE: Final = "compose:"
-"""Begins the id of a compose service, `compose:PROJECT/SERVICE`: compose gives it none."""
+"""Begins the id of a Compose service: `compose:` and its replica_group. Compose itself gives none."""
 
 
 class Ceilings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,16 +53,29 @@ def resource(parameters: Mapping[str, object]) -> Resource:
         raise NotApplicableError("the request does not say what to scale: cpu, memory or replicas") from None
 
 
-def service(ref: Container) -> str | None:
-    """Id of the service that the container is a replica of."""
+def service(ref: Container, trust: Trust) -> str | None:
+    """Id of the service that the container says it is a replica of."""
     if (swarm := ref.labels.get(SERVICE_ID)) is not None:
         return swarm
-    return f"{COMPOSE}{ref.project}/{ref.service}" if ref.project and ref.service else None
+    group = replica_group(ref, trust)
+    return None if group is None else COMPOSE + group
 
 
-def gets_company(ref: Container, what: Resource) -> bool:
+def project_and_service(service: str) -> tuple[str, str]:
+    """Of the id of a Compose service."""
+    project, _, name = service.removeprefix(COMPOSE).partition("#")[0].partition("/")
+    return project, name
+
+
+def is_member(ref: Container, service: str) -> bool:
+    """Whether the container is a replica of the Compose service of this id."""
+    groups = (replica_group(ref, trust) for trust in (OWN, BELIEVED))
+    return service.startswith(COMPOSE) and service.removeprefix(COMPOSE) in groups
+
+
+def gets_company(ref: Container, what: Resource, trust: Trust) -> bool:
     """Whether it is not the container that gets more, but its service."""
-    if service(ref) is None or what is Resource.MEMORY:
+    if service(ref, trust) is None or what is Resource.MEMORY:
         return False
     return what is Resource.REPLICAS or SERVICE_ID in ref.labels or REPLICAS_MAX.name in ref.labels
 
@@ -85,9 +101,9 @@ def raised(info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilin
 
 
 def more_replicas(info: ContainerInfo, group: Service, now: float) -> Scaled:
-    """The next number of replicas. Labels of the service count before those of its containers. Raises
-    NotApplicableError."""
-    labels = {**info.ref.labels, **group.labels}
+    """The next number of replicas. Labels of the service count before those of its containers; of Compose's
+    they are those of the replica that is copied. Raises NotApplicableError."""
+    labels = group.labels if group.id.startswith(COMPOSE) else {**info.ref.labels, **group.labels}
     most, before = _labelled(labels, REPLICAS_MAX), group.replicas
     if before is None:
         raise NotApplicableError(f"service {group.name} runs once on every node")
@@ -155,7 +171,7 @@ def _ceiling(labels: Mapping[str, str], what: Resource, ceilings: Ceilings) -> f
     memory = what is Resource.MEMORY
     name, default = (MEMORY_MAX.name, ceilings.memory) if memory else (CPU_MAX.name, ceilings.cpus)
     labelled = _labelled(labels, MEMORY_MAX) if memory else _labelled(labels, CPU_MAX)
-    most = default if labelled is None else labelled
+    most = default if labelled is None else min(labelled, default or labelled)
     if not 0 < most < math.inf:
         raise NotApplicableError(f"no ceiling: neither label {name} nor a setting gives one")
     return most

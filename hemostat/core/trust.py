@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from hemostat.core.model import ContainerInfo
 from hemostat.events import Container, digest
 
 CONFIG_HASHES: Final = ("com.docker.compose.config-hash", "io.podman.compose.config-hash")
@@ -53,6 +54,11 @@ def replica_group(container: Container, trust: Trust) -> str | None:
     if not config:
         return None
     return f"{name}#{digest(msgspec.json.encode([name, config, container.image]), 8)}"
+
+
+def is_replica(info: ContainerInfo, group: str, trust: Trust) -> bool:
+    """Whether the container stands in for others of the group. One that never ran does not."""
+    return info.started_at > 0 and replica_group(info.ref, trust) == group
 
 
 def is_vouched(one: Container, other: Container, *, networks: frozenset[str], others: frozenset[str]) -> bool:

@@ -133,7 +133,7 @@ class Engine(Protocol):
         ...
 
     def service(self, service: str) -> Service:
-        """A swarm's service by id or name, or compose's by the id of `core.scale.service`. EngineError where
+        """A swarm's service by its id, or Compose's by the id of `core.scale.service`. EngineError where
         there is none, or no swarm managed here; NotApplicableError where it can have but one replica."""
         ...
 

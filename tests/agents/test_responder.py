@@ -36,7 +36,7 @@ from hemostat.events import (
 )
 from hemostat.ports import Apart, ContainerSpec, Later
 from tests.clock import FakeClock
-from tests.samples import DIAGNOSIS, alert
+from tests.samples import DIAGNOSIS, alert, composed
 
 MIB = 1 << 20
 
@@ -584,7 +584,7 @@ def test_a_request_that_waits_is_looked_at_again_when_the_time_to_answer_is_up(s
 
 
 def test_the_last_healthy_replica_is_not_taken_away(scene):
-    labels = {"com.docker.compose.project": "p", "com.docker.compose.service": "api"}
+    labels = composed("api")
     first, second = scene.make("api-1", labels=labels), scene.make("api-2", labels=labels)
     scene.clock.advance(60)
     scene.engine.crash(second, 1)
@@ -593,6 +593,18 @@ def test_the_last_healthy_replica_is_not_taken_away(scene):
     assert why == "0 of 1 other replicas are healthy, 1 must be"
     assert [each.reason for each in told] == [Reason.MIN_HEALTHY]
     assert scene.engine.inspect(first).started_at < scene.clock.now() - 30
+
+
+@pytest.mark.parametrize("config", ["", "0" * 64])
+def test_a_forged_replica_does_not_keep_a_service_from_its_restart(scene, config):
+    """Nor does one of the service that was made and never started."""
+    scene.make("api-1", labels=composed("api"))
+    forged = scene.make("evil", labels={**composed("api"), "com.docker.compose.config-hash": config})
+    created = scene.engine._boxes[scene.make("api-2", labels=composed("api"))]
+    scene.clock.advance(60)
+    scene.engine.crash(forged, 1)
+    created.status, created.started_at, created.process = "created", 0.0, None
+    assert scene.step(scene.request(Kind.CPU_HIGH, container="api-1")).outcome is Outcome.HEALED
 
 
 def test_what_did_not_help_tells_what_it_answered_so_that_the_next_rung_can_follow(scene):

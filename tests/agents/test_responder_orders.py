@@ -8,7 +8,7 @@ from hemostat.errors import EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Order, Outcome, Reason, RemediationComplete, seal
 from hemostat.ports import Later
 from tests.agents.test_responder import Scene, interrupt, taken
-from tests.samples import DIAGNOSIS
+from tests.samples import DIAGNOSIS, composed
 
 
 @pytest.fixture
@@ -156,9 +156,8 @@ def test_while_paused_an_order_is_refused(scene):
 
 def test_what_an_order_waits_for_is_told_once(scene):
     """A healthy replica is not taken away where it is the last one."""
-    labels = {"com.docker.compose.project": "p", "com.docker.compose.service": "s"}
-    scene.make("s-1", labels=labels)
-    scene.make("s-2", labels=labels)
+    scene.make("s-1", labels=composed("s"))
+    scene.make("s-2", labels=composed("s"))
     scene.engine.crash("s-2", 7)
     event = ordered(scene, Action.STOP, container=scene.engine.inspect("s-1").ref)
     later = scene.step(event)

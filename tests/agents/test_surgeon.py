@@ -8,12 +8,13 @@ from hemostat.agents.responder.surgeon import Done, Plan, Surgeon
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.model import ContainerInfo, Leftover, Litter, Resource, Scaled, Service
 from hemostat.core.scale import Ceilings
+from hemostat.core.trust import Trust
 from hemostat.errors import EngineError, EngineUnreachableError, NotApplicableError
 from hemostat.events import Action, Container, Evidence, Kind, RemediationNeeded
 from tests.clock import FakeClock
 from tests.contracts.engine_lab import DockerLab, Lab, MemoryLab
 from tests.engine_fixtures import SESSION, Listener
-from tests.samples import DIAGNOSIS, alert
+from tests.samples import DIAGNOSIS, alert, composed
 
 MIB = 1 << 20
 HOST = Container(id="", name="host")
@@ -265,11 +266,7 @@ def test_a_replica_s_service_gets_more_replicas_and_fewer_again(memory_lab):
 
 
 def test_a_compose_service_gets_company_where_its_label_says_how_much(memory_lab):
-    labels = {
-        "com.docker.compose.project": "shop",
-        "com.docker.compose.service": "web",
-        "hemostat.scale.max": "2",
-    }
+    labels = composed(**{"hemostat.scale.max": "2"})
     container = memory_lab.make(name="shop-web-1", labels=labels, cpus=0.5)
     by = surgeon(memory_lab)
     scaled = plan(memory_lab, Action.SCALE, container, by, resource="cpu").scaled
@@ -279,6 +276,54 @@ def test_a_compose_service_gets_company_where_its_label_says_how_much(memory_lab
         plan(memory_lab, Action.SCALE, container, by, resource="cpu")
     assert by.scale_back(scaled).detail == "replicas 2 → 1"
     assert [info.ref.id for info in memory_lab.engine.containers()] == [container]
+
+
+def test_without_a_hash_of_its_configuration_no_container_is_a_replica(memory_lab):
+    labels = {**composed(), "com.docker.compose.config-hash": "", "hemostat.scale.max": "4"}
+    memory_lab.make(name="shop-web-1", labels=composed())
+    evil = memory_lab.make(name="evil-9", labels=labels, cpus=0.5)
+    with pytest.raises(NotApplicableError, match="of no service"):
+        plan(memory_lab, Action.SCALE, evil, resource="replicas")
+
+
+def test_a_forged_replica_is_copied_itself_and_nothing_else(memory_lab):
+    secret = {"DB_PASSWORD": "x"}
+    memory_lab.make(name="shop-web-1", labels=composed(), environment=secret)
+    labels = {**composed(config="0"), "hemostat.scale.max": "4"}
+    evil = memory_lab.make(name="evil-9", labels=labels, cpus=0.5)
+    operate(memory_lab, Action.SCALE, evil, parameters={"resource": "cpu"})
+    made = {info.ref.name: memory_lab.engine.details(info.ref.id) for info in memory_lab.engine.containers()}
+    assert len(made) == 3
+    assert [name for name, details in made.items() if details.environment] == ["shop-web-1"]
+
+
+@pytest.mark.parametrize("service", ["s1", "shop_web"])
+def test_a_forged_task_scales_no_service_of_a_swarm(memory_lab, service):
+    memory_lab.fake.services[service] = Service(id="s1", name="shop_web", replicas=2, members=("a" * 64,))
+    labels = {"com.docker.swarm.service.id": service, "hemostat.scale.max": "90"}
+    with pytest.raises(NotApplicableError, match="no replica of shop_web, whatever its labels say"):
+        plan(memory_lab, Action.SCALE, memory_lab.make(labels=labels), resource="replicas")
+
+
+@pytest.mark.parametrize("trust", [Trust(), Trust(labels="compose")])
+def test_no_copy_is_made_where_one_of_the_replicas_must_not_be_acted_on(memory_lab, trust):
+    labels = composed(**{"hemostat.scale.max": "4"})
+    memory_lab.make(name="shop-web-1", labels=labels)
+    asker = memory_lab.make(name="shop-web-2", labels=labels)
+
+    def forbids(ref: Container, _: bool) -> str:
+        return "protected, responder.protect" if ref.name == "shop-web-1" else ""
+
+    by = surgeon(memory_lab, forbids=forbids, trust=trust)
+    with pytest.raises(NotApplicableError, match="shop-web-1, which would be copied, must not be: protected"):
+        plan(memory_lab, Action.SCALE, asker, by, resource="replicas")
+
+
+def test_replicas_have_the_ceiling_of_the_one_that_is_copied(memory_lab):
+    memory_lab.make(name="shop-web-1", labels=composed())
+    asker = memory_lab.make(name="shop-web-2", labels=composed(**{"hemostat.scale.max": "9"}))
+    with pytest.raises(NotApplicableError, match=r"no label hemostat\.scale\.max"):
+        plan(memory_lab, Action.SCALE, asker, surgeon(memory_lab), resource="replicas")
 
 
 # --- cleanup ----------------------------------------------------------------------------------------

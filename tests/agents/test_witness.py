@@ -110,7 +110,11 @@ def test_a_name_that_is_another_containers_id_shows_nothing_of_that_container(sc
 
 def test_a_story_holds_no_event_of_others_and_no_name_of_dependents(scene):
     """Of the same name were a container that is gone, and the host itself."""
-    others = (Container(id="gone", name="web"), Container(id="", name="web"), Container(id="evil", name="evil"))
+    others = (
+        Container(id="gone", name="web"),
+        Container(id="", name="web"),
+        Container(id="evil", name="evil"),
+    )
     dependent = msgspec.structs.replace(scene.told, root="", downstream=("evil",))
     told = [Event.make(dependent, time=NOW, host="h", source="monitor@1", incident="i1")]
     told += [event(complete(container=each, detail="OBEY")) for each in others]

@@ -18,8 +18,9 @@ from hemostat.core.model import Attempt, Book, ContainerInfo, Stopping
 from hemostat.core.orders import request as request_of
 from hemostat.core.policy import being_stopped, decide
 from hemostat.core.repetition import key
+from hemostat.core.trust import Trust, replica_group
 from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
-from tests.samples import NOW, WEB, alert, needed, order
+from tests.samples import NOW, WEB, alert, composed, needed, order
 
 LEASE = 120.0
 LIMITS = Limits()
@@ -216,10 +217,25 @@ def test_the_same_container_and_service_get_one_action_at_a_time():
     under_way = attempt(1.0, key="other", outcome=None)
     assert isinstance(ask(running=[under_way]), Wait)
     assert isinstance(ask(running=[msgspec.structs.replace(under_way, container="db")]), Act)
-    labels = {"com.docker.compose.project": "p", "com.docker.compose.service": "s"}
-    twin = alert(since=NOW - 1, container=Container(id="c2", name="s-2", labels=labels))
-    sibling = attempt(1.0, container="s-1", service="p/s", outcome=None)
+    replica = Container(id="c2", name="s-2", image="s:1", labels=composed("s", "p"))
+    twin = alert(since=NOW - 1, container=replica)
+    sibling = attempt(1.0, container="s-1", service=replica_group(replica, Trust()), outcome=None)
     assert isinstance(ask(running=[sibling], alert=twin, patient="s-2"), Wait)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"com.docker.compose.config-hash": ""},
+        {"com.docker.compose.config-hash": "0" * 64},
+        {"com.docker.compose.project": "other"},
+    ],
+)
+def test_an_action_on_a_forged_replica_holds_up_no_other(forged):
+    victim = Container(id="c2", name="s-2", image="s:1", labels=composed("s", "p"))
+    forger = msgspec.structs.replace(victim, id="e", name="evil", labels={**victim.labels, **forged})
+    evil = attempt(1.0, container="evil", service=replica_group(forger, Trust()), outcome=None)
+    assert isinstance(ask(running=[evil], alert=alert(since=NOW - 1, container=victim), patient="s-2"), Act)
 
 
 def test_a_host_gets_so_many_actions_at_a_time():

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from hemostat.core import scale
 from hemostat.core.model import ContainerInfo, Resource, Scaled, Service
 from hemostat.core.scale import CALM, Ceilings, due_back, lowest, more_replicas, raised, standing
+from hemostat.core.trust import COMPOSE, OWN
 from hemostat.errors import NotApplicableError
 from hemostat.events import Container
+from tests.samples import composed
 
 MIB = 1 << 20
 HOST = Ceilings(memory=4096 * MIB, cpus=2.0)
@@ -40,9 +42,11 @@ def test_a_limit_is_raised_by_half_in_whole_mib_and_tenths_of_a_core():
     assert cpu(0.2, cpu_max="2") == 0.3
 
 
-def test_the_ceiling_is_the_label_s_then_the_setting_s_and_never_above_the_host():
+def test_the_ceiling_is_the_lowest_of_label_setting_and_host():
     assert memory(64 * MIB, Ceilings(memory=80 * MIB)) == 80 * MIB
     assert memory(64 * MIB, Ceilings(memory=80 * MIB), memory_max="70m") == 70 * MIB
+    assert memory(64 * MIB, Ceilings(memory=80 * MIB), memory_max="1g") == 80 * MIB
+    assert cpu(0.5, Ceilings(cpus=0.6), cpu_max="2") == 0.6
     assert memory(3000 * MIB, memory_max="64g") == HOST.memory
     assert cpu(1.9, Ceilings(cpus=64)) == 2.0
 
@@ -109,7 +113,7 @@ def test_a_service_without_room_stays_as_it_is(count, labels, why):
         replicas(count, **labels)
 
 
-SHOP = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}
+SHOP = composed()
 
 
 @pytest.mark.parametrize(
@@ -125,11 +129,34 @@ SHOP = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web
     ],
 )
 def test_replicas_are_added_where_they_are_asked_for_or_named_by_label(labels, what, company):
-    assert scale.gets_company(Container(id="c1", name="web", labels=labels), what) is company
+    assert scale.gets_company(Container(id="c1", name="web", labels=labels), what, OWN) is company
 
 
 def test_a_service_of_compose_is_known_by_its_project():
-    assert scale.service(Container(id="c1", name="web", labels=SHOP)) == "compose:shop/web"
+    web = Container(id="c1", name="web", labels=SHOP)
+    assert scale.service(web, COMPOSE) == "compose:shop/web"
+    own = scale.service(web, OWN)
+    assert own.startswith("compose:shop/web#")
+    assert scale.project_and_service(own) == ("shop", "web")
+    assert all(scale.is_member(web, service) for service in (own, "compose:shop/web"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"com.docker.compose.config-hash": "0" * 64},
+        {"com.docker.compose.config-hash": ""},
+        {"com.docker.compose.service": "web#"},
+        {"com.docker.compose.project": "shop/web", "com.docker.compose.service": "x"},
+    ],
+)
+def test_labels_set_by_hand_make_no_replica(labels):
+    web = Container(id="c1", name="web", image="web:1", labels=SHOP)
+    forged = Container(id="c2", name="evil", image="web:1", labels={**SHOP, **labels})
+    other_image = Container(id="c3", name="evil", image="evil:1", labels=SHOP)
+    service = scale.service(web, OWN)
+    assert not scale.is_member(forged, service)
+    assert not scale.is_member(other_image, service)
 
 
 UP = Scaled(container="c1", resource=Resource.MEMORY, before=100, after=150, time=NOW)

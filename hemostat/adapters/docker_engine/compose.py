@@ -13,15 +13,16 @@ import docker
 from docker.errors import NotFound
 
 from hemostat.adapters.docker_engine.connection import Connection, base, getter, inspected, json_of
+from hemostat.adapters.docker_engine.translate import info
 from hemostat.core.labels import REPLICA
 from hemostat.core.model import Service
-from hemostat.core.scale import COMPOSE
+from hemostat.core.scale import is_member, project_and_service
+from hemostat.core.topology import is_one_off
 from hemostat.errors import EngineError, NotApplicableError
 
 PROJECT: Final = "com.docker.compose.project"
 SERVICE: Final = "com.docker.compose.service"
 NUMBER: Final = "com.docker.compose.container-number"
-ONE_OFF: Final = "com.docker.compose.oneoff"
 ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
 """How the engine names volumes that nobody named."""
 OWN_STACK: Final = ("host", "container:")
@@ -33,12 +34,13 @@ Inspected = Mapping[str, Any]
 
 
 class Replicas:
-    """Those of `service`, an id as `core.scale.service` makes it."""
+    """Those of `service`, an id as `core.scale.service` makes it. Where it holds a digest of configuration
+    and image, only what bears the same is a replica: anybody may set the other labels."""
 
     def __init__(self, connection: Connection, service: str) -> None:
         self._connection = connection
         self._id = service
-        self._project, _, self._name = service.removeprefix(COMPOSE).partition("/")
+        self._project, self._name = project_and_service(service)
 
     def service(self) -> Service:
         """How many run. Raises EngineError where none does, NotApplicableError where two cannot."""
@@ -46,7 +48,13 @@ class Replicas:
         if not running:
             raise EngineError(f"no replica of {self._project}/{self._name} runs")
         copy(running[0], 0)
-        return Service(id=self._id, name=self._name, replicas=len(running), labels=_labels(running[0]))
+        return Service(
+            id=self._id,
+            name=self._name,
+            replicas=len(running),
+            labels=_labels(running[0]),
+            members=tuple(member["Id"] for member in running),
+        )
 
     def scale(self, replicas: int) -> None:
         """Make replicas like the oldest, or remove the newest of those made here, until so many run.
@@ -71,7 +79,11 @@ class Replicas:
         with self._connection.client(f"list replicas of {self._name}") as client:
             rows, get = client.containers(all=True, filters={"label": labels}), getter(client)
             found = [inspected(get, row["Id"]) for row in rows]
-        return sorted((each for each in found if _labels(each).get(ONE_OFF) != "True"), key=_number)
+        return sorted((each for each in found if self._is_replica(each)), key=_number)
+
+    def _is_replica(self, member: Inspected) -> bool:
+        ref = info(member).ref
+        return is_member(ref, self._id) and not is_one_off(ref)
 
     def _add(self, model: Inspected, number: int) -> None:
         name, body, others = _named(model, number), copy(model, number), _endpoints(model)[1:]

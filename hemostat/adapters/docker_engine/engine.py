@@ -1,5 +1,6 @@
 """The Engine port over the Docker API. What an answer means is decided in translate; nothing is retried."""
 
+import json
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -217,7 +218,15 @@ class DockerEngine:
     def service(self, service: str) -> Service:
         if service.startswith(COMPOSE):
             return Replicas(self.connection, service).service()
-        return translate.service(self._service(service))
+        found = self._service(service)
+        return translate.service(found, self._tasks(found["ID"]))
+
+    def _tasks(self, service: str) -> Sequence[Mapping[str, Any]]:
+        """Of a swarm's service, on all nodes."""
+        with self.connection.client(f"list tasks of service {service}") as client:
+            wanted = {"filters": json.dumps({"service": [service]})}
+            answer: Any = json_of(client.get(f"{base(client)}/tasks", params=wanted, timeout=client.timeout))
+            return answer if isinstance(answer, list) else ()
 
     def _service(self, service: str) -> dict[str, Any]:
         with self.connection.client(f"inspect service {service}") as client:

@@ -29,6 +29,8 @@ ALIASES: Final = {"died": "die", "remove": "destroy"}
 FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "health_status"]}
 """Asked of the engine, so that a health check's three exec events a second never leave it."""
 
+ENGINE_NETWORKS: Final = frozenset({"bridge", "host", "none", "podman"})
+"""On which containers are that were put on no other."""
 NANO: Final = 10**9
 REAL_TIME: Final = {"SIGRTMIN": 34, "SIGRTMAX": 64}
 """As the engine counts them; `SIGRTMIN+3` is how a systemd is stopped."""
@@ -175,6 +177,7 @@ def info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
         address=_address(inspected.get("NetworkSettings") or {}),
         addresses=_addresses(inspected.get("NetworkSettings") or {}, "IPAddress", "GlobalIPv6Address"),
         gateways=_addresses(inspected.get("NetworkSettings") or {}, "Gateway", "IPv6Gateway"),
+        networks=_networks(inspected.get("NetworkSettings") or {}),
         published=_published(inspected.get("NetworkSettings") or {}),
         joined=_joined(host),
         host_paths=_host_paths(host, inspected.get("Mounts") or ()),
@@ -283,6 +286,10 @@ def _addresses(network: Mapping[str, Any], *names: str) -> tuple[str, ...]:
     return tuple(filter(None, (each.get(name) for each in networks for name in names)))
 
 
+def _networks(network: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(sorted((network.get("Networks") or {}).keys() - ENGINE_NETWORKS))
+
+
 def _published(network: Mapping[str, Any]) -> tuple[int, ...]:
     """`Ports` is null for a port that is exposed and not published."""
     ports = (network.get("Ports") or {}).items()
@@ -327,12 +334,19 @@ def limits(host: Mapping[str, Any], cpus: float | None, memory: int | None) -> d
     return body
 
 
-def service(inspected: Mapping[str, Any]) -> Service:
+def service(inspected: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]] = ()) -> Service:
+    """Its labels are those that it was given, for itself and for its containers."""
     spec = inspected["Spec"]
+    of_containers = ((spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Labels") or {}
+    made = ((each.get("Status") or {}).get("ContainerStatus") or {} for each in tasks)
     replicated = (spec.get("Mode") or {}).get("Replicated")
     replicas = None if replicated is None else replicated.get("Replicas", 1)
     return Service(
-        id=inspected["ID"], name=spec.get("Name") or "", replicas=replicas, labels=spec.get("Labels") or {}
+        id=inspected["ID"],
+        name=spec.get("Name") or "",
+        replicas=replicas,
+        labels={**of_containers, **(spec.get("Labels") or {})},
+        members=tuple(each["ContainerID"] for each in made if each.get("ContainerID")),
     )
 
 

@@ -100,6 +100,7 @@ class Box:
             cpu_limit=self.cpus,
             memory_limit=self.memory,
             network_mode=self.spec.network,
+            networks=() if self.spec.network == "bridge" else (self.spec.network,),
             failing_streak=int(self.health == "unhealthy"),
             created_at=self.created,
         )

@@ -145,17 +145,24 @@ class MemoryEngine(Faults):
         with self._available():
             if members := self._replicas(service):
                 name = service.partition("/")[2]
-                return Service(id=service, name=name, replicas=len(members), labels=members[0].spec.labels)
+                return Service(
+                    id=service,
+                    name=name.partition("#")[0],
+                    replicas=len(members),
+                    labels=members[0].spec.labels,
+                    members=tuple(box.id for box in members),
+                )
             if service not in self.services:
                 raise EngineError(f"service {service} not found")
-            return self.services[service]
+            tasks = [box for box in self._boxes.values() if box.ref.labels.get(scale.SERVICE_ID) == service]
+            found = self.services[service]
+            members_of = found.members or tuple(box.id for box in tasks)
+            return msgspec.structs.replace(found, members=members_of)
 
     def _replicas(self, service: str) -> list[Box]:
         """Those of a compose service that run."""
         running = [box for box in self._boxes.values() if box.process is not None]
-        return [
-            box for box in running if service.startswith(scale.COMPOSE) and scale.service(box.ref) == service
-        ]
+        return [box for box in running if scale.is_member(box.ref, service)]
 
     def set_replicas(self, service: str, replicas: int) -> None:
         if not (members := self._replicas(service)):

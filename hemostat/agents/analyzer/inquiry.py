@@ -87,7 +87,12 @@ class Inquiry:
         )
 
     def _concluded(
-        self, alert: HealthAlert, names: Mapping[str, Container], offered: Sequence[Tool], began: float, until: float
+        self,
+        alert: HealthAlert,
+        names: Mapping[str, Container],
+        offered: Sequence[Tool],
+        began: float,
+        until: float,
     ) -> Advice:
         repaired = False
         while True:

@@ -34,6 +34,7 @@ from hemostat.core.redact import redact
 from hemostat.core.request_check import refuse_forged
 from hemostat.core.scale import Ceilings
 from hemostat.core.stopping import patience
+from hemostat.core.trust import OWN, Trust, is_replica, replica_group
 from hemostat.core.veil import veiled
 from hemostat.core.verify import DEAD, Health, state_of
 from hemostat.errors import NotApplicableError
@@ -69,6 +70,7 @@ class Responder:
         recent: Callable[[Container], Sequence[Point]] | None = None,
         probe: Probe | None = None,
         missing: Callable[[ContainerInfo], str] | None = None,
+        trust: Trust = OWN,
     ) -> None:
         """`recent` tells a container's latest numbers, for the evidence; `probe` and `missing` are as in
         Verifier and Viability."""
@@ -77,6 +79,7 @@ class Responder:
         self._desk = desk
         self._clock = clock
         self._limits = limits
+        self._trust = trust
         self._host = host
         self._source = source
         self._surgeon = Surgeon(
@@ -92,6 +95,8 @@ class Responder:
             protect=limits.protect,
             exec_timeout=limits.exec_timeout,
             paused=lambda name: desk.controls().paused_itself(name, clock.now()),
+            forbids=lambda ref, ordered: policy.why_not_scaled(ref, limits, ordered=ordered),
+            trust=trust,
         )
         self._tell = Teller(clock, host, source)
         self._viability = Viability(engine, missing)
@@ -249,7 +254,9 @@ class Responder:
             return refusal, book
         if case.order is None and (stop := policy.being_stopped(book, case.found, now)) is not None:
             return stop, book
-        situation = Situation(book=book, peers=self._peers(case), order=case.order, in_hand=self._hands.full)
+        situation = Situation(
+            book=book, peers=self._peers(case), order=case.order, in_hand=self._hands.full, trust=self._trust
+        )
         acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
         lease = acting + self._verifier.longest(alert, case.found) + patience(alert.container, case.found)
         decision = policy.decide(
@@ -266,15 +273,15 @@ class Responder:
         return Refuse(Reason.NOT_VIABLE, obstacle) if obstacle else decision
 
     def _peers(self, case: Case) -> Peers:
-        """The other replicas of its compose service; asked of the engine only where it would be missed."""
+        """The other replicas of its Compose service; asked of the engine only where it would be missed."""
         container = case.request.alert.container
-        group = policy.service(container)
+        group = replica_group(container, self._trust)
         if group is None or case.found is None or state_of(case.found)[0] is not Health.WELL:
             return Peers()
         others = [
             info
             for info in self._engine.containers()
-            if policy.service(info.ref) == group and info.ref.id != container.id
+            if info.ref.id != container.id and is_replica(info, group, self._trust)
         ]
         healthy = sum(state_of(info)[0] is Health.WELL for info in others)
         return Peers(len(others), healthy, itself=True)

@@ -16,10 +16,11 @@ from hemostat.core import cleanup, scale
 from hemostat.core.attach import stranded
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.labels import CLEANUP, EXEC, stop_timeout
-from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled
+from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled, Service
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
 from hemostat.core.text import clean
+from hemostat.core.trust import OWN, Trust
 from hemostat.core.units import show_size
 from hemostat.core.verify import DEAD, DOWN
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
@@ -49,7 +50,8 @@ class Plan(msgspec.Struct, frozen=True):
 
 class Surgeon:
     """`protect`: names never to be touched. `labels`: a cleanup of the host minds only what carries these.
-    `exec_timeout`: seconds for a command in a container. `paused`: whether people have paused this one."""
+    `exec_timeout`: seconds for a command in a container. `paused`: whether people have paused this one.
+    `forbids`: why a container must not be scaled, of itself or as ordered; empty where it may be."""
 
     def __init__(
         self,
@@ -62,6 +64,8 @@ class Surgeon:
         labels: Mapping[str, str] = {},
         exec_timeout: float = 30.0,
         paused: Callable[[str], bool] = lambda _: False,
+        forbids: Callable[[Container, bool], str] = lambda *_: "",
+        trust: Trust = OWN,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -71,6 +75,8 @@ class Surgeon:
         self._labels = labels
         self._exec_timeout = exec_timeout
         self._paused = paused
+        self._forbids = forbids
+        self._trust = trust
 
     def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
         """What `operate` would do; does nothing. Raises NotApplicableError, also where the engine refuses to
@@ -186,10 +192,24 @@ class Surgeon:
 
     def _raised(self, request: RemediationNeeded, info: ContainerInfo) -> Scaled:
         what, now = scale.resource(request.parameters), self._clock.now()
-        if (service := scale.service(info.ref)) is not None and scale.gets_company(info.ref, what):
-            return scale.more_replicas(info, self._engine.service(service), now)
+        service = scale.service(info.ref, self._trust)
+        if service is not None and scale.gets_company(info.ref, what, self._trust):
+            group = self._engine.service(service)
+            self._require_replica(info, group, ordered=request.alert.kind is Kind.ORDERED)
+            return scale.more_replicas(info, group, now)
         host = self._engine.version()
         return scale.raised(info, what, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now)
+
+    def _require_replica(self, info: ContainerInfo, group: Service, *, ordered: bool) -> None:
+        """Raises NotApplicableError unless the container is one of the group's replicas, and all of these may
+        be acted on: a new replica is a copy of one, with its secrets and volumes."""
+        if not self._trust.believes_all and info.ref.id not in group.members:
+            raise NotApplicableError(
+                f"{info.ref.name} is no replica of {group.name}, whatever its labels say"
+            )
+        for found in self._engine.inspect_all(group.members).values():
+            if isinstance(found, ContainerInfo) and (why := self._forbids(found.ref, ordered)):
+                raise NotApplicableError(f"{found.ref.name}, which would be copied, must not be: {why}")
 
     def _scale(
         self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: Scaled | None

@@ -85,11 +85,8 @@ class Tending:
         """The container, or those of the service that run on this node."""
         if not scaled.service:
             return [self._engine.inspect(scaled.container)]
-        return [
-            info
-            for info in self._engine.containers()
-            if info.running and scale.service(info.ref) == scaled.service
-        ]
+        members = self._engine.service(scaled.service).members
+        return [info for info in self._engine.containers() if info.running and info.ref.id in members]
 
     def _usage(self, scaled: Scaled, members: Sequence[ContainerInfo], current: float | None) -> float | None:
         """What is used now of what was raised, as `scale.due_back` wants it; None where that is not known."""
