@@ -12,8 +12,9 @@ import msgspec
 
 from hemostat.core.dossier import Details, Dossier, Point, encode
 from hemostat.core.log_text import final_text, without_controls
-from hemostat.core.model import ContainerInfo, reference
+from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact, redact_environment
+from hemostat.core.reference import reference
 from hemostat.events import Container, Evidence, RemediationNeeded
 
 LIMIT: Final = 64 * 1024

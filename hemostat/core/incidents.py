@@ -10,11 +10,14 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.bounds import facts
 from hemostat.events import Container, Evidence, HealthAlert, Kind, Phase, Severity, incident_id
 
 CRITICAL: Final = frozenset(
     {Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG, Kind.MEMORY_LEAK, Kind.STORM}
 )
+MAX_DOWNSTREAM: Final = 20
+"""Names of containers that depend on the failing one, in one alert."""
 
 
 class Held(StrEnum):
@@ -123,16 +126,17 @@ class Register:
             since=since,
             occurrence=earlier.occurrence + 1 if earlier else 1,
             window=window,
-            evidence=tuple(evidence),
+            evidence=facts(evidence),
             held=cause.held,
         )
         self._open[incident.key] = incident
         alert = msgspec.structs.replace(
             _alert(incident, Phase.RAISED),
             window=window,
-            evidence=(*incident.evidence, *cause.evidence),
+            evidence=(*incident.evidence, *facts(cause.evidence)),
             root=cause.root,
-            downstream=downstream,
+            downstream=downstream[:MAX_DOWNSTREAM],
+            downstream_count=len(downstream),
             relapsed=relapsed and earlier is not None,
         )
         return name, alert

@@ -8,6 +8,7 @@ read; `core.label_mistakes` finds such values, and what they mean for the contai
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from hemostat.core.bounds import UNREADABLE
 from hemostat.core.label_values import (
     MAX_NAMES,
     actions,
@@ -31,7 +32,8 @@ T = TypeVar("T")
 PREFIX: Final = "hemostat."
 SHORT: Final = 64
 LONG: Final = 4096
-"""Characters of a value: of a number or a word, of a list or a command."""
+MARKED: Final = 256
+"""Characters of a value: of a number or a word, of a list or a command, of a mark that HemoStat sets."""
 MAX_STOP_SECONDS: Final = 3600.0
 
 
@@ -51,9 +53,10 @@ class Label(NamedTuple, Generic[T]):
         """Raises ValueError."""
         if len(text) > self.longest:
             raise ValueError(f"{quoted(text)} is longer than {self.longest} characters")
-        if "\0" in text:
-            raise ValueError(f"{quoted(text)} contains a NUL character")
-        return self.parse(text.strip())
+        value = self.parse(text.strip())
+        if UNREADABLE.search(text):
+            raise ValueError(f"{quoted(text)} contains a control character or an unreadable one")
+        return value
 
     def of(self, labels: Mapping[str, str]) -> T | None:
         """What it says on one container; None where the label is missing or cannot be read."""
@@ -186,7 +189,7 @@ THRESHOLDS: Final[tuple[Label[Any], ...]] = (
 
 
 def _marker(name: str, about: str) -> Label[str]:
-    return Label(f"{PREFIX}{name}", str, about, longest=LONG, marker=True)
+    return Label(f"{PREFIX}{name}", str, about, longest=MARKED, marker=True)
 
 
 REPLICA: Final = _marker("replica", "a replica of a compose service that HemoStat made")

@@ -1,6 +1,5 @@
 """What the engine and the ledger tell us, in our own words. Facts only; others decide what they mean."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -8,62 +7,8 @@ import msgspec
 
 from hemostat.core.control import Approval, Controls
 from hemostat.core.finding import ParentLimits
-from hemostat.core.label_mistakes import concerns_us
-from hemostat.core.labels import LABELS
 from hemostat.core.raised import IncidentNotes
 from hemostat.events import Action, Container, Outcome, Reason, State
-
-SYSTEMD_UNIT: Final = "PODMAN_SYSTEMD_UNIT"
-"""Podman's label of a container that a systemd unit runs; its value is the unit."""
-
-KEPT_LABELS: Final = (
-    *("hemostat.", "autoheal", "com.docker.compose."),
-    *("com.docker.swarm.service.", "com.docker.swarm.task.name", "com.docker.stack.namespace"),
-    *("io.kubernetes.pod.", "io.kubernetes.container.name", "annotation.io.kubernetes.container.hash"),
-    "io.podman.compose.config-hash",
-    *("com.hashicorp.nomad.alloc_id", "com.hashicorp.nomad.task_name"),
-    *("com.amazonaws.ecs.task-", "com.amazonaws.ecs.container-name"),
-    *("io.balena.supervised", "io.balena.service-name", "io.hass.type", "io.hass.name"),
-    SYSTEMD_UNIT,
-)
-"""Prefixes of the labels that events may carry: ours, and those that name a container's owner. Others may
-hold secrets."""
-
-
-MAX_LABELS: Final = 60
-MAX_LABEL_NAME: Final = 200
-MAX_LABEL_VALUE: Final = 2048
-MAX_UNKNOWN_VALUE: Final = 200
-"""Labels of one container that are kept, and characters of each: what is cut off is known to be too long."""
-
-
-def reference(
-    container_id: str, name: str, image: str, labels: Mapping[str, str], group: str = ""
-) -> Container:
-    """`group`: a label that is left out, for it says nothing of this container (labels.own_group)."""
-    own = {key: value for key, value in labels.items() if key != group} if group else labels
-    return Container(id=container_id, name=name.removeprefix("/"), image=image, labels=_select(own))
-
-
-def _select(labels: Mapping[str, str]) -> dict[str, str]:
-    """The labels that events carry, bounded in number and length."""
-    names = [key for key in labels if key.startswith(KEPT_LABELS) or concerns_us(key)]
-    if len(names) > MAX_LABELS:
-        names = sorted(names, key=lambda key: (key not in LABELS, not concerns_us(key)))[:MAX_LABELS]
-    return {_encodable(name[:MAX_LABEL_NAME]): _bounded(name, labels[name]) for name in names}
-
-
-def _bounded(name: str, value: str) -> str:
-    if (label := LABELS.get(name)) is not None:
-        bound = label.longest + 1
-    else:
-        bound = MAX_UNKNOWN_VALUE if concerns_us(name) else MAX_LABEL_VALUE
-    return _encodable(value[:bound])
-
-
-def _encodable(text: str) -> str:
-    """Without what no event can carry: half of a surrogate pair."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from hemostat.core.model import SYSTEMD_UNIT, ContainerInfo
+from hemostat.core.model import ContainerInfo
+from hemostat.core.reference import SYSTEMD_UNIT
 from hemostat.events import Container
 
 FIRST_LOOK: Final = 2.0

@@ -160,10 +160,16 @@ def _alert(alert: HealthAlert) -> str:
         return f"{alert.kind} is over"
     facts = ", ".join(fact(item) for item in alert.evidence if item.name not in DETAILS)
     if alert.downstream:
-        facts = ", ".join(filter(None, (facts, f"hits {', '.join(alert.downstream)}")))
+        facts = ", ".join(filter(None, (facts, f"hits {_dependents(alert)}")))
     within = "within" if alert.kind in COUNTED else "for"
     held = f" {within} {show_duration(alert.window)}" if alert.window else ""
     return f"{alert.kind}{again}{held}: {facts}" if facts else f"{alert.kind}{again}{held}"
+
+
+def _dependents(alert: HealthAlert) -> str:
+    """`web, worker and 7 more`."""
+    more = alert.downstream_count - len(alert.downstream)
+    return ", ".join(alert.downstream) + (f" and {more} more" if more > 0 else "")
 
 
 def fact(item: Evidence) -> str:

@@ -22,9 +22,9 @@ from hemostat.core.dependency import (
 )
 from hemostat.core.labels import DEPENDS_ON
 from hemostat.core.model import ContainerInfo
+from hemostat.core.reference import COMPOSE_NEEDS
 from hemostat.events import Container
 
-COMPOSE: Final = "com.docker.compose.depends_on"
 ONE_OFF: Final = "com.docker.compose.oneoff"
 COMPLETED: Final = "service_completed_successfully"
 HEALTHY: Final = "service_healthy"
@@ -228,7 +228,7 @@ def _declared(info: ContainerInfo) -> Iterator[tuple[Absent, Until]]:
 
 def _labelled(ref: Container) -> Iterator[tuple[Absent, Until]]:
     labels = ref.labels
-    for words in _words(labels.get(COMPOSE, "")):
+    for words in _words(labels.get(COMPOSE_NEEDS, "")):
         # `db:service_healthy:true`: service, condition, and whether it is restarted together.
         service, _, condition = words.partition(":")
         yield Absent(ref.project or "", service), CONDITIONS.get(condition.partition(":")[0], Until.STARTED)

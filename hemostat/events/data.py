@@ -102,7 +102,9 @@ class HealthAlert(msgspec.Struct, frozen=True, kw_only=True):
     root: str = ""
     """Name of the container this failure is suspected to come from; empty: it is its own."""
     downstream: tuple[str, ...] = ()
-    """Names of the containers that depend on this one."""
+    """Names of the containers that depend on this one: some of them, where `downstream_count` is higher."""
+    downstream_count: int = 0
+    """How many containers depend on this one; 0 in events of an earlier version."""
 
     def fact(self, name: str) -> float | str | bool | None:
         return next((item.value for item in self.evidence if item.name == name), None)

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import math
 from typing import Any, Final, Self
 
 import msgspec
@@ -17,11 +18,14 @@ from hemostat.events.data import (
     RemediationComplete,
     RemediationNeeded,
 )
+from hemostat.events.fitting import encode_data
 from hemostat.events.words import Kind
 
 VERSION: Final = 1
 MAX_BYTES: Final = 256 * 1024
 """Larger messages are refused unread: evidence is stored beside the stream, not in it."""
+MAX_DATA_BYTES: Final = MAX_BYTES - 16 * 1024
+"""Of an event's data, so that the envelope has room."""
 
 
 Payload = (
@@ -79,9 +83,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         incident: str | None = None,
         cause: str | None = None,
     ) -> Self:
-        """Wrap `data`. The id sorts by time and is derived, so that the same event has the same id."""
+        """Wrap `data`, as far as it can be sent (`fitting`). The id sorts by time and is derived, so that the
+        same event has the same id."""
         name = _NAMES[type(data)]
-        content = msgspec.json.encode((name, time, host, source, incident, cause, data))
+        data, raw = encode_data(data, MAX_DATA_BYTES)
+        content = msgspec.json.encode((name, time, host, source, incident, cause, msgspec.Raw(raw)))
         return cls(
             id=f"{int(time * 1000):012x}-{digest(content)}",
             type=name,
@@ -96,7 +102,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """An event whose data has not been looked at."""
+    """An event whose data is JSON."""
 
     id: str
     type: str
@@ -104,9 +110,9 @@ class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     host: str
     source: str
-    data: msgspec.Raw
     incident: str | None = None
     cause: str | None = None
+    data: msgspec.Raw
 
 
 def digest(content: bytes, size: int = 5) -> str:
@@ -130,7 +136,27 @@ def order_id(host: str, order: Order, time: float) -> str:
 
 
 def encode(event: Event) -> bytes:
-    return msgspec.json.encode(event)
+    """An event that `decode` reads: without what its data can do without, where it is too large (`fitting`).
+
+    Raises ValueError where nothing more can be left out, and for an envelope that is too large or not finite.
+    """
+    _, data = encode_data(event.data, MAX_DATA_BYTES)
+    raw = msgspec.json.encode(
+        _Envelope(
+            id=event.id,
+            type=event.type,
+            version=event.version,
+            time=event.time,
+            host=event.host,
+            source=event.source,
+            incident=event.incident,
+            cause=event.cause,
+            data=msgspec.Raw(data),
+        )
+    )
+    if len(raw) > MAX_BYTES or not math.isfinite(event.time):
+        raise ValueError(f"event of {len(raw)} bytes at {event.time} cannot be sent")
+    return raw
 
 
 def decode(raw: bytes) -> Event:

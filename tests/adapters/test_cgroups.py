@@ -11,7 +11,8 @@ from hemostat.adapters.cgroups import CgroupSampler
 from hemostat.adapters.cgroups.activity import TICK
 from hemostat.adapters.cgroups.probe import EVERY
 from hemostat.core.finding import ParentLimits
-from hemostat.core.model import ContainerInfo, Sample, reference
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.reference import reference
 
 ID = "4f" * 32
 PID = 4242

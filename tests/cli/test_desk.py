@@ -7,7 +7,7 @@ import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisDesk, connect
 from hemostat.core.control import Answer, Approval
-from hemostat.core.model import reference
+from hemostat.core.reference import reference
 from hemostat.events import Action
 from tests.samples import event, stats
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from hemostat.core.control import EVERYTHING
-from hemostat.core.model import reference
+from hemostat.core.reference import reference
 from hemostat.events import Action, Event, Kind, Outcome, Reason, State
 from tests.engine_fixtures import eventually
 from tests.samples import complete, event, heartbeat, stats

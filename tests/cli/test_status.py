@@ -4,8 +4,8 @@ import pytest
 
 from hemostat.cli.picture import headline, tables
 from hemostat.cli.tables import Row, Table, plain
-from hemostat.core.model import reference
 from hemostat.core.picture import picture
+from hemostat.core.reference import reference
 from hemostat.events import Kind, Outcome, Reason, State
 from hemostat.topology import BY_NAME, ROLES
 from tests.samples import NOW, alert, complete, event, heartbeat, stats

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hemostat.core import labels
 from hemostat.core.labels import LABELS, is_enabled, stop_timeout
-from hemostat.core.model import ContainerInfo, reference
+from hemostat.core.model import ContainerInfo
+from hemostat.core.reference import reference
 from hemostat.core.stopping import patience
 from hemostat.core.thresholds import Thresholds, tuned
 from hemostat.core.units import duration, size

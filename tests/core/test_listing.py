@@ -3,7 +3,8 @@
 import pytest
 
 from hemostat.core.listing import has_changed, is_left_to_events, is_unseen_death
-from hemostat.core.model import ContainerInfo, ListedContainer, reference
+from hemostat.core.model import ContainerInfo, ListedContainer
+from hemostat.core.reference import reference
 
 NOW = 10_000.0
 REF = reference("c1", "web", "nginx", {})

@@ -2,8 +2,9 @@
 
 import pytest
 
-from hemostat.core.model import ContainerInfo, reference
+from hemostat.core.model import ContainerInfo
 from hemostat.core.owner import Run, is_calm, orchestrator, replacements, restarts_itself, slow_loop, workload
+from hemostat.core.reference import reference
 from tests.samples import NOW
 
 

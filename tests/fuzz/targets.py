@@ -19,8 +19,8 @@ from hemostat.adapters.docker_engine import failures, translate
 from hemostat.adapters.docker_stats import answer
 from hemostat.core.label_mistakes import find_mistakes, protection
 from hemostat.core.labels import LABELS, is_enabled
-from hemostat.core.model import reference
 from hemostat.core.redact import redact
+from hemostat.core.reference import reference
 from hemostat.core.thresholds import Thresholds, tuned
 from hemostat.errors import ConfigError, DecodeError
 from hemostat.events import MAX_BYTES, decode, encode

@@ -11,14 +11,13 @@ import msgspec
 
 from hemostat.core.dossier import Check, Details
 from hemostat.core.model import (
-    SYSTEMD_UNIT,
     ContainerInfo,
     EngineEvent,
     HealthCheck,
     ListedContainer,
     Service,
-    reference,
 )
+from hemostat.core.reference import SYSTEMD_UNIT, reference
 
 ACTIONS: Final = frozenset(
     {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}

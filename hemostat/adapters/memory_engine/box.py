@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from hemostat.core.activity import Activity, Thread
 from hemostat.core.dossier import Details
-from hemostat.core.model import ContainerInfo, Sample, reference
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.reference import reference
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec
 

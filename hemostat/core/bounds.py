@@ -1,0 +1,94 @@
+"""How long and how large a value from outside may be: texts and numbers of the engine, before anything uses
+them.
+
+Whoever makes a container chooses its name, labels, command, output and many of its numbers. So each is cut
+or clamped where it enters; what comes later may rely on finite numbers and short texts that every event can
+carry.
+"""
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from hemostat.events import Evidence, digest
+
+MAX_ID_CHARACTERS: Final = 128
+MAX_NAME_CHARACTERS: Final = 255
+MAX_IMAGE_CHARACTERS: Final = 512
+MAX_WORD_CHARACTERS: Final = 64
+"""Of a status, a policy or a mode."""
+MAX_LINE_CHARACTERS: Final = 500
+"""Of an error message or a text of evidence."""
+MAX_PATH_CHARACTERS: Final = 4096
+MAX_ITEMS: Final = 100
+"""Addresses, ports, paths or mounts of one container."""
+MAX_EVIDENCE: Final = 50
+"""Facts of one alert."""
+
+MAX_NUMBER: Final = 1e18
+MAX_COUNT: Final = 2**53
+"""Of what is counted, bytes too: larger whole numbers lose digits in JSON."""
+MAX_TIME: Final = 253_402_300_799.0
+"""The last second of the year 9999, epoch seconds."""
+MAX_CORES: Final = 100_000.0
+
+REPLACEMENT: Final = "\ufffd"
+"""Stands for a character that is not kept: a control character other than tabs and line ends, or half of a
+surrogate pair."""
+_CONTROLS: Final = "\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
+_NOT_KEPT: Final = re.compile(f"[{_CONTROLS}]")
+UNREADABLE: Final = re.compile(f"[{_CONTROLS}{REPLACEMENT}]")
+"""What a label that means something does not contain."""
+
+
+def text(value: object, most: int) -> str:
+    """At most `most` characters that an event can carry; empty for what is no text."""
+    if not isinstance(value, str):
+        return ""
+    kept = value[:most]
+    return kept if kept.isprintable() else _NOT_KEPT.sub(REPLACEMENT, kept)
+
+
+def identity(value: object, most: int) -> str:
+    """Like `text`, for what names a thing: a value that is too long keeps its beginning and its end, and
+    still differs from every other."""
+    if not isinstance(value, str) or len(value) <= most:
+        return text(value, most)
+    mark = f"~{digest(value.encode(errors='replace'), 8)}~"
+    tail = (most - len(mark)) // 3
+    return text(f"{value[: most - len(mark) - tail]}{mark}{value[-tail:]}", most)
+
+
+def texts(values: object, most: int) -> tuple[str, ...]:
+    """At most MAX_ITEMS texts that are not empty."""
+    items = values if isinstance(values, list | tuple) else ()
+    return tuple(filter(None, (text(each, most) for each in items[:MAX_ITEMS])))
+
+
+def whole(value: object, most: int = MAX_COUNT, least: int = 0) -> int:
+    """A whole number within the range: `least` for what is no number."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return least
+    return min(max(int(value), least), most) if isinstance(value, int | float) else least
+
+
+def real(value: object, most: float = MAX_NUMBER, least: float = 0.0) -> float:
+    """A finite number within the range; `least` for what is no number."""
+    if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN is no number
+        return least
+    return float(min(max(value, least), most))
+
+
+def facts(evidence: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Evidence that an event can carry: no number that is not finite, no long text."""
+    return tuple(map(_fact, tuple(evidence)[:MAX_EVIDENCE]))
+
+
+def _fact(item: Evidence) -> Evidence:
+    name, unit = text(item.name, MAX_WORD_CHARACTERS), text(item.unit, MAX_WORD_CHARACTERS)
+    if isinstance(item.value, str):
+        return Evidence(name, text(item.value, MAX_LINE_CHARACTERS), unit)
+    if isinstance(item.value, bool):
+        return Evidence(name, item.value, unit)
+    return Evidence(name, real(item.value, least=-MAX_NUMBER), unit)

@@ -1,0 +1,99 @@
+"""Texts and numbers of the engine: bounded where they enter."""
+
+import math
+import time
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core import bounds
+from hemostat.core.incidents import MAX_DOWNSTREAM, Register
+from hemostat.core.labels import LABELS, PROTECT
+from hemostat.core.owner import ORCHESTRATORS
+from hemostat.core.project import PROJECT_LABELS
+from hemostat.core.reference import MAX_UNKNOWN_LABELS, reference, select_labels
+from hemostat.events import Evidence, Kind
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@given(anything)
+def test_any_value_becomes_a_text_or_a_number_within_bounds(value):
+    for text in (bounds.text(value, 10), bounds.identity(value, 60), *bounds.texts(value, 10)):
+        assert len(text) <= 60
+        assert msgspec.json.decode(msgspec.json.encode(text)) == text
+    assert 0 <= bounds.whole(value) <= bounds.MAX_COUNT
+    assert 0 <= bounds.real(value) <= bounds.MAX_NUMBER
+    assert len(bounds.texts(value, 10)) <= bounds.MAX_ITEMS
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 10**400, -(10**400), 1e308, "9", None, {}])
+def test_numbers_are_clamped_to_their_range(value):
+    assert bounds.whole(value, 50, 10) in {10, 50}
+    assert bounds.real(value, 50.0, 10.0) in {10.0, 50.0}
+
+
+def test_names_that_are_too_long_keep_both_ends_and_differ():
+    one, other = (bounds.identity(f"shop-{'a' * 100_000}{each}-db", 255) for each in "xy")
+    assert one != other
+    assert one.startswith("shop-a")
+    assert one.endswith("-db")
+    assert len(one) <= 255
+    assert bounds.identity("shop-db", 255) == "shop-db"
+
+
+def test_evidence_is_bounded_in_number_and_length():
+    told = bounds.facts([Evidence("x" * 1000, "y" * 100_000, "%"), *[Evidence("n", math.inf)] * 1000])
+    assert len(msgspec.json.encode(told)) < 10_000
+    assert all(math.isfinite(each.value) for each in told[1:])
+    assert bounds.facts([Evidence("survived", value=True)])[0].value is True
+
+
+def test_an_alert_names_some_dependents_and_counts_all():
+    names = tuple(f"web{number}" for number in range(300))
+    ref = reference("c", "db", "", {})
+    _, alert = Register("h").opened(ref, Kind.EXITED, since=1.0, downstream=names)
+    assert len(alert.downstream) == MAX_DOWNSTREAM
+    assert alert.downstream_count == 300
+
+
+def test_the_labels_of_every_orchestrator_are_kept():
+    for owner in ORCHESTRATORS:
+        found = dict.fromkeys((*owner.marks, *owner.workload), "x")
+        assert select_labels(found) == found
+
+
+def test_the_labels_that_name_a_project_are_kept():
+    found = dict.fromkeys(PROJECT_LABELS, "shop")
+    assert select_labels(found) == found
+
+
+def test_a_label_that_is_altered_cannot_be_read_as_another_value():
+    for name, label in LABELS.items():
+        for text in ("true\x1b", "a" * 5000, f"{' ' * 5000}true", "9\ud800", "\0"):
+            assert label.of(select_labels({name: text})) is None
+
+
+def test_labels_that_were_meant_for_hemostat_are_bounded_in_number():
+    ref = reference("c", "c", "", {f"hemostat.x{number}": "1" for number in range(1000)})
+    assert len(ref.labels) == MAX_UNKNOWN_LABELS
+
+
+@pytest.mark.parametrize("prefix", ["k", "hemostat.k", "com.docker.compose.k", "hemo.k"])
+def test_the_time_for_many_labels_does_not_grow_with_their_number(prefix):
+    """Comparing a name with all of HemoStat's takes much longer than passing over it."""
+
+    def seconds(number):
+        labels = {f"{prefix}{index}.{number}": "v" for index in range(number)}
+        begin = time.process_time()
+        assert not PROTECT.of(reference("c", "c", "", labels).labels)
+        return time.process_time() - begin
+
+    seconds(1000)
+    assert seconds(100_000) < 20 * seconds(1000) + 0.1

@@ -1,0 +1,135 @@
+"""What is encoded can be decoded, whatever an event holds; only what it can do without is left out."""
+
+import math
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hemostat.events import (
+    MAX_BYTES,
+    Container,
+    Diagnosis,
+    Evidence,
+    Figure,
+    State,
+    decode,
+    encode,
+    order_id,
+    seal,
+)
+from tests import samples
+
+LARGE = "\x01" * 20_000
+"""Six bytes a character as JSON."""
+HUGE = Container(id="c1", name=LARGE, image=LARGE, labels={f"{n}{LARGE}": LARGE for n in range(50)})
+PROTECTED = Container(id="c1", name="web", labels={"hemostat.protect": "true", "x": LARGE * 9})
+MANY = tuple(f"{number}{LARGE}" for number in range(20))
+FACTS = tuple(Evidence(f"fact{number}", LARGE) for number in range(50))
+NOT_FINITE = (math.inf, -math.inf, math.nan, 1e308, 10**400, -(10**400))
+
+
+def written(data):
+    raw = encode(samples.event(data))
+    assert len(raw) <= MAX_BYTES
+    return decode(raw).data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        samples.alert(container=HUGE),
+        samples.alert(downstream=MANY),
+        samples.alert(evidence=FACTS),
+        samples.alert(root=LARGE * 9),
+        samples.needed(alert=samples.alert(container=HUGE, evidence=FACTS, downstream=MANY)),
+        samples.complete(container=HUGE, alert=samples.alert(container=HUGE), detail=LARGE * 9),
+        samples.complete(diagnosis=Diagnosis(cause=LARGE, confidence=1.0, reasons=MANY)),
+        samples.complete(after=State(status=LARGE * 9), durations=dict.fromkeys(MANY, 1.0)),
+        samples.order(container=HUGE, reason=LARGE * 9),
+        samples.decided(container=LARGE * 9),
+        samples.stats(container=HUGE),
+        samples.heartbeat(trouble=LARGE * 9, warnings=MANY),
+        samples.heartbeat(figures=tuple(Figure(name, MANY, 5) for name in MANY)),
+    ],
+)
+def test_data_of_any_size_is_sent_in_an_event_that_can_be_read(data):
+    assert type(written(data)) is type(data)
+
+
+def test_names_of_dependents_are_left_out_before_anything_else():
+    alert = samples.alert(downstream=MANY, downstream_count=50)
+    assert written(alert) == msgspec.structs.replace(alert, downstream=())
+
+
+def test_labels_that_protect_a_container_are_never_left_out():
+    assert written(samples.alert(container=PROTECTED)).container.labels == {"hemostat.protect": "true"}
+
+
+def test_parameters_of_an_action_are_sent_as_they_are_or_not_at_all():
+    told = samples.needed(alert=samples.alert(container=HUGE), parameters={"command": "x" * 100_000})
+    assert written(told).parameters == told.parameters
+    with pytest.raises(ValueError, match="larger than"):
+        encode(
+            samples.ALL[1].__class__.make(
+                samples.needed(parameters={"command": LARGE * 9}), time=1.0, host="h", source="s"
+            )
+        )
+
+
+@pytest.mark.parametrize("number", NOT_FINITE)
+def test_numbers_are_finite_where_they_leave(number):
+    for data in (
+        samples.alert(window=number, since=number, evidence=(Evidence("x", number), Evidence("y", 1.0))),
+        samples.complete(durations={"act": number}, after=State(status="x", started_at=number)),
+        samples.needed(parameters={"cpus": number}),
+        samples.stats(cpu=number, memory=number if isinstance(number, int) else 0),
+        samples.heartbeat(started=number, lag=number if isinstance(number, int) else 0),
+    ):
+        written(data)
+    assert written(samples.alert(evidence=(Evidence("x", number), Evidence("y", 1.0)))).number("y") == 1.0
+
+
+def test_an_event_is_the_same_before_and_after_it_was_sent():
+    """A seal is of what was sent: else no responder would find an order that was given."""
+    order = samples.order(container=HUGE, parameters={"cpus": math.inf}, reason="\ud800")
+    event = samples.event(order)
+    assert decode(encode(event)) == event
+    assert seal(decode(encode(event)).data, 1.0) == seal(event.data, 1.0)
+    assert order_id("h", event.data, 1.0)
+
+
+def test_halves_of_surrogate_pairs_do_not_keep_an_event_from_being_sent():
+    alert = samples.alert(container=Container(id="c1", name="\ud800web", labels={"\udfff": "\ud800"}))
+    assert written(alert).container.name == "\ufffdweb"
+
+
+def test_an_envelope_that_cannot_be_read_is_not_written():
+    with pytest.raises(ValueError, match="cannot be sent"):
+        encode(msgspec.structs.replace(samples.ALL[0], time=math.inf))
+    with pytest.raises(ValueError, match="cannot be sent"):
+        encode(msgspec.structs.replace(samples.ALL[0], host="h" * MAX_BYTES))
+
+
+texts = st.text(st.characters(), max_size=50) | st.sampled_from(["\x01" * 300, "\ud800", "\0", "\u202e"])
+numbers = st.floats() | st.integers() | st.sampled_from(NOT_FINITE)
+containers = st.builds(Container, id=texts, name=texts, image=texts, labels=st.dictionaries(texts, texts))
+evidence = st.builds(Evidence, texts, numbers | texts | st.booleans(), texts)
+alerts = st.builds(
+    samples.alert,
+    container=containers,
+    since=numbers,
+    window=numbers,
+    evidence=st.lists(evidence, max_size=9).map(tuple),
+    root=texts,
+    downstream=st.lists(texts, max_size=9).map(tuple),
+)
+orders = st.builds(samples.order, container=containers, by=texts, reason=texts)
+
+
+@settings(max_examples=50)
+@given(alerts | orders | st.builds(samples.needed, alert=alerts) | st.builds(samples.complete, alert=alerts))
+def test_whatever_is_encoded_is_decoded_as_the_same(data):
+    event = samples.event(data)
+    assert decode(encode(event)) == event
