@@ -1,7 +1,6 @@
 """Recordings as files, packed if their name ends in .gz; of one that was cut off, the whole part is read."""
 
 import gzip
-import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from hemostat.core import recording
 from hemostat.core.recording import Recording
 from hemostat.errors import DecodeError, HemoStatError, UsageError
 from hemostat.events import MAX_BYTES
-from hemostat.private_files import open_file
+from hemostat.output_file import open_output
 
 MOST: Final = 256 << 20
 """Bytes, unpacked, of the longest recording, which is read into memory: some seven hours of 20 containers."""
@@ -67,9 +66,8 @@ class RecordingFile:
         self._path = path
         self.size = 0
         """Bytes written, before they are packed."""
-        mode = os.O_TRUNC if force else os.O_EXCL
         try:
-            self._raw = os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | mode), "wb")
+            self._raw = open_output(path, replace=force)
         except FileExistsError:
             raise UsageError(f"{path} is there already", hint="--force overwrites it") from None
         except OSError as error:

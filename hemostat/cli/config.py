@@ -1,7 +1,6 @@
 """`hemostat config init`, `show`, `check`."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +11,7 @@ from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
 from hemostat.core.text import clean
 from hemostat.errors import ConfigError, HemoStatError
-from hemostat.private_files import open_file
+from hemostat.output_file import write_output
 
 if TYPE_CHECKING:
     from hemostat.config import Loaded
@@ -35,7 +34,8 @@ def init(given: Globals, path: str | None, force: bool) -> None:
 
     file = Path(path or given.config or search_path()[0])
     try:
-        write_private(file, example(), force=force)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_output(file, example().encode(), replace=force)
     except OSError as error:
         hint = "--force overwrites it" if file.is_file() and not force else ""
         raise ConfigError(f"{file} cannot be written: {error.strerror}", hint=hint) from None
@@ -111,15 +111,6 @@ def example() -> str:
     package = Path(hemostat.__file__).parent
     file = next(path for path in (package / EXAMPLE, package.parent / EXAMPLE) if path.is_file())
     return file.read_text("utf-8")
-
-
-def write_private(file: Path, text: str, *, force: bool) -> None:
-    """Write a file that its owner alone can read. Raises FileExistsError unless `force`, and OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    mode = os.O_TRUNC if force else os.O_EXCL
-    with os.fdopen(open_file(file, os.O_WRONLY | os.O_CREAT | mode), "w", encoding="utf-8") as opened:
-        os.fchmod(opened.fileno(), 0o600)
-        opened.write(text)
 
 
 def nested(values: dict[str, Any]) -> dict[str, Any]:

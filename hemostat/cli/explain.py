@@ -83,9 +83,10 @@ def _write(story: "Story") -> None:
 
 def _export(recording: "Recording", path: Path) -> None:
     from hemostat.core.case import encode
+    from hemostat.output_file import write_output
 
     try:
-        path.write_bytes(encode(recording) + b"\n")
+        write_output(path, encode(recording) + b"\n", replace=True)
     except OSError as error:
         raise HemoStatError(f"{path}: {error.strerror}") from None
     click.echo(f"{path} is written", err=True)

@@ -135,11 +135,13 @@ def _markdown(told: "Summary") -> Iterator[str]:
 
 def _draw(told: "Summary", path: Path) -> None:
     from hemostat.core.chart import svg
+    from hemostat.output_file import write_output
 
     form = "%H:%M" if told.until - told.since <= HOURLY else "%d %b"
     title = f"Incidents, {local(told.since, MINUTES)} to {local(told.until, MINUTES)}"
     try:
-        path.write_text(svg(told, lambda moment: local(moment, form), title), "utf-8")
+        drawn = svg(told, lambda moment: local(moment, form), title)
+        write_output(path, drawn.encode(), replace=True)
     except OSError as error:
         raise HemoStatError(f"{path}: {error.strerror}") from None
     click.echo(f"{path} is written", err=True)

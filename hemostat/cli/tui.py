@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hemostat.core.looks import Looks
     from hemostat.core.recording import Recording
     from hemostat.orders import Orders
-    from hemostat.tui.model import Model
+    from hemostat.tui.model import Exports, Model
 
 DEMO: Final = "demo"
 DEMO_FILE: Final = "demos/recording.jsonl.gz"
@@ -90,15 +90,24 @@ def tui(
     logging.getLogger().addHandler(logging.NullHandler())
     looks = given.settings().tui
     looks = msgspec.structs.replace(looks, slow=looks.slow or slow, mouse=looks.mouse and not no_mouse)
+    exports = _exports(served=served is not None, read_only=read_only)
     if replay is None and since is None:
-        opened = _live(given, looks, read_only=read_only)
+        opened = _live(given, looks, exports, read_only=read_only)
     else:
-        opened = _recorded(given, looks, replay, since)
+        opened = _recorded(given, looks, exports, replay, since)
     with opened as model:
         code = dashboard.run(model)
         # A terminal that was taken away is how it ended, and no failure to write results.
         terminal.flush(sys.stdout)
         return code
+
+
+def _exports(*, served: bool, read_only: bool) -> "Exports":
+    from hemostat.tui.model import Exports
+
+    if served:
+        return Exports.DOWNLOAD
+    return Exports.NONE if read_only else Exports.FILE
 
 
 def _shown(replay: str | None, since: float | None) -> list[str]:
@@ -109,7 +118,7 @@ def _shown(replay: str | None, since: float | None) -> list[str]:
 
 
 @contextmanager
-def _live(given: Globals, looks: "Looks", *, read_only: bool) -> Iterator["Model"]:
+def _live(given: Globals, looks: "Looks", exports: "Exports", *, read_only: bool) -> Iterator["Model"]:
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.cli.desk import who
     from hemostat.ports import Bus
@@ -138,6 +147,7 @@ def _live(given: Globals, looks: "Looks", *, read_only: bool) -> Iterator["Model
         act=None if read_only else Hand(orders, clock, by=who()),
         safety=lambda host: orders.overview(host),  # noqa: PLW0108 - looking `overview` up opens it
         saved=settings.state_path / FILE,
+        exports=exports,
     )
     try:
         yield model
@@ -148,7 +158,9 @@ def _live(given: Globals, looks: "Looks", *, read_only: bool) -> Iterator["Model
 
 
 @contextmanager
-def _recorded(given: Globals, looks: "Looks", replay: str | None, since: float | None) -> Iterator["Model"]:
+def _recorded(
+    given: Globals, looks: "Looks", exports: "Exports", replay: str | None, since: float | None
+) -> Iterator["Model"]:
     """A model with nothing to act on, and nothing to ask but the recording."""
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.core.units import show_duration
@@ -162,7 +174,7 @@ def _recorded(given: Globals, looks: "Looks", replay: str | None, since: float |
     else:
         recording, name = _read(replay), Path(replay).name
     clock = ReplayClock(recording, wall, name)
-    yield Model(ReplayBus(clock), clock, looks=looks, replay=clock)
+    yield Model(ReplayBus(clock), clock, looks=looks, replay=clock, exports=exports)
 
 
 def _read(replay: str) -> "Recording":

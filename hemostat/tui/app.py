@@ -1,6 +1,7 @@
 """The dashboard's frame: news in, the screen on top is told; keys that hold everywhere."""
 
 import asyncio
+import io
 import os
 import signal
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ import msgspec
 from textual.app import App, SystemCommand
 from textual.binding import ActiveBinding, Binding, BindingType
 from textual.driver import Driver
+from textual.events import DeliveryComplete, DeliveryFailed
 from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
@@ -19,7 +21,8 @@ from hemostat.tui.answers import Answers
 from hemostat.tui.driver import TerminalDriver
 from hemostat.tui.feed import EVERY, Feed
 from hemostat.tui.help import Help
-from hemostat.tui.model import Model
+from hemostat.tui.model import Exports, Model
+from hemostat.tui.paper import without_fonts
 from hemostat.tui.screens.live import Live, Sought
 from hemostat.tui.screens.main import Main
 from hemostat.tui.state import News, apply
@@ -123,6 +126,17 @@ class Dashboard(App[None]):
             self.notify(clean(result.done.told), markup=False)
         self._take(News(lost=self.model.state.lost))
 
+    def _deliver_screen(self) -> None:
+        """A download or a file, never a page that the browser opens: it holds text of containers."""
+        picture = without_fonts(self.export_screenshot())
+        self.deliver_text(io.StringIO(picture), save_filename=f"hemostat-{self.model.clock.now():.0f}.svg")
+
+    def on_delivery_complete(self, event: DeliveryComplete) -> None:
+        self.notify(clean(f"written: {event.path}" if event.path else "downloaded"), markup=False)
+
+    def on_delivery_failed(self, event: DeliveryFailed) -> None:
+        self.notify(clean(f"not written: {event.exception}"), severity="error", markup=False)
+
     async def action_quit(self) -> None:
         # `ctrl+c` comes here before the screen has seen what was pressed earlier.
         if not self.screen.call_later(self.exit):
@@ -152,7 +166,8 @@ class Dashboard(App[None]):
                     lambda action=binding.action, node=each.node: self.run_action(action, node),
                 )
         yield SystemCommand("Theme", "other colours", self.action_change_theme)
-        yield SystemCommand("Screenshot", "of this screen, as SVG", self.deliver_screenshot)
+        if self.model.exports is not Exports.NONE:
+            yield SystemCommand("Screenshot", "of this screen, as SVG", self._deliver_screen)
         if isinstance(screen, Live):
             yield from screen.commands()
 

@@ -7,12 +7,17 @@ import os
 import select
 import sys
 from codecs import getincrementaldecoder
+from pathlib import Path
 from shutil import get_terminal_size
-from typing import IO, Any, Final, cast
+from typing import IO, Any, BinaryIO, Final, TextIO, cast
 
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import DeliveryComplete, DeliveryFailed
+from textual.message import Message
+
+from hemostat.output_file import write_output
 
 PAUSE: Final = 0.1
 """Seconds without a key after which the parser takes an escape for the key."""
@@ -50,6 +55,28 @@ class TerminalDriver(LinuxDriver):
         self._screen = Screen(cast("IO[str]", sys.__stdout__))
         self._file = cast("Any", self._screen)
         self._size = self._get_terminal_size()
+
+    def deliver_binary(
+        self,
+        binary: BinaryIO | TextIO,
+        *,
+        delivery_key: str,
+        save_path: Path,
+        name: str | None = None,
+        **_: Any,
+    ) -> None:
+        """Write it as every other export is written, into a new file."""
+        with binary:
+            content = binary.read()
+        data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        try:
+            save_path.parent.mkdir(parents=True, exist_ok=True)
+            write_output(save_path, data)
+        except OSError as error:
+            event: Message = DeliveryFailed(key=delivery_key, exception=error, name=name)
+        else:
+            event = DeliveryComplete(key=delivery_key, path=save_path, name=name)
+        self._app.post_message(event)
 
     def _get_terminal_size(self) -> tuple[int, int]:
         """Of the terminal that is drawn on, which need not be the one that keys come from."""

@@ -12,9 +12,10 @@ from rich.console import Console, Group
 from hemostat.core.report import markdown, record, veiled
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
+from hemostat.output_file import write_output
 from hemostat.tui import incident_words
 from hemostat.tui.incident_words import Shown
-from hemostat.tui.paper import date
+from hemostat.tui.paper import date, without_fonts
 
 WIDTH: Final = 110
 PLOTS: Final = 5
@@ -30,7 +31,7 @@ def as_json(shown: Shown) -> str:
 
 
 def as_svg(shown: Shown) -> str:
-    """As the view shows it. The fonts would be fetched from the network, so it names none."""
+    """As the view shows it."""
     told = veiled(shown.whole)
     last = shown._replace(whole=told, at=len(told.steps) - 1)
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
@@ -42,7 +43,7 @@ def as_svg(shown: Shown) -> str:
     )
     console.print(Group(*lines))
     drawn = console.export_svg(title=clean(f"{told.container.name}: {told.kind}, {told.status}"))
-    return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
+    return without_fonts(drawn)
 
 
 FORMATS: Final[dict[str, Callable[[Shown], str]]] = {
@@ -50,6 +51,11 @@ FORMATS: Final[dict[str, Callable[[Shown], str]]] = {
     ".json": as_json,
     ".svg": as_svg,
 }
+
+
+def file_name(shown: Shown, suffix: str) -> str:
+    """A name that no header and no file system takes for more than a name."""
+    return f"incident-{re.sub(r'[^A-Za-z0-9_-]', '', shown.whole.incident)[:40]}{suffix}"
 
 
 def write(shown: Shown, path: Path, *, over: bool) -> Path:
@@ -60,8 +66,7 @@ def write(shown: Shown, path: Path, *, over: bool) -> Path:
         raise HemoStatError(f"{path}: the suffix says the format, one of {', '.join(FORMATS)}")
     try:
         path = path.expanduser().absolute()
-        with path.open("w" if over else "x", encoding="utf-8", errors="replace") as file:
-            file.write(form(shown))
+        write_output(path, form(shown).encode("utf-8", "replace"), replace=over)
     except FileExistsError:
         raise HemoStatError(f"{path} is there: enter again to replace it") from None
     except (OSError, RuntimeError) as error:

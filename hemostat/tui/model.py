@@ -1,6 +1,7 @@
 """What the screens look at and may ask for, handed in by whoever opens the dashboard."""
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from hemostat.tui.replay import ReplayClock
 
 
+class Exports(StrEnum):
+    """Where an export goes, which says as well whether the dashboard may write on this machine's disk."""
+
+    FILE = "file"
+    """A file that the user names."""
+    DOWNLOAD = "download"
+    """The browser of the user: the disk is the server's."""
+    NONE = "none"
+    """Nowhere: the user may look, and no more."""
+
+
 def _nothing(_: str) -> Sequence[Dossier]:
     return ()
 
@@ -27,7 +39,7 @@ class Model:
     take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
 
     `act` has done what people order; None: the dashboard only shows. `saved` is the file in which the view
-    is kept; None: it is not.
+    is kept; None: it is not. It is written, as exports are, only where `exports` is FILE.
     """
 
     def __init__(
@@ -42,6 +54,7 @@ class Model:
         replay: "ReplayClock | None" = None,
         safety: Callable[[str], Overview] | None = None,
         saved: Path | None = None,
+        exports: Exports = Exports.FILE,
     ) -> None:
         self.bus = bus
         self.clock = clock
@@ -55,16 +68,17 @@ class Model:
         self.safety = safety
         """Where a host's containers stand towards the limits, by its name; None: it is not known."""
         self.state = State(heard=clock.now())
+        self.exports = exports
         self._saved = saved
         self.view, self.complaint = load(saved)
         """How the dashboard is looked at, and what is wrong with the file that it is kept in, if anything."""
         self._engine = None if engine is None else Late(engine)
 
     def look(self, view: View) -> None:
-        """Change the view, and keep it."""
+        """Change the view, and keep it where files may be written."""
         if view != self.view:
             self.view = view
-            self.complaint = save(self._saved, view)
+            self.complaint = save(self._saved, view) if self.exports is Exports.FILE else ""
 
     def history(self, host: str, name: str) -> list[Point]:
         """The latest numbers of the container of this name, oldest first."""

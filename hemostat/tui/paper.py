@@ -1,5 +1,6 @@
 """Words on lines of a width: wrapped, under headings, cleaned of what a terminal would act on. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
@@ -22,6 +23,11 @@ def clock(time: float) -> str:
 
 def date(time: float) -> str:
     return f"{datetime.fromtimestamp(time).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def without_fonts(svg: str) -> str:
+    """Without the fonts, which would be fetched from the network."""
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
 
 
 def plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Asks where an incident is to be written, and writes it."""
+"""Asks where an incident is to be written, and writes it; or in which format it is to be downloaded."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -8,11 +8,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static
+from textual.widgets import Input, OptionList, Static
 
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
-from hemostat.tui.incident_export import FORMATS, write
+from hemostat.tui.incident_export import FORMATS, file_name, write
 from hemostat.tui.incident_words import Shown
 
 
@@ -31,7 +31,7 @@ class Export(ModalScreen[Path | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(f"Write this incident to a file: {', '.join(FORMATS)} say the format")
-            yield Input(f"incident-{clean(self._incident.whole.incident)[:40]}.md", id="path", compact=True)
+            yield Input(file_name(self._incident, ".md"), id="path", compact=True)
             yield Static("enter writes, esc cancels", id="told")
 
     def on_mount(self) -> None:
@@ -46,3 +46,23 @@ class Export(ModalScreen[Path | None]):
             self.query_one("#told", Static).update(Text(clean(error.message), "bold red"))
         else:
             self.dismiss(path)
+
+
+class Download(ModalScreen[str | None]):
+    """Gives the suffix of the format chosen."""
+
+    CSS = """
+    Download { align: center middle; }
+    Download OptionList { width: 44; height: auto; max-height: 100%; border: round $accent; }
+    """
+    AUTO_FOCUS = "OptionList"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Cancel")]
+
+    def compose(self) -> ComposeResult:
+        chooser = OptionList(*FORMATS, markup=False)
+        chooser.border_title = "download this incident as"
+        chooser.border_subtitle = "enter chooses, esc cancels"
+        yield chooser
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        self.dismiss(tuple(FORMATS)[message.option_index])

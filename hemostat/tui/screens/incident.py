@@ -1,5 +1,6 @@
 """One incident: its timeline, why, what comes next, and what was kept; looked at step by step."""
 
+import io
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -19,13 +20,13 @@ from hemostat.tui import figures, incident_words
 from hemostat.tui.container_words import newest, towards_limits
 from hemostat.tui.errand import Answer, fetch
 from hemostat.tui.footer import Keys
-from hemostat.tui.incident_export import as_markdown
+from hemostat.tui.incident_export import FORMATS, as_markdown, file_name
 from hemostat.tui.incident_words import Shown
 from hemostat.tui.lines import Lines
-from hemostat.tui.model import Model
+from hemostat.tui.model import Exports, Model
 from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.binding import key
-from hemostat.tui.screens.export import Export
+from hemostat.tui.screens.export import Download, Export
 
 PLOTS: Final = (3, 8)
 """Lines of a plot, at least and at most."""
@@ -43,7 +44,7 @@ class Incident(Acting):
         key("end,G", "step(1000)", "Last", "incident.last", "the last step, and what comes"),
         key("n", "incident(1)", "Incident", "incident.next", "the next one", shown=True, display="n p"),
         key("p", "incident(-1)", "Previous", "incident.previous", "the incident before"),
-        key("e", "export", "Export", "incident.export", "into a file: Markdown, JSON, SVG", shown=True),
+        key("e", "export", "Export", "incident.export", "write it out: Markdown, JSON, SVG", shown=True),
         key("y", "copy", "Copy", "incident.copy", "copy it, if the terminal allows it", shown=True),
         key("down,j", "scroll(1)", "Down", "incident.down", "scroll down"),
         key("up,k", "scroll(-1)", "Up", "incident.up", "scroll up"),
@@ -172,6 +173,8 @@ class Incident(Acting):
 
     def _keep_step_in_sight(self) -> None:
         """The timeline grows, and how much of it there is room for is known once it is laid out."""
+        if not self.is_current:
+            return
         steps = self.query_one("#steps", Lines)
         top, height, at = steps.scroll_offset.y, max(1, steps.size.height), steps.cursor or 0
         if not top <= at < top + height:
@@ -213,9 +216,24 @@ class Incident(Acting):
             lines = self.query_one(f"#{name}", Lines)
             lines.scroll_to(y=lines.scroll_offset.y + by, animate=False)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "export" and self.model.exports is Exports.NONE:
+            return False
+        return super().check_action(action, parameters)
+
     def action_export(self) -> None:
-        if self._known is not None:
-            self.app.push_screen(Export(self._shown), self._exported)
+        if self._known is None or self.model.exports is Exports.NONE:
+            return
+        shown = self._shown
+        if self.model.exports is Exports.FILE:
+            self.app.push_screen(Export(shown), self._exported)
+        else:
+            self.app.push_screen(Download(), lambda suffix: self._download(shown, suffix))
+
+    def _download(self, shown: Shown, suffix: str | None) -> None:
+        if suffix is not None:
+            text = io.StringIO(FORMATS[suffix](shown))
+            self.app.deliver_text(text, save_filename=file_name(shown, suffix))
 
     def _exported(self, path: Path | None) -> None:
         if path is not None:

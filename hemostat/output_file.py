@@ -1,0 +1,98 @@
+"""Files that a person asks for: mode 0600, never through a link, and replaced whole. What HemoStat keeps for
+itself is private_files'.
+
+A container may own a directory that an operator writes to, and can put a link there under a name that it
+guesses. Links in `/` and below the home directory are the operator's own, and are followed.
+"""
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import BinaryIO, Final
+
+NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+DIRECTORY: Final = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+MODE: Final = 0o600
+DEVICES: Final = Path("/dev")
+MAX_NAME: Final = 100
+"""Characters of a name that its temporary file repeats."""
+
+
+def write_output(path: Path, data: bytes, *, replace: bool = False) -> None:
+    """Write the whole file, or leave what was there. Raises FileExistsError unless `replace`, and OSError."""
+    open_output(path, data, replace=replace).close()
+
+
+def open_output(path: Path, data: bytes = b"", *, replace: bool = False) -> BinaryIO:
+    """A new file that begins with `data`, to be written further. The file that it replaces goes when `data`
+    is on the disk. Raises FileExistsError unless `replace`, and OSError."""
+    if replace and path.parent == DEVICES:
+        return _device(path, data)
+    directory = _open_directory(path.parent)
+    try:
+        if replace:
+            _refuse_no_file(path, directory)
+        name = f".{path.name[:MAX_NAME]}.{secrets.token_hex(8)}" if replace else path.name
+        file = os.fdopen(os.open(name, NEW_FILE, MODE, dir_fd=directory), "wb")
+        try:
+            _fill(file, data)
+            if replace:
+                os.rename(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            os.unlink(name, dir_fd=directory)
+            raise
+        return file
+    finally:
+        os.close(directory)
+
+
+def _device(path: Path, data: bytes) -> BinaryIO:
+    """Such as /dev/stdout: no container puts anything into the host's /dev."""
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CLOEXEC), "wb")
+    file.write(data)
+    return file
+
+
+def _fill(file: BinaryIO, data: bytes) -> None:
+    os.fchmod(file.fileno(), MODE)
+    try:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError:
+        file.close()
+        raise
+
+
+def _refuse_no_file(path: Path, directory: int) -> None:
+    try:
+        mode = os.stat(path.name, dir_fd=directory, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a link, which is not followed" if stat.S_ISLNK(mode) else "no file"
+        raise OSError(errno.EINVAL, f"is {kind}", str(path))
+
+
+def _open_directory(path: Path) -> int:
+    """A descriptor of the directory. Raises OSError where a link of somebody else is on the way."""
+    absolute = path.absolute()
+    for each in (absolute, *absolute.parents):
+        if each.is_symlink() and not _is_own(each):
+            raise OSError(errno.ELOOP, f"{each} is a link: name {os.path.realpath(absolute)}", str(path))
+    real = Path(os.path.realpath(absolute))
+    directory = os.open("/", DIRECTORY)
+    for part in real.parts[1:]:
+        try:
+            inner = os.open(part, DIRECTORY, dir_fd=directory)
+        finally:
+            os.close(directory)
+        directory = inner
+    return directory
+
+
+def _is_own(link: Path) -> bool:
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() raises where there is none
+    return link.parent == Path("/") or (home != Path("/") and home in link.parents)

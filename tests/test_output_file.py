@@ -1,0 +1,112 @@
+"""Files for their owner alone: no link is followed, and a file that is replaced is replaced whole."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from hemostat.output_file import open_output, write_output
+
+
+def names(directory: Path) -> list[str]:
+    return [each.name for each in directory.iterdir()]
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_new_file_is_its_owners_alone_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        write_output(tmp_path / "x", b"secret")
+    finally:
+        os.umask(before)
+    assert ((tmp_path / "x").read_bytes(), mode(tmp_path / "x")) == (b"secret", 0o600)
+
+
+def test_a_file_that_is_there_stays_unless_it_is_to_be_replaced(tmp_path):
+    file = tmp_path / "x"
+    file.write_bytes(b"old")
+    file.chmod(0o644)
+    with pytest.raises(FileExistsError):
+        write_output(file, b"new")
+    assert file.read_bytes() == b"old"
+    write_output(file, b"new", replace=True)
+    assert (file.read_bytes(), mode(file), names(tmp_path)) == (b"new", 0o600, ["x"])
+
+
+def test_whoever_has_the_old_file_open_does_not_see_the_new_one(tmp_path):
+    file = tmp_path / "x"
+    file.write_bytes(b"old")
+    os.link(file, tmp_path / "twin")
+    with (tmp_path / "x").open("rb") as held:
+        write_output(file, b"new", replace=True)
+        assert held.read() == b"old"
+    assert (tmp_path / "twin").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("replace", [True, False])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_is_not_followed(tmp_path, replace, there):
+    aim, link = tmp_path / "authorized_keys", tmp_path / "x.md"
+    if there:
+        aim.write_bytes(b"mine")
+    link.symlink_to(aim)
+    with pytest.raises(OSError, match=r"File exists|is a link"):
+        write_output(link, b"theirs", replace=replace)
+    assert aim.exists() is there
+    assert not there or aim.read_bytes() == b"mine"
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_link_on_the_way_is_not_followed_and_the_real_place_is_named(tmp_path, deep):
+    aim = tmp_path / "etc"
+    (aim / "inner").mkdir(parents=True)
+    (tmp_path / "volume").symlink_to(aim)
+    path = tmp_path / "volume" / ("inner/x" if deep else "x")
+    with pytest.raises(OSError, match=f"volume is a link: name {aim}"):
+        write_output(path, b"theirs", replace=True)
+    assert list(aim.glob("**/x")) == []
+
+
+def test_a_link_below_the_home_directory_is_the_users_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "dotfiles").mkdir()
+    (tmp_path / ".config").symlink_to("dotfiles")
+    write_output(tmp_path / ".config" / "x", b"mine")
+    assert (tmp_path / "dotfiles" / "x").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_not_replaced(tmp_path, make):
+    make(tmp_path / "x")
+    with pytest.raises(OSError, match="is no file"):
+        write_output(tmp_path / "x", b"new", replace=True)
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    file = tmp_path / "x"
+    file.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space left"):
+        write_output(file, b"new", replace=True)
+    with pytest.raises(OSError, match="No space left"):
+        write_output(tmp_path / "y", b"new")
+    assert (file.read_bytes(), names(tmp_path)) == (b"old", ["x"])
+
+
+def test_a_file_that_is_written_on_takes_its_place_at_once(tmp_path):
+    file = tmp_path / "x"
+    file.write_bytes(b"old")
+    with open_output(file, b"head ", replace=True) as opened:
+        assert file.read_bytes() == b"head "
+        opened.write(b"body")
+    assert file.read_bytes() == b"head body"
+
+
+def test_a_device_of_the_host_is_written_to():
+    write_output(Path("/dev/null"), b"gone", replace=True)
+    assert Path("/dev/null").is_char_device()
