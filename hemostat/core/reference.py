@@ -18,7 +18,10 @@ SYSTEMD_UNIT: Final = "PODMAN_SYSTEMD_UNIT"
 """Podman's label of a container that a systemd unit runs; its value is the unit."""
 COMPOSE_NEEDS: Final = "com.docker.compose.depends_on"
 
-_COMPOSE: Final = ("project", "service", "container-number", "oneoff", "config-hash", "image")
+_COMPOSE: Final = (
+    *("project", "service", "container-number", "oneoff", "config-hash", "image"),
+    *("project.working_dir", "project.config_files"),
+)
 _SWARM: Final = ("service.id", "service.name", "task.id", "task.name", "node.id")
 _POD: Final = ("name", "namespace", "uid")
 OWNER_LABELS: Final = frozenset(

@@ -1,13 +1,16 @@
 """Texts and numbers of the engine: bounded where they enter."""
 
 import math
+import re
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import hemostat
 from hemostat.core import bounds
 from hemostat.core.incidents import MAX_DOWNSTREAM, Register
 from hemostat.core.labels import LABELS, PROTECT
@@ -72,6 +75,14 @@ def test_the_labels_of_every_orchestrator_are_kept():
 def test_the_labels_that_name_a_project_are_kept():
     found = dict.fromkeys(PROJECT_LABELS, "shop")
     assert select_labels(found) == found
+
+
+def test_every_label_that_the_code_reads_is_kept():
+    """One that is read and not kept would be read as missing."""
+    source = "\n".join(path.read_text() for path in Path(hemostat.__file__).parent.rglob("*.py"))
+    read = re.findall(r'"((?:com\.docker\.(?:compose|swarm|stack)|io\.podman)\.[a-z._-]*[a-z])"', source)
+    assert len(read) > 5
+    assert select_labels(dict.fromkeys(read, "x")) == dict.fromkeys(read, "x")
 
 
 def test_a_label_that_is_altered_cannot_be_read_as_another_value():
