@@ -8,7 +8,7 @@ from hemostat.core.breaker import Breaker
 from hemostat.core.control import Pause, told
 from hemostat.core.model import Attempt
 from hemostat.core.picture import ContainerState, Picture, RoleState
-from hemostat.core.standing import Budget
+from hemostat.core.standing import Budget, Overview
 from hemostat.core.units import show_duration, show_size
 
 AT_REST: Final = ("closed", "-", "-")
@@ -108,7 +108,9 @@ def _name(each: ContainerState, several: bool) -> str:
 def _safety_rows(shown: Picture, several: bool, now: float) -> list[Row]:
     """Hosts first, then containers; those alone of which there is anything to say."""
     hosts = [
-        _safety_row(f"host {host}", each.breaker, "-", _held(each.pause, 0.0, now, each.running), now)
+        _safety_row(
+            f"host {host}{_only(each)}", each.breaker, "-", _held(each.pause, 0.0, now, each.running), now
+        )
         for host, each in shown.safety.items()
     ]
     containers = [
@@ -123,6 +125,13 @@ def _safety_rows(shown: Picture, several: bool, now: float) -> list[Row]:
         for name, own in each.containers.items()
     ]
     return [row for row in (*hosts, *containers) if row.cells[1:] != AT_REST]
+
+
+def _only(host: Overview) -> str:
+    """Whose breaker is open, where it is not everybody's."""
+    if host.breaker_project is None:
+        return ""
+    return f", project {host.breaker_project}" if host.breaker_project else ", without a project"
 
 
 def _safety_row(what: str, breaker: Breaker, budget: str, held: str, now: float) -> Row:

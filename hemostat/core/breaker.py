@@ -5,10 +5,15 @@ a container's check still fails, that its mount is gone or its port taken, is no
 
 Closed until `failures` remediations in a row have failed; then open; after `open_for` seconds half open: one
 trial is let through, which closes it or opens it again. There is no state but the ledger's attempts.
+
+A host's breaker is shared out by project (core.project): of every other project two failures count against a
+project, and only its own failures keep it open for longer. So no tenant opens it for others alone, and no
+number of projects keeps a container waiting for longer than `open_for` before its project has a trial.
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -17,18 +22,31 @@ from hemostat.core.model import Attempt
 from hemostat.events import Action, Outcome
 
 COUNTED = frozenset({Outcome.HEALED, Outcome.FAILED})
+MOST_OF_OTHERS: Final = 2
+"""Failures of each other project that count against a project."""
+CONTAINERS: Final = 2
+"""Different containers that must have failed to open the breaker of a host."""
 
-
+QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
+OF_CONTAINER: Final = re.compile(
+    r"OCI runtime|mount|no such|not found|unable to find (?:user|group)", re.IGNORECASE
+)
+"""In errors that tell of what one container asks for: its command, its user, its limits, its volumes."""
 HOST_FAULTS: Final = re.compile(
-    r"timed? ?out|deadline exceeded|no space left|cannot allocate memory|too many open files"
-    r"|read-only file system|input/output error|resource temporarily unavailable|containerd|shim",
+    r"(?:^|[: ])(?:timed out|timeout|deadline exceeded|no space left on device|cannot allocate memory"
+    r"|too many open files(?: in system)?|read-only file system|input/output error"
+    r"|resource temporarily unavailable)(?:: unknown)?[\s.)]*$"
+    r"|containerd\.sock|containerd is not running|failed to (?:start|create) shim\b",
     re.IGNORECASE,
 )
-"""What an engine says that fails for all containers alike."""
+"""What an engine says that fails for all containers alike, at the end of its message: before that may stand
+what the container asked for."""
 
 
 def is_host_fault(error: str) -> bool:
-    return HOST_FAULTS.search(error) is not None
+    """Whether an engine's error tells of the host or the engine, as far as its words go."""
+    said = QUOTED.sub("", error)
+    return OF_CONTAINER.search(said) is None and HOST_FAULTS.search(said) is not None
 
 
 class Breaker(msgspec.Struct, frozen=True):
@@ -41,33 +59,69 @@ class Breaker(msgspec.Struct, frozen=True):
 
 
 def of(
+    attempts: Sequence[Attempt], failures: int, open_for: float, *, since: float = 0.0, now: float
+) -> Breaker:
+    """A container's breaker over its attempts. Those that ended before `since` do not count: somebody closed
+    it then."""
+    failed = _streak((each for each in attempts if _counts(each)), since)
+    if len(failed) < failures:
+        return Breaker(len(failed))
+    return _opened(len(failed), _end(failed[-1]) + open_for, now)
+
+
+def of_host(
     attempts: Sequence[Attempt],
+    project: str | None,
     failures: int,
     open_for: float,
     *,
-    since: float = 0.0,
+    since: float,
     now: float,
-    spread: bool = False,
 ) -> Breaker:
-    """The breaker over these attempts, oldest first. Those that ended before `since` do not count: somebody
-    closed it then. `spread`: it is a host's, which one container's failures alone do not open."""
-    ended = [a for a in attempts if _counts(a, spread=spread) and _end(a) > since]
+    """A host's breaker over its latest attempts, as it stands for this project; None: for one that has failed
+    at nothing."""
+    counted = (each for each in attempts if _counts(each) and (each.host_fault or _has_healed(each)))
+    failed = _seen_by(project, _streak(counted, since))
+    opening = next((n for n in range(failures, len(failed) + 1) if _are_spread(failed[:n])), 0)
+    if not opening:
+        return Breaker(len(failed))
+    own = [each for each in failed[opening:] if each.project == project]
+    return _opened(len(failed), max(map(_end, [failed[opening - 1], *own])) + open_for, now)
+
+
+def _are_spread(failed: Iterable[Attempt]) -> bool:
+    return len({each.container for each in failed}) >= CONTAINERS
+
+
+def _streak(counted: Iterable[Attempt], since: float) -> list[Attempt]:
+    """The failures after the latest success, in the order in which they ended."""
     failed: list[Attempt] = []
-    for attempt in sorted(ended, key=_end, reverse=True):
-        if attempt.outcome is Outcome.HEALED:
-            break
-        failed.append(attempt)
-    count = len(failed)
-    if count < failures or (spread and len({attempt.container for attempt in failed}) < 2):  # noqa: PLR2004
-        return Breaker(count)
-    until = _end(failed[0]) + open_for
-    return Breaker(count, open=now < until, half_open=now >= until, until=until)
+    for attempt in sorted((each for each in counted if _end(each) > since), key=_end):
+        failed = [] if _has_healed(attempt) else [*failed, attempt]
+    return failed
 
 
-def _counts(attempt: Attempt, *, spread: bool) -> bool:
+def _seen_by(project: str | None, failed: Iterable[Attempt]) -> list[Attempt]:
+    """Those that count against this project: its own, and the first ones of every other."""
+    numbers: Counter[str] = Counter()
+    seen = []
+    for each in failed:
+        numbers[each.project] += 1
+        if each.project == project or numbers[each.project] <= MOST_OF_OTHERS:
+            seen.append(each)
+    return seen
+
+
+def _opened(failures: int, until: float, now: float) -> Breaker:
+    return Breaker(failures, open=now < until, half_open=now >= until, until=until)
+
+
+def _has_healed(attempt: Attempt) -> bool:
+    return attempt.outcome is Outcome.HEALED
+
+
+def _counts(attempt: Attempt) -> bool:
     """That a container could be stopped says nothing of whether it can be healed."""
-    if spread and attempt.outcome is Outcome.FAILED and not attempt.host_fault:
-        return False
     return attempt.outcome in COUNTED and attempt.action is not Action.STOP
 
 

@@ -215,10 +215,10 @@ def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
 
 
 def _broken(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
-    """Rule 4. A half-open breaker lets one trial through, so another one in hand is waited for."""
-    book = situation.book
+    """Rule 4. A half-open breaker of the host lets one trial of each project through at a time."""
+    book, project = situation.book, project_of(container)
     own = standing.of_container(container.name, book.attempts, book, limits, now)
-    host = standing.of_host(book, limits, now)
+    host = standing.of_host(book, limits, now, project)
     for what, state in (("container", own), ("host", host)):
         if not state.open:
             continue
@@ -227,8 +227,10 @@ def _broken(container: Container, situation: Situation, limits: Limits, now: flo
         if what == "container" or situation.order is not None:
             return Refuse(Reason.BREAKER_OPEN, why)
         return Wait(min(state.until, now + PEOPLE_RETRY), why, Reason.BREAKER_OPEN)
-    if host.half_open and situation.under_way(now):
-        return Wait(now + BUSY_RETRY, "the host's breaker is half open, and a trial is under way")
+    if host.half_open and any(each.project == project for each in situation.under_way(now)):
+        return Wait(
+            now + BUSY_RETRY, "the host's breaker is half open, and a trial of its project is under way"
+        )
     return None
 
 

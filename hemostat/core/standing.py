@@ -14,6 +14,7 @@ from hemostat.core.breaker import Breaker
 from hemostat.core.control import EVERYTHING, Pause
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
+from hemostat.core.project import NO_PROJECT
 from hemostat.core.restart import delay, streak
 from hemostat.events import Outcome
 
@@ -51,6 +52,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     breaker: Breaker
     budget: Budget
+    breaker_project: str | None = None
+    """The project that an open breaker holds back; None where it holds back all of them."""
     pause: Pause | None = None
     running: int = 0
     containers: Mapping[str, Standing] = {}
@@ -67,8 +70,10 @@ def overview(book: Book, limits: Limits, now: float) -> Overview:
     for attempt in book.attempts:
         own[attempt.container].append(attempt)
     named = {*own, *book.controls.pauses} - {EVERYTHING}
+    host, project = of_host_at_worst(book, limits, now)
     return Overview(
-        breaker=of_host(book, limits, now),
+        breaker=host,
+        breaker_project=project,
         budget=Budget(0, limits.budget),
         pause=book.controls.paused(EVERYTHING, now),
         running=sum(attempt.lease > now for attempt in book.running),
@@ -121,12 +126,23 @@ def of_container(name: str, attempts: Sequence[Attempt], book: Book, limits: Lim
     return breaker.of(attempts, limits.breaker_failures, limits.breaker_open, since=since, now=now)
 
 
-def of_host(book: Book, limits: Limits, now: float) -> Breaker:
-    return breaker.of(
+def of_host(book: Book, limits: Limits, now: float, project: str | None) -> Breaker:
+    """The host's breaker as it stands for this project; None: for one that has failed at nothing."""
+    return breaker.of_host(
         book.ended,
+        project,
         limits.host_breaker_failures,
         limits.breaker_open,
         since=book.controls.resets.get(EVERYTHING, 0.0),
         now=now,
-        spread=True,
     )
+
+
+def of_host_at_worst(book: Book, limits: Limits, now: float) -> tuple[Breaker, str | None]:
+    """As it stands for the project that it holds back the longest; and that project, where it does not hold
+    back all of them."""
+    views = {each.project: of_host(book, limits, now, each.project) for each in book.ended}
+    everyone = of_host(book, limits, now, None)
+    project = max(views, key=lambda name: (views[name].until, views[name].failures), default=NO_PROJECT)
+    found = views.get(project, everyone)
+    return found, project if found.open and not everyone.open else None

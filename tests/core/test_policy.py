@@ -411,7 +411,23 @@ def test_failures_that_say_nothing_of_the_host_hold_no_other_container_back():
     ("error", "host"),
     [
         ("start db: context deadline exceeded", True),
-        ("start db: failed to create shim task: OCI runtime create failed", True),
+        ("start db: dial unix /run/containerd/containerd.sock: connect: connection refused", True),
+        ("start db: failed to start shim: fork/exec /usr/bin/shim: resource temporarily unavailable", True),
+        ("start db: write /proc/self/attr: cannot allocate memory: unknown", True),
+        ("start db: read tcp 10.0.0.2: i/o timeout", True),
+        (
+            "start db: failed to create shim task: OCI runtime create failed: exec: stat /x: no such file",
+            False,
+        ),
+        (
+            "start db: failed to create shim task: OCI runtime create failed: pipe2: too many open files",
+            False,
+        ),
+        ("start db: unable to find user timed out: no matching entries in passwd file", False),
+        ("start db: no such image: busybox:timeout", False),
+        ('start db: the entrypoint "containerd.sock" is a directory', False),
+        ("start db: error while mounting volume: mount :/x: connection timed out", False),
+        ("start db: error creating mount source path '/usr/x': mkdir /usr/x: read-only file system", False),
         ("start db: mkdir /var/lib/docker/x: no space left on device", True),
         ("start db: Bind for 0.0.0.0:80 failed: port is already allocated", False),
         ("start db: invalid mount config: bind source path does not exist: /srv", False),
@@ -421,6 +437,54 @@ def test_failures_that_say_nothing_of_the_host_hold_no_other_container_back():
 )
 def test_what_an_engine_says_is_the_hosts_fault_or_the_containers(error, host):
     assert is_host_fault(error) is host
+
+
+def in_project(project: str, *ago: float, name: str = "") -> list[Attempt]:
+    """Failures of the host, that ended so many seconds ago, of two containers of the project."""
+    return [
+        failed(each, container=f"{name or project}{number % 2}", project=project, host_fault=True)
+        for number, each in enumerate(ago)
+    ]
+
+
+def of_project(name: str):
+    labels = {"com.docker.compose.project": name}
+    return alert(kind=Kind.EXITED, since=NOW, container=msgspec.structs.replace(WEB, labels=labels))
+
+
+def oldest_first(*attempts: Attempt) -> list[Attempt]:
+    return sorted(attempts, key=lambda each: each.time)
+
+
+def test_one_project_does_not_open_the_breaker_of_the_host_for_others():
+    ended = oldest_first(*in_project("evil", *range(10, 100, 10)), *in_project("", 200.0, 300.0))
+    assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("shop")), Act)
+    held = ask(ended=ended, limits=ROOMY, alert=of_project("evil"))
+    assert isinstance(held, Wait)
+    assert held.reason is Reason.BREAKER_OPEN
+
+
+def test_failures_of_three_projects_open_it_for_all():
+    ended = oldest_first(*in_project("a", 90.0, 80.0), *in_project("b", 70.0, 60.0), *in_project("c", 50.0))
+    assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("shop")), Wait)
+
+
+def test_failures_of_others_do_not_keep_it_open_for_longer():
+    """Each of many projects fails at its trial: shop has its own all the same."""
+    first = [*in_project("a", 990.0, 980.0), *in_project("b", 970.0, 960.0), *in_project("c", 950.0)]
+    later = [each for n in range(20) for each in in_project(f"x{n}", 300.0 - n)]
+    trial = attempt(1.0, key="t", container="x1", project="x1", outcome=None)
+    ended = oldest_first(*first, *later)
+    assert isinstance(ask(ended=ended, running=[trial], limits=ROOMY, alert=of_project("shop")), Act)
+    assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("x3")), Wait)
+    own = msgspec.structs.replace(trial, project="shop")
+    assert isinstance(ask(ended=ended, running=[own], limits=ROOMY, alert=of_project("shop")), Wait)
+
+
+def test_what_an_earlier_version_wrote_without_a_project_counts_as_one():
+    ended = oldest_first(*in_project("", *range(10, 100, 10)))
+    assert isinstance(ask(ended=ended, limits=ROOMY), Wait)
+    assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("shop")), Act)
 
 
 EARLIER = {"key": "i1:1:0"}

@@ -57,6 +57,15 @@ def test_breakers_are_open_then_half_open():
     assert closed.of("web").breaker == Breaker()
 
 
+def test_the_breaker_of_the_host_is_shown_with_the_project_that_it_holds():
+    evil = [failed(float(n), container=f"e{n}", project="evil", host_fault=True) for n in range(50, 20, -5)]
+    seen = look(*evil)
+    assert (seen.breaker.open, seen.breaker_project) == (True, "evil")
+    others = [failed(20.0 - n, container=f"o{n}", project=f"p{n}", host_fault=True) for n in range(3)]
+    everyone = look(*evil, *others)
+    assert (everyone.breaker.open, everyone.breaker_project) == (True, None)
+
+
 def test_a_pause_shows_where_it_holds():
     pause, over = Pause(by="ann", at=NOW - 9), Pause(by="ann", at=NOW - 9, until=NOW - 1)
     seen = look(controls=Controls(pauses={"web": pause, "db": over}))
