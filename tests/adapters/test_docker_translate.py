@@ -40,6 +40,13 @@ def test_a_death_carries_its_exit_code_and_the_microsecond() -> None:
     assert (event.container.id, event.container.name, event.container.image) == ("c1", "web", "nginx")
 
 
+@pytest.mark.parametrize("nanos", [-1, 2**63, 10**400])
+def test_an_event_with_an_impossible_time_is_malformed(nanos: int) -> None:
+    told = json.dumps({"Type": "container", "Action": "die", "Actor": {"ID": "c1"}, "timeNano": nanos})
+    with pytest.raises(msgspec.ValidationError):
+        translate.message(told.encode())
+
+
 def test_labels_that_are_none_of_our_business_are_left_behind() -> None:
     event = heard("start", **{"hemostat.cpu": "90", "password": "x"})
     assert event.container.labels == {"hemostat.cpu": "90"}

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -47,7 +47,7 @@ class Message(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "nan
 
     action: str
     actor: Actor
-    nanos: int
+    nanos: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
     @property
     def key(self) -> tuple[int, str, str]:
