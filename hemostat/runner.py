@@ -20,13 +20,14 @@ from typing import Final
 import msgspec
 
 from hemostat.core.restart import delay
-from hemostat.events import Event, encode
+from hemostat.errors import AdapterError
+from hemostat.events import Event
 from hemostat.ports import Apart, Bus, Clock, Entry, Interrupted, Later
 from hemostat.pulse import BEAT, Pulse
 from hemostat.retry import CEILING, FIRST, Patience
+from hemostat.settling import MAX_DELIVERIES, Buried, Settling, describe
 from hemostat.topology import Role
 
-MAX_DELIVERIES: Final = 5
 BLOCK: Final = 1.0
 """Seconds that a read waits; how late a deferred entry may come."""
 PROMOTE: Final = 0.05
@@ -41,9 +42,6 @@ QUEUED: Final = 4
 
 Step = Callable[[Event, float], Sequence[Event] | Later | Apart]
 """A role's work on one event at one time: what to publish, when to ask again, or what is to run apart."""
-
-Buried = Callable[[Event, str, float], Sequence[Event]]
-"""What a role publishes of an event that is given up, with its error, at one time."""
 
 INCIDENT: Final[ContextVar[str]] = ContextVar("incident", default="")
 """The incident that this thread works on: every log line on the way is about it."""
@@ -90,10 +88,9 @@ class Runner:
         self._ahead = ahead
         self._stop = stop
         self._notice = notice
-        self._buried = buried
-        self._keep = keep
         self._tries = tries
         self._patience = patience or Patience(clock)
+        self._settling = Settling(bus, group, clock, self._patience, keep=keep, buried=buried)
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._slow: dict[Future[None], Sequence[Entry]] = {}
         self._begun: deque[tuple[Future[None], Entry]] = deque()
@@ -140,7 +137,17 @@ class Runner:
         name, reads = self._group, self._role.reads
         self._bus.keep(name, self._consumer, self._in_hand())
         self._take_again(pool, self._bus.claim(name, self._consumer, reads, idle=ABANDONED))
-        self._pulse.beat(self._patience.trouble or self._notice(), self._bus.lag(name, reads))
+        self._pulse.beat(self._patience.trouble or self._say(), self._bus.lag(name, reads))
+
+    def _say(self) -> str:
+        """A role that cannot say how it is works on."""
+        try:
+            return self._notice()
+        except AdapterError:
+            raise
+        except Exception as error:
+            logger.exception("notice.failed")
+            return f"its notice fails: {type(error).__name__}; the log says more"
 
     def _promote(self) -> None:
         """Where the clock was set back, everything deferred is looked at anew: it was to wait some seconds,
@@ -194,9 +201,9 @@ class Runner:
                 if outputs is not None:
                     done.append((entry, outputs))
                 if not 0 <= self._clock.now() - since < GATHER:
-                    self._acknowledge(done)
+                    self._settling.acknowledge(done)
                     done, since = [], self._clock.now()
-            self._acknowledge(done)
+            self._settling.acknowledge(done)
         except Interrupted:
             self._leave(done)
 
@@ -204,13 +211,7 @@ class Runner:
         """When told to stop: what is finished is acknowledged if that can be done now."""
         logger.info("entries.left finished=%d", len(done))
         with suppress(Interrupted):
-            self._acknowledge(done)
-
-    def _acknowledge(self, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
-        if done:
-            events = [entry.event for entry, _ in done if entry.event is not None]
-            self._patience(lambda: self._keep(events))
-            self._patience(lambda: self._bus.ack_all(self._group, done))
+            self._settling.acknowledge(done)
 
     def _outputs(self, entry: Entry) -> Sequence[Event] | None:
         """What is to be published when the entry is acknowledged; None where it is put off or buried."""
@@ -218,7 +219,7 @@ class Runner:
             raise Interrupted
         if entry.event is not None:
             return self._work(entry, entry.event, self._step)
-        self._bury(entry, entry.error)
+        self._settling.bury(entry, entry.error)
         return None
 
     def _work(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
@@ -235,12 +236,14 @@ class Runner:
                 result = self._patience(lambda: step(event, self._clock.now()))
             except Exception as error:
                 logger.exception("step.failed event=%s try=%d", event.id, tries)
-                reason = f"{type(error).__name__}: {error}"
+                reason = describe(error)
                 tries += 1
                 self._clock.sleep(delay(tries, FIRST, CEILING))
             else:
                 return self._settle(entry, event, result)
-        self._bury(entry, reason if tries > entry.deliveries else f"given up after {tries - 1} deliveries")
+        self._settling.bury(
+            entry, reason if tries > entry.deliveries else f"given up after {tries - 1} deliveries"
+        )
         return None
 
     def _settle(
@@ -248,7 +251,7 @@ class Runner:
     ) -> Sequence[Event] | None:
         match result:
             case Later():
-                self._put_off(entry, result)
+                self._settling.put_off(entry, result)
             case Apart(work=work) if self._room.acquire(blocking=False):
                 future = self._apart.submit(self._handle_apart, entry, event, lambda _, now: work(now))
                 self._begun.append((future, entry))
@@ -262,28 +265,8 @@ class Runner:
         try:
             outputs = self._work(entry, event, step)
             if outputs is not None:
-                self._acknowledge([(entry, outputs)])
+                self._settling.acknowledge([(entry, outputs)])
         except Interrupted:
             self._leave([])
         finally:
             self._room.release()
-
-    def _put_off(self, entry: Entry, later: Later) -> None:
-        # What waits is looked at again and again: news is only what people are told of.
-        level = logging.INFO if later.told else logging.DEBUG
-        logger.log(level, "event.deferred why=%s", later.why)
-        if later.event is not None:
-            entry = msgspec.structs.replace(entry, raw=encode(later.event))
-        self._patience(lambda: self._bus.defer(self._group, entry, later.until, later.told))
-
-    def _bury(self, entry: Entry, error: str) -> None:
-        logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, error)
-        now, outputs = self._clock.now(), self._obituary(entry, error)
-        self._patience(lambda: self._bus.bury(self._group, entry, error, now, outputs))
-
-    def _obituary(self, entry: Entry, error: str) -> Sequence[Event]:
-        try:
-            return [] if entry.event is None else self._buried(entry.event, error, self._clock.now())
-        except Exception:
-            logger.exception("burial.untold id=%s", entry.id)
-            return []

@@ -19,7 +19,7 @@ from hemostat.config import Settings
 from hemostat.core.audit import verify
 from hemostat.core.record import Wanted
 from hemostat.events import Event, Heartbeat
-from hemostat.runner import MAX_DELIVERIES
+from hemostat.settling import MAX_DELIVERIES
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
 from tests.postgres_fixtures import Server

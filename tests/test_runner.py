@@ -13,7 +13,8 @@ from hemostat.errors import BusUnreachableError, EngineUnreachableError
 from hemostat.events import Event, Heartbeat
 from hemostat.ports import Apart, Entry, Later
 from hemostat.pulse import Pulse
-from hemostat.runner import MAX_DELIVERIES, QUEUED, Buried, Runner
+from hemostat.runner import QUEUED, Runner
+from hemostat.settling import MAX_DELIVERIES, Buried
 from hemostat.topology import BY_NAME
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, needed
@@ -40,6 +41,8 @@ class Loop:
         workers: int = 1,
         buried: Buried = lambda *_: (),
         keep: Callable[[Sequence[Event]], object] = list,
+        notice: Callable[[], str] = str,
+        ahead: int = 0,
     ) -> Iterator[None]:
         def note(told: Event, _: float) -> Answer:
             self.seen.append(told)
@@ -58,14 +61,16 @@ class Loop:
             stop=self.stop,
             buried=buried,
             keep=keep,
+            notice=notice,
+            ahead=ahead,
         )
-        thread = threading.Thread(target=runner.run)
-        thread.start()
+        self.thread = threading.Thread(target=runner.run)
+        self.thread.start()
         try:
             yield
         finally:
             self.stop.set()
-            thread.join()
+            self.thread.join()
 
     def lag(self) -> int:
         return self.bus.lag("analyzer", ROLE.reads)
@@ -386,3 +391,77 @@ def test_what_fails_apart_is_buried_like_any_other(loop):
     with loop.running(lambda _: Apart(poison, lambda _: [])):
         eventually(lambda: loop.lag() == 0)
     assert [error for _, error in loop.bus.dead] == ["ValueError: poison"]
+
+
+SURROGATE = msgspec.structs.replace(event(needed(), 4.0), host="half of a pair: \ud800")
+
+
+def test_an_answer_that_cannot_be_encoded_holds_up_no_other_event(loop):
+    loop.bus.publish([SECOND, FIRST])
+
+    def step(told: Event) -> list[Event]:
+        return [SURROGATE if told == FIRST else ANSWER]
+
+    with loop.running(step):
+        eventually(lambda: loop.lag() == 0)
+    assert [entry.event for entry, _ in loop.bus.dead] == [FIRST]
+    assert loop.answers() == [ANSWER]
+
+
+def test_the_word_on_a_buried_event_is_left_out_where_it_cannot_be_encoded(loop):
+    loop.bus.publish([FIRST, SECOND])
+
+    def step(told: Event) -> list[Event]:
+        return [ANSWER] if told == SECOND else 1 / 0
+
+    with loop.running(step, buried=lambda *_: [SURROGATE]):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER])
+
+
+def test_an_event_that_cannot_be_put_off_is_buried(loop):
+    loop.bus.publish([FIRST, SECOND])
+
+    def step(told: Event) -> list[Event] | Later:
+        return [ANSWER] if told == SECOND else Later(until=0.0, why="", event=SURROGATE)
+
+    with loop.running(step):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER])
+
+
+def test_one_event_that_cannot_be_kept_holds_up_no_other(loop):
+    """Whoever keeps many together: the store, and the alert role."""
+    events = [event(alert(), float(number)) for number in range(30)]
+    kept: list[Event] = []
+
+    def keep(batch: Sequence[Event]) -> None:
+        if events[7] in batch:
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+        kept.extend(batch)
+
+    loop.bus.publish(events)
+    with loop.running(lambda _: [], keep=keep, ahead=64):
+        eventually(lambda: loop.lag() == 0)
+    assert {each.id for each in kept} == {each.id for each in events} - {events[7].id}
+    assert [entry.event for entry, _ in loop.bus.dead] == [events[7]]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_keeps_no_event_at_all_is_not_taken_for_the_fault_of_each(loop):
+    def keep(_: Sequence[Event]) -> None:
+        raise OverflowError("the store's own fault")
+
+    loop.bus.publish([FIRST, SECOND])
+    with loop.running(lambda _: [], keep=keep):
+        loop.thread.join(20)
+    assert (loop.bus.buried(), loop.lag()) == (0, 2)
+
+
+def test_a_role_that_cannot_say_how_it_is_works_on(loop):
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER], notice=lambda: str(1 / 0)):
+        eventually(lambda: loop.lag() == 0)
+        eventually(lambda: loop.bus.last("heartbeat"))
+    (beat,) = loop.bus.last("heartbeat")
+    assert beat.data.trouble == "its notice fails: ZeroDivisionError; the log says more"

@@ -8,6 +8,7 @@ from itertools import count
 
 import msgspec
 
+from hemostat.core.dead_letters import DeadLetter
 from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
 from hemostat.core.raised import notes_of
 from hemostat.errors import DecodeError
@@ -43,6 +44,7 @@ class MemoryBus:
         self._published: list[Event] = []
         self._ids = count(1)
         self.dead: list[tuple[Entry, str]] = []
+        self._buried_at = 0.0
         self.incidents: dict[tuple[str, str | None], str] = {}
         """What monitors have noted, by host and incident with the suffix of the note (core.raised)."""
         self.seals: dict[tuple[str, str | None], str] = {}
@@ -172,16 +174,26 @@ class MemoryBus:
         role: str,
         entry: Entry,
         error: str,
-        now: float,  # noqa: ARG002 - a fake keeps no time
+        now: float,
         outputs: Sequence[Event] = (),
     ) -> None:
         with self._changed:
-            self.dead.append((entry, error))
             self.ack(role, entry, outputs)
+            self.dead.append((entry, error))
+            self._buried_at = now
 
     def buried(self) -> int:
         with self._changed:
             return len(self.dead)
+
+    def last_buried(self) -> DeadLetter | None:
+        with self._changed:
+            if not self.dead:
+                return None
+            entry, error = self.dead[-1]
+            return DeadLetter(
+                id=f"{len(self.dead)}-0", time=self._buried_at, stream=entry.stream, error=error
+            )
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
         with self._changed:

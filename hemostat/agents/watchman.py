@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from hemostat.core.dead_letters import LastTold, tell
 from hemostat.core.news import News
 from hemostat.core.vigil import BUS, Vigil, heard, look
 from hemostat.errors import AdapterError, NotifyError
@@ -41,6 +42,7 @@ class Watchman:
         self._after = after
         self._refusal = refusal
         self._vigil = Vigil()
+        self._letters = LastTold()
         self._looked = 0.0
 
     def run(self) -> None:
@@ -64,9 +66,19 @@ class Watchman:
             gone = {name: why for name, (_, why) in vigil.ill.items()} | {BUS: refusal}
         self._vigil, words = look(vigil, gone, now, after=self._after, host=self._host)
         self._looked = now
-        for word in words:
+        for word in (*words, *self._dead_letters(now)):
             logger.warning("watch.told topic=%s what=%s why=%s", word.topic, word.container, word.cause)
             self._tell(word)
+
+    def _dead_letters(self, now: float) -> list[News]:
+        try:
+            newest = self._bus.last_buried()
+            count = 0 if newest is None or newest.id == self._letters.id else self._bus.buried()
+        except AdapterError as error:
+            logger.debug("dead_letters.unknown error=%s", error)
+            return []
+        self._letters, word = tell(self._letters, newest, count, now, host=self._host)
+        return [] if word is None else [word]
 
     def beat(self, heart: Heart, every: float) -> None:
         """Let somebody outside know, every so many seconds, until the process is told to stop."""

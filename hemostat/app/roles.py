@@ -23,7 +23,8 @@ from hemostat.ports import (
 )
 from hemostat.pulse import Pulse
 from hemostat.retry import Patience
-from hemostat.runner import MAX_DELIVERIES, Buried, Runner, Step
+from hemostat.runner import Runner, Step
+from hemostat.settling import MAX_DELIVERIES, Buried
 
 if TYPE_CHECKING:
     from hemostat.agents.analyzer import Consultant

@@ -6,6 +6,7 @@ fails keeps no other from being asked. Nothing secret goes into a message.
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Final, NamedTuple
@@ -179,6 +180,17 @@ def roles(machine: Machine) -> Finding:
     return Finding(Level.OK, "all are running")
 
 
+def dead_letters(machine: Machine) -> Finding:
+    """A newest one of long ago is no fault any more."""
+    bus, now = machine.bus(), time.time()
+    newest, count = bus.last_buried(), bus.buried()
+    if newest is None:
+        return Finding(Level.OK, "none: every event was handled")
+    told = f"{count:,} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
+    hint = "was an alert among them? Look at its container; docs/TROUBLESHOOTING.md says how to read them"
+    return Finding(Level.FAILURE, told, hint) if newest.is_recent(now) else Finding(Level.OK, told)
+
+
 def names(machine: Machine) -> Finding:
     return judge_names(machine.bus().last("heartbeat"), machine.settings.host_name)
 
@@ -202,5 +214,6 @@ QUESTIONS: Final = (
     Question("advisor", advisor, essential=False),
     Question("notifications", notifications),
     Question("roles", roles, essential=False),
+    Question("dead letters", dead_letters, essential=False),
     Question("names", names, essential=False),
 )

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from hemostat.core.dead_letters import DeadLetter
 from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.events import Event
 
@@ -123,6 +124,10 @@ class Bus(Listener, Protocol):
 
     def buried(self) -> int:
         """How many entries the dead-letter stream holds."""
+        ...
+
+    def last_buried(self) -> DeadLetter | None:
+        """The newest entry of the dead-letter stream."""
         ...
 
     def lag(self, role: str, streams: Sequence[str]) -> int:

@@ -6,7 +6,8 @@ from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.agents.watchman import STALE, Watchman
 from hemostat.core.news import News
 from hemostat.core.vigil import LOST
-from hemostat.errors import BusUnreachableError, NotifyError
+from hemostat.errors import BusError, BusUnreachableError, NotifyError
+from hemostat.ports import Entry
 from tests.clock import FakeClock
 from tests.samples import NOW, event, heartbeat
 
@@ -146,3 +147,34 @@ def test_an_outside_that_does_not_answer_stops_nobody(house):
     house.ear.deaf = False
     house.watchman.signal(house.ear)
     assert house.ear.heard == ["well"]
+
+
+def bury(house: House, error: str = "poison") -> None:
+    entry = Entry(stream="health_alert", id="1-0", raw=b"x", event=None)
+    house.bus.bury("analyzer", entry, error, house.clock.now())
+
+
+def test_a_buried_event_is_told_at_once_and_a_flood_of_them_once_an_hour(house):
+    assert house.later(10) == []
+    bury(house, "ValueError: password=hunter2")
+    assert house.later(2) == ["the dead-letter stream gone"]
+    for _ in range(500):
+        bury(house)
+    assert house.later(3500) == ["the dead-letter stream gone"]
+    assert house.later(200) == ["the dead-letter stream gone"] * 2
+    assert house.later(7200) == ["the dead-letter stream gone"] * 2
+
+
+def test_dead_letters_of_long_ago_are_no_news(house):
+    bury(house)
+    house.clock.advance(100_000)
+    assert house.later(10) == []
+
+
+def test_an_alert_role_that_may_not_read_dead_letters_watches_all_else(house, monkeypatch):
+    def refuse() -> None:
+        raise BusError("the user hemostat-alert may not run xrevrange")
+
+    monkeypatch.setattr(house.bus, "last_buried", refuse)
+    house.living = ("alert",)
+    assert house.later(100) == ["monitor gone"]

@@ -18,6 +18,7 @@ from hemostat.cli.machine import Machine
 from hemostat.config import Settings
 from hemostat.core.analysis import Analysis
 from hemostat.core.audit import End
+from hemostat.core.dead_letters import DeadLetter
 from hemostat.core.limits import Limits
 from hemostat.core.routing import Alerting, Channel
 from hemostat.errors import ConfigError, EngineUnreachableError
@@ -311,3 +312,16 @@ def test_a_channel_that_cannot_be_used_is_a_failure_that_keeps_its_address():
     assert found.level is Level.FAILURE
     assert "channel ops" in found.message
     assert "geheim" not in found.message + found.hint
+
+
+@pytest.mark.parametrize(("age", "level"), [(60.0, Level.FAILURE), (100_000.0, Level.OK)])
+def test_a_recent_dead_letter_is_a_fault(age, level, monkeypatch):
+    letter = DeadLetter(id="1-0", time=NOW - age, stream="health_alert", error="ValueError: token=hunter2")
+    found = machine()
+    found.bus = lambda: SimpleNamespace(last_buried=lambda: letter, buried=lambda: 3)
+    monkeypatch.setattr(checks.time, "time", lambda: NOW)
+    finding = checks.dead_letters(found)
+    assert finding.level is level
+    assert "3 events could not be handled" in finding.message
+    assert "health_alert: ValueError" in finding.message
+    assert "hunter2" not in finding.message

@@ -181,9 +181,13 @@ def test_what_is_buried_is_out_of_the_way_and_says_why(lab: Lab) -> None:
     lab.bus.publish([event(alert())])
     (entry,) = read(lab.bus)
     assert lab.bus.buried() == 0
+    assert lab.bus.last_buried() is None
     lab.bus.bury("analyzer", entry, "it is poison", now=1.0, outputs=[event(needed())])
     assert (lab.dead(), lab.bus.lag("analyzer", [STREAM])) == (["it is poison"], 0)
     assert (lab.bus.buried(), lab.bus.recent("remediation_needed", 9)) == (1, [event(needed())])
+    last = lab.bus.last_buried()
+    assert last is not None
+    assert (last.stream, last.error) == (entry.stream, "it is poison")
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff\x00", b"[]", b'{"id":1}', b"null", b"x" * 300_000])

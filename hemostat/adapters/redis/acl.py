@@ -109,6 +109,7 @@ def _named(types: Iterable[str]) -> tuple[str, ...]:
 
 
 _LOOKS_BACK: Final = Grant(("lrange",), reads=(HISTORY,))
+_READS_DEAD: Final = Grant(("xlen", "xrevrange"), reads=(DEAD,))
 _SURVEYS: Final = (
     Grant(("hvals",), reads=(f"{PREFIX}ledger:*:running",)),
     Grant(("get",), reads=(f"{PREFIX}ledger:*:version",)),
@@ -119,7 +120,7 @@ _VIEWS: Final = (
     Grant(("xrevrange", "xrange", "xinfo|groups", "xlen"), reads=_named(DURABLE)),
     Grant(("subscribe", "unsubscribe"), channels=_named(TYPES)),
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
-    Grant(("xlen",), reads=(DEAD,)),
+    _READS_DEAD,
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS, f"{AUDIT}*")),
     Grant(("hvals",), reads=(EVIDENCE, PAST)),
@@ -187,6 +188,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
             both=(f"{PREFIX}outbox:*",),
         ),
         Grant(("get", "set"), both=(f"{PREFIX}told:*",)),
+        _READS_DEAD,
         Grant(("zrange",), reads=(f"{PREFIX}live:heartbeat",)),
         Grant(("mget",), reads=(f"{PREFIX}heartbeat:*",)),
         Grant((*SCRIPTS, "hget", "hset", "hgetall"), both=(f"{AUDIT}*",)),

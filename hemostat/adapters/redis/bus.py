@@ -9,6 +9,7 @@ import redis
 
 from hemostat.adapters.redis import live
 from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
+from hemostat.core.dead_letters import DeadLetter
 from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.core.raised import notes_of
 from hemostat.errors import DecodeError
@@ -175,6 +176,11 @@ class RedisBus:
         with self._client.call() as raw:
             return int(raw.xlen(DEAD))
 
+    def last_buried(self) -> DeadLetter | None:
+        with self._client.call() as raw:
+            rows: Any = raw.xrevrange(DEAD, count=1)
+        return next((_letter(*row) for row in rows), None)
+
     def lag(self, role: str, streams: Sequence[str]) -> int:
         return sum(self._lag(role, stream) for stream in streams)
 
@@ -259,6 +265,13 @@ class RedisBus:
                 rest: Any = raw.xrange(PREFIX + stream, min=b"(" + group["last-delivered-id"], count=1000)
                 behind = len(rest)
             return int(group["pending"]) + int(behind)
+
+
+def _letter(name: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+    """Dated by its id, for whatever stands in its fields."""
+    stream, error = (fields.get(each, b"").decode(errors="replace") for each in (b"stream", b"error"))
+    milliseconds = int(name.partition(b"-")[0])
+    return DeadLetter(id=name.decode(), time=milliseconds / 1000, stream=stream, error=error)
 
 
 def seal_key(host: str, incident: str | None) -> str:

@@ -1,0 +1,67 @@
+"""Events that no role could handle: when people are told of them.
+
+An event is buried where nothing can be made of it. It may have been the alert of a crash, so people are told:
+of the newest one, at most once in REPEAT_SECONDS, for whoever writes nonsense to a stream must not fill their
+channels.
+"""
+
+from typing import Final
+
+import msgspec
+
+from hemostat.core.news import News, Topic
+from hemostat.core.redact import redact
+from hemostat.core.text import clean
+from hemostat.core.units import show_duration
+from hemostat.events import Severity
+
+REPEAT_SECONDS: Final = 3600.0
+RECENT_SECONDS: Final = 86400.0
+"""For which a dead letter is a fault."""
+MAX_ERROR_CHARACTERS: Final = 200
+NAME: Final = "the dead-letter stream"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest entry of the dead-letter stream. `stream` is the event type, `time` epoch seconds."""
+
+    id: str
+    time: float
+    stream: str
+    error: str
+
+    def is_recent(self, now: float) -> bool:
+        return abs(now - self.time) < RECENT_SECONDS
+
+    def describe(self, now: float) -> str:
+        error = redact(clean(self.error[:MAX_ERROR_CHARACTERS]))
+        ago, stream = show_duration(max(0.0, now - self.time)), clean(self.stream[:60])
+        return f"the latest {ago} ago, of {stream}: {error}"
+
+
+class LastTold(msgspec.Struct, frozen=True):
+    """Which dead letter people were told of last, and when (epoch seconds)."""
+
+    id: str = ""
+    time: float = 0.0
+
+
+def tell(
+    told: LastTold, newest: DeadLetter | None, count: int, now: float, *, host: str
+) -> tuple[LastTold, News | None]:
+    """`count`: of all dead letters. The news is None where there is nothing new, or not time for it yet."""
+    if newest is None or newest.id == told.id or not newest.is_recent(now):
+        return told, None
+    if 0 <= now - told.time < REPEAT_SECONDS:
+        return told, None
+    words = News(
+        incident=f"hemostat:buried:{newest.id}",
+        topic=Topic.GONE,
+        time=now,
+        host=host,
+        container=NAME,
+        severity=Severity.CRITICAL,
+        what=f"{count} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}",
+        cause="what such an event asked for has not been done; hemostat doctor says what to do",
+    )
+    return LastTold(newest.id, now), words
