@@ -156,7 +156,11 @@ class RealParts:
         from hemostat.adapters.docker_stats import StatsSampler
 
         settings = self._settings
-        engine = DockerEngine.connect(settings.engine.url or None, label=settings.monitor.only)
+        engine = DockerEngine.connect(
+            settings.engine.url or None,
+            label=settings.monitor.only,
+            stop_timeout_max=settings.responder.stop_timeout_max,
+        )
         return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats, engine.follow_stats))
 
     def surroundings(self, engine: EngineVersion) -> Surroundings:

@@ -1,7 +1,10 @@
 """What a decision on a remediation is made on, and what it can be. How it is made, core.policy says."""
 
+from enum import Enum
+
 import msgspec
 
+from hemostat.core.leases import is_leased
 from hemostat.core.model import Attempt, Book
 from hemostat.core.trust import OWN, Trust
 from hemostat.events import Order, Reason
@@ -16,6 +19,14 @@ class Peers(msgspec.Struct, frozen=True):
     itself: bool = False
 
 
+class Others(Enum):
+    """The containers of other projects on the host that HemoStat may act on."""
+
+    NONE = "none"
+    WELL = "well"
+    ILL = "ill"
+
+
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """All that a decision is made on, besides the request: as read at one moment."""
 
@@ -26,10 +37,20 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     in_hand: frozenset[str] = frozenset()
     """Keys of what this very responder is at work on, whatever the clock says of its leases."""
     trust: Trust = OWN
+    gone: frozenset[str] = frozenset()
+    """Keys of attempts whose container is gone: nobody is at work on them."""
+    others: Others = Others.NONE
+    """Whether containers of other projects might want a slot of the host."""
+    stop_seconds: float = 0.0
+    """How long the container of the request may take to stop; 0 where it is down."""
 
     def under_way(self, now: float) -> list[Attempt]:
         """All that is being done on the host."""
-        return [each for each in self.book.running if each.lease > now or each.key in self.in_hand]
+        return [each for each in self.book.running if each.key in self.in_hand or self.is_leased(each, now)]
+
+    def is_leased(self, attempt: Attempt, now: float) -> bool:
+        """Whether the responder that wrote it may be at work on it."""
+        return attempt.key not in self.gone and is_leased(attempt, now, self.book.controls)
 
 
 class Act(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.labels import stop_timeout
+from hemostat.core.leases import is_leased
 from hemostat.core.model import Attempt, ContainerInfo, EngineEvent
 from hemostat.events import Action, Outcome
 
@@ -117,7 +118,7 @@ def restart_by_us(info: ContainerInfo, attempts: Sequence[Attempt], now: float) 
         if attempt.action is not Action.RESTART or abs(attempt.started_at - info.started_at) > SAME:
             continue
         if attempt.outcome is None:
-            return attempt if not info.running or attempt.lease > now else None
+            return attempt if not info.running or is_leased(attempt, now) else None
         failed = attempt.outcome is Outcome.FAILED and not info.running
         ended = attempt.time - SAME <= info.finished_at <= (attempt.finished or now) + SAME
         return attempt if failed and ended else None
@@ -126,4 +127,4 @@ def restart_by_us(info: ContainerInfo, attempts: Sequence[Attempt], now: float) 
 
 def is_under_way(attempt: Attempt, now: float) -> bool:
     """Whether a responder is still at work on it."""
-    return attempt.outcome is None and attempt.lease > now
+    return attempt.outcome is None and is_leased(attempt, now)

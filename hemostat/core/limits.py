@@ -63,7 +63,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     breaker_open: Lookback = 600.0
     """How long a breaker stays open before one trial is let through."""
     concurrency: Annotated[int, Meta(ge=1)] = 4
-    """Actions at the same time on one host."""
+    """Actions at the same time on one host; of one project at most half as many, where others wait."""
     rush: Annotated[int, Meta(ge=1)] = 10
     """Actions on one host within a minute; further ones wait."""
     min_healthy: Annotated[int, Meta(ge=0)] = 1
@@ -74,6 +74,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long a container must be well after an action to count as healed."""
     verify_timeout: Seconds = 60.0
     """How long it may take to become well."""
+    stop_timeout_max: Annotated[Seconds, Meta(le=600)] = 120.0
+    """The longest time that a container is given to stop, whatever its label or its own setting asks for."""
     scale_memory_max: Bytes = 0
     """What scaling may raise a container's memory limit to, where its label does not say; 0 is no scaling."""
     scale_cpu_max: Annotated[float, Meta(ge=0)] = 0.0

@@ -339,6 +339,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     time: float
     by: str
     lease: float
+    renewed: float = 0.0
+    """When the lease was last renewed (epoch seconds), 0 for never; it was first taken at `time`."""
+    container_id: str = ""
+    """Empty for the host itself, and in rows of older versions."""
+    stop_seconds: float = 0.0
+    """How long the container may take to stop; 0 where it is down already."""
     service: str | None = None
     started_at: float = 0.0
     """The container's start time before the action: a later one proves that it was carried out."""

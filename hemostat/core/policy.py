@@ -27,30 +27,23 @@ from hemostat.core.control import Answer, Approval, Controls
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.label_mistakes import protection
 from hemostat.core.labels import ACTIONS, MIN_HEALTHY, MODE
+from hemostat.core.leases import lease_end
 from hemostat.core.limits import Limits, Mode
 from hemostat.core.model import Attempt, Book, ContainerInfo
 from hemostat.core.owner import orchestrator
 from hemostat.core.project import project_of
 from hemostat.core.repetition import key, permitted_as, refuse_repetition
 from hemostat.core.request_check import refuse_misdirected, refuse_order, refuse_unfounded
-from hemostat.core.standing import FREE
+from hemostat.core.slots import BUSY_RETRY, find_rush, find_wait
 from hemostat.core.thresholds import watched
 from hemostat.core.trust import replica_group
 from hemostat.core.units import show_duration
 from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
 
-BUSY_RETRY: Final = 0.5
-"""Seconds until a request that another action stands in the way of is looked at again."""
 PEOPLE_RETRY: Final = 1.0
-"""The same for one that waits for a person."""
+"""Seconds until a request that waits for a person, or for another responder, is looked at again."""
 
 STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
-
-
-RUSH_WINDOW: Final = 60.0
-PLACE_SECONDS: Final = 120.0
-"""How long an action takes one of the places on a host: one that is verified for longer, for its container is
-slow to come up, keeps no other waiting."""
 
 
 def decide(
@@ -72,11 +65,11 @@ def decide(
     forged = None if order is None else refuse_order(order, request.alert.since, book)
     if forged is not None:
         return forged
-    handled = _handled(name, book, by, now)
+    handled = _handled(name, situation, by, now)
     if isinstance(handled, Attempt):
         return (
             _halted(container, book.controls, now)
-            or _occupied(name, container, situation, limits, now)
+            or find_wait(name, container, situation, limits, now)
             or Resume(handled, now + lease, forbids or _rehearsed(mode))
         )
     asked = asks and _is_with_people(book.approval, limits, now)
@@ -89,15 +82,17 @@ def decide(
         or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
         or (_halted(container, book.controls, now) if order is None else _shut(container, book.controls, now))
         or (_unapproved(request.action, book.approval, limits, now) if asks else None)
-        or _occupied(name, container, situation, limits, now)
+        or find_wait(name, container, situation, limits, now)
         or (None if forced else _pause(container, situation, limits, now))
         or _rehearsed(mode)
         or Act(
             Attempt(
                 key=name,
                 container=container.name,
+                container_id=container.id,
                 service=replica_group(container, situation.trust),
                 project=project_of(container),
+                stop_seconds=situation.stop_seconds,
                 action=request.action,
                 time=now,
                 by=by,
@@ -120,15 +115,15 @@ def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
     return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
 
 
-def _handled(name: str, book: Book, by: str, now: float) -> Decision | Attempt | None:
+def _handled(name: str, situation: Situation, by: str, now: float) -> Decision | Attempt | None:
     """The attempt itself where it is to be taken up."""
-    earlier = next((attempt for attempt in book.attempts if attempt.key == name), None)
+    earlier = next((attempt for attempt in situation.book.attempts if attempt.key == name), None)
     if earlier is None:
         return None
     if earlier.outcome is not None:
         return Repeat(earlier)
-    if earlier.by != by and earlier.lease > now:
-        return Wait(earlier.lease, f"{earlier.by} is at work on it")
+    if earlier.by != by and situation.is_leased(earlier, now):
+        return Wait(min(lease_end(earlier), now + PEOPLE_RETRY), f"{earlier.by} is at work on it")
     return earlier
 
 
@@ -275,30 +270,8 @@ def _pause(container: Container, situation: Situation, limits: Limits, now: floa
     until, wait = standing.backoff(situation.book.attempts, limits, now)
     if until:
         return Wait(until, f"back-off of {show_duration(wait)}")
-    return _rushed(situation.book, limits, now) or _thinned(container, situation.peers, limits, now)
-
-
-def _occupied(
-    name: str, container: Container, situation: Situation, limits: Limits, now: float
-) -> Decision | None:
-    """What others are at work on. One whose lease is over may have lost its place to them."""
-    held = [other for other in situation.under_way(now) if other.key != name]
-    group = replica_group(container, situation.trust)
-    for other in held:
-        if other.container == container.name or (group and other.service == group):
-            return Wait(now + BUSY_RETRY, f"{other.action} of {other.container} is under way")
-    if sum(now - other.time < PLACE_SECONDS for other in held) >= limits.concurrency:
-        return Wait(now + BUSY_RETRY, f"{limits.concurrency} actions are under way")
-    return None
-
-
-def _rushed(book: Book, limits: Limits, now: float) -> Decision | None:
-    begun = sorted(a.time for a in (*book.ended, *book.running) if a.outcome not in FREE)
-    recent = [time for time in begun if abs(now - time) < RUSH_WINDOW]
-    if len(recent) < limits.rush:
-        return None
-    until = max(recent[-limits.rush] + RUSH_WINDOW, now + BUSY_RETRY)
-    return Wait(until, f"{len(recent)} actions on this host within a minute")
+    rush = find_rush(container, situation.book, limits, now)
+    return rush or _thinned(container, situation.peers, limits, now)
 
 
 def _thinned(container: Container, peers: Peers, limits: Limits, now: float) -> Decision | None:

@@ -2,6 +2,7 @@
 
 from hemostat.core.decision import Refuse
 from hemostat.core.escalate import is_spent
+from hemostat.core.leases import is_leased
 from hemostat.core.model import Attempt, Book
 from hemostat.core.standing import FREE
 from hemostat.events import Action, Outcome, Reason, RemediationNeeded
@@ -49,4 +50,4 @@ def is_verified_now(request: RemediationNeeded, incident: str, book: Book, now: 
     """Whether an action against the same incident is under way, whose end decides what follows."""
     own = key(request, incident)
     others = (each for each in of_incident(book, incident) if each.key != own)
-    return any(each.outcome is None and each.lease > now for each in others)
+    return any(each.outcome is None and is_leased(each, now, book.controls) for each in others)

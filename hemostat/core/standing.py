@@ -12,6 +12,7 @@ import msgspec
 from hemostat.core import breaker
 from hemostat.core.breaker import Breaker
 from hemostat.core.control import EVERYTHING, Pause
+from hemostat.core.leases import is_leased
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
 from hemostat.core.project import NO_PROJECT
@@ -76,14 +77,14 @@ def overview(book: Book, limits: Limits, now: float) -> Overview:
         breaker_project=project,
         budget=Budget(0, limits.budget),
         pause=book.controls.paused(EVERYTHING, now),
-        running=sum(attempt.lease > now for attempt in book.running),
+        running=sum(is_leased(attempt, now, book.controls) for attempt in book.running),
         containers={name: _standing(name, own[name], book, limits, now) for name in sorted(named)},
     )
 
 
 def _standing(name: str, attempts: Sequence[Attempt], book: Book, limits: Limits, now: float) -> Standing:
     ends, _ = backoff(attempts, limits, now)
-    held = (each for each in attempts if each.outcome is None and each.lease > now)
+    held = (each for each in attempts if each.outcome is None and is_leased(each, now, book.controls))
     return Standing(
         breaker=of_container(name, attempts, book, limits, now),
         budget=budget(attempts, limits, now),

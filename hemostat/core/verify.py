@@ -4,6 +4,7 @@ from enum import Enum
 from typing import Final
 
 from hemostat.core.detect import cpu_percent, share
+from hemostat.core.leases import lease_end
 from hemostat.core.model import Attempt, ContainerInfo, Sample
 from hemostat.core.units import show_size
 from hemostat.events import Action, HealthAlert, Kind, Reason
@@ -55,7 +56,7 @@ def overtaken(alert: HealthAlert, info: ContainerInfo, attempt: Attempt) -> Reas
         return None
     if info.status not in DEAD:
         return needless(alert, info)
-    return Reason.STOPPED if info.finished_at > attempt.lease else None
+    return Reason.STOPPED if info.finished_at > lease_end(attempt) else None
 
 
 def state_of(info: ContainerInfo) -> tuple[Health, str]:

@@ -301,7 +301,15 @@ def test_of_two_that_take_up_the_same_one_does(scene):
 
 @pytest.mark.parametrize(
     ("own", "label", "more"),
-    [(None, None, 0), (90.0, None, 90), (90.0, "30s", 30), (None, "2m", 120), (-1, None, 0)],
+    [
+        (None, None, 0),
+        (90.0, None, 90),
+        (90.0, "30s", 30),
+        (None, "2m", 120),
+        (-1, None, 120),
+        (3e8, None, 120),
+        (None, "50m", 120),
+    ],
 )
 def test_the_lease_lasts_for_as_long_as_the_container_may_take_to_stop(scene, own, label, more):
     """By its own setting (`stop_grace_period`), or by the label that overrules it."""
@@ -1213,3 +1221,120 @@ def test_an_engine_that_shuts_down_during_a_restart_is_no_persons_stop(scene):
 
     scene.engine.restart = restart_amid_a_shutdown
     assert scene.step(request).outcome is Outcome.HEALED
+
+
+def hang_up(scene: Scene, request: Event, responder: Responder | None = None) -> None:
+    """The responder dies while it verifies: its attempt stays in the ledger."""
+    scene.clock.on_sleep = interrupt
+    with pytest.raises(RuntimeError):
+        scene.step(request, responder)
+    scene.clock.on_sleep = None
+
+
+def fill_slots(scene: Scene, count: int = 4, **fields) -> None:
+    """Attempts of a responder that has died hold all slots of the host."""
+    for number in range(count):
+        name = f"t{number}"
+        scene.make(name, **fields)
+        scene.engine.crash(name, 1)
+        hang_up(scene, scene.request(container=name, incident=name), scene.responder("dead"))
+
+
+def test_a_request_that_is_given_up_ends_its_attempt(scene):
+    request, responder = scene.crashed(), scene.responder()
+    hang_up(scene, request, responder)
+    (told,) = responder.buried(request, "OverflowError: too large", scene.clock.now())
+    assert told.data.reason is Reason.GIVEN_UP
+    book = scene.ledger.read("h", "web")
+    assert book.running == ()
+    assert [(each.outcome, each.reason) for each in book.ended] == [(Outcome.FAILED, Reason.GIVEN_UP)]
+
+
+def test_slots_of_containers_that_are_gone_are_free(scene):
+    fill_slots(scene)
+    request = scene.crashed()
+    assert isinstance(scene.step(request), Later)
+    scene.clock.advance(3)
+    scene.engine.remove("t2")
+    assert scene.step(request).outcome is Outcome.HEALED
+
+
+def test_a_persons_reset_frees_the_slots_of_a_responder_that_died(scene):
+    fill_slots(scene)
+    request = scene.crashed()
+    assert isinstance(scene.step(request), Later)
+    scene.desk.reset("*", scene.clock.now())
+    assert scene.step(request).outcome is Outcome.HEALED
+
+
+def test_a_persons_reset_of_one_container_lets_its_action_be_taken_up(scene):
+    request = scene.crashed()
+    hang_up(scene, request, scene.responder("dead"))
+    scene.clock.advance(5)
+    assert isinstance(scene.step(request), Later)
+    scene.desk.reset("web", scene.clock.now())
+    assert scene.step(request).outcome is Outcome.HEALED
+    assert scene.starts() == 1
+
+
+def test_a_reset_does_not_begin_twice_what_this_process_is_at_work_on(scene):
+    hung, unhealthy = scene.request(Kind.HUNG), scene.request(Kind.HUNG, incident="i2")
+    responder, restart, answers = scene.responder(backoff=0.0), scene.engine.restart, []
+
+    def restart_slowly(container: str, timeout: float | None = None) -> None:
+        scene.engine.restart = restart
+        scene.clock.advance(20)
+        scene.desk.reset("*", scene.clock.now())
+        answers.append(taken(responder, unhealthy, scene.clock.now()))
+        restart(container, timeout)
+
+    scene.engine.restart = restart_slowly
+    assert scene.step(hung, responder).outcome is Outcome.HEALED
+    assert isinstance(answers[0], Later)
+    assert scene.starts() == 1
+
+
+def test_a_begun_action_on_a_container_that_is_gone_is_ended(scene):
+    request = scene.crashed()
+    hang_up(scene, request)
+    scene.engine.remove("web")
+    done = scene.step(request, scene.responder("b"))
+    assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.GONE)
+    assert scene.ledger.read("h", "web").running == ()
+
+
+def test_what_no_request_will_end_is_swept_from_the_ledger(scene):
+    fill_slots(scene, 2)
+    responder = scene.responder()
+    scene.engine.remove("t0")
+    scene.clock.advance(200)
+    responder.tend(scene.clock.now())
+    assert [each.container for each in scene.ledger.read("h", "t1").running] == ["t1"]
+    scene.clock.advance(49 * 3600)
+    responder.tend(scene.clock.now())
+    assert scene.ledger.read("h", "t1").running == ()
+
+
+def test_one_project_leaves_slots_to_others(scene):
+    labels = {"com.docker.compose.project": "shop"}
+    fill_slots(scene, 2, labels=labels)
+    more = scene.make("more", labels=labels)
+    scene.engine.crash(more, 1)
+    request = scene.request(container="more", incident="more")
+    victim = scene.crashed()
+    assert isinstance(scene.step(request), Later)
+    assert scene.step(victim).outcome is Outcome.HEALED
+    scene.engine.remove("web")
+    scene.clock.advance(3)
+    assert scene.step(request).outcome is Outcome.HEALED
+
+
+def test_no_container_is_given_longer_to_stop_than_the_operator_allows(scene):
+    given = []
+    restart = scene.engine.restart
+    scene.engine.restart = lambda name, timeout=None: (given.append(timeout), restart(name, timeout))
+    scene.make("db", labels={"hemostat.stop_timeout": "50m"})
+    scene.clock.advance(60)
+    responder = scene.responder(stop_timeout_max=30.0)
+    assert scene.step(scene.request(Kind.HUNG, container="db"), responder).outcome is Outcome.HEALED
+    assert given == [30.0]

@@ -82,7 +82,9 @@ def test_a_container_whose_networks_owner_is_down_is_left_as_it_is(scene):
 def missing(scene: Scene, **limits):
     """A responder that finds that a path is not there."""
     responder = scene.responder(**limits)
-    responder._viability._missing = lambda _: "/srv/x, which its start needs, is not there on the host"
+    responder._decider._viability._missing = lambda _: (
+        "/srv/x, which its start needs, is not there on the host"
+    )
     return responder
 
 

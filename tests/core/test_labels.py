@@ -14,7 +14,7 @@ from hemostat.core import labels
 from hemostat.core.labels import LABELS, is_enabled, stop_timeout
 from hemostat.core.model import ContainerInfo
 from hemostat.core.reference import reference
-from hemostat.core.stopping import patience
+from hemostat.core.stopping import stop_seconds
 from hemostat.core.thresholds import Thresholds, tuned
 from hemostat.core.units import duration, size
 from hemostat.events import Action, Container
@@ -107,10 +107,17 @@ def test_the_stop_timeout_is_hemostats_own_label_before_autoheals(found, seconds
     assert stop_timeout(found) == seconds
 
 
-@pytest.mark.parametrize("own", [315_360_000.0, 1e308, math.inf])
-def test_no_container_is_waited_for_longer_than_an_hour(own):
-    ref = Container(id="c", name="c")
-    assert patience(ref, ContainerInfo(ref=ref, status="running", stop_timeout=own)) == 3600.0
+@pytest.mark.parametrize(
+    ("label", "own", "seconds"),
+    [
+        *((None, each, 120.0) for each in (315_360_000.0, 1e308, math.inf, math.nan, -1.0)),
+        *(("50m", None, 120.0), ("90s", 5.0, 90.0), (None, None, 10.0), (None, 0.0, 0.0)),
+    ],
+)
+def test_no_container_is_given_longer_to_stop_than_the_operator_allows(label, own, seconds):
+    ref = Container(id="c", name="c", labels={"hemostat.stop_timeout": label} if label else {})
+    info = ContainerInfo(ref=ref, status="running", stop_timeout=own)
+    assert stop_seconds(ref, info, 120.0) == seconds
 
 
 def test_a_label_that_cannot_be_read_leaves_its_projects_threshold():

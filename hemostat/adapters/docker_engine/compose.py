@@ -4,6 +4,7 @@ A replica that HemoStat made bears a label, and no other is ever removed. For co
 its own: `docker compose up` takes those away that its file does not ask for.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -17,6 +18,7 @@ from hemostat.adapters.docker_engine.translate import info
 from hemostat.core.labels import REPLICA
 from hemostat.core.model import Service
 from hemostat.core.scale import is_member, project_and_service
+from hemostat.core.stopping import bounded_stop
 from hemostat.core.topology import is_one_off
 from hemostat.errors import EngineError, NotApplicableError
 
@@ -27,18 +29,18 @@ ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
 """How the engine names volumes that nobody named."""
 OWN_STACK: Final = ("host", "container:")
 """Network modes under which two replicas would want the same ports."""
-REMOVED_WITHIN: Final = 10
-"""Seconds between SIGTERM and SIGKILL, where the container does not say; the engine's own default."""
 
 Inspected = Mapping[str, Any]
 
 
 class Replicas:
     """Those of `service`, an id as `core.scale.service` makes it. Where it holds a digest of configuration
-    and image, only what bears the same is a replica: anybody may set the other labels."""
+    and image, only what bears the same is a replica: anybody may set the other labels. `stop_timeout_max`:
+    seconds that a replica is given to stop at most."""
 
-    def __init__(self, connection: Connection, service: str) -> None:
+    def __init__(self, connection: Connection, service: str, stop_timeout_max: float) -> None:
         self._connection = connection
+        self._stop_timeout_max = stop_timeout_max
         self._id = service
         self._project, self._name = project_and_service(service)
 
@@ -106,9 +108,9 @@ class Replicas:
 
     def _remove(self, members: Iterable[Inspected]) -> None:
         for member in members:
-            own = member["Config"].get("StopTimeout")
+            seconds = math.ceil(bounded_stop(member["Config"].get("StopTimeout"), self._stop_timeout_max))
             with self._connection.client(f"remove {member['Name'].lstrip('/')}") as client:
-                client.stop(member["Id"], timeout=REMOVED_WITHIN if own is None else int(own))
+                client.stop(member["Id"], timeout=seconds)
                 client.remove_container(member["Id"], v=True)
 
 

@@ -26,6 +26,7 @@ from hemostat.adapters.docker_engine.failures import reading
 from hemostat.adapters.docker_engine.version import read_version
 from hemostat.core.dossier import Details
 from hemostat.core.labels import own_group
+from hemostat.core.limits import Limits
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -36,13 +37,12 @@ from hemostat.core.model import (
     Service,
 )
 from hemostat.core.scale import COMPOSE
+from hemostat.core.stopping import bounded_stop
 from hemostat.core.topology import SHARED
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import EngineVersion
 
-STOP_TIMEOUT: Final = 10
-"""Seconds the engine waits before SIGKILL where the container does not say."""
-
+STOP_MAX: Final = Limits().stop_timeout_max
 STATS_SILENCE_SECONDS: Final = 10.0
 """The engine tells of a container once a second: a stream that is silent for longer hangs."""
 
@@ -53,23 +53,32 @@ ONE_SHOT_API: Final = (1, 41)
 
 class DockerEngine:
     """Safe to use from several threads at once. `label` (`key` or `key=value`) bounds what `containers`,
-    `attached`, `reclaimable` and `events` tell of."""
+    `attached`, `reclaimable` and `events` tell of. `stop_timeout_max`: seconds that a container is given to
+    stop at most."""
 
-    def __init__(self, connection: Connection, label: str = "") -> None:
+    def __init__(self, connection: Connection, label: str = "", stop_timeout_max: float = STOP_MAX) -> None:
         self.connection = connection
+        self._stop_timeout_max = stop_timeout_max
         self._filters = {"label": label} if label else {}
         self._group = own_group(label)
         self._wires = stream.Wires()
 
     @classmethod
-    def connect(cls, url: str | None = None, timeout: float = 30.0, *, label: str = "") -> Self:
+    def connect(
+        cls,
+        url: str | None = None,
+        timeout: float = 30.0,
+        *,
+        label: str = "",
+        stop_timeout_max: float = STOP_MAX,
+    ) -> Self:
         """Reach the engine at `url`, or where the docker command would. `timeout`: seconds for an answer.
 
         Raises EngineUnreachableError.
         """
         connection = Connection(find_address(url), timeout)
         with connection.client("connect"):
-            return cls(connection, label)
+            return cls(connection, label, stop_timeout_max)
 
     def version(self) -> EngineVersion:
         return read_version(self.connection)
@@ -154,10 +163,8 @@ class DockerEngine:
 
     def _patience(self, container: str, timeout: float | None) -> int:
         """Whole seconds before SIGKILL. The SDK waits this much longer for the answer, so it must know."""
-        if timeout is not None:
-            return math.ceil(timeout)
-        own = self._inspect(container)["Config"].get("StopTimeout")
-        return STOP_TIMEOUT if own is None else int(own)
+        asked = self._inspect(container)["Config"].get("StopTimeout") if timeout is None else timeout
+        return math.ceil(bounded_stop(asked, self._stop_timeout_max))
 
     def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
         body = translate.limits(self._inspect(container)["HostConfig"], cpus, memory)
@@ -217,7 +224,7 @@ class DockerEngine:
 
     def service(self, service: str) -> Service:
         if service.startswith(COMPOSE):
-            return Replicas(self.connection, service).service()
+            return Replicas(self.connection, service, self._stop_timeout_max).service()
         found = self._service(service)
         return translate.service(found, self._tasks(found["ID"]))
 
@@ -235,7 +242,7 @@ class DockerEngine:
     def set_replicas(self, service: str, replicas: int) -> None:
         """Raises EngineError too where a swarm's service was changed between the look and the update."""
         if service.startswith(COMPOSE):
-            Replicas(self.connection, service).scale(replicas)
+            Replicas(self.connection, service, self._stop_timeout_max).scale(replicas)
             return
         seen = self._service(service)
         body = translate.replicated(seen["Spec"], replicas)

@@ -7,21 +7,22 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.responder.evidence import collect
-from hemostat.agents.responder.report import Case, Ended, Teller, timed, unacted, verified
+from hemostat.agents.responder.report import Case, Ended, Teller, given_up, timed, unacted, verified
 from hemostat.agents.responder.surgeon import Done, Surgeon
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core import policy, scale
+from hemostat.core import policy, repetition, scale
 from hemostat.core.breaker import is_host_fault
 from hemostat.core.decision import Refuse, Resume
 from hemostat.core.dossier import Point
-from hemostat.core.labels import stop_timeout
 from hemostat.core.model import Attempt, Book, ContainerInfo, Scaled
 from hemostat.core.request_check import refuse_forged
+from hemostat.core.slots import SLOT_SECONDS
 from hemostat.core.verify import needless, overtaken, unfinished
 from hemostat.errors import (
     BusError,
     EngineError,
     EngineForbiddenError,
+    HemoStatError,
     NoSuchContainerError,
     NotApplicableError,
 )
@@ -32,6 +33,13 @@ FRESH: Final = 30.0
 """Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
 MAX_TRIES: Final = 5
 """How often the engine is asked for one action: calls that hang may all be carried out when it goes on."""
+RESTARTING: Final = frozenset({Action.RESTART, Action.START})
+"""Actions of which the container's start time tells whether they were carried out."""
+VERIFY_SECONDS: Final = 30.0
+"""How long a container is waited for at least after a start. While it comes up for longer than its action
+takes a slot, its request is put off again and again: others need the thread."""
+VERIFY_RETRY: Final = 5.0
+"""Seconds until it is looked at again."""
 SHUTDOWN: Final = 2.0
 """Seconds after which an engine that has stopped its containers to shut down is gone."""
 EVIDENCE: Final = 0.25
@@ -98,28 +106,50 @@ class Operation:
         reason = Reason.STOPPED if stopped else late(case)
         return self._carry_out(case, intent, None if reason is None else Refuse(reason))
 
-    def take_up(self, case: Case, begun: Resume, version: int) -> list[Event] | None:
+    def give_up(self, case: Case, error: str) -> list[Event]:
+        """The last word on a request that failed again and again. What it began holds no slot any more."""
+        name, key = case.request.alert.container.name, repetition.key(case.request, case.incident)
+        try:
+            attempts = self._ledger.attempts(self._host, name)
+            for begun in (each for each in attempts if each.key == key and each.outcome is None):
+                self._finish(begun, given_up(error))
+        except HemoStatError as failure:  # its lease ends by itself
+            logger.warning("attempt.not_ended incident=%s error=%s", case.incident, failure)
+        return self._tell(case, given_up(error))
+
+    def take_up(self, case: Case, begun: Resume, version: int) -> list[Event] | Later | None:
         """Renew the lease, then finish what was begun; not where it has come to nothing meanwhile, nor where
         there is an objection to what is not done yet."""
         attempt, objection = begun.attempt, begun.objection
+        if case.found is None and not case.request.alert.container.is_host:
+            objection = Refuse(Reason.GONE)
         if case.found is not None:
             late = overtaken(case.request.alert, case.found, attempt)
             undone = case.found.started_at == attempt.started_at
             objection = Refuse(late) if late is not None else objection if undone else None
-            if undone and attempt.tries >= MAX_TRIES and attempt.action in {Action.RESTART, Action.START}:
+            if undone and attempt.tries >= MAX_TRIES and attempt.action in RESTARTING:
                 asked = f"the engine has not carried it out, asked {attempt.tries} times"
                 objection = objection or Refuse(Reason.ENGINE_ERROR, asked)
         tries = attempt.tries + 1
-        renewed = msgspec.structs.replace(attempt, by=self._source, lease=begun.lease, tries=tries)
+        now = self._clock.now()
+        renewed = msgspec.structs.replace(
+            attempt, by=self._source, renewed=now, lease=begun.lease, tries=tries
+        )
         if not self._ledger.reserve(self._host, renewed, version):
             return None
         return self._carry_out(case, renewed, objection, again=True)
 
     def _carry_out(
         self, case: Case, attempt: Attempt, objection: Refuse | None, *, again: bool = False
-    ) -> list[Event]:
+    ) -> list[Event] | Later:
         """Act and verify, unless there is an objection."""
         ended = self._operated(case, attempt, again=again) if objection is None else unacted(objection)
+        if ended.outcome is Outcome.WAITING:
+            return Later(self._clock.now() + VERIFY_RETRY, ended.detail)
+        self._finish(attempt, ended)
+        return self._tell(case, ended)
+
+    def _finish(self, attempt: Attempt, ended: Ended) -> None:
         finished = msgspec.structs.replace(
             attempt,
             outcome=ended.outcome,
@@ -131,7 +161,6 @@ class Operation:
         if attempt.scaled is not None and self._stands(attempt.scaled):
             self._ledger.keep_scaled(self._host, attempt.scaled)
         self._ledger.finish(self._host, finished)
-        return self._tell(case, ended)
 
     def _operated(self, case: Case, attempt: Attempt, *, again: bool) -> Ended:
         """A failure that passes leaves the attempt open, to be resumed by the next try."""
@@ -141,7 +170,7 @@ class Operation:
                 case.request, case.found, since=attempt.started_at, scaled=attempt.scaled, again=again
             )
             acted = self._clock.now()
-            ended = self._stopped_meanwhile(case, attempt) or self._verified(case, done)
+            ended = self._stopped_meanwhile(case, attempt) or self._verified(case, attempt, done)
         except NoSuchContainerError as error:
             ended = self._not_found(case, error)
         except (NotApplicableError, EngineForbiddenError) as error:
@@ -159,7 +188,7 @@ class Operation:
     def _stopped_meanwhile(self, case: Case, attempt: Attempt) -> Ended | None:
         """A person's stop during a restart is the later wish, and the restart has overridden it: the engine
         starts the container whatever happened to it in between."""
-        once = attempt.tries == 1 and attempt.action in {Action.RESTART, Action.START}
+        once = attempt.tries == 1 and attempt.action in RESTARTING
         if not (once and self._is_stop_noted(attempt)):
             return None
         # An engine that shuts down stops its containers too: the monitor takes the note back when it is gone.
@@ -167,7 +196,7 @@ class Operation:
         if not self._is_stop_noted(attempt):
             return None
         container = case.request.alert.container
-        self._engine.stop(container.id, stop_timeout(container.labels))
+        self._surgeon.stop_again(container, case.found)
         detail = f"a person stopped it during the {attempt.action}: stopped again"
         return Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail)
 
@@ -187,12 +216,18 @@ class Operation:
         after = None if now is None else now.state
         return Ended(outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message, after=after)
 
-    def _verified(self, case: Case, done: Done) -> Ended:
+    def _verified(self, case: Case, attempt: Attempt, done: Done) -> Ended:
         alert, stopped = case.request.alert, case.request.action is Action.STOP
         try:
             if stopped:
                 return self._verifier.stopped(alert.container.id)
-            return self._verifier.verify(alert, done.freed)
+            if attempt.action not in RESTARTING:
+                return self._verifier.verify(alert, done.freed, restarted=False)
+            left, found = attempt.time + SLOT_SECONDS - self._clock.now(), case.found
+            if found is None or found.started_at == attempt.started_at:
+                return self._verifier.verify(alert, within=max(left, VERIFY_SECONDS))
+            since = max(attempt.time + attempt.stop_seconds, found.started_at)
+            return self._verifier.verify(alert, since=since, within=max(left, 0.0))
         except NoSuchContainerError:  # it has been acted on all the same
             why = "it was removed after that"
             return verified("") if stopped else Ended(outcome=Outcome.FAILED, reason=Reason.GONE, detail=why)

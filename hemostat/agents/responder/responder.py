@@ -16,35 +16,33 @@ from typing import Final
 
 import msgspec
 
+from hemostat.agents.responder.decider import Decider
 from hemostat.agents.responder.hands import Hands
+from hemostat.agents.responder.neighbours import Neighbours
 from hemostat.agents.responder.operation import Operation, look, refuse_early
-from hemostat.agents.responder.report import Case, Ended, Teller, given_up, unacted, unasked
+from hemostat.agents.responder.report import Case, Ended, Teller, unacted, unasked
 from hemostat.agents.responder.surgeon import Surgeon
+from hemostat.agents.responder.sweeper import Sweeper
 from hemostat.agents.responder.tending import Tending
 from hemostat.agents.responder.verifier import Probe, Verifier
 from hemostat.agents.responder.viability import Viability
-from hemostat.core import orders, policy, repetition
+from hemostat.core import orders, policy, repetition, slots
 from hemostat.core.cleanup import Cleanup, untouchable
 from hemostat.core.control import EVERYTHING, Approval
-from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
+from hemostat.core.decision import Act, Ask, Decision, Refuse, Repeat, Resume, Wait
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
 from hemostat.core.model import Book, ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.request_check import refuse_forged
 from hemostat.core.scale import Ceilings
-from hemostat.core.stopping import patience
-from hemostat.core.trust import OWN, Trust, is_replica, replica_group
+from hemostat.core.trust import OWN, Trust
 from hemostat.core.veil import veiled
-from hemostat.core.verify import DEAD, Health, state_of
+from hemostat.core.verify import DEAD
 from hemostat.errors import NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Apart, Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
 
-ACTING: Final = 60.0
-CLEANING: Final = 300.0
-"""Seconds allowed for the action itself, in the lease: a stop timeout and a start; an engine that adds up
-what lies on its disk."""
 VIABILITY_RETRY: Final = 10.0
 """Seconds until it is looked again whether what the start of a container that is down needs is there."""
 LATELY: Final = 0.1
@@ -94,12 +92,12 @@ class Responder:
             ),
             protect=limits.protect,
             exec_timeout=limits.exec_timeout,
+            stop_timeout_max=limits.stop_timeout_max,
             paused=lambda name: desk.controls().paused_itself(name, clock.now()),
             forbids=lambda ref, ordered: policy.why_not_scaled(ref, limits, ordered=ordered),
             trust=trust,
         )
         self._tell = Teller(clock, host, source)
-        self._viability = Viability(engine, missing)
         self._verifier = Verifier(engine, sampler, clock, limits, host_memory, probe)
         self._operation = Operation(
             engine,
@@ -115,6 +113,18 @@ class Responder:
             engine, sampler, ledger, self._surgeon, clock, host=host, calm=limits.scale_calm
         )
         self._hands = Hands()
+        neighbours = Neighbours(engine, limits, trust)
+        self._sweeper = Sweeper(ledger, neighbours, self._hands, host=host)
+        self._decider = Decider(
+            self._surgeon,
+            self._verifier,
+            Viability(engine, missing),
+            neighbours,
+            self._hands,
+            limits,
+            trust,
+            source=source,
+        )
 
     def step(self, event: Event, now: float) -> list[Event] | Later | Apart:
         case = self._opened(event)
@@ -134,7 +144,7 @@ class Responder:
             case = self._looked_at(case)
         with self._hands.take(repetition.key(case.request, case.incident)) as free:
             if not free:
-                return Later(now + policy.BUSY_RETRY, "it is under way")
+                return Later(now + slots.BUSY_RETRY, "it is under way")
             while (result := self._try(case, now)) is None:
                 logger.info("decision.repeated incident=%s", case.incident)
             return result
@@ -142,7 +152,7 @@ class Responder:
     def buried(self, event: Event, error: str, now: float) -> list[Event]:  # noqa: ARG002
         """The last word on a request that failed again and again: people must not wait for another."""
         case = self._opened(event)
-        return [] if case is None else self._tell(case, given_up(error))
+        return [] if case is None else self._operation.give_up(case, error)
 
     def notice(self, now: float) -> str:
         """What people should know of: that nothing is done, and who wanted that; that the ledger was lost."""
@@ -150,7 +160,8 @@ class Responder:
         return "; ".join(filter(None, told))
 
     def tend(self, now: float) -> list[Event]:
-        """Put back what was scaled and is due, unless people want nothing done."""
+        """Put back what was scaled and is due, unless people want nothing done; and end what is left over."""
+        self._sweeper.round(now)
         if self._desk.controls().paused(EVERYTHING, now):
             return []
         told = self._tending.round(now, self._may_put_back)
@@ -192,7 +203,7 @@ class Responder:
         if (forged := refuse_forged(case.request, book)) is not None:
             return self._tell(case, unacted(forged))
         if repetition.is_verified_now(case.request, case.incident, book, now):
-            return Later(now + policy.BUSY_RETRY, "an action against it is being verified")
+            return Later(now + slots.BUSY_RETRY, "an action against it is being verified")
         if repetition.is_answered(case.request, case.incident, book):
             return []
         ended = unasked(case.request.alert)
@@ -254,37 +265,7 @@ class Responder:
             return refusal, book
         if case.order is None and (stop := policy.being_stopped(book, case.found, now)) is not None:
             return stop, book
-        situation = Situation(
-            book=book, peers=self._peers(case), order=case.order, in_hand=self._hands.full, trust=self._trust
-        )
-        acting = CLEANING if case.request.action is Action.CLEANUP else ACTING + self._limits.exec_timeout
-        lease = acting + self._verifier.longest(alert, case.found) + patience(alert.container, case.found)
-        decision = policy.decide(
-            case.request, case.incident, situation, self._limits, by=self._source, lease=lease, now=now
-        )
-        return self._unless_hopeless(case, decision), book
-
-    def _unless_hopeless(self, case: Case, decision: Decision) -> Decision:
-        """Where the start must fail, nothing is taken down, and a dry run says so."""
-        is_rehearsal = isinstance(decision, Refuse) and decision.reason is Reason.DRY_RUN
-        if not isinstance(decision, Act | Ask) and not is_rehearsal:
-            return decision
-        obstacle = self._viability.obstacle(case.request.action, case.found)
-        return Refuse(Reason.NOT_VIABLE, obstacle) if obstacle else decision
-
-    def _peers(self, case: Case) -> Peers:
-        """The other replicas of its Compose service; asked of the engine only where it would be missed."""
-        container = case.request.alert.container
-        group = replica_group(container, self._trust)
-        if group is None or case.found is None or state_of(case.found)[0] is not Health.WELL:
-            return Peers()
-        others = [
-            info
-            for info in self._engine.containers()
-            if info.ref.id != container.id and is_replica(info, group, self._trust)
-        ]
-        healthy = sum(state_of(info)[0] is Health.WELL for info in others)
-        return Peers(len(others), healthy, itself=True)
+        return self._decider.decide(case, book, now), book
 
     # --- asking and announcing ----------------------------------------------------------------------
 
@@ -338,4 +319,4 @@ def _is_down(case: Case) -> bool:
 
 
 def _busy(now: float) -> Later:
-    return Later(now + policy.BUSY_RETRY, "as many as can be attended to are")
+    return Later(now + slots.BUSY_RETRY, "as many as can be attended to are")

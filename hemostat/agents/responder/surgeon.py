@@ -15,10 +15,11 @@ import msgspec
 from hemostat.core import cleanup, scale
 from hemostat.core.attach import stranded
 from hemostat.core.cleanup import Cleanup
-from hemostat.core.labels import CLEANUP, EXEC, stop_timeout
+from hemostat.core.labels import CLEANUP, EXEC
 from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled, Service
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
+from hemostat.core.stopping import stop_seconds
 from hemostat.core.text import clean
 from hemostat.core.trust import OWN, Trust
 from hemostat.core.units import show_size
@@ -50,8 +51,9 @@ class Plan(msgspec.Struct, frozen=True):
 
 class Surgeon:
     """`protect`: names never to be touched. `labels`: a cleanup of the host minds only what carries these.
-    `exec_timeout`: seconds for a command in a container. `paused`: whether people have paused this one.
-    `forbids`: why a container must not be scaled, of itself or as ordered; empty where it may be."""
+    `exec_timeout`: seconds for a command in a container; `stop_timeout_max`: the most that one is given to
+    stop. `paused`: whether people have paused this one. `forbids`: why a container must not be scaled, of
+    itself or as ordered; empty where it may be."""
 
     def __init__(
         self,
@@ -63,6 +65,7 @@ class Surgeon:
         protect: Sequence[str] = (),
         labels: Mapping[str, str] = {},
         exec_timeout: float = 30.0,
+        stop_timeout_max: float = 120.0,
         paused: Callable[[str], bool] = lambda _: False,
         forbids: Callable[[Container, bool], str] = lambda *_: "",
         trust: Trust = OWN,
@@ -74,6 +77,7 @@ class Surgeon:
         self._protect = protect
         self._labels = labels
         self._exec_timeout = exec_timeout
+        self._stop_timeout_max = stop_timeout_max
         self._paused = paused
         self._forbids = forbids
         self._trust = trust
@@ -141,12 +145,23 @@ class Surgeon:
             case _:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
+    def stop_seconds(self, action: Action, found: ContainerInfo | None) -> float:
+        """How long the container may take to stop before this action is done; 0 where it is down."""
+        stops = found is not None and found.running and action in {Action.RESTART, Action.STOP}
+        return self._grace(found) if stops and found is not None else 0.0
+
+    def stop_again(self, container: Container, found: ContainerInfo | None) -> None:
+        self._engine.stop(container.id, stop_seconds(container, found, self._stop_timeout_max))
+
+    def _grace(self, info: ContainerInfo) -> float:
+        return stop_seconds(info.ref, info, self._stop_timeout_max)
+
     # --- restart, start, stop -----------------------------------------------------------------------
 
     def _revive(self, action: Action, info: ContainerInfo, since: float) -> Done:
         """Unless it is not the process of `since` any more; then what lost its network by that."""
         if info.started_at == since and info.running and action is Action.RESTART:
-            self._engine.restart(info.ref.id, stop_timeout(info.ref.labels))
+            self._engine.restart(info.ref.id, self._grace(info))
         elif info.started_at == since:
             self._engine.start(info.ref.id)
         return self._reattach(info.ref.id)
@@ -154,7 +169,7 @@ class Surgeon:
     def _stop(self, info: ContainerInfo, since: float) -> Done:
         """Unless it is not the process of `since` any more: somebody has started it again."""
         if info.started_at == since and info.status not in DOWN:
-            self._engine.stop(info.ref.id, stop_timeout(info.ref.labels))
+            self._engine.stop(info.ref.id, self._grace(info))
         return Done()
 
     def _reattach(self, container: str) -> Done:
@@ -170,7 +185,7 @@ class Surgeon:
                 seen = self._engine.inspect(info.ref.id)
                 if not seen.running or seen.started_at != info.started_at:
                     continue
-                self._engine.restart(info.ref.id, stop_timeout(info.ref.labels))
+                self._engine.restart(info.ref.id, self._grace(info))
                 told.append(f"{info.ref.name} re-attached to its network")
             except NoSuchContainerError:
                 continue

@@ -7,6 +7,7 @@ from typing import Final
 from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.core import scale
 from hemostat.core.detect import cpu_percent
+from hemostat.core.leases import is_leased
 from hemostat.core.model import ContainerInfo, Resource, Sample, Scaled
 from hemostat.core.veil import veiled
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
@@ -54,7 +55,10 @@ class Tending:
 
     def _is_being_raised(self, scaled: Scaled, now: float) -> bool:
         """Whether it is raised further at this moment: then the record is about to be written anew."""
-        raising = [a.scaled for a in self._ledger.read(self._host, "").running if a.scaled and a.lease > now]
+        book = self._ledger.read(self._host, "")
+        raising = [
+            each.scaled for each in book.running if each.scaled and is_leased(each, now, book.controls)
+        ]
         return any(each.subject == scaled.subject for each in raising)
 
     def _due(self, scaled: Scaled, now: float, may: Callable[[Container], bool]) -> ContainerInfo | None:

@@ -1,6 +1,7 @@
 """Whether an action helped: by the engine, and by the symptom that was alerted."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from hemostat.agents.responder.report import Ended, verified
@@ -12,7 +13,7 @@ from hemostat.core.limits import Limits
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.units import show_size
 from hemostat.core.verify import DOWN, SAMPLED, Health, short_of, state_of, still_high
-from hemostat.events import HealthAlert, Kind
+from hemostat.events import HealthAlert, Kind, Outcome, Reason
 from hemostat.ports import Clock, Engine, Sampler
 
 POLL: Final = 0.25
@@ -20,6 +21,9 @@ POLL: Final = 0.25
 GLANCE: Final = 1.0
 """Seconds over which CPU is measured."""
 PROBE_TIMEOUT: Final = 2.0
+MAX_STARTUP_SECONDS: Final = 3600.0
+MAX_WAIT_SECONDS: Final = 120.0
+"""What a container's own check may take after a start: one that was (re)started, and another that starts."""
 NOT_PROBED: Final = "its probe has not been seen to pass"
 
 Probe = Callable[[Target, str, float], str]
@@ -44,13 +48,23 @@ class Verifier:
         self._host_memory = host_memory
         self._probe = probe
 
-    def verify(self, alert: HealthAlert, freed: int | None = None) -> Ended:
+    def verify(
+        self,
+        alert: HealthAlert,
+        freed: int | None = None,
+        *,
+        restarted: bool = True,
+        since: float = inf,
+        within: float = inf,
+    ) -> Ended:
         """Look until the container has been well for `verify_for`, is ill, or has had its time: what its own
-        check may take after a start, and `verify_timeout`. Of the host, whether what was `freed` (bytes) is
-        enough."""
+        check may take after a start, and `verify_timeout`, from `since` (epoch seconds) or now. The outcome
+        is WAITING where it comes up for longer than `within` seconds. Of the host, whether what was `freed`
+        (bytes) is enough."""
         if alert.container.is_host:
             return verified(short_of(alert, freed or 0))
-        latest, deadline = self._clock.now(), 0.0
+        began = latest = self._clock.now()
+        deadline = 0.0
         well_since: float | None = None
         started: float | None = None
         base: Sample | None = None
@@ -58,8 +72,9 @@ class Verifier:
             info = self._engine.inspect(alert.container.id)
             now = self._clock.now()
             if now < latest:  # the clock was set back: count anew
-                deadline, well_since = 0.0, None
-            deadline, latest = deadline or now + self.longest(alert, info), now
+                began, deadline, well_since = now, 0.0, None
+            deadline = deadline or min(since, now) + self.longest(alert, info, restarted=restarted)
+            latest = now
             health, why = self._state(alert, info)
             if health is Health.ILL:
                 return verified(why, info.state)
@@ -69,17 +84,20 @@ class Verifier:
                 well_since, started, base = now, info.started_at, self._sample(info, now)
             elif now - well_since >= self._limits.verify_for:
                 return verified(self._symptom(alert, info, base, now), info.state)
-            if now >= deadline:
+            grace = 0.0 if well_since is None else self._limits.verify_for + POLL
+            if now >= max(deadline, began + grace):
                 return verified(why or "it did not stay up", info.state)
+            if health is Health.NOT_YET and now - began >= within:
+                return Ended(outcome=Outcome.WAITING, reason=Reason.NOT_VERIFIED, detail=why)
             self._clock.sleep(POLL)
 
-    def longest(self, alert: HealthAlert, info: ContainerInfo | None) -> float:
-        """Seconds that verifying may take."""
+    def longest(self, alert: HealthAlert, info: ContainerInfo | None, *, restarted: bool = True) -> float:
+        """Seconds that verifying may take, after an action by which it is `restarted`, or another one."""
         own = 0.0 if info is None else startup_time(info)
         if alert.kind is Kind.HUNG:
             start = PROBE_START.of(alert.container.labels)
             own = max(own, probe.START_PERIOD if start is None else start)
-        return own + self._limits.verify_timeout
+        return min(own, MAX_STARTUP_SECONDS if restarted else MAX_WAIT_SECONDS) + self._limits.verify_timeout
 
     def _state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[Health, str]:
         """By the engine; of what was alerted for its probe, by that too."""

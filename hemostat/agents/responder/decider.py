@@ -1,0 +1,107 @@
+"""What core.policy is asked of a request, and what only the engine knows of it."""
+
+from typing import Final
+
+import msgspec
+
+from hemostat.agents.responder.hands import Hands
+from hemostat.agents.responder.neighbours import Neighbours
+from hemostat.agents.responder.operation import RESTARTING
+from hemostat.agents.responder.report import Case
+from hemostat.agents.responder.surgeon import Surgeon
+from hemostat.agents.responder.verifier import Verifier
+from hemostat.agents.responder.viability import Viability
+from hemostat.core import policy, repetition, slots
+from hemostat.core.decision import Act, Ask, Decision, Refuse, Resume, Situation, Wait
+from hemostat.core.leases import bounded_lease
+from hemostat.core.limits import Limits
+from hemostat.core.model import Book
+from hemostat.core.stopping import bounded_stop, requested_stop
+from hemostat.core.trust import Trust
+from hemostat.events import Action, Reason
+
+ACTING: Final = 60.0
+CLEANING: Final = 300.0
+"""Seconds allowed for the action itself, in the lease: a stop timeout and a start; an engine that adds up
+what lies on its disk."""
+
+
+class Decider:
+    def __init__(
+        self,
+        surgeon: Surgeon,
+        verifier: Verifier,
+        viability: Viability,
+        neighbours: Neighbours,
+        hands: Hands,
+        limits: Limits,
+        trust: Trust,
+        *,
+        source: str,
+    ) -> None:
+        self._surgeon = surgeon
+        self._verifier = verifier
+        self._viability = viability
+        self._neighbours = neighbours
+        self._hands = hands
+        self._limits = limits
+        self._trust = trust
+        self._source = source
+
+    def decide(self, case: Case, book: Book, now: float) -> Decision:
+        situation = Situation(
+            book=book,
+            peers=self._neighbours.peers(case.request.alert.container, case.found),
+            order=case.order,
+            in_hand=self._hands.full,
+            trust=self._trust,
+            stop_seconds=self._surgeon.stop_seconds(case.request.action, case.found),
+        )
+        decision = self._ask_policy(case, situation, now)
+        if isinstance(decision, Wait) and (gone := self._find_gone(case, situation, now)):
+            situation = msgspec.structs.replace(situation, gone=gone)
+            decision = self._ask_policy(case, situation, now)
+        if isinstance(decision, Act | Resume) and self._has_half(case, situation, now):
+            others = self._neighbours.others(case.request.alert.container, now)
+            decision = self._ask_policy(case, msgspec.structs.replace(situation, others=others), now)
+        return self._unless_hopeless(case, decision)
+
+    def _find_gone(self, case: Case, situation: Situation, now: float) -> frozenset[str]:
+        """Actions under way, by other processes, on containers that are gone."""
+        at_work = situation.in_hand - {repetition.key(case.request, case.incident)}
+        return self._neighbours.gone(
+            (each for each in situation.under_way(now) if each.key not in at_work), now
+        )
+
+    def _has_half(self, case: Case, situation: Situation, now: float) -> bool:
+        """Whether the container's project holds half of the slots already."""
+        taken = slots.occupied(situation.under_way(now), now)
+        return slots.has_half(case.request.alert.container, taken, self._limits)
+
+    def _ask_policy(self, case: Case, situation: Situation, now: float) -> Decision:
+        return policy.decide(
+            case.request,
+            case.incident,
+            situation,
+            self._limits,
+            by=self._source,
+            lease=self._lease(case),
+            now=now,
+        )
+
+    def _lease(self, case: Case) -> float:
+        """Seconds."""
+        action, container = case.request.action, case.request.alert.container
+        acting = CLEANING if action is Action.CLEANUP else ACTING + self._limits.exec_timeout
+        asked = requested_stop(container, case.found)
+        stopping = 0.0 if asked is None else bounded_stop(asked, self._limits.stop_timeout_max)
+        verifying = self._verifier.longest(case.request.alert, case.found, restarted=action in RESTARTING)
+        return bounded_lease(acting + stopping + verifying)
+
+    def _unless_hopeless(self, case: Case, decision: Decision) -> Decision:
+        """Where the start must fail, nothing is taken down, and a dry run says so."""
+        is_rehearsal = isinstance(decision, Refuse) and decision.reason is Reason.DRY_RUN
+        if not isinstance(decision, Act | Ask) and not is_rehearsal:
+            return decision
+        obstacle = self._viability.obstacle(case.request.action, case.found)
+        return Refuse(Reason.NOT_VIABLE, obstacle) if obstacle else decision

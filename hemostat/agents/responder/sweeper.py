@@ -1,0 +1,49 @@
+"""Ends attempts in the ledger that no request will end: their entry was lost, or their container is gone."""
+
+import logging
+from typing import Final
+
+import msgspec
+
+from hemostat.agents.responder.hands import Hands
+from hemostat.agents.responder.neighbours import Neighbours
+from hemostat.core.leases import is_leased
+from hemostat.core.limits import REMEMBERED
+from hemostat.core.model import Attempt
+from hemostat.core.slots import SLOT_SECONDS
+from hemostat.events import Outcome, Reason
+from hemostat.ports import Ledger
+
+SWEEP_SECONDS: Final = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class Sweeper:
+    def __init__(self, ledger: Ledger, neighbours: Neighbours, hands: Hands, *, host: str) -> None:
+        self._ledger = ledger
+        self._neighbours = neighbours
+        self._hands = hands
+        self._host = host
+        self._swept = 0.0
+
+    def round(self, now: float) -> None:
+        if 0 <= now - self._swept < SWEEP_SECONDS:
+            return
+        self._swept = now
+        book = self._ledger.read(self._host, "")
+        # One that takes a slot may be at work in another process, which will end it.
+        old = [each for each in book.running if not 0 <= now - each.time < SLOT_SECONDS]
+        left = [each for each in old if each.key not in self._hands.full]
+        gone = self._neighbours.gone(left, now)
+        for each in left:
+            forgotten = not is_leased(each, now) and abs(now - each.time) > REMEMBERED
+            if each.key in gone or forgotten:
+                self._end(each, now)
+
+    def _end(self, attempt: Attempt, now: float) -> None:
+        logger.info("attempt.ended key=%s container=%s", attempt.key, attempt.container)
+        ended = msgspec.structs.replace(
+            attempt, outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE, finished=now
+        )
+        self._ledger.finish(self._host, ended)

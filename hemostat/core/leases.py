@@ -1,0 +1,34 @@
+"""Until when an attempt in the ledger belongs to the responder that wrote it.
+
+How long an action may take depends on what a container asks for. So a lease is bounded where it is written
+and where it is read: no row, whoever wrote it, keeps a container or a slot for longer than MAX_LEASE_SECONDS.
+"""
+
+from typing import Final
+
+from hemostat.core.control import Controls
+from hemostat.core.model import Attempt
+
+MAX_LEASE_SECONDS: Final = 900.0
+
+
+def bounded_lease(seconds: float) -> float:
+    return min(seconds, MAX_LEASE_SECONDS)
+
+
+def lease_end(attempt: Attempt) -> float:
+    """When the lease ends (epoch seconds), whatever the row says."""
+    return min(attempt.lease, _leased_at(attempt) + MAX_LEASE_SECONDS)
+
+
+def is_leased(attempt: Attempt, now: float, controls: Controls | None = None) -> bool:
+    """Whether its responder may still be at work on it. A lease that was taken before a person's reset is
+    over, and so is one from the future: the clock was set back, or the row is not a responder's."""
+    taken = _leased_at(attempt)
+    if controls is not None and taken <= controls.reset(attempt.container) <= now:
+        return False
+    return taken - MAX_LEASE_SECONDS <= now < lease_end(attempt)
+
+
+def _leased_at(attempt: Attempt) -> float:
+    return max(attempt.time, attempt.renewed)

@@ -1,0 +1,101 @@
+"""Who may have a slot of the host: one project holds at most half, and slow stops never hold all."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.decision import Others, Situation
+from hemostat.core.limits import Limits
+from hemostat.core.model import Attempt, Book
+from hemostat.core.slots import find_rush, find_wait, half, share
+from hemostat.events import Action, Container, Outcome
+from tests.samples import NOW
+
+PROJECT = "com.docker.compose.project"
+LIMITS = Limits()
+
+
+def attempt(number: int, project: str = "", **changes) -> Attempt:
+    plain = Attempt(
+        key=f"k{number}",
+        container=f"c{number}",
+        project=project,
+        action=Action.RESTART,
+        time=NOW - 1,
+        by="responder@a",
+        lease=NOW + 100,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def container(project: str = "") -> Container:
+    return Container(id="v", name="victim", labels={PROJECT: project} if project else {})
+
+
+def waits(project: str, held: list[Attempt], **changes) -> bool:
+    limits = changes.pop("limits", LIMITS)
+    situation = Situation(book=Book(version=1, running=tuple(held)), **changes)
+    return find_wait("k", container(project), situation, limits, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("others", "held", "waiting"),
+    [
+        *((Others.NONE, 3, False), (Others.NONE, 4, True)),
+        *((Others.WELL, 2, False), (Others.WELL, 3, True)),
+        *((Others.ILL, 1, False), (Others.ILL, 2, True)),
+    ],
+)
+def test_a_project_holds_as_many_slots_as_the_others_leave_it(others, held, waiting):
+    own = [attempt(number, "shop") for number in range(held)]
+    assert waits("shop", own, others=others) is waiting
+    assert waits("blog", own, others=others) is (held == 4)
+
+
+def test_a_host_with_one_slot_has_it_for_everybody():
+    limits = Limits(concurrency=1)
+    assert not waits("shop", [], limits=limits, others=Others.ILL)
+    assert not waits("shop", [], limits=limits, others=Others.ILL, stop_seconds=90.0)
+    assert waits("shop", [attempt(1, "blog")], limits=limits)
+
+
+@given(st.integers(1, 100), st.sampled_from(Others))
+def test_a_share_is_at_least_one_slot_and_never_all_of_several(concurrency, others):
+    assert 1 <= share(others, concurrency) <= concurrency
+    if others is Others.ILL:
+        assert share(others, concurrency) <= max(1, concurrency / 2)
+    if others is not Others.NONE and concurrency > 1:
+        assert share(others, concurrency) < concurrency
+
+
+def test_slow_stops_of_many_projects_leave_slots_to_a_container_that_is_down():
+    slow = [attempt(number, f"p{number}", stop_seconds=120.0) for number in range(half(LIMITS.concurrency))]
+    assert waits("shop", slow, stop_seconds=120.0)
+    assert not waits("shop", slow, stop_seconds=10.0)
+    assert not waits("shop", slow)
+
+
+def test_a_slot_of_a_container_that_is_gone_is_free():
+    held = [attempt(number) for number in range(4)]
+    assert waits("", held)
+    assert not waits("", held, gone=frozenset({"k0"}))
+    assert waits("", held, gone=frozenset({"k0"}), in_hand=frozenset({"k0"}))
+
+
+def test_rows_of_an_older_version_count_to_the_project_of_their_service():
+    old = [attempt(number, service=f"shop/s{number}") for number in range(2)]
+    assert waits("shop", old, others=Others.ILL)
+    assert not waits("blog", old, others=Others.ILL)
+
+
+def begun(number: int, project: str) -> Attempt:
+    return attempt(number, project, time=NOW - 30 + number / 10, outcome=Outcome.HEALED, finished=NOW - 20)
+
+
+def test_a_project_that_has_used_up_the_rush_keeps_only_itself_waiting():
+    book = Book(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
+    assert find_rush(container("shop"), book, LIMITS, NOW) is not None
+    assert find_rush(container("blog"), book, LIMITS, NOW) is None
+    both = (*book.ended, *(begun(50 + number, "bots") for number in range(half(LIMITS.rush))))
+    assert find_rush(container("blog"), Book(version=1, ended=both), LIMITS, NOW) is not None
