@@ -127,5 +127,11 @@ def composed(
     service: str = "web", project: str = "shop", config: str = "c0ffee", **labels: str
 ) -> dict[str, str]:
     """The labels by which Compose names a replica. Two of one service bear the same hash."""
-    made = {"project": project, "service": service, "config-hash": f"{config}-{service}"}
+    made = {
+        "project": project,
+        "service": service,
+        "config-hash": f"{config}-{service}",
+        "project.working_dir": f"/srv/{project}",
+        "project.config_files": "docker-compose.yml",
+    }
     return {**{f"com.docker.compose.{key}": value for key, value in made.items()}, **labels}

@@ -149,6 +149,7 @@ def _monitor(place: Place) -> None:
         history=partial(place.parts.bus.history, settings.host_name),
         ledger=place.parts.ledger(),
         warnings=version.forbidden,
+        trust=settings.trust,
     )
     Watcher(
         monitor,

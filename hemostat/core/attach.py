@@ -1,10 +1,15 @@
 """Who lives in whose network namespace. A container that is started gets a new one; those that share it stay
 in the old one, which has no network any more, until they are restarted too."""
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from hemostat.core.model import ContainerInfo
-from hemostat.core.topology import SHARED, SHORT, Topology
+from hemostat.core.needs import SHARED, SHORT
+from hemostat.core.topology import Topology
+
+FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def stranded(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[ContainerInfo]:
@@ -23,7 +28,9 @@ def stranded(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[Conta
 
 
 def _names(info: ContainerInfo) -> set[str]:
-    return {info.ref.id, info.ref.id[:SHORT], info.ref.name}
+    """A name that looks like a full id is none: the engine takes it for the container of that id."""
+    names = {info.ref.id, info.ref.id[:SHORT], info.ref.name}
+    return {name for name in names if name == info.ref.id or not FULL_ID.fullmatch(name)}
 
 
 def _shares(info: ContainerInfo, names: set[str]) -> bool:

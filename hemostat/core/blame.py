@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.dependency import NOTHING_OBSERVED, Observations, describe
+from hemostat.core.dependency import NOTHING_OBSERVED, Observations, describe, describe_briefly
 from hemostat.core.incidents import ITSELF, Cause, Held
 from hemostat.core.model import ContainerInfo, HostSample
 from hemostat.core.topology import Topology
@@ -70,7 +70,8 @@ def blame(
     root = topology.root(info.ref.id, observations)
     if root is not None:
         recovering = root.ref.id in observations.recovering
-        fault = describe(root, recovering=recovering, now=now)
+        linked = topology.is_linked(info.ref.id, root.ref.id)
+        fault = describe(root, recovering=recovering, now=now) if linked else describe_briefly(root)
         if not topology.is_declared(info.ref.id, root.ref.id):
             fault += UNDECLARED
         return Cause(root.ref.name, Held.DEPENDENCY, (Evidence("dependency", fault),))

@@ -109,6 +109,11 @@ def has_failed(info: ContainerInfo) -> bool:
     return info.exit_code != 0 and info.status in {*ENDED, "restarting"}
 
 
+def describe_briefly(info: ContainerInfo) -> str:
+    """The same to a stranger who names it: not how it ended, nor when."""
+    return f"{info.ref.name} is not well" if info.running else f"{info.ref.name} does not run"
+
+
 def describe(info: ContainerInfo, *, recovering: bool, now: float) -> str:
     """What is wrong with a dependency, in words: `db exited with code 1 3 s ago`."""
     name = info.ref.name

@@ -5,7 +5,7 @@ from typing import Final
 
 from hemostat.core.labels import ENABLE, JOB
 from hemostat.core.model import ContainerInfo
-from hemostat.core.topology import is_one_off
+from hemostat.core.needs import is_one_off
 
 CLEAN_ENDS: Final = 2
 """Times that a container must have ended with 0 of itself to be a job."""

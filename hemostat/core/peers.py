@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from hemostat.core.model import ContainerInfo, Peers
-from hemostat.core.topology import SHARED
+from hemostat.core.needs import SHARED
 
 LASTS_SECONDS: Final = 1800.0
 """For which a connection counts after it was last seen: pools open and close them."""

@@ -7,12 +7,15 @@ from collections.abc import Callable, Collection
 
 from hemostat.core.dependency import ENDED, Observations
 from hemostat.core.model import ContainerInfo, Peers
+from hemostat.core.needs import Absent, absent
 from hemostat.core.peers import Edge, dependencies, edges
-from hemostat.core.topology import Absent, Topology, absent
+from hemostat.core.topology import Topology
+from hemostat.core.trust import OWN, Trust
 
 
 class Relations:
-    def __init__(self) -> None:
+    def __init__(self, trust: Trust = OWN) -> None:
+        self._trust = trust
         self.began = 0.0
         """Since when the ends of containers have been observed (epoch seconds); 0 is always."""
         self._infos: dict[str, ContainerInfo] = {}
@@ -28,7 +31,7 @@ class Relations:
         self._infos[info.ref.id] = info
         if not watched:
             self._bystanders.add(info.ref.id)
-        if known is None or known.ref != info.ref:
+        if known is None or _identity(known) != _identity(info):
             self._topology = None
         elif self._topology is not None:
             self._topology.update(info)
@@ -49,7 +52,11 @@ class Relations:
 
     def connect(self, peers: Peers, now: float) -> None:
         """The connections that one container was seen to have."""
-        self._edges |= dict.fromkeys(edges(peers, self._infos.values()), now)
+        seen = edges(peers, self._infos.values())
+        if not self._trust.believes_all:
+            # A container's own network may show anything of others: it speaks for what it opens itself.
+            seen = {edge for edge in seen if edge[0] == peers.container_id}
+        self._edges |= dict.fromkeys(seen, now)
         services = {key: _service(info) for key, info in self._infos.items()}
         found = dependencies(self._edges, services, now)
         if found != self._connections:
@@ -67,7 +74,7 @@ class Relations:
     @property
     def topology(self) -> Topology:
         if self._topology is None:
-            self._topology = Topology.of(self._infos.values(), self._connections)
+            self._topology = Topology.of(self._infos.values(), self._connections, self._trust)
         return self._topology
 
     def upstream(self, container_id: str) -> list[ContainerInfo]:
@@ -87,6 +94,11 @@ class Relations:
 
     def _is_unobserved(self, info: ContainerInfo) -> bool:
         return info.ref.id in self._bystanders or info.finished_at < self.began
+
+
+def _identity(info: ContainerInfo) -> tuple[object, ...]:
+    """What decides how it relates to others."""
+    return info.ref, info.network_mode, info.networks
 
 
 def _service(info: ContainerInfo) -> str:

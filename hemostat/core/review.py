@@ -4,7 +4,7 @@ from typing import Final
 
 from hemostat.core import detect
 from hemostat.core.health import has_settled
-from hemostat.core.incidents import Cause, Held, Incident, Told
+from hemostat.core.incidents import ITSELF, Cause, Held, Incident, Told
 from hemostat.core.intent import wanted
 from hemostat.core.model import ContainerInfo
 from hemostat.core.owner import is_calm, orchestrator, replacements, slow_loop, workload
@@ -15,6 +15,9 @@ from hemostat.events import Evidence, Kind
 
 HOLD_SECONDS: Final = 900.0
 """For which a container waits at most for one that it depends on and that fails."""
+STRANGER_HOLD_SECONDS: Final = 60.0
+"""The same for one that it was only seen to be connected to, and that is of no project of its own. After that
+its failure is its own."""
 DRY_RUN: Final = "dry-run"
 COUNTED: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds about which nothing is done, in whatever mode."""
@@ -60,7 +63,7 @@ def _released(ward: Ward, incident: Incident, now: float) -> list[Told]:
         ward.unheld_since.pop(incident.key, None)
         return []
     if cause.held:
-        cause = Cause(evidence=(*cause.evidence, Evidence("waited", round(now - incident.since, 1), "s")))
+        cause = _after_waiting(ward, incident, cause, now)
     elif now - ward.unheld_since.setdefault(incident.key, now) < patient.tuned.settle:
         return []
     ward.unheld_since.pop(incident.key, None)
@@ -71,11 +74,26 @@ def _released(ward: Ward, incident: Incident, now: float) -> list[Told]:
 def _has_waited(ward: Ward, incident: Incident, now: float) -> bool:
     """Whether it has waited long enough for a dependency that fails. What a person has stopped is waited
     for until it is started again."""
-    if incident.held is not Held.DEPENDENCY or now - incident.since < HOLD_SECONDS:
+    if incident.held is not Held.DEPENDENCY:
         return False
-    observations = ward.observations()
+    observations, waited = ward.observations(), now - incident.since
     root = ward.relations.topology.root(incident.container.id, observations)
-    return root is not None and root.ref.id not in observations.stopped
+    if root is None:
+        return False
+    if not _must_wait(ward, incident, root):
+        return waited >= STRANGER_HOLD_SECONDS
+    return waited >= HOLD_SECONDS and root.ref.id not in observations.stopped
+
+
+def _must_wait(ward: Ward, incident: Incident, root: ContainerInfo) -> bool:
+    return ward.relations.topology.must_wait(incident.container.id, root.ref.id)
+
+
+def _after_waiting(ward: Ward, incident: Incident, cause: Cause, now: float) -> Cause:
+    root = ward.relations.topology.root(incident.container.id, ward.observations())
+    if root is not None and not _must_wait(ward, incident, root):
+        return ITSELF
+    return Cause(evidence=(*cause.evidence, Evidence("waited", round(now - incident.since, 1), "s")))
 
 
 def _is_over(ward: Ward, incident: Incident, now: float) -> bool:

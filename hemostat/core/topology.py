@@ -1,15 +1,14 @@
 """Who depends on whom, and so whose failure it really is.
 
-A container needs what compose's `depends_on` names, the container whose network it shares, what its label
-`hemostat.depends_on` names, and what it was seen to be connected to. A need is a group, the replicas of a
-service: it is unmet only when none of them is well (core.dependency). One that must only complete is unmet
-when it ended with a failure.
+A container needs what Compose's `depends_on` names, the container whose network it shares, what its label
+`hemostat.depends_on` names, and what it was seen to be connected to (core.needs). A need is a group, the
+replicas of a service: it is unmet only when none of them is well (core.dependency). One that must only
+complete is unmet when it ended with a failure.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from enum import Enum
-from typing import Final, NamedTuple, Self
+from typing import Self
 
 from hemostat.core.dependency import (
     FAULTY,
@@ -20,47 +19,19 @@ from hemostat.core.dependency import (
     condition,
     has_failed,
 )
-from hemostat.core.labels import DEPENDS_ON
 from hemostat.core.model import ContainerInfo
-from hemostat.core.reference import COMPOSE_NEEDS
-from hemostat.events import Container
-
-ONE_OFF: Final = "com.docker.compose.oneoff"
-COMPLETED: Final = "service_completed_successfully"
-HEALTHY: Final = "service_healthy"
-SHARED: Final = "container:"
-SHORT: Final = 12
-"""Digits of an id as `docker ps` shows it."""
-
-
-class Until(Enum):
-    """How long one of a need's members is needed."""
-
-    STARTED = "started"
-    """It may be a service, or a set-up container that ends."""
-    RUNNING = "running"
-    COMPLETED = "completed"
-
-
-CONDITIONS: Final = {COMPLETED: Until.COMPLETED, HEALTHY: Until.RUNNING}
-"""Of compose's `depends_on`; `service_started` says nothing of how long."""
-MAX_NEEDS: Final = 20
-"""Of one container, by each of its labels."""
-
-
-class Need(NamedTuple):
-    """`members` are container ids, by name. `observed`: nobody declared it, the connections show it."""
-
-    members: tuple[str, ...]
-    until: Until = Until.STARTED
-    observed: bool = False
+from hemostat.core.needs import Names, Need, Until
+from hemostat.core.trust import OWN, Trust
 
 
 class Topology:
     """The containers of one host at one moment."""
 
-    def __init__(self, infos: dict[str, ContainerInfo], needs: Mapping[str, tuple[Need, ...]]) -> None:
+    def __init__(
+        self, infos: dict[str, ContainerInfo], needs: Mapping[str, tuple[Need, ...]], names: Names
+    ) -> None:
         self._infos = infos
+        self._names = names
         self._needs = needs
         self._dependents: defaultdict[str, list[str]] = defaultdict(list)
         for container, groups in needs.items():
@@ -69,12 +40,17 @@ class Topology:
                     self._dependents[member].append(container)
 
     @classmethod
-    def of(cls, infos: Iterable[ContainerInfo], connections: Mapping[str, Collection[str]] = {}) -> Self:
+    def of(
+        cls,
+        infos: Iterable[ContainerInfo],
+        connections: Mapping[str, Collection[str]] = {},
+        trust: Trust = OWN,
+    ) -> Self:
         """`connections`: by the id of a container, the ids of those that it was seen to be connected to."""
         ordered = sorted(infos, key=_order)
-        names = _Names(ordered)
+        names = Names(ordered, trust)
         needs = {i.ref.id: names.needs(i, connections.get(i.ref.id, ())) for i in ordered}
-        return cls({info.ref.id: info for info in ordered}, needs)
+        return cls({info.ref.id: info for info in ordered}, needs, names)
 
     def root(self, container_id: str, observations: Observations = NOTHING_OBSERVED) -> ContainerInfo | None:
         """The deepest container that is down, reached from this one through needs that are unmet; None where
@@ -90,11 +66,22 @@ class Topology:
         """Whether declared needs alone lead from the one to the other."""
         return root_id in self._upstream(container_id, declared=True)
 
+    def is_linked(self, container_id: str, root_id: str) -> bool:
+        """Whether the two have been put together, and not by labels of one of them alone."""
+        return self._names.is_linked(container_id, root_id)
+
+    def must_wait(self, container_id: str, root_id: str) -> bool:
+        """Whether the one waits for the other as long as that takes: its own labels ask for it, or the two
+        are of one project."""
+        return self.is_declared(container_id, root_id) or self._names.is_vouched(container_id, root_id)
+
     def must_complete(self, container_id: str) -> tuple[ContainerInfo, ...]:
-        """The containers for which this one is a job that must end well before they start, by name."""
+        """The containers for which this one is a job that must end well before they start, by name. Others
+        than those of its project do not decide what becomes of it."""
         return tuple(
             self._infos[other]
             for other in sorted(self._dependents.get(container_id, ()))
+            if self._names.is_vouched(container_id, other)
             for need in self._needs[other]
             if need.until is Until.COMPLETED and container_id in need.members
         )
@@ -118,8 +105,10 @@ class Topology:
         return seen
 
     def downstream(self, container_id: str) -> tuple[ContainerInfo, ...]:
-        """All that depend on it, directly or not, by name."""
-        return tuple(sorted((self._infos[other] for other in self._above(container_id)), key=_order))
+        """All that depend on it, directly or not, by name: first those of its project, for anybody may say
+        that he depends on it."""
+        others = (self._infos[other] for other in self._above(container_id))
+        return tuple(sorted(others, key=lambda i: (not self.is_linked(container_id, i.ref.id), _order(i))))
 
     def _descend(self, container_id: str, observations: Observations) -> dict[str, int]:
         """How many steps away each container is that is reached through unmet needs."""
@@ -157,87 +146,6 @@ class Topology:
             seen |= fresh
             waiting += fresh
         return seen - {container_id}
-
-
-class Absent(NamedTuple):
-    """A container that is needed and not known: a compose service, or a container by its name or id."""
-
-    project: str = ""
-    service: str = ""
-    name: str = ""
-
-
-def absent(infos: Iterable[ContainerInfo], asking: Collection[str]) -> set[Absent]:
-    """What the containers with these ids need and is not among `infos`: outside the watch, or not there."""
-    ordered = sorted(infos, key=_order)
-    names = _Names(ordered)
-    return {each for info in ordered if info.ref.id in asking for each in names.absent(info)}
-
-
-class _Names:
-    """Finds containers by what others call them."""
-
-    def __init__(self, infos: Iterable[ContainerInfo]) -> None:
-        refs = [info.ref for info in infos]
-        self._service_of = {r.id: (r.project or "", r.service) for r in refs if r.service is not None}
-        self._ids = {ref.id[:SHORT]: ref.id for ref in refs}
-        self._ids |= {name: ref.id for ref in refs for name in (ref.name, ref.id)}
-        self._services: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
-        for ref in refs:
-            if ref.service is not None and not is_one_off(ref):
-                self._services[ref.project or "", ref.service] += (ref.id,)
-
-    def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Need, ...]:
-        declared = [Need(self._found(each), until) for each, until in _declared(info)]
-        known = {member for need in declared for member in need.members} | {info.ref.id}
-        seen = {self._group(each) for each in connected if each not in known and each in self._ids}
-        found = [*declared, *(Need(group, Until.RUNNING, observed=True) for group in sorted(seen))]
-        others = (each._replace(members=tuple(m for m in each.members if m != info.ref.id)) for each in found)
-        return tuple(need for need in others if need.members)
-
-    def absent(self, info: ContainerInfo) -> Iterator[Absent]:
-        yield from (each for each, _ in _declared(info) if not self._found(each))
-
-    def _found(self, wanted: Absent) -> tuple[str, ...]:
-        """A word of the label names a service of its project, else a container."""
-        members = self._services.get((wanted.project, wanted.service), ())
-        found = None if members else self._ids.get(wanted.name.removeprefix("/"))
-        return members if found is None else (found,)
-
-    def _group(self, container_id: str) -> tuple[str, ...]:
-        """It and the other replicas of its service."""
-        service = self._service_of.get(container_id)
-        return (self._services.get(service) if service else None) or (container_id,)
-
-
-def declared_names(container: Container) -> list[str]:
-    """What its own labels say that it depends on: services of its Compose project, or containers by name."""
-    return [need.service or need.name for need, _ in _labelled(container)]
-
-
-def is_one_off(container: Container) -> bool:
-    """Whether `docker compose run` made it: no replica of its service, and a job."""
-    return container.labels.get(ONE_OFF, "").lower() == "true"
-
-
-def _declared(info: ContainerInfo) -> Iterator[tuple[Absent, Until]]:
-    yield from _labelled(info.ref)
-    if info.network_mode.startswith(SHARED):
-        yield Absent(name=info.network_mode.removeprefix(SHARED)), Until.RUNNING
-
-
-def _labelled(ref: Container) -> Iterator[tuple[Absent, Until]]:
-    labels = ref.labels
-    for words in _words(labels.get(COMPOSE_NEEDS, "")):
-        # `db:service_healthy:true`: service, condition, and whether it is restarted together.
-        service, _, condition = words.partition(":")
-        yield Absent(ref.project or "", service), CONDITIONS.get(condition.partition(":")[0], Until.STARTED)
-    for word in DEPENDS_ON.of(labels) or ():
-        yield Absent(ref.project or "", word if ref.project else "", word), Until.STARTED
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()][:MAX_NEEDS]
 
 
 def _order(info: ContainerInfo) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from hemostat.core.project import project_of
 from hemostat.core.relations import Relations
 from hemostat.core.storm import Failure, Storms, Watched
 from hemostat.core.thresholds import Thresholds
+from hemostat.core.trust import OWN, Trust
 from hemostat.events import Container, Evidence, Kind
 
 DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
@@ -31,11 +32,11 @@ UNRELIABLE: Final = DEATHS | {Kind.CRASH_LOOP, Kind.HUNG}
 
 
 class Ward:
-    def __init__(self, thresholds: Thresholds, host: Host) -> None:
+    def __init__(self, thresholds: Thresholds, host: Host, trust: Trust = OWN) -> None:
         self.thresholds = thresholds
         self.host = host
         self.register = self._register()
-        self.relations = Relations()
+        self.relations = Relations(trust)
         self.stops: dict[str, Stop] = {}
         self.deaths: dict[str, tuple[float, ...]] = {}
         self.clean_ends: dict[str, int] = {}

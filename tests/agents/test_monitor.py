@@ -30,6 +30,7 @@ from hemostat.errors import (
 from hemostat.events import ContainerStats, HealthAlert, Kind, Phase
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock
+from tests.samples import composed
 
 MIB = 1 << 20
 
@@ -489,8 +490,8 @@ def names(watch: Watch) -> list[tuple[str, str, str]]:
 
 
 def compose(service: str, depends_on: str = "") -> dict[str, str]:
-    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": service}
-    return {**labels, "com.docker.compose.depends_on": depends_on} if depends_on else labels
+    needs = {"com.docker.compose.depends_on": depends_on} if depends_on else {}
+    return composed(service, **needs)
 
 
 def crash_and_start(watch: Watch, container: str, times: int) -> None:

@@ -9,7 +9,7 @@ NOW = 5000.0
 
 
 def container(name: str, *addresses: str, **state) -> ContainerInfo:
-    fields = {"status": "running", "started_at": 1.0, "addresses": addresses, **state}
+    fields = {"status": "running", "started_at": 1.0, "addresses": addresses, "networks": ("net",), **state}
     return ContainerInfo(ref=Container(id=name, name=name), **fields)
 
 

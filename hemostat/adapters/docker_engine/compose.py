@@ -17,9 +17,9 @@ from hemostat.adapters.docker_engine.connection import Connection, base, getter,
 from hemostat.adapters.docker_engine.translate import info
 from hemostat.core.labels import REPLICA
 from hemostat.core.model import Service
+from hemostat.core.needs import is_one_off
 from hemostat.core.scale import is_member, project_and_service
 from hemostat.core.stopping import bounded_stop
-from hemostat.core.topology import is_one_off
 from hemostat.errors import EngineError, NotApplicableError
 
 PROJECT: Final = "com.docker.compose.project"

@@ -36,9 +36,9 @@ from hemostat.core.model import (
     ListedContainer,
     Service,
 )
+from hemostat.core.needs import SHARED
 from hemostat.core.scale import COMPOSE
 from hemostat.core.stopping import bounded_stop
-from hemostat.core.topology import SHARED
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import EngineVersion
 

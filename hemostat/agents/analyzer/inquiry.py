@@ -17,9 +17,9 @@ from hemostat.core.advice import Advice, choices, objections, sourced, worded
 from hemostat.core.case import Case
 from hemostat.core.diagnose import Verdict
 from hemostat.core.fence import fenced
+from hemostat.core.needs import declared_names
 from hemostat.core.tool import Tool
 from hemostat.core.tools import CONCLUDE
-from hemostat.core.topology import declared_names
 from hemostat.core.trust import Trust
 from hemostat.errors import AdviceError, AdvisorError, AdvisorUnreachableError, HemoStatError
 from hemostat.events import Container, HealthAlert, Investigation

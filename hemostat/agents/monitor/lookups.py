@@ -15,8 +15,9 @@ from hemostat.agents.monitor.faults import Faults
 from hemostat.agents.monitor.inspector import Inspector
 from hemostat.core.label_mistakes import find_mistakes
 from hemostat.core.model import ContainerInfo
+from hemostat.core.needs import Absent, absent
 from hemostat.core.patient import Patient
-from hemostat.core.topology import Absent, Topology, absent
+from hemostat.core.topology import Topology
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Ward
 from hemostat.errors import EngineError, NoSuchContainerError

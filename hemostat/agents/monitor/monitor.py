@@ -44,6 +44,7 @@ from hemostat.core.model import (
 from hemostat.core.patient import Past, Patient
 from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.track import interrupted
+from hemostat.core.trust import OWN, Trust
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Ward
 from hemostat.events import Container, ContainerStats, Event, HealthAlert, Payload
@@ -74,6 +75,7 @@ class Monitor:
         history: Callable[[str], Sequence[Point]] = lambda _: (),
         ledger: Ledger | None = None,
         warnings: tuple[str, ...] = (),
+        trust: Trust = OWN,
     ) -> None:
         """`history` is what has been kept of the numbers of the container of a name, oldest first. `ledger`
         tells which stops are HemoStat's own; without it all of them are people's. `warnings`: what is known
@@ -82,7 +84,7 @@ class Monitor:
         self._warnings = warnings
         self._host = host
         self._source = source
-        self._ward = Ward(thresholds, Host(name=host, cores=host_cores))
+        self._ward = Ward(thresholds, Host(name=host, cores=host_cores), trust)
         self._faults = Faults()
         self._lookups = Lookups(engine, self._ward, self._faults)
         self._deaths = DeathWatch(
