@@ -88,7 +88,7 @@ def _alert(alert: HealthAlert, host: str, logs: bool, emails: bool) -> str:
         "severity": alert.severity,
         "occurrence": str(alert.occurrence),
         "suspected root": alert.root,
-        "depend on it": str(len(alert.downstream) or ""),
+        "depend on it": str(max(alert.downstream_count, len(alert.downstream)) or ""),
         "facts": ", ".join(fact(each) for each in facts),
         "labels": ", ".join(f"{name}={value}" for name, value in labels.items()),
     }
