@@ -13,6 +13,7 @@ from hemostat.core.redact import redact
 from hemostat.core.text import clean
 from hemostat.events import Evidence
 
+MAX_STARTUP_SECONDS: Final = 3600.0
 NOT_EXECUTABLE: Final = 126
 NOT_FOUND: Final = 127
 TIMED_OUT: Final = "exceeded timeout"
@@ -42,11 +43,13 @@ def cannot_run(exit_code: int | None, output: str) -> bool:
 
 
 def startup_time(info: ContainerInfo) -> float:
-    """Seconds that the container's own check may take after a start until the engine calls it unhealthy."""
+    """Seconds that the container's own check may take after a start until the engine calls it unhealthy, at
+    most MAX_STARTUP_SECONDS: an action waits for that."""
     check = info.check
     if check is None:
         return 0.0
-    return check.start_period + (check.interval + check.timeout) * check.retries
+    allowed = check.start_period + (check.interval + check.timeout) * check.retries
+    return min(allowed, MAX_STARTUP_SECONDS)
 
 
 def has_always_failed(info: ContainerInfo) -> bool:

@@ -32,7 +32,7 @@ class Script:
         self._connections = iter(connections)
 
     @contextmanager
-    def connect(self, since: str) -> Iterator[Iterator[bytes]]:
+    def connect(self, since: str) -> Iterator[stream.Opened]:
         self.since.append(since)
         lines = next(self._connections, None)
         if lines is None:
@@ -40,7 +40,7 @@ class Script:
             lines = []
         if isinstance(lines, Exception):
             raise lines
-        yield iter(lines)
+        yield stream.Opened(iter(lines))
 
     def told(self) -> list[str]:
         """The story without its last chapter, which is the script's own end."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hemostat import config
 from hemostat.adapters.answer import read
 from hemostat.adapters.docker_engine import failures, translate
+from hemostat.adapters.docker_engine.details import read_details
 from hemostat.adapters.docker_stats import answer
 from hemostat.core.label_mistakes import find_mistakes, protection
 from hemostat.core.labels import LABELS, is_enabled
@@ -191,7 +192,7 @@ HEARD: Final = {
 
 
 def check_inspect(raw: bytes) -> None:
-    for translated in (translate.info, translate.details):
+    for translated in (translate.info, read_details):
         with suppress(*failures.MALFORMED):
             assert_finite(translated(msgspec.json.decode(raw, type=dict[str, Any])))
 

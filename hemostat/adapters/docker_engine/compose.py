@@ -14,7 +14,8 @@ import docker
 from docker.errors import NotFound
 
 from hemostat.adapters.docker_engine.connection import Connection, base, getter, inspected, json_of
-from hemostat.adapters.docker_engine.translate import info
+from hemostat.adapters.docker_engine.inspection import list_rows
+from hemostat.adapters.docker_engine.translate import info, stop_timeout
 from hemostat.core.labels import REPLICA
 from hemostat.core.model import Service
 from hemostat.core.needs import is_one_off
@@ -79,7 +80,7 @@ class Replicas:
         """All of them but `docker compose run`'s, by number."""
         labels = [f"{PROJECT}={self._project}", f"{SERVICE}={self._name}"]
         with self._connection.client(f"list replicas of {self._name}") as client:
-            rows, get = client.containers(all=True, filters={"label": labels}), getter(client)
+            rows, get = list_rows(self._connection, {"label": labels}), getter(client)
             found = [inspected(get, row["Id"]) for row in rows]
         return sorted((each for each in found if self._is_replica(each)), key=_number)
 
@@ -108,7 +109,9 @@ class Replicas:
 
     def _remove(self, members: Iterable[Inspected]) -> None:
         for member in members:
-            seconds = math.ceil(bounded_stop(member["Config"].get("StopTimeout"), self._stop_timeout_max))
+            seconds = math.ceil(
+                bounded_stop(stop_timeout(member["Config"].get("StopTimeout")), self._stop_timeout_max)
+            )
             with self._connection.client(f"remove {member['Name'].lstrip('/')}") as client:
                 client.stop(member["Id"], timeout=seconds)
                 client.remove_container(member["Id"], v=True)

@@ -2,7 +2,7 @@
 
 import socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -12,6 +12,7 @@ import msgspec
 from docker.errors import DockerException, create_api_error_from_http_exception
 from requests import HTTPError, PreparedRequest, Response
 
+from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES, read
 from hemostat.adapters.docker_engine.failures import SDK_FAILURES, is_forbidden, translate_failure
 from hemostat.adapters.docker_engine.mounted_socket import socket_path
 from hemostat.core.redact.address import mask_url
@@ -94,24 +95,33 @@ def _knock(url: str, timeout: float) -> None:
 
 
 class Get(Protocol):
-    def __call__(self, path: str, query: str = "") -> bytes: ...
+    def __call__(self, path: str, query: str = "", most: int = MAX_ANSWER_BYTES) -> bytes: ...
+
+
+Open = Callable[[str, str], Response]
 
 
 def getter(client: docker.APIClient, timeout: float | None = None) -> Get:
-    """GETs by the client's adapter, of paths below the API's version, within `timeout` seconds. Its session,
-    which works out anew for each what is the same for all, takes more time than the engine."""
+    """GETs of paths below the API's version, within `timeout` seconds: the answer, at most `most` bytes."""
+    opened = opener(client, timeout)
+    return lambda path, query="", most=MAX_ANSWER_BYTES: read(opened(path, query), most)
+
+
+def opener(client: docker.APIClient, timeout: float | None = None) -> Open:
+    """GETs by the client's adapter, whose answers have not been read. Its session, which works out again for
+    each what is the same for all, takes more time than the engine."""
     adapter = client.get_adapter(client.base_url)
     environment: dict[str, Any] = dict(
         client.merge_environment_settings(client.base_url, {}, None, None, None)
     )
 
-    def get(path: str, query: str = "") -> bytes:
+    def get(path: str, query: str) -> Response:
         request = PreparedRequest()
         request.method, request.headers = "GET", client.headers  # type: ignore[assignment]  # it knows no other kind
         request.url = f"{base(client)}{quote(path, safe='/:')}{'?' if query else ''}{query}"
         response = adapter.send(request, timeout=timeout or client.timeout, **environment)
         require(response)
-        return response.content
+        return response
 
     return get
 
@@ -127,7 +137,7 @@ def base(client: docker.APIClient) -> str:
 
 def json_of(response: Response) -> dict[str, Any]:
     require(response)
-    return msgspec.json.decode(response.content, type=dict[str, Any])
+    return msgspec.json.decode(read(response), type=dict[str, Any])
 
 
 def require(response: Response) -> None:

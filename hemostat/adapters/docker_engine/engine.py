@@ -1,17 +1,19 @@
 """The Engine port over the Docker API. What an answer means is decided in translate; nothing is retried."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Self
+from urllib.parse import urlencode
 
 import msgspec
+from docker.utils import convert_filters
 
 from hemostat.adapters.docker_engine import inspection, litter, stream, translate
 from hemostat.adapters.docker_engine.access import find_forbidden
 from hemostat.adapters.docker_engine.address import find_address
+from hemostat.adapters.docker_engine.answers import log_end
 from hemostat.adapters.docker_engine.command import run_exec
 from hemostat.adapters.docker_engine.compose import Replicas
 from hemostat.adapters.docker_engine.connection import (
@@ -20,10 +22,14 @@ from hemostat.adapters.docker_engine.connection import (
     getter,
     inspected,
     json_of,
+    opener,
     require,
 )
+from hemostat.adapters.docker_engine.details import read_details
 from hemostat.adapters.docker_engine.failures import reading
+from hemostat.adapters.docker_engine.processes import read_processes
 from hemostat.adapters.docker_engine.version import read_version
+from hemostat.core import bounds
 from hemostat.core.dossier import Details
 from hemostat.core.labels import own_group
 from hemostat.core.limits import Limits
@@ -45,6 +51,9 @@ from hemostat.ports import EngineVersion
 STOP_MAX: Final = Limits().stop_timeout_max
 STATS_SILENCE_SECONDS: Final = 10.0
 """The engine tells of a container once a second: a stream that is silent for longer hangs."""
+
+MAX_DISK_USE_BYTES: Final = 64 << 20
+"""Of the engine's disk usage, which lists all images, containers, volumes and records of the build cache."""
 
 PODMAN_API: Final = "/v4.0.0/libpod"
 
@@ -119,7 +128,7 @@ class DockerEngine:
     def was_stopped(self, container: str) -> bool:
         with self.connection.client(f"inspect {container}") as client:
             url = f"{client.base_url}{PODMAN_API}/containers/{container}/json"
-            answer = client.get(url, timeout=client.timeout)
+            answer = client.get(url, timeout=client.timeout, stream=True)
             if not answer.ok:
                 return False
             return bool((json_of(answer).get("State") or {}).get("StoppedByUser"))
@@ -127,7 +136,7 @@ class DockerEngine:
     def details(self, container: str) -> Details:
         found = self._inspect(container)
         with reading(f"inspect {container}"):
-            return translate.details(found)
+            return read_details(found)
 
     def _inspect(self, container: str) -> dict[str, Any]:
         with self.connection.client(f"inspect {container}") as client:
@@ -138,14 +147,14 @@ class DockerEngine:
         return stream.follow(self._listen, self._wires.closed, int(begin * 1e6) * 1000)
 
     @contextmanager
-    def _listen(self, since: str) -> Iterator[Iterator[bytes]]:
+    def _listen(self, since: str) -> Iterator[stream.Opened]:
         with (
             self.connection.client("follow events") as client,
             stream.listen(
                 client, stream.events(since, self._filters), self._wires, timeout=stream.SILENCE_SECONDS
-            ) as lines,
+            ) as opened,
         ):
-            yield lines
+            yield opened
 
     def start(self, container: str) -> None:
         with self.connection.client(f"start {container}") as client:
@@ -163,8 +172,9 @@ class DockerEngine:
 
     def _patience(self, container: str, timeout: float | None) -> int:
         """Whole seconds before SIGKILL. The SDK waits this much longer for the answer, so it must know."""
-        asked = self._inspect(container)["Config"].get("StopTimeout") if timeout is None else timeout
-        return math.ceil(bounded_stop(asked, self._stop_timeout_max))
+        if timeout is None:
+            timeout = translate.stop_timeout(self._inspect(container)["Config"].get("StopTimeout"))
+        return math.ceil(bounded_stop(timeout, self._stop_timeout_max))
 
     def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
         body = translate.limits(self._inspect(container)["HostConfig"], cpus, memory)
@@ -175,11 +185,14 @@ class DockerEngine:
 
     def logs(self, container: str, tail: int = 100) -> str:
         with self.connection.client(f"logs of {container}") as client:
-            return client.logs(container, tail=tail).decode(errors="replace")
+            query = urlencode({"stdout": 1, "stderr": 1, "tail": tail})
+            answer = opener(client)(f"/containers/{container}/logs", query)
+            framed = not inspected(getter(client), container)["Config"].get("Tty")
+            return log_end(answer, framed=framed).decode(errors="replace")
 
     def top(self, container: str) -> list[str]:
         with self.connection.client(f"top of {container}") as client:
-            return [row[-1] for row in client.top(container)["Processes"] or ()]
+            return read_processes(getter(client), container)
 
     def exec(self, container: str, command: Sequence[str], timeout: float = 60.0) -> tuple[int, str]:
         with self.connection.client(f"exec in {container}") as client:
@@ -189,12 +202,14 @@ class DockerEngine:
     def writable_size(self, container: str) -> int:
         identity = self._inspect(container)["Id"]
         with self.connection.client(f"size of {container}") as client:
-            rows = client.containers(all=True, size=True, filters={"id": identity})
-        return sum(row.get("SizeRw") or 0 for row in rows)
+            query = urlencode({"all": 1, "size": 1, "filters": convert_filters({"id": identity})})
+            rows = msgspec.json.decode(getter(client)("/containers/json", query), type=list[dict[str, Any]])
+        return sum(bounds.whole(row.get("SizeRw")) for row in rows)
 
     def reclaimable(self, labels: Mapping[str, str] = {}) -> list[Leftover]:
         with self.connection.client("disk usage") as client:
-            used = json_of(client.get(f"{base(client)}/system/df", timeout=litter.PATIENCE))
+            raw = getter(client, litter.PATIENCE)("/system/df", most=MAX_DISK_USE_BYTES)
+            used = msgspec.json.decode(raw, type=dict[str, Any])
         stopped = [row["Id"] for row in used.get("Containers") or () if row["State"] in litter.STOPPED]
         wanted = [*self._filters.values(), *(f"{key}={value}" for key, value in labels.items())]
         return [
@@ -231,9 +246,8 @@ class DockerEngine:
     def _tasks(self, service: str) -> Sequence[Mapping[str, Any]]:
         """Of a swarm's service, on all nodes."""
         with self.connection.client(f"list tasks of service {service}") as client:
-            wanted = {"filters": json.dumps({"service": [service]})}
-            answer: Any = json_of(client.get(f"{base(client)}/tasks", params=wanted, timeout=client.timeout))
-            return answer if isinstance(answer, list) else ()
+            wanted = urlencode({"filters": convert_filters({"service": service})})
+            return msgspec.json.decode(getter(client)("/tasks", wanted), type=list[dict[str, Any]])
 
     def _service(self, service: str) -> dict[str, Any]:
         with self.connection.client(f"inspect service {service}") as client:
@@ -255,8 +269,11 @@ class DockerEngine:
         """The stats API's answer, at once where the engine can."""
         with self.connection.client(f"stats of {container}") as client:
             major, minor = (int(part) for part in client.api_version.split("."))
-            one_shot = True if (major, minor) >= ONE_SHOT_API else None
-            return dict(client.stats(container, stream=False, one_shot=one_shot))
+            one_shot = (major, minor) >= ONE_SHOT_API
+            query = "stream=false&one-shot=true" if one_shot else "stream=false"
+            return msgspec.json.decode(
+                getter(client)(f"/containers/{container}/stats", query), type=dict[str, Any]
+            )
 
     def follow_stats(
         self, container: str
@@ -270,9 +287,9 @@ class DockerEngine:
         path = f"/containers/{container}/stats?stream=true"
         with (
             self.connection.client(f"follow stats of {container}") as client,
-            stream.listen(client, path, wires, self._wires, timeout=STATS_SILENCE_SECONDS) as lines,
+            stream.listen(client, path, wires, self._wires, timeout=STATS_SILENCE_SECONDS) as opened,
         ):
-            yield from map(msgspec.json.decode, lines)
+            yield from map(msgspec.json.decode, filter(None, opened.lines))
 
     def close(self) -> None:
         self._wires.cut()

@@ -29,9 +29,9 @@ MAX_REASON_CHARACTERS: Final = 300
 """A longer explanation is cut in its middle: the engine puts the cause at the end."""
 FORBIDDEN: Final = frozenset({401, 403, 405, 407})
 """HTTP status codes of a socket proxy or an authorization plugin."""
-SDK_FAILURES: Final = (DockerException, OSError, msgspec.MsgspecError, HTTPException)
+SDK_FAILURES: Final = (DockerException, OSError, msgspec.MsgspecError, HTTPException, RecursionError)
 """What may come out of a call of the SDK that has failed."""
-MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError)
+MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 """What an answer ends in that lacks what every engine tells."""
 UNREADABLE: Final = (JSONDecodeError, HTTPException, KeyError)
 """What the SDK ends with when it asks a stranger for its version."""
@@ -47,7 +47,7 @@ SERVER_ERROR: Final = 500
 def translate_failure(error: Exception, doing: str, url: str) -> EngineError:
     if isinstance(error, APIError):
         return _refused(error, doing, url)
-    if isinstance(error, msgspec.MsgspecError | JSONDecodeError):
+    if isinstance(error, msgspec.MsgspecError | JSONDecodeError | UnicodeDecodeError | RecursionError):
         return _unreadable(error, doing)
     if isinstance(error, ReadTimeout):
         return EngineTimeoutError(f"{doing}: the Docker Engine at {url} took too long")

@@ -1,6 +1,7 @@
 """Lists and inspections within a short time, so that one container that hangs costs no more than that."""
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -10,9 +11,11 @@ import msgspec
 from docker.utils import convert_filters
 
 from hemostat.adapters.docker_engine import translate
-from hemostat.adapters.docker_engine.connection import Connection, Get, getter, inspected
+from hemostat.adapters.docker_engine.answers import MAX_ROW_BYTES, AnswerTooLongError, read_or_rows
+from hemostat.adapters.docker_engine.connection import Connection, Get, getter, inspected, opener
 from hemostat.adapters.docker_engine.failures import MALFORMED, reading
 from hemostat.core.model import ContainerInfo, ListedContainer
+from hemostat.core.reference import select_labels
 from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError
 
 LIST_SECONDS: Final = 10.0
@@ -20,6 +23,13 @@ INSPECT_SECONDS: Final = 5.0
 """For one call. The engine answers within milliseconds, on a busy host within a second."""
 THREADS: Final = 8
 """Among which the rest is divided once a container has hung."""
+
+LIST: Final = "/containers/json"
+MAX_LONG_ROWS: Final = 50
+"""Containers with so many labels that they are asked for one by one."""
+IDENTITY: Final = re.compile(rb'"Id":"([0-9a-f]{64})"')
+IDENTITY_WITHIN: Final = 1000
+"""Bytes of a row."""
 
 Row = Mapping[str, Any]
 Answers = dict[str, ContainerInfo | EngineError]
@@ -29,12 +39,38 @@ logger = logging.getLogger(__name__)
 
 def list_rows(connection: Connection, filters: Mapping[str, Any], *, stopped: bool = True) -> list[Row]:
     """The engine's own words for each container that passes its `filters`."""
-    query = urlencode({"all": int(stopped), "filters": convert_filters(dict(filters))})
     with connection.client("list containers") as client:
-        rows: list[Row] = msgspec.json.decode(
-            getter(client, LIST_SECONDS)("/containers/json", query), type=list[dict[str, Any]]
-        )
+        answer = read_or_rows(opener(client, LIST_SECONDS)(LIST, _query(filters, stopped=stopped)))
+        if isinstance(answer, bytes):
+            return msgspec.json.decode(answer, type=list[Row])
+        return _read_apart(answer, getter(client, LIST_SECONDS))
+
+
+def _query(filters: Mapping[str, Any], *, stopped: bool = True) -> str:
+    return urlencode({"all": int(stopped), "filters": convert_filters(dict(filters))})
+
+
+def _read_apart(answer: Iterable[bytes], get: Get) -> list[Row]:
+    """The rows of a list that is too long to be read at once, each with the labels that are read alone. The
+    container of a long row is asked for by itself."""
+    rows, long = [], []
+    for row in answer:
+        if len(row) <= MAX_ROW_BYTES:
+            rows.append(_lighten(msgspec.json.decode(row, type=dict[str, Any])))
+        elif (named := IDENTITY.search(row, 0, IDENTITY_WITHIN)) is not None:
+            long.append(named[1].decode())
+    for container in long[:MAX_LONG_ROWS]:
+        try:
+            asked = msgspec.json.decode(get(LIST, _query({"id": container})), type=list[dict[str, Any]])
+            rows += map(_lighten, asked)
+        except AnswerTooLongError as error:
+            logger.warning("engine.row_too_long container=%s error=%s", container, error)
+    logger.debug("engine.list_long rows=%d apart=%d", len(rows), len(long))
     return rows
+
+
+def _lighten(row: dict[str, Any]) -> Row:
+    return {**row, "Labels": select_labels(row.get("Labels") or {})}
 
 
 def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:

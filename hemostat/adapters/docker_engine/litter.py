@@ -8,7 +8,9 @@ from docker.errors import NotFound
 
 from hemostat.adapters.docker_engine.connection import base, json_of
 from hemostat.adapters.docker_engine.translate import seconds
+from hemostat.core import bounds
 from hemostat.core.model import Leftover, Litter
+from hemostat.core.reference import select_labels
 
 PATIENCE: Final = 300.0
 """Seconds for the engine's walk over its files, and for a prune of the build cache."""
@@ -61,8 +63,14 @@ def _labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Js
 
 
 def _leftover(what: Litter, identity: str, name: str, row: Json, size: int | None, since: float) -> Leftover:
-    labels = dict(row.get("Labels") or {})
-    return Leftover(what=what, id=identity, name=name, size=max(0, size or 0), since=since, labels=labels)
+    return Leftover(
+        what=what,
+        id=identity,
+        name=bounds.identity(name, bounds.MAX_NAME_CHARACTERS),
+        size=bounds.whole(size),
+        since=bounds.real(since, bounds.MAX_TIME),
+        labels=select_labels(row.get("Labels") or {}),
+    )
 
 
 def remove(client: docker.APIClient, leftover: Leftover) -> int:

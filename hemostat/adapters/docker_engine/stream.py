@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 import docker
@@ -19,7 +19,7 @@ from docker.utils import convert_filters
 from requests import RequestException, Response
 from urllib3.exceptions import ReadTimeoutError
 
-from hemostat.adapters.docker_engine import translate
+from hemostat.adapters.docker_engine import answers, translate
 from hemostat.adapters.docker_engine.connection import require
 from hemostat.core.model import Connected, Disconnected, EngineEvent
 from hemostat.errors import EngineError
@@ -34,6 +34,9 @@ SILENCE_SECONDS: Final = 30.0
 """After which a stream of events is renewed."""
 KEEP_ALIVE: Final = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
 """Seconds before the first probe of an idle TCP connection, between two, and how many may go unanswered."""
+
+PODMAN: Final = "Libpod"
+"""How Podman names itself in the header `Server`."""
 
 OVERLAP: Final = translate.NANO
 """Nanoseconds told again after a loss: the engine stamps events before it orders them."""
@@ -119,33 +122,40 @@ def events(since: str, filters: Mapping[str, str]) -> str:
     )
 
 
+class Opened(NamedTuple):
+    """A stream: its lines as the engine writes them. `podman`: the engine is Podman."""
+
+    lines: Iterator[bytes]
+    podman: bool = False
+
+
 @contextmanager
 def listen(
     client: docker.APIClient, path: str, *wires: Wires, timeout: float | None = None
-) -> Iterator[Iterator[bytes]]:
-    """Open a stream; its lines come as the engine writes them. `timeout`: seconds of silence that end it."""
+) -> Iterator[Opened]:
+    """Open a stream. `timeout`: seconds of silence that end it."""
     url = f"{client.base_url}/v{client.api_version}{path}"
     with closing(client.get(url, stream=True, timeout=timeout)) as response, ExitStack() as held:
         require(response)
         for each in wires:
             held.enter_context(each.hold(response))
-        # Without chunks, which an old proxy takes away, a longer read would wait for the end of the stream.
-        yield response.iter_lines(chunk_size=None if response.raw.chunked else 1)
+        server = response.headers.get("Server", "")
+        yield Opened(answers.lines(response), podman=server.startswith(PODMAN))
 
 
 def follow(
-    connect: Callable[[str], AbstractContextManager[Iterator[bytes]]], stop: threading.Event, since: int
+    connect: Callable[[str], AbstractContextManager[Opened]], stop: threading.Event, since: int
 ) -> Iterator[EngineEvent | Connected | Disconnected]:
     """Connect, tell, and connect again, until `stop` is set. An outage is told once for each cause of it."""
     cursor, delay, connected, told = Cursor(since), FIRST_DELAY, False, ""
     while not stop.is_set():
         error = "the engine ended the stream"
         try:
-            with connect(cursor.since) as lines:
+            with connect(cursor.since) as opened:
                 if not connected:
                     yield Connected()
                 delay, connected, told = FIRST_DELAY, True, ""
-                yield from _events(lines, cursor)
+                yield from _events(opened, cursor)
         except StreamSilentError:
             continue
         except EngineError as lost:
@@ -158,12 +168,12 @@ def follow(
         delay = min(2 * delay, LONGEST_DELAY)
 
 
-def _events(lines: Iterator[bytes], cursor: Cursor) -> Iterator[EngineEvent]:
-    for line in _until_broken(lines):
+def _events(opened: Opened, cursor: Cursor) -> Iterator[EngineEvent]:
+    for line in _until_broken(opened.lines):
         event = None
         try:
             heard = translate.message(line)
-            event = translate.event(heard) if cursor.admit(heard) else None
+            event = translate.event(heard, podman=opened.podman) if cursor.admit(heard) else None
         except Exception as error:  # noqa: BLE001 - one event must not end the stream
             logger.warning("engine.event_malformed error=%.300s", f"{type(error).__name__}: {error}")
         if event is not None:

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from hemostat.core.dossier import Check, Details
+from hemostat.adapters.docker_engine import networks
+from hemostat.core import bounds
+from hemostat.core.labels import MAX_STOP_SECONDS
 from hemostat.core.model import (
     ContainerInfo,
     EngineEvent,
@@ -17,7 +19,7 @@ from hemostat.core.model import (
     ListedContainer,
     Service,
 )
-from hemostat.core.reference import SYSTEMD_UNIT, reference
+from hemostat.core.reference import SYSTEMD_UNIT, reference, select_labels
 
 ACTIONS: Final = frozenset(
     {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}
@@ -28,14 +30,22 @@ ALIASES: Final = {"died": "die", "remove": "destroy"}
 FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "health_status"]}
 """Asked of the engine, so that a health check's three exec events a second never leave it."""
 
-ENGINE_NETWORKS: Final = frozenset({"bridge", "host", "none", "podman"})
-"""On which containers are that were put on no other."""
 NANO: Final = 10**9
+NUMBER: Final = re.compile(r"[+-]?[0-9]{1,10}")
+MAX_NANOS: Final = int(bounds.MAX_TIME) * NANO
+MAX_CODE: Final = 2**32
+"""Of an exit code, with either sign."""
+MAX_STATUS_CHARACTERS: Final = 200
+MAX_PIDS: Final = 2**31
+MAX_CHECK_SECONDS: Final = 86400.0
+MAX_CHECK_RETRIES: Final = 1000
+"""Of a health check: an interval, a timeout or a start period, and how often it may fail."""
 REAL_TIME: Final = {"SIGRTMIN": 34, "SIGRTMAX": 64}
 """As the engine counts them; `SIGRTMIN+3` is how a systemd is stopped."""
 HEALTHS: Final = frozenset({"starting", "healthy", "unhealthy"})
 OUTPUT: Final = 300
 """Characters of a health check's output."""
+MAX_ERROR_CHARACTERS: Final = 2000
 
 
 class Message(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "nanos": "timeNano"}):
@@ -59,21 +69,22 @@ def message(line: bytes) -> Message:
     return msgspec.json.decode(line, type=Message)
 
 
-def event(heard: Message) -> EngineEvent | None:
-    """None for actions that are none of ours."""
+def event(heard: Message, *, podman: bool = False) -> EngineEvent | None:
+    """None for actions that are none of ours. `podman`: the engine is known to be Podman. The attributes
+    cannot show that, for they hold the container's labels too."""
     attributes = heard.actor.attributes or {}
     action = _action(heard.action, attributes)
     if action is None:
         return None
     return EngineEvent(
-        time=heard.nanos // 1000 / 1e6,
+        time=bounds.whole(heard.nanos, MAX_NANOS) // 1000 / 1e6,
         action=action,
         container=reference(
             heard.actor.id, attributes.get("name", ""), attributes.get("image", ""), attributes
         ),
         exit_code=_number(attributes.get("exitCode")),
         signal=_signal(attributes.get("signal")),
-        podman=heard.action in ALIASES or "containerExitCode" in attributes,
+        podman=podman or heard.action in ALIASES,
     )
 
 
@@ -87,10 +98,8 @@ def _action(said: str, attributes: Mapping[str, str]) -> str | None:
 
 
 def _number(text: str | None) -> int | None:
-    try:
-        return int(text or "")
-    except ValueError:
-        return None
+    """Of an exit code or a signal."""
+    return int(text) if text and NUMBER.fullmatch(text) else None
 
 
 def _signal(text: str | None) -> int | None:
@@ -101,10 +110,10 @@ def _signal(text: str | None) -> int | None:
 
 
 STATUS: Final = re.compile(
-    r"(?:\w+ )?(?:\((?P<code>-?\d+)\) )?(?P<age>[^()]*?)(?: ago)?(?: \((?P<note>[^)]*)\))?$"
+    r"(?:\w+ )?(?:\((?P<code>-?[0-9]{1,10})\) )?(?P<age>[^()]*?)(?: ago)?(?: \((?P<note>[^)]*)\))?$"
 )
 """`Up 5 minutes (healthy)`, `Exited (137) 2 hours ago`, `Up About an hour (Paused)`."""
-AGE: Final = re.compile(r"(?P<count>\d+|an?|1) (?P<unit>second|minute|hour|day|week|month|year)s?$")
+AGE: Final = re.compile(r"(?P<count>[0-9]{1,6}|an?) (?P<unit>second|minute|hour|day|week|month|year)s?$")
 UNIT_SECONDS: Final = {
     "second": 1.0,
     "minute": 60.0,
@@ -118,13 +127,13 @@ UNIT_SECONDS: Final = {
 
 def listed(row: Mapping[str, Any]) -> ListedContainer:
     """One row of the engine's list."""
-    words = STATUS.fullmatch(row.get("Status") or "")
+    words = STATUS.fullmatch(bounds.text(row.get("Status"), MAX_STATUS_CHARACTERS))
     found = words.groupdict() if words else {}
     note, code = found.get("note") or "", found.get("code")
     name = min(row.get("Names") or [row["Id"][:12]], key=lambda name: name.count("/"))
     return ListedContainer(
         ref=reference(row["Id"], name, row.get("Image") or "", row.get("Labels") or {}),
-        status=row["State"],
+        status=bounds.text(row["State"], bounds.MAX_WORD_CHARACTERS),
         health=note.removeprefix("health: ") if note.removeprefix("health: ") in HEALTHS else None,
         exit_code=None if code is None else int(code),
         age=_age(found.get("age") or ""),
@@ -146,45 +155,45 @@ def info(inspected: Mapping[str, Any], group: str = "") -> ContainerInfo:
     """`group`: as `reference` has it."""
     state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
     policy = host.get("RestartPolicy") or {}
-    health = state.get("Health") or {}
+    health, network = state.get("Health") or {}, inspected.get("NetworkSettings") or {}
     return ContainerInfo(
         ref=reference(
             inspected["Id"], inspected["Name"], config.get("Image") or "", _labels(config, host), group
         ),
-        status=state["Status"],
+        status=word(state["Status"]),
         health=_health(health),
-        exit_code=state.get("ExitCode") or 0,
+        exit_code=exit_code(state.get("ExitCode")),
         oom_killed=bool(state.get("OOMKilled")),
         started_at=seconds(state.get("StartedAt")),
         finished_at=seconds(state.get("FinishedAt")),
-        restart_policy=policy.get("Name") or "no",
-        max_retries=policy.get("MaximumRetryCount") or 0,
-        restart_count=inspected.get("RestartCount") or 0,
-        pid=state.get("Pid") or 0,
-        cpu_limit=_cores(host),
-        memory_limit=host.get("Memory") or None,
-        pids_limit=_pids(host),
-        network_mode=host.get("NetworkMode") or "",
+        restart_policy=word(policy.get("Name")) or "no",
+        max_retries=bounds.whole(policy.get("MaximumRetryCount")),
+        restart_count=bounds.whole(inspected.get("RestartCount")),
+        pid=bounds.whole(state.get("Pid"), MAX_PIDS),
+        cpu_limit=cores(host),
+        memory_limit=bounds.whole(host.get("Memory")) or None,
+        pids_limit=pids(host),
+        network_mode=bounds.identity(host.get("NetworkMode"), bounds.MAX_NAME_CHARACTERS),
         stop_signal=_signal(config.get("StopSignal")),
-        stop_timeout=config.get("StopTimeout"),
-        failing_streak=health.get("FailingStreak") or 0,
+        stop_timeout=stop_timeout(config.get("StopTimeout")),
+        failing_streak=bounds.whole(health.get("FailingStreak")),
         health_output=_output(health),
         check_exit_code=_check_exit_code(health.get("Log") or ()),
         check=_health_check(config.get("Healthcheck") or {}),
         checked_at=_begun(health.get("Log") or (), -1),
         failing_since=_failing_since(health.get("Log") or ()),
-        address=_address(inspected.get("NetworkSettings") or {}),
-        addresses=_addresses(inspected.get("NetworkSettings") or {}, "IPAddress", "GlobalIPv6Address"),
-        gateways=_addresses(inspected.get("NetworkSettings") or {}, "Gateway", "IPv6Gateway"),
-        networks=_networks(inspected.get("NetworkSettings") or {}),
-        published=_published(inspected.get("NetworkSettings") or {}),
-        joined=_joined(host),
-        host_paths=_host_paths(host, inspected.get("Mounts") or ()),
-        log_path=inspected.get("LogPath") or "",
+        address=networks.address(network),
+        addresses=networks.addresses(network, "IPAddress", "GlobalIPv6Address"),
+        gateways=networks.addresses(network, "Gateway", "IPv6Gateway"),
+        networks=networks.names(network),
+        published=networks.published(network),
+        joined=networks.joined(host),
+        host_paths=networks.host_paths(host, inspected.get("Mounts") or ()),
+        log_path=bounds.text(inspected.get("LogPath"), bounds.MAX_PATH_CHARACTERS),
         created_at=seconds(inspected.get("Created")),
         interactive=bool(config.get("AttachStdin") and config.get("StdinOnce")),
         auto_remove=bool(host.get("AutoRemove")),
-        error=state.get("Error") or "",
+        error=bounds.text(state.get("Error"), MAX_ERROR_CHARACTERS),
     )
 
 
@@ -195,40 +204,22 @@ def _labels(config: Mapping[str, Any], host: Mapping[str, Any]) -> dict[str, str
     return {**owned, **(config.get("Labels") or {})}
 
 
-def details(inspected: Mapping[str, Any]) -> Details:
-    state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
-    policy = host.get("RestartPolicy") or {}
-    variables = (each.partition("=") for each in config.get("Env") or ())
-    return Details(
-        command=tuple((config.get("Entrypoint") or []) + (config.get("Cmd") or [])),
-        restart_policy=policy.get("Name") or "no",
-        max_retries=policy.get("MaximumRetryCount") or 0,
-        cpu_limit=_cores(host),
-        memory_limit=host.get("Memory") or None,
-        pids_limit=_pids(host),
-        networks=tuple(sorted((inspected.get("NetworkSettings") or {}).get("Networks") or ())),
-        mounts=tuple(sorted(map(_mount, inspected.get("Mounts") or ()))),
-        environment={name: value for name, _, value in variables},
-        checks=tuple(map(_check, (state.get("Health") or {}).get("Log") or ())),
-        error=state.get("Error") or "",
-    )
+def word(value: object) -> str:
+    return bounds.text(value, bounds.MAX_WORD_CHARACTERS)
 
 
-def _mount(mount: Mapping[str, Any]) -> str:
-    return f"{mount['Destination']}{'' if mount.get('RW', True) else ':ro'}"
+def exit_code(value: object) -> int:
+    return bounds.whole(value, MAX_CODE, -MAX_CODE) if isinstance(value, int) else 0
 
 
-def _check(check: Mapping[str, Any]) -> Check:
-    return Check(
-        time=seconds(check.get("Start")),
-        exit_code=check.get("ExitCode") or 0,
-        output=(check.get("Output") or "").strip(),
-    )
+def stop_timeout(value: object) -> float | None:
+    """Seconds; negative where the container is given all the time that it takes."""
+    return bounds.real(value, MAX_STOP_SECONDS, -1.0) if isinstance(value, int | float) else None
 
 
 def _health(health: Mapping[str, Any]) -> str | None:
-    status = health.get("Status") or None
-    return None if status == "none" else status
+    status = word(health.get("Status"))
+    return None if status in {"", "none"} else status
 
 
 def _health_check(configured: Mapping[str, Any]) -> HealthCheck | None:
@@ -236,15 +227,20 @@ def _health_check(configured: Mapping[str, Any]) -> HealthCheck | None:
     if (configured.get("Test") or ["NONE"])[0] == "NONE":
         return None
     return HealthCheck(
-        interval=(configured.get("Interval") or 30 * NANO) / NANO,
-        timeout=(configured.get("Timeout") or 30 * NANO) / NANO,
-        retries=configured.get("Retries") or 3,
-        start_period=(configured.get("StartPeriod") or 0) / NANO,
+        interval=_check_seconds(configured.get("Interval")) or 30.0,
+        timeout=_check_seconds(configured.get("Timeout")) or 30.0,
+        retries=bounds.whole(configured.get("Retries"), MAX_CHECK_RETRIES) or 3,
+        start_period=_check_seconds(configured.get("StartPeriod")),
     )
 
 
+def _check_seconds(nanos: object) -> float:
+    return bounds.real(bounds.whole(nanos) / NANO, MAX_CHECK_SECONDS)
+
+
 def _check_exit_code(checks: Sequence[Mapping[str, Any]]) -> int | None:
-    return checks[-1].get("ExitCode") if checks else None
+    code = checks[-1].get("ExitCode") if checks else None
+    return None if code is None else exit_code(code)
 
 
 def _begun(checks: Sequence[Mapping[str, Any]], index: int) -> float:
@@ -260,53 +256,18 @@ def _failing_since(checks: Sequence[Mapping[str, Any]]) -> float:
 def _output(health: Mapping[str, Any]) -> str:
     """Of the last check. The engine tells the oldest first."""
     log = health.get("Log") or [{}]
-    return (log[-1].get("Output") or "").strip()[:OUTPUT]
+    return bounds.text((log[-1].get("Output") or "").strip(), OUTPUT)
 
 
-def _address(network: Mapping[str, Any]) -> str:
-    networks = [each or {} for each in (network.get("Networks") or {}).values()]
-    names = ("IPAddress", "GlobalIPv6Address")
-    return next((each[name] for name in names for each in networks if each.get(name)), "")
-
-
-def _joined(host: Mapping[str, Any]) -> tuple[str, ...]:
-    modes = (host.get(name) or "" for name in ("NetworkMode", "PidMode", "IpcMode"))
-    return tuple(dict.fromkeys(mode.partition(":")[2] for mode in modes if mode.startswith("container:")))
-
-
-def _host_paths(host: Mapping[str, Any], mounts: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    binds = [(each.get("Source"), each.get("Destination")) for each in mounts if each.get("Type") == "bind"]
-    devices = [(each.get("PathOnHost"), "") for each in host.get("Devices") or ()]
-    return tuple((source, target or "") for source, target in binds + devices if source)
-
-
-def _addresses(network: Mapping[str, Any], *names: str) -> tuple[str, ...]:
-    networks = (network.get("Networks") or {}).values()
-    return tuple(filter(None, (each.get(name) for each in networks for name in names)))
-
-
-def _networks(network: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(sorted((network.get("Networks") or {}).keys() - ENGINE_NETWORKS))
-
-
-def _published(network: Mapping[str, Any]) -> tuple[int, ...]:
-    """`Ports` is null for a port that is exposed and not published."""
-    ports = (network.get("Ports") or {}).items()
-    bound = (each for port, bindings in ports if port.endswith("/tcp") for each in bindings or ())
-    return tuple(sorted({int(each["HostPort"]) for each in bound if each.get("HostPort")}))
-
-
-def _pids(host: Mapping[str, Any]) -> int | None:
+def pids(host: Mapping[str, Any]) -> int | None:
     """The engine writes no limit as null, 0 or -1."""
-    limit = host.get("PidsLimit") or 0
-    return limit if limit > 0 else None
+    return bounds.whole(host.get("PidsLimit"), MAX_PIDS) or None
 
 
-def _cores(host: Mapping[str, Any]) -> float | None:
-    nano, quota, period = host.get("NanoCpus") or 0, host.get("CpuQuota") or 0, host.get("CpuPeriod") or 0
-    if nano:
-        return float(nano / NANO)
-    return float(quota / (period or DEFAULT_PERIOD)) if quota > 0 else None
+def cores(host: Mapping[str, Any]) -> float | None:
+    nano, quota, period = (bounds.whole(host.get(name)) for name in ("NanoCpus", "CpuQuota", "CpuPeriod"))
+    limit = nano / NANO if nano else quota / (period or DEFAULT_PERIOD)
+    return bounds.real(limit, bounds.MAX_CORES) or None
 
 
 DEFAULT_PERIOD: Final = 100_000
@@ -315,7 +276,7 @@ DEFAULT_PERIOD: Final = 100_000
 
 def seconds(timestamp: str | None) -> float:
     """Epoch seconds of an RFC 3339 time; 0 for never, which the engine writes as the year 1."""
-    return max(datetime.fromisoformat(timestamp).timestamp(), 0.0) if timestamp else 0.0
+    return bounds.real(datetime.fromisoformat(timestamp).timestamp(), bounds.MAX_TIME) if timestamp else 0.0
 
 
 def limits(host: Mapping[str, Any], cpus: float | None, memory: int | None) -> dict[str, int]:
@@ -339,12 +300,12 @@ def service(inspected: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]] = (
     of_containers = ((spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Labels") or {}
     made = ((each.get("Status") or {}).get("ContainerStatus") or {} for each in tasks)
     replicated = (spec.get("Mode") or {}).get("Replicated")
-    replicas = None if replicated is None else replicated.get("Replicas", 1)
+    replicas = None if replicated is None else bounds.whole(replicated.get("Replicas", 1))
     return Service(
         id=inspected["ID"],
-        name=spec.get("Name") or "",
+        name=bounds.identity(spec.get("Name"), bounds.MAX_NAME_CHARACTERS),
         replicas=replicas,
-        labels={**of_containers, **(spec.get("Labels") or {})},
+        labels=select_labels({**of_containers, **(spec.get("Labels") or {})}),
         members=tuple(each["ContainerID"] for each in made if each.get("ContainerID")),
     )
 

@@ -5,12 +5,13 @@ from datetime import datetime
 from math import nan
 from typing import Any, Final
 
+from hemostat.core import bounds
 from hemostat.core.model import Sample
 
 Answer = Mapping[str, Any]
 
 
-MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError)
+MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 """What `running` and `sample` raise for an answer that lacks what every engine tells."""
 
 
@@ -23,29 +24,31 @@ def running(stats: Answer) -> bool:
 def _cpu_used(stats: Answer) -> float:
     """Nanoseconds; NaN where the engine does not count them."""
     usage = (stats.get("cpu_stats") or {}).get("cpu_usage") or {}
-    return float(usage.get("total_usage", nan))
+    used = usage.get("total_usage")
+    return nan if used is None else bounds.real(used)
 
 
 def taken(stats: Answer) -> float:
     """Epoch seconds by the engine's clock; 0 where it does not say."""
     timestamp = stats.get("read")
-    return max(datetime.fromisoformat(timestamp).timestamp(), 0.0) if timestamp else 0.0
+    return bounds.real(datetime.fromisoformat(timestamp).timestamp(), bounds.MAX_TIME) if timestamp else 0.0
 
 
 def sample(container: str, stats: Answer, now: float) -> Sample:
     memory = {"usage": 0, **(stats.get("memory_stats") or {})}
     throttling = (stats.get("cpu_stats") or {}).get("throttling_data") or {}
-    working_set = memory["usage"] - _inactive(memory)
+    working_set = bounds.whole(int(memory["usage"])) - _inactive(memory)
     read, written = _block_io(stats.get("blkio_stats") or {})
+    pids = (stats.get("pids_stats") or {}).get("current")
     return Sample(
         container_id=container,
         time=taken(stats) or now,
         cpu=_cpu_used(stats) / 1e9,
         memory=working_set,
         cache=min(_file_cache(memory, "active_file"), working_set),
-        periods=throttling.get("periods") or 0,
-        throttled=throttling.get("throttled_periods") or 0,
-        pids=(stats.get("pids_stats") or {}).get("current"),
+        periods=bounds.whole(throttling.get("periods")),
+        throttled=bounds.whole(throttling.get("throttled_periods")),
+        pids=None if pids is None else bounds.whole(pids),
         received=_network(stats, "rx_bytes"),
         sent=_network(stats, "tx_bytes"),
         read=read,
@@ -56,13 +59,13 @@ def sample(container: str, stats: Answer, now: float) -> Sample:
 def _inactive(memory: Answer) -> int:
     """Bytes of file cache that would be given back first."""
     inactive = _file_cache(memory, "inactive_file")
-    return inactive if inactive < memory["usage"] else 0
+    return inactive if inactive < bounds.whole(int(memory["usage"])) else 0
 
 
 def _file_cache(memory: Answer, name: str) -> int:
     """With cgroup v1, the number without `total_` leaves the cgroups below out."""
     detail = memory.get("stats") or {}
-    return int(detail.get(f"total_{name}", detail.get(name, 0)))
+    return bounds.whole(detail.get(f"total_{name}", detail.get(name, 0)))
 
 
 def _block_io(blkio: Answer) -> tuple[int | None, int | None]:
@@ -75,10 +78,12 @@ def _block_io(blkio: Answer) -> tuple[int | None, int | None]:
 
 def _operations(rows: list[Answer], name: str) -> int:
     """Written with a capital letter or without, depending on the cgroup version."""
-    return sum(row["value"] for row in rows if row["op"].lower() == name)
+    return bounds.whole(sum(bounds.whole(row["value"]) for row in rows if row["op"].lower() == name))
 
 
 def _network(stats: Answer, counter: str) -> int | None:
     """None where the container has no network of its own."""
     networks = stats.get("networks")
-    return sum(network.get(counter, 0) for network in networks.values()) if networks else None
+    if not networks:
+        return None
+    return bounds.whole(sum(bounds.whole(network.get(counter)) for network in networks.values()))

@@ -1,0 +1,174 @@
+"""Answers of the engine, read up to a bound: labels, processes and logs of any container make them long.
+
+A list of containers that is too long is read row by row, so that the labels of one container cost the others
+nothing.
+"""
+
+import logging
+import re
+import struct
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Final
+
+from requests import Response
+
+from hemostat.errors import EngineError
+
+MAX_ANSWER_BYTES: Final = 16 << 20
+"""Docker accepts labels of 8 MB."""
+MAX_ROW_BYTES: Final = 1 << 20
+"""Of one container in a list that is longer than MAX_ANSWER_BYTES."""
+MAX_TOP_BYTES: Final = 4 << 20
+MAX_LOG_BYTES: Final = 4 << 20
+"""Of the end of a log."""
+CHUNK_BYTES: Final = 64 << 10
+FRAME: Final = struct.Struct(">BxxxL")
+"""Before each piece of output: which stream, how many bytes."""
+
+_STRING_REST: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+_STRUCTURE: Final = re.compile(rb'["{}\[\]]')
+
+logger = logging.getLogger(__name__)
+
+
+class AnswerTooLongError(EngineError):
+    pass
+
+
+def read(response: Response, most: int = MAX_ANSWER_BYTES) -> bytes:
+    """Raises AnswerTooLongError."""
+    parts, rest = _read_ahead(response, most)
+    if rest is not None:
+        response.close()
+        raise AnswerTooLongError(f"the engine's answer is longer than {most >> 20} MiB")
+    return b"".join(parts)
+
+
+def _read_ahead(response: Response, most: int) -> tuple[list[bytes], Iterator[bytes] | None]:
+    """What has been read, and the rest where that is longer than `most` bytes."""
+    parts, size, chunks = [], 0, response.iter_content(CHUNK_BYTES)
+    for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size > most:
+            return parts, chunks
+    return parts, None
+
+
+def read_or_rows(response: Response) -> bytes | Iterator[bytes]:
+    """A JSON array: as a whole, or its rows where it is long, each cut after MAX_ROW_BYTES."""
+    parts, rest = _read_ahead(response, MAX_ANSWER_BYTES)
+    return b"".join(parts) if rest is None else split_rows(chain(parts, rest))
+
+
+def split_rows(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The objects of a JSON array; of one that is longer than MAX_ROW_BYTES, at least so much."""
+    row, scanner = bytearray(), _Scanner()
+    for chunk in chunks:
+        begin = 0
+        for end in scanner.ends(chunk):
+            row += chunk[begin:end] if len(row) <= MAX_ROW_BYTES else b""
+            yield bytes(row.lstrip(b"[, \t\r\n"))
+            row.clear()
+            begin = end
+        row += chunk[begin:] if len(row) <= MAX_ROW_BYTES else b""
+
+
+class _Scanner:
+    """Where the objects of a JSON array end, in one chunk after the other."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._escaped = False
+
+    def ends(self, chunk: bytes) -> Iterator[int]:
+        place = 0
+        while place < len(chunk):
+            if self._escaped:
+                self._escaped, place = False, place + 1
+            elif self._in_string:
+                place = self._pass_string(chunk, place)
+            elif (found := _STRUCTURE.search(chunk, place)) is None:
+                return
+            else:
+                place = found.end()
+                if self._closes_row(found[0]):
+                    yield place
+
+    def _pass_string(self, chunk: bytes, place: int) -> int:
+        """Behind the string, or the chunk."""
+        rest = _STRING_REST.match(chunk, place)
+        place = place if rest is None else rest.end()
+        self._in_string = chunk[place : place + 1] != b'"'
+        self._escaped = self._in_string and place < len(chunk)
+        return place + 1
+
+    def _closes_row(self, token: bytes) -> bool:
+        if token == b'"':
+            self._in_string = True
+            return False
+        self._depth += 1 if token in {b"{", b"["} else -1
+        return token == b"}" and self._depth == 1
+
+
+def lines(response: Response, most: int = MAX_ANSWER_BYTES) -> Iterator[bytes]:
+    """Lines as the engine writes them, without those that are longer than `most` bytes."""
+    # Without chunks, which an old proxy takes away, a longer read would wait for the end of the stream.
+    chunks = response.iter_content(None if response.raw.chunked else 1)
+    return split_lines(chunks, most)
+
+
+def split_lines(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    parts: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        *ends, rest = chunk.split(b"\n")
+        for end in ends:
+            if size + len(end) <= most:
+                yield b"".join([*parts, end])
+            else:
+                logger.warning("engine.line_too_long bytes=%d", size + len(end))
+            parts.clear()
+            size = 0
+        size += len(rest)
+        if size <= most:
+            parts.append(rest)
+        else:
+            parts.clear()
+    if size <= most:
+        yield b"".join(parts)
+
+
+def log_end(response: Response, *, framed: bool) -> bytes:
+    """The end of a log, at most MAX_LOG_BYTES. `framed`: it has no terminal, so that its two streams come in
+    frames."""
+    chunks: Iterator[bytes] = response.iter_content(CHUNK_BYTES)
+    kept: deque[bytes] = deque()
+    size = 0
+    for piece in _unframed(chunks) if framed else chunks:
+        kept.append(piece)
+        size += len(piece)
+        while size - len(kept[0]) >= MAX_LOG_BYTES:
+            size -= len(kept.popleft())
+    return b"".join(kept)[-MAX_LOG_BYTES:]
+
+
+def _unframed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of output, a long one in parts."""
+    head, left = b"", 0
+    for chunk in chunks:
+        data = memoryview(head + chunk)
+        head = b""
+        while data:
+            if not left and len(data) < FRAME.size:
+                head = bytes(data)
+                break
+            if not left:
+                left, data = FRAME.unpack(data[: FRAME.size])[1], data[FRAME.size :]
+            piece, data = bytes(data[:left]), data[left:]
+            left -= len(piece)
+            if piece:
+                yield piece

@@ -1,0 +1,130 @@
+"""Answers of the engine are read up to a bound, and one container's cost the others nothing."""
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.adapters.docker_engine import answers, inspection
+from hemostat.adapters.docker_engine.answers import (
+    FRAME,
+    MAX_ANSWER_BYTES,
+    MAX_LOG_BYTES,
+    MAX_ROW_BYTES,
+    AnswerTooLongError,
+    log_end,
+    read,
+    split_lines,
+    split_rows,
+)
+
+ROWS = [
+    {"Id": "a" * 64, "Labels": {'a "quoted" \\ label}]': "[{", "x": "\\"}, "Ports": [{"n": [1]}]},
+    {"Id": "b" * 64, "Labels": {}, "State": "running"},
+]
+
+
+def response(*chunks: bytes) -> Any:
+    """What is read of it can be seen by its `taken`."""
+    answer = SimpleNamespace(taken=0, closed=False)
+
+    def iter_content(_size: int) -> Iterator[bytes]:
+        for chunk in chunks:
+            answer.taken += len(chunk)
+            yield chunk
+
+    answer.iter_content = iter_content
+    answer.close = lambda: setattr(answer, "closed", True)
+    return answer
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    bounds = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[begin:end] for begin, end in pairwise(bounds)]
+
+
+def test_an_answer_that_is_too_long_is_not_read_to_its_end():
+    endless = response(*[b"x" * (1 << 20)] * 100)
+    with pytest.raises(AnswerTooLongError, match="longer than 16 MiB"):
+        read(endless)
+    assert endless.taken <= MAX_ANSWER_BYTES + (1 << 20)
+    assert endless.closed
+    assert read(response(b"ab", b"c")) == b"abc"
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=30))
+def test_a_list_is_split_into_its_rows_wherever_its_chunks_end(places):
+    for data in (json.dumps(ROWS).encode(), json.dumps(ROWS, separators=(",", ":")).encode()):
+        assert [json.loads(row) for row in split_rows(cut(data, places))] == ROWS
+
+
+def test_a_list_without_rows_has_none():
+    assert list(split_rows([b"[", b"]\n"])) == []
+
+
+def test_a_row_that_is_too_long_is_cut_and_the_next_one_is_whole():
+    long = {"Id": "c" * 64, "Labels": {"x": "y" * 5_000_000}}
+    data = json.dumps([long, *ROWS], separators=(",", ":")).encode()
+    first, *others = split_rows(data[place : place + 1000] for place in range(0, len(data), 1000))
+    assert MAX_ROW_BYTES < len(first) < MAX_ROW_BYTES + 2000
+    assert first.startswith(b'{"Id":"ccc')
+    assert [json.loads(row) for row in others] == ROWS
+
+
+def test_containers_with_huge_labels_are_asked_for_one_by_one(monkeypatch):
+    """Their labels are not all held at once, and the other containers are listed as ever."""
+    monkeypatch.setattr(answers, "MAX_ANSWER_BYTES", 10_000)
+    huge = [
+        {"Id": f"{n:064x}", "Labels": {"hemostat.protect": "true", "x": "y" * 2_000_000}} for n in range(3)
+    ]
+    listed = json.dumps([*huge, *ROWS], separators=(",", ":")).encode()
+    asked = []
+
+    def get(path: str, query: str = "", most: int = 0) -> bytes:
+        asked.append(query)
+        number = next(index for index, row in enumerate(huge) if str(row["Id"]) in query)
+        if number == 2:
+            raise AnswerTooLongError("too long")
+        return json.dumps([huge[number]]).encode()
+
+    chunks = [listed[place : place + 50_000] for place in range(0, len(listed), 50_000)]
+    rows = inspection._read_apart(answers.read_or_rows(response(*chunks)), get)
+    assert [row["Id"] for row in rows] == [*(row["Id"] for row in ROWS), huge[0]["Id"], huge[1]["Id"]]
+    assert len(asked) == 3
+    assert rows[-1]["Labels"] == {"hemostat.protect": "true"}
+    assert len(str(rows)) < 5000
+
+
+@given(
+    st.lists(st.binary(max_size=30).filter(lambda line: b"\n" not in line)), st.lists(st.integers(0, 1000))
+)
+def test_lines_are_those_that_were_written(lines, places):
+    data = b"".join(line + b"\n" for line in lines)
+    assert [line for line in split_lines(cut(data, places), 100) if line] == [line for line in lines if line]
+
+
+def test_a_line_that_is_too_long_is_left_out_and_the_next_one_is_read():
+    chunks = [b"a\n", b"x" * 60, b"x" * 60, b"x\nb", b"\n", b"y" * 101 + b"\nc"]
+    assert list(split_lines(chunks, 100)) == [b"a", b"b", b"c"]
+
+
+def frames(*pieces: bytes) -> bytes:
+    return b"".join(FRAME.pack(1, len(piece)) + piece for piece in pieces)
+
+
+@given(st.lists(st.binary(max_size=50), max_size=20), st.lists(st.integers(0, 1000)))
+def test_a_log_comes_without_its_frames_wherever_its_chunks_end(pieces, places):
+    assert log_end(response(*cut(frames(*pieces), places)), framed=True) == b"".join(pieces)
+
+
+@pytest.mark.parametrize("framed", [True, False])
+def test_of_a_log_that_is_too_long_the_end_is_kept(framed):
+    pieces = [b"x" * 1_000_000] * 30 + [b"the end"]
+    log = log_end(response(*(frames(each) if framed else each for each in pieces)), framed=framed)
+    assert len(log) <= MAX_LOG_BYTES
+    assert log.endswith(b"xthe end")

@@ -1,0 +1,114 @@
+"""Every field of the engine's answers by hostile values: no exception but one that costs that container,
+no number that is not finite, no text that is long."""
+
+import copy
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+
+from hemostat.adapters.docker_engine import failures, translate
+from hemostat.adapters.docker_engine.details import read_details
+from hemostat.adapters.docker_stats import answer
+from hemostat.core.healthcheck import startup_time
+from hemostat.core.stopping import stop_seconds
+from tests.fuzz.targets import HEARD, INSPECTED, LISTED, STATS, leaves
+
+LONG = "9" * 5000
+HOSTILE = [
+    *(None, True, -1, 0, 2**31, 2**63, 10**400, -(10**400), 1e308, -1e308, -0.5),
+    *("", LONG, "²", "٣", "\0", "\x1b[2J", "-1", "1e308", "inf", "nan", "x" * 8_000_000, "\x01" * 100_000),
+    *([], {}, [[[[]]]], [None], {"a": {"b": {}}}, ["x" * 100_000] * 50, {str(n): LONG for n in range(5000)}),
+    [{"Type": "bind", "Source": LONG, "Destination": LONG}] * 1000,
+]
+INFINITE = [math.inf, -math.inf, math.nan]
+"""Not in JSON; a fake of the engine might give them."""
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield (*path, key)
+            yield from places(each, (*path, key))
+
+
+def with_value(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    changed = copy.deepcopy(document)
+    inner = changed
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return changed
+
+
+def assert_is_bounded(found: Any, *, unknown_cpu: bool = False) -> None:
+    for leaf in leaves(found):
+        if isinstance(leaf, float):
+            assert math.isfinite(leaf) or (unknown_cpu and math.isnan(leaf))
+        if isinstance(leaf, int | float) and not math.isnan(leaf):
+            assert abs(leaf) <= max(1e12, 2**53)
+        assert not isinstance(leaf, str) or len(leaf) <= 8000
+    assert len(msgspec.json.encode(found)) < 2 << 20
+
+
+@pytest.mark.parametrize("path", list(places(INSPECTED)), ids=str)
+def test_no_value_of_an_inspection_is_out_of_bounds(path):
+    for value in [*HOSTILE, *INFINITE]:
+        document = with_value(INSPECTED, path, value)
+        try:
+            info = translate.info(document)
+        except failures.MALFORMED:
+            pass
+        else:
+            assert_is_bounded(info)
+            assert 0 <= stop_seconds(info.ref, info, 120.0) <= 120
+            assert 0 <= startup_time(info) <= 3600
+        with suppress(*failures.MALFORMED):
+            assert_is_bounded(read_details(document))
+
+
+@pytest.mark.parametrize("path", list(places(LISTED)), ids=str)
+def test_no_value_of_a_list_is_out_of_bounds(path):
+    for value in [*HOSTILE, *INFINITE]:
+        with suppress(*failures.MALFORMED):
+            assert_is_bounded(translate.listed(with_value(LISTED, path, value)))
+
+
+@pytest.mark.parametrize("path", list(places(STATS)), ids=str)
+def test_no_value_of_the_stats_is_out_of_bounds(path):
+    for value in [*HOSTILE, *INFINITE]:
+        try:
+            sample = answer.sample("c", with_value(STATS, path, value), 1.0)
+        except answer.MALFORMED:
+            continue
+        assert_is_bounded(sample, unknown_cpu=True)
+
+
+@pytest.mark.parametrize("path", list(places(HEARD)), ids=str)
+def test_no_value_of_an_event_is_out_of_bounds(path):
+    for value in HOSTILE:
+        raw = msgspec.json.encode(with_value(HEARD, path, value))
+        try:
+            event = translate.event(translate.message(raw))
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        assert event is None or event.time <= 1e12
+        if event is not None:
+            assert_is_bounded(event)
+
+
+@pytest.mark.parametrize("label", ["containerExitCode", "podId", "name", "image", "exitCode", "Server"])
+def test_no_label_makes_an_engine_pass_for_podman(label):
+    """The engine merges a container's labels into the attributes of its events."""
+    heard = with_value(HEARD, ("Actor", "Attributes", label), "137")
+    assert not translate.event(translate.message(msgspec.json.encode(heard))).podman
+
+
+def test_nested_answers_are_malformed_and_nothing_else():
+    for raw in (b'{"a":' * 100_000, b"[" * 100_000):
+        with pytest.raises((msgspec.MsgspecError, RecursionError)):
+            translate.message(raw)
+    assert RecursionError in failures.SDK_FAILURES
