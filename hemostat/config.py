@@ -36,7 +36,7 @@ from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.core.trust import Trust
 from hemostat.core.variables import Unknown, nearest
 from hemostat.errors import ConfigError
-from hemostat.text_file import read_secret_file, read_text_file
+from hemostat.text_file import find_credential, read_key_file, read_secret_file, read_text_file
 
 PREFIX: Final = "HEMOSTAT_"
 FILE_NAME: Final = "hemostat.toml"
@@ -107,6 +107,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def store_url(self) -> str:
         return self.store.url or _secret("store.url_file", self.store.url_file) or ""
+
+    @property
+    def audit_keys(self) -> tuple[bytes, ...]:
+        """The key that signs the audit trail, and former keys. Raises ConfigError for a short one."""
+        path = self.store.audit_key_file or find_credential("hemostat-audit-key")
+        return read_key_file(Path(path).expanduser(), "store.audit_key_file") if path else ()
 
     @property
     def slack_url(self) -> str | None:

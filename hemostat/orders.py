@@ -2,6 +2,8 @@
 order's own stream; and each of it is told, so that it is kept with everything else that happened.
 """
 
+from typing import Final
+
 from hemostat.core import orders
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.decision import Decision
@@ -9,6 +11,9 @@ from hemostat.core.limits import Limits
 from hemostat.core.standing import Overview, overview
 from hemostat.events import Decided, Event, Order, Word, order_id
 from hemostat.ports import Bus, Clock, Desk, Ledger
+
+AUDIT_TRAIL: Final = "audit trail"
+"""Stands where the other decisions name a container: no container can have this name."""
 
 
 class Orders:
@@ -95,6 +100,11 @@ class Orders:
         now = self._clock.now()
         self._desk.reset(container, now)
         self._decided(Word.RESET, container, by, reason, now)
+
+    def accept_trail(self, head: str, *, by: str, reason: str) -> None:
+        """Tell that a person takes the audit trail as it is, up to this end. In force by the notary."""
+        now = self._clock.now()
+        self._decided(Word.ACCEPTED, AUDIT_TRAIL, by, f"{reason}; up to row {head}", now)
 
     def _decided(
         self, what: Word, container: str, by: str, reason: str, now: float, until: float | None = None

@@ -1,5 +1,6 @@
 """The text files that people hand in: configuration, passwords, recorded incidents."""
 
+import os
 import stat
 from pathlib import Path
 from typing import Final
@@ -8,6 +9,7 @@ from hemostat.core.text import decode_text
 from hemostat.errors import ConfigError
 
 MAX_BYTES: Final = 16 * 1024 * 1024
+MIN_KEY_BYTES: Final = 16
 
 
 def read_text_file(path: Path, what: str = "") -> str:
@@ -25,6 +27,22 @@ def read_text_file(path: Path, what: str = "") -> str:
 def read_secret_file(path: Path, what: str) -> str | None:
     """The first line, without what an editor put around it; None where it is empty."""
     return read_text_file(path, what).partition("\n")[0].strip() or None
+
+
+def read_key_file(path: Path, what: str) -> tuple[bytes, ...]:
+    """A key a line. Raises ConfigError where there is none, or one is too short."""
+    keys = tuple(filter(None, (line.strip().encode() for line in read_text_file(path, what).splitlines())))
+    if not keys or min(map(len, keys)) < MIN_KEY_BYTES:
+        hint = "write one with: openssl rand -hex 32"
+        raise ConfigError(f"{what}: {path} needs a key of at least {MIN_KEY_BYTES} characters", hint=hint)
+    return keys
+
+
+def find_credential(name: str) -> str:
+    """The path of a credential that systemd hands to this service (LoadCredential=); empty: there is none."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(directory, name)
+    return str(path) if directory and path.exists() else ""
 
 
 def _read(path: Path) -> bytes:

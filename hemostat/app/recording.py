@@ -62,7 +62,8 @@ def recording(place: "Place") -> Iterator[Callable[[], str]]:
     if parts is None:
         yield str
         return
-    from hemostat.agents.recorder import Recorder
+    from hemostat.adapters.syslog import write_line
+    from hemostat.agents.recorder import AuditWatch, Recorder
     from hemostat.app.roles import Place
 
     records, notary = parts
@@ -75,11 +76,19 @@ def recording(place: "Place") -> Iterator[Callable[[], str]]:
         instance=place.instance,
         pid=os.getpid(),
     )
-    recorder = Recorder(records, notary, place.clock, place.settings.store)
+    watch = AuditWatch(
+        records,
+        notary,
+        place.clock,
+        place=records.place(place.settings.host_name),
+        keys=place.settings.audit_keys,
+        announce=write_line if place.settings.store.audit_syslog else lambda _: None,
+    )
+    recorder = Recorder(records, notary, place.clock, place.settings.store, watch)
     thread = threading.Thread(target=_record, args=(keeper, recorder, backlog), name="recording")
     thread.start()
     try:
-        yield backlog.notice
+        yield lambda: "; ".join(filter(None, (recorder.notice(), backlog.notice())))
     finally:
         place.stop.set()
         thread.join()
@@ -92,7 +101,14 @@ def _record(keeper: "Place", recorder: "Recorder", backlog: Backlog) -> None:
     with suppress(Interrupted):
         while not keeper.stop.is_set():
             try:
-                keeper.consume(recorder.step, workers=1, ahead=BATCH, keep=recorder.keep, tries=inf)
+                keeper.consume(
+                    recorder.step,
+                    workers=1,
+                    ahead=BATCH,
+                    keep=recorder.keep,
+                    notice=recorder.check,
+                    tries=inf,
+                )
             except HemoStatError as error:
                 backlog.trouble = str(error)
                 logger.warning("recording.failed error=%s", error)

@@ -1,20 +1,24 @@
 """`hemostat audit`: whether what is stored is what was stored."""
 
 import json
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from hemostat import errors
+from hemostat.cli.desk import by_option, who
 from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
 from hemostat.core.text import clean
-from hemostat.errors import BusError, UsageError
+from hemostat.errors import BusError, BusUnreachableError, UsageError
 
 if TYPE_CHECKING:
     from hemostat.config import Settings
     from hemostat.core.audit import End, Ends, Finding, Noted
+    from hemostat.core.audit_state import Verdict
 
 
 @click.group(cls=Group)
@@ -38,37 +42,90 @@ def head(given: Globals) -> None:
 @click.option("--head", "noted_head", metavar="NUMBER:HASH", help="An end as it was noted before.")
 @click.pass_obj
 def verify(given: Globals, noted_head: str | None) -> int:
-    """Find rows that were changed, removed or reordered since they were stored; exit code 1 if there are
-    any."""
+    """Find rows that were changed, removed or reordered since they were stored, or a replaced trail.
+
+    Exit code 1: something was found, and nobody has accepted it. 3: nothing was found, and not all could be
+    compared, for no end is noted elsewhere or a key is missing.
+    """
+    from hemostat.core.audit_state import judge
+
+    own = _read(noted_head) if noted_head else None
+    ends, noted, found, lost = _check(given.settings(), own)
+    verdict = judge(found, noted)
+    unchecked = [*verdict.unchecked, *([lost] if lost and own is None else [])]
+    if given.json:
+        click.echo(json.dumps(_told(ends, noted, verdict, unchecked)))
+    else:
+        _say(ends, verdict, unchecked)
+    if verdict.findings:
+        return errors.FAILURE
+    return errors.UNREACHABLE if unchecked else errors.OK
+
+
+@audit.command()
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it is recorded.")
+@by_option
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
+    """Take the trail as it is, whatever was found in it: after a backup was restored, the database was made
+    again, or a key was lost. Who did so and why is stored in the trail."""
+    from hemostat import app
+    from hemostat.core.audit import Accepted, compress
+    from hemostat.core.audit_state import judge
+
+    settings, keys = given.settings(), given.settings().audit_keys
+    ends, noted, found, lost = _check(settings, None, lost_key=not keys)
+    if lost:
+        raise BusUnreachableError(lost, hint="what is accepted is noted in Redis")
+    verdict = judge(found, noted)
+    if not verdict.findings and not verdict.unchecked:
+        click.echo("there is nothing to accept: the trail is in order")
+        return
+    _say(ends, verdict, verdict.unchecked)
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("nothing was accepted: there is no terminal to ask on", hint="add --yes")
+    if not yes:
+        click.confirm(f"accept trail {ends.trail} up to row {ends.head.number}?", abort=True, err=True)
+    by, now = by or who(), time.time()
+    accepted = Accepted(head=ends.head, findings=compress(found), by=by, reason=reason, time=now)
+    signed = ends.head.number + 1 if keys else 0
+    with app.open_orders(settings) as orders:
+        orders.accept_trail(str(ends.head), by=by, reason=reason)
+    with app.open_records(settings) as records, app.open_notary(settings) as notary:
+        notary.accept(records.place(settings.host_name), ends, accepted, signed=signed)
+    click.echo(f"trail {ends.trail} is accepted up to row {ends.head.number}")
+
+
+def _check(
+    settings: "Settings", own: "End | None", *, lost_key: bool = False
+) -> "tuple[Ends, Noted, list[Finding], str]":
+    """The trail's ends, what is noted of it, what was found, and why Redis could not be asked. `own` is a
+    head that takes the place of the noted one. `lost_key`: look at signed rows without a key."""
     from hemostat import app
     from hemostat.core.audit import Noted
     from hemostat.core.audit import verify as check
 
-    settings = given.settings()
-    own = _read(noted_head) if noted_head else None
     with app.open_records(settings) as records:
-        before = _noted(settings, records.ends().trail)
+        place = records.place(settings.host_name)
+        before, _ = _noted(settings, records.ends().trail, place)
         with records.trail() as (ends, links):
             # What is noted of the beginning may have moved on since then: rows go after it was noted.
-            after = _noted(settings, ends.trail) or Noted()
-            known = before or Noted()
-            noted = Noted(anchor=after.anchor, head=own or known.head)
-            found = list(check(links, ends, noted))
-    if given.json:
-        click.echo(json.dumps(_told(ends, noted, found)))
-    else:
-        _say(ends, noted, found)
-    return errors.FAILURE if found else errors.OK
+            after, lost = _noted(settings, ends.trail, place)
+            known = after or Noted()
+            noted = msgspec.structs.replace(known, head=own or (before.head if before else None))
+            noted = msgspec.structs.replace(noted, signed=0) if lost_key else noted
+            return ends, noted, list(check(links, ends, noted, settings.audit_keys)), lost
 
 
-def _noted(settings: "Settings", trail: str) -> "Noted | None":
+def _noted(settings: "Settings", trail: str, place: str) -> "tuple[Noted | None, str]":
     from hemostat import app
 
     try:
         with app.open_notary(settings) as notary:
-            return notary.noted(trail)
-    except BusError:
-        return None
+            return notary.noted(trail, place), ""
+    except BusError as error:
+        return None, error.message
 
 
 def _read(text: str) -> "End":
@@ -82,23 +139,27 @@ def _read(text: str) -> "End":
         raise UsageError(f"--head {text!r} is not NUMBER:HASH", hint=hint) from None
 
 
-def _say(ends: "Ends", noted: "Noted", found: "list[Finding]") -> None:
-    for each in found:
+def _say(ends: "Ends", verdict: "Verdict", unchecked: list[str]) -> None:
+    for each in verdict.findings:
         click.echo(clean(each.text))
-    rows = f"rows {ends.anchor.number + 1:,} to {ends.head.number:,} of trail {ends.trail}"
-    if not found:
+    rows = f"rows {ends.anchor.number + 1:,} to {ends.head.number:,} of trail {clean(ends.trail)}"
+    if not verdict.findings:
         empty = ends.anchor.number == ends.head.number
         click.echo(f"{'nothing is stored' if empty else f'{rows} are as they were stored'}; head {ends.head}")
-    if noted.head is None:
-        click.echo("hemostat: no head is noted elsewhere: an end that was cut off would not show", err=True)
+    if verdict.accepted:
+        click.echo(f"hemostat: {len(verdict.accepted)} findings were accepted before", err=True)
+    for why in unchecked:
+        click.echo(f"hemostat: not all could be compared: {clean(why)}", err=True)
 
 
-def _told(ends: "Ends", noted: "Noted", found: "list[Finding]") -> dict[str, object]:
+def _told(ends: "Ends", noted: "Noted", verdict: "Verdict", unchecked: list[str]) -> dict[str, object]:
     return {
         "trail": ends.trail,
         "first": ends.anchor.number + 1,
         "last": ends.head.number,
         "head": str(ends.head),
         "noted": None if noted.head is None else str(noted.head),
-        "findings": msgspec.to_builtins(found),
+        "findings": msgspec.to_builtins(verdict.findings),
+        "accepted": msgspec.to_builtins(verdict.accepted),
+        "not_checked": unchecked,
     }

@@ -15,6 +15,11 @@ class Keeping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """postgresql:// or sqlite:/// address; empty: an SQLite file in the state directory."""
     url_file: str = ""
     """A file whose first line is the URL, so that a password in it need not stand here."""
+    audit_key_file: str = ""
+    """A file with a key of at least 16 characters on its first line, which signs the audit trail, and former
+    keys on the lines below; empty: the systemd credential `hemostat-audit-key`, else no key."""
+    audit_syslog: bool = True
+    """Whether the end of the audit trail goes to the system's log every hour, where there is /dev/log."""
     retention: Seconds = 31_536_000.0
     """How long an event is kept; 0 is for ever."""
     max_events: Annotated[int, Meta(ge=0)] = 0

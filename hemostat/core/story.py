@@ -40,6 +40,7 @@ DECIDED: Final = {
     Word.PAUSED: "paused",
     Word.RESUMED: "resumed",
     Word.RESET: "breaker closed",
+    Word.ACCEPTED: "accepted as it is",
 }
 
 

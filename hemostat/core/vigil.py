@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.audit_state import TROUBLE as AUDIT
 from hemostat.core.news import News, Topic
 from hemostat.core.units import show_duration
 from hemostat.events import Event, Heartbeat, Severity
@@ -15,6 +16,7 @@ WATCHES: Final = "monitor"
 ACTS: Final = "responder"
 LOST: Final = "Redis has lost data that HemoStat kept there"
 """How the trouble of a responder begins that has noticed a loss."""
+STORES: Final = "alert"
 FORGOTTEN: Final = 86400.0
 """Seconds after which a role of one host is not missed any more, where others of its kind live."""
 
@@ -64,7 +66,17 @@ def heard(
         for (role, host), beat in facts.items()
         if role == ACTS and beat.trouble.startswith(LOST)
     }
+    gone |= {
+        f"{AUDIT} of {host}": _segment(beat.trouble, AUDIT)
+        for (role, host), beat in facts.items()
+        if role == STORES and AUDIT in beat.trouble
+    }
     return msgspec.structs.replace(vigil, seen=seen), gone
+
+
+def _segment(trouble: str, beginning: str) -> str:
+    """The part of a role's trouble that begins so."""
+    return next((each for each in trouble.split("; ") if each.startswith(beginning)), trouble)
 
 
 def look(

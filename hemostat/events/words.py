@@ -92,10 +92,12 @@ class Reason(StrEnum):
 
 
 class Word(StrEnum):
-    """What a person can tell the responders, besides an order."""
+    """What a person can decide, besides an order."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
     PAUSED = "paused"
     RESUMED = "resumed"
     RESET = "reset"
+    ACCEPTED = "accepted"
+    """The audit trail as it is, whatever was found in it."""

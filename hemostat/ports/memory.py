@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from hemostat.core.audit import Condition, End, Ends, Link, Noted
+from hemostat.core.audit import Accepted, Condition, End, Ends, Link, Noted
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.dossier import Dossier
@@ -136,6 +136,12 @@ class Records(Store, Protocol):
         """Whether the trail has that row with that hash, or had it removed by `remove`."""
         ...
 
+    def place(self, host: str) -> str:
+        """Names this store apart from what is in it; `host` is where a file would be."""
+        ...
+
+    def row(self, number: int) -> Link | None: ...
+
     def trail(self) -> AbstractContextManager[tuple[Ends, Iterator[Link]]]:
         """The ends and all rows between them, in order, as they are at one moment."""
         ...
@@ -167,7 +173,22 @@ class Notary(Protocol):
         """One that is further on stays."""
         ...
 
-    def noted(self, trail: str) -> Noted: ...
+    def noted(self, trail: str, place: str = "") -> Noted:
+        """What is noted of the trail, and which trail belongs to the store at this place (Records.place)."""
+        ...
+
+    def note_trail(self, place: str, trail: str) -> None:
+        """This trail belongs to the store at this place, unless another one does."""
+        ...
+
+    def note_signed(self, trail: str, number: int) -> None:
+        """From this row on the trail is signed, unless that is noted already."""
+        ...
+
+    def accept(self, place: str, ends: Ends, accepted: Accepted, *, signed: int) -> None:
+        """The trail belongs to this place and is in order as it is, whatever was noted before. `signed` is
+        the first row that must be signed from now on; 0: none."""
+        ...
 
 
 class Dossiers(Protocol):

@@ -110,6 +110,7 @@ def test_a_head_that_was_noted_before_its_row_was_removed_does_not_hold_up_the_n
     notary = MemoryNotary()
     role = Recorder(store, notary, clock, Keeping())
     role.keep(many(5))
+    notary.note_anchor(store.ends().trail, store.ends().head)
     store.remove(store.outdated(None, 1, limit=100))
     store.remove(store.ends().head)
     role.keep(many(2, 10))

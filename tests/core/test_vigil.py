@@ -84,3 +84,10 @@ def test_a_clock_that_was_set_back_delays_nothing_for_ever():
 def test_a_monitors_trouble_is_told_of_what_it_is_about(trouble, name):
     beats = [event(heartbeat("monitor", trouble=trouble))]
     assert heard(Vigil(), beats, ["monitor"], NOW)[1] == {name: trouble}
+
+
+def test_trouble_with_the_audit_trail_is_told_of_and_no_other_of_its_role():
+    trouble = "slack: it waits; the audit trail was replaced: see hemostat audit verify; 3 events wait"
+    beats = [event(heartbeat("alert", trouble=trouble))]
+    told = {"the audit trail of h": "the audit trail was replaced: see hemostat audit verify"}
+    assert heard(Vigil(), beats, ["alert"], NOW)[1] == told

@@ -47,7 +47,7 @@ NAMED = {"analyze --show-prompt", "evidence", "explain", "order"}
 """Spoken of without what they need: their help is asked for."""
 ENDED = {"order": ("--yes", "--no-wait"), "record": ("--for", "200ms")}
 """What makes a command end that waits for people, or for others."""
-CODES = {"doctor": (0, 1)}
+CODES = {"doctor": (0, 1), "audit": (0, 3)}
 """Other exit codes than 0 that are right: 1 if this machine lacks something."""
 
 

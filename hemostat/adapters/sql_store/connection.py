@@ -1,5 +1,6 @@
 """Engines of SQLAlchemy: how SQLite and PostgreSQL are spoken to, and their failures in our words."""
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ STATEMENT: Final = 60_000
 ANY_TEXT: Final = frozenset({"UTF8", "SQL_ASCII"})
 """Encodings of a database that takes whatever an event says; the second is none, and takes all bytes."""
 ENCODE: Final = "write %40 for @, %23 for #, %2F for /, %3F for ?; or put the URL into a file: store.url_file"
+PLACE: Final = frozenset({"host", "port", "dbname", "service"})
+"""Parameters of a URL that say where the database is."""
 WRITES: Final = "writes"
 """Execution option of a connection that is about to write."""
 
@@ -41,6 +44,16 @@ def connect(url: str, *, write: bool) -> sql.Engine:
             return _postgres(parsed, write=write)
         case other:
             raise ConfigError(f"store.url: {other} is neither postgresql nor sqlite")
+
+
+def identify(url: sql.URL, host: str) -> str:
+    """Names the database of this URL, whoever logs in and with which password; `host` is where a file is."""
+    if url.get_backend_name() == "sqlite":
+        named = f"{host}:{Path(url.database or '').absolute()}"
+    else:
+        asked = {key: value for key, value in url.query.items() if key in PLACE}
+        named = f"{url.host or ''}:{url.port or ''}/{url.database or ''}{sorted(asked.items()) or ''}"
+    return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
 def _refuse_ambiguous(url: sql.URL) -> None:

@@ -7,9 +7,10 @@ from typing import Any, Final
 import sqlalchemy as sql
 
 from hemostat.adapters.sql_store import condition, schema
-from hemostat.adapters.sql_store.connection import WRITES, connect, translated
+from hemostat.adapters.sql_store.connection import WRITES, connect, identify, translated
 from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.core.audit import Condition, End, Ends, Link, bind
+from hemostat.core.audit_key import Signing
 from hemostat.core.record import Record, Wanted, column, record
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError
@@ -28,8 +29,12 @@ HASHES: Final = [sql.cast(events.c[name], sql.LargeBinary).label(name) for name 
 class SqlStore:
     """Safe to use from several threads, and by several roles at once. Connects when it is first used."""
 
-    def __init__(self, url: str, now: Callable[[], float], *, write: bool = True) -> None:
-        """`now` gives epoch seconds. Raises ConfigError where the URL cannot be used."""
+    def __init__(
+        self, url: str, now: Callable[[], float], *, write: bool = True, keys: tuple[bytes, ...] = ()
+    ) -> None:
+        """`now` gives epoch seconds. With `keys` rows are signed, with the first of them. Raises ConfigError
+        where the URL cannot be used."""
+        self._keys = keys
         self._url = url
         self._now = now
         self._write = write
@@ -50,7 +55,8 @@ class SqlStore:
             fresh = list(reversed(new.values()))
             if fresh:
                 now = self._now()
-                links = bind((record(event, now) for event in fresh), ends.head)
+                signing = Signing(ends.trail, self._keys)
+                links = bind((record(event, now) for event in fresh), ends.head, signing)
                 connection.execute(events.insert(), [_row(link) for link in links])
                 head = links[-1]
                 connection.execute(trail.update().values(head=head.number, head_hash=head.hash))
@@ -150,6 +156,15 @@ class SqlStore:
         with self._reading() as connection:
             row = connection.execute(sql.select(HASHES[1]).where(events.c.number == end.number)).scalar()
             return row == end.hash or end.number <= _ends(connection).anchor.number
+
+    def place(self, host: str) -> str:
+        return identify(self._engine.url, host)
+
+    def row(self, number: int) -> Link | None:
+        with self._reading() as connection:
+            query = sql.select(events.c.number, *RECORD, *HASHES).where(events.c.number == number)
+            found = connection.execute(query).mappings().first()
+            return None if found is None else _link(found)
 
     @contextmanager
     def trail(self) -> Iterator[tuple[Ends, Iterator[Link]]]:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from hemostat.core.audit import End
+from hemostat.agents.recorder.audit_watch import AuditWatch
 from hemostat.core.keeping import Keeping
 from hemostat.events import Event
 from hemostat.ports import Clock, Notary, Records
@@ -22,41 +22,42 @@ logger = logging.getLogger(__name__)
 
 
 class Recorder:
-    def __init__(self, records: Records, notary: Notary, clock: Clock, keeping: Keeping) -> None:
+    def __init__(
+        self,
+        records: Records,
+        notary: Notary,
+        clock: Clock,
+        keeping: Keeping,
+        watch: AuditWatch | None = None,
+    ) -> None:
         self._records = records
         self._notary = notary
         self._clock = clock
         self._keeping = keeping
         self._due = 0.0
-        self._begun = False
-        self._missed: End | None = None
-        """What was told of to be cut off."""
+        self._watch = watch or AuditWatch(records, notary, clock, place="")
 
     def step(self, _: Event, __: float) -> list[Event]:
         """What is to be done with one event is done with many at once."""
         return []
 
+    def check(self) -> str:
+        """Asked at every heartbeat, whether anything is stored or not."""
+        self._watch.check()
+        return ""
+
+    def notice(self) -> str:
+        """What people should know of the audit trail; empty for nothing."""
+        return f"{self._watch.objection}: see hemostat audit verify" if self._watch.objection else ""
+
     def keep(self, events: Sequence[Event]) -> None:
         """Store the events, note the trail's head elsewhere, and now and then remove what is too old."""
+        self._watch.prepare()
         self._records.append(events)
-        self._note()
+        self._watch.note()
         now = self._clock.now()
         if not 0 < self._due - now <= SWEEP:
             self._due = now if self._sweep(now) == SWEPT else now + SWEEP
-
-    def _note(self) -> None:
-        """A head that is noted and is not in the trail any more stays noted: it shows what was cut off,
-        however much has been stored since."""
-        ends = self._records.ends()
-        noted = self._notary.noted(ends.trail)
-        if not self._begun and noted.anchor is None:
-            self._notary.note_anchor(ends.trail, ends.anchor)
-        self._begun = True
-        if noted.head is None or self._records.bears(noted.head):
-            self._notary.note_head(ends.trail, ends.head)
-        elif noted.head != self._missed:
-            logger.error("audit.cut_off trail=%s noted=%s head=%s", ends.trail, noted.head, ends.head)
-            self._missed = noted.head
 
     def _sweep(self, now: float) -> int:
         """That rows are to go is noted before they do: those that are gone without it are missing."""

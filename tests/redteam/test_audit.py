@@ -1,0 +1,354 @@
+"""Who can write the database alone cannot write the audit trail again unseen. Real stores, a real Redis."""
+
+import itertools
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sql
+
+from hemostat.adapters.redis import Client, RedisNotary
+from hemostat.adapters.redis.notary import AUDIT, STORE
+from hemostat.adapters.sql_store import SqlStore
+from hemostat.adapters.sql_store.schema import events, trail
+from hemostat.agents.recorder import AuditWatch, Recorder
+from hemostat.cli.run import run
+from hemostat.core.audit import End, Link, bind
+from hemostat.core.audit_key import Signing
+from hemostat.core.keeping import Keeping
+from hemostat.core.record import record
+from tests.clock import FakeClock
+from tests.samples import alert, event
+
+pytestmark = pytest.mark.redis
+KEY, OTHER = "k" * 32, "o" * 32
+
+
+class Site:
+    """A store with its recorder, and the commands of the operator. `url` is where the store is."""
+
+    def __init__(
+        self, url: str, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, redis_url: str
+    ) -> None:
+        self.url = url
+        self.client = client
+        self.lines: list[str] = []
+        self._clock = FakeClock()
+        self._numbers = itertools.count()
+        self._environ = monkeypatch
+        self._key = tmp_path / "key"
+        (tmp_path / "none.toml").touch()
+        for name, value in (
+            ("CONFIG", str(tmp_path / "none.toml")),
+            ("STATE_DIR", str(tmp_path)),
+            ("REDIS_URL", redis_url),
+            ("STORE_URL", url),
+            ("HOST", "h"),
+        ):
+            monkeypatch.setenv(f"HEMOSTAT_{name}", value)
+        self._store = SqlStore(url, self._clock.now)
+        self.restart()
+
+    def restart(self, *keys: str) -> None:
+        """The alert role ends, and another one begins, with these keys."""
+        self.close()
+        self._store = SqlStore(self.url, self._clock.now, keys=tuple(key.encode() for key in keys))
+        notary = RedisNotary(self.client)
+        self._watch = AuditWatch(
+            self._store,
+            notary,
+            self._clock,
+            place=self._store.place("h"),
+            keys=tuple(key.encode() for key in keys),
+            announce=self.lines.append,
+        )
+        self._recorder = Recorder(self._store, notary, self._clock, Keeping(), self._watch)
+        self._environ.setenv("HEMOSTAT_STORE_AUDIT_KEY_FILE", str(self._key) if keys else "")
+        self._key.write_text("\n".join(keys))
+
+    def keep(self, count: int = 3) -> str:
+        """Events are stored; what people are told then."""
+        self._recorder.keep([event(alert(), next(self._numbers)) for _ in range(count)])
+        return self._recorder.notice()
+
+    def verify(self, *more: str) -> int:
+        return self._run("audit", "verify", *more)
+
+    def _run(self, *arguments: str) -> int:
+        """A command sets up logging for its process, which is this one."""
+        root = logging.getLogger()
+        handlers, level = root.handlers[:], root.level
+        try:
+            return run(arguments)
+        finally:
+            root.handlers[:] = handlers
+            root.setLevel(level)
+
+    def accept(self, *more: str) -> int:
+        return self._run("audit", "accept", "--yes", "--reason", "a disk was lost", "--by", "ann", *more)
+
+    def doctor(self, capsys: pytest.CaptureFixture[str]) -> str:
+        capsys.readouterr()
+        self._run("doctor", "--json")
+        checks = json.loads(capsys.readouterr().out)["checks"]
+        return next(str(each["level"]) for each in checks if each["name"] == "audit trail")
+
+    def write(self, change: Callable[[sql.Connection], object]) -> None:
+        """As somebody who can write the database."""
+        with self._store._writing() as connection:
+            change(connection)
+
+    def rewrite(self, *, name: str = "") -> None:
+        """Remove a row, number and hash the others again, and set the trail's own head."""
+        with self._store.trail() as (_, links):
+            rows = [link.record for link in links if link.number != 2]
+        chain = bind(rows, End())
+        self.write(lambda connection: _replace(connection, chain, name))
+
+    def close(self) -> None:
+        self._store.close()
+
+
+def _replace(connection: sql.Connection, chain: list[Link], name: str) -> None:
+    connection.execute(events.delete())
+    for link in chain:
+        row = {each: getattr(link.record, each) for each in link.record.__struct_fields__}
+        connection.execute(
+            events.insert().values(number=link.number, before=link.before, hash=link.hash, **row)
+        )
+    connection.execute(trail.update().values(head=chain[-1].number, head_hash=chain[-1].hash))
+    if name:
+        connection.execute(trail.update().values(name=name))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def site(
+    request: pytest.FixtureRequest,
+    redis_client: Client,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Site]:
+    url = f"sqlite:///{tmp_path / 'history.db'}"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres_url")
+    opened = Site(url, redis_client, monkeypatch, tmp_path, redis_url)
+    yield opened
+    opened.close()
+
+
+on_a_file = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+
+
+def rename(site: Site) -> None:
+    site.rewrite(name="renamed")
+
+
+def rewrite(site: Site) -> None:
+    site.rewrite()
+
+
+def cut_off(site: Site) -> None:
+    def change(connection: sql.Connection) -> None:
+        connection.execute(events.delete().where(events.c.number > 1))
+        first = connection.execute(sql.select(events.c.hash)).scalar()
+        connection.execute(trail.update().values(head=1, head_hash=first))
+
+    site.write(change)
+
+
+def cut_beginning(site: Site) -> None:
+    def change(connection: sql.Connection) -> None:
+        second = connection.execute(sql.select(events.c.hash).where(events.c.number == 2)).scalar()
+        connection.execute(events.delete().where(events.c.number <= 2))
+        connection.execute(trail.update().values(anchor=2, anchor_hash=second))
+
+    site.write(change)
+
+
+def empty(site: Site) -> None:
+    """Remove the tables: the next role makes them again."""
+    site.write(
+        lambda connection: [
+            connection.execute(sql.text(f"DROP TABLE {name}"))
+            for name in ("hemostat_events", "hemostat_trail", "hemostat_schema")
+        ]
+    )
+
+
+@pytest.mark.parametrize("attack", [rename, rewrite, cut_off, cut_beginning, empty])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_replaced_trail_is_found_until_a_person_accepts_it(
+    site: Site,
+    attack: Callable[[Site], None],
+    restarted: bool,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert (site.keep(), site.verify(), site.doctor(capsys)) == ("", 0, "ok")
+    attack(site)
+    if restarted or attack is empty:
+        site.restart()
+    assert "the audit trail" in site.keep()
+    assert "audit.replaced" in caplog.text
+    assert site.keep(9) != "", "however much is stored since"
+    assert (site.verify(), site.doctor(capsys)) == (1, "failure")
+    assert "objection" in site.lines[-1]
+    assert site.accept() == 0
+    assert (site.keep(), site.verify(), site.doctor(capsys)) == ("", 0, "ok")
+    site.restart()
+    assert (site.keep(), site.verify()) == ("", 0)
+
+
+def test_accepting_hides_no_later_change(site: Site) -> None:
+    """Nor one below the row up to which the trail was accepted."""
+    site.keep(9)
+    site.write(lambda c: c.execute(sql.text("UPDATE hemostat_events SET host = 'x' WHERE number = 3")))
+    assert site.verify() == 1
+    assert (site.accept(), site.verify()) == (0, 0)
+    site.write(lambda c: c.execute(sql.text("UPDATE hemostat_events SET host = 'x' WHERE number = 5")))
+    assert site.verify() == 1
+    assert (site.accept(), site.verify()) == (0, 0)
+    site.write(lambda c: c.execute(sql.text("DELETE FROM hemostat_events WHERE number = 6")))
+    assert site.verify() == 1
+
+
+def test_who_accepted_and_why_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.keep()
+    cut_off(site)
+    assert site.accept() == 0
+    told = [json.loads(fields[b"event"]) for _, fields in site.client.raw.xrange("hemostat:decision")]
+    (said,) = [each["data"] for each in told]
+    assert (said["what"], said["by"]) == ("accepted", "ann")
+    assert said["reason"].startswith("a disk was lost; up to row 1:")
+    capsys.readouterr()
+    assert site.accept() == 0
+    assert "nothing to accept" in capsys.readouterr().out
+
+
+@on_a_file
+def test_older_copy_of_the_database_is_found(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "history.db"
+    site.keep()
+    site.close()
+    shutil.copy(file, f"{file}.old")
+    site.restart()
+    site.keep()
+    site.close()
+    for suffix in ("-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+    shutil.copy(f"{file}.old", file)
+    site.restart()
+    assert (site.verify(), site.doctor(capsys)) == (1, "failure")
+    assert site.keep(9) != ""
+    assert site.verify() == 1
+
+
+@on_a_file
+def test_store_of_another_place_does_not_pass(site: Site, tmp_path: Path) -> None:
+    """Both are on one Redis, which knows the heads of both."""
+    file = tmp_path / "history.db"
+    site.keep()
+    other = SqlStore(f"sqlite:///{file}.other", FakeClock().now)
+    notary = RedisNotary(site.client)
+    watch = AuditWatch(other, notary, FakeClock(), place=other.place("h"))
+    Recorder(other, notary, FakeClock(), Keeping(), watch).keep([event(alert(), 99)])
+    assert (watch.objection, site.keep(), site.verify()) == ("", "", 0)
+    other.close()
+    site.close()
+    shutil.copy(f"{file}.other", file)
+    site.restart()
+    assert "was replaced" in site.keep()
+    assert site.verify() == 1
+
+
+def test_unknown_end_is_never_in_order(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its head is gone from Redis, or Redis is. A role that runs on remembers it."""
+    site.keep()
+    site.client.raw.delete(AUDIT + site._store.ends().trail)
+    assert (site.verify(), site.doctor(capsys)) == (3, "failure")
+    site.restart()
+    assert "gone from Redis" in site.keep()
+    assert site.verify() == 3
+    assert (site.accept(), site.verify()) == (0, 0)
+
+
+def test_end_is_noted_again_when_redis_was_emptied(site: Site) -> None:
+    """By the role that runs on, which does not fall for a trail that was replaced meanwhile."""
+    site.keep()
+    site.client.raw.flushall()
+    assert (site.verify(), site.keep(), site.verify()) == (3, "", 0)
+    site.client.raw.flushall()
+    rename(site)
+    assert "was replaced" in site.keep()
+    assert site.verify() == 3
+
+
+def test_without_redis_nothing_is_in_order(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.keep()
+    monkeypatch.setenv("HEMOSTAT_REDIS_URL", "unix:///nowhere/redis.sock")
+    assert site.verify() == 3
+    assert "not all could be compared" in capsys.readouterr().err
+    assert site.accept() == 3
+
+
+# --- with a key --------------------------------------------------------------------------------------
+
+
+def test_rewriting_a_signed_trail_is_found_though_redis_is_written_too(site: Site) -> None:
+    """Whoever can write both the database and Redis has no key."""
+    site.restart(KEY)
+    site.keep(5)
+    assert site.verify() == 0
+    site.rewrite()
+    ends = site._store.ends()
+    head = {"head": ends.head.number, "head:hash": ends.head.hash.hex()}
+    site.client.raw.hset(AUDIT + ends.trail, mapping=head)
+    assert site.verify() == 1
+    assert "none of the given keys has signed" in site.keep()
+
+
+def test_row_of_another_trail_is_not_signed_for_this_one() -> None:
+    (link,) = bind([record(event(alert()), 0.0)], End(), Signing("a", (KEY.encode(),)))
+    assert Signing("a", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
+    assert not Signing("b", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
+
+
+def test_trail_is_signed_from_when_a_key_is_given(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.keep()
+    site.restart(KEY)
+    assert (site.keep(), site.verify(), site.doctor(capsys)) == ("", 0, "ok")
+    site.restart(OTHER, KEY)
+    assert (site.keep(), site.verify()) == ("", 0), "a former key is good for the rows that it has signed"
+
+
+def test_key_that_is_missing_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site.restart(KEY)
+    site.keep()
+    site.restart()
+    assert (site.verify(), site.doctor(capsys)) == (3, "warning")
+    assert "no key is given" in site.keep()
+    site.restart(KEY)
+    assert site.verify() == 1, "rows that are not signed follow rows that are"
+
+
+@pytest.mark.parametrize("keys", [(), (OTHER,)])
+def test_trail_goes_on_when_a_lost_key_is_accepted(site: Site, keys: tuple[str, ...]) -> None:
+    site.restart(KEY)
+    site.keep()
+    site.restart(*keys)
+    assert site.keep() != ""
+    assert (site.accept(), site.keep(), site.verify()) == (0, "", 0)
+
+
+def test_stores_note_which_trail_is_theirs(site: Site) -> None:
+    site.keep()
+    place = site._store.place("h")
+    assert site.client.raw.hget(STORE + place, "trail") == site._store.ends().trail.encode()
