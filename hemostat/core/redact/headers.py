@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import BARE, mask
-from hemostat.core.redact.names import EMPTY, PROSE
+from hemostat.core.redact.mask import BARE, BARE_HEAD, HEAD_CHARACTERS, mask
+from hemostat.core.redact.names import PROSE, is_empty
 
 SEPARATOR: Final = r"""\\{0,8}["']?\s{0,4}(?P<separator>=>|[:=,])\s{0,4}\[?\\{0,8}["']?"""
 AUTHORIZATION: Final = re.compile(
@@ -14,8 +14,10 @@ AUTHORIZATION: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 COOKIE: Final = re.compile(rf"\b(?:set-)?cookies?2?{SEPARATOR}", re.IGNORECASE)
-WHOLE: Final = re.compile(r"""(?:=\\{0,4}"[^"\n]*+"|[^\n"'\\]|["'](?![\s,)}\]]|$)|\\(?!["'\\]))+""")
+_WHOLE: Final = r"""(?:=\\{0,4}"[^"\n]*+"|[^\n"'\\]|["'](?![\s,)}\]]|$)|\\(?!["'\\]))%s"""
+WHOLE: Final = re.compile(_WHOLE % "+")
 """Of many parameters, up to the closing quote or the end of the line."""
+WHOLE_HEAD: Final = re.compile(_WHOLE % f"{{1,{HEAD_CHARACTERS}}}")
 SEVERAL: Final = ("digest", "oauth", "hawk", "aws")
 
 PROOF: Final = re.compile(
@@ -36,25 +38,33 @@ def _each(text: str, header: re.Pattern[str], kind: str) -> str:
     done = at = 0
     while found := header.search(text, at):
         at = found.end()
-        value = _cookie(text, found) if kind == "cookie" else _authorization(text, found)
-        if value is not None and not EMPTY.fullmatch(value[0]):
-            kept += [text[done : value.start()], mask(kind)]
+        pattern = _cookie(text, found) if kind == "cookie" else _authorization(text, found)
+        if pattern is not None and (value := pattern.match(text, at)):
+            kept += [text[done:at], mask(kind)]
             done = at = value.end()
     return "".join([*kept, text[done:]])
 
 
-def _authorization(text: str, header: re.Match[str]) -> re.Match[str] | None:
-    if (header["scheme"] or "").lower().startswith(SEVERAL):
-        return WHOLE.match(text, header.end())
-    value = BARE.match(text, header.end())
-    return None if value is None or (not header["scheme"] and PROSE.fullmatch(value[0])) else value
+def _authorization(text: str, header: re.Match[str]) -> re.Pattern[str] | None:
+    """The pattern of the value; None where there is nothing to mask."""
+    several = (header["scheme"] or "").lower().startswith(SEVERAL)
+    head = _head(WHOLE_HEAD if several else BARE_HEAD, text, header.end())
+    if is_empty(head) or (not header["scheme"] and PROSE.fullmatch(head)):
+        return None
+    return WHOLE if several else BARE
 
 
-def _cookie(text: str, header: re.Match[str]) -> re.Match[str] | None:
-    whole = WHOLE.match(text, header.end())
-    if whole is not None and "=" in whole[0]:
-        return whole
-    return BARE.match(text, header.end()) if header["separator"] == "=" else None
+def _cookie(text: str, header: re.Match[str]) -> re.Pattern[str] | None:
+    if "=" in (head := _head(WHOLE_HEAD, text, header.end())):
+        return None if is_empty(head) else WHOLE
+    if header["separator"] != "=" or is_empty(_head(BARE_HEAD, text, header.end())):
+        return None
+    return BARE
+
+
+def _head(pattern: re.Pattern[str], text: str, at: int) -> str:
+    found = pattern.match(text, at)
+    return found[0] if found else ""
 
 
 def _proof(found: re.Match[str]) -> str:

@@ -5,24 +5,26 @@ from typing import Final
 
 MASK: Final = re.compile(r"(\[redacted: [a-z -]{3,20}\])")
 
-QUOTED: Final = re.compile(
-    r"""[bBuUrR]?(?P<escape>\\{0,8})(?P<quote>["'`])
-    (?P<body>(?:[^\\"'`\n]|(?!(?<!\\)(?P=escape)(?P=quote))[\\"'`])*)""",
-    re.VERBOSE,
-)
-"""Up to the quote that is escaped as often as the first, or the end of the line."""
+HEAD_CHARACTERS: Final = 128
+"""Characters of a value by which it is decided whether it is masked. A value is read to its end only where it
+is masked, and what is masked is not looked at again: so all of it is linear. Longer values are masked."""
 
-BARE: Final = re.compile(
-    r"""(?:
+_QUOTED: Final = r"""[bBuUrR]?(?P<escape>\\{0,8})(?P<quote>["'`])
+    (?P<body>(?:[^\\"'`\n]|(?!(?<!\\)(?P=escape)(?P=quote))[\\"'`])%s)"""
+QUOTED: Final = re.compile(_QUOTED % "*", re.VERBOSE)
+"""Up to the quote that is escaped as often as the first, or the end of the line."""
+QUOTED_HEAD: Final = re.compile(_QUOTED % f"{{0,{HEAD_CHARACTERS}}}", re.VERBOSE)
+
+_BARE: Final = r"""(?:
       [^\s"'`&;,)\]}>\\]
       | \\ (?! \\*["'] )
       | ["'`] (?! $ | [\s,;:)}\]>&\\] )
       | [&;,] (?! $ | \s | [\\"']{0,4} [\w.-]{1,64} [\\"']{0,4} \s? [=:] )
       | [)}\]>] (?! $ | [\s,;)}\]>"'\\] )
-    )+""",
-    re.VERBOSE,
-)
+    )%s"""
+BARE: Final = re.compile(_BARE % "+", re.VERBOSE)
 """A value without quotes: its odd characters belong to it, unless something new begins after them."""
+BARE_HEAD: Final = re.compile(_BARE % f"{{1,{HEAD_CHARACTERS}}}", re.VERBOSE)
 
 
 def mask(kind: str) -> str:

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from hemostat.core.redact.mask import HEAD_CHARACTERS
+
 KINDS: Final = (
     ("key", "key"),
     ("pass", "password"),
@@ -46,6 +48,13 @@ EMPTY: Final = re.compile(
     r"|\$\{[\w.:-]+\}?|\$\([^)]*\)|\{\{.*|%\(?\w+\)?s|%[a-z])"
 )
 """Values that hide nothing."""
+
+
+def is_empty(head: str) -> bool:
+    """Whether a value that begins so hides nothing."""
+    return len(head) < HEAD_CHARACTERS and bool(EMPTY.fullmatch(head))
+
+
 PROSE: Final = re.compile(
     r"(?i)(?:a|an|the|is|are|was|were|be|to|for|of|in|on|or|and|not|no|with|by|from|at|as|has|have|had|does|did"
     r"|do|can|cannot|could|must|may|should|will|would|if|when|it|its|this|that|you|your|please|got|use|using"

@@ -3,8 +3,8 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import BARE, QUOTED, mask
-from hemostat.core.redact.names import EMPTY, PROSE, WORDS, kind_of
+from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, mask
+from hemostat.core.redact.names import PROSE, WORDS, is_empty, kind_of
 
 KEY: Final = re.compile(
     r"""
@@ -31,8 +31,9 @@ RELEASE: Final = re.compile(r"v?\d+(?:\.\d+)+[\w.-]*|v\d+|latest|stable|edge|alp
 COUNT: Final = re.compile(r"\d{1,9}(?:\.\d+)?[%s]?")
 
 NEAR: Final = re.compile(
-    r"""[^\w\n]{1,6}(?:(?:is|was|value|key|id)[^\w\n]{1,4}){0,2}(?P<value>[A-Za-z0-9+/_-]{32,}+={0,2})"""
+    r"""[^\w\n]{1,6}(?:(?:is|was|value|key|id)[^\w\n]{1,4}){0,2}(?P<value>[A-Za-z0-9+/_-]{32,128})"""
 )
+LONG: Final = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 KEYS: Final = re.compile(r"(?i)(?:.*[_.-])?(?:key|salt)")
 RANDOM: Final = re.compile(r"(?:base64:)?[\w+/-]{16,}={0,2}")
 """What names that often mean no secret hold where they do."""
@@ -74,7 +75,7 @@ def hide(text: str) -> str:
 
 def secret_name(name: str, value: str) -> str | None:
     """The kind of secret that a variable of this name and value is; None if it is none."""
-    if EMPTY.fullmatch(value) or not value:
+    if is_empty(value) or not value:
         return None
     for found in KEY.finditer(name):
         kind = kind_of(found["word"], found["rest"])
@@ -99,28 +100,33 @@ def _value(text: str, key: re.Match[str]) -> Span | None:
             end = text.find("<", key.end(), key.end() + 500)
             opens = not key["gap"] and not text.startswith("</", tag)
             return (key.end(), end) if opens and end > key.end() else None
-    return _quoted(text, key.end()) if QUOTED.match(text, key.end()) else _bare(text, key)
+    return _quoted(text, key.end()) if QUOTED_HEAD.match(text, key.end()) else _bare(text, key)
 
 
 def _quoted(text: str, at: int) -> Span | None:
-    found = QUOTED.match(text, at)
-    if found is None or not found["body"] or EMPTY.fullmatch(found["body"]):
+    head = QUOTED_HEAD.match(text, at)
+    if head is None or not head["body"] or is_empty(head["body"]):
         return None
-    return found.span("body")
+    return head.start("body"), _end(QUOTED, text, at)
 
 
 def _bare(text: str, key: re.Match[str]) -> Span | None:
     if key["separator"] == ":" and (block := BLOCK.match(text, key.end())):
         return block.span("value")
-    found = BARE.match(text, key.end())
-    if found is None or EMPTY.fullmatch(found[0]):
+    found = BARE_HEAD.match(text, key.end())
+    if found is None or is_empty(found[0]):
         return None
     value = found[0]
     if value[0] in "{[(<" and any(char in value for char in ':="'):
         return None
     if _directory(key, value) or _counts(key, value) or _prose(text, key, found):
         return None
-    return key.end(), _line_end(text, key) or found.end()
+    return key.end(), _line_end(text, key) or _end(BARE, text, key.end())
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _prose(text: str, key: re.Match[str], found: re.Match[str]) -> bool:
@@ -183,7 +189,7 @@ def _beside(text: str, key: re.Match[str]) -> Span | None:
         return _argument(text, key.end())
     near = NEAR.match(text, key.end("rest"))
     if near and _random(near["value"]) and not UUID.fullmatch(near["value"]):
-        return near.span("value")
+        return near.start("value"), _end(LONG, text, near.start("value"))
     return None
 
 
@@ -192,12 +198,12 @@ def _name(text: str, at: int) -> str:
 
 
 def _argument(text: str, at: int) -> Span | None:
-    found = BARE.match(text, at)
     if text[at : at + 1] in {"'", '"'}:
         return _quoted(text, at)
-    if found is None or found[0].startswith("-") or PROSE.fullmatch(found[0]) or EMPTY.fullmatch(found[0]):
+    found = BARE_HEAD.match(text, at)
+    if found is None or found[0].startswith("-") or PROSE.fullmatch(found[0]) or is_empty(found[0]):
         return None
-    return found.span()
+    return at, _end(BARE, text, at)
 
 
 def _random(text: str) -> bool:
