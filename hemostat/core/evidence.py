@@ -13,7 +13,7 @@ import msgspec
 from hemostat.core.dossier import Details, Dossier, Point, encode
 from hemostat.core.log_text import final_text, without_controls
 from hemostat.core.model import ContainerInfo
-from hemostat.core.redact import redact, redact_environment
+from hemostat.core.redact import Hide, redact, redact_environment
 from hemostat.core.reference import reference
 from hemostat.events import Container, Evidence, RemediationNeeded
 
@@ -29,6 +29,8 @@ LONG_LINE: Final = 2000
 """Characters that are kept of a line of a log."""
 SECRET: Final = 4000
 """Characters that a secret may have: where a line is cut before secrets are masked, so much more is left."""
+REDACTION_SECONDS: Final = 1.0
+"""For all texts of a dossier: a restart waits for them."""
 SAMPLES: Final = 120
 PROCESSES: Final = 100
 VARIABLES: Final = 200
@@ -48,9 +50,14 @@ def dossier(
     details: Details | None = None,
     samples: Sequence[Point] = (),
     missing: dict[str, str] | None = None,
+    hide: Hide = redact,
 ) -> Dossier:
-    """Of raw material, secrets masked, within LIMIT."""
+    """Of raw material, secrets masked by `hide`, within LIMIT."""
     alert = request.alert
+
+    def line(text: str) -> str:
+        return _line(text, hide)
+
     return _shrunk(
         Dossier(
             time=now,
@@ -60,38 +67,41 @@ def dossier(
             occurrence=alert.occurrence,
             rung=request.rung,
             state=None if found is None else found.state,
-            log=tail(log, LOG_LIMIT),
-            processes=tuple(map(_line, processes[:PROCESSES])),
-            details=None if details is None else masked(details),
+            log=tail(log, LOG_LIMIT, hide),
+            processes=tuple(map(line, processes[:PROCESSES])),
+            details=None if details is None else masked(details, hide),
             samples=tuple(samples[-SAMPLES:]),
-            evidence=tuple(_fact(item) for item in alert.evidence[:50]),
-            missing={source: _line(why) for source, why in (missing or {}).items()},
+            evidence=tuple(_fact(item, hide) for item in alert.evidence[:50]),
+            missing={source: line(why) for source, why in (missing or {}).items()},
         )
     )
 
 
-def masked(details: Details) -> Details:
-    variables = list(redact_environment(_plain_variables(details.environment)).items())[:VARIABLES]
+def masked(details: Details, hide: Hide = redact) -> Details:
+    def line(text: str) -> str:
+        return _line(text, hide)
+
+    variables = list(redact_environment(_plain_variables(details.environment), hide).items())[:VARIABLES]
     return msgspec.structs.replace(
         details,
-        command=tuple(_line(" ".join(details.command)).split(" ")) if details.command else (),
-        networks=tuple(map(_line, details.networks[:50])),
-        mounts=tuple(map(_line, details.mounts[:50])),
+        command=tuple(line(" ".join(details.command)).split(" ")) if details.command else (),
+        networks=tuple(map(line, details.networks[:50])),
+        mounts=tuple(map(line, details.mounts[:50])),
         environment={name[:LINE]: value[:LINE] for name, value in variables},
         checks=tuple(
-            msgspec.structs.replace(check, output=_line(check.output)) for check in details.checks[-10:]
+            msgspec.structs.replace(check, output=line(check.output)) for check in details.checks[-10:]
         ),
-        error=_line(details.error),
+        error=line(details.error),
     )
 
 
-def tail(log: str, limit: int) -> str:
+def tail(log: str, limit: int, hide: Hide = redact) -> str:
     """The end of the log as a terminal shows it, without secrets, in whole lines if it can be, at most
     `limit` bytes as encoded. It is cut after it is redacted, so that no cut lays half a secret open."""
     shortened = _ENDLESS.sub(r"\1", log)
     plain = final_text(_end(shortened, RAW))
     looked_at = _end(plain, REDACTED)
-    text = _LONG.sub(rf"\1{LINE_CUT}", redact(looked_at))
+    text = _LONG.sub(rf"\1{LINE_CUT}", hide(looked_at))
     if len(shortened) <= RAW and len(plain) <= REDACTED and _size(text) <= limit:
         return text
     room = limit - len(CUT) - 2
@@ -111,8 +121,8 @@ def _end(text: str, size: int) -> str:
     return end.partition("\n")[2] or end[SECRET:]
 
 
-_ENDLESS: Final = re.compile(rf"([^\n\r\x08]{{{LONG_LINE + SECRET}}})[^\n\r\x08]+")
-_LONG: Final = re.compile(rf"([^\n]{{{LONG_LINE}}})[^\n]{{{len(LINE_CUT) + 1},}}")
+_ENDLESS: Final = re.compile(rf"(?<![^\n\r\x08])([^\n\r\x08]{{{LONG_LINE + SECRET}}})[^\n\r\x08]+")
+_LONG: Final = re.compile(rf"(?<![^\n])([^\n]{{{LONG_LINE}}})[^\n]{{{len(LINE_CUT) + 1},}}")
 
 
 # --- bounds -------------------------------------------------------------------------------------------
@@ -157,13 +167,13 @@ def _plain_variables(variables: dict[str, str]) -> dict[str, str]:
     return {without_controls(name[:LINE]): without_controls(value[: 4 * LINE]) for name, value in some}
 
 
-def _line(text: str) -> str:
-    return redact(final_text(text[: 4 * LINE]))[:LINE]
+def _line(text: str, hide: Hide = redact) -> str:
+    return hide(final_text(text[: 4 * LINE]))[:LINE]
 
 
-def _fact(item: Evidence) -> Evidence:
-    value = _line(item.value) if isinstance(item.value, str) else item.value
-    return Evidence(_line(item.name), value, _line(item.unit))
+def _fact(item: Evidence, hide: Hide) -> Evidence:
+    value = _line(item.value, hide) if isinstance(item.value, str) else item.value
+    return Evidence(_line(item.name, hide), value, _line(item.unit, hide))
 
 
 def _named(container: Container) -> Container:

@@ -17,6 +17,8 @@ MOVES: Final = frozenset("ABEFGJK")
 """CSI commands that change where text goes or what is left of it."""
 UNPRINTED: Final = re.compile(r"[\x00-\x07\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """Controls that show nothing, and what no encoding knows."""
+MAX_ROW: Final = 8192
+"""Characters of a row that is written piece by piece: each piece copies the row."""
 MOVING: Final = re.compile(r"[\r\b\x1b\x9b]")
 PIECE: Final = re.compile(r"[^\r\n\b\x1b]+|[\r\n\b]|\x1b\[(?P<number>\d{0,9})(?P<command>[A-K])|\x1b")
 
@@ -96,7 +98,7 @@ class _Screen:
         self._at_start = False
 
     def _put(self, text: str) -> None:
-        self.rows[self._row] = text
+        self.rows[self._row] = text[:MAX_ROW]
 
     def _move(self, rows: int) -> None:
         """Down as far as there is something, or one row more; up to the first."""

@@ -7,7 +7,8 @@ import msgspec
 
 from hemostat.core.case import Case, Recording, signature
 from hemostat.core.dossier import Details, Dossier, Point
-from hemostat.core.evidence import dossier
+from hemostat.core.evidence import REDACTION_SECONDS, dossier
+from hemostat.core.redact import Hide, redact, redact_until
 from hemostat.core.story import line, subject
 from hemostat.core.units import show_duration
 from hemostat.errors import EngineError, HemoStatError
@@ -67,6 +68,7 @@ class LiveWitness:
                 lambda: self.history(alert.host, data.container),
                 data,
                 now,
+                lambda: redact_until(self._clock.now() + REDACTION_SECONDS, self._clock.now),
             ),
             story=tuple(self.story(alert.host, data.container)),
             past=tuple(self._casebook.past(signature(data))),
@@ -123,7 +125,11 @@ def told(events: Iterable[Event], names: Collection[str], now: float) -> list[st
 
 
 def observed(
-    engine: Callable[[], Engine], history: Callable[[], Sequence[Point]], alert: HealthAlert, now: float
+    engine: Callable[[], Engine],
+    history: Callable[[], Sequence[Point]],
+    alert: HealthAlert,
+    now: float,
+    hide: Callable[[], Hide] = lambda: redact,
 ) -> Dossier | None:
     """The alert's container as it is. What cannot be had is missing from it, and says why."""
     container = alert.container
@@ -147,7 +153,7 @@ def observed(
         "processes": (found.running and tried("processes", lambda: engine().top(container.id))) or (),
         "samples": tried("samples", history) or (),
     }
-    return dossier(_request(alert), found, now=now, missing=missing, **parts)
+    return dossier(_request(alert), found, now=now, missing=missing, hide=hide(), **parts)
 
 
 def _request(alert: HealthAlert) -> RemediationNeeded:

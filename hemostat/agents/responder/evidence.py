@@ -11,6 +11,7 @@ from typing import Any, Final
 from hemostat.core.dossier import Dossier, Point
 from hemostat.core.evidence import dossier
 from hemostat.core.model import ContainerInfo
+from hemostat.core.redact import Hide, redact
 from hemostat.errors import HemoStatError
 from hemostat.events import Container, RemediationNeeded
 from hemostat.ports import Engine
@@ -28,9 +29,11 @@ def collect(
     *,
     patience: float,
     recent: Callable[[Container], Sequence[Point]] | None = None,
+    hide: Hide = redact,
 ) -> Dossier:
     """The dossier of the container as it is now. `found` is how it was inspected, None for the host and where
-    it is gone; `patience` seconds to wait for all sources together; `recent` tells of its last minutes."""
+    it is gone; `patience` seconds to wait for all sources together; `recent` tells of its last minutes,
+    and `hide` masks secrets."""
     container = request.alert.container
     sources: dict[str, Callable[[], Any]] = {}
     if found is not None:
@@ -41,7 +44,7 @@ def collect(
     if recent is not None and not container.is_host:
         sources["samples"] = lambda: recent(container)
     answers, missing = gather(sources, patience)
-    return dossier(request, found, now=now, missing=missing, **answers)
+    return dossier(request, found, now=now, missing=missing, hide=hide, **answers)
 
 
 def gather(

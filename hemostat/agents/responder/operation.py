@@ -14,7 +14,9 @@ from hemostat.core import policy, repetition, scale
 from hemostat.core.breaker import is_host_fault
 from hemostat.core.decision import Refuse, Resume
 from hemostat.core.dossier import Point
+from hemostat.core.evidence import REDACTION_SECONDS
 from hemostat.core.model import Attempt, Book, ContainerInfo, Scaled
+from hemostat.core.redact import redact_until
 from hemostat.core.request_check import refuse_forged
 from hemostat.core.slots import SLOT_SECONDS
 from hemostat.core.verify import needless, overtaken, unfinished
@@ -243,13 +245,15 @@ class Operation:
 
     def keep_evidence(self, case: Case) -> None:
         """What is known before the action. That it cannot be kept is no reason to leave a container down."""
+        now = self._clock.now()
         kept = collect(
             self._engine,
             case.request,
             case.found,
-            self._clock.now(),
+            now,
             patience=EVIDENCE,
             recent=self._recent,
+            hide=redact_until(now + EVIDENCE + REDACTION_SECONDS, self._clock.now),
         )
         try:
             self._dossiers.put(case.incident, kept)

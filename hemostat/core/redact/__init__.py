@@ -5,7 +5,7 @@ operator needs of an ordinary log stays: digests, ids, paths, times, and sentenc
 linear in the length of the text, whatever it holds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from hemostat.core.redact import blocks, commands, headers, pairs, shapes, urls
@@ -29,15 +29,25 @@ def redact(text: str, *, emails: bool = False) -> str:
     return text
 
 
-def redact_environment(environment: Mapping[str, str] | Iterable[str]) -> dict[str, str]:
+Hide = Callable[[str], str]
+"""Masks the secrets of a text."""
+
+
+def redact_until(end: float, now: Callable[[], float]) -> Hide:
+    """Masks secrets until this time by `now`, and after it each text as a whole: a container can print more
+    than there is time to look at, and what was not looked at must not be shown."""
+    return lambda text: redact(text) if not text or now() < end else mask("not looked at")
+
+
+def redact_environment(environment: Mapping[str, str] | Iterable[str], hide: Hide = redact) -> dict[str, str]:
     """A container's environment, as a mapping or as `NAME=value`: a value whose name says that it is a secret
     goes whole, of the others what looks like one."""
     if not isinstance(environment, Mapping):
         split = (each.partition("=") for each in environment)
         environment = {name: value for name, _, value in split}
-    return {name: _value(name, value) for name, value in environment.items()}
+    return {name: _value(name, value, hide) for name, value in environment.items()}
 
 
-def _value(name: str, value: str) -> str:
+def _value(name: str, value: str, hide: Hide) -> str:
     kind = pairs.secret_name(name, value)
-    return redact(value) if kind is None or MASK.fullmatch(value) else mask(kind)
+    return hide(value) if kind is None or MASK.fullmatch(value) else mask(kind)
