@@ -1,4 +1,5 @@
-"""What a message says, before a channel writes it in its own way: plain text, of which nothing is trusted."""
+"""What a message says, before a channel writes it in its own way: plain text. What comes from outside is made
+harmless for every channel here; the words of HemoStat and of the operator's templates stay as they are."""
 
 import re
 from collections import Counter
@@ -7,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.markup import without_markup
 from hemostat.core.news import News, Topic
 from hemostat.core.redact import redact
 from hemostat.core.text import clean
@@ -109,7 +111,7 @@ def _text(word: News, name: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return _cut(clean(redact(text)), LONGEST)
+    return without_markup(_cut(clean(redact(text)), LONGEST))
 
 
 def _cut(text: str, longest: int) -> str:

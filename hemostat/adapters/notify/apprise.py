@@ -5,14 +5,10 @@ does: they are not heard.
 """
 
 import logging
-import re
-from typing import Final
 
 from hemostat.core.message import Message
 from hemostat.core.news import ENDED, PEOPLE, Topic
 from hemostat.errors import ConfigError, NotifyError
-
-CALLS: Final = re.compile(r"(?<!\w)@(?=[\w&])")
 
 
 class Apprise:
@@ -37,7 +33,7 @@ class Apprise:
 
     def send(self, message: Message) -> None:
         sent = self._apprise.notify(
-            title=harmless(message.title),
+            title=message.title,
             body=body(message),
             notify_type=kind(message),
             body_format=self._format,
@@ -51,12 +47,7 @@ def body(message: Message) -> str:
     lines += [f"- {line}" for line in message.lines]
     if message.more:
         lines.append(f"More: {message.more}")
-    return harmless("\n".join(lines)) or harmless(message.title)
-
-
-def harmless(text: str) -> str:
-    """Nobody is called by a name that reads as a mention."""
-    return CALLS.sub("@\N{ZERO WIDTH SPACE}", text)
+    return "\n".join(lines) or message.title
 
 
 def kind(message: Message) -> str:

@@ -2,11 +2,10 @@
 
 Mattermost, Rocket.Chat and Discord show `text` alone, so it says as much as the blocks, in as many characters
 as the strictest of them takes. The address is a secret: it appears in no message and no log. Text from
-outside can neither call people (`@channel`) nor link to anything.
+outside cannot call people or link to anything: core.markup sees to that.
 """
 
 import logging
-import re
 from typing import Any, Final
 
 import requests
@@ -24,9 +23,6 @@ MAX_TITLE: Final = 300
 MAX_FACT: Final = 380
 """Characters that a title and a fact may have in `text`: where each has as many, no fact is left out."""
 WEBHOOK: Final = "the webhook"
-CALLS: Final = re.compile(r"(?<!\w)@(?=\w)")
-LINKS: Final = re.compile(r"(?<=\])(?=\()|(?<=:)(?=//)")
-"""Places of `[text](address)` and `https://` that make a link in Markdown."""
 
 SIGNS: Final = {
     Topic.OPENED: ":warning:",
@@ -94,16 +90,15 @@ def plain_text(message: Message) -> str:
 
 def _shortened(text: str, size: int) -> str:
     """In at most `size` characters as they are sent."""
-    sent = LINKS.sub("\N{ZERO WIDTH SPACE}", escaped(text))
+    sent = escaped(text)
     while len(sent) > size:
         text = text[: -max(1, (len(sent) - size) // 5)]
-        sent = LINKS.sub("\N{ZERO WIDTH SPACE}", escaped(f"{text}…"))
+        sent = escaped(f"{text}…")
     return sent
 
 
 def escaped(text: str) -> str:
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return CALLS.sub("@\N{ZERO WIDTH SPACE}", text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _text(text: str) -> dict[str, Any]:
