@@ -34,6 +34,7 @@ from hemostat.core.redact.mask import mask
 from hemostat.core.serving import Serving
 from hemostat.core.thresholds import Thresholds, mistakes
 from hemostat.core.trust import Trust
+from hemostat.core.units import MAX_BYTES, MAX_SECONDS
 from hemostat.core.variables import Unknown, nearest
 from hemostat.errors import ConfigError
 from hemostat.text_file import find_credential, read_key_file, read_secret_file, read_text_file
@@ -309,10 +310,19 @@ def _convert(key: str, value: Value) -> object:
     field = FIELDS[key]
     try:
         raw = read(field.type, value.raw)
-        return msgspec.convert(raw, field.type, strict=not value.origin.startswith(("environment", "flag")))
+        strict = not value.origin.startswith(("environment", "flag"))
+        return _bounded(msgspec.convert(raw, field.type, strict=strict))
     except (ValueError, msgspec.MsgspecError) as error:
         where = "" if value.origin == "default" else f"{value.origin}: "
         raise ConfigError(f"{where}{key}: {error}") from None
+
+
+def _bounded(value: object) -> object:
+    """Raises ValueError for a number that is not finite, or larger than any duration or size."""
+    longest = MAX_SECONDS if isinstance(value, float) else MAX_BYTES
+    if isinstance(value, int | float) and not abs(value) <= longest:
+        raise ValueError(f"{str(value)[:20]} is not a number up to {longest:.0f}")
+    return value
 
 
 def _secret(key: str, path: str) -> str | None:

@@ -104,6 +104,13 @@ FOREIGN = {
 }
 
 
+@pytest.mark.parametrize("text", ["inf", "nan", "1e308", "1e309", "-inf", "9" * 30])
+@pytest.mark.parametrize("key", ["window", "cpu", "loop_deaths", "disk"])
+def test_a_number_that_nobody_can_count_with_is_refused(write, key, text):
+    with pytest.raises(ConfigError, match=f"monitor.{key}: .{{1,200}}$"):
+        load(write(f"[monitor]\n{key} = {text}"), environ={})
+
+
 def test_a_foreign_variable_is_named_and_ignored():
     loaded = read(environ=FOREIGN)
     assert loaded.settings == Settings()
