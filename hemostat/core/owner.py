@@ -11,7 +11,7 @@ in spite of a policy has been given up.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -32,26 +32,34 @@ SLOW_WINDOWS: Final = 12.0
 
 
 class Orchestrator(NamedTuple):
-    """`marks` are labels of which one is enough; `workload` are those whose values a replacement shares. The
-    orchestrator needs up to `patience` seconds to bring a container back."""
+    """`marks` are labels of which one is enough; `workload` are those whose values a replacement shares. Among
+    these is an id that the orchestrator draws, where it has one, for anybody may set labels. `trait` is what
+    a replacement shares besides, where it has none. The orchestrator needs up to `patience` seconds to bring
+    a container back."""
 
     name: str
     marks: tuple[str, ...]
     workload: tuple[str, ...]
     patience: float
+    trait: Literal["", "name", "image"] = ""
 
 
 ORCHESTRATORS: Final = (
     Orchestrator(
         "Swarm",
         ("com.docker.swarm.task.name", "com.docker.swarm.service.id", "com.docker.swarm.service.name"),
-        ("com.docker.swarm.service.name", "com.docker.swarm.task.name"),
+        ("com.docker.swarm.service.id", "com.docker.swarm.service.name", "com.docker.swarm.task.name"),
         30.0,
     ),
     Orchestrator(
         "Kubernetes",
         ("io.kubernetes.pod.name", "io.kubernetes.container.name", "annotation.io.kubernetes.container.hash"),
-        ("io.kubernetes.pod.namespace", "io.kubernetes.pod.name", "io.kubernetes.container.name"),
+        (
+            "io.kubernetes.pod.uid",
+            "io.kubernetes.pod.namespace",
+            "io.kubernetes.pod.name",
+            "io.kubernetes.container.name",
+        ),
         330.0,
     ),
     Orchestrator(
@@ -65,10 +73,11 @@ ORCHESTRATORS: Final = (
         ("com.amazonaws.ecs.task-arn", "com.amazonaws.ecs.container-name"),
         ("com.amazonaws.ecs.task-definition-family", "com.amazonaws.ecs.container-name"),
         300.0,
+        "image",
     ),
-    Orchestrator("systemd", (SYSTEMD_UNIT,), (SYSTEMD_UNIT,), 90.0),
-    Orchestrator("balena", ("io.balena.supervised",), ("io.balena.service-name",), 60.0),
-    Orchestrator("Home Assistant", ("io.hass.type",), ("io.hass.name",), 120.0),
+    Orchestrator("systemd", (SYSTEMD_UNIT,), (SYSTEMD_UNIT,), 90.0, "name"),
+    Orchestrator("balena", ("io.balena.supervised",), ("io.balena.service-name",), 60.0, "image"),
+    Orchestrator("Home Assistant", ("io.hass.type",), ("io.hass.name",), 120.0, "name"),
 )
 
 
@@ -85,7 +94,11 @@ def workload(container: Container) -> str:
     values = [container.labels.get(label, "") for label in owner.workload]
     if owner.name == "Swarm":
         values[-1] = values[-1].rpartition(".")[0]  # service.slot.task: the slot is filled again
-    return "/".join((owner.name, *values)) if any(values) else container.id
+    if not any(values):
+        return container.id
+    if owner.trait:
+        values.append(container.name if owner.trait == "name" else container.image)
+    return "/".join((owner.name, *values))
 
 
 def replacements(

@@ -46,6 +46,36 @@ def task(slot: int, task_id: str):
     return reference(task_id, f"p.{slot}.{task_id}", "", labels)
 
 
+@pytest.mark.parametrize(
+    ("labels", "own", "forged"),
+    [
+        (
+            {"com.docker.swarm.service.name": "p", "com.docker.swarm.task.name": "p.1.x"},
+            {"com.docker.swarm.service.id": "drawn"},
+            {"com.docker.swarm.service.id": "p"},
+        ),
+        (
+            {"io.kubernetes.pod.name": "web-0", "io.kubernetes.container.name": "web"},
+            {"io.kubernetes.pod.uid": "drawn"},
+            {},
+        ),
+        ({"PODMAN_SYSTEMD_UNIT": "web.service"}, {}, {}),
+        ({"io.hass.type": "addon", "io.hass.name": "mqtt"}, {}, {}),
+    ],
+)
+def test_a_container_with_copied_labels_is_no_replacement(labels, own, forged):
+    victim = reference("v", "web", "web:1", {**labels, **own})
+    evil = ContainerInfo(
+        ref=reference("e", "evil", "evil:1", {**labels, **forged}), status="running", started_at=NOW + 5
+    )
+    again = ContainerInfo(
+        ref=reference("w", "web", "web:1", {**labels, **own}), status="running", started_at=NOW + 5
+    )
+    assert replacements(victim, NOW, [evil]) == []
+    assert replacements(victim, NOW, [evil, again]) == [again]
+    assert workload(evil.ref) != workload(victim)
+
+
 def test_replacement_fills_the_same_slot_and_another_replica_does_not():
     assert workload(task(1, "a")) == workload(task(1, "b")) != workload(task(2, "c"))
     running = ContainerInfo(ref=task(2, "c"), status="running", started_at=NOW + 5)

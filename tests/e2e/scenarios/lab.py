@@ -96,6 +96,9 @@ class Lab:
                 "project": self.prefix,
                 "service": box.service,
                 "container-number": str(box.number),
+                "config-hash": f"hash-of-{box.service}",
+                "project.working_dir": f"/srv/{self.prefix}",
+                "project.config_files": "docker-compose.yml",
                 "depends_on": ",".join(f"{each}:service_started:false" for each in box.depends_on.split(",")),
             }
             if not box.depends_on:
