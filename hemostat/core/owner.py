@@ -32,8 +32,8 @@ SLOW_WINDOWS: Final = 12.0
 
 
 class Orchestrator(NamedTuple):
-    """`marks` are labels of which one is enough; `workload` are those whose values a replacement shares. Among
-    these is an id that the orchestrator draws, where it has one, for anybody may set labels. `trait` is what
+    """`marks` are labels of which one is enough; `workload` are those whose values a replacement shares. An
+    id that the orchestrator draws is among them where it has one, for anybody may set labels. `trait` is what
     a replacement shares besides, where it has none. The orchestrator needs up to `patience` seconds to bring
     a container back."""
 

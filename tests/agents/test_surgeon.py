@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hemostat.agents.responder.reattach import STRANGERS_SECONDS
 from hemostat.agents.responder.surgeon import Done, Plan, Surgeon
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.model import ContainerInfo, Leftover, Litter, Resource, Scaled, Service
@@ -188,9 +189,11 @@ def test_a_sharer_has_the_network_again(docker_lab):
     assert addresses(sharer).split()[3] == addresses(owner).split()[3]
 
 
-def test_one_that_cannot_be_re_attached_is_told_and_keeps_none_waiting(memory_lab):
-    owner = memory_lab.make()
-    sharers = [memory_lab.make(network=f"container:{owner}") for _ in range(2)]
+def refused(memory_lab, labels: dict[str, str]) -> tuple[str, str]:
+    """A container whose network two others share, of which the one whose name comes first cannot be
+    restarted; the container, and what is to be told."""
+    owner = memory_lab.make(labels=composed("vpn"))
+    sharers = [memory_lab.make(network=f"container:{owner}", labels=labels) for _ in range(2)]
     names = sorted(memory_lab.engine.inspect(container).ref.name for container in sharers)
     restart = memory_lab.fake.restart
 
@@ -200,10 +203,37 @@ def test_one_that_cannot_be_re_attached_is_told_and_keeps_none_waiting(memory_la
         restart(container, timeout)
 
     memory_lab.fake.restart = refuse
-    with pytest.raises(
-        EngineError, match=f"{names[1]} re-attached.*{names[0]} not re-attached: no such image"
-    ):
+    told = f"{names[1]} re-attached to its network", f"{names[0]} not re-attached: no such image"
+    return owner, "; ".join(told if labels else reversed(told))
+
+
+def test_one_that_cannot_be_re_attached_is_told_and_keeps_none_waiting(memory_lab):
+    owner, told = refused(memory_lab, composed("app"))
+    with pytest.raises(EngineError, match=told):
         operate(memory_lab, Action.RESTART, owner)
+
+
+def test_a_stranger_that_cannot_be_re_attached_is_told_and_is_no_failure(memory_lab):
+    owner, told = refused(memory_lab, {})
+    assert operate(memory_lab, Action.RESTART, owner).detail == told
+
+
+def test_strangers_that_share_a_network_do_not_hold_up_its_owner(memory_lab):
+    owner = memory_lab.make()
+    for _ in range(30):
+        memory_lab.make(network=f"container:{owner}", labels={"hemostat.stop_timeout": "100s"})
+    restart, by = memory_lab.fake.restart, surgeon(memory_lab)
+
+    def slow(container: str, timeout: float | None = None) -> None:
+        by._clock.advance(0.0 if container == owner else timeout)
+        restart(container, timeout)
+
+    memory_lab.fake.restart = slow
+    began = by._clock.now()
+    detail = operate(memory_lab, Action.RESTART, owner, by=by).detail
+    assert by._clock.now() - began <= STRANGERS_SECONDS
+    assert "there was no time left" in detail
+    assert detail.endswith("and 20 more")
 
 
 # --- scale ------------------------------------------------------------------------------------------

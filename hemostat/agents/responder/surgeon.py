@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
+from hemostat.agents.responder.reattach import Reattachment
 from hemostat.core import cleanup, scale
-from hemostat.core.attach import stranded
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.labels import CLEANUP, EXEC
 from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled, Service
@@ -81,6 +81,7 @@ class Surgeon:
         self._paused = paused
         self._forbids = forbids
         self._trust = trust
+        self._reattachment = Reattachment(engine, clock, trust, spared=self._spared, grace=self._grace)
 
     def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
         """What `operate` would do; does nothing. Raises NotApplicableError, also where the engine refuses to
@@ -164,38 +165,13 @@ class Surgeon:
             self._engine.restart(info.ref.id, self._grace(info))
         elif info.started_at == since:
             self._engine.start(info.ref.id)
-        return self._reattach(info.ref.id)
+        return Done(self._reattachment.run(info.ref.id))
 
     def _stop(self, info: ContainerInfo, since: float) -> Done:
         """Unless it is not the process of `since` any more: somebody has started it again."""
         if info.started_at == since and info.status not in DOWN:
             self._engine.stop(info.ref.id, self._grace(info))
         return Done()
-
-    def _reattach(self, container: str) -> Done:
-        """Restart those that share its network and lost it, if they still run when it is their turn. One that
-        fails does not keep the next waiting."""
-        told: list[str] = []
-        failed: list[str] = []
-        for info in stranded(self._engine.inspect(container), self._engine.attached()):
-            if why := self._spared(info.ref):
-                told.append(f"{info.ref.name} left without network: it is {why}")
-                continue
-            try:
-                seen = self._engine.inspect(info.ref.id)
-                if not seen.running or seen.started_at != info.started_at:
-                    continue
-                self._engine.restart(info.ref.id, self._grace(info))
-                told.append(f"{info.ref.name} re-attached to its network")
-            except NoSuchContainerError:
-                continue
-            except EngineError as error:
-                if error.transient:
-                    raise
-                failed.append(f"{info.ref.name} not re-attached: {error.message}")
-        if failed:
-            raise EngineError("; ".join(told + failed))
-        return Done("; ".join(told))
 
     def _spared(self, container: Container) -> str:
         """Why it is not to be touched; empty if it may be."""
