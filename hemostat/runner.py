@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import ContextVar
-from math import inf
 from typing import Final
 
 import msgspec
@@ -23,15 +22,14 @@ from hemostat.core.restart import delay
 from hemostat.errors import AdapterError
 from hemostat.events import Event
 from hemostat.ports import Apart, Bus, Clock, Entry, Interrupted, Later
-from hemostat.pulse import BEAT, Pulse
+from hemostat.pulse import Pulse
 from hemostat.retry import CEILING, FIRST, Patience
 from hemostat.settling import MAX_DELIVERIES, Buried, Settling, describe
 from hemostat.topology import Role
+from hemostat.waiting import Waiting
 
 BLOCK: Final = 1.0
-"""Seconds that a read waits; how late a deferred entry may come."""
-PROMOTE: Final = 0.05
-"""Seconds between two looks at what is due."""
+"""Seconds that a read waits at most."""
 GATHER: Final = 0.005
 """Seconds for which what is finished may wait for more to be acknowledged with it."""
 ABANDONED: Final = 30.0
@@ -100,18 +98,29 @@ class Runner:
         self._astray = True
         """Whether entries may have been given to this consumer that it does not know of: by a process that
         was killed, or in an answer of Redis that was lost on the way."""
-        self._latest = 0.0
-        """When due entries were last asked for."""
+        self._waiting = Waiting(
+            self._decide,
+            group=group,
+            reads=role.reads,
+            bus=bus,
+            clock=clock,
+            patience=self._patience,
+            stop=stop,
+            is_used=role.defers,
+        )
 
     def run(self) -> None:
         """Work until `stop` is set; what is in hand then is finished or left for the next delivery."""
         logger.info("role.started role=%s instance=%s", self._role.name, self._consumer)
         with self._apart, ThreadPoolExecutor(self._workers, thread_name_prefix=self._role.name) as pool:
             try:
+                self._patience(self._waiting.begin)
                 while not self._stop.is_set():
                     self._patience(lambda: self._turn(pool))
             except Interrupted:
                 pass
+            finally:
+                self._waiting.close()
         logger.info("role.stopped role=%s handled=%d", self._role.name, self._pulse.handled)
 
     def _turn(self, pool: ThreadPoolExecutor) -> None:
@@ -122,14 +131,15 @@ class Runner:
         self._astray = True
         if self._pulse.due():
             self._rounds(pool)
-        self._promote()
+        self._waiting.look()
         self._in_hand()
         free = self._workers + self._ahead - sum(map(len, self._working.values()))
         if free <= self._ahead // 2:  # a read brings many, or it costs more than it brings
             wait(self._working, timeout=BLOCK, return_when=FIRST_COMPLETED)
         else:
             reads = self._role.reads
-            self._take(pool, self._bus.read(self._group, self._consumer, reads, count=free, timeout=BLOCK))
+            timeout = self._waiting.seconds(BLOCK)
+            self._take(pool, self._bus.read(self._group, self._consumer, reads, count=free, timeout=timeout))
         self._astray = False
 
     def _rounds(self, pool: ThreadPoolExecutor) -> None:
@@ -148,16 +158,6 @@ class Runner:
         except Exception as error:
             logger.exception("notice.failed")
             return f"its notice fails: {type(error).__name__}; the log says more"
-
-    def _promote(self) -> None:
-        """Where the clock was set back, everything deferred is looked at anew: it was to wait some seconds,
-        and not as long again as the clock was wrong."""
-        now, reads = self._clock.now(), self._role.reads
-        while now < self._latest - BEAT and self._bus.promote(reads, inf):
-            pass
-        if not 0 <= now - self._latest < PROMOTE:
-            self._bus.promote(reads, now)
-            self._latest = now
 
     def _left_behind(self) -> list[Entry]:
         """What this consumer was given, has not acknowledged, and does not have in hand."""
@@ -222,6 +222,13 @@ class Runner:
         self._settling.bury(entry, entry.error)
         return None
 
+    def _decide(self, event: Event) -> Sequence[Event] | Later | Apart:
+        about = INCIDENT.set(event.incident or "")
+        try:
+            return self._step(event, self._clock.now())
+        finally:
+            INCIDENT.reset(about)
+
     def _work(self, entry: Entry, event: Event, step: Step) -> Sequence[Event] | None:
         about = INCIDENT.set(event.incident or "")
         try:
@@ -252,6 +259,7 @@ class Runner:
         match result:
             case Later():
                 self._settling.put_off(entry, result)
+                self._waiting.note(result.until)
             case Apart(work=work) if self._room.acquire(blocking=False):
                 future = self._apart.submit(self._handle_apart, entry, event, lambda _, now: work(now))
                 self._begun.append((future, entry))

@@ -93,7 +93,7 @@ class Settling:
         logger.log(level, "event.deferred why=%s", later.why)
         try:
             if later.event is not None:
-                entry = msgspec.structs.replace(entry, raw=encode(later.event))
+                entry = msgspec.structs.replace(entry, raw=encode(later.event), event=later.event)
             self._patience(lambda: self._bus.defer(self._group, entry, later.until, later.told))
         except AdapterError:
             raise

@@ -13,7 +13,7 @@ from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
 from hemostat.core.raised import notes_of
 from hemostat.errors import DecodeError
 from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
-from hemostat.ports import Clock, Entry
+from hemostat.ports import Clock, Due, Entry
 
 
 @dataclass
@@ -40,7 +40,8 @@ class MemoryBus:
         self._memos: dict[str, bytes] = {}
         self._last: dict[tuple[str, str], tuple[Event, float]] = {}
         self._points: dict[tuple[str, str], deque[Point]] = defaultdict(lambda: deque(maxlen=KEPT_POINTS))
-        self._deferred: list[tuple[float, Entry]] = []
+        self._deferred: list[tuple[str, float, Entry]] = []
+        """Role, when it is due, and what."""
         self._published: list[Event] = []
         self._ids = count(1)
         self.dead: list[tuple[Entry, str]] = []
@@ -158,16 +159,49 @@ class MemoryBus:
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         with self._changed:
-            self._deferred.append((until, entry))
+            self._deferred.append((role, until, entry))
             self.ack(role, entry, outputs)
 
-    def promote(self, streams: Sequence[str], now: float) -> int:
+    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> Due:
         with self._changed:
-            due = [each for each in self._deferred if each[0] <= now and each[1].stream in streams]
-            self._deferred = [each for each in self._deferred if each not in due]
-            for _, entry in due:
-                self.put(entry.stream, entry.raw)
-            return len(due)
+            mine = [
+                (until, entry)
+                for by, until, entry in self._deferred
+                if by == role and entry.stream in streams
+            ]
+            mine.sort(key=lambda each: each[0])
+            due = [entry for until, entry in mine if until <= now]
+            entries = [e for stream in streams for e in [d for d in due if d.stream == stream][:count]]
+            return Due(entries, min((until for until, _ in mine if until > now), default=None))
+
+    def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
+        with self._changed:
+            later = {(each.stream, each.id, each.raw): until for each, until in entries}
+            self._deferred = [
+                (by, later.get((e.stream, e.id, e.raw), until) if by == role else until, e)
+                for by, until, e in self._deferred
+            ]
+
+    def put_back(self, role: str, entries: Sequence[Entry]) -> int:
+        with self._changed:
+            back = {(each.stream, each.id, each.raw) for each in entries}
+            found = [
+                each
+                for each in self._deferred
+                if each[0] == role and (each[2].stream, each[2].id, each[2].raw) in back
+            ]
+            return self._put_back(found)
+
+    def promote(self, role: str, streams: Sequence[str], now: float) -> int:
+        with self._changed:
+            mine = (each for each in self._deferred if each[0] == role and each[2].stream in streams)
+            return self._put_back([each for each in mine if each[1] <= now])
+
+    def _put_back(self, found: Sequence[tuple[str, float, Entry]]) -> int:
+        self._deferred = [each for each in self._deferred if each not in found]
+        for _, _, entry in found:
+            self.put(entry.stream, entry.raw)
+        return len(found)
 
     def bury(
         self,

@@ -5,7 +5,7 @@ Every method may raise AdapterError (EngineError, BusError …); `transient` say
 
 from hemostat.core.tool import Tool
 from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
-from hemostat.ports.bus import Apart, Bus, Entry, Later, Listener
+from hemostat.ports.bus import Apart, Bus, Due, Entry, Later, Listener
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
 from hemostat.ports.memory import (
@@ -33,6 +33,7 @@ __all__ = [
     "ContainerSpec",
     "Desk",
     "Dossiers",
+    "Due",
     "Engine",
     "EngineVersion",
     "Entry",

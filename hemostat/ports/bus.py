@@ -1,7 +1,7 @@
 """How events travel."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -26,6 +26,14 @@ class Apart(msgspec.Struct, frozen=True):
 
     work: Callable[[float], Sequence[Event] | Later]
     otherwise: Callable[[float], Sequence[Event] | Later]
+
+
+class Due(NamedTuple):
+    """Deferred entries whose time has come, and when the next one's comes (epoch seconds); None where no
+    other is deferred."""
+
+    entries: "list[Entry]"
+    next: float | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,12 +117,26 @@ class Bus(Listener, Protocol):
         ...
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
-        """Publish the outputs, acknowledge the entry now and deliver it again at `until` (epoch seconds), in
-        one transaction."""
+        """Publish the outputs, acknowledge the entry and keep it for this role until `until` (epoch seconds),
+        in one transaction."""
         ...
 
-    def promote(self, streams: Sequence[str], now: float) -> int:
-        """Put deferred entries of these streams that are due back on them; how many."""
+    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> Due:
+        """At most `count` of each stream that this role has deferred and that are due, earliest first. They
+        stay where they are until they are put off or put back."""
+        ...
+
+    def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
+        """Keep these, of those that are deferred, until a later time (epoch seconds) each."""
+        ...
+
+    def put_back(self, role: str, entries: Sequence[Entry]) -> int:
+        """Put these, of those that are deferred, back on their streams; how many."""
+        ...
+
+    def promote(self, role: str, streams: Sequence[str], now: float) -> int:
+        """Put all that this role has deferred and that is due back on these streams; how many. An empty role:
+        what earlier versions deferred, which kept one list for all roles."""
         ...
 
     def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:

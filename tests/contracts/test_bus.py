@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ from hemostat.adapters.redis import Client, RedisBus
 from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
 from hemostat.errors import BusError
 from hemostat.events import Container, Event, encode
-from hemostat.ports import Bus
+from hemostat.ports import Bus, Due
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
 from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
@@ -165,16 +166,48 @@ def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
     bus.publish([event(alert())])
     (entry,) = read(bus)
     bus.defer("analyzer", entry, until=100.0)
-    assert (bus.lag("analyzer", [STREAM]), bus.promote(BOTH, 99.9), read(bus)) == (0, 0, [])
-    assert bus.promote(["remediation_needed"], 100.0) == 0, "those of another stream are another's to promote"
+    assert (bus.lag("analyzer", [STREAM]), read(bus)) == (0, [])
+    assert bus.due("analyzer", BOTH, 99.9, count=9) == Due([], 100.0)
+    assert bus.due("alert", BOTH, 100.0, count=9) == Due([]), "another role has not put it off"
+    assert bus.due("analyzer", ["remediation_needed"], 100.0, count=9) == Due([])
+    (due,) = bus.due("analyzer", BOTH, 100.0, count=9).entries
+    assert (due.event, due.stream, due.id) == (entry.event, entry.stream, entry.id)
     promoted: list[int] = []
-    askers = [threading.Thread(target=lambda: promoted.append(bus.promote(BOTH, 100.0))) for _ in range(8)]
+    askers = [
+        threading.Thread(target=lambda: promoted.append(bus.put_back("analyzer", [due]))) for _ in range(8)
+    ]
     for asker in askers:
         asker.start()
     for asker in askers:
         asker.join()
     assert sorted(promoted) == [0] * 7 + [1]
     assert [again.event for again in read(bus)] == [entry.event]
+    assert bus.due("analyzer", BOTH, 100.0, count=9) == Due([])
+
+
+def test_what_is_put_off_again_stays_off_the_stream(bus: Bus) -> None:
+    bus.publish([event(alert()), event(alert(container=DB))])
+    for number, entry in enumerate(read(bus)):
+        bus.defer("analyzer", entry, until=100.0 + number)
+    first, second = bus.due("analyzer", BOTH, 110.0, count=9).entries
+    assert bus.due("analyzer", BOTH, 110.0, count=1).entries == [first]
+    bus.put_off("analyzer", [(first, 200.0)])
+    assert bus.due("analyzer", BOTH, 110.0, count=9) == Due([second], 200.0)
+    assert len(bus.recent(STREAM, 9)) == 2
+    assert bus.put_back("analyzer", [second]) == 1
+    bus.put_off("analyzer", [(second, 50.0)])
+    assert bus.due("analyzer", BOTH, 110.0, count=9) == Due([], 200.0), "what is back is not put off"
+    assert bus.promote("analyzer", BOTH, 200.0) == 1
+    assert len(bus.recent(STREAM, 9)) == 4
+
+
+@pytest.mark.redis
+def test_what_an_earlier_version_has_put_off_is_put_back(redis_client: Client) -> None:
+    bus = RedisBus(redis_client)
+    redis_client.raw.zadd(f"hemostat:deferred:{STREAM}", {b"1-1\x1f" + encode(event(alert())): 100.0})
+    assert bus.due("analyzer", BOTH, 200.0, count=9) == Due([])
+    assert bus.promote("", BOTH, inf) == 1
+    assert [each.event for each in read(bus)] == [event(alert())]
 
 
 def test_what_is_buried_is_out_of_the_way_and_says_why(lab: Lab) -> None:

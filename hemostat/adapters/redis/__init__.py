@@ -5,7 +5,8 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
     <type>               stream       field `event`; one group a role (responders: one a host)
     <type>               channel      the same events, for whoever listens
     dead                 stream       stream, id, error, time, event: what could not be handled
-    deferred:<type>      sorted set   what is to be delivered again on that stream; score is when
+    deferred:<type>:<group>  sorted set  what a group of that stream has put off; score is until when
+    deferred:<type>      sorted set   the same of earlier versions, for all groups
     stats:<host>:<name>  string       last container_stats, expires; for third parties stats:<name>, too
     heartbeat:<source>   string       last heartbeat, expires
     live:<type>          sorted set   which of those two there are; score is when they expire

@@ -11,8 +11,9 @@ them), and every command inside is checked against the user as if it were sent.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from hemostat.adapters.redis.bus import DEAD, DEFERRED, INCIDENT, SEAL
+from hemostat.adapters.redis.bus import DEAD, INCIDENT, SEAL
 from hemostat.adapters.redis.client import PREFIX
+from hemostat.adapters.redis.deferred import DEFERRED
 from hemostat.adapters.redis.desk import APPROVALS
 from hemostat.adapters.redis.notary import AUDIT
 from hemostat.events import DURABLE, TYPES
@@ -101,6 +102,8 @@ def _consumes(role: Role) -> Iterator[Grant]:
     yield Grant(("xadd",), writes=(DEAD,))
     yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=put_off)
     if role.defers:
+        own = tuple(f"{DEFERRED}{stream}:{role.group('*')}" for stream in role.reads)
+        yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=own)
         yield Grant(("xadd",), writes=_named(role.reads))
 
 

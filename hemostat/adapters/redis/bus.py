@@ -9,19 +9,20 @@ import redis
 
 from hemostat.adapters.redis import live
 from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
+from hemostat.adapters.redis.deferred import Deferred, keep_until
+from hemostat.adapters.redis.entries import entries_of
 from hemostat.core.dead_letters import DeadLetter
 from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.core.raised import notes_of
 from hemostat.errors import DecodeError
 from hemostat.events import Event, Order, decode, encode, seal
-from hemostat.ports import Entry
+from hemostat.ports import Due, Entry
 
 STREAM_LENGTH: Final = 100_000
 DEAD_LENGTH: Final = 10_000
 DEAD_BYTES: Final = 16 * 1024
 """What is kept of an event that could not be handled: whoever sends nonsense must not fill the memory."""
 DEAD: Final = f"{PREFIX}dead"
-DEFERRED: Final = f"{PREFIX}deferred:"
 INCIDENT: Final = f"{PREFIX}incident:"
 SEAL: Final = f"{PREFIX}seal:"
 KNOWN: Final = 48 * 3600
@@ -32,24 +33,6 @@ GROUP_LOST: Final = ("NOGROUP", "UNBLOCKED")
 """How Redis refuses a group that is gone with its stream, by eviction or FLUSHALL; also in a waiting read."""
 ASK_AFTER: Final = 15.0
 """Seconds of silence after which a subscription asks for an answer."""
-MARK: Final = "\x1f"
-"""Between entry id and event of a deferred entry."""
-
-PROMOTE: Final = """
-local count = 0
-for i, key in ipairs(KEYS) do
-  local due = redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'LIMIT', 0, 100)
-  for _, member in ipairs(due) do
-    local mark = string.find(member, ARGV[2], 1, true)
-    redis.call('XADD', ARGV[i + 2], '*', 'event', string.sub(member, mark + 1))
-    redis.call('ZREM', key, member)
-  end
-  count = count + #due
-end
-return count
-"""
-"""Sorted sets as keys; now, the mark, and each set's stream. The streams are no keys here: a reader that
-defers nothing needs no right to write what it reads. Added before it is removed: a refusal loses nothing."""
 
 
 class Silence:
@@ -77,7 +60,7 @@ class RedisBus:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._promote = client.raw.register_script(PROMOTE)
+        self._deferred = Deferred(client)
         self._show = client.raw.register_script(live.SHOW)
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
@@ -121,7 +104,7 @@ class RedisBus:
                 answer = raw.xreadgroup(role, consumer, names, count=count, block=block)
         read: list[Entry] = []
         for name, rows in answer or ():
-            read += _entries(name.decode().removeprefix(PREFIX), rows)
+            read += entries_of(name.decode().removeprefix(PREFIX), rows)
         return read
 
     def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
@@ -134,7 +117,7 @@ class RedisBus:
             self._ensure_group(role, stream)
             with self._client.call() as raw:
                 answer: Any = raw.xautoclaim(PREFIX + stream, role, consumer, int(idle * 1000))
-            claimed += self._counted(role, stream, _entries(stream, answer[1]))
+            claimed += self._counted(role, stream, entries_of(stream, answer[1]))
         return claimed
 
     def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
@@ -157,14 +140,19 @@ class RedisBus:
         self._client.atomic([*told, *_ack(role, [entry for entry, _ in done])])
 
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
-        member = f"{entry.id}{MARK}".encode() + entry.raw
-        later = ("ZADD", DEFERRED + entry.stream, until, member)
-        self._client.atomic([*_tell(outputs), later, *_ack(role, [entry])])
+        self._client.atomic([*_tell(outputs), keep_until(role, entry, until), *_ack(role, [entry])])
 
-    def promote(self, streams: Sequence[str], now: float) -> int:
-        keys = [DEFERRED + stream for stream in streams]
-        with self._client.call():
-            return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
+    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> Due:
+        return self._deferred.due(role, streams, now, count=count)
+
+    def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
+        self._deferred.put_off(role, entries)
+
+    def put_back(self, role: str, entries: Sequence[Entry]) -> int:
+        return self._deferred.put_back(role, entries)
+
+    def promote(self, role: str, streams: Sequence[str], now: float) -> int:
+        return self._deferred.promote(role, streams, now)
 
     def bury(self, role: str, entry: Entry, error: str, now: float, outputs: Sequence[Event] = ()) -> None:
         what = ("stream", entry.stream, "id", entry.id, "error", error, "time", now)
@@ -192,7 +180,7 @@ class RedisBus:
     def after(self, stream: str, position: str, count: int) -> list[Entry]:
         with self._client.call() as raw:
             rows: Any = raw.xrange(PREFIX + stream, min=f"({position}", count=count)
-        return _entries(stream, rows)
+        return entries_of(stream, rows)
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
         with self._client.call() as raw:
@@ -227,7 +215,7 @@ class RedisBus:
                     batch.xrange(key, each["message_id"], each["message_id"])
                 found = batch.execute()
         for each, rows in zip(pending, found, strict=True):
-            for entry in _entries(stream, rows):
+            for entry in entries_of(stream, rows):
                 yield msgspec.structs.replace(entry, deliveries=each["times_delivered"] + 1)
 
     def _ensure_group(self, role: str, stream: str) -> None:
@@ -308,21 +296,6 @@ def _ack(role: str, entries: Sequence[Entry]) -> list[Command]:
 def _at_most(length: int) -> Command:
     """Of XADD: about so long, under an id of Redis's own."""
     return "MAXLEN", "~", length, "*"
-
-
-def _entries(stream: str, rows: Sequence[Any]) -> list[Entry]:
-    """Entries as Redis gives them; those trimmed meanwhile have no fields and are passed over."""
-    return [_entry(stream, name.decode(), fields) for name, fields in rows if fields is not None]
-
-
-def _entry(stream: str, name: str, fields: dict[bytes, bytes]) -> Entry:
-    raw = fields.get(b"event")
-    if raw is None:
-        return Entry(stream=stream, id=name, raw=b"", event=None, error="entry without the field event")
-    try:
-        return Entry(stream=stream, id=name, raw=raw, event=decode(raw))
-    except DecodeError as error:
-        return Entry(stream=stream, id=name, raw=raw, event=None, error=str(error))
 
 
 def _decoded(values: Any) -> list[Event]:

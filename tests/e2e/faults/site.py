@@ -192,7 +192,7 @@ class Site:
         bus = RedisBus(self.redis)
         host = os.uname().nodename
         lags = sum(bus.lag(role.group(host), role.reads) for role in ROLES if role.reads)
-        return lags + int(self.redis.raw.zcard("hemostat:deferred:remediation_needed"))  # type: ignore[arg-type]
+        return lags + int(self.redis.raw.zcard(f"hemostat:deferred:remediation_needed:responder:{host}"))  # type: ignore[arg-type]
 
     def all_run(self) -> bool:
         found = self.docker.api.containers(filters={"label": self.label})

@@ -1,0 +1,105 @@
+"""What a group of readers has put off: sorted sets by the time at which each entry is decided again.
+
+An entry goes back on its stream only when there is something to do or to tell. Put back each time that it was
+looked at, requests that wait for people would push out of the stream what other roles have not read yet.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from hemostat.adapters.redis.client import PREFIX, Client, Command
+from hemostat.adapters.redis.entries import entry_of
+from hemostat.ports import Due, Entry
+
+DEFERRED: Final = f"{PREFIX}deferred:"
+MARK: Final = "\x1f"
+"""Between entry id and event of a deferred entry."""
+
+PROMOTE: Final = """
+local count = 0
+for i, key in ipairs(KEYS) do
+  local due = redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'LIMIT', 0, 100)
+  for _, member in ipairs(due) do
+    local mark = string.find(member, ARGV[2], 1, true)
+    redis.call('XADD', ARGV[i + 2], '*', 'event', string.sub(member, mark + 1))
+    redis.call('ZREM', key, member)
+  end
+  count = count + #due
+end
+return count
+"""
+"""Sorted sets as keys; now, the mark, and each set's stream. The streams are no keys here: a reader that
+defers nothing needs no right to write what it reads. Added before it is removed: a refusal loses nothing."""
+
+PUT_BACK: Final = """
+local count = 0
+for i = 3, #ARGV do
+  if redis.call('ZADD', KEYS[1], 'XX', 'INCR', 0, ARGV[i]) then
+    local mark = string.find(ARGV[i], ARGV[1], 1, true)
+    redis.call('XADD', ARGV[2], '*', 'event', string.sub(ARGV[i], mark + 1))
+    redis.call('ZREM', KEYS[1], ARGV[i])
+    count = count + 1
+  end
+end
+return count
+"""
+"""A sorted set as key; the mark, its stream, and members of it."""
+
+
+class Deferred:
+    """Safe to use from several threads at once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._promote = client.raw.register_script(PROMOTE)
+        self._put_back = client.raw.register_script(PUT_BACK)
+
+    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> Due:
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
+            for stream in streams:
+                key = _key(stream, role)
+                batch.zrangebyscore(key, "-inf", now, start=0, num=count)
+                batch.zrangebyscore(key, f"({now}", "+inf", start=0, num=1, withscores=True)
+            answers = batch.execute()
+        found = zip(streams, answers[::2], strict=True)
+        entries = [_kept(stream, member) for stream, members in found for member in members]
+        return Due(entries, min((score for later in answers[1::2] for _, score in later), default=None))
+
+    def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
+        self._client.atomic(
+            [("ZADD", _key(each.stream, role), "XX", until, _member(each)) for each, until in entries]
+        )
+
+    def put_back(self, role: str, entries: Sequence[Entry]) -> int:
+        by_stream: dict[str, list[Any]] = {}
+        for entry in entries:
+            by_stream.setdefault(entry.stream, []).append(_member(entry))
+        count = 0
+        for stream, members in by_stream.items():
+            with self._client.call():
+                args = [MARK, PREFIX + stream, *members]
+                count += int(self._put_back(keys=[_key(stream, role)], args=args))
+        return count
+
+    def promote(self, role: str, streams: Sequence[str], now: float) -> int:
+        keys = [_key(stream, role) for stream in streams]
+        with self._client.call():
+            return int(self._promote(keys=keys, args=[now, MARK, *(PREFIX + stream for stream in streams)]))
+
+
+def keep_until(role: str, entry: Entry, until: float) -> Command:
+    return "ZADD", _key(entry.stream, role), until, _member(entry)
+
+
+def _key(stream: str, role: str) -> str:
+    """A sorted set for each group of readers: those of another host can do nothing with what is in it."""
+    return f"{DEFERRED}{stream}:{role}" if role else DEFERRED + stream
+
+
+def _member(entry: Entry) -> bytes:
+    return f"{entry.id}{MARK}".encode() + entry.raw
+
+
+def _kept(stream: str, member: bytes) -> Entry:
+    name, _, raw = member.partition(MARK.encode())
+    return entry_of(stream, name.decode(), {b"event": raw})
