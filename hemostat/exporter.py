@@ -96,7 +96,7 @@ class Exporter:
         return {
             **gauges.roles(known, heartbeats),
             **gauges.breakers(standing),
-            **gauges.containers(self._bus.last("container_stats"), self._tally.bounded),
+            **gauges.containers(self._bus.last("container_stats"), self._tally.bounded, self._tally.name_of),
             measures.OPEN: gauges.incidents(self._tally.opened.values()),
             measures.LAG: self._lags(hosts),
             measures.WAITING: {(name,): float(self._outbox.waiting(name)) for name in self._tally.channels},

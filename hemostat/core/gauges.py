@@ -7,7 +7,7 @@ from hemostat.core import measures
 from hemostat.core.measures import OTHER, Measure, Values
 from hemostat.core.standing import Overview
 from hemostat.core.tally import Opened
-from hemostat.events import ContainerStats, Event, Heartbeat
+from hemostat.events import Container, ContainerStats, Event, Heartbeat
 
 CENT: float = 100.0
 
@@ -24,9 +24,13 @@ def roles(known: Iterable[tuple[str, str]], heartbeats: Iterable[Event]) -> dict
     return {measures.ROLE_UP: up, measures.ROLE_TROUBLE: trouble}
 
 
-def containers(stats: Iterable[Event], bounded: Callable[[str, str], str]) -> dict[Measure, Values]:
-    """`bounded`: a label and its value, to what it is called in numbers. Containers called `other` are added
-    up, limits apart."""
+def containers(
+    stats: Iterable[Event],
+    bounded: Callable[[str, str], str],
+    name_of: Callable[[Container, float], str],
+) -> dict[Measure, Values]:
+    """`bounded`: a label and its value, to what it is called in numbers; `name_of`: the same of a container
+    that was seen at a time. Containers called `other` are added up, limits apart."""
     number: Values = defaultdict(float)
     unhealthy: Values = defaultdict(float)
     use: dict[Measure, Values] = {each: defaultdict(float) for each in (measures.CPU, measures.MEMORY)}
@@ -38,7 +42,7 @@ def containers(stats: Iterable[Event], bounded: Callable[[str, str], str]) -> di
         host = bounded("host", event.host)
         number[told.state.status, host] += 1
         unhealthy[host,] += told.state.health == "unhealthy"
-        place = (host, bounded("container", told.container.name))
+        place = (host, name_of(told.container, event.time))
         cores = None if told.cpu is None else told.cpu / CENT
         for measure, value in ((measures.CPU, cores), (measures.MEMORY, told.memory)):
             if value is not None:

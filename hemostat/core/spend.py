@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.project import NO_PROJECT
+
 HOUR: Final = 3600.0
 MILLION: Final = 1e6
 CHARACTERS: Final = 3.0
@@ -27,6 +29,8 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     time: float
     cost: float = 0.0
+    project: str = NO_PROJECT
+    """Of the container that it was about (core.project)."""
 
 
 def recent(spent: Sequence[Spending], now: float) -> list[Spending]:
@@ -34,14 +38,37 @@ def recent(spent: Sequence[Spending], now: float) -> list[Spending]:
     return [each for each in spent if each.time > now - HOUR]
 
 
-def objection(spent: Sequence[Spending], cost: float, *, calls: int, dollars: float, now: float) -> str:
-    """Why one more request, of at most `cost`, does not fit into the hour; empty: it does."""
+def objection(
+    spent: Sequence[Spending],
+    cost: float,
+    *,
+    calls: int,
+    dollars: float,
+    now: float,
+    project: str = NO_PROJECT,
+    shared: bool = False,
+) -> str:
+    """Why one more request about this project, of at most `cost`, does not fit into the hour; empty: it does.
+    `shared`: whether other projects fail too. Then half of the hour is left to them."""
     hour = recent(spent, now)
+    own = [each for each in hour if each.project == project]
+    if (shared or len(own) < len(hour)) and own and (why := _half(own, cost, calls, dollars)):
+        return why
     if len(hour) >= calls:
         return f"{calls} requests were made within the hour"
     sum_of = sum(each.cost for each in hour)
     if cost and sum_of + cost > dollars:
         return f"${sum_of:.2f} of ${dollars:.2f} was spent within the hour, and the next may cost ${cost:.3f}"
+    return ""
+
+
+def _half(own: Sequence[Spending], cost: float, calls: int, dollars: float) -> str:
+    """Why one more request does not fit into a project's half of the hour."""
+    if len(own) >= max(1, calls // 2):
+        return f"{len(own)} of {calls} requests within the hour were about its project: others have the rest"
+    sum_of = sum(each.cost for each in own)
+    if cost and sum_of + cost > dollars / 2:
+        return f"${sum_of:.2f} of ${dollars:.2f} within the hour was for its project: others have the rest"
     return ""
 
 

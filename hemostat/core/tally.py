@@ -14,7 +14,9 @@ import msgspec
 
 from hemostat.core import measures
 from hemostat.core.measures import OTHER, Distribution, Labels, Measure, Numbers, Values
+from hemostat.core.metric_names import ContainerNames, Place, fold
 from hemostat.events import (
+    Container,
     Decided,
     Diagnosis,
     Event,
@@ -64,6 +66,8 @@ class Memo(msgspec.Struct, frozen=True, kw_only=True):
     counts: list[tuple[str, Labels, float]] = []
     spread: list[tuple[str, Labels, tuple[int, ...], float]] = []
     known: dict[str, list[str]] = {}
+    places: dict[str, Place] = {}
+    """Of containers, by name."""
     ids: list[str] = []
     opened: dict[str, Opened] = {}
     handled: dict[str, int] = {}
@@ -73,7 +77,7 @@ class Memo(msgspec.Struct, frozen=True, kw_only=True):
 class Tally:
     def __init__(self, *, containers: int) -> None:
         """`containers`: how many are counted by name."""
-        self._limits = {**LIMITS, "container": containers}
+        self._names = ContainerNames(containers)
         self._known: dict[str, dict[str, None]] = defaultdict(dict)
         self._counts: dict[Measure, Values] = defaultdict(lambda: defaultdict(float))
         self._spread: dict[Measure, dict[Labels, Distribution]] = defaultdict(dict)
@@ -101,6 +105,7 @@ class Tally:
             counts=counts,
             spread=spread,
             known={label: list(values) for label, values in self._known.items()},
+            places=self._names.places,
             ids=list(self._ids),
             opened=self.opened,
             handled=self._handled,
@@ -119,7 +124,9 @@ class Tally:
         for name, labels, counts, total in memo.spread:
             if (measure := by_name.get(name)) and len(counts) == len(measure.buckets) + 1:
                 self._spread[measure][labels] = Distribution(counts, total)
-        self._known.update({label: dict.fromkeys(values) for label, values in memo.known.items()})
+        known = {label: dict.fromkeys(values) for label, values in memo.known.items()}
+        self._names.restore(memo.places, known.pop("container", ()))
+        self._known.update(known)
         self._ids = dict.fromkeys(memo.ids)
         self._handled, self.opened, self.positions = memo.handled, memo.opened, memo.positions
         self.roles = {(role, host): time for role, host, time in memo.roles}
@@ -174,10 +181,18 @@ class Tally:
         """The value, or `other` where as many as may be are known already."""
         known = self._known[label]
         if value not in known:
-            if len(known) >= self._limits[label]:
+            if len(known) >= LIMITS[label]:
                 return OTHER
             known[value] = None
         return value
+
+    def name_of(self, container: Container, now: float) -> str:
+        """What the container is called in metrics. What was counted under a name that has lost its place is
+        counted as `other` from then on."""
+        name, lost = self._names.take(container, now)
+        for measure in (measures.ALERTS, measures.ACTIONS) if lost else ():
+            fold(self._counts[measure], measure.labels.index("container"), lost)
+        return name
 
     @property
     def channels(self) -> list[str]:
@@ -194,7 +209,7 @@ class Tally:
             if (opened := self.opened.get(event.incident or "")) is not None:
                 self.opened[event.incident or ""] = msgspec.structs.replace(opened, lasts=False)
             return
-        container = self.bounded("container", alert.container.name)
+        container = self.name_of(alert.container, event.time)
         self._count(measures.ALERTS, (alert.kind, alert.severity, host, container))
         self._observe(measures.DETECT, (alert.kind,), event.time - alert.since)
         if event.incident is not None:
@@ -224,7 +239,7 @@ class Tally:
         host = self.bounded("host", event.host)
         self._count(measures.DECISIONS, (done.outcome, done.reason, host))
         if done.outcome in DONE and done.reason is not Reason.GIVEN_UP:
-            container = self.bounded("container", done.container.name)
+            container = self.name_of(done.container, event.time)
             self._count(measures.ACTIONS, (done.action, done.outcome, host, container))
         opened = self.opened.get(event.incident or "")
         if done.outcome is Outcome.HEALED and opened is not None:

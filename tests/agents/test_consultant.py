@@ -104,6 +104,14 @@ def test_a_plain_case_asks_nobody():
     assert bench.advisor.asked == []
 
 
+def test_a_project_keeps_half_of_the_budget_free_for_another_that_fails():
+    bench = Bench(concluding(), concluding(), on=terms(calls_per_hour=2, reuse=0.0))
+    assert bench.answer().diagnosis.advisor != "rules"
+    shop = Container(id="c9", name="other", labels={"com.docker.compose.project": "shop"})
+    bench.analyzer.step(event(alert(container=shop)), NOW)
+    assert "others have the rest" in bench.why()
+
+
 def test_what_is_asked_for_is_configuration():
     bench = Bench(concluding(cause="crash"), told=CRASHED, on=terms(ask=("exited",)))
     assert isinstance(bench.step(), Apart)

@@ -28,7 +28,11 @@ def test_containers_past_the_limit_are_added_up_without_their_limits():
         event(stats(container=Container(id=name, name=name), cpu=50.0, memory=1, memory_limit=9, state=ill))
         for name in ("a", "b")
     ]
-    told = gauges.containers([event(stats(memory_limit=128 * 1024**2)), *others], bounded)
+    told = gauges.containers(
+        [event(stats(memory_limit=128 * 1024**2)), *others],
+        bounded,
+        lambda each, _: bounded("container", each.name),
+    )
     assert told[measures.CONTAINERS] == {("running", "h"): 3}
     assert told[measures.UNHEALTHY] == {("h",): 2}
     assert told[measures.CPU] == {("h", "web"): 0.125, ("h", OTHER): 1.0}
@@ -37,7 +41,9 @@ def test_containers_past_the_limit_are_added_up_without_their_limits():
 
 
 def test_a_container_that_was_not_measured_has_no_number():
-    told = gauges.containers([event(stats(cpu=None, memory=None))], lambda _, value: value)
+    told = gauges.containers(
+        [event(stats(cpu=None, memory=None))], lambda _, value: value, lambda each, _: each.name
+    )
     assert told[measures.CPU] == told[measures.MEMORY] == {}
 
 

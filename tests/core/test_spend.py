@@ -1,5 +1,7 @@
 """What asking a model costs, and when nobody asks."""
 
+import msgspec
+
 from hemostat.core.outage import FINE, LONGEST
 from hemostat.core.spend import HOUR, Prices, Spending, objection, tokens
 
@@ -24,6 +26,25 @@ def test_one_more_must_fit_into_the_hour():
     )
     assert why(spent(0.0, 0.0, 0.0), 0.0) == "3 requests were made within the hour"
     assert why(spent(0.9, 0.9, 0.9, time=NOW - HOUR), 0.5) == ""
+
+
+def test_one_project_leaves_half_of_the_hour_to_others_that_fail():
+    evil = [msgspec.structs.replace(each, project="evil") for each in spent(0.1, 0.1, 0.1)]
+
+    def why(project: str, cost: float = 0.1, *, shared: bool = False, of: list[Spending] = evil) -> str:
+        return objection(of, cost, calls=6, dollars=2.0, now=NOW, project=project, shared=shared)
+
+    assert why("evil") == "", "alone it has the whole hour"
+    assert (
+        why("evil", shared=True)
+        == "3 of 6 requests within the hour were about its project: others have the rest"
+    )
+    assert why("shop", shared=True) == ""
+    both = [*evil, Spending(id="s", time=NOW - 1, cost=0.95, project="shop")]
+    assert why("evil", of=both).startswith("3 of 6 requests")
+    assert why("shop", of=both).endswith("for its project: others have the rest")
+    assert why("new", 0.7, of=both) == ""
+    assert why("new", 0.9, of=both).startswith("$1.25 of $2.00 was spent")
 
 
 def test_a_clock_that_was_set_back_forgets_no_spending():

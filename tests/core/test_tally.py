@@ -100,6 +100,59 @@ def test_containers_past_the_limit_are_counted_together():
     assert told == {"a": 2, OTHER: 2}
 
 
+def box(name: str, project: str = "") -> Container:
+    labels = {"com.docker.compose.project": project} if project else {}
+    return Container(id=name, name=name, labels=labels)
+
+
+def named(made: Tally, *containers: Container, at: float = 0.0) -> list[str]:
+    """What each is called, one second after the other."""
+    return [made.name_of(each, NOW + at + number) for number, each in enumerate(containers)]
+
+
+def test_a_name_that_is_not_seen_any_more_gives_its_place():
+    made = Tally(containers=2)
+    assert named(made, box("a"), box("b"), box("c")) == ["a", "b", OTHER]
+    assert named(made, box("b"), at=3000.0) == ["b"]
+    assert named(made, box("c"), box("a"), at=3700.0) == ["c", OTHER]
+
+
+def test_what_a_name_without_a_place_had_counted_is_counted_as_other():
+    made = Tally(containers=1)
+    for number, (name, later) in enumerate((("a", 0.0), ("a", 1.0), ("b", 9000.0))):
+        made.take("health_alert", f"{number}-0", event(alert(container=box(name)), later))
+    told = {labels[3]: count for labels, count in counted(made, measures.ALERTS).items()}
+    assert told == {"b": 1, OTHER: 2}
+
+
+def test_one_project_leaves_the_places_of_others():
+    made = Tally(containers=10)
+    evil = [box(f"evil-{number}", "evil") for number in range(50)]
+    assert named(made, *evil).count(OTHER) == 40
+    shop = [box(f"shop-{number}", "shop") for number in range(8)]
+    assert named(made, *shop, at=100.0) == [each.name for each in shop[:5]] + [OTHER] * 3
+    assert named(made, *evil[:20], at=200.0).count(OTHER) == 15
+    assert named(made, *shop, at=300.0)[:5] == [each.name for each in shop[:5]]
+
+
+def test_many_projects_leave_a_project_one_place():
+    made = Tally(containers=10)
+    assert named(made, box("victim", "shop")) == ["victim"]
+    named(made, *(box(f"e{number}", f"p{number}") for number in range(50)), at=10.0)
+    assert named(made, box("victim", "shop"), at=100.0) == ["victim"]
+
+
+def test_places_are_kept_over_a_restart_and_those_of_an_earlier_version_are_free():
+    made = Tally(containers=2)
+    named(made, box("a"), box("b"))
+    after = Tally(containers=2)
+    after.restore(made.memo())
+    assert named(after, box("c"), box("a"), at=10.0) == [OTHER, "a"]
+    earlier = Tally(containers=2)
+    earlier.restore(b'{"known": {"container": ["a", "b"]}}')
+    assert named(earlier, box("a"), box("c"), box("d"), at=10.0) == ["a", "c", OTHER]
+
+
 def test_bytes_that_are_no_event_are_passed_over():
     made = tally()
     made.take("health_alert", "7-0", None)

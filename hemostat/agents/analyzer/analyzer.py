@@ -87,6 +87,8 @@ class Analyzer:
             verdict = remembered(alert, verdict, known, self._limits, host=event.host)
             verdict = unspent(alert, verdict, known, event.incident or "")
         consultant = self._consultant
+        if consultant is not None:
+            consultant.note(alert.container, now)
         if consultant is None or not asks(alert, verdict, consultant.analysis):
             return [self._said(event, alert, verdict, now)]
         if why := consultant.shut(now):

@@ -9,6 +9,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -22,6 +23,7 @@ from hemostat.core.diagnose import Verdict
 from hemostat.core.limits import Limits
 from hemostat.core.measures import FAILURES, Count, Failure, uncounted
 from hemostat.core.outage import FINE, Outage
+from hemostat.core.project import project_of
 from hemostat.core.spend import Prices, Spending
 from hemostat.core.trust import OWN, Trust
 from hemostat.core.units import show_duration
@@ -33,7 +35,7 @@ from hemostat.errors import (
     LeftAloneError,
     OverBudgetError,
 )
-from hemostat.events import Event, HealthAlert, Investigation, Outcome, digest
+from hemostat.events import Container, Event, HealthAlert, Investigation, Outcome, digest
 from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
 
 SLICE: Final = 0.1
@@ -43,6 +45,8 @@ STRANGE: Final = 2
 HANGING: Final = 16
 """For each investigation at a time, how many threads there may be, those that were left alone included: a
 server that sends its header a byte at a time holds on to them for hours."""
+MAX_PROJECTS: Final = 1000
+"""Of which is known that their containers have failed."""
 NOTICED: Final = 300.0
 """Seconds for which people are told that the budget was spent."""
 
@@ -98,6 +102,8 @@ class Consultant:
         self._outage: Outage = FINE
         self._lock = threading.Lock()
         self._threads = threading.Semaphore(HANGING * terms.analysis.concurrency)
+        self._failing: dict[str, float] = {}
+        """Projects of containers of which an alert was raised, and when the latest was (epoch seconds)."""
         self._refused = (0.0, "")
         """When the budget last did not suffice (epoch seconds), and why."""
 
@@ -107,6 +113,20 @@ class Consultant:
         if not left:
             return ""
         return f"{self._advisor.name} is left alone for {show_duration(left)}: {self._outage.why}"
+
+    def note(self, container: Container, now: float) -> None:
+        """An alert was raised of this container: its project may want a share of the budget."""
+        with self._lock:
+            project = project_of(container)
+            self._failing.pop(project, None)
+            self._failing[project] = now
+            while len(self._failing) > MAX_PROJECTS:
+                del self._failing[next(iter(self._failing))]
+
+    def _others_fail(self, project: str, now: float) -> bool:
+        with self._lock:
+            failing = list(self._failing.items())
+        return any(each != project and now - time < spend.HOUR for each, time in failing)
 
     def notice(self, now: float) -> str:
         since, why = self._refused
@@ -150,7 +170,8 @@ class Consultant:
         return judged(kept.advice, alert, rules, kept.made, min_confidence=self.analysis.min_confidence)
 
     def _asked(self, case: Case, rules: Verdict, until: float) -> Kept:
-        inquiry = Inquiry(self._advisor, self._witness, self._clock, self._terms, self._pay)
+        pay = partial(self._pay, project_of(case.alert.container))
+        inquiry = Inquiry(self._advisor, self._witness, self._clock, self._terms, pay)
         advice, made = inquiry.run(case, rules, until)
         with self._lock:
             # An answer to what was asked before, or one that came too late, does not close what is open.
@@ -172,8 +193,9 @@ class Consultant:
         made = msgspec.structs.replace(kept.made, reused=True, tokens=0, cost=0.0, seconds=0.0)
         return msgspec.structs.replace(kept, made=made)
 
-    def _pay(self, cost: float) -> Callable[[float], None]:
-        """Take what one request may cost; the function that says what it did cost. Raises AdviceError."""
+    def _pay(self, project: str, cost: float) -> Callable[[float], None]:
+        """Take what one request about this project may cost; the function that says what it did cost. Raises
+        AdviceError."""
         limits = self.analysis
         if why := self.shut(self._clock.now()):
             raise LeftAloneError(why)
@@ -181,13 +203,19 @@ class Consultant:
             now = self._clock.now()
             version, spent = self._purse.read()
             why = spend.objection(
-                spent, cost, calls=limits.calls_per_hour, dollars=limits.cost_per_hour, now=now
+                spent,
+                cost,
+                calls=limits.calls_per_hour,
+                dollars=limits.cost_per_hour,
+                now=now,
+                project=project,
+                shared=self._others_fail(project, now),
             )
             if why:
                 self._refused = (now, why)
                 raise OverBudgetError(why)
             name = digest(f"{self._source} {threading.get_ident()} {version} {now}".encode())
-            taken = Spending(id=name, time=now, cost=cost)
+            taken = Spending(id=name, time=now, cost=cost, project=project)
             if self._purse.take(taken, version):
                 return lambda real: self._purse.settle(msgspec.structs.replace(taken, cost=real))
 
