@@ -18,7 +18,7 @@ from hemostat.core import message, routing
 from hemostat.core.measures import NOTIFICATIONS, Count, Delivery, uncounted
 from hemostat.core.news import News, worth
 from hemostat.core.restart import delay
-from hemostat.core.routing import Alerting, Channel
+from hemostat.core.routing import Alerting, Channel, Sent
 from hemostat.errors import AdapterError, NotifyError
 from hemostat.ports import Clock, Interrupted, Notifier, Outbox
 
@@ -27,6 +27,9 @@ PAUSE: Final = 0.5
 BATCH: Final = 500
 LEASE: Final = 30.0
 """Seconds for which what is taken is nobody else's."""
+WAIT: Final = 5.0
+"""Seconds for which a word waits whose project has had its share of the messages."""
+SHARED_SECONDS: Final = 3600.0
 FIRST: Final = 1.0
 CEILING: Final = 300.0
 LONGEST: Final = 3600.0
@@ -70,7 +73,9 @@ class Courier:
         for outcome in Delivery:
             self._note(outcome, 0)
         self._own: deque[News] = deque(maxlen=REMEMBERED)
-        self._sent: deque[float] = deque(maxlen=alerting.per_minute)
+        self._sent: deque[Sent] = deque(maxlen=alerting.per_minute)
+        self._projects: dict[str, float] = {}
+        """Of which the channel is told, and when it was last (epoch seconds)."""
         self._failed_at: set[str] = set()
         """Incidents that the service failed at: it may be their fault."""
         self._unsettled: dict[str, News] = {}
@@ -113,9 +118,9 @@ class Courier:
             logger.debug("outbox.failed channel=%s error=%s", self.name, error)
 
     def _due(self, now: float) -> list[News]:
-        """What is news, those first that need people; the rest is settled, or waits for the end of quiet
-        hours."""
-        free, _ = routing.ration(self._sent, 1, self._alerting.per_minute, now)
+        """What is news; the rest is settled, or waits for the end of quiet hours."""
+        times = [each.time for each in self._sent]
+        free, _ = routing.ration(times, 1, self._alerting.per_minute, now)
         if not free:
             return []
         ready, stale = [], []
@@ -130,22 +135,31 @@ class Courier:
                 ready.append(word)
         if stale:
             self._outbox.settle(self.name, stale, told=False)
-        return sorted(
-            ready, key=lambda word: (word.incident in self._failed_at, not word.needs_people, word.time)
-        )
+        return ready
+
+    def _is_shared(self, words: Sequence[News], now: float) -> bool:
+        """Whether the channel was told of several projects within the hour."""
+        known = self._projects | dict.fromkeys((word.project for word in words), now)
+        self._projects = {name: time for name, time in known.items() if 0 <= now - time < SHARED_SECONDS}
+        return len(self._projects) > 1
 
     def _deliver(self, words: Sequence[News], now: float) -> None:
-        alone, together = routing.ration(self._sent, len(words), self._alerting.per_minute, now)
-        templates, brief = self._alerting.templates, self._channel.brief
-        parcels = [([word], message.single(word, templates, brief=brief)) for word in words[:alone]]
-        if together:
-            rest = list(words[alone:])
-            parcels.append((rest, message.digest(rest, templates, brief=brief)))
+        packed, waiting = routing.pack(
+            words,
+            self._sent,
+            self._alerting.per_minute,
+            now,
+            shared=self._is_shared(words, now),
+            last=self._failed_at,
+        )
+        if waiting:
+            self._outbox.put_off(self.name, waiting, now + WAIT)
+        parcels = [(parcel, self._written(parcel)) for parcel in packed]
         for number, (parcel, written) in enumerate(parcels):
             if not 0 <= self._clock.now() - now < LEASE / 2:
                 return self._outbox.put_off(self.name, _all(parcels[number:]), now)
             try:
-                self._send(written, len(parcel))
+                self._send(written, len(parcel), routing.project_of_all(parcel))
             except NotifyError as error:
                 if error.transient:
                     self._blame(parcel)
@@ -156,10 +170,16 @@ class Courier:
                 self._settle(parcel)
         return None
 
+    def _written(self, words: Sequence[News]) -> message.Message:
+        templates, brief = self._alerting.templates, self._channel.brief
+        if len(words) == 1:
+            return message.single(words[0], templates, brief=brief)
+        return message.digest(words, templates, brief=brief)
+
     def _send_own(self, word: News) -> None:
         """What cannot be told now waits with the others, as news by itself, if Redis is there to hold it."""
         try:
-            self._send(message.single(word, self._alerting.templates, brief=self._channel.brief), 1)
+            self._send(self._written([word]), 1, None)
         except NotifyError as error:
             later = msgspec.structs.replace(word, incident=f"{word.incident}:{word.time}")
             due = self._until if error.transient else self._clock.now() + AGAIN
@@ -171,7 +191,7 @@ class Courier:
         else:
             self._own.popleft()
 
-    def _send(self, written: message.Message, count: int) -> None:
+    def _send(self, written: message.Message, count: int, project: str | None) -> None:
         """Raises NotifyError, and has decided then for how long the channel waits."""
         try:
             self._notifier.send(written)
@@ -181,7 +201,7 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - whatever a service's library does, the thread lives
             self._failed(told := NotifyError(f"the channel failed ({type(error).__name__})"))
             raise told from None
-        self._sent.append(self._clock.now())
+        self._sent.append(Sent(self._clock.now(), project))
         self._failures, self.trouble = 0, ""
         self._note(Delivery.DELIVERED)
         logger.info("notify.sent channel=%s topic=%s incidents=%d", self.name, written.topic, count)

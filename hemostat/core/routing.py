@@ -5,15 +5,16 @@ in a moment after a grace, and in quiet hours only what is critical and needs pe
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from hemostat.core.message import FIELDS, fields_of
 from hemostat.core.news import News, Topic
+from hemostat.core.project import take_turns
 from hemostat.core.units import Period, Seconds
 from hemostat.events import Kind, Severity
 
@@ -116,6 +117,59 @@ def ration(sent: Sequence[float], waiting: int, per_minute: int, now: float) -> 
     if waiting <= max(0, free):
         return waiting, False
     return max(0, free - 1), free > 0
+
+
+class Sent(NamedTuple):
+    """A message: when it was sent (epoch seconds), and the project that it was about, None for several."""
+
+    time: float
+    project: str | None
+
+
+def project_of_all(words: Sequence[News]) -> str | None:
+    """The project that all these are about; None where they are about several."""
+    projects = {word.project for word in words}
+    return projects.pop() if len(projects) == 1 else None
+
+
+def pack(
+    words: Sequence[News],
+    sent: Sequence[Sent],
+    per_minute: int,
+    now: float,
+    *,
+    shared: bool = False,
+    last: Collection[str] = (),
+) -> tuple[list[list[News]], list[News]]:
+    """The messages that may be sent now, of one word or of several, and the words that must wait. Those come
+    first that need people, and projects take turns; incidents in `last` come last. `shared`: the channel is
+    told of several projects; then one project has at most half of the messages of a minute."""
+    words = sorted(words, key=lambda word: (*_class(word, last), word.time))
+    packed: list[list[News]] = []
+    waiting: list[News] = []
+    for project in dict.fromkeys(word.project for word in words) if shared else [None]:
+        own = [word for word in words if project in {None, word.project}]
+        times = [each.time for each in sent if project in {None, each.project}]
+        alone, together = ration(times, len(own), max(1, per_minute // 2) if shared else per_minute, now)
+        packed += [[word] for word in own[:alone]] + ([own[alone:]] if together else [])
+        waiting += [] if together else own[alone:]
+    packed.sort(key=lambda parcel: (*_class(parcel[0], last), parcel[0].time))
+    turns = take_turns(packed, lambda parcel: (_class(parcel[0], last), project_of_all(parcel)))
+    turns.sort(key=lambda parcel: _class(parcel[0], last))
+    return _limit(turns, [each.time for each in sent], per_minute, now, waiting)
+
+
+def _class(word: News, last: Collection[str]) -> tuple[bool, bool]:
+    return word.incident in last, not word.needs_people
+
+
+def _limit(
+    packed: list[list[News]], times: Sequence[float], per_minute: int, now: float, waiting: list[News]
+) -> tuple[list[list[News]], list[News]]:
+    """What is beyond the messages of a minute goes as one, or waits."""
+    alone, together = ration(times, len(packed), per_minute, now)
+    rest = [word for parcel in packed[alone:] for word in parcel]
+    return packed[:alone] + ([rest] if together else []), waiting + ([] if together else rest)
 
 
 def mistakes(alerting: Alerting) -> Iterator[tuple[str, str, str]]:

@@ -242,6 +242,21 @@ def test_in_a_storm_the_ration_goes_alone_and_the_rest_as_one():
     assert line.after(30.0)[3:] == ["web-21 is healed: exited"]
 
 
+def test_one_project_has_half_of_the_messages_while_others_fail():
+    """What is beyond its half goes as one, and the word of another project does not wait for it."""
+    line = Line(Phone(), per_minute=6)
+    evil = [word(Topic.HEALED, incident=f"e{n}", container=f"evil-{n}", project="evil") for n in range(20)]
+    line.put(*evil, word(Topic.HEALED, incident="s", container="shop", project="shop"))
+    assert line.after(1.0) == [
+        *("evil-0 is healed: exited", "shop is healed: exited", "evil-1 is healed: exited"),
+        "18 incidents: 18 healed",
+    ]
+    line.put(word(Topic.HEALED, 2.0, incident="e99", container="evil-99", project="evil"))
+    line.put(word(Topic.HEALED, 2.0, incident="s2", container="shop-2", project="shop"))
+    assert line.after(2.0)[4:] == ["shop-2 is healed: exited"]
+    assert line.after(60.0)[5:] == ["evil-99 is healed: exited"]
+
+
 def test_what_was_told_in_one_message_is_not_told_again():
     line = Line(Phone(), per_minute=1)
     line.put(*several(5))
