@@ -63,9 +63,9 @@ def test_starts_that_fail_of_their_own_image_hold_nobody_back(scene):
     """The engine says `failed to create shim task` of each of them."""
     broken = "while [ ! -e /tmp/go ]; do sleep 0.1; done; rm /tmp/go; rm /bin/sh; exit 9"
     for number in range(5):
-        scene.make(f"t{number}", broken)
-    scene.make_victim()
-    scene.start(MONITOR_STORM_COUNT="1000", RESPONDER_RUSH="1000")
+        scene.make(f"t{number}", broken, labels=project("tenant"))
+    scene.make_victim(labels=project("shop"))
+    scene.start(MONITOR_STORM_COUNT="1000")
     for number in range(5):
         scene.crash(f"t{number}")
 
