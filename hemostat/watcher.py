@@ -10,8 +10,6 @@ from math import inf
 from queue import Empty, SimpleQueue
 from typing import Final
 
-import msgspec
-
 from hemostat.agents.monitor import Lister, Monitor
 from hemostat.agents.monitor.failures import LIST, Failures
 from hemostat.agents.monitor.measuring import Measuring
@@ -105,7 +103,7 @@ class Watcher:
             return
         try:
             self._monitor.restore(memo)
-        except msgspec.MsgspecError as error:
+        except ValueError as error:
             logger.warning("memo.unreadable error=%s", error)
 
     # --- what blocks --------------------------------------------------------------------------------

@@ -2,6 +2,6 @@
 
 from hemostat.agents.monitor.last_stats import REFRESH_SECONDS
 from hemostat.agents.monitor.lister import Lister
-from hemostat.agents.monitor.monitor import Memo, Monitor
+from hemostat.agents.monitor.monitor import Monitor
 
-__all__ = ["REFRESH_SECONDS", "Lister", "Memo", "Monitor"]
+__all__ = ["REFRESH_SECONDS", "Lister", "Monitor"]

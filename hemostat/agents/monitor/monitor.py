@@ -41,22 +41,18 @@ from hemostat.core.model import (
     Samples,
     Waited,
 )
-from hemostat.core.patient import Past, Patient
+from hemostat.core.monitor_memo import Memo, decode_memo, encode_memo
+from hemostat.core.patient import Patient
 from hemostat.core.thresholds import Thresholds, watched
 from hemostat.core.track import interrupted
 from hemostat.core.trust import OWN, Trust
 from hemostat.core.veil import veiled
 from hemostat.core.ward import Ward
-from hemostat.events import Container, ContainerStats, Event, HealthAlert, Payload
+from hemostat.events import Container, ContainerStats, Event, HealthAlert, Payload, encode
 from hemostat.ports import Engine, Ledger, Sampler
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-
-
-class Memo(msgspec.Struct, frozen=True, kw_only=True):
-    cursor: Cursor
-    past: Past
 
 
 class Monitor:
@@ -109,6 +105,8 @@ class Monitor:
             history=history,
         )
         self._cursor = Cursor()
+        self._unwritten = ""
+        """What the last memo had to leave out."""
         self._blind_since: float | None = 0.0
         """Up to when events had been seen before the connection was lost; None once all have been listed."""
         self.lost = ""
@@ -120,14 +118,21 @@ class Monitor:
         return self._cursor.since
 
     def restore(self, memo: bytes) -> None:
-        """Raises msgspec.DecodeError for a memo of another shape."""
-        past = msgspec.json.decode(memo, type=Memo)
-        self._cursor = past.cursor
-        self._blind_since = past.cursor.until
-        self._ward.restore(past.past)
+        """As far as it can be read. Raises ValueError for what is no memo."""
+        read, lost = decode_memo(memo)
+        if lost:
+            logger.warning("memo.partly_unreadable lost=%s", lost)
+            self._warnings += (f"forgot at its start what could not be read of its memory: {lost}",)
+        self._cursor = read.cursor
+        self._blind_since = read.cursor.until
+        self._ward.restore(read.past)
 
     def memo(self) -> bytes:
-        return msgspec.json.encode(Memo(cursor=self._cursor, past=self._ward.past()))
+        raw, lost = encode_memo(Memo(cursor=self._cursor, past=self._ward.past()))
+        if lost and str(lost) != self._unwritten:
+            logger.error("memo.partly_unwritable lost=%s", lost)
+        self._unwritten = str(lost)
+        return raw
 
     def due(self) -> float | None:
         """When `Waited` is to be told next (epoch seconds); None while nothing waits for that."""
@@ -219,7 +224,9 @@ class Monitor:
 
     def _alert(self, alert: HealthAlert, now: float, incident: str) -> Event:
         shown = msgspec.structs.replace(alert, container=veiled(alert.container))
-        return self._event(shown, now, incident)
+        event = self._event(shown, now, incident)
+        encode(event)  # What cannot be encoded fails here, and not with the alerts of others.
+        return event
 
     def attempt(self, ref: Container, doing: str, call: Callable[[], T]) -> T | None:
         """What is done for one container must not fail for the others. Safe to call from another thread."""
