@@ -7,17 +7,19 @@ observation is done with when its alerts and the monitor's memo are on the bus, 
 import logging
 import threading
 from math import inf
-from queue import Empty, SimpleQueue
 from typing import Final
 
 from hemostat.agents.monitor import Lister, Monitor
 from hemostat.agents.monitor.failures import LIST, Failures
 from hemostat.agents.monitor.measuring import Measuring
+from hemostat.agents.monitor.observation_queue import ObservationQueue
 from hemostat.core.measures import SAMPLES
 from hemostat.core.model import (
     REMOVED,
+    Answering,
     Connected,
     Disconnected,
+    EngineEvent,
     Listing,
     Mode,
     Observation,
@@ -67,7 +69,7 @@ class Watcher:
         self._memo_key = memo_key
         self._stop = stop
         self._patience = Patience(clock)
-        self._queue: SimpleQueue[Observation] = SimpleQueue()
+        self._queue = ObservationQueue()
         self._memo = b""
         self._mode = ""
         self._lister = Lister(engine, clock, self._queue.put)
@@ -133,16 +135,22 @@ class Watcher:
             trouble = self._patience.trouble or self._lister.trouble or self._monitor.lost
             trouble = trouble or self._failures.trouble
             warnings = self._monitor.warnings + self._failures.warnings
-            self._patience(lambda: self._pulse.beat(trouble, self._queue.qsize(), warnings))
+            self._patience(lambda: self._pulse.beat(trouble, len(self._queue), warnings))
             self._failures.attempt("mode of the responders", self._note_mode)
             self._list_again()
-        try:
-            observation = self._queue.get(timeout=self._wait())
-        except Empty:
-            if self._monitor.due() is None:
-                return
-            observation = Waited()
-        self._handle(observation)
+            self._look_after_events()
+        observation = self._queue.get(self._wait())
+        if observation is None and self._monitor.due() is None:
+            return
+        self._handle(Waited() if observation is None else observation)
+
+    def _look_after_events(self) -> None:
+        """What events would have told that were left out."""
+        for container in self._queue.take_left_out():
+            self._queue.put(Answering(container))
+        if self._queue.take_overflow():
+            logger.warning("events.left_out why=%s", "too many wait")
+            self._lister.list_all()
 
     def _note_mode(self) -> None:
         """Tell the monitor once the responders of this host are in another mode."""
@@ -175,12 +183,15 @@ class Watcher:
             self._relist_due = self._clock.now() + wait if wait else inf
         if events is None:
             return
-        self._failures.attempt("publishing", lambda: self._tell(events))
+        if not (isinstance(observation, EngineEvent) and not events and len(self._queue)):
+            # Else the memo may wait for that of the next: what it lacks is read again by the next monitor.
+            self._failures.attempt("publishing", lambda: self._tell(events))
         self._pulse.handled += 1
         if isinstance(observation, Samples):
             self._pulse.count(SAMPLES, self._pulse.host, by=len(observation.samples))
 
     def _step(self, observation: Observation) -> list[Event]:
+        self._monitor.arrivals = self._queue.span
         return self._patience(lambda: self._monitor.step(observation, self._clock.now()))
 
     def _list_again(self) -> None:

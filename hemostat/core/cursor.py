@@ -15,7 +15,8 @@ OVERLAP: Final = 1.0
 
 
 class Cursor(msgspec.Struct, frozen=True):
-    """`until` is the time of the last event acted on, 0 before the first; `near` names those around it."""
+    """`until` is the time up to which all events were acted on, 0 before the first; `near` names those that
+    were acted on around it, and after it."""
 
     until: float = 0.0
     near: dict[str, float] = {}
@@ -28,9 +29,14 @@ class Cursor(msgspec.Struct, frozen=True):
     def knows(self, event: EngineEvent) -> bool:
         return _name(event) in self.near
 
-    def past(self, event: EngineEvent) -> "Cursor":
-        near = {name: time for name, time in self.near.items() if abs(event.time - time) <= OVERLAP}
-        return Cursor(event.time, {**near, _name(event): event.time})
+    def past(self, event: EngineEvent, first: float | None = None, last: float | None = None) -> "Cursor":
+        """`first` is the time of the first event that waits, `last` of the last that has come in; events may
+        be handled in another order. Without them this one is the last."""
+        until = event.time if first is None else first
+        horizon = until if last is None else last
+        near = {**self.near, _name(event): event.time}
+        kept = {name: time for name, time in near.items() if until - OVERLAP <= time <= horizon + OVERLAP}
+        return Cursor(until, kept)
 
 
 def _name(event: EngineEvent) -> str:

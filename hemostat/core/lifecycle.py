@@ -31,6 +31,13 @@ def turned(patient: Patient, event: EngineEvent) -> None:
     )
 
 
+def saw_health(patient: Patient, now: float) -> None:
+    """What an inspection shows of its health check, where events may not have come."""
+    if patient.info.running and patient.info.health in {"healthy", "unhealthy"}:
+        healthy, window = patient.info.health == "healthy", patient.tuned.flap_window
+        patient.health = health.turned(patient.health, healthy=healthy, time=now, window=window)
+
+
 def judge_health(ward: Ward, patient: Patient, now: float) -> list[Told]:
     """Open and close what its health check says by now."""
     ref, told = patient.ref, list[Told]()

@@ -172,3 +172,13 @@ def test_what_is_gone_is_forgotten_also_of_containers_that_opted_out(watch):
         watch.listen()
     assert watch.monitor._ward.stops == {}
     assert watch.monitor._deaths._kills == {}
+
+
+def test_what_left_out_events_would_have_told_is_found_by_a_look(watch):
+    web = watch.make(name="web", health=("true",))
+    watch.sample()
+    with watch.engine._changed:
+        watch.engine._boxes[web].health = "unhealthy"
+    watch.tell(Answering(web))
+    watch.sample()
+    assert watch.told() == [(Kind.UNHEALTHY, Phase.RAISED)]

@@ -23,6 +23,7 @@ from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.dossier import Point
 from hemostat.core.incidents import Told
+from hemostat.core.intake import Span
 from hemostat.core.label_values import Target
 from hemostat.core.model import (
     Answering,
@@ -109,6 +110,9 @@ class Monitor:
         """What the last memo had to leave out."""
         self._blind_since: float | None = 0.0
         """Up to when events had been seen before the connection was lost; None once all have been listed."""
+        self.arrivals: Span | None = None
+        """Which of the engine's events have come in, while this one is handled; None where each is handled as
+        it comes."""
         self.lost = ""
         """Why the engine's events are not coming in, if they are not."""
 
@@ -257,7 +261,7 @@ class Monitor:
             told = self.attempt(event.container, f"handle the event {event.action} of", handle) or []
         elif event.action in {"kill", "stop"}:
             lifecycle.signalled(self._ward, event, ours=False)
-        self._cursor = self._cursor.past(event)
+        self._cursor = self._cursor.past(event, *(self.arrivals or ()))
         return told
 
     def _turned(self, event: EngineEvent, now: float) -> list[Told]:

@@ -64,7 +64,21 @@ class Reconciler:
             info = self._lookups.inspector.inspect(container_id, name, now)
         except NoSuchContainerError:
             return self._discharge(container_id)
-        return [] if info is None else self._changed([info], until, now, wait=wait)
+        if info is None:
+            return []
+        told = self._changed([info], until, now, wait=wait)
+        patient = self._ward.get(container_id)
+        if patient is None:
+            return told
+        catch_up = partial(self._catch_up, patient, now)
+        return told + (
+            self._faults.attempt(container_id, info.ref.name, "judge the state of", catch_up) or []
+        )
+
+    def _catch_up(self, patient: Patient, now: float) -> list[Told]:
+        """Events of its health check may have been left out."""
+        lifecycle.saw_health(patient, now)
+        return lifecycle.judge_health(self._ward, patient, now)
 
     def _reconcile(
         self,

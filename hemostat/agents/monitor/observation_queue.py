@@ -1,0 +1,50 @@
+"""Between the threads that observe and the one that handles what they observe."""
+
+import threading
+from typing import Final
+
+from hemostat.core.intake import Intake, Span
+from hemostat.core.model import Observation
+
+MAX_LOOKS: Final = 50
+"""Containers of which events were left out that are looked at in one round."""
+
+
+class ObservationQueue:
+    def __init__(self) -> None:
+        self._intake = Intake()
+        self._changed = threading.Condition()
+
+    def put(self, observation: Observation) -> None:
+        with self._changed:
+            self._intake.add(observation)
+            self._changed.notify()
+
+    def get(self, timeout: float) -> Observation | None:
+        """The next one; None where nothing comes within `timeout` seconds."""
+        with self._changed:
+            found = self._intake.take()
+            if found is None and timeout > 0:
+                self._changed.wait(timeout)
+                found = self._intake.take()
+            return found
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._intake)
+
+    @property
+    def span(self) -> Span | None:
+        with self._changed:
+            return self._intake.span
+
+    def take_left_out(self) -> list[str]:
+        """Containers that are to be looked at, for events of theirs were left out."""
+        with self._changed:
+            return [self._intake.left_out.pop() for _ in range(min(MAX_LOOKS, len(self._intake.left_out)))]
+
+    def take_overflow(self) -> bool:
+        """Whether all containers are to be listed, for too many events came."""
+        with self._changed:
+            overflowed, self._intake.overflowed = self._intake.overflowed, False
+            return overflowed

@@ -1,0 +1,175 @@
+"""In which order the engine's events are handled, and which of them are left out, so that one container's
+events do not delay another's.
+
+Rule 1. What is no event waits for all that came before it, and what comes after it waits for it.
+Rule 2. Between two of these, containers take turns, and the events of one keep their order. Those have their
+        turn first that have more to tell than that they should be looked at.
+Rule 3. An event that only asks for a look is left out while another one of that kind waits.
+Rule 4. Of one container at most MAX_A_SECOND events that are no end and no start are handled, and at most
+        MAX_WAITING events wait. A container of which something was left out is looked at afterwards.
+Rule 5. Of all together at most MAX_EVENTS wait. After that all containers are listed.
+"""
+
+from collections import Counter, deque
+from typing import Final, NamedTuple
+
+from hemostat.core.model import DiskUse, EngineEvent, Listing, Observation, Peers, Probed
+
+MAX_A_SECOND: Final = 8
+MAX_WAITING: Final = 32
+MAX_EVENTS: Final = 20_000
+MAX_OTHERS: Final = 2_000
+"""Measurements that wait, while the bus is away: the next ones say as much."""
+LOOKS: Final = frozenset({"create", "update", "rename", "pause", "unpause"})
+"""Actions that only ask for a look at the container."""
+ENDS: Final = frozenset({"die", "stop", "oom", "destroy", "start"})
+"""Actions that are handled however many there are, as far as they may wait."""
+
+
+class Span(NamedTuple):
+    """Of the engine's events that have come in: the time of the first that waits, else of the last, and the
+    time of the last (epoch seconds)."""
+
+    first: float
+    last: float
+
+
+class Arrival:
+    """An event that has come in."""
+
+    __slots__ = ("event", "is_handled")
+
+    def __init__(self, event: EngineEvent) -> None:
+        self.event = event
+        self.is_handled = False
+
+
+class Lanes:
+    """Events between two other observations, by container."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[Arrival]] = {}
+        self._first: deque[str] = deque()
+        self._then: deque[str] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def has(self, event: EngineEvent) -> bool:
+        """Whether one of the same action waits."""
+        lane = self._waiting.get(event.container.id, ())
+        return any(each.event.action == event.action for each in lane)
+
+    def add(self, arrival: Arrival) -> None:
+        key = arrival.event.container.id
+        lane = self._waiting.setdefault(key, deque())
+        urgent = arrival.event.action not in LOOKS
+        if not lane:
+            (self._first if urgent else self._then).append(key)
+        elif urgent and key in self._then:
+            self._then.remove(key)
+            self._first.append(key)
+        lane.append(arrival)
+
+    def take(self) -> Arrival:
+        turns = self._first or self._then
+        key = turns.popleft()
+        lane = self._waiting[key]
+        arrival = lane.popleft()
+        if not lane:
+            del self._waiting[key]
+        elif any(each.event.action not in LOOKS for each in lane):
+            self._first.append(key)
+        else:
+            self._then.append(key)
+        return arrival
+
+
+class Intake:
+    """What has been observed and is not handled yet. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._queue: deque[Lanes | Observation] = deque()
+        self._arrivals: deque[Arrival] = deque()
+        self._last = 0.0
+        self._waiting: Counter[str] = Counter()
+        self._others = 0
+        self._rates: dict[str, tuple[int, int]] = {}
+        """By container, a second, and how many events it had in it."""
+        self.left_out: set[str] = set()
+        """Containers of which an event was left out."""
+        self.overflowed = False
+        """Whether events were left out because too many waited in all."""
+
+    def __len__(self) -> int:
+        return self._waiting.total() + self._others
+
+    @property
+    def span(self) -> Span | None:
+        """None before the first event."""
+        first = self._arrivals[0].event.time if self._arrivals else self._last
+        return Span(first, self._last) if self._last else None
+
+    def add(self, observation: Observation) -> None:
+        if isinstance(observation, EngineEvent):
+            self._add_event(observation)
+        elif not self._is_repeated(observation):
+            self._queue.append(observation)
+            self._others += 1
+
+    def _is_repeated(self, observation: Observation) -> bool:
+        if isinstance(observation, Listing) and not observation.thorough:
+            return any(isinstance(each, Listing) for each in self._queue)
+        return isinstance(observation, DiskUse | Probed | Peers) and self._others >= MAX_OTHERS
+
+    def take(self) -> Observation | None:
+        """The next one; None where nothing waits."""
+        while self._queue:
+            head = self._queue[0]
+            if isinstance(head, Lanes) and head:
+                return self._take_event(head)
+            self._queue.popleft()
+            if not isinstance(head, Lanes):
+                self._others -= 1
+                return head
+        return None
+
+    def _take_event(self, lanes: Lanes) -> EngineEvent:
+        arrival = lanes.take()
+        arrival.is_handled = True
+        key = arrival.event.container.id
+        self._waiting[key] -= 1
+        if not self._waiting[key]:
+            del self._waiting[key]
+        while self._arrivals and self._arrivals[0].is_handled:
+            self._arrivals.popleft()
+        return arrival.event
+
+    def _add_event(self, event: EngineEvent) -> None:
+        self._last = event.time
+        lanes = self._queue[-1] if self._queue and isinstance(self._queue[-1], Lanes) else None
+        if lanes is not None and event.action in LOOKS and lanes.has(event):
+            return
+        if len(self._arrivals) >= MAX_EVENTS:
+            self.overflowed = True
+            return
+        if self._is_too_much(event):
+            self.left_out.add(event.container.id)
+            return
+        if lanes is None:
+            lanes = Lanes()
+            self._queue.append(lanes)
+        arrival = Arrival(event)
+        lanes.add(arrival)
+        self._arrivals.append(arrival)
+        self._waiting[event.container.id] += 1
+
+    def _is_too_much(self, event: EngineEvent) -> bool:
+        key, second = event.container.id, int(event.time)
+        if event.action in ENDS:
+            return self._waiting[key] >= 2 * MAX_WAITING
+        before, count = self._rates.get(key, (second, 0))
+        self._rates[key] = (second, count + 1 if before == second else 1)
+        if len(self._rates) > MAX_EVENTS:
+            self._rates = {key: self._rates[key]}
+        return self._rates[key][1] > MAX_A_SECOND or self._waiting[key] >= MAX_WAITING
