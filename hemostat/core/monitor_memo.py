@@ -11,6 +11,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from hemostat.core.alert_rate import Waiting
 from hemostat.core.cursor import Cursor
 from hemostat.core.patient import Past
 from hemostat.events.fitting import is_finite
@@ -22,6 +23,8 @@ MAX_NAMED: Final = 5
 class Memo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cursor: Cursor = Cursor()
     past: Past = Past()
+    waiting: tuple[Waiting, ...] = ()
+    """Alerts that are told later."""
 
 
 OPENED: Final = (Memo, Past, Cursor)

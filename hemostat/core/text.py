@@ -1,6 +1,7 @@
 """Text from outside, made safe to show, and the bytes of text files read."""
 
 import codecs
+from collections.abc import Iterable
 from typing import Final
 
 MARKS: Final = (
@@ -14,6 +15,10 @@ MARKS: Final = (
 MAX_QUOTED: Final = 60
 """Characters of somebody else's text that an error message repeats."""
 
+MAX_NAMES: Final = 5
+MAX_NAME_CHARACTERS: Final = 60
+"""Containers that one sentence names, and characters of each name."""
+
 
 def clean(text: str) -> str:
     """The text on one line, with everything written out that a terminal would act on."""
@@ -25,6 +30,19 @@ def clean(text: str) -> str:
 def quoted(text: str) -> str:
     """The text as a Python literal, its end left out where it is long."""
     return repr(text) if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]!r}…"
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many characters of it."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def list_names(names: Iterable[str]) -> str:
+    """The first few by name, each bounded in length, and how many more there are."""
+    ordered = sorted(names)
+    shown = ", ".join(cut(name, MAX_NAME_CHARACTERS) for name in ordered[:MAX_NAMES])
+    more = len(ordered) - MAX_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def decode_text(data: bytes) -> str:

@@ -11,13 +11,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from hemostat.core.redact import redact
-from hemostat.core.text import clean
+from hemostat.core.text import MAX_NAME_CHARACTERS, clean, cut, list_names
 from hemostat.errors import AdapterError
 
 MAX_REASON_CHARACTERS: Final = 160
-MAX_NAMES: Final = 5
-MAX_NAME_CHARACTERS: Final = 60
-"""What one warning says: containers by name, and characters of each."""
 WHAT_TO_DO: Final = "look at its labels (hemostat labels), and report this with the log line container.failed"
 
 T = TypeVar("T")
@@ -95,14 +92,3 @@ class Faults:
 def describe_error(error: Exception) -> str:
     """One short line, its secrets masked."""
     return redact(clean(cut(f"{type(error).__name__}: {error}", MAX_REASON_CHARACTERS)))
-
-
-def list_names(names: list[str]) -> str:
-    """The first few names, each bounded in length, and how many more there are."""
-    shown = ", ".join(cut(name, MAX_NAME_CHARACTERS) for name in sorted(names)[:MAX_NAMES])
-    more = len(names) - MAX_NAMES
-    return f"{shown} and {more} more" if more > 0 else shown
-
-
-def cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -8,9 +8,10 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.monitor.faults import MAX_REASON_CHARACTERS, cut, list_names
+from hemostat.agents.monitor.faults import MAX_REASON_CHARACTERS
 from hemostat.core.model import ContainerInfo
 from hemostat.core.restart import delay
+from hemostat.core.text import cut, list_names
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import Engine
 

@@ -19,6 +19,7 @@ from hemostat.agents.monitor.lookups import Lookups
 from hemostat.agents.monitor.reconciler import Reconciler
 from hemostat.agents.monitor.sample_round import SampleRound
 from hemostat.core import lifecycle, probe, review, vitals
+from hemostat.core.alert_rate import MINUTE, AlertRate
 from hemostat.core.blame import Host
 from hemostat.core.cursor import Cursor
 from hemostat.core.dossier import Point
@@ -105,6 +106,7 @@ class Monitor:
             host_memory=host_memory,
             history=history,
         )
+        self._rate = AlertRate(self._is_new)
         self._cursor = Cursor()
         self._unwritten = ""
         """What the last memo had to leave out."""
@@ -113,6 +115,7 @@ class Monitor:
         self.arrivals: Span | None = None
         """Which of the engine's events have come in, while this one is handled; None where each is handled as
         it comes."""
+        self._now = 0.0
         self.lost = ""
         """Why the engine's events are not coming in, if they are not."""
 
@@ -130,9 +133,11 @@ class Monitor:
         self._cursor = read.cursor
         self._blind_since = read.cursor.until
         self._ward.restore(read.past)
+        self._rate.restore(read.waiting)
 
     def memo(self) -> bytes:
-        raw, lost = encode_memo(Memo(cursor=self._cursor, past=self._ward.past()))
+        memo = Memo(cursor=self._cursor, past=self._ward.past(), waiting=self._rate.waiting)
+        raw, lost = encode_memo(memo)
         if lost and str(lost) != self._unwritten:
             logger.error("memo.partly_unwritable lost=%s", lost)
         self._unwritten = str(lost)
@@ -145,7 +150,7 @@ class Monitor:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the monitor does without."""
-        return self._warnings + self._lookups.inspector.warnings + self._faults.warnings
+        return self._warnings + self._lookups.inspector.warnings + self._faults.warnings + self._rate.warnings
 
     def retry(self, now: float) -> list[str]:
         """Ask the engine again about containers that it did not answer about: which it answers about now.
@@ -180,6 +185,7 @@ class Monitor:
 
     def step(self, observation: Observation, now: float) -> list[Event]:
         told: list[Told] = []
+        self._now = now
         match observation:
             case Samples(samples=samples):
                 return self._sampled(samples, now)
@@ -222,9 +228,13 @@ class Monitor:
     def _wrap(self, told: Iterable[Told], now: float) -> list[Event]:
         events = (
             self.attempt(alert.container, "tell an alert of", partial(self._alert, alert, now, incident))
-            for incident, alert in told
+            for incident, alert in (*self._rate.due(now), *self._rate.admit(told, now))
         )
         return [event for event in events if event is not None]
+
+    def _is_new(self, container: Container) -> bool:
+        patient = self._ward.get(container.id)
+        return patient is not None and 0 <= self._now - patient.info.created_at < MINUTE
 
     def _alert(self, alert: HealthAlert, now: float, incident: str) -> Event:
         shown = msgspec.structs.replace(alert, container=veiled(alert.container))
