@@ -107,8 +107,8 @@ def open_archive(settings: Settings) -> Iterator["Archive"]:
         redis.close()
 
 
-def open_engine(settings: Settings) -> Engine:
-    """The engine, answering. Raises EngineUnreachableError."""
+def open_engine(settings: Settings, *, label: str = "") -> Engine:
+    """The engine, answering; `label` bounds what it lists. Raises EngineUnreachableError."""
     from hemostat.adapters.docker_engine import DockerEngine
 
-    return DockerEngine.connect(settings.engine.url or None)
+    return DockerEngine.connect(settings.engine.url or None, label=label)

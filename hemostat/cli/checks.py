@@ -20,6 +20,7 @@ from hemostat.cli.machine import Machine
 from hemostat.cli.name_checks import judge_names
 from hemostat.cli.redis_access import redis_access
 from hemostat.cli.redis_checks import redis, redis_commands, redis_memory
+from hemostat.cli.watch_checks import watched_containers
 from hemostat.core.units import show_size
 from hemostat.core.variables import tell_unknown
 from hemostat.errors import (
@@ -219,6 +220,7 @@ QUESTIONS: Final = (
     Question("advisor", advisor, essential=False),
     Question("notifications", notifications),
     Question("roles", roles, essential=False),
+    Question("watched", watched_containers, essential=False),
     Question("dead letters", dead_letters, essential=False),
     Question("names", names, essential=False),
 )

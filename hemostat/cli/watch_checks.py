@@ -1,0 +1,62 @@
+"""Whether the monitor watches every container that the engine has, for `hemostat doctor`."""
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from typing import Final
+
+from hemostat import app
+from hemostat.cli.findings import Finding, Level
+from hemostat.cli.machine import Machine
+from hemostat.core.model import ListedContainer
+from hemostat.core.text import list_names
+from hemostat.core.thresholds import watched
+from hemostat.events import ContainerStats, Event, Heartbeat
+
+GRACE_SECONDS: Final = 15.0
+"""For which a container, or the monitor, may be so new that nothing is shown of it."""
+HINT: Final = "hemostat status says what the monitor fails at; hemostat labels what the labels say"
+
+
+def watched_containers(machine: Machine) -> Finding:
+    """The engine is asked first: what is made after that is not missed."""
+    settings = machine.settings
+    with closing(app.open_engine(settings, label=settings.monitor.only)) as engine:
+        rows = engine.listing()
+    bus = machine.bus()
+    return judge_watch(
+        rows, bus.last("container_stats"), bus.last("heartbeat"), settings.host_name, time.time()
+    )
+
+
+def judge_watch(
+    rows: Sequence[ListedContainer],
+    stats: Iterable[Event],
+    beats: Iterable[Event],
+    host: str,
+    now: float,
+) -> Finding:
+    monitors = [
+        event.data
+        for event in beats
+        if event.host == host and isinstance(event.data, Heartbeat) and event.data.role == "monitor"
+    ]
+    if not monitors:
+        return Finding(Level.OK, f"not compared: no monitor of {host} is running")
+    if all(0 <= now - beat.started < GRACE_SECONDS for beat in monitors):
+        return Finding(Level.OK, "not compared: the monitor has only begun")
+    shown = {
+        event.data.container.id
+        for event in stats
+        if event.host == host and isinstance(event.data, ContainerStats)
+    }
+    expected = [row for row in rows if watched(row.ref) and row.status != "removing" and not _is_young(row)]
+    missing = [row.ref.name for row in expected if row.ref.id not in shown]
+    if not missing:
+        return Finding(Level.OK, f"all {len(expected)} that the engine has")
+    told = f"{len(missing)} of {len(expected)} that the engine has are not watched: {list_names(missing)}"
+    return Finding(Level.FAILURE, told, HINT)
+
+
+def _is_young(row: ListedContainer) -> bool:
+    return row.age is not None and row.age <= GRACE_SECONDS

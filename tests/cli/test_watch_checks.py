@@ -1,0 +1,51 @@
+"""Whether doctor notices containers that the engine has and the monitor does not watch."""
+
+import pytest
+
+from hemostat.cli.findings import Level
+from hemostat.cli.watch_checks import judge_watch
+from hemostat.core.model import ListedContainer
+from hemostat.events import Container, ContainerStats, State
+from tests.samples import NOW, event, heartbeat
+
+
+def row(name: str, age: float | None = 60.0, status: str = "running", **labels: str) -> ListedContainer:
+    ref = Container(id=name, name=name, labels={f"hemostat.{key}": value for key, value in labels.items()})
+    return ListedContainer(ref=ref, status=status, age=age)
+
+
+def judged(rows, shown, *, beats=None, started=0.0):
+    running = [event(heartbeat("monitor", started=started))] if beats is None else beats
+    stats = [
+        event(ContainerStats(container=Container(id=name, name=name), state=State(status="running")))
+        for name in shown
+    ]
+    return judge_watch(rows, stats, running, event(heartbeat("monitor")).host, NOW)
+
+
+def test_a_container_that_is_not_watched_is_a_fault_and_named():
+    finding = judged([row("web"), row("evil")], ["web"])
+    assert finding.level is Level.FAILURE
+    assert finding.message == "1 of 2 that the engine has are not watched: evil"
+    assert "hemostat status" in finding.hint
+
+
+def test_a_monitor_that_watches_nothing_is_a_fault():
+    finding = judged([row(f"c{number}-{'x' * 300}") for number in range(100)], [])
+    assert finding.level is Level.FAILURE
+    assert "and 95 more" in finding.message
+    assert len(finding.message) < 500
+
+
+@pytest.mark.parametrize(
+    "other",
+    [row("x", age=3.0), row("x", enable="false"), row("x", status="removing")],
+    ids=["new", "opted out", "going"],
+)
+def test_what_need_not_be_watched_is_no_fault(other):
+    assert judged([row("web"), other], ["web"]) == (Level.OK, "all 1 that the engine has", "")
+
+
+def test_nothing_is_compared_where_no_monitor_could_have_shown_it():
+    assert judged([row("web")], [], beats=[]).level is Level.OK
+    assert judged([row("web")], [], started=NOW - 3.0).level is Level.OK
