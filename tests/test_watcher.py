@@ -1,5 +1,6 @@
 """The monitor's loop, on an engine and a bus in memory."""
 
+import json
 import threading
 from collections.abc import Iterator
 
@@ -336,3 +337,21 @@ def test_a_heartbeat_is_short_enough_to_be_read_whatever_it_names(watch):
     (event,) = [each for each in watch.bus.last("heartbeat") if each.data.instance == "2"]
     assert len(encode(event)) < 30_000
     assert event.data.warnings[-1] == "and 280 more warnings"
+
+
+def test_a_memo_that_can_be_read_in_part_is_restored_in_that(watch):
+    """A crash while no monitor runs is told by what is left of the memory of the last one."""
+    web, other = watch.make("web"), watch.make("other")
+    watch.engine.crash(other)
+    eventually(watch.alerts)
+    watch.end()
+    memo = json.loads(watch.bus.recall("monitor:h"))
+    (incident,) = memo["past"]["incidents"]
+    memo["past"]["incidents"] = [{**incident, "window": None}]
+    memo["past"]["deaths"] = {"x": None, **memo["past"]["deaths"]}
+    watch.bus.publish([], memo=("monitor:h", json.dumps(memo).encode()))
+    watch.engine.crash(web)
+    watch.start()
+    eventually(lambda: "web" in [event.data.container.name for event in watch.alerts()])
+    assert "dead_before" not in [item.name for item in watch.alerts()[-1].data.evidence]
+    eventually(lambda: "forgot at its start" in str(beat(watch).warnings))

@@ -111,7 +111,7 @@ class Courier:
         try:
             while self._own:
                 self._send_own(self._own[0])
-            self._deliver(self._due(now), now)
+            self._deliver([word for word in self._due(now) if self._can_be_written(word)], now)
         except NotifyError:
             pass
         except AdapterError as error:
@@ -142,6 +142,17 @@ class Courier:
         known = self._projects | dict.fromkeys((word.project for word in words), now)
         self._projects = {name: time for name, time in known.items() if 0 <= now - time < SHARED_SECONDS}
         return len(self._projects) > 1
+
+    def _can_be_written(self, word: News) -> bool:
+        """A word of which no message can be made is dropped: it must not hold up all others for ever."""
+        try:
+            message.single(word, self._alerting.templates, brief=self._channel.brief)
+        except Exception:
+            logger.exception("notify.dropped channel=%s incident=%s", self.name, word.incident)
+            self._outbox.settle(self.name, [word], told=False)
+            self._note(Delivery.DROPPED)
+            return False
+        return True
 
     def _deliver(self, words: Sequence[News], now: float) -> None:
         packed, waiting = routing.pack(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hemostat.adapters.cgroups import CgroupSampler
 from hemostat.adapters.cgroups.activity import TICK
-from hemostat.adapters.cgroups.probe import EVERY
+from hemostat.adapters.cgroups.probe import EVERY, Probe
 from hemostat.core.finding import ParentLimits
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.reference import reference
@@ -210,6 +210,18 @@ def test_what_cannot_be_read_is_left_out_and_the_rest_is_not(tmp_path: Path) -> 
     tree.v2(V2_PATHS[0])
     absent, stopped = info("bb" * 32, pid=77), info("cc" * 32, pid=0)
     assert tree.sample(absent, info(), stopped) == EXPECTED
+
+
+def test_files_that_read_as_no_number_cost_only_their_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflow(*_: object) -> None:
+        raise OverflowError("int too large to convert to float")
+
+    tree = Tree(tmp_path, V2_MOUNTS)
+    tree.v2(V2_PATHS[0])
+    monkeypatch.setattr(Probe, "read", overflow)
+    assert CgroupSampler(tmp_path).sample([info()], 1.0) == []
 
 
 @pytest.mark.parametrize("missing", ["cpu.stat", "memory.current", "memory.stat"])

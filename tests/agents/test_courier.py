@@ -5,6 +5,7 @@ import pytest
 
 from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.agents.courier import AGAIN, CEILING, GIVEN_UP, LEASE, LONGEST, Courier
+from hemostat.core import message
 from hemostat.core.message import Message
 from hemostat.core.news import News, Topic
 from hemostat.core.routing import Alerting, Channel
@@ -393,3 +394,19 @@ def test_a_trouble_is_brief_where_everything_is():
     line.courier.tell(GONE)
     line.after(0.0)
     assert [(each.title, each.facts) for each in sent] == [("Redis needs attention", ())]
+
+
+def test_a_word_of_which_no_message_can_be_made_holds_up_no_other(monkeypatch):
+    line = Line(Phone())
+    single = message.single
+
+    def refuse(each: News, *arguments: object, **named: object) -> Message:
+        if each.container == "evil":
+            raise OverflowError("cannot convert float infinity to integer")
+        return single(each, *arguments, **named)
+
+    monkeypatch.setattr(message, "single", refuse)
+    line.put(word(Topic.HEALED, container="evil", incident="e"), HEALED)
+    assert len(line.after(0)) == 1
+    line.after(LEASE + 1)
+    assert line.outbox.waiting("ops") == 0

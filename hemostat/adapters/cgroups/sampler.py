@@ -1,5 +1,6 @@
 """The rounds: a probe for each container, kept for as long as it is asked for."""
 
+import logging
 import resource
 import threading
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from hemostat.core.model import ContainerInfo, Sample
 ROOT: Final = Path("/")
 PATIENCE: Final = 30.0
 """Seconds after which a container whose files could not be found is looked for again."""
+
+logger = logging.getLogger(__name__)
 
 Key = tuple[str, int, float]
 
@@ -81,7 +84,8 @@ class CgroupSampler:
                     return None
                 probe = self._probes[key] = self._open(container)
             return probe.read(container, now)
-        except (OSError, ValueError):
+        except Exception as error:  # noqa: BLE001 - one container's files must not cost the others their samples
+            logger.debug("cgroup.not_read container=%s error=%r", container.ref.name, error)
             self._missing[key] = now
             with suppress(KeyError):
                 self._probes.pop(key).close()
