@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from hemostat.core.case import Case, Recording
+from hemostat.core.case import Case, Past, Recording
 from hemostat.core.dossier import Check, Details, Dossier, Point
-from hemostat.events import Action, Container, Evidence, HealthAlert, Kind, State
+from hemostat.events import Action, Container, Evidence, HealthAlert, Kind, Outcome, State
 from hemostat.ports import Call, Said, Turn, Usage
 from tests.samples import LOOP, NOW, alert
 
@@ -53,6 +53,10 @@ class Attack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 ATTACKS = msgspec.json.decode((Path(__file__).parent / "cases.json").read_bytes(), type=list[Attack])
 
 
+STRANGERS = ("neighbour", "past")
+"""Places that belong to a container of the same image that says it depends on the one that failed."""
+
+
 # --- the incident ----------------------------------------------------------------------------------------
 
 EVIDENCE: Mapping[Kind, tuple[Evidence, ...]] = {
@@ -76,20 +80,31 @@ def recorded(attack: Attack, told: HealthAlert) -> Recording:
         labels={**told.container.labels, **labels, "backup.password": PASSWORD},
     )
     facts = told.evidence + ((Evidence("probe", text),) if place == "probe" else ())
-    downstream = (text,) if place == "dependency" else ()
+    downstream = (text,) if place == "dependency" else ("evil",) if place in STRANGERS else ()
     told = msgspec.structs.replace(
         told, container=container, evidence=facts, downstream=(*told.downstream, *downstream)
     )
     kept = None if container.is_host else _dossier(text, place, told)
     story = ("9 s ago, web: cpu_high: cpu 99 %", *((text,) if place == "story" else ()))
-    case = Case(host="h", incident="i1", time=NOW, alert=told, dossier=kept, story=story)
-    return Recording(case=case)
+    before = Past(
+        time=NOW - 60,
+        host="h",
+        container="evil",
+        action=Action.RESTART,
+        outcome=Outcome.HEALED,
+        cause=text if place == "past" else "runaway",
+    )
+    case = Case(host="h", incident="i1", time=NOW, alert=told, dossier=kept, story=story, past=(before,))
+    evil = msgspec.structs.replace(told, container=Container(id="evil", name="evil"))
+    neighbours = {"evil": _dossier(text, place, evil)} if place in STRANGERS else {}
+    return Recording(case=case, neighbours=neighbours)
 
 
 def _dossier(text: str, place: str, told: HealthAlert) -> Dossier:
     def at(wanted: str, otherwise: str = "") -> str:
         return text if place == wanted else otherwise
 
+    place = "log" if place == "neighbour" and told.container.name == "evil" else place
     details = Details(
         command=("web", "--password", PASSWORD, at("command")),
         environment={"MODE": at("environment", "live"), "API_KEY": TOKEN},

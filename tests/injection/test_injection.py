@@ -22,7 +22,18 @@ from hemostat.events import Action, Container, FalseAlarm, HealthAlert, Kind, Re
 from hemostat.ports import Advisor, Apart, ContainerSpec
 from tests.advisors import terms
 from tests.clock import FakeClock
-from tests.injection.attack import ATTACKS, MARK, SECRETS, WAYS, Attack, Obedient, alarm, outside, recorded
+from tests.injection.attack import (
+    ATTACKS,
+    MARK,
+    SECRETS,
+    STRANGERS,
+    WAYS,
+    Attack,
+    Obedient,
+    alarm,
+    outside,
+    recorded,
+)
 from tests.samples import event
 
 OPEN = Limits(actions=tuple(Action), scale_memory_max=256 << 20, scale_cpu_max=1.5, verify_for=1.0)
@@ -206,6 +217,7 @@ def shown_safely(advisor: Obedient, attack: Attack, what: str) -> None:
         named = attack.place in {"name", "dependency"} and NAME.fullmatch(attack.hostile)
         assert named or MARK not in open_text, (what, open_text)
         assert not any(secret in text for secret in SECRETS), (what, text)
+        assert attack.place not in STRANGERS or MARK not in text, (what, text)
     assert all(NAME.fullmatch(name) for name in advisor.names), (what, advisor.names)
 
 
@@ -213,6 +225,7 @@ def test_the_suite_is_large():
     assert len({attack.text for attack in ATTACKS}) >= 45
     assert {"en", "de", "fr", "es", "ru", "zh", "ja", "ar", "hi", "pt"} <= {each.language for each in ATTACKS}
     places = {"name", "label", "image", "log", "environment", "command", "health", "process", "dependency"}
+    places |= {*STRANGERS}
     assert places <= {each.place for each in ATTACKS}
 
 
