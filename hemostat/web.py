@@ -4,14 +4,18 @@ textual-serve asks nobody who they are. What keeps others out, decided here and 
 
 Rule 1. Who names this server by a name that is not its own (DNS rebinding) gets nothing.
 Rule 2. A request that a page of somebody else's makes (Origin) gets nothing; a websocket must say where from.
+        Behind a proxy its own page is at the public address alone, which is configured, and never read from
+        what a request says of it.
 Rule 3. The token, once, in the address; for it there is a cookie, without which there is nothing else.
 """
 
 import asyncio
 import hmac
+import json
 import re
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from ipaddress import ip_address
@@ -22,8 +26,17 @@ from aiohttp import web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
+from hemostat.core.public_address import Public
+
 MOST: Final = 8
 """Dashboards at a time: each is a process."""
+MOST_EACH: Final = 4
+"""Dashboards of one viewer at a time."""
+WIDTHS: Final = (20, 400)
+HEIGHTS: Final = (5, 200)
+"""Cells of a page, at least and at most: each is drawn, sent and kept."""
+MAX_MESSAGE: Final = 256 * 1024
+"""Bytes that a page may send at once, which is what is pasted."""
 PATIENCE: Final = 3.0
 """Seconds that a dashboard has to go in when its page has gone."""
 SAFE: Final = {
@@ -52,41 +65,85 @@ def own_name(host: str, names: frozenset[str]) -> bool:
     return True
 
 
-def own_origin(origin: str | None, host: str, *, required: bool) -> bool:
-    return not required if origin is None else origin.lower() == f"http://{host.lower()}"
+def own_origin(origin: str | None, host: str, *, required: bool, public: Public | None = None) -> bool:
+    if origin is None:
+        return not required
+    return origin.lower() == (public.origin if public else f"http://{host.lower()}")
+
+
+def clamped(value: object, bounds: tuple[int, int]) -> int:
+    """A number of cells within its bounds. Raises TypeError."""
+    if not isinstance(value, int):
+        raise TypeError("not a number of cells")
+    return max(bounds[0], min(value, bounds[1]))
 
 
 class Guard:
-    """Lets in who has the token. `names` are the server's own."""
+    """Lets in who has the token. `names` are the server's own; `public` is where a proxy shows it."""
 
-    def __init__(self, token: str, names: frozenset[str]) -> None:
+    def __init__(self, token: str, names: frozenset[str], public: Public | None = None) -> None:
         self._token = token
-        self._names = names | {"localhost"}
-        self._pass = secrets.token_urlsafe(32)
-        """The cookie's worth: not the token, so that who sees the one has not the other."""
+        self.public = public
+        self._names = names | {"localhost"} | ({public.name} if public else set())
+        self._key = secrets.token_bytes(32)
+        """Signs cookies. They do not hold the token, so that who sees the one has not the other."""
+
+    def path(self, request: web.Request) -> str:
+        """Without the prefix, which some proxies take away, and others do not."""
+        prefix = self.public.prefix if self.public else ""
+        if prefix and (request.path == prefix or request.path.startswith(f"{prefix}/")):
+            return request.path.removeprefix(prefix) or "/"
+        return request.path
 
     def refusal(self, request: web.Request) -> str:
         """Why there is nothing for this request; empty where there is."""
-        is_socket = request.path == "/ws"
+        is_socket = self.path(request) == "/ws"
         if not own_name(request.host, self._names):
             return "this server has another name"
-        if not own_origin(request.headers.get("Origin"), request.host, required=is_socket):
+        if not own_origin(
+            request.headers.get("Origin"), request.host, required=is_socket, public=self.public
+        ):
             return "asked for by another page"
-        if not _same(request.cookies.get(_cookie(request), ""), self._pass):
+        if not self.viewer(request):
             return "open the address that hemostat tui --web printed, with its token"
         return ""
 
     def admits(self, request: web.Request) -> bool:
         """Whether this is the first request, with the token."""
         given = request.query.get("token")
-        at_home = request.path == "/" and own_name(request.host, self._names)
+        at_home = self.path(request) == "/" and own_name(request.host, self._names)
         return given is not None and at_home and _same(given, self._token)
 
     def admit(self, request: web.Request) -> web.Response:
         """To the page itself, so that the token does not stay in the address line."""
-        answer = web.Response(status=303, headers={"Location": "/"})
-        answer.set_cookie(_cookie(request), self._pass, httponly=True, samesite="Strict")
+        home = f"{self.public.prefix if self.public else ''}/"
+        answer = web.Response(status=303, headers={"Location": home})
+        secure = self.public is not None and self.public.origin.startswith("https:")
+        viewer = secrets.token_urlsafe(16)
+        answer.set_cookie(
+            self._cookie(request),
+            f"{viewer}.{self._sign(viewer)}",
+            httponly=True,
+            samesite="Strict",
+            secure=secure,
+            path=home,
+        )
         return answer
+
+    def viewer(self, request: web.Request) -> str:
+        """Who has been let in, and this is; empty for nobody."""
+        viewer, _, signature = request.cookies.get(self._cookie(request), "").partition(".")
+        return viewer if _same(signature, self._sign(viewer)) else ""
+
+    def _sign(self, viewer: str) -> str:
+        return hmac.new(self._key, viewer.encode("utf-8", "replace"), "sha256").hexdigest()
+
+    def _cookie(self, request: web.Request) -> str:
+        """Cookies know no ports: two servers on a machine must not take each other's away."""
+        if self.public:
+            return "hemostat"
+        written = HOST.fullmatch(request.host)
+        return f"hemostat-{written['port'] if written else ''}"
 
     @web.middleware
     async def watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -101,12 +158,6 @@ class Guard:
         return answer
 
 
-def _cookie(request: web.Request) -> str:
-    """Cookies know no ports: two servers on a machine must not take each other's away."""
-    written = HOST.fullmatch(request.host)
-    return f"hemostat-{written['port'] if written else ''}"
-
-
 def _same(given: str, wanted: str) -> bool:
     """In a time that tells nothing."""
     return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
@@ -118,30 +169,49 @@ class Served(Server):
     def __init__(self, command: str, guard: Guard) -> None:
         super().__init__(command, title="HemoStat")
         self._guard = guard
-        self._open = 0
+        self._open: Counter[str] = Counter()
+        """Dashboards, by viewer."""
 
     async def make_app(self) -> web.Application:
         app = await self._make_app()
         app.middlewares.append(self._guard.watch)
+        if prefix := self._prefix:
+            app.add_routes(
+                [
+                    web.get(prefix, self.handle_index),
+                    web.get(f"{prefix}/", self.handle_index),
+                    web.get(f"{prefix}/ws", self.handle_websocket),
+                    web.get(f"{prefix}/download/{{key}}", self.handle_download),
+                    web.static(f"{prefix}/static", self.statics_path),
+                ]
+            )
         return app
+
+    @property
+    def _prefix(self) -> str:
+        return self._guard.public.prefix if self._guard.public else ""
 
     async def on_startup(self, app: web.Application) -> None:
         """Its banner would name an address without a token."""
 
     async def handle_index(self, request: web.Request) -> web.StreamResponse:
-        here = request.host
+        public = self._guard.public
+        here = f"{public.origin}{public.prefix}" if public else f"http://{request.host}"
         context = {
             "font_size": 14,
-            "app_websocket_url": f"ws://{here}/ws",
-            "config": {"static": {"url": f"http://{here}/static/"}},
+            "app_websocket_url": f"{here.replace('http', 'ws', 1)}/ws",
+            "config": {"static": {"url": f"{here}/static/"}},
             "application": {"name": self.title},
         }
         return aiohttp_jinja2.render_template("app_index.html", request, context)
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
-        if self._open >= MOST:
-            raise web.HTTPServiceUnavailable(text=f"hemostat: {MOST} are open, and no more\n")
-        page = web.WebSocketResponse(heartbeat=15)
+        viewer = self._guard.viewer(request)
+        if self._open.total() >= MOST or self._open[viewer] >= MOST_EACH:
+            raise web.HTTPServiceUnavailable(
+                text=f"hemostat: {MOST} may be open, {MOST_EACH} by one viewer\n"
+            )
+        page = web.WebSocketResponse(heartbeat=15, max_msg_size=MAX_MESSAGE)
         await page.prepare(request)
 
         async def close() -> None:
@@ -150,24 +220,36 @@ class Served(Server):
         dashboard = Dashboard(
             self.command,
             write_bytes=page.send_bytes,
-            write_str=page.send_str,
+            write_str=lambda text: page.send_str(at_prefix(text, self._prefix)),
             close=close,
             download_manager=self.download_manager,
         )
-        self._open += 1
+        self._open[viewer] += 1
         try:
             width, height = (to_int(request.query.get(name, ""), 80) for name in ("width", "height"))
-            await dashboard.start(width, height)
+            await dashboard.start(clamped(width, WIDTHS), clamped(height, HEIGHTS))
             with suppress(AssertionError, AttributeError, LookupError, TypeError, ValueError):  # nonsense
                 await self._process_messages(page, dashboard)
         finally:
-            self._open -= 1
+            self._open[viewer] -= 1
+            self._open += Counter()  # drops those who have none
             await dashboard.stop()
         return page
 
 
+def at_prefix(text: str, prefix: str) -> str:
+    """A message to the page, whose script looks for downloads at the root of its host."""
+    kind, *rest = json.loads(text)
+    if kind != "deliver_file_start" or not prefix:
+        return text
+    return json.dumps(["open_url", {"url": f"{prefix}/download/{rest[0]}", "new_tab": True}])
+
+
 class Dashboard(AppService):
     """The process behind a page. Neither outlives the other."""
+
+    async def set_terminal_size(self, width: int, height: int) -> None:
+        await super().set_terminal_size(clamped(width, WIDTHS), clamped(height, HEIGHTS))
 
     async def run(self) -> None:
         # One that ends at once leaves textual-serve with a task cancelled before it began.
@@ -187,9 +269,9 @@ class Dashboard(AppService):
         await super().stop()
 
 
-def serve(command: str, token: str, listener: socket.socket) -> None:
+def serve(command: str, token: str, listener: socket.socket, public: Public | None = None) -> None:
     """Serve until SIGINT or SIGTERM. `command` is a shell's, and runs the dashboard."""
     names = frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
-    served = Served(command, Guard(token, names))
+    served = Served(command, Guard(token, names, public))
     # Its log of requests would hold the token.
     web.run_app(served.make_app(), sock=listener, print=None, access_log=None, shutdown_timeout=2.0)

@@ -1,18 +1,25 @@
 """The dashboard in a browser: who gets in, and that it is the dashboard."""
 
 import asyncio
+import json
 import os
+import shlex
+import ssl
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 pytest.importorskip("textual_serve")
 
-from aiohttp import ClientSession, CookieJar, WSMsgType, WSServerHandshakeError, web
+from aiohttp import ClientSession, CookieJar, TCPConnector, WSMsgType, WSServerHandshakeError, web
 
-from hemostat.web import MOST, Guard, Served, own_name, own_origin
+from hemostat.core.public_address import parse
+from hemostat.web import MOST, MOST_EACH, Guard, Served, at_prefix, own_name, own_origin
+from tests.hook import certify
 
 TOKEN = "a-token-of-some-length"  # noqa: S105 - of the test alone
 NAMES = frozenset({"ops-1"})
@@ -177,15 +184,24 @@ def test_it_is_the_dashboard_and_heeds_keys_and_is_gone_with_the_page(monkeypatc
     served(script, command=dashboard_command())
 
 
+async def refused_page(browser: ClientSession, at: str) -> int:
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await browser.ws_connect(at + "/ws", headers={"Origin": at})
+    return refused.value.status
+
+
 def test_no_more_than_some_at_a_time_and_one_that_does_not_go_is_killed(monkeypatch):
     monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
 
     async def script(browser, at):
         await come_in(browser, at)
-        opened = [await browser.ws_connect(at + "/ws", headers={"Origin": at}) for _ in range(MOST)]
-        with pytest.raises(WSServerHandshakeError) as refused:
-            await browser.ws_connect(at + "/ws", headers={"Origin": at})
-        assert refused.value.status == 503
+        opened = [await browser.ws_connect(at + "/ws", headers={"Origin": at}) for _ in range(MOST_EACH)]
+        assert await refused_page(browser, at) == 503
+        for _ in range(MOST // MOST_EACH - 1):
+            await come_in(browser, at)
+            opened += [await browser.ws_connect(at + "/ws", headers={"Origin": at}) for _ in range(MOST_EACH)]
+        await come_in(browser, at)
+        assert await refused_page(browser, at) == 503
         for each in opened:
             await each.close()
 
@@ -215,3 +231,229 @@ def test_nonsense_ends_the_page_alone(monkeypatch):
         assert (await get(browser, at)).status == 200
 
     served(script, command="exec cat")
+
+
+ECHO = r"""
+import json, os
+def tell(text):
+    os.write(1, b"D" + len(text).to_bytes(4, "big") + text)
+os.write(1, b"__GANGLION__\n")
+tell(json.dumps({"width": int(os.environ["COLUMNS"]), "height": int(os.environ["ROWS"])}).encode())
+while len(head := os.read(0, 5)) == 5:
+    tell(os.read(0, int.from_bytes(head[1:], "big")))
+"""
+
+
+@pytest.mark.parametrize("size", ["width=99999&height=99999", "width=-5&height=0", "width=x&height=1e9", ""])
+def test_the_size_of_a_page_is_bounded(size):
+    """The process behind it tells how large it was made, and how large it is made later."""
+
+    async def script(browser, at):
+        await come_in(browser, at)
+        socket = await browser.ws_connect(f"{at}/ws?{size}", headers={"Origin": at})
+        begun = json.loads((await socket.receive(timeout=20)).data)
+        await socket.send_json(["resize", {"width": 10**9, "height": 10**9}])
+        later = json.loads((await socket.receive(timeout=20)).data)
+        await socket.close()
+        assert 20 <= begun["width"] <= 400
+        assert 5 <= begun["height"] <= 200
+        assert (later["width"], later["height"]) == (400, 200)
+
+    served(script, command=f"exec {sys.executable} -c {shlex.quote(ECHO)}")
+
+
+@pytest.mark.parametrize("nonsense", [None, "1", 1.5, [], {}])
+def test_a_size_that_is_no_number_ends_the_page_alone(nonsense, monkeypatch):
+    monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
+
+    async def script(browser, at):
+        await come_in(browser, at)
+        socket = await browser.ws_connect(at + "/ws", headers={"Origin": at})
+        await socket.send_json(["resize", {"width": nonsense, "height": 5}])
+        assert (await socket.receive(timeout=20)).type is WSMsgType.CLOSE
+
+    served(script, command="exec cat")
+
+
+# --- behind a proxy ---------------------------------------------------------------------------------
+
+
+class Proxy:
+    """As nginx and Caddy do it: the Host header is kept or replaced, the prefix is kept or taken away."""
+
+    def __init__(self, prefix: str, *, strips: bool) -> None:
+        self.prefix, self.strips, self.port = prefix, strips, 0
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_route("*", self.prefix + "/{rest:.*}", self.hand_on)
+        return app
+
+    async def hand_on(self, request: web.Request) -> web.StreamResponse:
+        path = request.path_qs.removeprefix(self.prefix) if self.strips else request.path_qs
+        at = f"http://127.0.0.1:{self.port}{path}"
+        names = {"Origin", "Cookie"} if self.strips else {"Origin", "Cookie", "Host"}
+        kept = {name: value for name, value in request.headers.items() if name in names}
+        async with ClientSession() as client:
+            if request.headers.get("Upgrade"):
+                return await self.tunnel(request, client, at, kept)
+            async with client.get(at, headers=kept, allow_redirects=False) as answer:
+                told = {name: answer.headers[name] for name in PASSED if name in answer.headers}
+                return web.Response(status=answer.status, headers=told, body=await answer.read())
+
+    async def tunnel(self, request, client, at, kept) -> web.StreamResponse:
+        try:
+            inner = await client.ws_connect(at, headers=kept)
+        except WSServerHandshakeError as error:
+            return web.Response(status=error.status)
+        outer = web.WebSocketResponse()
+        await outer.prepare(request)
+
+        async def copy(source, target) -> None:
+            async for message in source:
+                send = target.send_bytes if message.type is WSMsgType.BINARY else target.send_str
+                await send(message.data)
+            await target.close()
+
+        await asyncio.gather(copy(inner, outer), copy(outer, inner))
+        return outer
+
+
+PASSED = ("Set-Cookie", "Location", "Content-Type", "Content-Disposition")
+
+
+def behind_tls(script, certificate: Path, prefix: str = "", *, strips: bool, command: str = "exit 1") -> None:
+    """Run `script` against a proxy that speaks TLS, in front of a server that does not."""
+
+    async def run() -> None:
+        proxy = Proxy(prefix, strips=strips)
+        outer = web.AppRunner(proxy.app())
+        await outer.setup()
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+        await web.TCPSite(outer, "127.0.0.1", 0, ssl_context=tls).start()
+        public = f"https://127.0.0.1:{outer.addresses[0][1]}{prefix}"
+        inner = web.AppRunner(await Served(command, Guard(TOKEN, NAMES, parse(public))).make_app())
+        await inner.setup()
+        await web.TCPSite(inner, "127.0.0.1", 0).start()
+        proxy.port = inner.addresses[0][1]
+        trust = TCPConnector(ssl=ssl.create_default_context(cafile=str(certificate)))
+        try:
+            async with ClientSession(cookie_jar=CookieJar(unsafe=True), connector=trust) as browser:
+                await script(browser, public, f"http://127.0.0.1:{proxy.port}")
+        finally:
+            await outer.cleanup()
+            await inner.cleanup()
+
+    asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory) -> Path:
+    return certify(tmp_path_factory.mktemp("tls"))
+
+
+async def open_incident(socket) -> None:
+    """In the demo, some seconds after the first one has begun."""
+    for key in "0>..":
+        await socket.send_json(["stdin", key])
+    for _ in range(20):
+        await socket.send_json(["stdin", "i"])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await shown(socket, b"Export")
+                return
+
+
+async def text_of(socket) -> str:
+    async with asyncio.timeout(30):
+        while (message := await socket.receive()).type is not WSMsgType.TEXT:
+            assert message.type is WSMsgType.BINARY
+        return message.data
+
+
+@pytest.mark.parametrize(("prefix", "strips"), [("", False), ("/hemostat", True), ("/ops/hemostat", False)])
+def test_behind_tls_and_a_prefix_it_is_the_dashboard_and_exports_are_downloads(
+    prefix, strips, certificate, monkeypatch
+):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+
+    async def script(browser, public, _):
+        assert (await get(browser, f"{public}/")).status == 403
+        answer = await get(browser, f"{public}/?token={TOKEN}", allow_redirects=False)
+        cookie = answer.headers["Set-Cookie"]
+        assert answer.headers["Location"] == f"{prefix}/"
+        assert "Secure" in cookie
+        assert f"Path={prefix}/" in cookie
+        page = await get(browser, f"{public}/")
+        at = public.replace("https", "wss", 1) + "/ws"
+        assert at in page.text
+        assert f'"{public}/static/js/textual.js"' in page.text
+        assert (await get(browser, f"{public}/static/js/textual.js")).status == 200
+        origin = {"Origin": public.removesuffix(prefix)}
+        socket = await browser.ws_connect(f"{at}?width=100&height=30", headers=origin)
+        await shown(socket, b"REPLAY")
+        await open_incident(socket)
+        await socket.send_json(["stdin", "e"])
+        await shown(socket, b"download this incident")
+        await socket.send_json(["stdin", "\r"])
+        kind, told = json.loads(await text_of(socket))
+        where = told["url"] if kind == "open_url" else f"/download/{told}"
+        assert where.startswith(f"{prefix}/download/")
+        file = await get(browser, public.removesuffix(prefix) + where)
+        await socket.close()
+        assert file.text.startswith("# ")
+        assert file.headers["Content-Disposition"].startswith("attachment; filename=incident-")
+
+    behind_tls(script, certificate, prefix, strips=strips, command=dashboard_command())
+
+
+def test_behind_a_proxy_only_its_own_page_gets_in(certificate):
+    async def script(browser, public, inside):
+        assert (await get(browser, f"{public}/?token={TOKEN}")).status == 200
+        for origin in (inside, public.replace("https", "http", 1), "https://evil.example", "null"):
+            with pytest.raises(WSServerHandshakeError) as refused:
+                await browser.ws_connect(f"{public}/ws", headers={"Origin": origin})
+            assert refused.value.status == 403
+        forwarded = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
+        named = {"Host": "evil.example", **forwarded}
+        assert (await get(browser, f"{inside}/?token={TOKEN}", headers=named)).status == 403
+
+    behind_tls(script, certificate, strips=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "known"),
+    [
+        ("https://ops.example", ("https://ops.example", "ops.example", "")),
+        ("HTTPS://Ops.Example:443/", ("https://ops.example", "ops.example", "")),
+        ("https://ops.example:8443/a/b/", ("https://ops.example:8443", "ops.example", "/a/b")),
+        ("http://[::1]:80/x", ("http://[::1]", "[::1]", "/x")),
+    ],
+)
+def test_a_public_address_is_read(url, known):
+    assert parse(url) == known
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "ops.example", "ftp://ops.example", "https://", "https://u:secret@ops.example"),
+        *("https://ops.example/?token=secret", "https://ops.example/#x", "https://ops.example/a//b"),
+        *(
+            "https://ops.example/../x",
+            "https://ops example",
+            'https://ops.example/"x',
+            "https://ops.example/<x>",
+        ),
+    ],
+)
+def test_what_is_no_public_address_is_refused_without_repeating_it(url):
+    with pytest.raises(ValueError, match=r"it is not|goes up") as refused:
+        parse(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("prefix", ["", "/x"])
+def test_other_messages_to_the_page_are_left_alone(prefix):
+    assert at_prefix('["pong", 1]', prefix) == '["pong", 1]'

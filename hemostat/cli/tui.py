@@ -43,6 +43,11 @@ DEMO_FILE: Final = "demos/recording.jsonl.gz"
     type=click.Path(path_type=Path, dir_okay=False),
     help="Take the token of --web from this file, which nobody else may read.",
 )
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="Where browsers find --web behind a proxy, as https://ops.example/hemostat.",
+)
 @click.option("--read-only", is_flag=True, help="Only show: nothing can be ordered.")
 @click.option("--served", type=int, hidden=True, help="By the process of this number, with which it ends.")
 @click.pass_obj
@@ -58,6 +63,7 @@ def tui(
     bind: str,
     allow_actions: bool,
     token_file: Path | None,
+    public_url: str | None,
     read_only: bool,
     served: int | None,
 ) -> int:
@@ -75,9 +81,17 @@ def tui(
         from hemostat.cli.web import serve
 
         allowed = allow_actions and not read_only
-        return serve(given, _shown(replay, since), port, bind, allow_actions=allowed, token_file=token_file)
-    if allow_actions or token_file is not None:
-        raise UsageError("--allow-actions and --token-file are for a browser", hint="add --web")
+        return serve(
+            given,
+            _shown(replay, since),
+            port,
+            bind,
+            allow_actions=allowed,
+            token_file=token_file,
+            public_url=public_url,
+        )
+    if allow_actions or token_file is not None or public_url is not None:
+        raise UsageError("--allow-actions, --token-file and --public-url are for a browser", hint="add --web")
     if served is not None:
         from hemostat.supervisor import die_with_parent
 

@@ -4,7 +4,8 @@ import os
 import secrets
 import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -14,8 +15,11 @@ import click
 from hemostat import errors
 from hemostat.cli.everything import interpreter
 from hemostat.cli.options import Globals
+from hemostat.cli.terminal import interactive
+from hemostat.core.public_address import Public, parse
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError, UsageError
+from hemostat.private_files import make_directory, replace_file
 
 SHORTEST: Final = 16
 """Characters of a token."""
@@ -31,8 +35,10 @@ def serve(
     *,
     allow_actions: bool,
     token_file: Path | None,
+    public_url: str | None = None,
 ) -> int:
     """Serve the dashboard with the options `shown` until told to stop."""
+    public = _public(public_url)
     try:
         from hemostat.web import serve as run
     except ModuleNotFoundError as error:
@@ -41,15 +47,47 @@ def serve(
         raise UsageError(f"--web needs {error.name}", hint="pip install 'hemostat[web]'") from None
     token = secrets.token_urlsafe(32) if token_file is None else read_token(token_file)
     with listen(bind, port) as listener:
-        address = f"http://{_written(bind)}:{listener.getsockname()[1]}/?token="
+        here = f"{public.origin}{public.prefix}" if public else f"http://{_written(bind)}:{_port(listener)}"
+        address = f"{here}/?token="
         if not _is_loopback(bind):
-            _tell(f"warning: whoever can reach {bind} can try; what they see is not encrypted")
+            _tell(f"warning: whoever can reach {bind} can try; what they see there is not encrypted")
         _tell(
             f"{'actions allowed' if allow_actions else 'read-only'}; Ctrl-C ends it; open this in a browser:"
         )
-        click.echo(clean(address + (token if token_file is None else f"(what is in {token_file})")))
-        run(command(given, shown, read_only=not allow_actions), token, listener)
+        with _kept(given, address + token, _port(listener), token_file) as told:
+            click.echo(clean(f"{address}{told or token}"))
+            run(command(given, shown, read_only=not allow_actions), token, listener, public)
     return errors.OK
+
+
+@contextmanager
+def _kept(given: Globals, address: str, port: int, token_file: Path | None) -> Iterator[str]:
+    """What to print in place of the token; empty for the token itself. What is no terminal may be a log,
+    which others read: then the address is in a file for its owner alone, as long as the block lasts."""
+    if token_file is not None:
+        yield f"(what is in {token_file})"
+    elif interactive():
+        yield ""
+    else:
+        directory = given.settings().state_path.resolve()
+        make_directory(directory)
+        file = directory / f"web-{port}.address"
+        replace_file(file, f"{address}\n".encode())
+        try:
+            yield f"(the whole address is in {file})"
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def _public(url: str | None) -> Public | None:
+    try:
+        return None if url is None else parse(url)
+    except ValueError as error:
+        raise UsageError(f"--public-url: {error}", hint="such as https://ops.example/hemostat") from None
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
 
 
 def command(given: Globals, shown: Sequence[str], *, read_only: bool) -> str:

@@ -29,7 +29,9 @@ def serve(spawn):
 
     def start(*arguments: str):
         process = spawn("tui", "--web", "--demo", "--port", "0", *arguments)
-        return process, process.stdout.readline().strip()
+        line = process.stdout.readline().strip()
+        kept = re.search(r"\(the whole address is in (.*)\)", line)
+        return process, Path(kept[1]).read_text().strip() if kept else line
 
     return start
 
@@ -53,6 +55,31 @@ def test_it_prints_an_address_with_a_token_listens_here_alone_and_ends(serve):
     assert "read-only" in err
     assert "warning" not in err
     assert address.partition("=")[2] not in out + err
+
+
+def test_in_a_log_there_is_no_token_but_where_it_is(spawn):
+    """Whatever is no terminal may be a journal, which others read and which is kept."""
+    process = spawn("tui", "--web", "--demo", "--port", "0")
+    line = process.stdout.readline()
+    file = Path(re.search(r"\(the whole address is in (.*)\)", line)[1])
+    token = file.read_text().strip().partition("?token=")[2]
+    assert file.stat().st_mode & 0o777 == 0o600
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert len(token) == 43
+    assert token not in line + out + err
+    assert not file.exists()
+
+
+def test_a_public_address_is_printed_in_place_of_the_own(serve):
+    _, address = serve("--public-url", "https://ops.example/hemostat/")
+    assert re.fullmatch(r"https://ops\.example/hemostat/\?token=[\w-]{43}", address)
+
+
+def test_a_public_address_that_is_none_is_told(hemostat):
+    told = hemostat("tui", "--web", "--public-url", "https://u:secret@ops.example")
+    assert told.code == 2
+    assert "secret" not in told.err
 
 
 def test_another_address_is_warned_of(serve):

@@ -1,0 +1,29 @@
+"""Where browsers find a page behind a proxy: its origin, and the path before everything."""
+
+import re
+from typing import Final, NamedTuple
+
+ADDRESS: Final = re.compile(
+    r"(?P<origin>https?://(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?)(?P<prefix>(?:/[\w.~-]+)*)/?"
+)
+DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+
+
+class Public(NamedTuple):
+    """`origin` as a browser writes it, `name` of the host, and `prefix`: /hemostat, or empty."""
+
+    origin: str
+    name: str
+    prefix: str
+
+
+def parse(url: str) -> Public:
+    """Raises ValueError, which says nothing of the URL: it may hold a password."""
+    scheme, separator, rest = url.strip().partition("://")
+    host, slash, path = rest.partition("/")
+    found = ADDRESS.fullmatch(f"{scheme.lower()}{separator}{host.lower()}{slash}{path}")
+    if found is None:
+        raise ValueError("it is not scheme, host and path alone")
+    if any(part in {".", ".."} for part in found["prefix"].split("/")):
+        raise ValueError("its path goes up")
+    return Public(found["origin"].removesuffix(DEFAULT_PORTS[scheme.lower()]), found["name"], found["prefix"])
