@@ -61,12 +61,21 @@ def test_numbers_of_an_older_monitor_are_read_without_what_it_did_not_know():
         (changed(version=2), "version 2 is not 1"),
         (changed(type="gossip"), "type 'gossip' is unknown"),
         (changed(time="noon"), "not an event"),
+        (changed(time=1e300), "out of range"),
+        (changed(time=-1), "out of range"),
         (changed(data={}), "not an event"),
         (b" " * (MAX_BYTES + 1), "larger than"),
     ],
 )
 def test_what_is_no_event_is_refused(raw, message):
     with pytest.raises(DecodeError, match=message):
+        decode(raw)
+
+
+@pytest.mark.parametrize("number", ["1e300", "9" * 400, "-1e19"])
+def test_an_event_with_a_number_out_of_range_is_refused(number):
+    raw = encode(samples.ALL[0]).replace(b'"window":0.0', f'"window":{number}'.encode())
+    with pytest.raises(DecodeError, match="out of range"):
         decode(raw)
 
 

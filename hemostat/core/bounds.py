@@ -29,8 +29,6 @@ MAX_EVIDENCE: Final = 50
 MAX_NUMBER: Final = 1e18
 MAX_COUNT: Final = 2**53
 """Of what is counted, bytes too: larger whole numbers lose digits in JSON."""
-MAX_TIME: Final = 253_402_300_799.0
-"""The last second of the year 9999, epoch seconds."""
 MAX_CORES: Final = 100_000.0
 
 REPLACEMENT: Final = "\ufffd"

@@ -15,7 +15,7 @@ REMEMBERED: Final = 48 * 3600.0
 LATEST: Final = 50
 """Attempts of a whole host that a decision knows of: what asks for more of them never objects."""
 
-Lookback = Annotated[Seconds, Meta(le=REMEMBERED)]
+Lookback = Annotated[float, Meta(ge=0, le=REMEMBERED, extra={"unit": "duration"})]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,7 +74,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long a container must be well after an action to count as healed."""
     verify_timeout: Seconds = 60.0
     """How long it may take to become well."""
-    stop_timeout_max: Annotated[Seconds, Meta(le=600)] = 120.0
+    stop_timeout_max: Annotated[float, Meta(ge=0, le=600, extra={"unit": "duration"})] = 120.0
     """The longest time that a container is given to stop, whatever its label or its own setting asks for."""
     scale_memory_max: Bytes = 0
     """What scaling may raise a container's memory limit to, where its label does not say; 0 is no scaling."""

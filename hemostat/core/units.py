@@ -13,9 +13,9 @@ MAX_BYTES: Final = 1 << 60
 MAX_CHARACTERS: Final = 64
 """Of a duration or a size as text."""
 
-Seconds = Annotated[float, Meta(ge=0, extra={"unit": "duration"})]
-Period = Annotated[float, Meta(ge=0.1, extra={"unit": "duration"})]
-Bytes = Annotated[int, Meta(ge=0, extra={"unit": "size"})]
+Seconds = Annotated[float, Meta(ge=0, le=MAX_SECONDS, extra={"unit": "duration"})]
+Period = Annotated[float, Meta(ge=0.1, le=MAX_SECONDS, extra={"unit": "duration"})]
+Bytes = Annotated[int, Meta(ge=0, le=MAX_BYTES, extra={"unit": "size"})]
 Percent = Annotated[float, Meta(gt=0)]
 
 _DURATIONS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

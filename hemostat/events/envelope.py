@@ -2,7 +2,6 @@
 
 import hashlib
 import inspect
-import math
 from typing import Any, Final, Self
 
 import msgspec
@@ -18,12 +17,14 @@ from hemostat.events.data import (
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.events.fitting import encode_data
+from hemostat.events.fitting import encode_data, is_finite
 from hemostat.events.words import Kind
 
 VERSION: Final = 1
 MAX_BYTES: Final = 256 * 1024
 """Larger messages are refused unread: evidence is stored beside the stream, not in it."""
+MAX_TIME: Final = 253_402_300_799.0
+"""The last second of the year 9999, epoch seconds."""
 MAX_DATA_BYTES: Final = MAX_BYTES - 16 * 1024
 """Of an event's data, so that the envelope has room."""
 
@@ -154,7 +155,7 @@ def encode(event: Event) -> bytes:
             data=msgspec.Raw(data),
         )
     )
-    if len(raw) > MAX_BYTES or not math.isfinite(event.time):
+    if len(raw) > MAX_BYTES or not 0 <= event.time <= MAX_TIME:
         raise ValueError(f"event of {len(raw)} bytes at {event.time} cannot be sent")
     return raw
 
@@ -162,7 +163,8 @@ def encode(event: Event) -> bytes:
 def decode(raw: bytes) -> Event:
     """Read one event.
 
-    Raises DecodeError for what is too large, malformed, or of an unknown type or version.
+    Raises DecodeError for what is too large, malformed, of an unknown type or version, or has a number out of
+    range.
     """
     if len(raw) > MAX_BYTES:
         raise DecodeError(f"event of {len(raw)} bytes is larger than {MAX_BYTES}")
@@ -172,6 +174,8 @@ def decode(raw: bytes) -> Event:
         data: Payload = msgspec.json.decode(envelope.data, type=TYPES[envelope.type])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"not an event: {error}") from None
+    if not 0 <= envelope.time <= MAX_TIME or not is_finite(data):
+        raise DecodeError("not an event: a number is out of range")
     fields = {name: getattr(envelope, name) for name in _Envelope.__struct_fields__ if name != "data"}
     return Event(data=data, **fields)
 

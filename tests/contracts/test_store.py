@@ -54,7 +54,7 @@ def test_every_type_can_be_kept_together(store: Store) -> None:
     assert store.append(ALL) == []
 
 
-@pytest.mark.parametrize("name", ["\x00", "\ud7ff\u2028", "x" * 100_000, "'; DROP TABLE", ""])
+@pytest.mark.parametrize("name", ["\x00", "\ud7ff\u2028", "x" * 50_000, "'; DROP TABLE", ""])
 def test_a_hostile_sender_blocks_nobody(store: Store, name: str) -> None:
     """Whatever an event is called, it is kept, and those beside it too."""
     data = alert(container=msgspec.structs.replace(alert().container, name=name, id=name))

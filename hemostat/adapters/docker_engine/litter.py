@@ -11,6 +11,7 @@ from hemostat.adapters.docker_engine.translate import seconds
 from hemostat.core import bounds
 from hemostat.core.model import Leftover, Litter
 from hemostat.core.reference import select_labels
+from hemostat.events import MAX_TIME
 
 PATIENCE: Final = 300.0
 """Seconds for the engine's walk over its files, and for a prune of the build cache."""
@@ -68,7 +69,7 @@ def _leftover(what: Litter, identity: str, name: str, row: Json, size: int | Non
         id=identity,
         name=bounds.identity(name, bounds.MAX_NAME_CHARACTERS),
         size=bounds.whole(size),
-        since=bounds.real(since, bounds.MAX_TIME),
+        since=bounds.real(since, MAX_TIME),
         labels=select_labels(row.get("Labels") or {}),
     )
 

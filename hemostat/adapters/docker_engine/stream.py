@@ -175,7 +175,7 @@ def _events(opened: Opened, cursor: Cursor) -> Iterator[EngineEvent]:
             heard = translate.message(line)
             event = translate.event(heard, podman=opened.podman) if cursor.admit(heard) else None
         except Exception as error:  # noqa: BLE001 - one event must not end the stream
-            logger.warning("engine.event_malformed error=%.300s", f"{type(error).__name__}: {error}")
+            logger.warning("engine.event_malformed error=%s", f"{type(error).__name__}: {error}"[:300])
         if event is not None:
             yield event
 

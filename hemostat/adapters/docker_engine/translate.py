@@ -20,6 +20,7 @@ from hemostat.core.model import (
     Service,
 )
 from hemostat.core.reference import SYSTEMD_UNIT, reference, select_labels
+from hemostat.events import MAX_TIME
 
 ACTIONS: Final = frozenset(
     {"create", "start", "kill", "die", "stop", "oom", "pause", "unpause", "update", "rename", "destroy"}
@@ -32,7 +33,7 @@ FILTER: Final = {"type": "container", "event": [*sorted(ACTIONS), *ALIASES, "hea
 
 NANO: Final = 10**9
 NUMBER: Final = re.compile(r"[+-]?[0-9]{1,10}")
-MAX_NANOS: Final = int(bounds.MAX_TIME) * NANO
+MAX_NANOS: Final = int(MAX_TIME) * NANO
 MAX_CODE: Final = 2**32
 """Of an exit code, with either sign."""
 MAX_STATUS_CHARACTERS: Final = 200
@@ -276,7 +277,7 @@ DEFAULT_PERIOD: Final = 100_000
 
 def seconds(timestamp: str | None) -> float:
     """Epoch seconds of an RFC 3339 time; 0 for never, which the engine writes as the year 1."""
-    return bounds.real(datetime.fromisoformat(timestamp).timestamp(), bounds.MAX_TIME) if timestamp else 0.0
+    return bounds.real(datetime.fromisoformat(timestamp).timestamp(), MAX_TIME) if timestamp else 0.0
 
 
 def limits(host: Mapping[str, Any], cpus: float | None, memory: int | None) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from hemostat.core import bounds
 from hemostat.core.model import Sample
+from hemostat.events import MAX_TIME
 
 Answer = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ def _cpu_used(stats: Answer) -> float:
 def taken(stats: Answer) -> float:
     """Epoch seconds by the engine's clock; 0 where it does not say."""
     timestamp = stats.get("read")
-    return bounds.real(datetime.fromisoformat(timestamp).timestamp(), bounds.MAX_TIME) if timestamp else 0.0
+    return bounds.real(datetime.fromisoformat(timestamp).timestamp(), MAX_TIME) if timestamp else 0.0
 
 
 def sample(container: str, stats: Answer, now: float) -> Sample:
