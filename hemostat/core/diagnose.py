@@ -277,6 +277,9 @@ def _leaking(what: str, name: str, limit: str) -> Callable[[HealthAlert], Verdic
 
 def _storm(alert: HealthAlert) -> Verdict:
     many = f"{alert.number('storm'):.0f} containers failed at once: {alert.fact('containers')}"
+    project = alert.fact("project")
+    if project is not None:
+        return _verdict(Action.NONE, Cause.HOST_FAULT, 0.7, many, f"all of them of one project: {project}")
     return _verdict(Action.NONE, Cause.HOST_FAULT, 0.85, many)
 
 

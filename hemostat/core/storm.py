@@ -66,10 +66,12 @@ class Storm(msgspec.Struct, frozen=True):
 
 
 class Verdict(NamedTuple):
-    """Whether a failure is part of a storm, and whether it is the one by which it `began`."""
+    """Whether a failure is part of a storm, and whether it is the one by which it `began`. `project` is whose
+    storm it is; None for the host's."""
 
     raging: bool
     began: bool = False
+    project: str | None = None
 
 
 def gather(
@@ -135,8 +137,8 @@ class Storms:
         found = self._gather(EVERY_PROJECT, failure, limits, watched, most)
         if most is None:
             return found
-        own = self._gather(failure.project, failure, limits, watched, None)
-        return found if found[1].raging else own
+        storm, verdict = self._gather(failure.project, failure, limits, watched, None)
+        return found if found[1].raging else (storm, verdict._replace(project=failure.project))
 
     def _gather(
         self, scope: str | None, failure: Failure, limits: Limits, watched: Watched, most: int | None
@@ -165,8 +167,11 @@ def _is_past(storm: Storm, now: float, window: float) -> bool:
     return is_over(storm, now, window) and now > max(rested, storm.failures[-1].time + window)
 
 
-def evidence(failures: Iterable[Failure], names: Mapping[str, str]) -> tuple[Evidence, ...]:
-    """How many containers, which, and what is wrong with them. `names` is by id."""
+def evidence(
+    failures: Iterable[Failure], names: Mapping[str, str], project: str | None = None
+) -> tuple[Evidence, ...]:
+    """How many containers, which, what is wrong with them, and of which project they are where the storm is
+    that project's. `names` is by id."""
     failures = tuple(failures)
     named = sorted(names.get(each.container, each.container[:12]) for each in failures)
     more = len(named) - NAMED
@@ -175,4 +180,5 @@ def evidence(failures: Iterable[Failure], names: Mapping[str, str]) -> tuple[Evi
         Evidence("storm", len(named)),
         Evidence("containers", ", ".join(named[:NAMED]) + (f" and {more} more" if more > 0 else "")),
         Evidence("kinds", ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))),
+        *([] if project is None else [Evidence("project", project or "none")]),
     )

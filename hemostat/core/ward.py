@@ -224,7 +224,7 @@ class Ward:
         told = []
         if verdict.began:
             names = {each.ref.id: each.ref.name for each in self}
-            since, evidence = found.since or now, storm.evidence(found.failures, names)
+            since, evidence = found.since or now, storm.evidence(found.failures, names, verdict.project)
             told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
         return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(found.failures)),))
 

@@ -694,6 +694,11 @@ def test_a_tenant_with_a_third_of_the_containers_holds_nobody_else(watch):
     watch.engine.crash(others[0], 9)
     watch.listen()
     assert names(watch)[-1] == ("c0", "exited", "")
+    storm = next(alert for alert in watch.alerts if alert.kind is Kind.STORM)
+    assert storm.fact("project") == "tenant"
+    watch.engine.crash(watch.make(name="t9", labels=project("tenant")), 1)
+    watch.listen()
+    assert names(watch)[-1] == ("t9", "exited", "h")
 
 
 def test_a_storm_that_is_renewed_ends_and_releases_what_it_held(watch):

@@ -62,7 +62,7 @@ class Deferred:
                 batch.zrangebyscore(key, f"({now}", "+inf", start=0, num=1, withscores=True)
             answers = batch.execute()
         found = zip(streams, answers[::2], strict=True)
-        entries = [_kept(stream, member) for stream, members in found for member in members]
+        entries = [_read_member(stream, member) for stream, members in found for member in members]
         return Due(entries, min((score for later in answers[1::2] for _, score in later), default=None))
 
     def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
@@ -100,6 +100,6 @@ def _member(entry: Entry) -> bytes:
     return f"{entry.id}{MARK}".encode() + entry.raw
 
 
-def _kept(stream: str, member: bytes) -> Entry:
+def _read_member(stream: str, member: bytes) -> Entry:
     name, _, raw = member.partition(MARK.encode())
     return entry_of(stream, name.decode(), {b"event": raw})
