@@ -19,7 +19,7 @@ from hemostat.cli.findings import Check, Finding, Level
 from hemostat.cli.machine import Machine
 from hemostat.cli.name_checks import judge_names
 from hemostat.cli.redis_access import redis_access
-from hemostat.cli.redis_checks import redis, redis_commands, redis_memory
+from hemostat.cli.redis_checks import redis, redis_commands, redis_memory, redis_rows
 from hemostat.cli.watch_checks import watched_containers
 from hemostat.core.units import show_size
 from hemostat.core.variables import tell_unknown
@@ -214,6 +214,7 @@ QUESTIONS: Final = (
     Question("Redis access", redis_access, essential=False),
     Question("Redis memory", redis_memory, essential=False),
     Question("Redis commands", redis_commands, essential=False),
+    Question("Redis rows", redis_rows, essential=False),
     Question("store", store),
     Question("audit trail", audit_trail, essential=False),
     Question("to be stored", backlog, essential=False),

@@ -139,7 +139,8 @@ def resume(given: Globals, container: str, reason: str, by: str | None) -> int:
 @by_option
 @click.pass_obj
 def reset(given: Globals, container: str, reason: str, by: str | None) -> None:
-    """Close the circuit breaker: failures up to now do not count any more."""
+    """Close the circuit breaker and free the leases: failures up to now do not count any more, and actions
+    that were begun until now keep no others waiting, unless a responder that runs is at work on them."""
     _require_known(given, container)
     with office(given) as orders:
         orders.reset(container, by=by or who(), reason=reason)

@@ -61,6 +61,25 @@ def redis_memory(machine: Machine) -> Finding:
     return worst(judge_keeping(facts), describe_keeping(facts))
 
 
+def redis_rows(machine: Machine) -> Finding:
+    """Whether all rows can be read; where this user may not look for others, those that were set aside."""
+    from hemostat.adapters.redis.repair import find_in_place, list_aside
+    from hemostat.errors import BusError
+
+    client = machine.redis()
+    keys = [row.key for row in list_aside(client).values()]
+    try:
+        keys += [row.key for row in find_in_place(client)]
+        fine = "all can be read"
+    except BusError:
+        fine = "none is set aside; those in place were not looked at, for this user may not"
+    if not keys:
+        return Finding(Level.OK, fine)
+    some = ", ".join(dict.fromkeys(keys[:5]))[:200]
+    told = f"{len(keys)} cannot be read; a pause among them holds, others do not count: {some}"
+    return Finding(Level.FAILURE, told, "hemostat repair lists them, and removes them with --clear")
+
+
 def redis_commands(machine: Machine) -> Finding:
     from hemostat.adapters.redis.server import needed_commands, refused_commands
 

@@ -16,6 +16,7 @@ from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.deferred import DEFERRED
 from hemostat.adapters.redis.desk import APPROVALS
 from hemostat.adapters.redis.notary import AUDIT
+from hemostat.adapters.redis.rows import QUARANTINE
 from hemostat.events import DURABLE, TYPES
 from hemostat.topology import PEOPLE, ROLES, Role
 
@@ -53,7 +54,8 @@ def user(role: Role) -> str:
 def grants() -> dict[str, list[Grant]]:
     """Every user, with what it may do beyond connecting."""
     roles = {user(role): [*_speaks(role), *_consumes(role), *_KEEPS[role.name]] for role in ROLES}
-    every = [*(grant for own in roles.values() for grant in own), *_COUNTS]
+    repairs = (Grant(("hgetall", "hdel"), both=(QUARANTINE,)), Grant(("hdel",), both=(CONTROL,)))
+    every = [*(grant for own in roles.values() for grant in own), *_COUNTS, *repairs]
     return {
         **roles,
         METRICS: list(_COUNTS),
@@ -127,6 +129,7 @@ _VIEWS: Final = (
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
     Grant(("hgetall",), reads=(CONTROL, APPROVALS, f"{AUDIT}*")),
     Grant(("hvals",), reads=(EVIDENCE, PAST)),
+    Grant(("hgetall",), reads=(QUARANTINE,)),
     *_SURVEYS,
 )
 _COUNTS: Final = (
@@ -140,7 +143,9 @@ _COUNTS: Final = (
     *_SURVEYS,
     Grant(("get", "set"), both=(f"{PREFIX}memo:metrics",)),
 )
+_SETS_ASIDE: Final = Grant((*SCRIPTS, "hlen", "hset"), both=(QUARANTINE,))
 _DECIDES: Final = (
+    Grant(("hdel",), writes=(QUARANTINE,)),
     Grant(("hset", "hdel"), writes=(CONTROL,)),
     Grant((*SCRIPTS, "hget", "hset"), both=(APPROVALS,)),
     Grant(("xadd",), writes=_named(PEOPLE)),
@@ -166,12 +171,15 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
             (*SCRIPTS, "get", "incr", "incrby", "hgetall", "hvals", "hset", "hdel"),
             both=(f"{PREFIX}advisor:*",),
         ),
+        Grant(("set",), writes=(f"{PREFIX}advisor:version",)),
     ),
     "responder": (
         _LOOKS_BACK,
+        _SETS_ASIDE,
+        Grant(("set",), writes=(f"{PREFIX}ledger:*:version",)),
         Grant(
             (
-                *(*SCRIPTS, "get", "incr", "incrby", "lrange", "lpush", "ltrim"),
+                *(*SCRIPTS, "get", "incr", "incrby", "lrange", "lpush", "lrem", "ltrim"),
                 *("hset", "hsetnx", "hget", "hgetall", "hvals", "hdel"),
             ),
             both=(f"{PREFIX}ledger:*",),
@@ -182,6 +190,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant((*SCRIPTS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE,)),
     ),
     "alert": (
+        _SETS_ASIDE,
         Grant((*SCRIPTS, "set", "lpush", "ltrim", "exists"), both=(f"{PREFIX}event:*", f"{PREFIX}events:*")),
         Grant(
             (

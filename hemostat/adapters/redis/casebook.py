@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.rows import read_number, read_row, read_rows
 from hemostat.core.case import Past
 from hemostat.core.spend import HOUR, Spending
 
@@ -36,8 +37,7 @@ class RedisCasebook:
     def past(self, signature: str) -> list[Past]:
         with self._client.call() as raw:
             kept: Any = raw.hvals(_past(signature))
-        known = (each for each in map(_read, kept) if each is not None)
-        return sorted(known, key=lambda past: past.time)
+        return sorted(read_rows(kept, Past), key=lambda past: past.time)
 
     def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
         with self._client.call() as raw:
@@ -58,8 +58,8 @@ class RedisPurse:
             batch.get(VERSION)
             batch.hvals(SPENT)
             version, kept = batch.execute()
-        spent = [msgspec.json.decode(each, type=Spending) for each in kept]
-        return int(version or 0), sorted(spent, key=lambda each: each.time)
+        spent = read_rows(kept, Spending)
+        return read_number(version) or 0, sorted(spent, key=lambda each: each.time)
 
     def take(self, spending: Spending, version: int) -> bool:
         kept, since = msgspec.json.encode(spending), spending.time - 2 * HOUR
@@ -80,13 +80,5 @@ def _advice(likeness: str) -> str:
 
 
 def _time(raw: bytes) -> float:
-    past = _read(raw)
+    past = read_row(raw, Past)
     return past.time if past else 0.0
-
-
-def _read(raw: bytes) -> Past | None:
-    """None for what another version of HemoStat has written: no alert goes unanswered for that."""
-    try:
-        return msgspec.json.decode(raw, type=Past)
-    except msgspec.DecodeError:
-        return None

@@ -38,12 +38,19 @@ to read and to write each of them. It checks every command as it is called."""
 
 
 SWAP: Final = """
-if tonumber(redis.call('GET', KEYS[1]) or 0) ~= tonumber(ARGV[1]) then return 0 end
+local version = redis.call('GET', KEYS[1]) or '0'
+if #version > 15 or not string.match(version, '^%d+$') then
+  redis.call('SET', KEYS[1], ARGV[1])
+  version = ARGV[1]
+end
+if tonumber(version) ~= tonumber(ARGV[1]) then return 0 end
 redis.call('INCR', KEYS[1])
 for i = 2, #KEYS do redis.call('HSET', KEYS[i], ARGV[2], ARGV[3]) end
 local kept = redis.call('HGETALL', KEYS[#KEYS])
 for i = 1, #kept, 2 do
-  if cjson.decode(kept[i + 1]).time < tonumber(ARGV[4]) then redis.call('HDEL', KEYS[#KEYS], kept[i]) end
+  local fine, row = pcall(cjson.decode, kept[i + 1])
+  local time = fine and type(row) == 'table' and type(row.time) == 'number' and row.time
+  if time and time < tonumber(ARGV[4]) then redis.call('HDEL', KEYS[#KEYS], kept[i]) end
 end
 return 1
 """

@@ -1,16 +1,22 @@
 """The Desk port: one hash of pauses, one of resets, one of requests for approval."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
-from hemostat.core.control import Answer, Approval, Controls, Pause
+from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row, read_rows
+from hemostat.core.control import EVERYTHING, Answer, Approval, Controls, Pause
 
 PAUSES: Final = f"{PREFIX}control:pauses"
 RESETS: Final = f"{PREFIX}control:resets"
 APPROVALS: Final = f"{PREFIX}approvals"
+UNREADABLE: Final = Pause(
+    by="an entry that cannot be read", at=0.0, reason="see hemostat repair, or lift it with hemostat resume"
+)
+"""Stands for a pause of which nothing else is known: nothing is done."""
 KEPT: Final = 24 * 3600.0
 """Seconds for which a request stays on the desk after its time was up."""
 
@@ -29,16 +35,32 @@ return 1
 
 
 def controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
-    """From the two hashes."""
-    return Controls(
-        pauses={name.decode(): msgspec.json.decode(value, type=Pause) for name, value in pauses.items()},
-        resets={name.decode(): float(value) for name, value in resets.items()},
-    )
+    """From the two hashes. A pause that cannot be read holds: of everything, where its name cannot be."""
+    closed = {_container(name): read_row(value, Pause) or UNREADABLE for name, value in pauses.items()}
+    times = {_container(name): _time(value) for name, value in resets.items()}
+    return Controls(pauses=closed, resets={name: time for name, time in times.items() if time is not None})
+
+
+def _container(name: bytes) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return EVERYTHING
+
+
+def _time(raw: bytes) -> float | None:
+    """None for what is no time: a breaker that nobody has closed stays as it is."""
+    try:
+        time = float(raw)
+    except ValueError:
+        return None
+    return time if math.isfinite(time) else None
 
 
 class RedisDesk:
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._quarantine = Quarantine(client)
         self._ask = client.raw.register_script(ASK)
         self._answer = client.raw.register_script(ANSWER)
 
@@ -63,16 +85,22 @@ class RedisDesk:
 
     def ask(self, approval: Approval) -> Approval:
         old = [each.key for each in self.approvals() if each.until < approval.asked - KEPT]
-        with self._client.call():
-            raw: Any = self._ask(keys=[APPROVALS], args=[approval.key, msgspec.json.encode(approval), *old])
-        return msgspec.json.decode(raw, type=Approval)
+        while True:
+            with self._client.call():
+                raw: Any = self._ask(
+                    keys=[APPROVALS], args=[approval.key, msgspec.json.encode(approval), *old]
+                )
+            if (found := read_row(raw, Approval)) is not None:
+                return found
+            row = Row("hash", APPROVALS, approval.key.encode(), raw, find_fault(raw, Approval))
+            self._quarantine.move(row)
 
     def answer(
         self, approval_id: str, answer: Answer, *, by: str, reason: str, now: float
     ) -> Approval | None:
         for key, raw in self._all().items():
-            approval = msgspec.json.decode(raw, type=Approval)
-            if approval.id != approval_id:
+            approval = read_row(raw, Approval)
+            if approval is None or approval.id != approval_id:
                 continue
             if not approval.is_open(now):
                 return approval
@@ -83,7 +111,7 @@ class RedisDesk:
         return None
 
     def approvals(self) -> list[Approval]:
-        found = [msgspec.json.decode(raw, type=Approval) for raw in self._all().values()]
+        found = read_rows(list(self._all().values()), Approval)
         return sorted(found, key=lambda approval: approval.asked)
 
     def _all(self) -> Mapping[bytes, bytes]:

@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from hemostat.adapters.redis.client import PREFIX, Client
-from hemostat.core.dossier import Dossier, decode, encode
+from hemostat.adapters.redis.rows import read_rows
+from hemostat.core.dossier import Dossier, encode
 
 KEPT: Final = 7 * 24 * 3600
 """Seconds."""
@@ -15,9 +16,9 @@ if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 local fields = redis.call('HKEYS', KEYS[1])
 table.sort(fields, function(a, b)
-  local x, y = tonumber(string.match(a, '^%d+')), tonumber(string.match(b, '^%d+'))
+  local x, y = tonumber(string.match(a, '^%d+') or 0), tonumber(string.match(b, '^%d+') or 0)
   if x ~= y then return x < y end
-  return tonumber(string.match(a, '%d+$')) < tonumber(string.match(b, '%d+$'))
+  return tonumber(string.match(a, '%d+$') or 0) < tonumber(string.match(b, '%d+$') or 0)
 end)
 for i = 1, #fields - ARGV[4] do redis.call('HDEL', KEYS[1], fields[i]) end
 return 1
@@ -38,7 +39,7 @@ class RedisDossiers:
     def get(self, incident: str) -> list[Dossier]:
         with self._client.call() as raw:
             kept: Any = raw.hvals(_key(incident))
-        return sorted(map(decode, kept), key=lambda dossier: (dossier.occurrence, dossier.rung))
+        return sorted(read_rows(kept, Dossier), key=lambda dossier: (dossier.occurrence, dossier.rung))
 
 
 def _key(incident: str) -> str:

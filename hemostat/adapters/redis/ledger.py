@@ -14,11 +14,12 @@ from hemostat.adapters.redis.bus import incident_key, seal_key
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
 from hemostat.adapters.redis.ledger_memory import Known, LedgerMemory, restore
+from hemostat.adapters.redis.rows import Kind, Quarantine, read_number, read_row, read_rows
 from hemostat.core.control import Approval
 from hemostat.core.limits import LATEST, REMEMBERED
 from hemostat.core.model import Attempt, Book, Scaled, Stopping
 from hemostat.core.raised import note_suffixes, read_notes
-from hemostat.core.vigil import LOST
+from hemostat.core.vigil import LOST, tell_unreadable
 from hemostat.errors import BusError
 
 SURVEYED: Final = 1000
@@ -44,6 +45,7 @@ class RedisLedger:
         """`now` gives epoch seconds."""
         self._client = client
         self._drop = client.raw.register_script(DROP)
+        self._quarantine = Quarantine(client, now)
         self._memory: defaultdict[str, LedgerMemory] = defaultdict(lambda: LedgerMemory(now))
 
     def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
@@ -59,17 +61,29 @@ class RedisLedger:
         return book
 
     def check(self, host: str) -> str:
-        """A ledger without a version is given one: that it is missing tells of a loss from then on."""
+        """A ledger without a version is given one: that it is missing tells of a loss from then on. Rows that
+        could not be read are set aside."""
         memory = self._memory[host]
         known = memory.known()
         version, pauses = self._client.atomic([("GET", _keys(host, "")[0]), ("HGETALL", PAUSES)])
-        version = int(version or 0)
+        version = self._repair_version(host, version, known)
         if version < known.version:
             self._restore(host, known, version, has_ended=False)
         elif not version:
             self._client.atomic([("INCR", _keys(host, "")[0])])
         memory.note_answer(max(version, 1), _pairs(pauses) if version >= known.version else known.pauses)
-        return f"{LOST}; {RESTORED}" if memory.lost_within(LOSS_TOLD) else ""
+        lost = f"{LOST}; {RESTORED}" if memory.lost_within(LOSS_TOLD) else ""
+        aside = self._quarantine.sweep()
+        return "; ".join(filter(None, (lost, tell_unreadable(aside))))
+
+    def _repair_version(self, host: str, version: bytes | None, known: Known) -> int:
+        """A counter that Redis cannot count on is set to what this process knows."""
+        number = read_number(version)
+        if number is None:
+            logger.error("ledger.version_repaired host=%s known=%d", host, known.version)
+            number = max(known.version, 1)
+            self._client.atomic([("SET", _keys(host, "")[0], number)])
+        return number
 
     def _restore(self, host: str, known: Known, version: int, *, has_ended: bool) -> None:
         logger.warning("ledger.lost host=%s attempts=%d", host, len(known.attempts))
@@ -108,23 +122,37 @@ class RedisLedger:
         )
         version, running, attempts, ended, pauses, resets, approval, patient, *notes, seal, stop = answers
         book = Book(
-            version=int(version or 0),
-            attempts=_read(attempts),
-            running=_read(running),
-            ended=_read(ended),
+            version=read_number(version) or 0,
+            attempts=self._attempts(attempts, attempts_key),
+            running=self._attempts(running, running_key),
+            ended=self._attempts(ended, _ended(host), "list"),
             controls=controls(_pairs(pauses), _pairs(resets)),
-            approval=msgspec.json.decode(approval, type=Approval) if approval else None,
+            approval=self._approval(approval),
             patient=(patient or b"").decode(errors="replace"),
             notes=read_notes(*notes),
-            seal=(seal or b"").decode(),
-            stopping=msgspec.json.decode(stop, type=Stopping) if stop else None,
+            seal=(seal or b"").decode(errors="replace"),
+            stopping=read_row(stop, Stopping),
         )
         return book, _pairs(pauses)
+
+    def _attempts(self, values: list[bytes], key: str, kind: Kind = "hash") -> tuple[Attempt, ...]:
+        """Oldest first, without those that cannot be read: these are set aside later."""
+        found = [each for each in map(_attempt, values) if each is not None]
+        if len(found) < len(values):
+            self._quarantine.note(key, kind, Attempt)
+        return tuple(sorted(found, key=lambda attempt: attempt.time))
+
+    def _approval(self, raw: bytes | None) -> Approval | None:
+        """One that cannot be read allows nothing."""
+        approval = read_row(raw, Approval)
+        if raw and approval is None:
+            self._quarantine.note(APPROVALS, "hash", Approval)
+        return approval
 
     def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
         with self._client.call() as raw:
             values: Any = raw.hvals(_keys(host, container)[2])
-        return _read(values)
+        return self._attempts(values, _keys(host, container)[2])
 
     def note_stop(self, host: str, container: str, stop: Stopping) -> None:
         kept: Any = msgspec.json.encode(stop)
@@ -143,10 +171,10 @@ class RedisLedger:
             batch.hgetall(RESETS)
             version, running, ended, pauses, resets = batch.execute()
         return Book(
-            version=int(version or 0),
-            attempts=_read([*running, *ended]),
-            running=_read(running),
-            ended=_read(ended[:LATEST]),
+            version=read_number(version) or 0,
+            attempts=self._attempts([*running, *ended], running_key),
+            running=self._attempts(running, running_key),
+            ended=self._attempts(ended[:LATEST], _ended(host), "list"),
             controls=controls(pauses, resets),
         )
 
@@ -175,7 +203,10 @@ class RedisLedger:
     def scaled(self, host: str) -> list[Scaled]:
         with self._client.call() as raw:
             kept: Any = raw.hvals(_scaled(host))
-        return [msgspec.json.decode(value, type=Scaled) for value in kept]
+        found = read_rows(kept, Scaled)
+        if len(found) < len(kept):
+            self._quarantine.note(_scaled(host), "hash", Scaled)
+        return found
 
     def keep_scaled(self, host: str, scaled: Scaled) -> None:
         earlier = next((each for each in self.scaled(host) if _field(each) == _field(scaled)), None)
@@ -213,11 +244,7 @@ def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _read(values: list[bytes]) -> tuple[Attempt, ...]:
-    return tuple(sorted(map(_attempt, values), key=lambda attempt: attempt.time))
-
-
 @lru_cache(maxsize=2 * SURVEYED)
-def _attempt(value: bytes) -> Attempt:
+def _attempt(value: bytes) -> Attempt | None:
     """A host's latest attempts come with every book, and are read anew where they have changed alone."""
-    return msgspec.json.decode(value, type=Attempt)
+    return read_row(value, Attempt)

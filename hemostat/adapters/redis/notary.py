@@ -5,14 +5,17 @@ from typing import Any, Final
 import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.rows import read_number, read_row
 from hemostat.core.audit import Accepted, End, Ends, Noted
+from hemostat.errors import BusError
 
 AUDIT: Final = f"{PREFIX}audit:"
 STORE: Final = f"{AUDIT}store:"
 
 NOTE: Final = """
 local number = redis.call('HGET', KEYS[1], ARGV[1])
-if number and tonumber(number) >= tonumber(ARGV[2]) then return 0 end
+if number and not tonumber(number) then redis.call('HSET', KEYS[1], ARGV[1] .. ':unreadable', number) end
+if (tonumber(number or -1) or -1) >= tonumber(ARGV[2]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[1] .. ':hash', ARGV[3])
 return 1
 """
@@ -44,8 +47,8 @@ class RedisNotary:
             anchor=_read(fields, b"anchor"),
             head=_read(fields, b"head"),
             trail=store.get(b"trail", b"").decode(errors="replace") if place else "",
-            signed=int(fields.get(b"signed", 0)),
-            accepted=msgspec.json.decode(raw, type=Accepted) if (raw := fields.get(b"accepted")) else None,
+            signed=read_number(fields.get(b"signed")) or 0,
+            accepted=read_row(fields.get(b"accepted"), Accepted),
         )
 
     def note_trail(self, place: str, trail: str) -> None:
@@ -79,4 +82,10 @@ class RedisNotary:
 def _read(fields: dict[bytes, bytes], which: bytes) -> End | None:
     if which not in fields:
         return None
-    return End(int(fields[which]), bytes.fromhex(fields[which + b":hash"].decode()))
+    try:
+        return End(int(fields[which]), bytes.fromhex(fields[which + b":hash"].decode()))
+    except (ValueError, KeyError) as error:
+        told = f"the {which.decode()} of the audit trail that is noted in Redis cannot be read"
+        raise BusError(
+            told, hint="somebody has changed it: see hemostat audit verify and hemostat audit accept"
+        ) from error

@@ -5,15 +5,13 @@ another has taken its place. Keys are not declared, so that each command needs t
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row
 from hemostat.core.news import News, Told, merge
-
-T = TypeVar("T")
 
 KEPT: Final = 7 * 24 * 3600
 """Seconds for which words wait where no other comes any more."""
@@ -45,6 +43,7 @@ TAKE: Final = """
 local taken = {}
 for _, incident in ipairs(redis.call('ZRANGEBYSCORE', ARGV[1], '-inf', ARGV[4], 'LIMIT', 0, ARGV[6])) do
   redis.call('ZADD', ARGV[1], ARGV[5], incident)
+  taken[#taken + 1] = incident
   taken[#taken + 1] = redis.call('HGET', ARGV[2], incident)
   taken[#taken + 1] = redis.call('GET', ARGV[3] .. incident)
 end
@@ -74,6 +73,7 @@ end
 class RedisOutbox:
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._quarantine = Quarantine(client)
         self._put = client.raw.register_script(PUT)
         self._take = client.raw.register_script(TAKE)
         self._put_off = client.raw.register_script(PUT_OFF)
@@ -97,8 +97,19 @@ class RedisOutbox:
     def take(self, channel: str, now: float, *, lease: float, count: int) -> list[tuple[News, Told | None]]:
         with self._client.call():
             answer: Any = self._take(args=[*_keys(channel), now, now + lease, count])
-        pairs = zip(answer[::2], answer[1::2], strict=True)
-        return [(word, _read(told, Told)) for raw, told in pairs if (word := _read(raw, News))]
+        rows = list(zip(answer[::3], answer[1::3], answer[2::3], strict=True))
+        for incident, raw, _ in rows:
+            if read_row(raw, News) is None:
+                self._set_aside(channel, incident, raw or b"")
+        return [(word, read_row(told, Told)) for _, raw, told in rows if (word := read_row(raw, News))]
+
+    def _set_aside(self, channel: str, incident: bytes, raw: bytes) -> None:
+        """A word that cannot be read waits no longer."""
+        due, words, _ = _keys(channel)
+        if raw:
+            self._quarantine.move(Row("hash", words, incident, raw, find_fault(raw, News)))
+        with self._client.call() as client:
+            client.zrem(due, incident)
 
     def put_off(self, channel: str, words: Sequence[News], until: float) -> None:
         args = [each for word in words for each in (word.incident, msgspec.json.encode(word))]
@@ -132,7 +143,7 @@ class RedisOutbox:
             found: Any = raw.hmget(_keys(channel)[1], incidents)
         before = {incident: value or b"" for incident, value in zip(incidents, found, strict=True)}
         merged: dict[str, tuple[News | None, float]] = {
-            incident: (_read(value, News), 0.0) for incident, value in before.items()
+            incident: (read_row(value or None, News), 0.0) for incident, value in before.items()
         }
         for word, due in words:
             waiting = merged[word.incident][0]
@@ -144,13 +155,6 @@ class RedisOutbox:
             for incident, (word, due) in merged.items()
             if due
         ]
-
-
-def _read(raw: bytes | None, shape: type[T]) -> T | None:
-    """None also for what another version has written: a later word takes its place."""
-    with suppress(msgspec.MsgspecError):
-        return msgspec.json.decode(raw or b"", type=shape)
-    return None
 
 
 def _keys(channel: str) -> tuple[str, str, str]:

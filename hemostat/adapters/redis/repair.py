@@ -1,0 +1,120 @@
+"""Finds and removes rows that cannot be read, for `hemostat repair`: set aside, or still in place."""
+
+import math
+from fnmatch import fnmatchcase
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS
+from hemostat.adapters.redis.rows import (
+    QUARANTINE,
+    AsideRow,
+    Kind,
+    Row,
+    read_number,
+    read_row,
+    unreadable_rows,
+)
+from hemostat.core.case import Past
+from hemostat.core.control import Approval, Pause
+from hemostat.core.dossier import Dossier
+from hemostat.core.model import Attempt, Scaled, Stopping
+from hemostat.core.news import News, Told
+from hemostat.core.spend import Spending
+from hemostat.errors import BusError
+
+
+class Table(NamedTuple):
+    pattern: str
+    kind: Kind
+    shape: type[Any]
+
+
+TABLES: Final = (
+    Table(PAUSES, "hash", Pause),
+    Table(RESETS, "hash", float),
+    Table(APPROVALS, "hash", Approval),
+    Table(f"{PREFIX}ledger:*:of:*", "hash", Attempt),
+    Table(f"{PREFIX}ledger:*:stop:*", "string", Stopping),
+    Table(f"{PREFIX}ledger:*:version", "string", int),
+    Table(f"{PREFIX}ledger:*:running", "hash", Attempt),
+    Table(f"{PREFIX}ledger:*:ended", "list", Attempt),
+    Table(f"{PREFIX}ledger:*:scaled", "hash", Scaled),
+    Table(f"{PREFIX}evidence:*", "hash", Dossier),
+    Table(f"{PREFIX}past:*", "hash", Past),
+    Table(f"{PREFIX}advisor:spent", "hash", Spending),
+    Table(f"{PREFIX}advisor:version", "string", int),
+    Table(f"{PREFIX}outbox:*:news", "hash", News),
+    Table(f"{PREFIX}told:*", "string", Told),
+    Table(f"{PREFIX}memo:*", "string", msgspec.Raw),
+)
+"""Keys by pattern, the first that fits, and what their rows are."""
+MISPLACED: Final = "it is not of the type"
+WRONG_TYPE: Final = "WRONGTYPE"
+SCANNED: Final = 5000
+"""Keys of which Redis tells at a time."""
+
+
+def list_aside(client: Client) -> dict[bytes, AsideRow]:
+    """What was set aside, by its name in the quarantine, oldest first."""
+    with client.call() as raw:
+        kept: Any = raw.hgetall(QUARANTINE)
+    unknown = AsideRow(key=QUARANTINE, field="", reason="it cannot be read itself", time=0.0, size=0, raw="")
+    rows = {name: read_row(value, AsideRow) or unknown for name, value in kept.items()}
+    return dict(sorted(rows.items(), key=lambda item: item[1].time))
+
+
+def clear_aside(client: Client, names: list[bytes]) -> None:
+    if names:
+        with client.call() as raw:
+            raw.hdel(QUARANTINE, *names)
+
+
+def find_in_place(client: Client) -> list[Row]:
+    """Rows that cannot be read and stand where they were written. Raises BusError where this user may not
+    look."""
+    with client.call() as raw:
+        keys = sorted(raw.scan_iter(match=f"{PREFIX}*", count=SCANNED))
+    return [row for key in keys for row in _look(client, key.decode(errors="surrogateescape"))]
+
+
+def remove_in_place(client: Client, row: Row) -> None:
+    """Unless it is another by now."""
+    made: Any = client.raw
+    with client.call():
+        if row.reason.startswith(MISPLACED) or row.kind == "string":
+            made.delete(row.key)
+        elif row.kind == "list":
+            made.lrem(row.key, 0, row.raw)
+        elif made.hget(row.key, row.field) == row.raw:
+            made.hdel(row.key, row.field)
+
+
+def _look(client: Client, key: str) -> list[Row]:
+    table = next((each for each in TABLES if fnmatchcase(key, each.pattern)), None)
+    if table is None:
+        return []
+    try:
+        rows = unreadable_rows(client, key, table.kind, table.shape)
+    except BusError as error:
+        if WRONG_TYPE not in error.message:
+            raise
+        return [Row(table.kind, key, b"", b"", f"{MISPLACED} {table.kind}")]
+    if table.shape is int:
+        return [row for row in _values(client, key) if read_number(row.raw) is None]
+    return [row for row in rows if table.shape is not float or not _is_time(row.raw)]
+
+
+def _values(client: Client, key: str) -> list[Row]:
+    with client.call() as raw:
+        value: Any = raw.get(key)
+    return [] if value is None else [Row("string", key, b"", value, "it is no number")]
+
+
+def _is_time(raw: bytes) -> bool:
+    try:
+        return math.isfinite(float(raw))
+    except ValueError:
+        return False

@@ -1,0 +1,179 @@
+"""Rows that cannot be read: they are skipped where they are read, set aside, and listed for people.
+
+A row may be unreadable because another version wrote it, or because somebody changed it. It must not keep the
+other rows from being read. What is set aside keeps its raw bytes, its key and the reason in one bounded hash.
+"""
+
+import base64
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.errors import BusError
+
+T = TypeVar("T")
+Kind = Literal["hash", "list", "string"]
+
+QUARANTINE: Final = f"{PREFIX}quarantine"
+MAX_ROWS: Final = 1000
+"""Rows that are kept set aside; of further ones only the log tells."""
+MAX_ROW_BYTES: Final = 16 * 1024
+COUNT_SECONDS: Final = 20.0
+"""Between two looks at how many rows are set aside."""
+
+MOVE: Final = """
+local kind, key, field, raw = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+if kind == 'hash' and redis.call('HGET', key, field) ~= raw then return 0 end
+if redis.call('HLEN', ARGV[5]) < tonumber(ARGV[6]) then redis.call('HSET', ARGV[5], ARGV[7], ARGV[8]) end
+if kind == 'hash' then return redis.call('HDEL', key, field) end
+return redis.call('LREM', key, 0, raw)
+"""
+"""Keys are not declared, so that each command needs the right to itself alone."""
+
+logger = logging.getLogger(__name__)
+
+
+class Row(NamedTuple):
+    """`field` is empty in a list and for a string."""
+
+    kind: Kind
+    key: str
+    field: bytes
+    raw: bytes
+    reason: str
+
+
+class AsideRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that was set aside. `raw` is its beginning in base64, `size` its length in bytes."""
+
+    key: str
+    field: str
+    reason: str
+    time: float
+    size: int
+    raw: str
+
+
+def read_row(raw: bytes | None, shape: type[T]) -> T | None:
+    """None where there is no row, and where it cannot be read."""
+    try:
+        return None if raw is None else msgspec.json.decode(raw, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def read_rows(values: Sequence[bytes], shape: type[T]) -> list[T]:
+    """Those that can be read."""
+    found = (read_row(value, shape) for value in values)
+    return [each for each in found if each is not None]
+
+
+def find_fault(raw: bytes, shape: type[Any]) -> str:
+    """Why a row cannot be read; empty if it can be."""
+    try:
+        msgspec.json.decode(raw, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"[:200]
+    return ""
+
+
+def read_number(raw: bytes | None) -> int | None:
+    """A counter as Redis keeps it; None where Redis could not count on."""
+    text = b"0" if raw is None else raw
+    return int(text) if text.isdigit() and len(text) < 16 else None  # noqa: PLR2004 - 15 digits: exact in Lua
+
+
+def text_of(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")
+
+
+class Quarantine:
+    """Sets aside what this process could not read. Safe to use from several threads."""
+
+    def __init__(self, client: Client, now: Callable[[], float] = time.time) -> None:
+        """`now` gives epoch seconds."""
+        self._client = client
+        self._now = now
+        self._move = client.raw.register_script(MOVE)
+        self._lock = threading.Lock()
+        self._noted: dict[str, tuple[Kind, type[Any]]] = {}
+        self._count, self._counted = 0, 0.0
+
+    def note(self, key: str, kind: Kind, shape: type[Any]) -> None:
+        """Have `sweep` look at a key in which a row could not be read."""
+        with self._lock:
+            self._noted[key] = (kind, shape)
+
+    def sweep(self) -> int:
+        """Set aside what was noted; how many rows are set aside. What this user may not move stays where it
+        is, and is told as well."""
+        with self._lock:
+            noted, self._noted = self._noted, {}
+        rows = [row for key, (kind, shape) in noted.items() for row in self._find(key, kind, shape)]
+        left = sum(not self._try_move(row) for row in rows)
+        now = self._now()
+        if rows or not 0 <= now - self._counted < COUNT_SECONDS:
+            self._count, self._counted = left + self._stored(), now
+        return self._count
+
+    def move(self, row: Row) -> bool:
+        """Set a row aside, unless it is another by now. Raises BusError."""
+        aside = AsideRow(
+            key=row.key,
+            field=text_of(row.field)[:200],
+            reason=row.reason,
+            time=self._now(),
+            size=len(row.raw),
+            raw=base64.b64encode(row.raw[:MAX_ROW_BYTES]).decode(),
+        )
+        name = hashlib.sha256(row.key.encode() + b"\0" + row.field + b"\0" + row.raw).hexdigest()[:12]
+        words = (row.kind, row.key, row.field, row.raw, QUARANTINE, MAX_ROWS, name)
+        with self._client.call():
+            moved: Any = self._move(args=[*words, msgspec.json.encode(aside)])
+        if moved:
+            logger.error("row.set_aside key=%s field=%s reason=%s", row.key, aside.field, row.reason)
+        return bool(moved)
+
+    def _try_move(self, row: Row) -> bool:
+        try:
+            self.move(row)
+        except BusError as error:
+            logger.warning("row.not_set_aside key=%s error=%s", row.key, error)
+            self.note(row.key, row.kind, msgspec.Raw)
+            return False
+        return True
+
+    def _stored(self) -> int:
+        try:
+            with self._client.call() as raw:
+                count: Any = raw.hlen(QUARANTINE)
+                return int(count)
+        except BusError:
+            return 0
+
+    def _find(self, key: str, kind: Kind, shape: type[Any]) -> list[Row]:
+        try:
+            return unreadable_rows(self._client, key, kind, shape)
+        except BusError as error:
+            logger.warning("row.not_set_aside key=%s error=%s", key, error)
+            return []
+
+
+def unreadable_rows(client: Client, key: str, kind: Kind, shape: type[Any]) -> list[Row]:
+    with client.call() as raw:
+        made: Any = raw
+        if kind == "hash":
+            pairs = made.hgetall(key).items()
+        elif kind == "list":
+            pairs = [(b"", value) for value in dict.fromkeys(made.lrange(key, 0, -1))]
+        else:
+            value = made.get(key)
+            pairs = [] if value is None else [(b"", value)]
+    found = (Row(kind, key, field, value, find_fault(value, shape)) for field, value in pairs)
+    return [row for row in found if row.reason]

@@ -1,0 +1,123 @@
+"""`hemostat repair`: rows in Redis that cannot be read. It lists them; with --clear it removes them."""
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from hemostat.cli.desk import by_option, who
+from hemostat.cli.options import Globals
+from hemostat.cli.tables import Row as Line
+from hemostat.cli.tables import Table, show
+from hemostat.core.text import clean
+from hemostat.errors import BusError, UsageError
+from hemostat.terminal import can_ask
+
+if TYPE_CHECKING:
+    from hemostat.adapters.redis import Client
+    from hemostat.adapters.redis.rows import AsideRow, Row
+
+MAX_TEXT: Final = 100
+"""Characters of a key, a field or a reason that are shown."""
+
+
+@click.command()
+@click.option("--clear", is_flag=True, help="Remove them; a pause that cannot be read is lifted by that.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@by_option
+@click.pass_obj
+def repair(given: Globals, clear: bool, yes: bool, by: str | None) -> None:
+    """List rows in Redis that cannot be read: those that were set aside, and those that are still in place.
+
+    Rows in place are found by users that may run SCAN.
+    """
+    from hemostat import app
+
+    settings = given.settings()
+    with app.open_redis(settings) as redis:
+        aside, in_place, objection = _find(redis)
+        rows = [*(_told_aside(each) for each in aside.values()), *(_told_in_place(each) for each in in_place)]
+        _show(given, rows, objection)
+        if not (clear and rows):
+            return
+        _confirm(len(rows), yes=yes)
+        _clear(given, redis, aside, in_place, by or who())
+    click.echo(f"{len(rows)} removed", err=True)
+
+
+def _find(redis: "Client") -> tuple[dict[bytes, "AsideRow"], list["Row"], str]:
+    from hemostat.adapters.redis.repair import find_in_place, list_aside
+
+    aside = list_aside(redis)
+    try:
+        return aside, find_in_place(redis), ""
+    except BusError as error:
+        return aside, [], f"rows in place were not looked for: {error.message}"
+
+
+def _clear(
+    given: Globals, redis: "Client", aside: dict[bytes, "AsideRow"], in_place: list["Row"], by: str
+) -> None:
+    from hemostat import app
+    from hemostat.adapters.redis.desk import PAUSES
+    from hemostat.adapters.redis.repair import clear_aside, remove_in_place
+
+    clear_aside(redis, list(aside))
+    for row in in_place:
+        if row.key == PAUSES and row.raw and row.field.isascii():
+            with app.open_orders(given.settings()) as orders:
+                orders.resume(row.field.decode(), by=by, reason="the pause could not be read")
+        else:
+            remove_in_place(redis, row)
+
+
+def _confirm(count: int, *, yes: bool) -> None:
+    if yes:
+        return
+    if not can_ask():
+        raise UsageError("nothing was removed: there is no terminal to ask on", hint="add --yes")
+    click.confirm(f"remove {count} row{'s' if count > 1 else ''}?", abort=True, err=True)
+
+
+def _show(given: Globals, rows: list[dict[str, Any]], objection: str) -> None:
+    if objection:
+        click.echo(clean(objection), err=True)
+    if given.json:
+        click.echo(json.dumps(rows))
+    elif rows:
+        lines = [
+            Line((each["state"], each["key"][:MAX_TEXT], each["field"][:MAX_TEXT], each["reason"][:MAX_TEXT]))
+            for each in rows
+        ]
+        show(Table("Rows that cannot be read", ("state", "key", "field", "why"), lines))
+    else:
+        click.echo("all rows can be read")
+
+
+def _told_aside(row: "AsideRow") -> dict[str, Any]:
+    told = {"key": row.key, "field": row.field, "reason": row.reason, "size": row.size, "raw": row.raw}
+    return {"state": "set aside", **told, "time": _moment(row.time)}
+
+
+def _moment(time: float) -> str | None:
+    try:
+        return datetime.fromtimestamp(time).astimezone().isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _told_in_place(row: "Row") -> dict[str, Any]:
+    import base64
+
+    from hemostat.adapters.redis.rows import MAX_ROW_BYTES, text_of
+
+    return {
+        "state": "in place",
+        "key": row.key,
+        "field": text_of(row.field),
+        "reason": row.reason,
+        "size": len(row.raw),
+        "raw": base64.b64encode(row.raw[:MAX_ROW_BYTES]).decode(),
+        "time": None,
+    }

@@ -1,0 +1,230 @@
+"""One row that cannot be read is one row: the others are read, it is set aside, and people are told."""
+
+import base64
+
+import msgspec
+import pytest
+
+from hemostat.adapters.redis import Client, RedisCasebook, RedisDesk, RedisDossiers, RedisLedger, RedisOutbox
+from hemostat.adapters.redis.casebook import RedisPurse
+from hemostat.adapters.redis.notary import RedisNotary
+from hemostat.adapters.redis.repair import clear_aside, find_in_place, list_aside, remove_in_place
+from hemostat.adapters.redis.rows import MAX_ROW_BYTES, MAX_ROWS, QUARANTINE, Quarantine, Row
+from hemostat.core.audit import End
+from hemostat.core.case import Past
+from hemostat.core.control import EVERYTHING, Answer, Approval, Pause
+from hemostat.core.dossier import Dossier
+from hemostat.core.model import Attempt, Scaled
+from hemostat.core.news import News, Topic
+from hemostat.core.spend import Spending
+from hemostat.errors import BusError
+from hemostat.events import Action, Container, Kind, Outcome, Severity
+from tests.samples import NOW
+
+pytestmark = pytest.mark.redis
+
+HOSTILE = (
+    b"",
+    b"\xff\xfe",
+    b"hostile",
+    b"null",
+    b"[]",
+    b'{"lease":null}',
+    b'{"key":"k","container":"web","action":"restart","time":1,"by":"r","lease":null}',
+    b'{"key":"k","container":"web","action":"restart","time":1e999,"by":"r","lease":1}',
+    b'{"key":"k","container":"web","action":"unheard-of","time":1,"by":"r","lease":1}',
+    b"[" * 100_000,
+    b"9" * 100_000,
+)
+
+
+def attempt(key: str = "i1:1:0", **changes) -> Attempt:
+    plain = Attempt(
+        key=key, container="web", action=Action.RESTART, time=NOW, by="responder@a", lease=NOW + 60
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def spoil(client: Client, *keys: str) -> None:
+    for key in keys:
+        for number, value in enumerate(HOSTILE):
+            client.raw.hset(key, f"x{number}", value)
+
+
+def test_a_ledger_with_rows_that_cannot_be_read_goes_on_and_sets_them_aside(redis_client):
+    ledger = RedisLedger(redis_client)
+    assert ledger.reserve("h", attempt(), 0)
+    ledger.finish("h", attempt(outcome=Outcome.HEALED, finished=NOW + 1))
+    spoil(redis_client, "hemostat:ledger:h:running", "hemostat:ledger:h:of:web", "hemostat:ledger:h:scaled")
+    redis_client.raw.lpush("hemostat:ledger:h:ended", *HOSTILE)
+    book = ledger.read("h", "web")
+    assert [each.key for each in book.attempts] == [each.key for each in book.ended] == ["i1:1:0"]
+    assert (book.running, ledger.scaled("h")) == ((), [])
+    assert len(ledger.attempts("h", "web")) == len(ledger.survey("h").ended) == 1
+    assert ledger.reserve("h", attempt("i2:1:0", time=NOW + 5), book.version)
+    notice = ledger.check("h")
+    forgotten = 2  # older than attempts are kept
+    assert f"{4 * len(HOSTILE) - forgotten} rows in Redis cannot be read" in notice
+    assert redis_client.raw.hlen("hemostat:ledger:h:running") == 1
+    assert [each.key for each in ledger.read("h", "web").attempts] == ["i1:1:0", "i2:1:0"]
+    aside = list_aside(redis_client)
+    assert {base64.b64decode(each.raw) for each in aside.values()} == {raw[:MAX_ROW_BYTES] for raw in HOSTILE}
+    clear_aside(redis_client, list(aside))
+    assert RedisLedger(redis_client).check("h") == ""
+    assert find_in_place(redis_client) == []
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "9" * 400, "0x10", " 5"])
+def test_a_version_of_the_ledger_that_is_no_number_is_repaired(redis_client, value):
+    ledger = RedisLedger(redis_client)
+    assert ledger.reserve("h", attempt(), 0)
+    ledger.check("h")
+    redis_client.raw.set("hemostat:ledger:h:version", value)
+    assert ledger.check("h") == ""
+    book = ledger.read("h", "web")
+    assert ledger.reserve("h", attempt("i2:1:0", time=NOW + 1), book.version)
+    redis_client.raw.set("hemostat:ledger:h:version", value)
+    fresh = RedisLedger(redis_client)
+    assert fresh.reserve("h", attempt("i3:1:0", time=NOW + 2), fresh.read("h", "web").version)
+    assert not fresh.reserve("h", attempt("i4:1:0", time=NOW + 3), 0)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("name", [EVERYTHING, "web"])
+def test_a_pause_that_cannot_be_read_holds_until_a_person_lifts_it(redis_client, name, value):
+    desk, ledger = RedisDesk(redis_client), RedisLedger(redis_client)
+    desk.pause("db", Pause(by="ann", at=NOW, until=NOW + 60))
+    redis_client.raw.hset("hemostat:control:pauses", name, value)
+    for controls in (desk.controls(), ledger.read("h", "web").controls, ledger.survey("h").controls):
+        assert "cannot be read" in controls.paused("web", NOW).by
+        assert controls.pauses["db"].by == "ann"
+        assert (controls.paused("cache", NOW) is not None) is (name == EVERYTHING)
+    ledger.check("h")
+    assert desk.controls().paused("web", NOW) is not None
+    assert [row.field for row in find_in_place(redis_client)] == [name.encode()]
+    assert desk.resume(name)
+    assert desk.controls().paused("web", NOW) is None
+
+
+def test_a_pause_whose_name_cannot_be_read_holds_everything(redis_client):
+    redis_client.raw.hset("hemostat:control:pauses", b"\xff", msgspec.json.encode(Pause(by="ann", at=NOW)))
+    assert RedisDesk(redis_client).controls().paused("web", NOW) is not None
+
+
+@pytest.mark.parametrize("value", ["", "nan", "inf", "-inf", "soon", b"\xff"])
+def test_a_reset_that_cannot_be_read_resets_nothing(redis_client, value):
+    desk = RedisDesk(redis_client)
+    desk.reset("db", NOW)
+    redis_client.raw.hset("hemostat:control:resets", "web", value)
+    controls = desk.controls()
+    assert (controls.reset("web"), controls.reset("db")) == (0.0, NOW)
+    assert [row.field for row in find_in_place(redis_client)] == [b"web"]
+
+
+def approval(key: str = "i1:1:0") -> Approval:
+    return Approval(
+        id=f"a-{key}", key=key, incident="i1", host="h", container="web", action=Action.RESTART, asked=NOW,
+        until=NOW + 60, request="e1",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_an_approval_that_cannot_be_read_allows_nothing_and_hides_no_other(redis_client, value):
+    desk, ledger = RedisDesk(redis_client), RedisLedger(redis_client)
+    desk.ask(approval("i2:1:0"))
+    redis_client.raw.hset("hemostat:approvals", "i1:1:0", value)
+    assert ledger.read("h", "web", "i1", "i1:1:0").approval is None
+    assert [each.key for each in desk.approvals()] == ["i2:1:0"]
+    answered = desk.answer("a-i2:1:0", Answer.APPROVED, by="ann", reason="", now=NOW + 1)
+    assert answered.answer is Answer.APPROVED
+    assert desk.ask(approval()) == approval()
+    assert len(list_aside(redis_client)) == 1
+
+
+def test_words_of_a_channel_that_cannot_be_read_wait_no_longer(redis_client):
+    outbox = RedisOutbox(redis_client)
+    word = News(
+        incident="i1", topic=Topic.GONE, time=NOW, host="h", container="web", severity=Severity.CRITICAL
+    )
+    outbox.put("slack", [(word, NOW)])
+    for number, value in enumerate(HOSTILE):
+        redis_client.raw.hset("hemostat:outbox:slack:news", f"x{number}", value)
+        redis_client.raw.zadd("hemostat:outbox:slack", {f"x{number}": NOW - 1})
+    redis_client.raw.zadd("hemostat:outbox:slack", {"nothing": NOW - 2})
+    told = outbox.take("slack", NOW + 1, lease=30, count=100)
+    assert [each for each, _ in told] == [word]
+    assert outbox.waiting("slack") == 1
+
+
+def test_evidence_precedents_and_spendings_are_read_past_what_cannot_be(redis_client):
+    dossiers, casebook, purse = (
+        RedisDossiers(redis_client),
+        RedisCasebook(redis_client),
+        RedisPurse(redis_client),
+    )
+    kept = Dossier(time=NOW, container=Container(id="c", name="web"), kind=Kind.EXITED, action=Action.RESTART)
+    past = Past(
+        time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="crash"
+    )
+    spent = Spending(id="s1", time=NOW, cost=0.1)
+    dossiers.put("i1", kept)
+    casebook.remember("sig", "k1", past)
+    assert purse.take(spent, 0)
+    spoil(redis_client, "hemostat:evidence:i1", "hemostat:past:sig", "hemostat:advisor:spent")
+    assert dossiers.get("i1") == [kept]
+    assert dossiers.put("i1", msgspec.structs.replace(kept, rung=1))
+    assert casebook.past("sig") == [past]
+    version, spendings = purse.read()
+    assert spendings == [spent]
+    assert purse.take(msgspec.structs.replace(spent, id="s2"), version)
+    assert len(find_in_place(redis_client)) >= 2 * len(HOSTILE)
+
+
+def test_an_end_of_the_trail_that_cannot_be_read_is_no_end_and_keeps_none_from_being_noted(redis_client):
+    notary = RedisNotary(redis_client)
+    redis_client.raw.hset("hemostat:audit:t", mapping={"head": "many", "head:hash": "zz"})
+    with pytest.raises(BusError, match="cannot be read"):
+        notary.noted("t")
+    notary.note_head("t", End(5, b"\1" * 32))
+    assert notary.noted("t").head == End(5, b"\1" * 32)
+
+
+def test_the_quarantine_is_bounded_and_knows_a_row_once(redis_client):
+    quarantine = Quarantine(redis_client, lambda: NOW)
+    for number in range(MAX_ROWS + 5):
+        raw = b"x" * (2 * MAX_ROW_BYTES) + str(number).encode()
+        redis_client.raw.hset("hemostat:approvals", "k", raw)
+        assert quarantine.move(Row("hash", "hemostat:approvals", b"k", raw, "no JSON"))
+    assert redis_client.raw.hlen(QUARANTINE) == MAX_ROWS
+    redis_client.raw.hset("hemostat:approvals", "k", "another")
+    assert not quarantine.move(Row("hash", "hemostat:approvals", b"k", b"x", "no JSON"))
+    assert redis_client.raw.hget("hemostat:approvals", "k") == b"another"
+
+
+def test_keys_of_another_type_are_found_and_removed(redis_client):
+    redis_client.raw.set("hemostat:ledger:h:running", "a string")
+    redis_client.raw.lpush("hemostat:approvals", "a list")
+    redis_client.raw.set("hemostat:ledger:h:version", "many")
+    found = find_in_place(redis_client)
+    assert len(found) == 3
+    for row in found:
+        remove_in_place(redis_client, row)
+    assert find_in_place(redis_client) == []
+    assert RedisLedger(redis_client).read("h", "web").running == ()
+
+
+def test_a_row_that_was_written_meanwhile_is_not_removed(redis_client):
+    redis_client.raw.hset("hemostat:approvals", "k", "nonsense")
+    (row,) = find_in_place(redis_client)
+    redis_client.raw.hset("hemostat:approvals", "k", msgspec.json.encode(approval("k")))
+    remove_in_place(redis_client, row)
+    assert [each.key for each in RedisDesk(redis_client).approvals()] == ["k"]
+
+
+def test_scaled_rows_that_can_be_read_are_still_put_back(redis_client):
+    ledger = RedisLedger(redis_client)
+    raised = Scaled(container="c1", resource="memory", before=1.0, after=2.0, time=NOW)
+    ledger.keep_scaled("h", raised)
+    spoil(redis_client, "hemostat:ledger:h:scaled")
+    (kept,) = ledger.scaled("h")
+    assert ledger.drop_scaled("h", kept)

@@ -1,0 +1,54 @@
+"""`hemostat repair`: rows that cannot be read are listed, and removed when a person says so."""
+
+import base64
+import os
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters.redis import EmbeddedRedis, RedisDesk, RedisLedger, connect
+from hemostat.core.control import Pause
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def redis(bus):
+    client = connect(EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"])).url)
+    yield client
+    client.close()
+
+
+def test_nothing_is_said_of_rows_that_can_be_read(hemostat, redis):
+    RedisDesk(redis).pause("web", Pause(by="ann", at=1.0))
+    assert hemostat("repair").out == "all rows can be read\n"
+    assert hemostat("repair", "--clear", "--json").json == []
+
+
+def test_rows_are_listed_where_they_are_and_removed_when_a_person_says_so(hemostat, redis):
+    redis.raw.hset("hemostat:ledger:h:running", "k1", '{"lease":null}')
+    redis.raw.hset("hemostat:approvals", "hostile", b"\xff\x1b[2J")
+    ledger = RedisLedger(redis)
+    ledger.read("h", "web")
+    ledger.check("h")
+    said = hemostat("repair")
+    assert said.code == 0
+    assert "set aside" in said.out
+    assert "in place" in said.out
+    assert "\x1b" not in said.out
+    rows = {row["key"]: row for row in hemostat("repair", "--json").json}
+    assert base64.b64decode(rows["hemostat:ledger:h:running"]["raw"]) == b'{"lease":null}'
+    refused = hemostat("repair", "--clear")
+    assert (refused.code, "--yes" in refused.err) == (2, True)
+    assert "Redis rows" in hemostat("doctor").out
+    assert hemostat("repair", "--clear", "--yes").code == 0
+    assert hemostat("repair").out == "all rows can be read\n"
+
+
+def test_clearing_a_pause_that_cannot_be_read_lifts_it_and_is_told(hemostat, redis, bus):
+    redis.raw.hset("hemostat:control:pauses", "*", "nonsense")
+    assert "cannot be read" in RedisDesk(redis).controls().notice(1.0)
+    hemostat("repair", "--clear", "--yes", "--by", "ann")
+    assert RedisDesk(redis).controls().pauses == {}
+    (told,) = bus.recent("decision", 5)
+    assert (told.data.what, told.data.by) == ("resumed", "ann")
