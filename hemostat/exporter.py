@@ -111,7 +111,7 @@ class Exporter:
         try:
             if memo is not None:
                 self._tally.restore(memo)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             logger.warning("memo.unreadable error=%s", error)
         self._restored = True
 

@@ -19,6 +19,7 @@ from hemostat.core.news import News, Topic
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError
 from hemostat.events import Action, Container, Kind, Outcome, Severity
+from tests.adapters.guarded_redis import guarded
 from tests.samples import NOW
 
 pytestmark = pytest.mark.redis
@@ -205,9 +206,12 @@ def test_keys_of_another_type_are_found_and_removed(redis_client):
     redis_client.raw.set("hemostat:ledger:h:running", "a string")
     redis_client.raw.lpush("hemostat:approvals", "a list")
     redis_client.raw.set("hemostat:ledger:h:version", "many")
-    found = find_in_place(redis_client)
-    assert len(found) == 3
-    for row in found:
+    with pytest.raises(BusError, match="not of HemoStat's type") as raised:
+        RedisLedger(redis_client).read("h", "web")
+    assert raised.value.transient
+    rows = find_in_place(redis_client)
+    assert len(rows) == 3
+    for row in rows:
         remove_in_place(redis_client, row)
     assert find_in_place(redis_client) == []
     assert RedisLedger(redis_client).read("h", "web").running == ()
@@ -228,3 +232,30 @@ def test_scaled_rows_that_can_be_read_are_still_put_back(redis_client):
     spoil(redis_client, "hemostat:ledger:h:scaled")
     (kept,) = ledger.scaled("h")
     assert ledger.drop_scaled("h", kept)
+
+
+@pytest.fixture(scope="module", params=[7, 6])
+def users(request):
+    with guarded(request.param) as server:
+        yield server
+
+
+def test_the_users_of_an_acl_may_set_rows_aside_list_them_and_clear_them(users):
+    administrator, responder = users.client("admin"), users.client("hemostat-responder")
+    administrator.raw.hset("hemostat:ledger:h:running", "x", "hostile")
+    administrator.raw.lpush("hemostat:ledger:h:ended", "hostile")
+    administrator.raw.hset("hemostat:approvals", "x", "hostile")
+    administrator.raw.set("hemostat:ledger:h:version", "many")
+    ledger = RedisLedger(responder)
+    ledger.read("h", "web", "i", "x")
+    assert "3 rows in Redis cannot be read" in ledger.check("h")
+    administrator.raw.hset("hemostat:outbox:slack:news", "x", "hostile")
+    administrator.raw.zadd("hemostat:outbox:slack", {"x": NOW})
+    assert RedisOutbox(users.client("hemostat-alert")).take("slack", NOW, lease=30, count=9) == []
+    assert len(list_aside(users.client("hemostat-viewer"))) == 4
+    operator = users.client("hemostat-operator")
+    with pytest.raises(BusError, match="does not allow"):
+        find_in_place(operator)
+    clear_aside(operator, list(list_aside(operator)))
+    assert list_aside(operator) == {}
+    assert find_in_place(administrator) == []

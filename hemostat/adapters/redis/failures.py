@@ -42,6 +42,9 @@ CAUSES: Final[Mapping[str, Cause]] = {
         BusUnreachableError,
     ),
     "LOADING": Cause("is still loading its data", "wait, or look at its log"),
+    "WRONGTYPE": Cause(
+        "holds a key that is not of HemoStat's type", "hemostat repair lists it, and removes it with --clear"
+    ),
     "MISCONF": Cause(
         "cannot save to its disk, and refuses to write", "look at its log and at the space on its disk"
     ),

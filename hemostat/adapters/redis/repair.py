@@ -52,7 +52,7 @@ TABLES: Final = (
 )
 """Keys by pattern, the first that fits, and what their rows are."""
 MISPLACED: Final = "it is not of the type"
-WRONG_TYPE: Final = "WRONGTYPE"
+WRONG_TYPE: Final = "not of HemoStat's type"
 SCANNED: Final = 5000
 """Keys of which Redis tells at a time."""
 
