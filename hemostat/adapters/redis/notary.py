@@ -47,7 +47,7 @@ class RedisNotary:
             anchor=_read(fields, b"anchor"),
             head=_read(fields, b"head"),
             trail=store.get(b"trail", b"").decode(errors="replace") if place else "",
-            signed=read_number(fields.get(b"signed")) or 0,
+            signed=_signed(fields.get(b"signed")),
             accepted=read_row(fields.get(b"accepted"), Accepted),
         )
 
@@ -84,8 +84,17 @@ def _read(fields: dict[bytes, bytes], which: bytes) -> End | None:
         return None
     try:
         return End(int(fields[which]), bytes.fromhex(fields[which + b":hash"].decode()))
-    except (ValueError, KeyError) as error:
-        told = f"the {which.decode()} of the audit trail that is noted in Redis cannot be read"
-        raise BusError(
-            told, hint="somebody has changed it: see hemostat audit verify and hemostat audit accept"
-        ) from error
+    except (ValueError, KeyError):
+        raise _unreadable(which.decode()) from None
+
+
+def _signed(raw: bytes | None) -> int:
+    number = read_number(raw)
+    if number is None:
+        raise _unreadable("first signed row")
+    return number
+
+
+def _unreadable(what: str) -> BusError:
+    told = f"the {what} of the audit trail that is noted in Redis cannot be read"
+    return BusError(told, hint="somebody has changed it: hemostat audit accept notes it anew")
