@@ -105,7 +105,7 @@ class Watcher:
             return
         try:
             self._monitor.restore(memo)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             logger.warning("memo.unreadable error=%s", error)
 
     # --- what blocks --------------------------------------------------------------------------------

@@ -147,9 +147,10 @@ def test_a_restarted_monitor_goes_on_where_the_last_one_was(watch):
     assert [event.data.container.name for event in watch.alerts()] == ["first", "second"]
 
 
-def test_a_memo_of_another_shape_is_passed_over(watch):
+@pytest.mark.parametrize("memo", [b'{"cursor": 1}', b"", b"\xff", b"[" * 100_000, b'"\xff"', b"9" * 5000])
+def test_a_memo_that_cannot_be_read_is_passed_over(watch, memo):
     watch.end()
-    watch.bus.publish([], memo=("monitor:h", b'{"cursor": 1}'))
+    watch.bus.publish([], memo=("monitor:h", memo))
     watch.start()
     watch.engine.crash(watch.make())
     eventually(watch.alerts)

@@ -17,8 +17,8 @@ ACTS: Final = "responder"
 LOST: Final = "Redis has lost data that HemoStat kept there"
 """How the trouble of a responder begins that has noticed a loss."""
 STORES: Final = "alert"
-UNREADABLE: Final = "cannot be read:"
-"""What the trouble of a responder says of rows in Redis."""
+UNREADABLE: Final = "cannot be read"
+"""What the trouble of a responder says of rows in Redis, a pause among them."""
 FORGOTTEN: Final = 86400.0
 """Seconds after which a role of one host is not missed any more, where others of its kind live."""
 
@@ -26,7 +26,7 @@ FORGOTTEN: Final = 86400.0
 def tell_unreadable(rows: int) -> str:
     """Empty for none."""
     what = "1 row in Redis" if rows == 1 else f"{rows} rows in Redis"
-    return f"{what} {UNREADABLE} see hemostat repair" if rows else ""
+    return f"{what} {UNREADABLE}: see hemostat repair" if rows else ""
 
 
 class Vigil(msgspec.Struct, frozen=True, kw_only=True):

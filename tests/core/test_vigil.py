@@ -2,11 +2,14 @@
 
 import pytest
 
+from hemostat.adapters.redis.desk import UNREADABLE
+from hemostat.core.control import EVERYTHING, Controls
 from hemostat.core.news import Topic
-from hemostat.core.vigil import BUS, FORGOTTEN, Vigil, heard, look
+from hemostat.core.vigil import BUS, FORGOTTEN, Vigil, heard, look, tell_unreadable
 from tests.samples import NOW, event, heartbeat
 
 ROLES = ("monitor", "alert")
+UNREADABLE_PAUSE = Controls(pauses={EVERYTHING: UNREADABLE}).notice(NOW)
 
 
 def beats(*places: tuple[str, str], trouble: str = ""):
@@ -44,6 +47,18 @@ def test_the_engine_is_gone_when_a_monitor_says_so_and_others_may_wait_for_peopl
     ill = beats(("monitor", "a"), trouble="no engine") + beats(("alert", "a"), trouble="paused")
     _, gone = heard(Vigil(), ill, ROLES, 0.0)
     assert gone == {"engine of a": "no engine"}
+
+
+@pytest.mark.parametrize("trouble", [tell_unreadable(1), tell_unreadable(7), UNREADABLE_PAUSE])
+def test_rows_that_cannot_be_read_are_told_to_people(trouble):
+    alive = beats(("responder", "a"), trouble=trouble) + beats(("alert", "a"))
+    vigil, gone = heard(Vigil(), alive, ("responder", "alert"), 0.0)
+    assert gone == {"data in Redis of a": trouble}
+    vigil, _ = told(vigil, gone, 0.0)
+    vigil, words = told(vigil, gone, 60.0)
+    assert words == [(Topic.GONE, "data in Redis of a")]
+    assert told(vigil, gone, 120.0)[1] == []
+    assert told(vigil, {}, 130.0)[1] == [(Topic.BACK, "data in Redis of a")]
 
 
 def test_what_is_gone_for_long_is_told_once_and_so_is_that_it_is_back():

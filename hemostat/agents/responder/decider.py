@@ -58,7 +58,8 @@ class Decider:
             stop_seconds=self._surgeon.stop_seconds(case.request.action, case.found),
         )
         decision = self._ask_policy(case, situation, now)
-        if isinstance(decision, Wait) and (gone := self._find_gone(case, situation, now)):
+        is_busy = isinstance(decision, Wait) and decision.reason is None
+        if is_busy and (gone := self._find_gone(case, situation, now)):
             situation = msgspec.structs.replace(situation, gone=gone)
             decision = self._ask_policy(case, situation, now)
         if isinstance(decision, Act | Resume) and self._has_half(case, situation, now):

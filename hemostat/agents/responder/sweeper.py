@@ -15,6 +15,8 @@ from hemostat.events import Outcome, Reason
 from hemostat.ports import Ledger
 
 SWEEP_SECONDS: Final = 60.0
+MAX_LOOKS: Final = 50
+"""Containers that the engine is asked for in one round."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ class Sweeper:
         book = self._ledger.read(self._host, "")
         # One that takes a slot may be at work in another process, which will end it.
         old = [each for each in book.running if not 0 <= now - each.time < SLOT_SECONDS]
-        left = [each for each in old if each.key not in self._hands.full]
+        left = [each for each in old if each.key not in self._hands.full][:MAX_LOOKS]
         gone = self._neighbours.gone(left, now)
         for each in left:
             forgotten = not is_leased(each, now) and abs(now - each.time) > REMEMBERED
