@@ -1,5 +1,6 @@
 """What a decision on a remediation is made on, and what it can be. How it is made, core.policy says."""
 
+from collections.abc import Mapping
 from enum import Enum
 
 import msgspec
@@ -37,6 +38,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     in_hand: frozenset[str] = frozenset()
     """Keys of what this very responder is at work on, whatever the clock says of its leases."""
     trust: Trust = OWN
+    first_seen: Mapping[str, float] = {}
+    """When attempts that claim to be from the future were seen first (epoch seconds), by key."""
     gone: frozenset[str] = frozenset()
     """Keys of attempts whose container is gone: nobody is at work on them."""
     others: Others = Others.NONE
@@ -50,7 +53,9 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_leased(self, attempt: Attempt, now: float) -> bool:
         """Whether the responder that wrote it may be at work on it."""
-        return attempt.key not in self.gone and is_leased(attempt, now, self.book.controls)
+        if attempt.key in self.gone:
+            return False
+        return is_leased(attempt, now, self.book.controls, self.first_seen.get(attempt.key))
 
 
 class Act(msgspec.Struct, frozen=True):

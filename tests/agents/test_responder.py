@@ -1338,3 +1338,24 @@ def test_no_container_is_given_longer_to_stop_than_the_operator_allows(scene):
     responder = scene.responder(stop_timeout_max=30.0)
     assert scene.step(scene.request(Kind.HUNG, container="db"), responder).outcome is Outcome.HEALED
     assert given == [30.0]
+
+
+@pytest.mark.parametrize("jump", [60.0, 200.0, -30.0, -600.0, -86400.0])
+def test_a_slow_stop_is_not_done_twice_by_two_responders_whatever_the_clock_does(scene, jump):
+    scene.make("db", labels={"hemostat.stop_timeout": "90s"})
+    scene.clock.advance(60)
+    hung, unhealthy = (scene.request(Kind.HUNG, container="db", incident=name) for name in ("i1", "i2"))
+    restart, answers, other = scene.engine.restart, [], scene.responder("b", backoff=0.0)
+
+    def restart_slowly(container: str, timeout: float | None = None) -> None:
+        scene.engine.restart = restart
+        scene.clock.advance(jump)
+        answers.extend(taken(other, each, scene.clock.now()) for each in (hung, unhealthy))
+        scene.clock.advance(30)
+        answers.extend(taken(other, each, scene.clock.now()) for each in (hung, unhealthy))
+        restart(container, timeout)
+
+    scene.engine.restart = restart_slowly
+    assert scene.step(hung, scene.responder("a")).outcome is Outcome.HEALED
+    assert all(isinstance(each, Later) for each in answers), answers
+    assert scene.starts() == 1

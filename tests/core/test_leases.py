@@ -69,3 +69,11 @@ def test_reset_by_a_person_ends_the_leases_taken_before_it(name):
 
 def test_reset_by_a_clock_that_is_ahead_ends_nothing_yet():
     assert is_leased(attempt(), NOW + 6, Controls(resets={EVERYTHING: NOW + 3600}))
+
+
+def test_a_lease_from_the_future_lasts_as_long_from_when_it_was_seen_first():
+    """The clock was set back by a day while another responder stops a container."""
+    back = NOW - 86400
+    assert is_leased(attempt(), back + 99, seen=back)
+    assert not is_leased(attempt(), back + 100, seen=back)
+    assert not is_leased(attempt(time=1e300, lease=2e300), back + MAX_LEASE_SECONDS, seen=back)

@@ -13,7 +13,7 @@ from hemostat.agents.responder.verifier import Verifier
 from hemostat.agents.responder.viability import Viability
 from hemostat.core import policy, repetition, slots
 from hemostat.core.decision import Act, Ask, Decision, Refuse, Resume, Situation, Wait
-from hemostat.core.leases import bounded_lease
+from hemostat.core.leases import bounded_lease, is_from_future
 from hemostat.core.limits import Limits
 from hemostat.core.model import Book
 from hemostat.core.stopping import bounded_stop, requested_stop
@@ -47,6 +47,7 @@ class Decider:
         self._limits = limits
         self._trust = trust
         self._source = source
+        self._first_seen: dict[str, float] = {}
 
     def decide(self, case: Case, book: Book, now: float) -> Decision:
         situation = Situation(
@@ -55,6 +56,7 @@ class Decider:
             order=case.order,
             in_hand=self._hands.full,
             trust=self._trust,
+            first_seen=self._note_future(book, now),
             stop_seconds=self._surgeon.stop_seconds(case.request.action, case.found),
         )
         decision = self._ask_policy(case, situation, now)
@@ -66,6 +68,14 @@ class Decider:
             others = self._neighbours.others(case.request.alert.container, now)
             decision = self._ask_policy(case, msgspec.structs.replace(situation, others=others), now)
         return self._unless_hopeless(case, decision)
+
+    def _note_future(self, book: Book, now: float) -> dict[str, float]:
+        future = [each for each in book.running if is_from_future(each, now)]
+        if future or self._first_seen:
+            earlier = self._first_seen
+            times = {each.key: min(now, earlier.get(each.key, now)) for each in future}
+            self._first_seen = times
+        return self._first_seen
 
     def _find_gone(self, case: Case, situation: Situation, now: float) -> frozenset[str]:
         """Actions under way, by other processes, on containers that are gone."""
