@@ -90,3 +90,22 @@ def test_leases_for_ten_years_end_with_a_container_or_with_a_reset(scene, freed_
         reset = scene.run("reset")
         assert (reset.returncode, reset.stderr) == (0, "")
     scene.await_healed()
+
+
+def test_one_project_leaves_half_of_the_slots_to_the_others(scene):
+    labels = {"com.docker.compose.project": "greedy"}
+    for number in range(5):
+        scene.make(f"t{number}", DEAF, health="false", healthy=False, labels=labels)
+    scene.make("ill", DEAF, health="false", healthy=False)
+    scene.make_victim()
+    scene.start(**CALM)
+    eventually(lambda: len(requests(scene)) == 6, seconds=30)
+    scene.crash()
+    held: list[int] = []
+
+    def is_healed() -> bool:
+        held.append(sum(each.project == "greedy" for each in running(scene)))
+        return bool(scene.lab.state("victim").get("Running")) and scene.lab.restarts("victim") > 0
+
+    eventually(is_healed, seconds=20)
+    assert 1 <= max(held) <= 3
