@@ -37,7 +37,10 @@ def repair(given: Globals, clear: bool, yes: bool, by: str | None) -> None:
     settings = given.settings()
     with app.open_redis(settings) as redis:
         aside, in_place, objection = _find(redis)
-        rows = [*(_told_aside(each) for each in aside.values()), *(_told_in_place(each) for each in in_place)]
+        rows = [
+            *(_describe_aside(each) for each in aside.values()),
+            *(_describe_in_place(each) for each in in_place),
+        ]
         _show(given, rows, objection)
         if not (clear and rows):
             return
@@ -95,9 +98,9 @@ def _show(given: Globals, rows: list[dict[str, Any]], objection: str) -> None:
         click.echo("all rows can be read")
 
 
-def _told_aside(row: "AsideRow") -> dict[str, Any]:
-    told = {"key": row.key, "field": row.field, "reason": row.reason, "size": row.size, "raw": row.raw}
-    return {"state": "set aside", **told, "time": _moment(row.time)}
+def _describe_aside(row: "AsideRow") -> dict[str, Any]:
+    described = {"key": row.key, "field": row.field, "reason": row.reason, "size": row.size, "raw": row.raw}
+    return {"state": "set aside", **described, "time": _moment(row.time)}
 
 
 def _moment(time: float) -> str | None:
@@ -107,7 +110,7 @@ def _moment(time: float) -> str | None:
         return None
 
 
-def _told_in_place(row: "Row") -> dict[str, Any]:
+def _describe_in_place(row: "Row") -> dict[str, Any]:
     import base64
 
     from hemostat.adapters.redis.rows import MAX_ROW_BYTES, text_of

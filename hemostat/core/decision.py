@@ -25,7 +25,7 @@ class Others(Enum):
 
     NONE = "none"
     WELL = "well"
-    ILL = "ill"
+    FAILING = "failing"
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):

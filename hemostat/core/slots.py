@@ -1,7 +1,7 @@
 """The slots of a host: how many actions run at the same time, begin within a minute, and whose they are.
 
 All containers of the host share them. So one project holds at most half of the slots where containers of
-others are ill, and leaves one slot where they are well. All slow stops together hold at most half: a
+others fail, and leaves one slot where they are well. All slow stops together hold at most half: a
 container that only needs a start finds a slot.
 """
 
@@ -65,7 +65,7 @@ def share(others: Others, concurrency: int) -> int:
     """Slots that one project may hold: where all of the others are well, one slot is left for them."""
     if others is Others.NONE:
         return concurrency
-    return half(concurrency) if others is Others.ILL else max(half(concurrency), concurrency - 1)
+    return half(concurrency) if others is Others.FAILING else max(half(concurrency), concurrency - 1)
 
 
 def has_half(container: Container, slots: Iterable[Attempt], limits: Limits) -> bool:

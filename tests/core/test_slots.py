@@ -44,7 +44,7 @@ def waits(project: str, held: list[Attempt], **changes) -> bool:
     [
         *((Others.NONE, 3, False), (Others.NONE, 4, True)),
         *((Others.WELL, 2, False), (Others.WELL, 3, True)),
-        *((Others.ILL, 1, False), (Others.ILL, 2, True)),
+        *((Others.FAILING, 1, False), (Others.FAILING, 2, True)),
     ],
 )
 def test_a_project_holds_as_many_slots_as_the_others_leave_it(others, held, waiting):
@@ -55,15 +55,15 @@ def test_a_project_holds_as_many_slots_as_the_others_leave_it(others, held, wait
 
 def test_a_host_with_one_slot_has_it_for_everybody():
     limits = Limits(concurrency=1)
-    assert not waits("shop", [], limits=limits, others=Others.ILL)
-    assert not waits("shop", [], limits=limits, others=Others.ILL, stop_seconds=90.0)
+    assert not waits("shop", [], limits=limits, others=Others.FAILING)
+    assert not waits("shop", [], limits=limits, others=Others.FAILING, stop_seconds=90.0)
     assert waits("shop", [attempt(1, "blog")], limits=limits)
 
 
 @given(st.integers(1, 100), st.sampled_from(Others))
 def test_a_share_is_at_least_one_slot_and_never_all_of_several(concurrency, others):
     assert 1 <= share(others, concurrency) <= concurrency
-    if others is Others.ILL:
+    if others is Others.FAILING:
         assert share(others, concurrency) <= max(1, concurrency / 2)
     if others is not Others.NONE and concurrency > 1:
         assert share(others, concurrency) < concurrency
@@ -85,8 +85,8 @@ def test_a_slot_of_a_container_that_is_gone_is_free():
 
 def test_rows_of_an_older_version_count_to_the_project_of_their_service():
     old = [attempt(number, service=f"shop/s{number}") for number in range(2)]
-    assert waits("shop", old, others=Others.ILL)
-    assert not waits("blog", old, others=Others.ILL)
+    assert waits("shop", old, others=Others.FAILING)
+    assert not waits("blog", old, others=Others.FAILING)
 
 
 def begun(number: int, project: str) -> Attempt:

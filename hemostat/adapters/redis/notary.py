@@ -96,5 +96,5 @@ def _signed(raw: bytes | None) -> int:
 
 
 def _unreadable(what: str) -> BusError:
-    told = f"the {what} of the audit trail that is noted in Redis cannot be read"
-    return BusError(told, hint="somebody has changed it: hemostat audit accept notes it anew")
+    message = f"the {what} of the audit trail that is noted in Redis cannot be read"
+    return BusError(message, hint="somebody has changed it: hemostat audit accept notes it anew")

@@ -73,10 +73,10 @@ class Neighbours:
             try:
                 projects = self._list_projects()
             except EngineError:
-                return Others.ILL
+                return Others.FAILING
             self._projects = (now, projects)
         found = {state for project, state in projects if project != project_of(container)}
-        return next((state for state in (Others.ILL, Others.WELL) if state in found), Others.NONE)
+        return next((state for state in (Others.FAILING, Others.WELL) if state in found), Others.NONE)
 
     def _list_projects(self) -> frozenset[tuple[str, Others]]:
         rows = (row for row in self._engine.listing() if self._may_want(row))
@@ -93,4 +93,4 @@ class Neighbours:
 
 
 def _state(row: ListedContainer) -> Others:
-    return Others.WELL if row.status == "running" and row.health != "unhealthy" else Others.ILL
+    return Others.WELL if row.status == "running" and row.health != "unhealthy" else Others.FAILING
