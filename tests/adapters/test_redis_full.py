@@ -1,0 +1,93 @@
+"""An embedded Redis that is full: what was handled makes room, and what waits for a role stays."""
+
+import pytest
+
+from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
+from hemostat.adapters.redis.relief import trim_streams
+from hemostat.errors import BusError
+from tests.samples import alert, event
+
+pytestmark = pytest.mark.redis
+ROLE = "analyzer"
+STREAM = "health_alert"
+SMALL = 3 << 20
+
+
+@pytest.fixture
+def full(state_dir, monkeypatch):
+    """A bus on a Redis of 3 MiB, and the embedded Redis."""
+    monkeypatch.setattr("hemostat.adapters.redis.embedded.MAX_MEMORY", SMALL)
+    embedded = EmbeddedRedis(state_dir)
+    client = connect(embedded.ensure(), relieve=embedded.relieve)
+    yield RedisBus(client)
+    client.close()
+
+
+def fill(bus, between=lambda: None):
+    """Publish until Redis refuses; how many events it took."""
+    for count in range(100_000):
+        try:
+            bus.publish([event(alert(), count)] * 20)
+            between()
+        except BusError as error:
+            refused = error
+            break
+    assert "is at its maxmemory" in str(refused)
+    assert refused.curable
+    return 20 * count
+
+
+def read_all(bus):
+    return bus.read(ROLE, "one", [STREAM], count=100_000, timeout=0)
+
+
+def test_the_embedded_redis_has_a_limit_and_evicts_nothing(state_dir):
+    client = connect(EmbeddedRedis(state_dir).ensure())
+    assert client.raw.config_get("maxmemory*")["maxmemory"] == str(256 << 20)
+    assert client.raw.config_get("maxmemory*")["maxmemory-policy"] == "noeviction"
+    client.close()
+
+
+def test_handled_entries_make_room_for_new_ones(full):
+    read_all(full)
+    assert fill(full, lambda: full.ack_all(ROLE, [(entry, ()) for entry in read_all(full)]))
+    full.publish([event(alert())])
+    assert read_all(full)
+
+
+def test_entries_that_wait_for_a_role_are_never_trimmed(full):
+    read_all(full)
+    count = fill(full)
+    with pytest.raises(BusError):
+        full.publish([event(alert())])
+    assert len(read_all(full)) == count
+
+
+def test_entries_in_the_hands_of_a_role_are_never_trimmed(full):
+    read_all(full)
+    fill(full)
+    given = read_all(full)
+    full.ack_all(ROLE, [(entry, ()) for entry in given[: len(given) // 2]])
+    assert trim_streams(full._client) > 0
+    assert [each.id for each in full.unfinished(ROLE, "one", [STREAM])] == [
+        each.id for each in given[len(given) // 2 :]
+    ][:1000]
+    full.publish([event(alert())])
+
+
+def test_entries_that_one_of_two_groups_has_read_are_kept_for_the_other(full):
+    read_all(full)
+    full.read("alert", "two", [STREAM], count=1, timeout=0)
+    count = fill(full)
+    full.ack_all(ROLE, [(entry, ()) for entry in read_all(full)])
+    trim_streams(full._client)
+    assert len(full.read("alert", "two", [STREAM], count=100_000, timeout=0)) == count
+
+
+def test_the_newest_entries_are_kept_for_people_where_they_fit(full):
+    read_all(full)
+    for _ in range(15):
+        full.publish([event(alert())] * 100)
+    full.ack_all(ROLE, [(entry, ()) for entry in read_all(full)])
+    trim_streams(full._client)
+    assert 1000 <= len(full.recent(STREAM, 2000)) <= 1100
