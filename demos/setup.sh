@@ -153,6 +153,7 @@ redis-server redis-server
 openssl openssl
 promtool prometheus
 docker-compose docker-compose
+haproxy haproxy
 tmux tmux
 ip iproute2
 TOOLS

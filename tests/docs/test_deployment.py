@@ -11,6 +11,8 @@ import yaml
 
 from hemostat.topology import BY_NAME
 from tests.docs.made import ROOT
+from tests.e2e.command import environ, run
+from tests.engine_fixtures import eventually
 from tests.required import program
 
 UNITS = sorted((ROOT / "docs/systemd").glob("*.service"))
@@ -29,6 +31,37 @@ def test_systemd_understands_the_unit(unit: Path, tmp_path: Path):
     )
     ours = [line for line in done.stderr.splitlines() if copy.name in line]
     assert (done.returncode, ours) == (0, [])
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_the_unit_exposes_little_by_the_measure_of_systemd(unit: Path, tmp_path: Path):
+    copy = tmp_path / unit.name.replace("@", "@monitor")
+    copy.write_text(unit.read_text("utf-8").replace("/opt/hemostat/bin/hemostat", sys.executable))
+    analyze = shutil.which("systemd-analyze") or pytest.skip("there is no systemd-analyze")
+    judge = [analyze, "security", "--offline=true", "--threshold=25", str(copy)]
+    done = subprocess.run(judge, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-300:]
+
+
+@pytest.mark.docker
+@pytest.mark.redis
+@pytest.mark.parametrize("unit", UNITS[:1], ids=lambda path: path.name)
+def test_all_roles_and_their_redis_run_confined_as_in_the_unit(unit: Path, state_dir: Path):
+    """By its filter of system calls, without capabilities and without executable memory."""
+    shutil.which("systemd-analyze") or pytest.skip("there is no systemd-analyze")
+    confined = [sys.executable, "-m", "tests.unit_sandbox", str(unit), sys.executable, "-m", "hemostat"]
+    env = environ(state_dir, MONITOR_ONLY="hemostat.test.none=1", HOST="unit")
+    with subprocess.Popen([*confined, "all"], env=env, cwd=ROOT, stderr=subprocess.PIPE) as roles:
+        try:
+            eventually(lambda: run("status", "--json", env=env).stdout.count('"role"') == len(BY_NAME))
+            doctor = subprocess.run(
+                [*confined, "doctor"], env=env, cwd=ROOT, capture_output=True, text=True, check=False
+            )
+        finally:
+            roles.terminate()
+            roles.communicate(timeout=30)
+    assert "✗" not in doctor.stdout
+    assert "answers at unix://" in doctor.stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -57,11 +90,13 @@ def test_compose_understands_its_file():
     told = compose("config", "--services").split()
     assert set(told) == {
         "redis",
+        "engine-proxy",
         "demo",
         *BY_NAME,
         "metrics",
         "prometheus",
         "grafana",
+        "grafana-password",
         "arcane",
         "arcane-keys",
     }
@@ -69,7 +104,7 @@ def test_compose_understands_its_file():
 
 def test_compose_hands_on_what_it_is_given():
     told = compose("config", DOCKER_GID="123", HEMOSTAT_RESPONDER_MODE="dry-run", HEMOSTAT_HOST="web1")
-    assert told.count("- '123'") + told.count('- "123"') == len({"monitor", "analyzer", "responder"})
+    assert told.count("- '123'") + told.count('- "123"') == len({"engine-proxy"})
     for variable in ("HEMOSTAT_RESPONDER_MODE: dry-run", "HEMOSTAT_HOST: web1"):
         assert told.count(variable) == len({*BY_NAME, "metrics"})
 
@@ -82,6 +117,62 @@ def test_compose_sets_no_variable_that_is_no_setting():
     used = {line.split(":")[0].strip() for line in told.splitlines() if line.strip().startswith("HEMOSTAT_")}
     assert used
     assert used <= known
+
+
+def services(**environment: str) -> dict[str, dict]:
+    return yaml.safe_load(compose("config", **environment))["services"]
+
+
+def test_redis_and_the_proxy_of_the_engine_are_on_no_network():
+    """Every user of a host can reach the addresses of its containers."""
+    found = services()
+    for name in ("redis", "engine-proxy"):
+        assert found[name]["network_mode"] == "none"
+        assert "ports" not in found[name]
+    assert "--port 0 " in str(found["redis"]["command"])
+    assert not {"bus", "engine-read", "engine-act"} & {
+        each.partition(":")[0] for each in found["prometheus"]["volumes"]
+    }
+
+
+def test_only_the_proxy_and_arcane_get_the_socket_of_the_engine():
+    holders = {name for name, each in services().items() if any("docker.sock" in v for v in _volumes(each))}
+    assert holders == {"engine-proxy", "arcane"}
+
+
+def test_a_role_gets_the_requests_that_it_needs_and_cannot_replace_a_socket():
+    found = services()
+    sockets = {
+        name: {each for each in _volumes(found[name]) if "/run/hemostat" in each}
+        for name in [*BY_NAME, "metrics"]
+    }
+    assert all(each.endswith(":ro") for held in sockets.values() for each in held)
+    ways = {name: {each.partition(":")[0] for each in held} for name, held in sockets.items()}
+    assert ways["monitor"] == ways["analyzer"] == {"bus", "engine-read"}
+    assert ways["responder"] == {"bus", "engine-act"}
+    assert ways["alert"] == ways["metrics"] == {"bus"}
+
+
+def _volumes(service: dict) -> list[str]:
+    return service.get("volumes", [])
+
+
+def test_every_service_is_bounded_in_memory_and_processes():
+    for name, each in services().items():
+        assert each.get("mem_limit"), name
+        assert each.get("pids_limit"), name
+
+
+@pytest.mark.parametrize("password", ["", "p1"])
+def test_grafana_does_not_begin_with_the_password_that_everybody_knows(password):
+    found = services(GRAFANA_PASSWORD=password)
+    grafana, guard = found["grafana"], found["grafana-password"]
+    assert grafana["depends_on"] == {"grafana-password": {"condition": "service_completed_successfully"}}
+    assert grafana["environment"] == guard["environment"] == {"GF_SECURITY_ADMIN_PASSWORD": password}
+    command = [word.replace("$$", "$") for word in guard["command"]]
+    done = subprocess.run(command, env=guard["environment"], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is bool(password)
+    assert password or "is not set: export GRAFANA_PASSWORD=$(openssl rand -hex 16)" in done.stderr
 
 
 KEYS = {"ARCANE_ENCRYPTION_KEY": "k1", "ARCANE_JWT_SECRET": "k2"}

@@ -4,6 +4,7 @@ The base is made from this machine, the wheels come from the package index that 
 service is then killed, and must be healed by the four roles in their containers.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -29,8 +30,10 @@ def main() -> None:
     environment = {
         "HEMOSTAT_IMAGE": IMAGE,
         "REDIS_IMAGE": BASE,
+        "HAPROXY_IMAGE": BASE,
         "BUSYBOX_IMAGE": BASE,
         "ARCANE_IMAGE": BASE,
+        "GRAFANA_IMAGE": BASE,
         # Of an engine that others use too, nothing else is touched.
         "HEMOSTAT_MONITOR_ONLY": f"com.docker.compose.project={PROJECT}",
         "DOCKER_GID": str(Path("/var/run/docker.sock").stat().st_gid),
@@ -40,6 +43,7 @@ def main() -> None:
     try:
         out(*compose, "up", "-d", "--no-build")
         heal(compose)
+        check_access(compose)
         guard(compose)
     finally:
         out(*compose, "down", "-v", "--remove-orphans", "-t", "3")
@@ -74,13 +78,39 @@ def heal(compose: list[str]) -> None:
     out(*events)
 
 
+def check_access(compose: list[str]) -> None:
+    """The roles do without the engine's own socket, and Redis and its proxy are on no network."""
+    checks = doctor(compose, "responder")
+    for name in ("Redis", "Redis access", "Redis memory", "Docker Engine", "engine access"):
+        if checks[name]["level"] != "ok":
+            sys.exit(f"doctor: {checks[name]}")
+    if "POST /containers/ID/stop" not in (said := doctor(compose, "monitor")["engine access"]["message"]):
+        sys.exit(f"the monitor may act: {said}")
+    for service in ("redis", "engine-proxy"):
+        container = out(*compose, "ps", "-q", service, quiet=True).strip()
+        form = "{{.HostConfig.NetworkMode}} {{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}"
+        print(f"         {service}: {out('docker', 'inspect', '-f', form, container, quiet=True)}", end="")
+    print("         doctor has nothing to note on Redis and the engine", flush=True)
+
+
+def doctor(compose: list[str], service: str) -> dict[str, dict[str, str]]:
+    """Its checks by their names."""
+    said = out(*compose, "exec", "-T", service, "hemostat", "doctor", "--json", quiet=True)
+    return {each["name"]: each for each in json.loads(said)["checks"]}
+
+
 def guard(compose: list[str]) -> None:
-    """Without keys Arcane does not begin, whatever its image."""
-    out(*compose, "--profile", "arcane", "up", "-d", "--no-build", "arcane", quiet=True)
-    said = out(*compose, "logs", "arcane-keys", quiet=True)
-    if "ENCRYPTION_KEY: is not set" not in said or out(*compose, "ps", "-q", "arcane", quiet=True):
-        sys.exit(f"arcane began without keys: {said}")
-    print("         no Arcane without keys", flush=True)
+    """Without keys or a password of their own Arcane and Grafana do not begin, whatever their images."""
+    for service, words in {
+        "arcane-keys": "ENCRYPTION_KEY: is not set",
+        "grafana-password": "is not set",
+    }.items():
+        guarded = service.partition("-")[0]
+        out(*compose, "--profile", guarded, "up", "-d", "--no-build", guarded, quiet=True)
+        said = out(*compose, "--profile", guarded, "logs", service, quiet=True)
+        if words not in said or out(*compose, "--profile", guarded, "ps", "-q", guarded, quiet=True):
+            sys.exit(f"{guarded} began without a secret: {said}")
+        print(f"         no {guarded} without a secret", flush=True)
 
 
 def demo(compose: list[str], form: str) -> str:

@@ -1,4 +1,4 @@
-"""A base image from what this machine has: Python, busybox, Redis, and the libraries they are linked with.
+"""A base image from what this machine has: Python, busybox, Redis, HAProxy, and the libraries that they need.
 
 For building HemoStat's image where no registry can be reached.
 """
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LEFT = {"site-packages", "test", "__pycache__", "idlelib", "tkinter", "lib2to3", "turtledemo"}
+REDIS_USER = 999
+"""Who runs Redis in its official image."""
 PASSWD = b"root:x:0:0::/root:/bin/sh\n"
 LINKED = re.compile(r"(/\S+) \(0x")
 THREADS = ("libpthread.so.0", "librt.so.1", "libdl.so.2", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1")
@@ -36,6 +38,7 @@ def _fill(tar: tarfile.TarFile) -> None:
     interpreter, library = root / "bin" / version, root / "lib" / version
     for name in ("tmp", "usr/local/bin", "etc"):
         _directory(tar, name, 0o1777 if name == "tmp" else 0o755)
+    _directory(tar, "data", 0o755, REDIS_USER)
     tar.add(interpreter.resolve(), f"usr/local/bin/{version}")
     tar.add(library, f"usr/local/lib/{version}", filter=_kept)
     _link(tar, "usr/local/bin/python3", version)
@@ -46,14 +49,20 @@ def _fill(tar: tarfile.TarFile) -> None:
     for applet in applets:
         if applet != "busybox":
             _link(tar, f"bin/{applet}", "busybox")
-    redis = shutil.which("redis-server")
-    assert redis, "apt install redis-server"
-    tar.add(Path(redis).resolve(), "usr/local/bin/redis-server")
-    for path in sorted(set(_libraries([interpreter, Path(redis), *library.glob("lib-dynload/*.so")]))):
+    servers = [Path(_program("redis-server")), Path(_program("haproxy"))]
+    for server in servers:
+        tar.add(server.resolve(), f"usr/local/bin/{server.name}")
+    for path in sorted(set(_libraries([interpreter, *servers, *library.glob("lib-dynload/*.so")]))):
         tar.add(Path(path).resolve(), path.lstrip("/"))
     passwd = tarfile.TarInfo("etc/passwd")
     passwd.size = len(PASSWD)
     tar.addfile(passwd, io.BytesIO(PASSWD))
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name)
+    assert path, f"apt install {name}"
+    return path
 
 
 def _libraries(files: list[Path]) -> Iterator[str]:
@@ -68,9 +77,9 @@ def _kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if LEFT & set(Path(member.name).parts) else member
 
 
-def _directory(tar: tarfile.TarFile, name: str, mode: int) -> None:
+def _directory(tar: tarfile.TarFile, name: str, mode: int, uid: int = 0) -> None:
     made = tarfile.TarInfo(name)
-    made.type, made.mode = tarfile.DIRTYPE, mode
+    made.type, made.mode, made.uid = tarfile.DIRTYPE, mode, uid
     tar.addfile(made)
 
 

@@ -75,7 +75,8 @@ def read_facts(client: Client) -> ServerFacts | None:
 def refused_commands(client: Client) -> list[str]:
     """Commands that HemoStat's roles use and that this Redis lacks or does not allow to this user. They are
     put into a transaction that is never executed: its connection is closed."""
-    connection: Any = client.raw.connection_pool.get_connection()
+    with client.call() as raw:
+        connection: Any = raw.connection_pool.get_connection()
     try:
         _ask(connection, "MULTI")
         return [name for name in needed_commands(client.user) if _is_refused(_ask(connection, *_words(name)))]
