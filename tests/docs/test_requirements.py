@@ -19,6 +19,7 @@ WANTED = {
     "build": GROUPS["build"],
     "dev": [*RUN, *GROUPS["build"], *(each for each in GROUPS["dev"] if isinstance(each, str))],
     "embedded": EXTRAS["embedded"],
+    "audit": ["pip-audit"],
 }
 PYTHONS = ("3.11.2", "3.11.9", "3.12.1", "3.13.0", "3.14.0")
 LINE = re.compile(

@@ -1,8 +1,10 @@
 """What the proxy of docker-compose.yml lets a role ask of the engine: it is root, and two roles read what
 strangers write."""
 
+import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.rule_proxy import ENGINE, Rule, RuleProxy
 from tests.rule_proxy import told as answer_json
 
 CONFIGURATION = ROOT / "docs/engine-proxy/haproxy.cfg"
+UNIT = ROOT / "docs/systemd/hemostat-engine-proxy.service"
 ID = "0" * 64
 WATCHING = [
     "GET /version", "GET /v1.41/info", "GET /v1.41/events?since=1", "GET /v1.41/containers/json?all=1",
@@ -71,8 +74,11 @@ def serve(stack: ExitStack, place: Path, engine: str) -> dict[str, Path]:
         .replace("/var/run/docker.sock", engine)
     )
     (place / "haproxy.cfg").write_text(text)
+    confined = (
+        [sys.executable, "-m", "tests.unit_sandbox", str(UNIT)] if shutil.which("systemd-analyze") else []
+    )
     command = [program("haproxy"), "-db", "-q", "-f", str(place / "haproxy.cfg")]
-    proxy = stack.enter_context(subprocess.Popen(command))
+    proxy = stack.enter_context(subprocess.Popen([*confined, *command], cwd=ROOT))
     stack.callback(proxy.terminate)
     eventually(lambda: all(path.exists() for path in ways.values()))
     return ways
