@@ -62,6 +62,18 @@ def check_owner(path: Path) -> None:
         raise UnsafePathError(f"{path} belongs to {_user(uid)}", hint=CURE)
 
 
+def find_writer(path: Path) -> str:
+    """Which other user can write to the file that the path leads to; empty where nobody can."""
+    state = path.stat()
+    if state.st_uid not in _trusted():
+        return f"belongs to {_user(state.st_uid)}"
+    return (
+        f"can be written by other users (mode {stat.S_IMODE(state.st_mode):04o})"
+        if _others_write(state)
+        else ""
+    )
+
+
 def open_file(path: Path, flags: int = os.O_RDWR | os.O_APPEND | os.O_CREAT) -> int:
     """A descriptor of a regular file of this user or of root, which is made with mode 0600 if `flags` say so.
     O_TRUNC takes effect after the file was checked. Raises UnsafePathError and OSError."""

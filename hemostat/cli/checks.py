@@ -30,9 +30,11 @@ from hemostat.errors import (
     StoreUnreachableError,
 )
 from hemostat.events import Heartbeat
+from hemostat.private_files import find_writer
 from hemostat.topology import KEEPER, ROLES
 
 PYTHON: Final = (3, 11)
+CLOSE_FILE: Final = "give the file to root or to the user of HemoStat, and chmod go-w"
 PROBE: Final = 5.0
 """Seconds that a model's service may take to answer."""
 
@@ -77,6 +79,8 @@ def configuration(machine: Machine) -> Finding:
     for secret in ("redis_password", "api_key", "channels", "heartbeat_url"):
         getattr(loaded.settings, secret)
     told = str(loaded.path) if loaded.path else "no file, the defaults apply"
+    if loaded.path and (risk := find_writer(loaded.path)):
+        return Finding(Level.WARNING, f"{told} {risk}: who writes there rules HemoStat", CLOSE_FILE)
     if unknown := tell_unknown(loaded.unknown):
         return Finding(Level.WARNING, f"{told}; {unknown}", "correct the name, or unset the variable")
     return Finding(Level.OK, told)

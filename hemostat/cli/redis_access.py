@@ -35,6 +35,9 @@ def judge_access(reach: "Reach", own_uid: int) -> list[Finding]:
     if reach.is_open and (reach.socket_mode or 0) & 0o002:
         told = f"every local user can give orders: its socket has mode {reach.socket_mode:04o}, no password"
         found.append(Finding(Level.WARNING, told, SAFE))
+    if reach.open_directory:
+        told = f"every local user can put a socket in its place in {reach.open_directory} while it is away"
+        found.append(Finding(Level.WARNING, told, "let it make its socket in a directory of its user alone"))
     if reach.uid is not None and reach.uid != own_uid and reach.uid >= FIRST_PERSON:
         hint = "is it yours? Whoever runs Redis can give orders"
         found.append(Finding(Level.WARNING, f"{name_user(reach.uid)} runs it", hint))

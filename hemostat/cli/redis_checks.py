@@ -120,7 +120,8 @@ def judge_keeping(facts: "ServerFacts") -> list[Finding]:
         found.append(Finding(Level.WARNING, told, "set maxmemory-policy noeviction"))
     if facts.maximum and facts.used > FULL * facts.maximum:
         told = f"{show_size(facts.used)} of {show_size(facts.maximum)} memory are used"
-        found.append(Finding(Level.WARNING, told, "raise maxmemory"))
+        hint = "raise maxmemory; the embedded Redis makes room itself, else set redis.url to a larger one"
+        found.append(Finding(Level.WARNING, told, hint))
     if not facts.append_only and facts.snapshots is False:
         told = f"it keeps nothing over a restart of its own: {LOSES}"
         found.append(Finding(Level.WARNING, told, "set appendonly yes"))

@@ -70,7 +70,7 @@ def _sweep_directories() -> None:
     from hemostat.adapters.redis import EmbeddedRedis
 
     for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):
+        with suppress(OSError, HemoStatError):
             mine = directory.lstat().st_uid == os.getuid()
             if mine and _is_orphan((directory / "owner").read_text()):
                 _end(EmbeddedRedis(directory / "state"))

@@ -182,6 +182,14 @@ def test_a_state_directory_is_judged_and_not_made(tmp_path):
     assert checks.state_directory(machine(state_dir=str(wanted))).level is Level.FAILURE
 
 
+@pytest.mark.parametrize(("mode", "level"), [(0o600, "ok"), (0o644, "ok"), (0o666, "warning")])
+def test_a_configuration_that_others_can_write_to_is_noted(hemostat, tmp_path, mode, level):
+    (file := tmp_path / "own.toml").write_text("")
+    file.chmod(mode)
+    found = {each["name"]: each for each in hemostat("doctor", "--json", "-c", str(file)).json["checks"]}
+    assert found["configuration"]["level"] == level
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_state_directory_must_be_writable(tmp_path):
     tmp_path.chmod(0o500)

@@ -214,6 +214,7 @@ OWN = 10001
         ({"is_open": True, "addresses": ("*",)}, "whoever reaches *"),
         ({"is_open": True, "addresses": None}, "whoever reaches it"),
         ({"is_open": True, "addresses": (), "socket_mode": 0o777}, "its socket has mode 0777"),
+        ({"is_open": True, "addresses": (), "open_directory": "/tmp"}, "a socket in its place in /tmp"),
         ({"is_open": False, "addresses": ("127.0.0.1",), "uid": 65534}, "user nobody runs it"),
         ({"is_open": False, "addresses": ("10.0.0.5",)}, "it listens without TLS on 10.0.0.5"),
     ],

@@ -37,6 +37,8 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
     """That it listens on; empty for a unix socket alone."""
     uid: int | None = None
     """The user whose process listens, where it is on this machine."""
+    open_directory: str = ""
+    """The directory of the unix socket, if every user may put another socket there while Redis is away."""
     socket_mode: int | None = None
     """Of the unix socket at which it is reached, if every user can get to its directory."""
 
@@ -50,6 +52,7 @@ def read_reach(client: Client) -> Reach:
         is_encrypted=client.url.startswith("rediss:"),
         addresses=_addresses(client),
         uid=(_peer(path) if path else find_listener(int(port))) if is_local else None,
+        open_directory=_find_open_directory(Path(path)) if path else "",
         socket_mode=_open_mode(Path(path)) if path else None,
     )
 
@@ -131,6 +134,13 @@ def _peer(path: str) -> int | None:
         found = tried.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
         return int(CREDENTIALS.unpack(found)[1])
     return None
+
+
+def _find_open_directory(socket_path: Path) -> str:
+    with suppress(OSError):
+        if socket_path.parent.stat().st_mode & stat.S_IWOTH:
+            return str(socket_path.parent)
+    return ""
 
 
 def _open_mode(path: Path) -> int | None:
