@@ -2,9 +2,18 @@
 
 import pytest
 
-from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
+from hemostat.adapters.redis import (
+    EmbeddedRedis,
+    RedisBus,
+    RedisDesk,
+    RedisLedger,
+    RedisNotary,
+    RedisPurse,
+    connect,
+)
 from hemostat.adapters.redis.relief import trim_streams
 from hemostat.errors import BusError
+from tests.e2e.command import environ, run
 from tests.samples import alert, event
 
 pytestmark = pytest.mark.redis
@@ -91,3 +100,23 @@ def test_the_newest_entries_are_kept_for_people_where_they_fit(full):
     full.ack_all(ROLE, [(entry, ()) for entry in read_all(full)])
     trim_streams(full._client)
     assert 1000 <= len(full.recent(STREAM, 2000)) <= 1100
+
+
+def test_a_full_redis_can_still_be_read(full):
+    """A Redis that is full refuses transactions, even those that only read."""
+    read_all(full)
+    fill(full)
+    client = full._client
+    assert not RedisLedger(client).survey("h").attempts
+    assert not RedisDesk(client).controls().pauses
+    assert RedisNotary(client).noted("trail").head is None
+    assert RedisPurse(client).read() == (0, [])
+    assert full.recent(STREAM, 1)
+
+
+def test_status_is_printed_of_a_full_redis(full, state_dir):
+    read_all(full)
+    fill(full)
+    told = run("status", env=environ(state_dir))
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "of 3.0 MiB memory are used" in run("doctor", env=environ(state_dir)).stdout

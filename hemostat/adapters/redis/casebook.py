@@ -54,7 +54,8 @@ class RedisPurse:
         self._client = client
 
     def read(self) -> tuple[int, list[Spending]]:
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+        """The version first: spendings that come between the two readings make the next swap fail."""
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.get(VERSION)
             batch.hvals(SPENT)
             version, kept = batch.execute()

@@ -65,7 +65,7 @@ class RedisDesk:
         self._answer = client.raw.register_script(ANSWER)
 
     def controls(self) -> Controls:
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.hgetall(PAUSES)
             batch.hgetall(RESETS)
             pauses, resets = batch.execute()

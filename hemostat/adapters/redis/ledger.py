@@ -161,9 +161,10 @@ class RedisLedger:
             raw.set(_stop(host, container), kept, ex=seconds)
 
     def survey(self, host: str) -> Book:
-        """No script: whoever only looks may not run any."""
+        """No script: whoever only looks may not run any. No transaction: a full Redis refuses it. The version
+        is read first, so that what is decided on later rows is not written."""
         version_key, running_key, _ = _keys(host, "")
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.get(version_key)
             batch.hvals(running_key)
             batch.lrange(_ended(host), 0, SURVEYED - 1)

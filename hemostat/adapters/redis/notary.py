@@ -39,7 +39,7 @@ class RedisNotary:
         self._end(trail, "anchor", end)
 
     def noted(self, trail: str, place: str = "") -> Noted:
-        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.hgetall(AUDIT + trail)
             batch.hgetall(STORE + place)
             fields, store = batch.execute()
