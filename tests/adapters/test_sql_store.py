@@ -1,5 +1,6 @@
 """What is SQLite's alone: a private file, that shrinks; and how failures of either database are told."""
 
+import os
 import sqlite3
 import stat
 
@@ -128,3 +129,14 @@ def test_a_database_that_cannot_take_every_name_is_refused_at_once(encoded):
         store.append([event(alert())])
     assert not caught.value.transient
     store.close()
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_database_behind_a_link_is_waited_for_and_not_written(tmp_path, link):
+    (target := tmp_path / "target").write_bytes(b"")
+    link(target, tmp_path / "history.db")
+    store = SqlStore(f"sqlite:///{tmp_path / 'history.db'}", lambda: 0.0)
+    with pytest.raises(StoreUnreachableError, match=r"history.db .*link.*: remove it"):
+        store.append([event(alert())])
+    store.close()
+    assert target.read_bytes() == b""

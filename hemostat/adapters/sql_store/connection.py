@@ -13,7 +13,13 @@ import sqlalchemy as sql
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from hemostat.core.redact.address import mask_secret, mask_url
-from hemostat.errors import ConfigError, NothingStoredError, StoreError, StoreUnreachableError
+from hemostat.errors import (
+    ConfigError,
+    NothingStoredError,
+    StoreError,
+    StoreUnreachableError,
+    UnsafePathError,
+)
 from hemostat.private_files import open_file
 
 PATIENCE: Final = 10
@@ -112,6 +118,8 @@ def _sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
     def prepare(*_: object) -> None:
         try:
             _prepare(path, write=write)
+        except UnsafePathError as error:  # a person can mend it while the role waits
+            raise StoreUnreachableError(error.message, hint=error.hint) from None
         except OSError as error:
             raise StoreUnreachableError(f"{path}: {error.strerror}") from None
 
