@@ -59,15 +59,37 @@ SHAPES = {
     "pem": PEM,
     "pem_escaped": PEM.replace("\n", "\\n"),
     "pem_cut": PEM[:300],
+    "discord_bot": "MTk4NjIyNDgzNDcxOTI1MjQ4" + ".Cl2FMQ." + MIXED[:27],
+    "sha512_crypt": "$6$" + "saltsalt$" + MIXED * 2,
+    "bcrypt": "$2b$12$" + (MIXED * 2)[:53],
+    "pbkdf2": "pbkdf2_sha256$" + "260000$abcdefghijkl$" + MIXED,
+    "scram": "SCRAM-SHA-256$" + "4096:c2FsdA==$c3RvcmVk:c2VydmVy",
+    "ssha": "{SSHA}" + MIXED,
+    "pem_logged": "\n".join(
+        f"2026-11-29T10:00:{n:02d}Z app | {line}" for n, line in enumerate(PEM.splitlines())
+    ),
+    "pem_logged_cut": "\n".join(f"10:00:{n:02d} app | {line}" for n, line in enumerate(PEM.splitlines()[:6])),
 }
+PARTS = {
+    "zwsp": "\N{ZERO WIDTH SPACE}",
+    "nul": "\0",
+    "shy": "\N{SOFT HYPHEN}",
+    "joiner": "\N{WORD JOINER}",
+    "pagerduty": HEX,
+    "azure_function": MIXED[:30] + "==",
+    "putty": "\n".join(BODY.splitlines()[:2]),
+}
+"""What is a secret by its surroundings, and what is none."""
 HERE = Path(__file__).parent / "redact_corpus"
 POSITIVE = (HERE / "positive.txt").read_text().splitlines()
-NEGATIVE = (HERE / "negative.txt").read_text().splitlines()
+NEGATIVE = [
+    line.replace("⏎", "\n").replace("⇥", "\t") for line in (HERE / "negative.txt").read_text().splitlines()
+]
 
 
 def filled(line: str) -> str:
-    line = re.sub(r"\{(\w+)\}", lambda name: SHAPES.get(name[1], name[0]), line)
-    return line.replace("|\\n", "|\n")
+    line = re.sub(r"\{(\w+)\}", lambda name: {**SHAPES, **PARTS}.get(name[1], name[0]), line)
+    return line.replace("|\\n", "|\n").replace("⏎", "\n").replace("⇥", "\t")
 
 
 def secrets(marked: str) -> list[str]:

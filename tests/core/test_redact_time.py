@@ -37,6 +37,20 @@ WORDS = (
         "private.key",
         "sess_id",
     ),
+    *("psk", "passwort", "kennwort", "mot de passe", "contraseña", "senha", "parola", "hasło", "wachtwoord"),
+    *(
+        "lösenord",
+        "adgangskode",
+        "salasana",
+        "şifre",
+        "пароль",
+        "密码",
+        "密碼",
+        "口令",
+        "パスワード",
+        "비밀번호",
+    ),
+    *('"AUTH" "', "AUTH ", "setuser a >", "sqlplus a/", "routing_key", "Private-Lines: 1", "value=x,name="),
     *("app_key", "cookie", "authorization", "authorization:digest ", "bearer", "login", "mysql", "curl -u"),
 )
 SEPARATORS = (
@@ -62,7 +76,7 @@ SEPARATORS = (
     ),
     *("\n", ":\n", ":\n- ", ": |\n  ", ": the ", "=$(", "=*", ">", '":{"value":', '":["', "://a:", "@"),
 )
-LONG, SHORT = 32_768, 8_192
+LONG, SHORT = 16_384, 4_096
 NOISE = 0.02
 """Seconds below which two times are not compared."""
 MOST = 10
@@ -70,9 +84,9 @@ MOST = 10
 
 
 def spent(act, text: str) -> float:
-    """Seconds of this thread, the least of three times."""
+    """Seconds of this thread, the least of two times."""
     best = 9.9
-    for _ in range(3):
+    for _ in range(2):
         begin = time.thread_time()
         act(text)
         best = min(best, time.thread_time() - begin)
@@ -118,14 +132,14 @@ def test_every_alternative_of_a_name_is_among_the_words():
 
 @pytest.mark.parametrize("word", WORDS)
 def test_a_name_with_any_separator_takes_linear_time(word):
-    for unit in slowest([word + separator for separator in SEPARATORS], 2):
+    for unit in slowest([word + separator for separator in SEPARATORS], 1):
         assert linear(redact, unit), unit
 
 
 def test_pairs_of_patterns_take_linear_time():
     chance = random.Random(1)  # noqa: S311 - not for secrets
     units = [word + separator for word, separator in product(WORDS, SEPARATORS)]
-    mixed = ["".join(chance.sample(units, 2)) for _ in range(100)]
+    mixed = ["".join(chance.sample(units, 2)) for _ in range(60)]
     for unit in slowest(mixed):
         assert linear(redact, unit), unit
 

@@ -5,13 +5,14 @@ operator needs of an ordinary log stays: digests, ids, paths, times, and sentenc
 linear in the length of the text, whatever it holds.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from hemostat.core.redact import blocks, commands, headers, pairs, shapes, urls
+from hemostat.core.redact import blocks, commands, distant, headers, pairs, shapes, urls
 from hemostat.core.redact.mask import MASK, mask
 
-RULES: Final = (blocks.hide, headers.hide, commands.hide, pairs.hide, urls.hide, shapes.hide)
+RULES: Final = (blocks.hide, headers.hide, commands.hide, distant.hide, pairs.hide, urls.hide, shapes.hide)
 """In this order: what is known by its surroundings goes whole, before a part of it is known by its shape."""
 PASSES: Final = 4
 """What one rule masks can lay open to another: until nothing changes, and for a hostile text not for ever."""
@@ -20,6 +21,7 @@ PASSES: Final = 4
 def redact(text: str, *, emails: bool = False) -> str:
     """The text with its secrets masked; with `emails`, e-mail addresses too. Twice is the same as once."""
     rules = (*RULES, shapes.hide_emails) if emails else RULES
+    text = INVISIBLE.sub("", text)
     for _ in range(PASSES):
         before = text
         for rule in rules:
@@ -28,6 +30,11 @@ def redact(text: str, *, emails: bool = False) -> str:
             break
     return text
 
+
+INVISIBLE: Final = re.compile(
+    r"(?<=[\w\"'])[\x00-\x08\x0e-\x1a\x7f\xad\u200b-\u200f\u2060-\u2064\ufeff]{1,16}(?=[\w\"'=:])"
+)
+"""What hides in a name from those who look for it. Nothing that is read is lost with it."""
 
 Hide = Callable[[str], str]
 """Masks the secrets of a text."""

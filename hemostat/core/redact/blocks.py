@@ -25,7 +25,17 @@ LINE: Final = re.compile(r"[^\n\w]{0,8}[A-Za-z0-9+/=]{2,100}[ \t\r]{0,4}|\s*")
 BREAK: Final = re.compile(r"(\r?\n|\\{1,4}n)")
 
 
+PUTTY: Final = re.compile(
+    r"(?P<head>Private-Lines: \d{1,4})(?:\r?\n[^\n]{0,100}?[A-Za-z0-9+/=]{2,100}[ \t\r]{0,4}(?=\n|$)){1,200}"
+)
+"""A key of PuTTY: its public part, which comes first, stays."""
+CODE: Final = re.compile(r"(?P<prefix>[^\n]{0,160}?)(?P<code>[A-Za-z0-9+/]{16,100}={0,2})[ \t\r\"',]{0,4}")
+LAST: Final = re.compile(r"[A-Za-z0-9+/]{1,100}={0,2}[ \t\r\"',]{0,4}")
+"""Lines of a key, the last of which may be short."""
+
+
 def hide(text: str) -> str:
+    text = PUTTY.sub(lambda found: f"{found['head']}\n{mask('private key')}", text)
     if "PRIVATE KEY" not in text:
         return text
     marks = list(MARK.finditer(text))
@@ -48,12 +58,41 @@ def _end(text: str, begin: re.Match[str], after: re.Match[str] | None) -> int:
     if after is not None and after[1] == "END" and after.start() - begin.end() < LONGEST:
         return after.end()
     body = BODY.match(text, begin.end())
-    return body.end() if body else begin.end()
+    end = body.end() if body else begin.end()
+    further = _behind_prefixes(text, end - (text[end - 1] == "\n"))
+    return max(end, further)
+
+
+def _behind_prefixes(text: str, at: int) -> int:
+    """The end of the lines of a key that each stand behind what a log puts before a line."""
+    shape = ""
+    while at < len(text) and text[at] == "\n":
+        end = text.find("\n", at + 1)
+        end = len(text) if end < 0 else end
+        line = text[at + 1 : min(end, at + 300)]
+        found = CODE.fullmatch(line)
+        if found and (not shape or _shape(found["prefix"]) == shape):
+            shape = _shape(found["prefix"])
+        elif not shape or _shape(line[: len(shape)]) != shape or not LAST.fullmatch(line[len(shape) :]):
+            break
+        at = end
+    return at
+
+
+def _shape(prefix: str) -> str:
+    return re.sub(r"\d", "0", prefix)
 
 
 def _before_end(text: str) -> str:
     """Without the lines that belong to a key whose beginning is cut off."""
     parts = BREAK.split(text)
+    prefix = _shape(parts.pop()) if parts and CODE.fullmatch(f"{parts[-1]}{'A' * 16}") else ""
+    while prefix and len(parts) > 1 and _is_code(parts[-2], prefix):
+        del parts[-2:]
     while parts and (LINE.fullmatch(parts[-1]) or BREAK.fullmatch(parts[-1])):
         parts.pop()
     return "".join(parts) + ("\n" if parts else "")
+
+
+def _is_code(line: str, prefix: str) -> bool:
+    return _shape(line[: len(prefix)]) == prefix and bool(LAST.fullmatch(line[len(prefix) :]))

@@ -29,7 +29,36 @@ LOGIN: Final = re.compile(
 )
 
 
+MONITOR: Final = re.compile(
+    r"""(?P<head>(?i:"auth2?"|"requirepass"|"masterauth")[ \t]{1,4}")
+    (?P<value>(?:[^"\\\n]|\\[^\n]|"[ \t]{1,4}"){1,500})(?=")""",
+    re.VERBOSE,
+)
+"""A command of Redis, as MONITOR and its log of slow commands print it: the password, and a user."""
+TYPED: Final = re.compile(
+    r"""(?P<head>(?:^|>[ ])AUTH[ ]{1,4}(?:(?:PLAIN|LOGIN|XOAUTH2)[ ]{1,4})?)
+    (?P<value>(?!PLAIN|LOGIN|XOAUTH2|CRAM|DIGEST)[^\s\[][^\n]{0,200})""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""The same, and SMTP's, as they are typed."""
+RULES: Final = re.compile(r"(?i)\bsetuser\b[^\n]{1,400}")
+RULE: Final = re.compile(r"""(?P<head>[\s"'][><#!])(?P<value>[^\s"']{1,200})""")
+"""A password, or its hash, in a rule of Redis's ACL."""
+ORACLE: Final = re.compile(
+    r"""(?P<head>(?i:\b(?:sqlplus|sqlldr|rman|expdp|impdp|connect|oracle:(?:thin|oci):)[^\n@/]{0,60}?)\b[\w$#]{1,64}/)
+    (?P<value>[^\s@"'/\[][^\s@"']{0,100})(?=@)""",
+    re.VERBOSE,
+)
+ROUTING: Final = re.compile(
+    r"""(?P<head>(?i:(?:routing|integration)[_-]?key)[\\"'\s:=>]{1,9})(?P<value>[A-Za-z0-9]{32}\b)"""
+)
+"""PagerDuty's. Those of RabbitMQ are words."""
+
+
 def hide(text: str) -> str:
+    for pattern in (MONITOR, TYPED, ORACLE, ROUTING):
+        text = pattern.sub(_masked, text)
+    text = RULES.sub(lambda rules: RULE.sub(_masked, rules[0]), text)
     return LOGIN.sub(_masked, COMMAND.sub(lambda line: FLAGS[line["tool"]].sub(_masked, line[0]), text))
 
 

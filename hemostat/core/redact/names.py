@@ -15,6 +15,8 @@ KINDS: Final = (
     ("token", "token"),
     ("credential", "credential"),
     ("sess", "session"),
+    ("psk", "key"),
+    ("wort", "password"),
 )
 
 HARMLESS: Final = (

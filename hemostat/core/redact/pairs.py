@@ -15,12 +15,16 @@ KEY: Final = re.compile(
       | secret | token | credential | auth (?<![a-z]auth) (?: _?key )? (?![a-z]) | x-(?:amz|goog)-signature
       | (?:api|access|private|signing|encryption|account|master|license|service|storage|shared) [ _.-]? key
       | (?:app|fernet|hmac|deploy|cookie|webhook) [_.-]? key
-      | sess(?:ion)?_?id (?![a-z])
+      | sess(?:ion)?_?id (?![a-z]) | psk (?<![a-z]psk) (?![a-z])
+      | passwort | kennwort | mot[ _-]de[ _-]passe | contrase[ñn]a | senha (?![a-z]) | parola (?![a-z])
+      | has[łl]o (?![a-z]) | wachtwoord | l[öo]senord | adgangskode | salasana | [şs]ifre (?![a-z])
+      | парол[ья] | 密码 | 密碼 | 口令 | パスワード | 비밀번호
     )
     (?P<rest> [\w.-]{0,40}+ )
     (?P<close> \\{0,8} ["'`]? \]? )
     (?P<gap> [ \t]{0,4}+ )
-    (?P<separator> => | := | :(?!:|//) | ==? | %3[AaDd] | > | , )?
+    (?P<separator> => | := | :(?!:|//) | ==? | -> | → | \N{FULLWIDTH COLON} | \N{FULLWIDTH EQUALS SIGN}
+      | %3[AaDd] | > | , )?
     (?P<space> [ \t]{0,4}+ )
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -29,6 +33,10 @@ KEY: Final = re.compile(
 PORT: Final = re.compile(r"\d{1,5}(?![\w.-])")
 RELEASE: Final = re.compile(r"v?\d+(?:\.\d+)+[\w.-]*|v\d+|latest|stable|edge|alpine|main|master")
 COUNT: Final = re.compile(r"\d{1,9}(?:\.\d+)?[%s]?")
+
+NUMBERS: Final = re.compile(r"\[[\d.,]*\]?")
+ODD: Final = re.compile(r"\d|[^\w.,/-]|[a-z][A-Z]")
+"""What a word of a sentence or a name of a column does not have."""
 
 NEAR: Final = re.compile(
     r"""[^\w\n]{1,6}(?:(?:is|was|value|key|id)[^\w\n]{1,4}){0,2}(?P<value>[A-Za-z0-9+/_-]{32,128})"""
@@ -52,6 +60,7 @@ BEFORE: Final = re.compile(r"\s*(?:-\s+|export\s+|set\s+|ENV\s+)?")
 
 HINT: Final = re.compile(
     "[pP](?:[wW]|[aA][sS])|[gG][oO][oO][gG]|[kK][eE][yY]|[aA][uU][tT][hH]|[sScC][eErR][cCsSeE]|[tT][oO][kK][eE]|[aA][mM][zZ]"
+    "|[pP][sS][kK]|[^\x00-\x7f]|(?i:wort|senha|parola|haslo|trasena|woord|senord|gangskode|salasana|sifre)"
 )
 """Cheap to look for, and in every name that counts: most texts hold none."""
 
@@ -117,7 +126,9 @@ def _bare(text: str, key: re.Match[str]) -> Span | None:
     if found is None or is_empty(found[0]):
         return None
     value = found[0]
-    if value[0] in "{[(<" and any(char in value for char in ':="'):
+    if value[0] in "{[(<" and (any(char in value for char in ':="') or NUMBERS.fullmatch(value)):
+        return None
+    if key["separator"] in {"->", "→"} and not ODD.search(value):
         return None
     if _directory(key, value) or _counts(key, value) or _prose(text, key, found):
         return None

@@ -10,6 +10,18 @@ SHAPES: Final = (
     ("webhook", "/api/webhooks/", r"(?<=/api/webhooks/)\d+/[\w.-]+"),
     ("webhook", ".office.com/webhook", r"(?<=\.webhook\.office\.com/webhookb2/)[\w@/-]+"),
     ("webhook", ".office.com/webhook", r"(?<=outlook\.office\.com/webhook/)[\w@/-]+"),
+    ("token", ".", r"(?<![\w-])[MNO][\w-]{23,27}\.[\w-]{6,7}\.[\w-]{27,45}(?![\w-])"),
+    ("key", "code=", r"(?<=[?&]code=)[\w%+/=.~-]{20,}+"),
+    ("private key", '"kty"', r"""(?<="d":")[\w-]{20,}+"""),
+    ("password hash", "$", r"\$2[abxy]?\$\d\d\$[./A-Za-z0-9]{53}"),
+    (
+        "password hash",
+        "$",
+        r"\$(?:1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]{0,12})\$[\w./+=,$-]{16,200}",
+    ),
+    ("password hash", "pbkdf2_", r"pbkdf2_\w{3,8}\$\d{1,9}\$[\w+/=$.-]{16,200}"),
+    ("password hash", "SCRAM-SHA-", r"SCRAM-SHA-(?:1|256|512)\$[\w+/=:$-]{20,300}"),
+    ("password hash", "SHA", r"\{S?(?:SHA|SHA256|SHA512|MD5)\}[A-Za-z0-9+/]{20,200}={0,2}"),
     ("jwt", "eyJ", r"eyJ[\w-]{17,}+={0,2}(?:\.[\w-]*+){0,4}"),
     # "-----BEGIN" as base64 writes it, where no certificate follows.
     ("private key", "LS0tLS1CRUdJTiB", r"LS0tLS1CRUdJTiB(?!DRVJU)[\w+/=-]{20,}+"),

@@ -11,15 +11,29 @@ ENDS: Final = re.compile(r"[/?#\"'`,;\\)]")
 QUOTE: Final = re.compile(r"[\"'`\\]")
 DSN: Final = re.compile(r"(?<=:)[^\s:/@\"'\[][^\s:/\"']{0,200}(?=@(?:tcp|udp|unix)\()")
 """A password as Go's drivers take it: `user:password@tcp(db:3306)/app`."""
+WEB: Final = ("http", "https", "ws", "wss", "git", "ssh", "ftp")
+"""Schemes in which an @ behind a slash belongs to a path."""
+MAX_SCHEME: Final = 20
 RANDOM: Final = re.compile(r"(?=\D*\d)[\w.-]{16,}")
 
 
 def hide(text: str) -> str:
     text = DSN.sub(mask("password"), text)
-    return URL.sub(lambda url: "://".join(map(_authority, url[0].split("://"))), text)
+    return URL.sub(_url, text)
 
 
-def _authority(rest: str) -> str:
+def _url(found: re.Match[str]) -> str:
+    """Each part by the scheme before it, which stands at the end of the part before."""
+    before, *parts = found[0].split("://")
+    before = found.string[max(0, found.start() - MAX_SCHEME) : found.start()] + before
+    told = [""]
+    for part in parts:
+        told.append(_authority(part, in_web=before.lower().endswith(WEB)))
+        before = part[-MAX_SCHEME:]
+    return "://".join(told)
+
+
+def _authority(rest: str, *, in_web: bool) -> str:
     """What follows `://`, its password masked: all from the first colon to the last @ before a quote. The
     name of a user without a password is a token where it is random."""
     if rest.startswith("[") or "@" not in rest:
@@ -28,7 +42,8 @@ def _authority(rest: str) -> str:
     first = ends.start() if ends else len(rest)
     colon = rest.find(":")
     if 0 <= colon < min(first, rest.index("@")):
-        return rest if colon and PORT.match(rest, colon + 1) else _masked(rest, colon + 1)
+        has_port = in_web and colon and PORT.match(rest, colon + 1)
+        return rest if has_port else _masked(rest, colon + 1)
     user = rest[: rest.index("@")]
     return mask("token") + rest[len(user) :] if RANDOM.fullmatch(user) else rest
 

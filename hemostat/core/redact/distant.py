@@ -1,0 +1,119 @@
+"""Values that stand apart from the names that say what they are: in a field beside it, in a list, in the next
+column or on the next line."""
+
+import re
+from typing import Final
+
+from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, mask
+from hemostat.core.redact.names import PROSE, is_empty, kind_of
+from hemostat.core.redact.pairs import COUNT, HINT, KEY, ODD, Span
+
+_QUOTES: Final = r"""[\\"'`]{0,9}"""
+_VALUE: Final = r"(?:parameter|secret|string|default|plain|encoded|literal)?_?(?:value|val)s?"
+
+FIELD: Final = re.compile(
+    rf"""(?P<open>[\s,;:=\{{\}}/\\"'`]{{0,40}})
+    (?:</?[\w:.-]{{1,30}}>\s{{0,20}}){{0,3}}
+    (?:{_QUOTES}(?!val)\w{{1,24}}{_QUOTES}[ ]?[:=]\s?{_QUOTES}[\w./-]{{0,40}}{_QUOTES},\s{{0,20}}){{0,4}}
+    <?{_QUOTES}{_VALUE}{_QUOTES}\s{{0,4}}(?:=>|[:=>])\s{{0,20}}""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""From a name to the value of the field beside it: `"name": "DB_PASSWORD", "type": "string", "value": `."""
+REVERSED: Final = re.compile(
+    rf"""(?<!\w){_VALUE}{_QUOTES}\s{{0,4}}[:=]\s{{0,4}}["'\\]{{0,9}}(?P<value>[^\s"'\\,]{{1,500}}){_QUOTES},?\s{{1,20}}
+    {_QUOTES}(?:parameter_?|variable_?)?(?:name|key){_QUOTES}\s{{0,4}}[:=]\s{{0,4}}{_QUOTES}(?P<name>[\w.-]{{1,80}})""",
+    re.VERBOSE | re.IGNORECASE,
+)
+TIGHT_REVERSED: Final = re.compile(
+    REVERSED.pattern.replace(r",?\s{1,20}", r",\s{0,20}"), re.VERBOSE | re.IGNORECASE
+)
+
+LIST: Final = re.compile(r"""[\\"'`]{0,9}\s{0,4}(?:=>|[:=])\s{0,4}\[\s{0,40}(?=[^\s\[\]{}])""")
+ITEMS: Final = re.compile(r"[^\[\]{}]{1,4000}")
+LINES: Final = re.compile(
+    r"""[\\"'`]{0,9}:[ \t]{0,9}\n(?P<value>(?P<indent>[ ]{0,40})-[ \t]{1,4}[^\s-][^\n]{0,500}
+    (?:\n(?P=indent)-[ \t]{1,4}[^\n]{1,500}){0,99})""",
+    re.VERBOSE,
+)
+NAME: Final = re.compile(r"[a-z][a-z0-9_./-]*|[A-Z][A-Z0-9_]*")
+"""What lists of secrets often hold: their names."""
+
+NEXT: Final = re.compile(
+    r"""[^\n]{0,100}?(?:[:=]|[ ]is)[ \t]{0,9}\r?\n(?:[ \t]{0,9}\r?\n){0,2}
+    [ \t]{0,40}(?P<value>[^\s:]{6,128})[ \t\r]{0,9}(?=\n|$)""",
+    re.VERBOSE,
+)
+COLUMN: Final = re.compile(r"""["'`]{0,2}[ ]{0,40}(?:\t[\t ]{0,40}|\|[ ]{0,40})(?P<value>[^\s|]{1,128})""")
+DIGIT: Final = re.compile(r"\d|[!@#$%^&*+~]")
+
+
+def hide(text: str) -> str:
+    if not HINT.search(text):
+        return text
+    for pattern in (REVERSED, TIGHT_REVERSED):
+        text = pattern.sub(_reversed, text)
+    kept: list[str] = []
+    done = at = 0
+    while found := KEY.search(text, at):
+        at = found.end("rest")
+        kind = kind_of(found["word"], found["rest"])
+        span = None if kind is None else _span(text, found)
+        if kind is not None and span is not None:
+            kept += [text[done : span[0]], mask(kind)]
+            done = at = span[1]
+    return "".join([*kept, text[done:]])
+
+
+def _reversed(found: re.Match[str]) -> str:
+    key, value = KEY.search(found["name"]), found["value"]
+    kind = kind_of(key["word"], key["rest"]) if key else None
+    if kind is None or is_empty(value):
+        return found[0]
+    begin, end = (place - found.start() for place in found.span("value"))
+    return found[0][:begin] + mask(kind) + found[0][end:]
+
+
+def _span(text: str, key: re.Match[str]) -> Span | None:
+    after = key.end("rest")
+    if field := FIELD.match(text, after):
+        return _value(text, field.end())
+    if LIST.match(text, after) or text.startswith(":\n", key.end("close")):
+        return _items(text, key, after)
+    near = _apart(NEXT.match(text, after), DIGIT) or _apart(COLUMN.match(text, after), ODD)
+    return near if key["separator"] in {None, ":", "="} else None
+
+
+def _value(text: str, at: int) -> Span | None:
+    head = QUOTED_HEAD.match(text, at)
+    if head is not None:
+        full = QUOTED.match(text, at)
+        hides = head["body"] and not is_empty(head["body"])
+        return full.span("body") if hides and full else None
+    bare, full = BARE_HEAD.match(text, at), BARE.match(text, at)
+    if bare is None or full is None or is_empty(bare[0]) or PROSE.fullmatch(bare[0]) or bare[0][0] in "{[(<":
+        return None
+    return full.span()
+
+
+def _items(text: str, key: re.Match[str], after: int) -> Span | None:
+    """Those of a list, whole, if they are not numbers or names."""
+    opened = LIST.match(text, after)
+    found = ITEMS.match(text, opened.end()) if opened else LINES.match(text, after)
+    if found is None:
+        return None
+    span = found.span() if opened else found.span("value")
+    first = re.split(r"[,\n]", text[span[0] : span[1]].lstrip("- \t"), maxsplit=1)[0].strip(" \t\r\"'`\\")
+    if not first or is_empty(first) or COUNT.fullmatch(first) or ": " in first or "=" in first[:-2]:
+        return None
+    is_name = key["word"].lower() in {"secret", "credential"} and NAME.fullmatch(first)
+    return None if is_name or PROSE.fullmatch(first) else span
+
+
+def _apart(found: re.Match[str] | None, wanted: re.Pattern[str]) -> Span | None:
+    if found is None or is_empty(found["value"]) or PROSE.fullmatch(found["value"]):
+        return None
+    if not wanted.search(found["value"]) or found["value"].startswith(("/", "[redacted")):
+        return None
+    if COUNT.fullmatch(found["value"]):
+        return None
+    return found.span("value")
