@@ -1,16 +1,97 @@
-"""Numbers in Prometheus's text format, over HTTP."""
+"""Numbers in Prometheus's text format, over HTTP.
 
+Connections are bounded in number and time. On loopback a request must name this server by a name of its own:
+a page in a browser of this machine could be led here by another one (DNS rebinding)."""
+
+import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from itertools import accumulate
+from socketserver import ThreadingMixIn
+from typing import Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from hemostat.core.measures import Distribution, Form, Labels, Measure, Numbers
 from hemostat.errors import AdapterError
+
+MAX_CONNECTIONS: Final = 32
+"""At a time. Each is a thread. One more ends the oldest, so that idle ones cannot keep Prometheus out."""
+TIMEOUT_SECONDS: Final = 10.0
+"""That a connection may be silent."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = MAX_CONNECTIONS
+
+    def __init__(self, family: socket.AddressFamily, address: tuple[str, int]) -> None:
+        self.address_family = family
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, None] = {}
+        """Oldest first."""
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Without asking DNS for the name of the address, which WSGIServer does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            oldest = next(iter(self._open)) if len(self._open) >= MAX_CONNECTIONS else None
+            if oldest is not None:
+                del self._open[oldest]
+                with suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)
+            self._open[request] = None
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that ends early is no news."""
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = TIMEOUT_SECONDS
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class has it so
+        """Requests are not logged."""
+
+
+def is_own_name(host: str, names: frozenset[str]) -> bool:
+    """Whether a Host header names this server. An address cannot be made to lead elsewhere, a name can."""
+    name = host.strip().lower()
+    name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+    try:
+        ip_address(name)
+    except ValueError:
+        return name in names
+    return True
+
+
+def _for_own_name(app: Any, names: frozenset[str]) -> Any:
+    def guarded(environ: dict[str, Any], start: Any) -> Any:
+        if is_own_name(environ.get("HTTP_HOST", ""), names):
+            return app(environ, start)
+        start("421 Misdirected Request", [("Content-Type", "text/plain")])
+        return [b"this server has another name; ask for it by its address\n"]
+
+    return guarded
 
 
 class _Numbers(Collector):
@@ -49,13 +130,21 @@ def serving(host: str, port: int, ask: Callable[[], Numbers]) -> Iterator[int]:
     Raises AdapterError where the address cannot be had."""
     registry = CollectorRegistry()
     try:
-        server, thread = start_http_server(port, host, registry)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        server = _Server(family, (str(address[0]), int(address[1])))
     except OSError as error:
         reason = error.strerror or str(error)
         raise AdapterError(
             f"{host}:{port} cannot be listened on ({reason})", hint="set metrics.address"
         ) from None
     registry.register(_Numbers(ask))
+    app = make_wsgi_app(registry)
+    if ip_address(address[0]).is_loopback:  # else its names are not known, and the network may read it anyway
+        names = {"localhost", host.lower(), socket.gethostname().lower()}
+        app = _for_own_name(app, frozenset(names))
+    server.set_app(app)
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
     try:
         yield int(server.server_port)
     finally:

@@ -3,7 +3,6 @@
 Nothing is acted on, and nothing is published.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from hemostat.cli.options import Globals
+from hemostat.cli.terminal import write_json
 from hemostat.core.text import clean, decode_text
 from hemostat.errors import HemoStatError, UsageError
 
@@ -118,5 +118,4 @@ def _object(recording: "Recording", tried: "Tried", prompt: str) -> dict[str, An
 def _write(told: dict[str, Any]) -> None:
     import msgspec
 
-    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
-    sys.stdout.buffer.flush()
+    write_json(msgspec.json.encode(told))

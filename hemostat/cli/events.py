@@ -10,6 +10,7 @@ import click
 
 from hemostat import ports
 from hemostat.cli.options import Globals
+from hemostat.cli.terminal import write_json
 from hemostat.core.story import line, subject
 from hemostat.core.text import clean
 from hemostat.errors import BusError
@@ -125,5 +126,4 @@ def _as_line(event: Event) -> None:
 
 def _as_wire(event: Event) -> None:
     """Bytes as they are: exactly what travels."""
-    sys.stdout.buffer.write(encode(event) + b"\n")
-    sys.stdout.buffer.flush()
+    write_json(encode(event))

@@ -1,12 +1,12 @@
 """`hemostat evidence INCIDENT`: what was known before each action on an incident."""
 
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 
 import click
 
 from hemostat.cli.options import Globals
+from hemostat.cli.terminal import write_json
 from hemostat.core.dossier import Dossier, encode
 from hemostat.core.exhibit import heading, sections
 from hemostat.core.text import clean
@@ -26,8 +26,7 @@ def evidence(given: Globals, incident: str) -> None:
         raise HemoStatError(f"no evidence is kept of incident {incident!r}", hint="see: hemostat events")
     for dossier in kept:
         if given.json:
-            sys.stdout.buffer.write(encode(dossier) + b"\n")
-            sys.stdout.buffer.flush()
+            write_json(encode(dossier))
         else:
             click.echo("\n".join(clean(line) for line in lines(dossier)))
 

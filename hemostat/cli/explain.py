@@ -1,6 +1,5 @@
 """`hemostat explain INCIDENT`: how an incident was diagnosed, from the alert to what came of it."""
 
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 
 from hemostat.cli import analysis
 from hemostat.cli.options import Globals
+from hemostat.cli.terminal import write_json
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
 
@@ -77,8 +77,7 @@ def _write(story: "Story") -> None:
         "status": story.status,
         "events": story.steps,
     }
-    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
-    sys.stdout.buffer.flush()
+    write_json(msgspec.json.encode(told))
 
 
 def _export(recording: "Recording", path: Path) -> None:

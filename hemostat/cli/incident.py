@@ -1,6 +1,5 @@
 """`hemostat incident`: incidents that were stored, however long ago, and one of them step by step."""
 
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -13,6 +12,7 @@ from hemostat.cli.asking import filters, wanted
 from hemostat.cli.options import Globals
 from hemostat.cli.root import Group
 from hemostat.cli.tables import Row, Table, show
+from hemostat.cli.terminal import write_json
 from hemostat.cli.when import local
 from hemostat.core.record import Record, Wanted
 from hemostat.core.text import clean
@@ -47,7 +47,7 @@ def list_(given: Globals, /, lines: int, **asked: Any) -> None:
         told = stories(events(records.incidents(_of(records, query, lines))))
     told = told[-lines:] if lines else told
     if given.json:
-        sys.stdout.buffer.write(msgspec.json.encode([_brief(story) for story in told]) + b"\n")
+        write_json(msgspec.json.encode([_brief(story) for story in told]))
         return
     columns = ("incident", "began", "container", "kind", "status", "took")
     show(Table("Incidents", columns, [_row(story) for story in told]))
@@ -117,7 +117,7 @@ def show_(given: Globals, name: str, export: str | None) -> None:
     if export == "md":
         click.echo(report.markdown(told, kept, local), nl=False)
     elif export == "json" or given.json:
-        sys.stdout.buffer.write(msgspec.json.encode(report.record(told, kept)) + b"\n")
+        write_json(msgspec.json.encode(report.record(told, kept)))
     else:
         click.echo("\n".join(map(clean, lines(told, kept))))
 

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from hemostat.core.text import clean
+from hemostat.core.text import clean, escape_json
 from hemostat.errors import UsageError
 from hemostat.private_files import open_file
 from hemostat.terminal import is_terminal
@@ -70,7 +70,7 @@ class JsonFormatter(logging.Formatter):
             told["incident"] = incident
         if record.exc_info:
             told["traceback"] = _value(self.formatException(record.exc_info)[-LONGEST:])
-        return json.dumps(told, ensure_ascii=False)
+        return escape_json(json.dumps(told, ensure_ascii=False))
 
 
 def _said(record: logging.LogRecord) -> tuple[str, dict[str, object]]:

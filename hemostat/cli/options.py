@@ -75,7 +75,7 @@ def _bears_password(key: str, value: str) -> bool:
 
     if value.startswith("ssh://"):  # the engine's: a name without a password
         return ":" in value.removeprefix("ssh://").rpartition("@")[0]
-    return has_login(value) or (key in URLS and "://" not in value and "@" in value)
+    return has_login(value) or (key in URLS and "://" not in value and bool({"@", "?", "#"} & set(value)))
 
 
 def _tell_unknown(unknown: "tuple[Unknown, ...]") -> None:

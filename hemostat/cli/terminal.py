@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hemostat import terminal
+from hemostat.core.text import escape_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
 def interactive() -> bool:
     """Whether results are read by a person at a terminal."""
     return terminal.is_terminal(sys.stdout)
+
+
+def write_json(data: bytes) -> None:
+    """A line of JSON to standard output. What a terminal would act on is escaped for one."""
+    if interactive():
+        data = escape_json(data.decode("utf-8", "replace")).encode()
+    sys.stdout.buffer.write(data + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def console() -> "Console":

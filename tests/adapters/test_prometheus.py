@@ -3,14 +3,16 @@
 import json
 import socket
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
-from hemostat.adapters.prometheus import serving
+from hemostat.adapters.prometheus import MAX_CONNECTIONS, serving
 from hemostat.core.measures import ALERTS, BUS_UP, DEAD, HEAL, MEASURES, Distribution, Form, Numbers
 from hemostat.errors import AdapterError
 from tests.engine_fixtures import eventually
@@ -112,3 +114,46 @@ def test_prometheus_itself_scrapes_and_answers(tmp_path: Path, port: int):
             assert ask(BUS_UP.name) == []
         finally:
             server.terminate()
+
+
+def asked(port: int, host: str = "localhost", *, rest: str = "") -> str:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n{rest}\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(("localhost", 200), ("LOCALHOST:9740", 200), ("127.0.0.1:1", 200), ("[::1]:9740", 200)),
+        ("10.0.0.1", 200),
+        *((socket.gethostname(), 200), ("evil.example", 421), ("localhost.evil.example", 421), ("", 421)),
+        *(("127.0.0.1.evil.example", 421), ("[evil]", 421)),
+    ],
+)
+def test_only_a_name_of_its_own_is_answered_on_loopback(host, status):
+    with serving("127.0.0.1", 0, lambda: NUMBERS) as port:
+        answer = asked(port, host)
+    assert answer.startswith(f"HTTP/1.0 {status} ")
+    assert ("hemostat_" in answer) is (status == 200)
+
+
+def test_connections_that_say_nothing_do_not_keep_prometheus_out_and_are_no_threads_without_end():
+    with ExitStack() as opened, serving("127.0.0.1", 0, lambda: NUMBERS) as port:
+        begin = threading.active_count()
+        for number in range(5 * MAX_CONNECTIONS):
+            connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+            opened.enter_context(connection)
+            if number % 2:
+                connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: loc")
+        assert asked(port).startswith("HTTP/1.0 200 ")
+        eventually(lambda: threading.active_count() - begin <= MAX_CONNECTIONS + 1)
+
+
+def test_a_connection_that_says_nothing_is_ended(monkeypatch):
+    monkeypatch.setattr("hemostat.adapters.prometheus._Handler.timeout", 0.1)
+    with (
+        serving("127.0.0.1", 0, lambda: NUMBERS) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
+    ):
+        assert connection.recv(1) == b""

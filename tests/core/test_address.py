@@ -46,3 +46,50 @@ def test_what_is_no_secret_is_shown(url, shown):
 
 def test_a_password_is_taken_out_of_a_vendors_words():
     assert mask_secret("no host 'SECRET@h'", "SECRET", None, "") == "no host '********@h'"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "redis://u:SECRET",
+            "redis://h:SECRET",
+            "redis://h:12SECRET",
+            "tcp://u:SECRET",
+            "postgresql://u:SECRET/db",
+        ),
+        *(
+            "u:SECRET@h:6379",
+            "SECRET@h",
+            "h/?key=SECRET",
+            "redis:/u:SECRET@h",
+            "//u:SECRET@h",
+            "redis:u:SECRET@h",
+        ),
+    ],
+)
+def test_a_url_of_which_a_part_is_forgotten_shows_nothing(url):
+    assert "SECRET" not in mask_url(url)
+    assert "SECRET" not in shown_host(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://u:SECRET", "tcp://u:SECRET@h", "http://h/?key=SECRET", "redis://h:12x"]
+)
+def test_what_may_be_a_login_is_known_for_one(url):
+    assert has_login(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h:6379/0",
+        "redis://h",
+        "unix:///run/x.sock",
+        "tcp://10.0.0.1:2375",
+        "redis://[::1]:6379",
+        "http://h:1/v",
+    ],
+)
+def test_a_plain_address_is_shown_and_is_no_login(url):
+    assert (mask_url(url), has_login(url)) == (url, False)

@@ -10,6 +10,8 @@ LOCAL: Final = ("unix", "http+unix", "npipe", "sqlite")
 HARMLESS: Final = frozenset({"db", "host", "port", "user", "sslmode", "protocol"})
 """Names in a query whose values are shown."""
 QUERY_BEFORE_AT: Final = re.compile(r"[?&#][\w.-]+=")
+NO_PORT: Final = re.compile(r"[^/?#\[\]:]*:(?!\d{1,5}(?:[/?#,]|$))[^/?#]")
+"""A colon behind which no port stands."""
 SHORTEST_SECRET: Final = 3
 """Characters of a password that is looked for in a vendor's words: shorter ones are in any text."""
 
@@ -23,6 +25,8 @@ def mask_url(url: str) -> str:
     if rest.startswith("/") and scheme.lower().partition("+")[0] in LOCAL:
         return f"{scheme}://{_mask_query(rest)}"
     login, at, place = rest.rpartition("@")
+    if not at and NO_PORT.match(place):  # a login without its host
+        return f"{scheme}://{SHOWN_MASK}"
     if at and QUERY_BEFORE_AT.search(login):  # the @ may belong to the query: then a secret follows it
         return f"{scheme}://{SHOWN_MASK}"
     return f"{scheme}://{SHOWN_MASK + at if at else ''}{_mask_query(place)}"
@@ -45,7 +49,7 @@ def mask_secret(text: str, *secrets: str | None) -> str:
 def has_login(url: str) -> bool:
     """Whether the URL holds, or may hold, a secret."""
     _, separator, rest = url.partition("://")
-    return bool(separator) and ("@" in rest or _mask_query(rest) != rest)
+    return bool(separator) and ("@" in rest or _mask_query(rest) != rest or bool(NO_PORT.match(rest)))
 
 
 def _mask_query(place: str) -> str:
