@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from hemostat.adapters.cgroups import CgroupSampler
-from hemostat.adapters.cgroups.activity import TICK
+from hemostat.adapters.cgroups.activity import MAX_PROCESSES, TICK
 from hemostat.adapters.cgroups.probe import EVERY, Probe
 from hemostat.core.finding import ParentLimits
 from hemostat.core.model import ContainerInfo, Sample
@@ -337,6 +337,16 @@ def test_a_network_of_the_host_s_is_not_the_container_s(active: Tree) -> None:
     assert CgroupSampler(active.root).activity(info(pid=PID + 1), 5.0) is None
 
 
+def test_of_a_container_with_too_many_processes_none_is_read(active: Tree) -> None:
+    """Each takes time, for which the other containers are not looked at."""
+    pids = "".join(f"{pid}\n" for pid in range(100_000, 100_000 + MAX_PROCESSES))
+    active.write(f"sys/fs/cgroup{V2_PATHS[0]}/below/cgroup.procs", pids)
+    found = CgroupSampler(active.root).activity(info(), 5.0)
+    assert found is not None
+    assert (found.moved, found.faults, found.threads) == (None, None, None)
+    assert found.cpu == 2.5
+
+
 def test_a_process_that_has_ended_is_left_out_of_the_activity(active: Tree) -> None:
     shutil.rmtree(active.root / "proc/77")
     found = CgroupSampler(active.root).activity(info(), 5.0)
@@ -399,6 +409,14 @@ def test_everything_that_is_counted_is_read(full: Tree) -> None:
 def test_without_a_cpu_quota_there_are_no_periods(full: Tree) -> None:
     (sample,) = full.sample(info())
     assert (sample.periods, sample.throttled) == (0, 0)
+
+
+def test_of_a_process_with_too_many_open_files_the_number_is_unknown(
+    full: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hemostat.adapters.cgroups.probe.MAX_COUNTED", 2)
+    (sample,) = full.sample()
+    assert (sample.descriptors, sample.descriptors_limit) == (None, 1024)
 
 
 @pytest.mark.parametrize(

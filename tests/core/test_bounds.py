@@ -16,8 +16,15 @@ from hemostat.core.incidents import MAX_DOWNSTREAM, Register
 from hemostat.core.labels import LABELS, PROTECT
 from hemostat.core.owner import ORCHESTRATORS
 from hemostat.core.project import PROJECT_LABELS
-from hemostat.core.reference import MAX_UNKNOWN_LABELS, reference, select_labels
-from hemostat.events import Evidence, Kind
+from hemostat.core.reference import (
+    COMPOSE_NEEDS,
+    MAX_UNKNOWN_LABELS,
+    OWNER_LABELS,
+    reference,
+    select_labels,
+)
+from hemostat.events import MAX_BYTES, Evidence, Kind, decode, encode
+from tests import samples
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
@@ -89,6 +96,17 @@ def test_a_label_that_is_altered_cannot_be_read_as_another_value():
     for name, label in LABELS.items():
         for text in ("true\x1b", "a" * 5000, f"{' ' * 5000}true", "9\ud800", "\0"):
             assert label.of(select_labels({name: text})) is None
+
+
+@pytest.mark.parametrize("char", ["x", "\U0001f4a5", '"', "\x01", "\ud800", "\n"])
+def test_an_alert_of_a_container_with_the_longest_labels_is_sent_whole(char):
+    named = [*LABELS, *OWNER_LABELS, COMPOSE_NEEDS, *(f"hemostat.x{n}" for n in range(1000))]
+    labels = dict.fromkeys(named, char * 1000000) | {f"{char * 100_000}hemostat.x": char}
+    alert = samples.alert(container=reference("c" * 64, char * 100_000, char * 100_000, labels))
+    event = samples.event(alert)
+    assert decode(encode(event)).data == alert
+    complete = samples.event(samples.complete(container=alert.container, alert=alert))
+    assert len(encode(complete)) <= MAX_BYTES
 
 
 def test_labels_that_were_meant_for_hemostat_are_bounded_in_number():

@@ -13,6 +13,8 @@ from hemostat.core.model import ContainerInfo
 
 MAX_THREADS: Final = 512
 """Of one container that are read; of one with more nothing is known of its threads."""
+MAX_PROCESSES: Final = 512
+"""Of one container that are read; of one with more nothing is known of its processes."""
 MAX_GROUPS: Final = 64
 """Cgroups below the container's own whose processes are read."""
 TICK: Final = 1 / os.sysconf("SC_CLK_TCK")
@@ -75,8 +77,11 @@ def _block(place: Place) -> int | None:
 
 
 def _processes(place: Place, proc: Path) -> list[_Process] | None:
-    """None where one of them does not show what it does: a part is no evidence of the whole."""
+    """None where one of them does not show what it does, and where there are too many: a part is no evidence
+    of the whole."""
     pids = _pids(place)
+    if len(pids) > MAX_PROCESSES:
+        return None
     found = []
     for pid in pids:
         try:
@@ -93,10 +98,12 @@ def _pids(place: Place) -> list[int]:
     groups = [top] if top is not None else []
     pids: list[int] = []
     for group in groups:
+        if len(pids) > MAX_PROCESSES:
+            break
         with suppress(OSError, ValueError):
             pids += map(int, (group / "cgroup.procs").read_text().split())
             if len(groups) < MAX_GROUPS:
-                groups += [group / each.name for each in os.scandir(group) if each.is_dir()]
+                groups += [group / each.name for each in os.scandir(group) if each.is_dir()][:MAX_GROUPS]
     return pids
 
 
