@@ -11,6 +11,8 @@ import pytest
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.docker_engine.compose import copy
 from hemostat.core.model import ContainerInfo
+from hemostat.core.topology import Topology
+from hemostat.core.trust import OWN, replica_group
 from hemostat.errors import NoSuchContainerError, NotApplicableError
 from tests.engine_fixtures import IMAGE, SESSION, eventually
 from tests.required import program
@@ -27,6 +29,32 @@ services:
     networks: [front, back]
     stop_grace_period: 1s
     labels: {{hemostat.test: "{SESSION}", hemostat.scale.max: "3"}}
+networks: {{front: {{}}, back: {{}}}}
+"""
+
+
+# Compose 1 leaves no label of depends_on.
+LINKED = f"""
+version: "3.8"
+x-any: &any
+  image: {IMAGE}
+  command: sleep 1000
+  init: true
+  stop_grace_period: 0s
+  labels: {{hemostat.test: "{SESSION}"}}
+services:
+  web:
+    <<: *any
+    labels: {{hemostat.test: "{SESSION}", hemostat.depends_on: "db,init"}}
+    networks: [front, back]
+    scale: 2
+  db: {{<<: *any, networks: [back]}}
+  exporter: {{<<: *any, network_mode: "service:db", depends_on: [db]}}
+  init: {{<<: *any, network_mode: none}}
+  batch:
+    <<: *any
+    labels: {{hemostat.test: "{SESSION}", hemostat.depends_on: init}}
+    network_mode: none
 networks: {{front: {{}}, back: {{}}}}
 """
 
@@ -83,11 +111,13 @@ Compose = Callable[..., str]
 
 
 @pytest.fixture
-def compose(docker_engine: DockerEngine, tmp_path: Path) -> Iterator[tuple[str, Compose]]:
+def compose(
+    docker_engine: DockerEngine, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[str, Compose]]:
     """A project that is up, its name, and compose's own command on it."""
     program("docker-compose")
     project, file = f"hstest{secrets.token_hex(4)}", tmp_path / "docker-compose.yml"
-    file.write_text(FILE)
+    file.write_text(getattr(request, "param", FILE))
 
     def run(*words: str) -> str:
         command = ["docker-compose", "-p", project, "-f", str(file), *words]
@@ -123,6 +153,35 @@ def test_compose_takes_the_replicas_for_its_own_and_takes_them_away(
     left = zip(volumes, peers, strict=True)
     # Compose leaves the volumes of what it takes away.
     docker("volume", "rm", *(volume for volume, info in left if is_gone(docker_engine, info)))
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("compose", [LINKED], indirect=True)
+def test_containers_of_compose_vouch_for_each_other_and_forged_ones_do_not(
+    docker_engine: DockerEngine, compose: tuple[str, Compose]
+):
+    """By what a real Compose and a real engine tell of them, without believing labels alone."""
+    project, _ = compose
+    of_service = {"com.docker.compose.project": project, "com.docker.compose.service": "db"}
+    flags = [f"--label={name}={value}" for name, value in of_service.items()]
+    evil = docker("run", "-d", f"--label=hemostat.test={SESSION}", *flags, IMAGE, "sleep", "1000")
+    try:
+        infos = docker_engine.find({"label": f"com.docker.compose.project={project}"})
+    finally:
+        docker("rm", "-f", evil)
+    by_id = {info.ref.id: info.ref for info in infos}
+    topology = Topology.of(infos)
+    needs = {
+        info.ref.service: sorted(by_id[each].service or "" for each in topology.upstream(info.ref.id))
+        for info in infos
+        if info.ref.id != evil
+    }
+    assert needs == {"web": ["db", "init"], "db": [], "exporter": ["db"], "init": [], "batch": ["init"]}
+    assert evil not in {each for info in infos for each in topology.upstream(info.ref.id)}
+    groups = [replica_group(info.ref, OWN) for info in infos if info.ref.service == "web"]
+    assert len(groups) == 2
+    assert len(set(groups)) == 1
+    assert replica_group(by_id[evil], OWN) is None
 
 
 def is_gone(engine: DockerEngine, info: ContainerInfo) -> bool:
