@@ -40,6 +40,7 @@ APART = {
     "demo cpu-spike": "as above",
     "labels": "asks the engine: tests/cli/test_labels.py",
     "labels CONTAINER": "as above",
+    "labels NAME": "as above",
     "eval --advisor anthropic": "pays a vendor: tests/cli/test_analysis.py asks one of ours",
 }
 """What is not run here: why, and where it is."""
