@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hemostat.errors import ConfigError
+from hemostat.errors import ConfigError, UsageError
 from hemostat.private_files import make_directory, open_file
 from hemostat.text_file import read_secret_file
 
@@ -26,7 +26,15 @@ from hemostat.text_file import read_secret_file
     show_default=True,
     help="Major version of Redis. 6 (6.2 at least) cannot tell reading from writing.",
 )
-def redis_acl(passwords: str | None, compatible: str) -> None:
+@click.option(
+    "--host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Add users that write the keys of this host alone: hemostat-monitor-NAME, hemostat-responder-NAME, "
+    "hemostat-all-NAME. NAME is `host` in the settings there. May be repeated.",
+)
+def redis_acl(passwords: str | None, compatible: str, hosts: tuple[str, ...]) -> None:
     """Print a Redis ACL file (redis.conf: aclfile): a user for each role, one for `hemostat all`
     (hemostat-all), one for people who look (hemostat-viewer), one for people who decide (hemostat-operator).
     The default user is off.
@@ -35,8 +43,13 @@ def redis_acl(passwords: str | None, compatible: str) -> None:
     """
     from hemostat.adapters.redis import acl
 
-    hashes = _hashes(Path(passwords).expanduser(), acl.grants()) if passwords else {}
-    click.echo(acl.acl(hashes, version=int(compatible)), nl=False)
+    for host in hosts:
+        if not acl.is_host_name(host):
+            raise UsageError(
+                f"--host {host!r}: a host with users of its own is named with letters, digits, . _ and -"
+            )
+    hashes = _hashes(Path(passwords).expanduser(), acl.grants(hosts)) if passwords else {}
+    click.echo(acl.acl(hashes, version=int(compatible), hosts=hosts), nl=False)
 
 
 def _hashes(directory: Path, users: Iterable[str]) -> dict[str, str]:

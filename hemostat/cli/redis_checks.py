@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NOT_ALLOWED: Final = "version, role and memory are not known: this user may not run INFO"
 OLDEST_REDIS: Final = (6, 2)
+SOME: Final = 3
 FULL: Final = 0.8
 """Share of Redis's memory from which people are warned."""
 LOSES: Final = "the budget of actions, pauses, open incidents and evidence can be lost"
@@ -81,14 +82,22 @@ def redis_rows(machine: Machine) -> Finding:
 
 
 def redis_commands(machine: Machine) -> Finding:
-    from hemostat.adapters.redis.server import needed_commands, refused_commands
+    from hemostat.adapters.redis.server import needed_commands, outdated_rights, refused_commands
 
     client = machine.redis()
     if refused := refused_commands(client):
         hint = "allow them (hemostat redis-acl prints all), or take a Redis that has them"
         told = f"unknown to it, or not allowed to user {client.user}: {', '.join(refused)}"
         return Finding(Level.FAILURE, told, hint)
+    if outdated := outdated_rights(client):
+        told = f"the rights of user {client.user} are of another version of HemoStat: {summarize(outdated)}"
+        return Finding(Level.WARNING, told, "print the ACL file again (hemostat redis-acl), then ACL LOAD")
     return Finding(Level.OK, f"all {len(needed_commands(client.user))} may be run by user {client.user}")
+
+
+def summarize(texts: list[str]) -> str:
+    more = f", and {len(texts) - SOME} more" if len(texts) > SOME else ""
+    return ", ".join(texts[:SOME]) + more
 
 
 def judge_server(facts: "ServerFacts") -> list[Finding]:

@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from hemostat.adapters.redis.embedded import binary
 from tests.engine_fixtures import eventually
 
 ADMIN = "admin"
+FORMER = Path(__file__).with_name("former_users.acl")
+"""As HemoStat printed it before hosts had users of their own."""
 
 
 @contextmanager
@@ -47,12 +49,14 @@ class Guarded:
 
 
 @contextmanager
-def guarded(version: int) -> Iterator[Guarded]:
-    hashes = {name: hashlib.sha256(name[::-1].encode()).hexdigest() for name in grants()}
+def guarded(version: int, hosts: Sequence[str] = ()) -> Iterator[Guarded]:
+    """`hosts` have users of their own besides; of `version` 0 the file is that of a former HemoStat."""
+    hashes = {name: hashlib.sha256(name[::-1].encode()).hexdigest() for name in grants(hosts)}
     with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
         file = Path(directory, "users.acl")
         administrator = f"user {ADMIN} on >{ADMIN[::-1]} ~* &* +@all\n"
-        file.write_text(acl(hashes, version=version) + administrator)
+        users = acl(hashes, version=version, hosts=hosts) if version else FORMER.read_text()
+        file.write_text(users + administrator)
         with serving(Path(directory), "--port", "0", "--aclfile", str(file)) as url:
             server = Guarded(url)
             yield server

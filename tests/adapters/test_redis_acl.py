@@ -1,11 +1,13 @@
 """Who may speak: each role can do its work with its user, and is refused what is not its own."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import redis
 
 from hemostat import app
 from hemostat.adapters.memory_engine import MemoryEngine
@@ -20,10 +22,25 @@ from hemostat.adapters.redis import (
     RedisStore,
     connect,
 )
-from hemostat.adapters.redis.acl import EVERY_ROLE, METRICS, OPERATOR, VIEWER, acl, grants, user
+from hemostat.adapters.redis.acl import (
+    ANY,
+    EVERY_ROLE,
+    HOST_ROLES,
+    METRICS,
+    OPERATOR,
+    VIEWER,
+    acl,
+    grants,
+    is_host_name,
+    user,
+)
+from hemostat.adapters.redis.notary import AUDIT
 from hemostat.adapters.system_clock import SystemClock
+from hemostat.cli.findings import Level
+from hemostat.cli.machine import Machine
+from hemostat.cli.redis_checks import redis_commands
 from hemostat.cli.status import look
-from hemostat.config import Redis, Settings
+from hemostat.config import Loaded, Redis, Settings
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
@@ -66,7 +83,7 @@ def every_server(request: pytest.FixtureRequest, redis_url: str) -> Iterator[Gua
 
 @pytest.fixture(scope="module")
 def server(redis_url: str) -> Iterator[Guarded]:
-    with guarded(7) as server:
+    with guarded(7, hosts=["h"]) as server:
         yield server
 
 
@@ -410,33 +427,34 @@ class OnMemory(app.RealParts):
         return app.Nowhere()
 
 
-@pytest.fixture
-def engine(server: Guarded, tmp_path: Path) -> Iterator[MemoryEngine]:
+@contextmanager
+def roles_at_work(server: Guarded, directory: Path, host: str = ANY) -> Iterator[MemoryEngine]:
     """An engine that all roles look after, each logged in as its own user, by its password's file."""
     stop = threading.Event()
     engine = MemoryEngine(SystemClock(stop))
 
     def work(role: Role) -> None:
-        file = tmp_path / user(role)
-        file.write_text(user(role)[::-1])
-        login = Redis(url=server.url, username=user(role), password_file=str(file))
-        settings = Settings(host="h", state_dir=str(tmp_path / "state"), redis=login)
+        name = user(role, host)
+        file = directory / name
+        file.write_text(name[::-1])
+        login = Redis(url=server.url, username=name, password_file=str(file))
+        settings = Settings(host="h", state_dir=str(directory / "state"), redis=login)
         with suppress(Interrupted):
             app.run_role(role.name, settings, instance="i", stop=stop, parts=OnMemory(settings, engine))
 
     threads = [threading.Thread(target=work, args=(role,)) for role in ROLES]
     for thread in threads:
         thread.start()
-    yield engine
-    stop.set()
-    engine.close()
-    for thread in threads:
-        thread.join()
+    try:
+        yield engine
+    finally:
+        stop.set()
+        engine.close()
+        for thread in threads:
+            thread.join()
 
 
-@pytest.mark.redis
-def test_the_roles_heal_a_container_as_users_of_their_own(server: Guarded, engine: MemoryEngine) -> None:
-    """Redis refuses none of them anything on the way from the crash to the stored outcome."""
+def heal(server: Guarded, engine: MemoryEngine) -> None:
     seen = bus(server, VIEWER)
     container = engine.run(spec())
     eventually(lambda: len(seen.last("heartbeat")) == len(ROLES) and seen.last("container_stats"))
@@ -446,7 +464,99 @@ def test_the_roles_heal_a_container_as_users_of_their_own(server: Guarded, engin
     assert outcome.data.outcome is Outcome.HEALED
     store = RedisStore(server.client(ADMIN))
     eventually(lambda: store.kept(outcome.id))
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("host", [ANY, "h"])
+def test_the_roles_heal_a_container_as_users_of_their_own(server: Guarded, tmp_path: Path, host: str) -> None:
+    """Redis refuses none of them anything on the way from the crash to the stored outcome."""
+    with roles_at_work(server, tmp_path, host) as engine:
+        heal(server, engine)
     assert server.client(ADMIN).raw.acl_log() == []
+
+
+@pytest.fixture
+def former(redis_url: str) -> Iterator[Guarded]:
+    with guarded(0) as opened:
+        yield opened
+
+
+@pytest.mark.redis
+def test_the_roles_heal_a_container_as_users_of_a_former_version(former: Guarded, tmp_path: Path) -> None:
+    """Until its administrator loads the new file, which the doctor asks for."""
+    with roles_at_work(former, tmp_path) as engine:
+        heal(former, engine)
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (OPERATOR, "unknown to it, or not allowed to user hemostat-operator: watch"),
+        (METRICS, "scripts are allowed, and not needed"),
+    ],
+)
+def test_rights_of_a_former_version_are_told(former: Guarded, name: str, words: str) -> None:
+    found = redis_commands(machine(former, name))
+    assert words in found.message
+    assert "hemostat redis-acl" in found.hint
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("name", list(grants(["h"])))
+def test_rights_of_this_version_are_as_they_should_be(server: Guarded, name: str) -> None:
+    assert redis_commands(machine(server, name)).level is Level.OK
+
+
+@pytest.mark.redis
+def test_a_right_on_a_key_that_is_missing_is_told(server: Guarded) -> None:
+    """Though the command is allowed on other keys."""
+    raw = server.client(ADMIN).raw
+    before = raw.execute_command("ACL", "LIST")
+    lacking = acl({}).replace(f"%W~{AUDIT}*", "%W~hemostat:other").splitlines()
+    line = next(each for each in lacking if OPERATOR in each).split()
+    try:
+        raw.execute_command("ACL", "SETUSER", OPERATOR, "reset", "on", f">{OPERATOR[::-1]}", *_rules(line))
+        server.client(OPERATOR).raw.connection_pool.disconnect()
+        found = redis_commands(machine(server, OPERATOR))
+        assert (found.level, "hset on hemostat:audit:doctor" in found.message) == (Level.WARNING, True)
+    finally:
+        own = next(each.decode().split() for each in before if OPERATOR.encode() in each)
+        raw.execute_command("ACL", "SETUSER", OPERATOR, "reset", *_rules(own, 2))
+
+
+def _rules(words: list[str], first: int = 4) -> list[str]:
+    """Selectors are one argument each."""
+    text = " ".join(words[first:])
+    return re.findall(r"\([^)]*\)|\S+", text)
+
+
+def machine(server: Guarded, name: str) -> Machine:
+    login = Redis(url=server.url, username=name, password=name[::-1])
+    return Machine(lambda: Loaded(Settings(redis=login), {}, None), {})
+
+
+@pytest.mark.parametrize("host", ["a b", "a:b", "a*", "~", "", "-x"])
+def test_host_whose_name_is_a_pattern_has_no_users(host: str) -> None:
+    assert not is_host_name(host)
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("role", HOST_ROLES)
+def test_user_of_one_host_writes_no_key_of_another(server: Guarded, role: str) -> None:
+    client = server.client(f"hemostat-{role}-h")
+    keys = {
+        "monitor": ("incident:{}:i", "stats:{}:web", "ledger:{}:stop:web", "memo:monitor:{}"),
+        "responder": ("ledger:{}:version",),
+    }[role]
+    command = "SET" if role == "monitor" else "INCR"
+    for key in keys:
+        words = [command, f"hemostat:{key.format('h')}", *(["1"] if role == "monitor" else [])]
+        client.raw.execute_command(*words)
+        for other in ("other", "h2", "*"):
+            words[1] = f"hemostat:{key.format(other)}"
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                client.raw.execute_command(*words)
 
 
 def test_the_file_has_a_line_for_each_user_and_shuts_the_default_one_out() -> None:

@@ -48,3 +48,17 @@ def test_a_directory_that_cannot_be_is_told(hemostat, tmp_path):
     code, out, err = hemostat("redis-acl", "--passwords", str(tmp_path / "file"))
     assert (code, out) == (2, "")
     assert "cannot be used" in err
+
+
+def test_a_host_gets_users_of_its_own_besides_the_others(hemostat, tmp_path):
+    before = {line.split()[1] for line in hemostat("redis-acl").out.splitlines()}
+    out = hemostat("redis-acl", "--host", "web1", "--host", "web2", "--passwords", str(tmp_path)).out
+    own = {f"hemostat-{role}-{host}" for role in ("monitor", "responder", "all") for host in ("web1", "web2")}
+    assert {line.split()[1] for line in out.splitlines()} == before | own
+    assert own <= {file.name for file in tmp_path.iterdir()}
+
+
+def test_a_host_whose_name_is_a_pattern_is_refused(hemostat):
+    code, out, err = hemostat("redis-acl", "--host", "web*")
+    assert (code, out) == (2, "")
+    assert "--host 'web*'" in err

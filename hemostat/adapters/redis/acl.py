@@ -5,14 +5,19 @@ command is allowed on the keys of its own grant alone, and tells reading a key f
 neither: there a user may run any of its commands on any of its keys.
 
 Scripts need their declared keys readable and writable in Redis 7 (`EVALSHA` cannot say what it will do with
-them), and every command inside is checked against the user as if it were sent.
+them), and every command inside is checked against the user as if it were sent. Who may run scripts can keep
+Redis busy for good with one, so those who only look, count or order may run none.
+
+A monitor, a responder, and `hemostat all` can have a user for each host, which writes the keys of that host
+alone.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from hemostat.adapters.redis.bus import DEAD, INCIDENT, SEAL
-from hemostat.adapters.redis.client import PREFIX
+from hemostat.adapters.redis.client import HOST_USERS, PREFIX
 from hemostat.adapters.redis.deferred import DEFERRED
 from hemostat.adapters.redis.desk import APPROVALS
 from hemostat.adapters.redis.notary import AUDIT
@@ -36,7 +41,14 @@ CONSUMING: Final = (
 CONTROL: Final = f"{PREFIX}control:*"
 EVIDENCE: Final = f"{PREFIX}evidence:*"
 PAST: Final = f"{PREFIX}past:*"
-HISTORY: Final = f"{PREFIX}history:*"
+HISTORY_OF: Final = f"{PREFIX}history:"
+HISTORY: Final = f"{HISTORY_OF}*"
+LEDGER: Final = f"{PREFIX}ledger:"
+ANY: Final = "*"
+"""Every host."""
+HOST_ROLES: Final = ("monitor", "responder")
+"""The roles that have a user for each host."""
+HOST_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Grant(NamedTuple):
@@ -47,31 +59,50 @@ class Grant(NamedTuple):
     channels: tuple[str, ...] = ()
 
 
-def user(role: Role) -> str:
-    return f"hemostat-{role.name}"
+def user(role: Role, host: str = ANY) -> str:
+    """The role's user; that of one host, where the role has one for each."""
+    return _named_after(f"hemostat-{role.name}", host if role.name in HOST_ROLES else ANY)
 
 
-def grants() -> dict[str, list[Grant]]:
-    """Every user, with what it may do beyond connecting."""
-    roles = {user(role): [*_speaks(role), *_consumes(role), *_KEEPS[role.name]] for role in ROLES}
+def grants(hosts: Iterable[str] = ()) -> dict[str, list[Grant]]:
+    """Every user, with what it may do beyond connecting; those of these hosts besides."""
+    own = {name: allowed for host in hosts for name, allowed in _roles(host).items()}
+    shared = {**_roles(ANY), VIEWER: list(_VIEWS), OPERATOR: [*_VIEWS, *_DECIDES]}
+    return shared | {name: allowed for name, allowed in own.items() if name not in shared}
+
+
+def grants_of(name: str) -> list[Grant] | None:
+    """What a user of this name may do; None for one that is not HemoStat's."""
+    host = next((name.removeprefix(each) for each in HOST_USERS if name.startswith(each)), None)
+    return grants([host] if host else ()).get(name)
+
+
+def is_host_name(host: str) -> bool:
+    """Whether a host of this name can have users of its own: its keys must be no pattern, and no other
+    host's."""
+    return bool(HOST_NAME.fullmatch(host))
+
+
+def _roles(host: str) -> dict[str, list[Grant]]:
+    roles = {
+        user(role, host): [*_speaks(role, host), *_consumes(role, host), *_KEEPS[role.name](host)] for role in ROLES
+    }
     repairs = (Grant(("hgetall", "hdel"), both=(QUARANTINE,)), Grant(("hdel",), both=(CONTROL,)))
     every = [*(grant for own in roles.values() for grant in own), *_COUNTS, *repairs]
-    return {
-        **roles,
-        METRICS: list(_COUNTS),
-        EVERY_ROLE: every,
-        VIEWER: list(_VIEWS),
-        OPERATOR: [*_VIEWS, *_DECIDES],
-    }
+    return {**roles, METRICS: list(_COUNTS), _named_after(EVERY_ROLE, host): every}
 
 
-def acl(hashes: Mapping[str, str], *, version: int = NEWEST) -> str:
+def _named_after(name: str, host: str) -> str:
+    return name if host == ANY else f"{name}-{host}"
+
+
+def acl(hashes: Mapping[str, str], *, version: int = NEWEST, hosts: Iterable[str] = ()) -> str:
     """The file's lines, for Redis of this major version. `hashes`: SHA-256 of passwords by user, in
     hexadecimal; who has none cannot log in."""
     write = _selectors if version >= NEWEST else _merged
     lines = [
         f"user {name} on {_password(hashes.get(name))} resetkeys resetchannels -@all {write(allowed)}"
-        for name, allowed in grants().items()
+        for name, allowed in grants(hosts).items()
     ]
     return "\n".join(["user default off resetpass resetkeys resetchannels -@all", *lines]) + "\n"
 
@@ -80,23 +111,23 @@ def _password(digest: str | None) -> str:
     return f"#{digest}" if digest else "resetpass"
 
 
-def _speaks(role: Role) -> Iterator[Grant]:
+def _speaks(role: Role, host: str) -> Iterator[Grant]:
     """Its streams, and what it shows: the scripts that do the latter declare no keys."""
     live = tuple(f"{PREFIX}live:{kind}" for kind in role.shows)
     last = [f"{PREFIX}heartbeat:{role.name}@*"]
     if "container_stats" in role.shows:
-        last.append(f"{PREFIX}stats:*")
+        last.append(_of(f"{PREFIX}stats:", host))
     if role.writes:
         yield Grant(("xadd",), writes=_named(role.writes))
     yield Grant(("publish",), channels=_named((*role.writes, *role.shows)))
     yield Grant(SCRIPTS)
     yield Grant(("set",), writes=tuple(last))
     if "container_stats" in role.shows:
-        yield Grant(("rpush", "ltrim", "pexpire"), writes=(HISTORY,))
+        yield Grant(("rpush", "ltrim", "pexpire"), writes=(_of(HISTORY_OF, host),))
     yield Grant(("zadd", "zremrangebyscore"), writes=live)
 
 
-def _consumes(role: Role) -> Iterator[Grant]:
+def _consumes(role: Role, host: str) -> Iterator[Grant]:
     if not role.reads:
         return
     put_off = tuple(DEFERRED + stream for stream in role.reads)
@@ -104,9 +135,14 @@ def _consumes(role: Role) -> Iterator[Grant]:
     yield Grant(("xadd",), writes=(DEAD,))
     yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=put_off)
     if role.defers:
-        own = tuple(f"{DEFERRED}{stream}:{role.group('*')}" for stream in role.reads)
+        own = tuple(f"{DEFERRED}{stream}:{role.group(host)}" for stream in role.reads)
         yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=own)
         yield Grant(("xadd",), writes=_named(role.reads))
+
+
+def _of(prefix: str, host: str) -> str:
+    """The keys of one host, or of all."""
+    return f"{prefix}*" if host == ANY else f"{prefix}{host}:*"
 
 
 def _named(types: Iterable[str]) -> tuple[str, ...]:
@@ -133,7 +169,6 @@ _VIEWS: Final = (
     *_SURVEYS,
 )
 _COUNTS: Final = (
-    Grant(SCRIPTS),
     Grant(("xrange", "xinfo|groups", "xlen"), reads=_named(DURABLE)),
     Grant(("zrange",), reads=(f"{PREFIX}live:*",)),
     Grant(("mget",), reads=(f"{PREFIX}heartbeat:*", f"{PREFIX}stats:*")),
@@ -147,21 +182,22 @@ _SETS_ASIDE: Final = Grant((*SCRIPTS, "hlen", "hset"), both=(QUARANTINE,))
 _DECIDES: Final = (
     Grant(("hdel",), writes=(QUARANTINE,)),
     Grant(("hset", "hdel"), writes=(CONTROL,)),
-    Grant((*SCRIPTS, "hget", "hset"), both=(APPROVALS,)),
+    Grant(("watch", "hget", "hset"), both=(APPROVALS,)),
+    Grant(("hset",), writes=(f"{AUDIT}*",)),
     Grant(("xadd",), writes=_named(PEOPLE)),
     Grant(("set",), writes=(f"{SEAL}*",)),
     Grant(("publish",), channels=_named(PEOPLE)),
 )
-_KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
-    "monitor": (
-        Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:*",)),
-        Grant(("set",), writes=(f"{INCIDENT}*",)),
-        Grant(("hvals",), reads=(f"{PREFIX}ledger:*",)),
-        Grant(("set",), writes=(f"{PREFIX}ledger:*:stop:*",)),
+_KEEPS: Final[Mapping[str, Callable[[str], tuple[Grant, ...]]]] = {
+    "monitor": lambda host: (
+        Grant(("get", "set"), both=(f"{PREFIX}memo:monitor:{host}",)),
+        Grant(("set",), writes=(_of(INCIDENT, host),)),
+        Grant(("hvals",), reads=(_of(LEDGER, host),)),
+        Grant(("set",), writes=(f"{LEDGER}{host}:stop:*",)),
         Grant(("zrange",), reads=(f"{PREFIX}live:heartbeat",)),
         Grant(("mget",), reads=(f"{PREFIX}heartbeat:*",)),
     ),
-    "analyzer": (
+    "analyzer": lambda _: (
         _LOOKS_BACK,
         Grant(("xrevrange",), reads=_named(DURABLE)),
         Grant(("hvals",), reads=(EVIDENCE,)),
@@ -173,23 +209,23 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
         ),
         Grant(("set",), writes=(f"{PREFIX}advisor:version",)),
     ),
-    "responder": (
+    "responder": lambda host: (
         _LOOKS_BACK,
         _SETS_ASIDE,
-        Grant(("set",), writes=(f"{PREFIX}ledger:*:version",)),
+        Grant(("set",), writes=(f"{LEDGER}{host}:version",)),
         Grant(
             (
                 *(*SCRIPTS, "get", "incr", "incrby", "lrange", "lpush", "lrem", "ltrim"),
                 *("hset", "hsetnx", "hget", "hgetall", "hvals", "hdel"),
             ),
-            both=(f"{PREFIX}ledger:*",),
+            both=(_of(LEDGER, host),),
         ),
-        Grant(("get",), reads=(f"{INCIDENT}*", f"{SEAL}*")),
+        Grant(("get",), reads=(_of(INCIDENT, host), _of(SEAL, host))),
         Grant(("hgetall",), reads=(CONTROL,)),
         Grant((*SCRIPTS, "hgetall", "hsetnx", "hget", "hdel"), both=(APPROVALS,)),
         Grant((*SCRIPTS, "hsetnx", "expire", "hkeys", "hdel"), both=(EVIDENCE,)),
     ),
-    "alert": (
+    "alert": lambda _: (
         _SETS_ASIDE,
         Grant((*SCRIPTS, "set", "lpush", "ltrim", "exists"), both=(f"{PREFIX}event:*", f"{PREFIX}events:*")),
         Grant(
@@ -206,7 +242,7 @@ _KEEPS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant((*SCRIPTS, "hget", "hset", "hgetall"), both=(f"{AUDIT}*",)),
     ),
 }
-"""What is a role's own, past its streams."""
+"""What is a role's own, past its streams: of one host, or of all."""
 
 
 def _selectors(allowed: Iterable[Grant]) -> str:

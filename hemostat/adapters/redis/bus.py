@@ -65,7 +65,7 @@ class RedisBus:
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
         kept = [] if memo is None else [("SET", f"{PREFIX}memo:{memo[0]}", memo[1])]
-        self._client.atomic([*_tell(events), *kept])
+        self._client.transact([*_tell(events), *kept])
 
     def recall(self, key: str) -> bytes | None:
         with self._client.call() as raw:
@@ -73,7 +73,7 @@ class RedisBus:
         return value if isinstance(value, bytes) else None
 
     def show(self, events: Sequence[Event], ttl: float) -> None:
-        args: Any = live.arguments(events, ttl)
+        args: Any = live.arguments(events, ttl, shared=not self._client.is_of_one_host)
         with self._client.call():
             self._show(args=args)
 
@@ -81,7 +81,13 @@ class RedisBus:
         with self._client.call() as raw:
             keys: Any = raw.zrange(live.live_key(stream), 0, -1)
             values: Any = raw.mget(keys) if keys else []
-        return _decoded(value for value in values if value is not None)
+        pairs = zip(keys, values, strict=True)
+        return [
+            event
+            for key, value in pairs
+            for event in _decoded([value] if value else [])
+            if live.key_of(event) == key.decode(errors="replace")
+        ]
 
     def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
         with self._client.call() as raw:

@@ -21,6 +21,9 @@ MAX_SOCKET_PATH: Final = 100
 """Bytes of a socket's path that every system allows (Linux: 107)."""
 
 
+HOST_USERS: Final = ("hemostat-monitor-", "hemostat-responder-", "hemostat-all-")
+"""How the names of users begin that belong to one host."""
+
 Command = tuple[str | bytes | float, ...]
 """Of Redis: its name and arguments."""
 
@@ -147,6 +150,25 @@ class Client:
         with self.call():
             answers: Any = self._atomic(args=words)
         return list(answers)
+
+    def transact(self, commands: Sequence[Command]) -> list[Any]:
+        """The same by MULTI, for users that may run no script: where one is refused, none is done."""
+        if not commands:
+            return []
+        with self.call() as raw, raw.pipeline(transaction=True) as pipeline:
+            batch: Any = pipeline
+            for command in commands:
+                batch.execute_command(*command)
+            try:
+                return list(batch.execute())
+            except redis.ResponseError as error:
+                # Redis's own words; those before them repeat the command, and so what it writes.
+                raise type(error)(str(error).rpartition("caused error: ")[2]) from None
+
+    @property
+    def is_of_one_host(self) -> bool:
+        """Whether its user writes the keys of one host alone (adapters.redis.acl)."""
+        return self.user.startswith(HOST_USERS)
 
     def swap(
         self, counter: str, version: int, hashes: Sequence[str], field: str, value: bytes, *, since: float

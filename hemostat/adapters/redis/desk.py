@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+import redis
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row, read_rows
@@ -25,13 +26,6 @@ redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
 for i = 3, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
 return redis.call('HGET', KEYS[1], ARGV[1])
 """
-
-ANSWER: Final = """
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-return 1
-"""
-"""Compare and set: of two people that answer at once, one does."""
 
 
 def controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
@@ -62,7 +56,6 @@ class RedisDesk:
         self._client = client
         self._quarantine = Quarantine(client)
         self._ask = client.raw.register_script(ASK)
-        self._answer = client.raw.register_script(ANSWER)
 
     def controls(self) -> Controls:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
@@ -105,10 +98,24 @@ class RedisDesk:
             if not approval.is_open(now):
                 return approval
             told = msgspec.structs.replace(approval, answer=answer, by=by, reason=reason, answered=now)
-            with self._client.call():
-                won = self._answer(keys=[APPROVALS], args=[key, raw, msgspec.json.encode(told)])
+            won = self._replace(key, raw, msgspec.json.encode(told))
             return told if won else self.answer(approval_id, answer, by=by, reason=reason, now=now)
         return None
+
+    def _replace(self, key: bytes, before: bytes, after: bytes) -> bool:
+        """Compare and set, without a script: of two people that answer at once, one does."""
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            changed: Any = batch
+            changed.watch(APPROVALS)
+            if changed.hget(APPROVALS, key) != before:
+                return False
+            changed.multi()
+            changed.hset(APPROVALS, key, after)
+            try:
+                changed.execute()
+            except redis.WatchError:
+                return False
+            return True
 
     def approvals(self) -> list[Approval]:
         found = read_rows(list(self._all().values()), Approval)

@@ -26,7 +26,7 @@ for name, rows in pairs(cmsgpack.unpack(ARGV[5])) do
     redis.call('ZADD', live, time + ttl, key)
     latest = math.max(latest, time)
     if history then
-      redis.call('SET', alias, value, 'PX', expires)
+      if alias then redis.call('SET', alias, value, 'PX', expires) end
       if redis.call('RPUSH', history, point) > kept then redis.call('LTRIM', history, -kept, -1) end
       redis.call('PEXPIRE', history, kept_for)
     end
@@ -39,14 +39,14 @@ event, its time, and for a container's numbers the key of its history, the point
 third parties look for it, whatever its host. One command after the other would cost the sender more than all
 else that it does."""
 
-Row = tuple[str, str, float] | tuple[str, str, float, str, str, str]
+Row = tuple[str | float, ...]
 
 
-def arguments(events: Iterable[Event], ttl: float) -> list[object]:
-    """What SHOW is called with."""
+def arguments(events: Iterable[Event], ttl: float, *, shared: bool = True) -> list[object]:
+    """What SHOW is called with. `shared`: write the key without a host as well."""
     rows: dict[str, list[Row]] = {}
     for event in events:
-        rows.setdefault(event.type, []).append(_row(event))
+        rows.setdefault(event.type, []).append(_row(event, shared=shared))
     return [PREFIX, ttl, KEPT_POINTS, int(KEPT_FOR * 1000), msgspec.msgpack.encode(rows)]
 
 
@@ -67,11 +67,18 @@ def points(values: Iterable[bytes]) -> list[Point]:
     return found
 
 
-def _row(event: Event) -> Row:
+def key_of(event: Event) -> str:
+    """Under which it is kept. What somebody else's key holds is not believed."""
+    if isinstance(event.data, ContainerStats):
+        return f"{PREFIX}stats:{event.host}:{event.data.container.name}"
+    return f"{PREFIX}{event.type}:{event.source}"
+
+
+def _row(event: Event, *, shared: bool) -> Row:
     value, stats = encode(event).decode(), event.data
     if not isinstance(stats, ContainerStats):
-        return f"{PREFIX}{event.type}:{event.source}", value, event.time
+        return key_of(event), value, event.time
     host, name = event.host, stats.container.name
     point = msgspec.json.encode(Point.of(stats, event.time)).decode()
-    key, alias = f"{PREFIX}stats:{host}:{name}", f"{PREFIX}stats:{name}"
-    return key, value, event.time, history_key(host, name), point, alias
+    row = (key_of(event), value, event.time, history_key(host, name), point)
+    return (*row, f"{PREFIX}stats:{name}") if shared else row

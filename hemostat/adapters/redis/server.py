@@ -22,7 +22,7 @@ FORMS: Final = {
     "xadd": "K * f v", "xack": "K g 0-1", "xclaim": "K g c 0 0-1", "xautoclaim": "K g c 0 0",
     "xpending": "K g", "xlen": "K", "xrange": "K - +", "xrevrange": "K + -",
     "xreadgroup": "GROUP g c STREAMS K >", "xgroup|create": "K g 0", "xinfo|groups": "K",
-    "publish": "K m",
+    "publish": "K m", "watch": "K",
 }  # fmt: skip
 """Arguments with which Redis takes each command into a transaction; K is a key. It is never executed."""
 REFUSED: Final = re.compile(r"NOPERM|no permissions to run|unknown command|unknown subcommand", re.IGNORECASE)
@@ -85,9 +85,39 @@ def refused_commands(client: Client) -> list[str]:
         client.raw.connection_pool.release(connection)
 
 
+def outdated_rights(client: Client) -> list[str]:
+    """How the rights of a user of HemoStat's differ from those that this version gives it: a command on a key
+    that is refused, or scripts that it may run and needs no more. Nothing is executed, as above."""
+    granted = acl.grants_of(client.user)
+    if granted is None:
+        return []
+    connection: Any = client.raw.connection_pool.get_connection()
+    try:
+        _ask(connection, "MULTI")
+        found = [
+            f"{name} on {key}"
+            for grant in granted
+            for name in grant.commands
+            for key in _samples(grant)
+            if name in FORMS and KEY_REFUSED.search(_ask(connection, *_words(name, key)))
+        ]
+        needs_scripts = any(acl.SCRIPTS[0] in grant.commands for grant in granted)
+        if not needs_scripts and not _is_refused(_ask(connection, *_words(acl.SCRIPTS[0]))):
+            found.append("scripts are allowed, and not needed")
+        return found
+    finally:
+        connection.disconnect()
+        client.raw.connection_pool.release(connection)
+
+
+def _samples(grant: acl.Grant) -> list[str]:
+    """A key for each pattern of the grant."""
+    return [key.replace("*", "doctor") for key in (*grant.reads, *grant.writes, *grant.both, *grant.channels)]
+
+
 def needed_commands(user: str) -> list[str]:
-    grants = acl.grants()
-    every = (name for grant in grants.get(user, grants[acl.EVERY_ROLE]) for name in grant.commands)
+    granted = acl.grants_of(user) or acl.grants()[acl.EVERY_ROLE]
+    every = (name for grant in granted for name in grant.commands)
     return sorted(FORMS.keys() & {*acl.CONNECTION, *every})
 
 
@@ -103,8 +133,8 @@ def _snapshots(client: Client) -> bool | None:
     return bool(answer.get("save"))
 
 
-def _words(name: str) -> Iterable[str]:
-    return [*name.split("|"), *FORMS[name].replace("K", KEY).split()]
+def _words(name: str, key: str = KEY) -> Iterable[str]:
+    return [*name.split("|"), *(key if word == "K" else word for word in FORMS[name].split())]
 
 
 def _ask(connection: Any, *words: str) -> str:

@@ -1,0 +1,235 @@
+"""What the password of one user is good for: a real Redis with HemoStat's users, and all roles at work."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hemostat import app
+from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.redis import RedisBus, RedisDesk, RedisLedger
+from hemostat.adapters.redis.acl import EVERY_ROLE, METRICS, OPERATOR, VIEWER, grants, user
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.config import Redis, Settings
+from hemostat.core.limits import Limits
+from hemostat.core.thresholds import Thresholds
+from hemostat.errors import BusError
+from hemostat.events import (
+    DURABLE,
+    Action,
+    Container,
+    Event,
+    HealthAlert,
+    Kind,
+    Order,
+    Outcome,
+    Phase,
+    Reason,
+    RemediationComplete,
+    RemediationNeeded,
+)
+from hemostat.orders import Orders
+from hemostat.ports import Interrupted
+from hemostat.topology import BY_NAME, ROLES, Role
+from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
+from tests.adapters.test_redis_acl import OnMemory
+from tests.clock import FakeClock
+from tests.engine_fixtures import eventually, spec
+from tests.samples import DIAGNOSIS, alert, event, stats
+
+pytestmark = pytest.mark.redis
+HOST, OTHER = "h", "other"
+MONITOR, RESPONDER = (user(BY_NAME[name], HOST) for name in ("monitor", "responder"))
+ANALYZER, ALERT = (user(BY_NAME[name]) for name in ("analyzer", "alert"))
+STRANGER = user(BY_NAME["monitor"], OTHER)
+
+
+@pytest.fixture(scope="module")
+def server(redis_url: str) -> Iterator[Guarded]:
+    with guarded(7, hosts=(HOST, OTHER)) as opened:
+        yield opened
+
+
+class Site:
+    """All roles of one host, each logged in as the user that it has there, and their containers."""
+
+    def __init__(self, server: Guarded, directory: Path) -> None:
+        self._server = server
+        self._directory = directory
+        self._stop = threading.Event()
+        self.engine = MemoryEngine(SystemClock(self._stop))
+        self.web, self.db = (
+            self.engine.run(msgspec.structs.replace(spec(), name=each)) for each in ("web", "db")
+        )
+        self._threads = [threading.Thread(target=self._work, args=(role,)) for role in ROLES]
+        for thread in self._threads:
+            thread.start()
+        eventually(lambda: len(self.bus(VIEWER).last("container_stats")) == 2)
+
+    def _work(self, role: Role) -> None:
+        name = user(role, HOST)
+        file = self._directory / name
+        file.write_text(name[::-1])
+        settings = Settings(
+            host=HOST,
+            state_dir=str(self._directory / "state"),
+            redis=Redis(url=self._server.url, username=name, password_file=str(file)),
+            monitor=Thresholds(settle=0.5),
+            responder=Limits(verify_for=0.2),
+        )
+        with suppress(Interrupted):
+            app.run_role(
+                role.name, settings, instance="i", stop=self._stop, parts=OnMemory(settings, self.engine)
+            )
+
+    def bus(self, name: str) -> RedisBus:
+        return RedisBus(self._server.client(name))
+
+    def said(self, stream: str) -> list[Event]:
+        return self.bus(VIEWER).recent(stream, 50)
+
+    def starts(self) -> dict[str, float]:
+        return {name: self.engine.inspect(name).started_at for name in ("web", "db")}
+
+    def crash_and_heal(self) -> Event:
+        """Web dies and is healed, and its monitor says so; the request."""
+        self.engine.crash("web", 7)
+        eventually(lambda: any(each.data.phase is Phase.CLEARED for each in self.said("health_alert")))
+        return next(each for each in self.said("remediation_needed") if each.data.action is Action.RESTART)
+
+    def answer(self, asked: Event) -> RemediationComplete:
+        """What the responder makes of it."""
+        eventually(lambda: any(each.cause == asked.id for each in self.said("remediation_complete")))
+        answers = [each.data for each in self.said("remediation_complete") if each.cause == asked.id]
+        (done,) = [each for each in answers if isinstance(each, RemediationComplete)]
+        return done
+
+    def close(self) -> None:
+        self._stop.set()
+        self.engine.close()
+        for thread in self._threads:
+            thread.join()
+
+
+@pytest.fixture
+def site(server: Guarded, tmp_path: Path) -> Iterator[Site]:
+    server.client(ADMIN).raw.flushall()
+    opened = Site(server, tmp_path)
+    yield opened
+    opened.close()
+
+
+def request(alert: HealthAlert, incident: str, at: float, **more: object) -> Event:
+    data = RemediationNeeded(alert=alert, action=Action.RESTART, diagnosis=DIAGNOSIS, **more)  # type: ignore[arg-type]
+    return Event.make(data, time=at, host=HOST, source="analyzer@x", incident=incident)
+
+
+def test_analyzer_alone_restarts_nothing_that_is_well(site: Site) -> None:
+    honest = site.crash_and_heal()
+    assert isinstance(honest.data, RemediationNeeded)
+    assert honest.incident is not None
+    before, told, now = site.starts(), honest.data.alert, SystemClock(threading.Event()).now()
+    wrong = [
+        msgspec.structs.replace(told, kind=Kind.CPU_HIGH, since=now, occurrence=99),
+        msgspec.structs.replace(told, since=now),
+        msgspec.structs.replace(told, kind=Kind.MEMORY_LEAK),
+        msgspec.structs.replace(told, container=site.engine.inspect("db").ref),
+    ]
+    asked = [request(each, honest.incident, now, rung=3) for each in wrong]
+    replayed = request(told, honest.incident, now, rung=4)
+    invented = request(told, "feedbeef", now)
+    site.bus(ANALYZER).publish([*asked, replayed, invented])
+    assert [site.answer(each).reason for each in (*asked, invented)] == [Reason.UNKNOWN_INCIDENT] * 5
+    assert site.answer(replayed).reason is Reason.RECOVERED
+    assert site.starts() == before
+
+
+def test_monitor_cannot_turn_an_order_to_another_container(site: Site, server: Guarded) -> None:
+    """It shows the id of one container under the name of another; a person orders by name."""
+    before = site.starts()
+    shown = Container(id=site.db, name="web", image="busybox")
+    site.bus(MONITOR).show([event(stats(container=shown))], 60)
+    client = server.client(OPERATOR)
+    clock = SystemClock(threading.Event())
+    orders = Orders(RedisBus(client), RedisDesk(client), RedisLedger(client), clock, Limits(), host=HOST)
+    incident = orders.place(HOST, Order(container=shown, action=Action.RESTART, by="ann"))
+    eventually(lambda: any(each.incident == incident for each in site.said("remediation_complete")))
+    done = next(each.data for each in site.said("remediation_complete") if each.incident == incident)
+    assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.UNKNOWN_INCIDENT)
+    assert "web" in done.detail
+    assert site.starts() == before
+
+
+def test_monitor_of_another_host_has_nothing_restarted(site: Site, server: Guarded) -> None:
+    """It may say what it wants on the stream that all monitors share; the notes are out of its reach."""
+    before, now = site.starts(), SystemClock(threading.Event()).now()
+    ref = site.engine.inspect("web").ref
+    forged = Event.make(
+        alert(kind=Kind.UNHEALTHY, container=ref, since=now),
+        time=now,
+        host=HOST,
+        source="monitor@x",
+        incident="f0",
+    )
+    with pytest.raises(BusError, match=f"does not allow this to user {STRANGER}"):
+        site.bus(STRANGER).publish([forged])
+    server.client(STRANGER).raw.xadd("hemostat:health_alert", {"event": msgspec.json.encode(forged)})
+    eventually(lambda: any(each.incident == "f0" for each in site.said("remediation_complete")))
+    answers = [each.data.reason for each in site.said("remediation_complete") if each.incident == "f0"]
+    assert set(answers) == {Reason.UNKNOWN_INCIDENT}
+    assert site.starts() == before
+
+
+def test_monitor_of_another_host_shows_no_container_of_this_one(site: Site, server: Guarded) -> None:
+    forged = event(stats(container=Container(id="x", name="web")), host=HOST)
+    with pytest.raises(BusError, match="does not allow"):
+        site.bus(STRANGER).show([forged], 60)
+    raw = server.client(STRANGER).raw
+    raw.set(f"hemostat:stats:{OTHER}:web", msgspec.json.encode(forged))
+    raw.zadd("hemostat:live:container_stats", {f"hemostat:stats:{OTHER}:web": FakeClock().now() * 2})
+    seen = [each.data.container.id for each in site.bus(VIEWER).last("container_stats")]
+    assert "x" not in seen
+
+
+def allowed(server: Guarded, *words: str) -> set[str]:
+    """The users that may do this."""
+    may = set()
+    for name in grants((HOST, OTHER)):
+        with suppress(Exception):
+            server.client(name).raw.execute_command(*words)
+            may.add(name)
+    return may
+
+
+def family(*names: str) -> set[str]:
+    """With the users of each host, and those of all roles."""
+    per_host = {f"{name}-{host}" for name in (*names, EVERY_ROLE) for host in (HOST, OTHER)}
+    return {*names, EVERY_ROLE, *(per_host & set(grants((HOST, OTHER))))}
+
+
+def test_users_that_look_count_or_order_can_run_no_script(server: Guarded) -> None:
+    """A script that does not end keeps Redis from everybody. The others need scripts: docs/SECURITY.md."""
+    roles = family(*(user(each) for each in ROLES))
+    assert allowed(server, "SCRIPT", "LOAD", "return 1") == roles
+    assert not {METRICS, VIEWER, OPERATOR} & roles
+
+
+WRITERS = {
+    "health_alert": family(user(BY_NAME["monitor"])),
+    "remediation_needed": family(ANALYZER, user(BY_NAME["responder"])),
+    "false_alarm": family(ANALYZER),
+    "remediation_complete": family(user(BY_NAME["responder"])),
+    "order": {OPERATOR, *family(user(BY_NAME["responder"]))},
+    "decision": {OPERATOR},
+}
+
+
+@pytest.mark.parametrize("stream", DURABLE)
+def test_who_writes_to_a_stream_can_empty_it_and_no_other_user(server: Guarded, stream: str) -> None:
+    """XADD takes MAXLEN, and no right of Redis tells the two apart: docs/SECURITY.md."""
+    assert allowed(server, "XADD", f"hemostat:{stream}", "MAXLEN", "0", "*", "event", "x") == WRITERS[stream]
+    for words in (("XTRIM", "MAXLEN", "0"), ("XDEL", "1-1")):
+        assert allowed(server, words[0], f"hemostat:{stream}", *words[1:]) == set()
