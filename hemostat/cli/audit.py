@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hemostat.config import Settings
     from hemostat.core.audit import End, Ends, Finding, Noted
     from hemostat.core.audit_state import Verdict
+
+
+MAX_TRIES: Final = 5
 
 
 @click.group(cls=Group)
@@ -71,11 +74,10 @@ def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
     """Take the trail as it is, whatever was found in it: after a backup was restored, the database was made
     again, or a key was lost. Who did so and why is stored in the trail."""
     from hemostat import app
-    from hemostat.core.audit import Accepted, compress
     from hemostat.core.audit_state import judge
 
-    settings, keys = given.settings(), given.settings().audit_keys
-    ends, noted, found, lost = _check(settings, None, lost_key=not keys)
+    settings, by = given.settings(), by or who()
+    ends, noted, found, lost = _check(settings, None, lost_key=not settings.audit_keys)
     if lost:
         raise BusUnreachableError(lost, hint="what is accepted is noted in Redis")
     verdict = judge(found, noted)
@@ -87,14 +89,32 @@ def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
         raise UsageError("nothing was accepted: there is no terminal to ask on", hint="add --yes")
     if not yes:
         click.confirm(f"accept trail {ends.trail} up to row {ends.head.number}?", abort=True, err=True)
-    by, now = by or who(), time.time()
-    accepted = Accepted(head=ends.head, findings=compress(found), by=by, reason=reason, time=now)
-    signed = ends.head.number + 1 if keys else 0
     with app.open_orders(settings) as orders:
+        ends = _accept(settings, by, reason)
         orders.accept_trail(str(ends.head), by=by, reason=reason)
-    with app.open_records(settings) as records, app.open_notary(settings) as notary:
-        notary.accept(records.place(settings.host_name), ends, accepted, signed=signed)
     click.echo(f"trail {ends.trail} is accepted up to row {ends.head.number}")
+
+
+def _accept(settings: "Settings", by: str, reason: str) -> "Ends":
+    """Up to the end at this moment, even where rows are stored meanwhile."""
+    from hemostat import app
+    from hemostat.core.audit import Accepted, compress
+    from hemostat.core.audit_state import sign_acceptance
+
+    keys, now = settings.audit_keys, time.time()
+    with app.open_records(settings) as records, app.open_notary(settings) as notary:
+        for _ in range(MAX_TRIES):
+            ends, _, found, _ = _check(settings, None, lost_key=not keys)
+            accepted = Accepted(head=ends.head, findings=compress(found), by=by, reason=reason, time=now)
+            notary.accept(
+                records.place(settings.host_name),
+                ends,
+                sign_acceptance(accepted, ends.trail, keys),
+                signed=ends.head.number + 1 if keys else 0,
+            )
+            if records.ends().head == ends.head:
+                break
+    return ends
 
 
 def _check(
@@ -105,6 +125,7 @@ def _check(
     from hemostat import app
     from hemostat.core.audit import Noted
     from hemostat.core.audit import verify as check
+    from hemostat.core.audit_state import trust
 
     with app.open_records(settings) as records:
         place = records.place(settings.host_name)
@@ -112,7 +133,7 @@ def _check(
         with records.trail() as (ends, links):
             # What is noted of the beginning may have moved on since then: rows go after it was noted.
             after, lost = _noted(settings, ends.trail, place)
-            known = after or Noted()
+            known = trust(after or Noted(), ends.trail, settings.audit_keys)
             noted = msgspec.structs.replace(known, head=own or (before.head if before else None))
             noted = msgspec.structs.replace(noted, signed=0) if lost_key else noted
             return ends, noted, list(check(links, ends, noted, settings.audit_keys)), lost

@@ -69,6 +69,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     reason: str = ""
     time: float = 0.0
+    mac: str = ""
+    """HMAC of all this, where a key is given: in hexadecimal."""
 
     def covers(self, finding: "Finding") -> bool:
         ranges = self.findings.get(finding.what, [])
@@ -85,14 +87,14 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True):
     trail: str = ""
     """The name of the trail that belongs to this store."""
     signed: int = 0
-    """The number of the first row that is signed with a key."""
+    """The number of the first row that is signed with a key, for those who have none."""
     accepted: Accepted | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """`number` is the row's, `id` its event's; empty where there is no row. `what` is one of `changed`,
-    `removed`, `reordered`, `cut_off`, `replaced`; or `not_checked`, where rows are signed and the key is not
-    given."""
+    `removed`, `reordered`, `cut_off`, `replaced`, `unsigned`; or `not_checked`, where rows are signed and the
+    key is not given."""
 
     what: str
     number: int
@@ -171,6 +173,8 @@ class _RowCheck:
         """The first row that must be signed; 0 until one is found."""
         self._accepted = noted.accepted
         self._skipped: Link | None = None
+        self._unsigned: Link | None = None
+        """The last row, where it is not signed."""
 
     def follows(self, link: Link, last: End) -> Iterator[Finding]:
         if link.number > last.number + 1:
@@ -186,9 +190,11 @@ class _RowCheck:
         if accepted and accepted.head.number == link.number and accepted.head.hash != link.hash:
             yield _finding("replaced", link, f"has another hash than {accepted.by} accepted")
         must_be_signed = 0 < self._signed <= link.number
+        signed = self._signing.is_signed(link.before, link.record, link.hash)
+        self._unsigned = None if signed or not self._signing.keys else link
         if must_be_signed and not self._signing.keys:
             self._skipped = self._skipped or link
-        elif self._signing.is_signed(link.before, link.record, link.hash):
+        elif signed:
             self._signed = self._signed or link.number
         elif fingerprint(link.before, link.record) != link.hash:
             other = ", or is signed with another key" if must_be_signed else ""
@@ -197,6 +203,9 @@ class _RowCheck:
             yield _finding("changed", link, "is not signed, and rows before it are")
 
     def rest(self) -> Iterator[Finding]:
+        last, accepted = self._unsigned, self._accepted
+        if last is not None and (accepted is None or accepted.head.number < last.number):
+            yield _finding("unsigned", last, "is the last one, and is not signed")
         if self._skipped is not None:
             text = f"rows from {self._skipped.number} on are signed, and cannot be checked without the key"
             yield Finding(what=NOT_CHECKED, number=self._skipped.number, id="", text=text)

@@ -1,15 +1,16 @@
 """Whether the trail in a database is the one that belongs there, by its ends and what is noted elsewhere.
 
-This is asked after every batch that is stored, and by `hemostat doctor`. It reads a row or two:
+This is asked after every batch that is stored, and by `hemostat doctor`. It reads the last row alone:
 `core.audit.verify` reads them all.
 """
 
+import hmac
 from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from hemostat.core.audit import NOT_CHECKED, Ends, Finding, Link, Noted
+from hemostat.core.audit import NOT_CHECKED, Accepted, Ends, Finding, Link, Noted
 from hemostat.core.audit_key import Signing
 
 TROUBLE: Final = "the audit trail"
@@ -25,13 +26,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """A trail's ends, what is noted of it, whether the noted head is in it, and the keys. `rows` are some
-    whose signatures are looked at."""
+    """A trail's ends, what is noted of it, whether the noted head is in it, its last row, and the
+    keys."""
 
     ends: Ends
     noted: Noted
     has_head: bool
-    rows: tuple[Link, ...] = ()
+    last: Link | None = None
     keys: tuple[bytes, ...] = ()
 
 
@@ -83,9 +84,37 @@ def _replaced(look: Look) -> str:
 
 
 def _unsigned(look: Look) -> str:
-    """Of some rows alone, and only where rows have been signed."""
-    signing, signed = Signing(look.ends.trail, look.keys), look.noted.signed
-    for link in look.rows if signed and look.keys else ():
-        if link.number >= signed and not signing.is_signed(link.before, link.record, link.hash):
-            return f"has row {link.number}, which none of the given keys has signed"
-    return ""
+    """Of the last row alone: no row before it can be changed without it."""
+    last, accepted = look.last, look.noted.accepted
+    if not look.keys or last is None or (accepted is not None and last.number <= accepted.head.number):
+        return ""
+    if is_signed(look):
+        return ""
+    return f"ends with row {last.number}, which none of the given keys has signed"
+
+
+def is_signed(look: Look) -> bool:
+    """Whether the last row is."""
+    last = look.last
+    signing = Signing(look.ends.trail, look.keys)
+    return last is not None and signing.is_signed(last.before, last.record, last.hash)
+
+
+def sign_acceptance(accepted: Accepted, trail: str, keys: tuple[bytes, ...]) -> Accepted:
+    """With an HMAC, where there is a key: who writes to Redis accepts nothing."""
+    return msgspec.structs.replace(accepted, mac=_mac(keys[0], trail, accepted)) if keys else accepted
+
+
+def trust(noted: Noted, trail: str, keys: tuple[bytes, ...]) -> Noted:
+    """What is noted of the trail, without an acceptance that none of the keys has signed."""
+    accepted = noted.accepted
+    if accepted is None or not keys:
+        return noted
+    if any(hmac.compare_digest(_mac(key, trail, accepted), accepted.mac) for key in keys):
+        return noted
+    return msgspec.structs.replace(noted, accepted=None)
+
+
+def _mac(key: bytes, trail: str, accepted: Accepted) -> str:
+    content = msgspec.json.encode((trail, msgspec.structs.replace(accepted, mac="")))
+    return hmac.new(key, b"accepted\n" + content, "sha256").hexdigest()

@@ -142,6 +142,10 @@ class Records(Store, Protocol):
 
     def row(self, number: int) -> Link | None: ...
 
+    def accept_unsigned(self, number: int) -> None:
+        """Rows that are stored may be signed although the row before them, up to this one, is not."""
+        ...
+
     def trail(self) -> AbstractContextManager[tuple[Ends, Iterator[Link]]]:
         """The ends and all rows between them, in order, as they are at one moment."""
         ...

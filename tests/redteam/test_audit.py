@@ -229,6 +229,16 @@ def test_who_accepted_and_why_is_told(site: Site, capsys: pytest.CaptureFixture[
     assert "nothing to accept" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("field", ["head", "head:hash", "anchor", "signed", "accepted"])
+def test_note_that_cannot_be_read_is_no_note(site: Site, field: str) -> None:
+    site.keep()
+    name = AUDIT + site._store.ends().trail
+    site.client.raw.hset(name, field, b"\xff{")
+    noted = RedisNotary(site.client).noted(site._store.ends().trail)
+    assert (noted.head is None) == field.startswith("head")
+    assert (noted.accepted, noted.signed) == (None, 0)
+
+
 @on_a_file
 def test_older_copy_of_the_database_is_found(
     site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -313,6 +323,8 @@ def test_rewriting_a_signed_trail_is_found_though_redis_is_written_too(site: Sit
     site.client.raw.hset(AUDIT + ends.trail, mapping=head)
     assert site.verify() == 1
     assert "none of the given keys has signed" in site.keep()
+    site.restart(KEY)
+    assert "none of the given keys has signed" in site.keep()
 
 
 def test_row_of_another_trail_is_not_signed_for_this_one() -> None:
@@ -321,10 +333,28 @@ def test_row_of_another_trail_is_not_signed_for_this_one() -> None:
     assert not Signing("b", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
 
 
+def test_leaving_the_signatures_out_does_not_help(site: Site) -> None:
+    """Nor does it to forget in Redis that there were any, to write there what a person accepts, and to wait
+    for the next start."""
+    site.restart(KEY)
+    site.keep(5)
+    site.rewrite()
+    ends = site._store.ends()
+    accepted = {"head": {"number": 4, "hash": ""}, "by": "ann"}
+    site.client.raw.flushall()
+    site.client.raw.hset(AUDIT + ends.trail, "accepted", json.dumps(accepted))
+    for _ in range(2):
+        site.restart(KEY)
+        assert "which none of the given keys has signed" in site.keep()
+        assert site.verify() == 1
+
+
 def test_trail_is_signed_from_when_a_key_is_given(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     site.keep()
     site.restart(KEY)
-    assert (site.keep(), site.verify(), site.doctor(capsys)) == ("", 0, "ok")
+    assert "which none of the given keys has signed" in site.keep()
+    assert (site.verify(), site.doctor(capsys)) == (1, "failure")
+    assert (site.accept(), site.keep(), site.verify(), site.doctor(capsys)) == (0, "", 0, "ok")
     site.restart(OTHER, KEY)
     assert (site.keep(), site.verify()) == ("", 0), "a former key is good for the rows that it has signed"
 
@@ -336,7 +366,9 @@ def test_key_that_is_missing_is_told(site: Site, capsys: pytest.CaptureFixture[s
     assert (site.verify(), site.doctor(capsys)) == (3, "warning")
     assert "no key is given" in site.keep()
     site.restart(KEY)
+    assert "which none of the given keys has signed" in site.keep()
     assert site.verify() == 1, "rows that are not signed follow rows that are"
+    assert (site.accept(), site.keep(), site.verify()) == (0, "", 0)
 
 
 @pytest.mark.parametrize("keys", [(), (OTHER,)])

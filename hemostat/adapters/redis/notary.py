@@ -1,5 +1,6 @@
 """The Notary port: a hash of what is noted of each audit trail, and a hash that names each store's trail."""
 
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -7,7 +8,6 @@ import msgspec
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import read_number, read_row
 from hemostat.core.audit import Accepted, End, Ends, Noted
-from hemostat.errors import BusError
 
 AUDIT: Final = f"{PREFIX}audit:"
 STORE: Final = f"{AUDIT}store:"
@@ -47,7 +47,7 @@ class RedisNotary:
             anchor=_read(fields, b"anchor"),
             head=_read(fields, b"head"),
             trail=store.get(b"trail", b"").decode(errors="replace") if place else "",
-            signed=_signed(fields.get(b"signed")),
+            signed=read_number(fields.get(b"signed")) or 0,
             accepted=read_row(fields.get(b"accepted"), Accepted),
         )
 
@@ -80,21 +80,8 @@ class RedisNotary:
 
 
 def _read(fields: dict[bytes, bytes], which: bytes) -> End | None:
-    if which not in fields:
-        return None
-    try:
-        return End(int(fields[which]), bytes.fromhex(fields[which + b":hash"].decode()))
-    except (ValueError, KeyError):
-        raise _unreadable(which.decode()) from None
-
-
-def _signed(raw: bytes | None) -> int:
-    number = read_number(raw)
-    if number is None:
-        raise _unreadable("first signed row")
-    return number
-
-
-def _unreadable(what: str) -> BusError:
-    message = f"the {what} of the audit trail that is noted in Redis cannot be read"
-    return BusError(message, hint="somebody has changed it: hemostat audit accept notes it anew")
+    """A value that cannot be read is no note: then the trail counts as one whose end is not noted."""
+    with suppress(ValueError):
+        digest = bytes.fromhex(fields.get(which + b":hash", b"").decode())
+        return End(int(fields[which]), digest) if which in fields else None
+    return None

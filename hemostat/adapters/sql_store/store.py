@@ -35,6 +35,7 @@ class SqlStore:
         """`now` gives epoch seconds. With `keys` rows are signed, with the first of them. Raises ConfigError
         where the URL cannot be used."""
         self._keys = keys
+        self._accepted = 0
         self._url = url
         self._now = now
         self._write = write
@@ -55,7 +56,7 @@ class SqlStore:
             fresh = list(reversed(new.values()))
             if fresh:
                 now = self._now()
-                signing = Signing(ends.trail, self._keys)
+                signing = self._signing(connection, ends)
                 links = bind((record(event, now) for event in fresh), ends.head, signing)
                 connection.execute(events.insert(), [_row(link) for link in links])
                 head = links[-1]
@@ -162,9 +163,21 @@ class SqlStore:
 
     def row(self, number: int) -> Link | None:
         with self._reading() as connection:
-            query = sql.select(events.c.number, *RECORD, *HASHES).where(events.c.number == number)
-            found = connection.execute(query).mappings().first()
-            return None if found is None else _link(found)
+            return _read_link(connection, number)
+
+    def accept_unsigned(self, number: int) -> None:
+        self._accepted = max(self._accepted, number)
+
+    def _signing(self, connection: sql.Connection, ends: Ends) -> Signing:
+        """A signed row vouches for all rows before it. So rows are signed only after a row that is signed
+        itself, after one that a person has accepted, and at the beginning."""
+        signing = Signing(ends.trail, self._keys)
+        if not self._keys or ends.head.number <= max(ends.anchor.number, self._accepted):
+            return signing
+        last = _read_link(connection, ends.head.number)
+        if last is not None and signing.is_signed(last.before, last.record, last.hash):
+            return signing
+        return Signing(ends.trail)
 
     @contextmanager
     def trail(self) -> Iterator[tuple[Ends, Iterator[Link]]]:
@@ -248,6 +261,12 @@ ASKED: Final = ("incident", "container", "project", "outcome", "kind", "type", "
 column with one value, and to gather figures it reads the whole table."""
 PARTLY: Final = frozenset({"project", "kind", "outcome", "incident"})
 """Columns whose index leaves out what is empty: said again, so that the database knows it may use it."""
+
+
+def _read_link(connection: sql.Connection, number: int) -> Link | None:
+    query = sql.select(events.c.number, *RECORD, *HASHES).where(events.c.number == number)
+    found = connection.execute(query).mappings().first()
+    return None if found is None else _link(found)
 
 
 def _row(link: Link) -> dict[str, Any]:

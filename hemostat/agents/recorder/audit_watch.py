@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.audit import Ends, Link, Noted
-from hemostat.core.audit_state import Look, find_objection
+from hemostat.core.audit import End, Ends, Noted
+from hemostat.core.audit_state import Look, find_objection, is_signed, trust
 from hemostat.errors import HemoStatError
 from hemostat.ports import Clock, Notary, Records
 
@@ -27,23 +27,17 @@ logger = logging.getLogger(__name__)
 def look_at(records: Records, notary: Notary, place: str, keys: tuple[bytes, ...] = ()) -> Look:
     """In this order: roles that store meanwhile, or remove old rows, are not taken for somebody else."""
     ends = records.ends()
-    noted = notary.noted(ends.trail, place)
-    return _with_head(records, Look(ends=ends, noted=noted, has_head=False, keys=keys))
-
-
-def look_at_end(records: Records, look: Look) -> Look:
-    """With the last row, whoever wrote it."""
-    last = records.row(look.ends.head.number)
-    return look if last is None else msgspec.structs.replace(look, rows=(*look.rows, last))
+    noted = trust(notary.noted(ends.trail, place), ends.trail, keys)
+    look = Look(ends=ends, noted=noted, has_head=False, last=records.row(ends.head.number), keys=keys)
+    return _with_head(records, look)
 
 
 def _with_head(records: Records, look: Look) -> Look:
-    """Whether the noted head is in the trail, or was removed with what was too old; and its row."""
-    head = look.noted.head
-    row = None if head is None else records.row(head.number)
-    if row is None:
-        return msgspec.structs.replace(look, has_head=head is not None and records.bears(head))
-    return msgspec.structs.replace(look, has_head=head is not None and row.hash == head.hash, rows=(row,))
+    """Whether the noted head is in the trail, or was removed with what was too old."""
+    head, last = look.noted.head, look.last
+    is_last = head is not None and last is not None and head == End(last.number, last.hash)
+    has_head = is_last or (head is not None and records.bears(head))
+    return msgspec.structs.replace(look, has_head=has_head)
 
 
 class AuditWatch:
@@ -69,30 +63,36 @@ class AuditWatch:
         self._known_trail = ""
         self._announced: float | None = None
         self._checked: float | None = None
-        self._first: Link | None = None
-        """The last row when this process began: somebody else wrote it."""
-        self._prepared = False
+        self._signs_from = 0
+        """The first row of the next batch, until it is noted from where on rows are signed."""
+        self._has_signed = False
         self.objection = ""
 
     def prepare(self) -> None:
-        """Before the first row is stored: from which row on the trail is signed."""
-        if self._keys and not self._prepared:
-            ends = self._records.ends()
-            self._first = self._records.row(ends.head.number)
-            if not self._notary.noted(ends.trail).signed:
-                self._notary.note_signed(ends.trail, ends.head.number + 1)
-        self._prepared = True
+        """Before rows are stored: whether a person has accepted that the row before them is not signed."""
+        if not self._keys or (self._has_signed and not self.objection):
+            return
+        ends = self._records.ends()
+        noted = trust(self._notary.noted(ends.trail), ends.trail, self._keys)
+        if noted.accepted is not None:
+            self._records.accept_unsigned(noted.accepted.head.number)
+        self._signs_from = ends.head.number + 1
 
     def note(self) -> None:
         """Note the head, unless the trail is not the one that was written."""
         asked = look_at(self._records, self._notary, self._place, self._keys)
         found = self._remember(asked)
-        if self._first is not None:
-            found = msgspec.structs.replace(found, rows=(*found.rows, self._first))
         self._object(find_objection(found), found.ends)
         if not self.objection:
             self._note(found.ends, found.noted, is_known=bool(asked.noted.trail))
+            self._note_signed(found)
         self._tell(found.ends)
+
+    def _note_signed(self, found: Look) -> None:
+        """For those who have no key, and must know that they cannot check the rows."""
+        if self._signs_from and not self._has_signed and is_signed(found):
+            self._notary.note_signed(found.ends.trail, self._signs_from)
+            self._has_signed = True
 
     def check(self) -> None:
         """Note it now and then, for nothing may be stored for long. Others tell of a database or a Redis that
