@@ -82,7 +82,7 @@ def redis_rows(machine: Machine) -> Finding:
 
 
 def redis_commands(machine: Machine) -> Finding:
-    from hemostat.adapters.redis.server import needed_commands, outdated_rights, refused_commands
+    from hemostat.adapters.redis.server import NOT_NEEDED, needed_commands, outdated_rights, refused_commands
 
     client = machine.redis()
     if refused := refused_commands(client):
@@ -91,7 +91,8 @@ def redis_commands(machine: Machine) -> Finding:
         return Finding(Level.FAILURE, told, hint)
     if outdated := outdated_rights(client):
         told = f"the rights of user {client.user} are of another version of HemoStat: {summarize(outdated)}"
-        return Finding(Level.WARNING, told, "print the ACL file again (hemostat redis-acl), then ACL LOAD")
+        level = Level.WARNING if outdated == [NOT_NEEDED] else Level.FAILURE
+        return Finding(level, told, "print the ACL file again (hemostat redis-acl), then ACL LOAD")
     return Finding(Level.OK, f"all {len(needed_commands(client.user))} may be run by user {client.user}")
 
 

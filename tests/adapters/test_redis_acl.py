@@ -482,23 +482,19 @@ def former(redis_url: str) -> Iterator[Guarded]:
 
 
 @pytest.mark.redis
-def test_the_roles_heal_a_container_as_users_of_a_former_version(former: Guarded, tmp_path: Path) -> None:
-    """Until its administrator loads the new file, which the doctor asks for."""
-    with roles_at_work(former, tmp_path) as engine:
-        heal(former, engine)
-
-
-@pytest.mark.redis
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        (OPERATOR, "unknown to it, or not allowed to user hemostat-operator: watch"),
+        (OPERATOR, "not allowed to user hemostat-operator: watch"),
+        (RESPONDER, "zrangebyscore on hemostat:deferred:"),
         (METRICS, "scripts are allowed, and not needed"),
     ],
 )
 def test_rights_of_a_former_version_are_told(former: Guarded, name: str, words: str) -> None:
+    """With what no longer works, where something does not."""
     found = redis_commands(machine(former, name))
     assert words in found.message
+    assert (found.level is Level.WARNING) == (name == METRICS)
     assert "hemostat redis-acl" in found.hint
 
 
@@ -519,7 +515,7 @@ def test_a_right_on_a_key_that_is_missing_is_told(server: Guarded) -> None:
         raw.execute_command("ACL", "SETUSER", OPERATOR, "reset", "on", f">{OPERATOR[::-1]}", *_rules(line))
         server.client(OPERATOR).raw.connection_pool.disconnect()
         found = redis_commands(machine(server, OPERATOR))
-        assert (found.level, "hset on hemostat:audit:doctor" in found.message) == (Level.WARNING, True)
+        assert (found.level, "hset on hemostat:audit:doctor" in found.message) == (Level.FAILURE, True)
     finally:
         own = next(each.decode().split() for each in before if OPERATOR.encode() in each)
         raw.execute_command("ACL", "SETUSER", OPERATOR, "reset", *_rules(own, 2))

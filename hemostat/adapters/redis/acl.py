@@ -85,7 +85,8 @@ def is_host_name(host: str) -> bool:
 
 def _roles(host: str) -> dict[str, list[Grant]]:
     roles = {
-        user(role, host): [*_speaks(role, host), *_consumes(role, host), *_KEEPS[role.name](host)] for role in ROLES
+        user(role, host): [*_speaks(role, host), *_consumes(role, host), *_KEEPS[role.name](host)]
+        for role in ROLES
     }
     repairs = (Grant(("hgetall", "hdel"), both=(QUARANTINE,)), Grant(("hdel",), both=(CONTROL,)))
     every = [*(grant for own in roles.values() for grant in own), *_COUNTS, *repairs]

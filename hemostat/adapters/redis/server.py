@@ -10,6 +10,7 @@ import redis
 from hemostat.adapters.redis import acl
 from hemostat.adapters.redis.client import PREFIX, Client
 
+NOT_NEEDED: Final = "scripts are allowed, and not needed"
 KEY: Final = f"{PREFIX}doctor"
 FORMS: Final = {
     "ping": "", "select": "0", "evalsha": f"{'0' * 40} 0", "script|load": "return",
@@ -103,7 +104,7 @@ def outdated_rights(client: Client) -> list[str]:
         ]
         needs_scripts = any(acl.SCRIPTS[0] in grant.commands for grant in granted)
         if not needs_scripts and not _is_refused(_ask(connection, *_words(acl.SCRIPTS[0]))):
-            found.append("scripts are allowed, and not needed")
+            found.append(NOT_NEEDED)
         return found
     finally:
         connection.disconnect()
