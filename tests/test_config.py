@@ -372,3 +372,26 @@ GUIDE = EXAMPLE.parent / "docs" / "NOTIFICATIONS.md"
 def test_what_the_guide_to_notifications_shows_can_be_used(write, text):
     alerting = read(write(text)).settings.alert
     assert alerting.channels or alerting.templates
+
+
+def test_audit_keys_are_the_lines_of_their_file(tmp_path):
+    file = tmp_path / "key"
+    file.write_text(f"{'a' * 16}\n\n  {'b' * 16}\n")
+    settings = read(store__audit_key_file=str(file)).settings
+    assert settings.audit_keys == (b"a" * 16, b"b" * 16)
+    assert read().settings.audit_keys == ()
+
+
+def test_audit_key_may_be_a_credential_of_systemd(tmp_path, monkeypatch):
+    (tmp_path / "hemostat-audit-key").write_text("c" * 32)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert read().settings.audit_keys == (b"c" * 32,)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "none"))
+    assert read().settings.audit_keys == ()
+
+
+@pytest.mark.parametrize("text", ["", "short", f"{'a' * 16}\nshort"])
+def test_audit_key_that_is_too_short_is_refused(tmp_path, text):
+    (file := tmp_path / "key").write_text(text)
+    with pytest.raises(ConfigError, match=r"store\.audit_key_file: .* needs a key of at least 16"):
+        _ = read(store__audit_key_file=str(file)).settings.audit_keys

@@ -5,10 +5,11 @@ import pytest
 from hemostat.adapters.memory_notary import MemoryNotary
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.agents.recorder import SWEEP, Recorder
+from hemostat.agents.recorder import SWEEP, AuditWatch, Recorder
 from hemostat.core.audit import BEGINNING, verify
 from hemostat.core.keeping import Keeping
 from hemostat.core.record import Wanted
+from hemostat.errors import StoreUnreachableError
 from tests.clock import FakeClock
 from tests.samples import alert, event
 
@@ -115,3 +116,58 @@ def test_a_head_that_was_noted_before_its_row_was_removed_does_not_hold_up_the_n
     store.remove(store.ends().head)
     role.keep(many(2, 10))
     assert notary.noted(store.ends().trail).head == store.ends().head
+
+
+def watched(store, notary, clock, lines):
+    watch = AuditWatch(store, notary, clock, place="p", announce=lines.append)
+    return Recorder(store, notary, clock, Keeping(), watch)
+
+
+def test_end_is_announced_every_hour_whether_anything_is_stored_or_not(store, clock):
+    notary, lines = MemoryNotary(), []
+    role = watched(store, notary, clock, lines)
+    for _ in range(130):
+        assert role.check() == ""
+        clock.advance(60)
+    assert len(lines) == 3
+    role.keep(many(2))
+    assert len(lines) == 3
+    clock.advance(SWEEP)
+    role.check()
+    assert f"head={store.ends().head}" in lines[-1]
+
+
+def test_trail_that_is_replaced_while_nothing_is_stored_is_told(store, clock):
+    notary = MemoryNotary()
+    role = watched(store, notary, clock, [])
+    role.keep(many(3))
+    with store._writing() as connection:
+        connection.execute(trail.update().values(name="other"))
+    assert role.notice() == ""
+    clock.advance(60)
+    role.check()
+    assert "was replaced" in role.notice()
+
+
+def test_database_that_is_away_is_no_objection(store, clock, monkeypatch):
+    role = watched(store, MemoryNotary(), clock, [])
+    role.keep(many(3))
+
+    def away():
+        raise StoreUnreachableError("away")
+
+    monkeypatch.setattr(store, "ends", away)
+    clock.advance(60)
+    role.check()
+    assert role.notice() == ""
+
+
+def test_rows_that_two_roles_store_are_no_objection(store, clock):
+    """Nor those that one removes while the other notes."""
+    notary = MemoryNotary()
+    one, other = (watched(store, notary, clock, []) for _ in range(2))
+    for start in range(0, 60, 6):
+        one.keep(many(3, start))
+        other.keep(many(3, start + 3))
+        assert (one.notice(), other.notice()) == ("", "")
+    assert findings(store, notary) == []

@@ -10,7 +10,7 @@ import pytest
 
 from hemostat import app
 from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.adapters.redis import RedisBus, RedisDesk, RedisLedger
+from hemostat.adapters.redis import EmbeddedRedis, RedisBus, RedisDesk, RedisLedger, connect
 from hemostat.adapters.redis.acl import EVERY_ROLE, METRICS, OPERATOR, VIEWER, grants, user
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Redis, Settings
@@ -38,6 +38,7 @@ from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
 from tests.adapters.test_redis_acl import OnMemory
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually, spec
+from tests.redteam.scene import Scene
 from tests.samples import DIAGNOSIS, alert, event, stats
 
 pytestmark = pytest.mark.redis
@@ -233,3 +234,35 @@ def test_who_writes_to_a_stream_can_empty_it_and_no_other_user(server: Guarded, 
     assert allowed(server, "XADD", f"hemostat:{stream}", "MAXLEN", "0", "*", "event", "x") == WRITERS[stream]
     for words in (("XTRIM", "MAXLEN", "0"), ("XDEL", "1-1")):
         assert allowed(server, words[0], f"hemostat:{stream}", *words[1:]) == set()
+
+
+@pytest.mark.docker
+def test_replayed_request_restarts_no_healed_container(scene: Scene) -> None:
+    """On a real engine, as somebody who can write to the whole bus but was no monitor."""
+    scene.make_victim()
+    scene.start()
+    scene.crash()
+    scene.await_healed()
+    about = scene.about("victim")
+
+    def is_request(each: Event) -> bool:
+        return isinstance(each.data, RemediationNeeded) and about(each)
+
+    honest = scene.await_event(is_request)
+    scene.await_event(
+        lambda each: isinstance(each.data, HealthAlert) and each.data.phase is Phase.CLEARED and about(each)
+    )
+    restarts, now = scene.lab.restarts("victim"), honest.time + 1
+    told = msgspec.structs.replace(honest.data.alert, kind=Kind.CPU_HIGH, since=now, occurrence=99)
+    data = msgspec.structs.replace(honest.data, alert=told)
+    forged = msgspec.structs.replace(honest, id="f0rged", time=now, data=data)
+    later = msgspec.structs.replace(honest, id="r3played", data=msgspec.structs.replace(honest.data, rung=3))
+    client = connect(EmbeddedRedis(Path(scene.running.env["HEMOSTAT_STATE_DIR"])).url)
+    RedisBus(client).publish([forged, later])
+    client.close()
+    reasons = [
+        scene.await_event(lambda each, asked=asked: each.cause == asked.id).data.reason
+        for asked in (forged, later)
+    ]
+    assert reasons == [Reason.UNKNOWN_INCIDENT, Reason.RECOVERED]
+    assert scene.lab.restarts("victim") == restarts
