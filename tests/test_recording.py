@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ from hemostat.app import Parts
 from hemostat.app.recording import STUCK, Backlog
 from hemostat.config import Settings
 from hemostat.core.audit import verify
+from hemostat.core.audit_key import Keys
+from hemostat.core.keeping import Keeping
 from hemostat.core.record import Wanted
 from hemostat.events import Event, Heartbeat
 from hemostat.settling import MAX_DELIVERIES
@@ -26,6 +29,7 @@ from tests.postgres_fixtures import Server
 from tests.samples import NOW, alert, complete, event
 
 pytestmark = pytest.mark.postgres
+PLAIN = Settings(host="h")
 ALERT = topology.BY_NAME["alert"]
 
 
@@ -38,6 +42,7 @@ class Wired:
         self.kept = MemoryStore()
         self.notary = MemoryNotary()
         self.box = MemoryOutbox()
+        self.keys: Keys = tuple
 
     def store(self) -> MemoryStore:
         return self.kept
@@ -46,7 +51,7 @@ class Wired:
         return self.box
 
     def records(self) -> tuple[SqlStore, MemoryNotary]:
-        return SqlStore(self.url, lambda: NOW), self.notary
+        return SqlStore(self.url, lambda: NOW, keys=self.keys), self.notary
 
     def close(self) -> None:
         """Nothing to give up."""
@@ -60,10 +65,9 @@ def parts(postgres_url: str) -> Iterator[Wired]:
 
 
 @contextmanager
-def running(wired: Wired) -> Iterator[None]:
+def running(wired: Wired, settings: Settings = PLAIN) -> Iterator[None]:
     stop = threading.Event()
     given: Parts = wired  # type: ignore[assignment]
-    settings = Settings(host="h")
 
     def run() -> None:
         app.run_role("alert", settings, instance="h-1", stop=stop, parts=given)
@@ -140,3 +144,17 @@ def test_an_event_is_stored_however_often_the_role_was_killed_before_it_could_be
     with running(wired):
         eventually(lambda: not waiting(wired, keeper))
     assert stored(wired) == said
+
+
+def test_people_are_told_while_the_key_of_the_trail_cannot_be_read(postgres_url: str, tmp_path: Path) -> None:
+    wired, key = Wired(postgres_url), tmp_path / "key"
+    settings = Settings(host="h", store=Keeping(audit_key_file=str(key)))
+    wired.keys = lambda: settings.audit_keys
+    with running(wired, settings):
+        wired.bus.publish([event(alert())])
+        eventually(lambda: not waiting(wired, ALERT))
+        eventually(lambda: "audit_key_file" in trouble(wired))
+        key.write_text("k" * 32)
+        eventually(lambda: not waiting(wired, topology.KEEPER))
+        eventually(lambda: not trouble(wired))
+    assert stored(wired) == [event(alert())]

@@ -294,7 +294,7 @@ def records_of(settings: Settings, *, write: bool) -> Records:
     if not settings.store_url:
         check_state_directory(settings)
     url = settings.store_url or f"sqlite:///{settings.state_path / HISTORY}"
-    return SqlStore(url, time.time, write=write, keys=settings.audit_keys if write else ())
+    return SqlStore(url, time.time, write=write, keys=lambda: settings.audit_keys)
 
 
 def bus_of(redis: "Client") -> Bus:

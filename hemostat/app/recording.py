@@ -81,7 +81,7 @@ def recording(place: "Place") -> Iterator[Callable[[], str]]:
         notary,
         place.clock,
         place=records.place(place.settings.host_name),
-        keys=place.settings.audit_keys,
+        keys=lambda: place.settings.audit_keys,
         announce=write_line if place.settings.store.audit_syslog else lambda _: None,
     )
     recorder = Recorder(records, notary, place.clock, place.settings.store, watch)

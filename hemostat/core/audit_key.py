@@ -7,10 +7,14 @@ this one.
 
 import hashlib
 import hmac
+from collections.abc import Callable
 
 import msgspec
 
 from hemostat.core.record import Record
+
+Keys = Callable[[], tuple[bytes, ...]]
+"""Gives the keys that sign, as they are at the moment. May raise ConfigError."""
 
 
 def fingerprint(before: bytes, row: Record) -> bytes:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +17,12 @@ from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.agents.recorder import AuditWatch, Recorder
 from hemostat.cli.run import run
+from hemostat.config import load
 from hemostat.core.audit import End, Link, bind
 from hemostat.core.audit_key import Signing
 from hemostat.core.keeping import Keeping
 from hemostat.core.record import record
+from hemostat.errors import ConfigError
 from tests.clock import FakeClock
 from tests.samples import alert, event
 
@@ -39,7 +42,7 @@ class Site:
         self._clock = FakeClock()
         self._numbers = itertools.count()
         self._environ = monkeypatch
-        self._key = tmp_path / "key"
+        self.key = tmp_path / "key"
         (tmp_path / "none.toml").touch()
         for name, value in (
             ("CONFIG", str(tmp_path / "none.toml")),
@@ -55,19 +58,22 @@ class Site:
     def restart(self, *keys: str) -> None:
         """The alert role ends, and another one begins, with these keys."""
         self.close()
-        self._store = SqlStore(self.url, self._clock.now, keys=tuple(key.encode() for key in keys))
+        self._store = SqlStore(self.url, self._clock.now, keys=self._keys)
         notary = RedisNotary(self.client)
         self._watch = AuditWatch(
             self._store,
             notary,
             self._clock,
             place=self._store.place("h"),
-            keys=tuple(key.encode() for key in keys),
+            keys=self._keys,
             announce=self.lines.append,
         )
         self._recorder = Recorder(self._store, notary, self._clock, Keeping(), self._watch)
-        self._environ.setenv("HEMOSTAT_STORE_AUDIT_KEY_FILE", str(self._key) if keys else "")
-        self._key.write_text("\n".join(keys))
+        self._environ.setenv("HEMOSTAT_STORE_AUDIT_KEY_FILE", str(self.key) if keys else "")
+        self.key.write_text("\n".join(keys))
+
+    def _keys(self) -> tuple[bytes, ...]:
+        return load(environ=os.environ).settings.audit_keys
 
     def keep(self, count: int = 3) -> str:
         """Events are stored; what people are told then."""
@@ -369,6 +375,17 @@ def test_key_that_is_missing_is_told(site: Site, capsys: pytest.CaptureFixture[s
     assert "which none of the given keys has signed" in site.keep()
     assert site.verify() == 1, "rows that are not signed follow rows that are"
     assert (site.accept(), site.keep(), site.verify()) == (0, "", 0)
+
+
+def test_nothing_is_stored_while_the_key_cannot_be_read(site: Site) -> None:
+    """The streams keep it; rows without a signature would be an objection for good."""
+    site.restart(KEY)
+    site.keep()
+    site.key.unlink()
+    with pytest.raises(ConfigError, match="audit_key_file"):
+        site.keep()
+    site.key.write_text(KEY)
+    assert (site.keep(), site._store.ends().head.number, site.verify()) == ("", 6, 0)
 
 
 @pytest.mark.parametrize("keys", [(), (OTHER,)])

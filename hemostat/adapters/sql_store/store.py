@@ -10,7 +10,7 @@ from hemostat.adapters.sql_store import condition, schema
 from hemostat.adapters.sql_store.connection import WRITES, connect, identify, translated
 from hemostat.adapters.sql_store.schema import events, trail
 from hemostat.core.audit import Condition, End, Ends, Link, bind
-from hemostat.core.audit_key import Signing
+from hemostat.core.audit_key import Keys, Signing
 from hemostat.core.record import Record, Wanted, column, record
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError
@@ -29,11 +29,9 @@ HASHES: Final = [sql.cast(events.c[name], sql.LargeBinary).label(name) for name 
 class SqlStore:
     """Safe to use from several threads, and by several roles at once. Connects when it is first used."""
 
-    def __init__(
-        self, url: str, now: Callable[[], float], *, write: bool = True, keys: tuple[bytes, ...] = ()
-    ) -> None:
-        """`now` gives epoch seconds. With `keys` rows are signed, with the first of them. Raises ConfigError
-        where the URL cannot be used."""
+    def __init__(self, url: str, now: Callable[[], float], *, write: bool = True, keys: Keys = tuple) -> None:
+        """`now` gives epoch seconds. Rows are signed with the first of the `keys`, asked for with every batch:
+        where they cannot be read, nothing is stored. Raises ConfigError where the URL cannot be used."""
         self._keys = keys
         self._accepted = 0
         self._url = url
@@ -171,8 +169,8 @@ class SqlStore:
     def _signing(self, connection: sql.Connection, ends: Ends) -> Signing:
         """A signed row vouches for all rows before it. So rows are signed only after a row that is signed
         itself, after one that a person has accepted, and at the beginning."""
-        signing = Signing(ends.trail, self._keys)
-        if not self._keys or ends.head.number <= max(ends.anchor.number, self._accepted):
+        signing = Signing(ends.trail, self._keys())
+        if not signing.keys or ends.head.number <= max(ends.anchor.number, self._accepted):
             return signing
         last = _read_link(connection, ends.head.number)
         if last is not None and signing.is_signed(last.before, last.record, last.hash):

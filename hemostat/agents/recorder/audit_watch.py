@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.audit import End, Ends, Noted
+from hemostat.core.audit_key import Keys
 from hemostat.core.audit_state import Look, find_objection, is_signed, trust
 from hemostat.errors import HemoStatError
 from hemostat.ports import Clock, Notary, Records
@@ -48,7 +49,7 @@ class AuditWatch:
         clock: Clock,
         *,
         place: str,
-        keys: tuple[bytes, ...] = (),
+        keys: Keys = tuple,
         announce: Callable[[str], object] = lambda _: None,
     ) -> None:
         """`place` is Records.place; `announce` writes a line where nobody here can change it."""
@@ -70,17 +71,20 @@ class AuditWatch:
 
     def prepare(self) -> None:
         """Before rows are stored: whether a person has accepted that the row before them is not signed."""
-        if not self._keys or (self._has_signed and not self.objection):
+        if self._has_signed and not self.objection:
+            return
+        keys = self._keys()
+        if not keys:
             return
         ends = self._records.ends()
-        noted = trust(self._notary.noted(ends.trail), ends.trail, self._keys)
+        noted = trust(self._notary.noted(ends.trail), ends.trail, keys)
         if noted.accepted is not None:
             self._records.accept_unsigned(noted.accepted.head.number)
         self._signs_from = ends.head.number + 1
 
     def note(self) -> None:
         """Note the head, unless the trail is not the one that was written."""
-        asked = look_at(self._records, self._notary, self._place, self._keys)
+        asked = look_at(self._records, self._notary, self._place, self._keys())
         found = self._remember(asked)
         self._object(find_objection(found), found.ends)
         if not self.objection:
