@@ -486,7 +486,7 @@ def former(redis_url: str) -> Iterator[Guarded]:
     ("name", "words"),
     [
         (OPERATOR, "not allowed to user hemostat-operator: watch"),
-        (RESPONDER, "zrangebyscore on hemostat:deferred:"),
+        (RESPONDER, "not allowed to user hemostat-responder"),
         (METRICS, "scripts are allowed, and not needed"),
     ],
 )

@@ -30,7 +30,7 @@ class SqlStore:
     """Safe to use from several threads, and by several roles at once. Connects when it is first used."""
 
     def __init__(self, url: str, now: Callable[[], float], *, write: bool = True, keys: Keys = tuple) -> None:
-        """`now` gives epoch seconds. Rows are signed with the first of the `keys`, asked for with every batch:
+        """`now` gives epoch seconds. Rows are signed with the first of the `keys`, read for every batch:
         where they cannot be read, nothing is stored. Raises ConfigError where the URL cannot be used."""
         self._keys = keys
         self._accepted = 0
