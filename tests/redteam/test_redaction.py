@@ -1,0 +1,58 @@
+"""What a neighbour prints does not delay the restart of another, and what it hides is not shown."""
+
+import time
+
+import pytest
+
+from tests.redteam.scene import VICTIM
+
+pytestmark = [pytest.mark.docker, pytest.mark.redis]
+
+FLOOD = "i=0; while [ $i -lt 14000 ]; do printf 'pwd=/'; i=$((i+1)); done; echo; "
+"""70 KB on one line: a name of a secret every five characters."""
+HIDDEN = (
+    """s=Hx7q; echo '{"name":"DB_PASSWORD","value":"'${s}9Zw2k1'"}'; """
+    """printf 'password:\\n  '${s}9Zw2k2'\\n'; """
+    """echo 'postgres://u:12/'${s}9Zw2k3'@db'; echo '"AUTH" "'${s}9Zw2k4'"'; """
+    """printf 'password\\t'${s}9Zw2k5'\\n'; """
+)
+"""Its command does not hold them, for that is shown as well."""
+
+
+def healed_after(scene) -> float:
+    begin = time.monotonic()
+    scene.crash()
+    scene.await_healed(seconds=30)
+    return time.monotonic() - begin
+
+
+def test_four_neighbours_that_print_names_of_secrets_do_not_delay_a_restart(scene):
+    for number in range(4):
+        scene.make(f"flood{number}", FLOOD + VICTIM)
+    scene.make_victim()
+    scene.start(RESPONDER_CONCURRENCY="8")
+    for number in range(4):
+        scene.crash(f"flood{number}")
+    assert healed_after(scene) < 20
+
+
+def test_no_command_prints_what_a_log_hides(scene):
+    scene.make("talker", HIDDEN + VICTIM)
+    scene.start()
+    scene.crash("talker")
+    scene.await_healed("talker")
+    incident = scene.await_event(
+        lambda each: each.type == "remediation_complete" and scene.about("talker")(each)
+    ).incident
+    printed = "".join(
+        scene.run(*command).stdout
+        for command in (
+            ("evidence", incident),
+            ("evidence", incident, "--json"),
+            ("incident", "show", incident),
+            ("explain", incident),
+            ("events", "--json"),
+        )
+    )
+    assert "[redacted: password]" in printed
+    assert "Hx7q9Zw2k" not in printed
