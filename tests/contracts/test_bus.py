@@ -114,7 +114,7 @@ def test_what_cannot_be_told_is_not_acknowledged(redis_client: Client) -> None:
     (entry,) = read(bus)
     redis_client.raw.delete("hemostat:remediation_needed")
     redis_client.raw.set("hemostat:remediation_needed", "no stream")
-    with pytest.raises(BusError, match="WRONGTYPE"):
+    with pytest.raises(BusError, match="not of HemoStat's type"):
         bus.ack("analyzer", entry, [event(needed())])
     assert len(bus.unfinished("analyzer", "a", [STREAM])) == 1
 
