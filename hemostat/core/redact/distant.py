@@ -77,8 +77,9 @@ def _span(text: str, key: re.Match[str]) -> Span | None:
     after = key.end("rest")
     if field := FIELD.match(text, after):
         return _value(text, field.end())
-    if LIST.match(text, after) or text.startswith(":\n", key.end("close")):
-        return _items(text, key, after)
+    listed = LIST.match(text, after) or text.startswith(":\n", key.end("close"))
+    if listed and (items := _items(text, key, after)):
+        return items
     near = _apart(NEXT.match(text, after), DIGIT) or _apart(COLUMN.match(text, after), ODD)
     return near if key["separator"] in {None, ":", "="} else None
 
