@@ -35,12 +35,12 @@ APART = {
     "tui --since 2h": "as above",
     "tui --slow": "as above",
     "tui --web": "serves until it is stopped: tests/cli/test_web.py",
+    "tui --web --public-url https://ops.example/hemostat": "as above",
     "demo": "breaks a container: tests/e2e/test_demos.py",
     "demo NAME": "as above",
     "demo cpu-spike": "as above",
     "labels": "asks the engine: tests/cli/test_labels.py",
     "labels CONTAINER": "as above",
-    "labels NAME": "as above",
     "eval --advisor anthropic": "pays a vendor: tests/cli/test_analysis.py asks one of ours",
 }
 """What is not run here: why, and where it is."""
