@@ -46,6 +46,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Whether containers of other projects might want a slot of the host."""
     stop_seconds: float = 0.0
     """How long the container of the request may take to stop; 0 where it is down."""
+    ran: float = 0.0
+    """How long its process had run before it failed (seconds)."""
 
     def under_way(self, now: float) -> list[Attempt]:
         """All that is being done on the host."""

@@ -359,6 +359,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of its container (core.project); empty where that has none, and in what an earlier version wrote."""
     host_fault: bool = False
     """Whether it failed of what says something of the host or its engine, not of this container alone."""
+    ran: float = 0.0
+    """How long its container's process had run before it failed (seconds)."""
 
 
 class Stopping(msgspec.Struct, frozen=True):

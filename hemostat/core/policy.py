@@ -69,7 +69,7 @@ def decide(
     if isinstance(handled, Attempt):
         return (
             _halted(container, book.controls, now)
-            or find_wait(name, container, situation, limits, now)
+            or find_wait(name, container, action, situation, limits, now)
             or Resume(handled, now + lease, forbids or _rehearsed(mode))
         )
     asked = asks and _is_with_people(book.approval, limits, now)
@@ -82,7 +82,7 @@ def decide(
         or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
         or (_halted(container, book.controls, now) if order is None else _shut(container, book.controls, now))
         or (_unapproved(request.action, book.approval, limits, now) if asks else None)
-        or find_wait(name, container, situation, limits, now)
+        or find_wait(name, container, action, situation, limits, now)
         or (None if forced else _pause(container, situation, limits, now))
         or _rehearsed(mode)
         or Act(
@@ -93,6 +93,7 @@ def decide(
                 service=replica_group(container, situation.trust),
                 project=project_of(container),
                 stop_seconds=situation.stop_seconds,
+                ran=situation.ran,
                 action=request.action,
                 time=now,
                 by=by,
@@ -270,7 +271,7 @@ def _pause(container: Container, situation: Situation, limits: Limits, now: floa
     until, wait = standing.backoff(situation.book.attempts, limits, now)
     if until:
         return Wait(until, f"back-off of {show_duration(wait)}")
-    rush = find_rush(container, situation.book, limits, now)
+    rush = find_rush(container, situation.ran, situation.book, limits, now)
     return rush or _thinned(container, situation.peers, limits, now)
 
 

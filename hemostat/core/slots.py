@@ -1,8 +1,10 @@
 """The slots of a host: how many actions run at the same time, begin within a minute, and whose they are.
 
 All containers of the host share them. So one project holds at most half of the slots where containers of
-others fail, and leaves one slot where they are well. All slow stops together hold at most half: a
-container that only needs a start finds a slot.
+others fail, and leaves one slot where they are well. Labels name projects, so anybody may name many:
+whatever the names, an action holds a slot for no longer than the engine needs for it, those that stop a
+container first leave one slot free, and those that take long hold at most half. What only needs a start finds
+a slot within START_SECONDS.
 """
 
 from collections import defaultdict
@@ -16,22 +18,40 @@ from hemostat.core.project import project_of
 from hemostat.core.standing import FREE
 from hemostat.core.stopping import DEFAULT_STOP_SECONDS
 from hemostat.core.trust import replica_group
-from hemostat.events import Container
+from hemostat.events import Action, Container
 
 BUSY_RETRY: Final = 0.5
 """Seconds until a request that another action stands in the way of is looked at again."""
 RUSH_SECONDS: Final = 60.0
-SLOT_SECONDS: Final = 120.0
-"""How long an action takes one of the slots of a host: one that is verified for longer, for its container is
-slow to come up, keeps no other waiting."""
+START_SECONDS: Final = 5.0
+"""How long a start takes a slot. How long its container then takes to come up is its own affair: it decides
+that itself, and keeps no other waiting."""
+OTHER_SECONDS: Final = 120.0
+"""How long another action than a start, a restart or a stop takes one."""
+SLOW_SECONDS: Final = DEFAULT_STOP_SECONDS + START_SECONDS
+"""An action that takes a slot for longer takes long."""
+STEADY_SHARE: Final = 0.1
+LONGEST_RUN: Final = 86400.0
+"""Seconds of which a longer run counts no more."""
 
 
 def half(limit: int) -> int:
     return max(1, limit // 2)
 
 
+def slot_seconds(action: Action, stop_seconds: float) -> float:
+    """How long this action takes a slot: a stop, and a start."""
+    if action in {Action.START, Action.RESTART, Action.STOP}:
+        return min(stop_seconds, OTHER_SECONDS) + START_SECONDS
+    return OTHER_SECONDS
+
+
+def slot_end(attempt: Attempt) -> float:
+    return attempt.time + slot_seconds(attempt.action, attempt.stop_seconds)
+
+
 def find_wait(
-    name: str, container: Container, situation: Situation, limits: Limits, now: float
+    name: str, container: Container, action: Action, situation: Situation, limits: Limits, now: float
 ) -> Wait | None:
     """What others are at work on, that the attempt of this key must wait for. An attempt whose lease is over
     may have lost its place to them."""
@@ -40,32 +60,43 @@ def find_wait(
     for other in held:
         if other.container == container.name or (group and other.service == group):
             return Wait(now + BUSY_RETRY, f"{other.action} of {other.container} is under way")
-    why = _find_full(container, occupied(held, now), situation, limits)
+    seconds = slot_seconds(action, situation.stop_seconds)
+    why = _find_full(container, seconds, occupied(held, now), situation.others, limits)
     return Wait(now + BUSY_RETRY, why) if why else None
 
 
 def occupied(held: Iterable[Attempt], now: float) -> list[Attempt]:
     """Those that take a slot."""
-    return [other for other in held if now - other.time < SLOT_SECONDS]
+    return [other for other in held if now < slot_end(other)]
 
 
-def _find_full(container: Container, slots: Sequence[Attempt], situation: Situation, limits: Limits) -> str:
+def _find_full(
+    container: Container, seconds: float, slots: Sequence[Attempt], others: Others, limits: Limits
+) -> str:
+    """`seconds`: how long the action would take a slot."""
     if len(slots) >= limits.concurrency:
         return f"{limits.concurrency} actions are under way"
     own = _count_own(container, slots)
-    if own >= share(situation.others, limits.concurrency):
+    if own >= share(others, limits.concurrency):
         return f"{own} actions on containers of its project are under way"
-    slow = sum(other.stop_seconds > DEFAULT_STOP_SECONDS for other in slots)
-    if situation.stop_seconds > DEFAULT_STOP_SECONDS and slow >= half(limits.concurrency):
-        return f"{slow} containers that are slow to stop are being stopped"
+    lengths = [slot_seconds(each.action, each.stop_seconds) for each in slots]
+    for longer, most in ((SLOW_SECONDS, half(limits.concurrency)), (START_SECONDS, rest(limits.concurrency))):
+        many = sum(length > longer for length in lengths)
+        if seconds > longer and many >= most:
+            return f"{many} actions that take long are under way"
     return ""
+
+
+def rest(limit: int) -> int:
+    """All but one, and half at least."""
+    return max(half(limit), limit - 1)
 
 
 def share(others: Others, concurrency: int) -> int:
     """Slots that one project may hold: where all of the others are well, one slot is left for them."""
     if others is Others.NONE:
         return concurrency
-    return half(concurrency) if others is Others.FAILING else max(half(concurrency), concurrency - 1)
+    return half(concurrency) if others is Others.FAILING else rest(concurrency)
 
 
 def has_half(container: Container, slots: Iterable[Attempt], limits: Limits) -> bool:
@@ -78,13 +109,16 @@ def _count_own(container: Container, slots: Iterable[Attempt]) -> int:
     return sum(_project(other) == own for other in slots)
 
 
-def find_rush(container: Container, book: Book, limits: Limits, now: float) -> Wait | None:
-    """What one project has begun beyond half of the limit keeps only itself waiting."""
-    begun: dict[str, list[float]] = defaultdict(list)
+def find_rush(container: Container, ran: float, book: Book, limits: Limits, now: float) -> Wait | None:
+    """What one project has begun beyond half of the limit keeps only itself waiting. A container that had run
+    for `ran` seconds before it failed does not wait for those of other projects that had run for a small part
+    of that: a name costs nothing, and a long run cannot be had again within minutes."""
+    own, most, begun = project_of(container), half(limits.rush), defaultdict[str, list[float]](list)
+    least = STEADY_SHARE * min(ran, LONGEST_RUN)
     for each in sorted((*book.ended, *book.running), key=lambda attempt: attempt.time):
-        if each.outcome not in FREE and abs(now - each.time) < RUSH_SECONDS:
+        counts = each.outcome not in FREE and (_project(each) == own or each.ran >= least)
+        if counts and abs(now - each.time) < RUSH_SECONDS:
             begun[_project(each)].append(each.time)
-    own, most = project_of(container), half(limits.rush)
     recent = sorted(
         time for project, times in begun.items() for time in (times if project == own else times[-most:])
     )

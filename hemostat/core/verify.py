@@ -42,6 +42,11 @@ def needless(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     return Reason.RECOVERED if recovered or info.started_at > alert.since else None
 
 
+def run_before(alert: HealthAlert, info: ContainerInfo) -> float:
+    """How long the container's process had run before what the alert is about (seconds)."""
+    return max(0.0, alert.since - info.started_at) if info.started_at else 0.0
+
+
 def unfinished(alert: HealthAlert, info: ContainerInfo) -> Reason | None:
     """Why the second half of our restart is needed no more; None if the container is as that left it."""
     if info.running or info.status == "restarting":

@@ -103,6 +103,13 @@ class Scene:
         assert isinstance(told.data, RemediationComplete)
         return told.data
 
+    def finish(self, event: Event, responder: Responder | None = None) -> RemediationComplete:
+        """Also where it is put off while the container comes up."""
+        responder = responder or self.responder()
+        while isinstance(done := self.step(event, responder), Later):
+            self.clock.sleep(max(0.1, done.until - self.clock.now()))
+        return done
+
     def starts(self) -> int:
         return sum(event.action == "start" for event in self.engine._history) - len(self.engine._boxes)
 

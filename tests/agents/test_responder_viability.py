@@ -156,7 +156,7 @@ def test_a_container_whose_own_check_takes_long_is_given_that_time(scene):
             scene.engine.set_health("app", "healthy")
 
     scene.engine.restart, scene.clock.on_sleep = restart_slowly, come_up
-    done = scene.step(event)
+    done = scene.finish(event)
     assert (done.outcome, done.reason) == (Outcome.HEALED, Reason.VERIFIED)
     (attempt,) = scene.ledger.read("h", "app").attempts
     assert attempt.lease - attempt.time > 180 + 20
@@ -169,10 +169,10 @@ def test_what_hung_is_healed_only_when_its_probe_has_passed(scene):
     responder = scene.responder(backoff=0)
     answers = ["connection refused"] * 1000
     responder._verifier._probe = lambda *_: answers.pop() if answers else ""
-    done = scene.step(scene.request(Kind.HUNG, container="api"), responder)
+    done = scene.finish(scene.request(Kind.HUNG, container="api"), responder)
     assert (done.reason, done.detail) == (Reason.NOT_VERIFIED, "its probe still fails: connection refused")
     del answers[3:]
-    done = scene.step(scene.request(Kind.HUNG, container="api", incident="i2"), responder)
+    done = scene.finish(scene.request(Kind.HUNG, container="api", incident="i2"), responder)
     assert done.outcome is Outcome.HEALED
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hemostat.core.decision import Others, Situation
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
-from hemostat.core.slots import find_rush, find_wait, half, share
+from hemostat.core.slots import LONGEST_RUN, START_SECONDS, find_rush, find_wait, half, share
 from hemostat.events import Action, Container, Outcome
 from tests.samples import NOW
 
@@ -34,9 +34,9 @@ def container(project: str = "") -> Container:
 
 
 def waits(project: str, held: list[Attempt], **changes) -> bool:
-    limits = changes.pop("limits", LIMITS)
+    limits, action = changes.pop("limits", LIMITS), changes.pop("action", Action.RESTART)
     situation = Situation(book=Book(version=1, running=tuple(held)), **changes)
-    return find_wait("k", container(project), situation, limits, NOW) is not None
+    return find_wait("k", container(project), action, situation, limits, NOW) is not None
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,24 @@ def test_slow_stops_of_many_projects_leave_slots_to_a_container_that_is_down():
     assert not waits("shop", slow)
 
 
+@pytest.mark.parametrize("action", [Action.RESTART, Action.CLEANUP, Action.EXEC])
+def test_whatever_stops_or_runs_long_leaves_a_slot_to_a_container_that_only_needs_a_start(action):
+    """However many projects the others name."""
+    stop = 10.0 if action is Action.RESTART else 0.0
+    held: list[Attempt] = []
+    while not waits(f"p{len(held)}", held, action=action, stop_seconds=stop):
+        held.append(attempt(len(held), f"p{len(held)}", action=action, stop_seconds=stop))
+        assert len(held) < LIMITS.concurrency
+    assert not waits("shop", held)
+
+
+def test_a_container_that_is_slow_to_come_up_takes_no_slot_meanwhile():
+    held = [attempt(number, f"p{number}", time=NOW - START_SECONDS) for number in range(4)]
+    assert not waits("shop", held)
+    stopping = [msgspec.structs.replace(each, stop_seconds=10.0) for each in held]
+    assert waits("shop", stopping)
+
+
 def test_a_slot_of_a_container_that_is_gone_is_free():
     held = [attempt(number) for number in range(4)]
     assert waits("", held)
@@ -95,7 +113,30 @@ def begun(number: int, project: str) -> Attempt:
 
 def test_a_project_that_has_used_up_the_rush_keeps_only_itself_waiting():
     book = Book(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
-    assert find_rush(container("shop"), book, LIMITS, NOW) is not None
-    assert find_rush(container("blog"), book, LIMITS, NOW) is None
+    assert find_rush(container("shop"), 0.0, book, LIMITS, NOW) is not None
+    assert find_rush(container("blog"), 0.0, book, LIMITS, NOW) is None
     both = (*book.ended, *(begun(50 + number, "bots") for number in range(half(LIMITS.rush))))
-    assert find_rush(container("blog"), Book(version=1, ended=both), LIMITS, NOW) is not None
+    assert find_rush(container("blog"), 0.0, Book(version=1, ended=both), LIMITS, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("ran", "others_ran", "waiting"),
+    [
+        *((600.0, 30.0, False), (600.0, 60.0, True)),
+        *((30 * LONGEST_RUN, 3600.0, False), (30 * LONGEST_RUN, LONGEST_RUN, True)),
+        (0.0, 0.0, True),
+    ],
+)
+def test_what_has_run_long_does_not_wait_for_what_has_not_whatever_projects_that_names(
+    ran, others_ran, waiting
+):
+    ended = tuple(
+        msgspec.structs.replace(begun(number, f"p{number}"), ran=others_ran) for number in range(40)
+    )
+    book = Book(version=1, ended=ended)
+    assert (find_rush(container("shop"), ran, book, LIMITS, NOW) is not None) is waiting
+
+
+def test_a_project_waits_for_its_own_however_short_they_ran():
+    book = Book(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
+    assert find_rush(container("shop"), 3600.0, book, LIMITS, NOW) is not None

@@ -100,3 +100,18 @@ def test_what_waits_under_a_pause_is_not_written_to_the_stream(scene):
     assert scene.run("resume").returncode == 0
     for number in range(4):
         scene.await_healed(f"v{number}")
+
+
+def test_containers_of_many_projects_that_never_come_up_take_no_slots(scene):
+    for number in range(6):
+        scene.make_victim(
+            f"t{number}", labels=project(f"p{number}"), health="false", every=30.0, start_period=300.0
+        )
+    scene.make_victim(labels=project("shop"))
+    scene.start(MONITOR_STORM_COUNT="1000", RESPONDER_VERIFY_TIMEOUT="2m")
+    for number in range(6):
+        scene.crash(f"t{number}")
+    for number in range(6):
+        scene.await_healed(f"t{number}")
+    scene.crash()
+    scene.await_healed(seconds=10.0)

@@ -18,6 +18,7 @@ from hemostat.core.limits import Limits
 from hemostat.core.model import Book
 from hemostat.core.stopping import bounded_stop, requested_stop
 from hemostat.core.trust import Trust
+from hemostat.core.verify import run_before
 from hemostat.events import Action, Reason
 
 ACTING: Final = 60.0
@@ -58,6 +59,7 @@ class Decider:
             trust=self._trust,
             first_seen=self._note_future(book, now),
             stop_seconds=self._surgeon.stop_seconds(case.request.action, case.found),
+            ran=0.0 if case.found is None else run_before(case.request.alert, case.found),
         )
         decision = self._ask_policy(case, situation, now)
         is_busy = isinstance(decision, Wait) and decision.reason is None

@@ -18,7 +18,7 @@ from hemostat.core.evidence import REDACTION_SECONDS
 from hemostat.core.model import Attempt, Book, ContainerInfo, Scaled
 from hemostat.core.redact import redact_until
 from hemostat.core.request_check import refuse_forged
-from hemostat.core.slots import SLOT_SECONDS
+from hemostat.core.slots import slot_end
 from hemostat.core.verify import needless, overtaken, unfinished
 from hemostat.errors import (
     BusError,
@@ -37,7 +37,7 @@ MAX_TRIES: Final = 5
 """How often the engine is asked for one action: calls that hang may all be carried out when it goes on."""
 RESTARTING: Final = frozenset({Action.RESTART, Action.START})
 """Actions of which the container's start time tells whether they were carried out."""
-VERIFY_SECONDS: Final = 30.0
+VERIFY_SECONDS: Final = 5.0
 """How long a container is waited for at least after a start. While it comes up for longer than its action
 takes a slot, its request is put off again and again: others need the thread."""
 VERIFY_RETRY: Final = 5.0
@@ -225,7 +225,7 @@ class Operation:
                 return self._verifier.stopped(alert.container.id)
             if attempt.action not in RESTARTING:
                 return self._verifier.verify(alert, done.freed, restarted=False)
-            left, found = attempt.time + SLOT_SECONDS - self._clock.now(), case.found
+            left, found = slot_end(attempt) - self._clock.now(), case.found
             if found is None or found.started_at == attempt.started_at:
                 return self._verifier.verify(alert, within=max(left, VERIFY_SECONDS))
             since = max(attempt.time + attempt.stop_seconds, found.started_at)

@@ -10,7 +10,7 @@ from hemostat.agents.responder.neighbours import Neighbours
 from hemostat.core.leases import is_leased
 from hemostat.core.limits import REMEMBERED
 from hemostat.core.model import Attempt
-from hemostat.core.slots import SLOT_SECONDS
+from hemostat.core.slots import slot_end
 from hemostat.events import Outcome, Reason
 from hemostat.ports import Ledger
 
@@ -35,7 +35,7 @@ class Sweeper:
         self._swept = now
         book = self._ledger.read(self._host, "")
         # One that takes a slot may be at work in another process, which will end it.
-        old = [each for each in book.running if not 0 <= now - each.time < SLOT_SECONDS]
+        old = [each for each in book.running if not each.time <= now < slot_end(each)]
         left = [each for each in old if each.key not in self._hands.full][:MAX_LOOKS]
         gone = self._neighbours.gone(left, now)
         for each in left:
