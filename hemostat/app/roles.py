@@ -237,8 +237,9 @@ def _responder(place: Place) -> None:
         responder.step,
         workers=DECISIONS,
         ahead=FEW,
-        # Some more than may act: of two that decide at the same time, one has to decide anew.
-        apart=2 * settings.responder.concurrency,
+        # Some more than may act: of two that decide at the same time, one has to decide anew; and as many as
+        # may begin within a minute, for a start may hang for that long and holds no slot meanwhile.
+        apart=2 * settings.responder.concurrency + settings.responder.rush,
         notice=lambda: responder.notice(place.clock.now()),
         buried=responder.buried,
     )

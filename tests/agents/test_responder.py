@@ -1210,8 +1210,7 @@ def test_a_restart_that_the_engine_does_not_answer_is_asked_for_a_few_times_only
 
     scene.engine.restart = hang
     for _ in range(5):
-        with pytest.raises(EngineTimeoutError):
-            scene.step(request)
+        assert isinstance(scene.step(request), Later)
     done = scene.step(request)
     assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.ENGINE_ERROR)
     assert len(calls) == 5

@@ -140,7 +140,7 @@ class DockerEngine:
 
     def _inspect(self, container: str) -> dict[str, Any]:
         with self.connection.client(f"inspect {container}") as client:
-            return inspected(getter(client), container)
+            return inspected(getter(client, inspection.INSPECT_SECONDS), container)
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         begin = time.time() if since is None else since

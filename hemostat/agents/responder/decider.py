@@ -17,7 +17,7 @@ from hemostat.core.leases import bounded_lease, is_from_future
 from hemostat.core.limits import Limits
 from hemostat.core.model import Book
 from hemostat.core.stopping import bounded_stop, requested_stop
-from hemostat.core.trust import Trust
+from hemostat.core.trust import Trust, replica_group
 from hemostat.core.verify import run_before
 from hemostat.events import Action, Reason
 
@@ -82,9 +82,14 @@ class Decider:
     def _find_gone(self, case: Case, situation: Situation, now: float) -> frozenset[str]:
         """Actions under way, by other processes, on containers that are gone."""
         at_work = situation.in_hand - {repetition.key(case.request, case.incident)}
-        return self._neighbours.gone(
-            (each for each in situation.under_way(now) if each.key not in at_work), now
+        held, container = situation.under_way(now), case.request.alert.container
+        group, taken = replica_group(container, self._trust), slots.occupied(held, now)
+        blocking = (
+            each
+            for each in held
+            if each in taken or each.container == container.name or (group and each.service == group)
         )
+        return self._neighbours.gone((each for each in blocking if each.key not in at_work), now)
 
     def _has_half(self, case: Case, situation: Situation, now: float) -> bool:
         """Whether the container's project holds half of the slots already."""

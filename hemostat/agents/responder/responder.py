@@ -24,6 +24,7 @@ from hemostat.agents.responder.report import Case, Ended, Teller, unacted, unask
 from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.agents.responder.sweeper import Sweeper
 from hemostat.agents.responder.tending import Tending
+from hemostat.agents.responder.unanswering import Unanswering
 from hemostat.agents.responder.verifier import Probe, Verifier
 from hemostat.agents.responder.viability import Viability
 from hemostat.core import orders, policy, repetition, slots
@@ -109,6 +110,7 @@ class Responder:
             self._tell,
             recent=recent,
         )
+        self._unanswering = Unanswering(engine, clock, limits.expire, self._operation.give_up)
         self._tending = Tending(
             engine, sampler, ledger, self._surgeon, clock, host=host, calm=limits.scale_calm
         )
@@ -130,15 +132,23 @@ class Responder:
         case = self._opened(event)
         if case is None:
             return []
+        if case in self._unanswering:
+            return Apart(partial(self._unanswering.again, case, partial(self._step, case)), _busy)
+        return self._unanswering.attempt(case, partial(self._step, case, now))
+
+    def _step(self, case: Case, now: float) -> list[Event] | Later | Apart:
         case = self._looked_at(case)
         if case.request.action is Action.NONE and case.order is None:
-            return Apart(partial(self._left_to_people, case), _busy)
+            return self._apart(case, self._left_to_people)
         decision, book = self._decide(case, now)
         if isinstance(decision, Refuse | Repeat | Wait):
             return self._answer(case, decision, book)
-        return Apart(partial(self._attend, case, now), _busy)
+        return self._apart(case, partial(self._attend, seen=now))
 
-    def _attend(self, case: Case, seen: float, now: float) -> list[Event] | Later:
+    def _apart(self, case: Case, work: Callable[[Case, float], list[Event] | Later]) -> Apart:
+        return Apart(lambda now: self._unanswering.attempt(case, partial(work, case, now)), _busy)
+
+    def _attend(self, case: Case, now: float, *, seen: float) -> list[Event] | Later:
         """Decide anew, for others may have acted since the container was `seen`, and do as decided."""
         if not 0 <= now - seen < LATELY:
             case = self._looked_at(case)
