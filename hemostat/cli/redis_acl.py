@@ -39,6 +39,8 @@ def redis_acl(passwords: str | None, compatible: str, hosts: tuple[str, ...]) ->
     (hemostat-all), one for people who look (hemostat-viewer), one for people who decide (hemostat-operator).
     The default user is off.
 
+    What must stand in redis.conf besides, so that no user can fill the memory by asking, goes to stderr.
+
     Without --passwords no user has one, and none can log in until an administrator gives it one.
     """
     from hemostat.adapters.redis import acl
@@ -50,6 +52,8 @@ def redis_acl(passwords: str | None, compatible: str, hosts: tuple[str, ...]) ->
             )
     hashes = _hashes(Path(passwords).expanduser(), acl.grants(hosts)) if passwords else {}
     click.echo(acl.acl(hashes, version=int(compatible), hosts=hosts), nl=False)
+    if int(compatible) >= acl.NEWEST:
+        click.echo(f"redis.conf must have besides: {', '.join(acl.SERVER_LIMITS)}", err=True)
 
 
 def _hashes(directory: Path, users: Iterable[str]) -> dict[str, str]:

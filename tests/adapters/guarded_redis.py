@@ -31,6 +31,22 @@ def serving(directory: Path, *options: str) -> Iterator[str]:
             server.terminate()
 
 
+def takes(*options: str) -> bool:
+    """Whether the server at hand knows these options: it refuses to start with others."""
+    command = [
+        binary() or "redis-server",
+        "--port",
+        "0",
+        *options,
+        "--daemonize",
+        "no",
+        "--unknown-option",
+        "1",
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    return options[0].removeprefix("--") not in ended.stdout + ended.stderr
+
+
 class Guarded:
     """A Redis with the users of HemoStat, whose passwords are their names backwards, and an administrator."""
 
@@ -49,7 +65,7 @@ class Guarded:
 
 
 @contextmanager
-def guarded(version: int, hosts: Sequence[str] = ()) -> Iterator[Guarded]:
+def guarded(version: int, hosts: Sequence[str] = (), options: Sequence[str] = ()) -> Iterator[Guarded]:
     """`hosts` have users of their own besides; of `version` 0 the file is that of a former HemoStat."""
     hashes = {name: hashlib.sha256(name[::-1].encode()).hexdigest() for name in grants(hosts)}
     with tempfile.TemporaryDirectory(prefix="hs-test-") as directory:
@@ -57,7 +73,7 @@ def guarded(version: int, hosts: Sequence[str] = ()) -> Iterator[Guarded]:
         administrator = f"user {ADMIN} on >{ADMIN[::-1]} ~* &* +@all\n"
         users = acl(hashes, version=version, hosts=hosts) if version else FORMER.read_text()
         file.write_text(users + administrator)
-        with serving(Path(directory), "--port", "0", "--aclfile", str(file)) as url:
+        with serving(Path(directory), "--port", "0", "--aclfile", str(file), *options) as url:
             server = Guarded(url)
             yield server
             server.close()

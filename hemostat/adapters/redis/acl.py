@@ -46,6 +46,9 @@ HISTORY: Final = f"{HISTORY_OF}*"
 LEDGER: Final = f"{PREFIX}ledger:"
 ANY: Final = "*"
 """Every host."""
+SERVER_LIMITS: Final = ("maxmemory-clients 64mb", "proto-max-bulk-len 32mb")
+"""Of redis.conf, since Redis 7. Without the first, answers that a user asks for and does not read fill the
+memory, and a user that only reads can keep everybody from writing."""
 HOST_ROLES: Final = ("monitor", "responder")
 """The roles that have a user for each host."""
 HOST_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -131,11 +134,11 @@ def _speaks(role: Role, host: str) -> Iterator[Grant]:
 def _consumes(role: Role, host: str) -> Iterator[Grant]:
     if not role.reads:
         return
-    put_off = tuple(DEFERRED + stream for stream in role.reads)
     yield Grant(CONSUMING, both=_named(role.reads))
     yield Grant(("xadd",), writes=(DEAD,))
-    yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=put_off)
     if role.defers:
+        put_off = tuple(DEFERRED + stream for stream in role.reads)
+        yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=put_off)
         own = tuple(f"{DEFERRED}{stream}:{role.group(host)}" for stream in role.reads)
         yield Grant((*SCRIPTS, "zrangebyscore", "zrem", "zadd"), both=own)
         yield Grant(("xadd",), writes=_named(role.reads))

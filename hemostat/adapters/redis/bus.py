@@ -79,7 +79,8 @@ class RedisBus:
 
     def last(self, stream: str) -> list[Event]:
         with self._client.call() as raw:
-            keys: Any = raw.zrange(live.live_key(stream), 0, -1)
+            listed: Any = raw.zrange(live.live_key(stream), 0, -1)
+            keys = [key for key in listed if key.startswith(live.key_prefix(stream))]
             values: Any = raw.mget(keys) if keys else []
         pairs = zip(keys, values, strict=True)
         return [

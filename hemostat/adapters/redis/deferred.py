@@ -20,7 +20,7 @@ local count = 0
 for i, key in ipairs(KEYS) do
   local due = redis.call('ZRANGEBYSCORE', key, '-inf', ARGV[1], 'LIMIT', 0, 100)
   for _, member in ipairs(due) do
-    local mark = string.find(member, ARGV[2], 1, true)
+    local mark = string.find(member, ARGV[2], 1, true) or 0
     redis.call('XADD', ARGV[i + 2], '*', 'event', string.sub(member, mark + 1))
     redis.call('ZREM', key, member)
   end
@@ -35,7 +35,7 @@ PUT_BACK: Final = """
 local count = 0
 for i = 3, #ARGV do
   if redis.call('ZADD', KEYS[1], 'XX', 'INCR', 0, ARGV[i]) then
-    local mark = string.find(ARGV[i], ARGV[1], 1, true)
+    local mark = string.find(ARGV[i], ARGV[1], 1, true) or 0
     redis.call('XADD', ARGV[2], '*', 'event', string.sub(ARGV[i], mark + 1))
     redis.call('ZREM', KEYS[1], ARGV[i])
     count = count + 1
@@ -97,9 +97,13 @@ def _key(stream: str, role: str) -> str:
 
 
 def _member(entry: Entry) -> bytes:
-    return f"{entry.id}{MARK}".encode() + entry.raw
+    name = f"{entry.id}{MARK}" if entry.id else ""
+    return name.encode(errors="surrogateescape") + entry.raw
 
 
 def _read_member(stream: str, member: bytes) -> Entry:
-    name, _, raw = member.partition(MARK.encode())
-    return entry_of(stream, name.decode(), {b"event": raw})
+    """What has no name was not put off here: it is its own event, goes back, and is buried."""
+    name, mark, raw = member.partition(MARK.encode())
+    if not (name and mark):
+        return entry_of(stream, "", {b"event": member})
+    return entry_of(stream, name.decode(errors="surrogateescape"), {b"event": raw})

@@ -35,6 +35,7 @@ CLUSTER: Final = Cause(
     "set redis.url to a Redis that is no cluster",
     transient=False,
 )
+EXHAUSTED: Final = "exhausted the last possible ID"
 CAUSES: Final[Mapping[str, Cause]] = {
     "READONLY": Cause(
         "is a read-only replica{of}",
@@ -44,6 +45,10 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "LOADING": Cause("is still loading its data", "wait, or look at its log"),
     "WRONGTYPE": Cause(
         "holds a key that is not of HemoStat's type", "hemostat repair lists it, and removes it with --clear"
+    ),
+    EXHAUSTED: Cause(
+        "holds a stream that takes no further entry: somebody gave it one with the last possible id",
+        "change the passwords of those who write to it; then hemostat repair --clear removes the stream",
     ),
     "MISCONF": Cause(
         "cannot save to its disk, and refuses to write", "look at its log and at the space on its disk"

@@ -9,7 +9,10 @@ import msgspec
 
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
-from hemostat.events import ContainerStats, Event, encode
+from hemostat.events import ContainerStats, Event, Heartbeat, encode
+
+KEPT_AS: Final = {"container_stats": "stats"}
+"""By event type, where keys have another name."""
 
 SHOW: Final = """
 -- Followers are told, the append-only file is not: what is lost with Redis would have expired all the same.
@@ -54,6 +57,12 @@ def live_key(name: str) -> str:
     return f"{PREFIX}live:{name}"
 
 
+def key_prefix(name: str) -> bytes:
+    """How the keys of last values begin. Several users may add to the list of these keys: one that names
+    another key, which a reader may not read, would make Redis refuse all of them."""
+    return f"{PREFIX}{KEPT_AS.get(name, name)}:".encode()
+
+
 def history_key(host: str, container: str) -> str:
     return f"{PREFIX}history:{host}:{container}"
 
@@ -68,9 +77,13 @@ def points(values: Iterable[bytes]) -> list[Point]:
 
 
 def key_of(event: Event) -> str:
-    """Under which it is kept. What somebody else's key holds is not believed."""
-    if isinstance(event.data, ContainerStats):
-        return f"{PREFIX}stats:{event.host}:{event.data.container.name}"
+    """Under which it is kept. What somebody else's key holds is not believed: users may write the keys that
+    begin with the name of their own role."""
+    match event.data:
+        case ContainerStats(container=container):
+            return f"{PREFIX}stats:{event.host}:{container.name}"
+        case Heartbeat(role=role):
+            return f"{PREFIX}heartbeat:{role}@{event.source.removeprefix(f'{role}@')}"
     return f"{PREFIX}{event.type}:{event.source}"
 
 

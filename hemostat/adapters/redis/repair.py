@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from hemostat.adapters.redis.bus import DEAD
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS
 from hemostat.adapters.redis.rows import (
@@ -24,6 +25,7 @@ from hemostat.core.model import Attempt, Scaled, Stopping
 from hemostat.core.news import News, Told
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError
+from hemostat.events import DURABLE
 
 
 class Table(NamedTuple):
@@ -51,6 +53,9 @@ TABLES: Final = (
     Table(f"{PREFIX}memo:*", "string", msgspec.Raw),
 )
 """Keys by pattern, the first that fits, and what their rows are."""
+STREAMS: Final = frozenset({DEAD, *(PREFIX + kind for kind in DURABLE)})
+LAST_MILLISECONDS: Final = b"%d-" % (2**64 - 1)
+"""How the last ids begin that Redis knows: a stream that has one takes a few more entries, or none."""
 MISPLACED: Final = "it is not of the type"
 WRONG_TYPE: Final = "not of HemoStat's type"
 SCANNED: Final = 5000
@@ -86,6 +91,9 @@ def remove_in_place(client: Client, row: Row) -> None:
     with client.call():
         if row.reason.startswith(MISPLACED) or row.kind == "string":
             made.delete(row.key)
+        elif row.kind == "stream":
+            if _exhausted(client, row.key):
+                made.delete(row.key)
         elif row.kind == "list":
             made.lrem(row.key, 0, row.raw)
         elif made.hget(row.key, row.field) == row.raw:
@@ -94,17 +102,29 @@ def remove_in_place(client: Client, row: Row) -> None:
 
 def _look(client: Client, key: str) -> list[Row]:
     table = next((each for each in TABLES if fnmatchcase(key, each.pattern)), None)
-    if table is None:
+    if table is None and key not in STREAMS:
         return []
     try:
+        if table is None:
+            return _exhausted(client, key)
         rows = unreadable_rows(client, key, table.kind, table.shape)
     except BusError as error:
         if WRONG_TYPE not in error.message:
             raise
-        return [Row(table.kind, key, b"", b"", f"{MISPLACED} {table.kind}")]
+        kind: Kind = "stream" if table is None else table.kind
+        return [Row(kind, key, b"", b"", f"{MISPLACED} {kind}")]
     if table.shape is int:
         return [row for row in _values(client, key) if read_number(row.raw) is None]
     return [row for row in rows if table.shape is not float or not _is_time(row.raw)]
+
+
+def _exhausted(client: Client, key: str) -> list[Row]:
+    """Redis gives each entry a higher id than the one before, and somebody has written the last one."""
+    with client.call() as raw:
+        facts: Any = raw.xinfo_stream(key)
+    last = facts["last-generated-id"]
+    reason = "it takes no further entry: somebody gave it one with the last possible id"
+    return [Row("stream", key, b"", last, reason)] if last.startswith(LAST_MILLISECONDS) else []
 
 
 def _values(client: Client, key: str) -> list[Row]:

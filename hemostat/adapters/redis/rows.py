@@ -18,7 +18,7 @@ from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.errors import BusError
 
 T = TypeVar("T")
-Kind = Literal["hash", "list", "string"]
+Kind = Literal["hash", "list", "string", "stream"]
 
 QUARANTINE: Final = f"{PREFIX}quarantine"
 MAX_ROWS: Final = 1000

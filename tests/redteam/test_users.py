@@ -1,0 +1,175 @@
+"""What one user of Redis can leave behind in keys that others read: a real Redis, and all roles at work."""
+
+import select
+import socket
+from contextlib import suppress
+from functools import partial
+
+import msgspec
+import pytest
+
+from hemostat.adapters.redis import RedisBus
+from hemostat.adapters.redis.acl import SERVER_LIMITS
+from hemostat.adapters.redis.repair import find_in_place, remove_in_place
+from hemostat.events import Heartbeat, Outcome, RemediationComplete
+from hemostat.topology import BY_NAME, ROLES
+from tests.adapters.guarded_redis import ADMIN, Guarded, guarded, takes
+from tests.engine_fixtures import eventually
+from tests.redteam.test_seals import (
+    ALERT,
+    ANALYZER,
+    HOST,
+    METRICS,
+    MONITOR,
+    OTHER,
+    RESPONDER,
+    STRANGER,
+    VIEWER,
+    Site,
+    server,
+    site,
+    user,
+)
+from tests.samples import alert, event
+
+__all__ = ["server", "site"]
+pytestmark = pytest.mark.redis
+STRANGE_RESPONDER = user(BY_NAME["responder"], OTHER)
+LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
+FOR_EVER = 9e15
+OPTIONS = [word for limit in SERVER_LIMITS for word in f"--{limit}".split()]
+
+
+def hears_all(bus: RedisBus) -> bool:
+    return len(bus.last("heartbeat")) == len(ROLES)
+
+
+def is_healed(site: Site) -> bool:
+    answers = [each.data for each in site.said("remediation_complete")]
+    return any(isinstance(each, RemediationComplete) and each.outcome is Outcome.HEALED for each in answers)
+
+
+@pytest.mark.parametrize("name", [ALERT, ANALYZER, STRANGE_RESPONDER, STRANGER, RESPONDER])
+def test_a_key_in_the_list_of_heartbeats_stops_no_reader(site: Site, server: Guarded, name: str) -> None:
+    """Each role adds its key to the list. A key that readers may not read must not cost them the others."""
+    keys = ["hemostat:none", "hemostat:seal:x", "hemostat:heartbeats", b"hemostat:\xff", ""]
+    server.client(name).raw.zadd("hemostat:live:heartbeat", dict.fromkeys(keys, FOR_EVER))
+    for reader in (VIEWER, MONITOR, ALERT, METRICS):
+        eventually(partial(hears_all, site.bus(reader)))
+    seen = server.client(ADMIN).raw.get("hemostat:heartbeat:monitor@i")
+    eventually(lambda: server.client(ADMIN).raw.get("hemostat:heartbeat:monitor@i") != seen)
+    site.engine.crash("web", 7)
+    eventually(lambda: is_healed(site))
+
+
+def test_a_key_in_the_list_of_numbers_stops_no_reader(site: Site, server: Guarded) -> None:
+    server.client(STRANGER).raw.zadd("hemostat:live:container_stats", {"hemostat:none": FOR_EVER})
+    for reader in (VIEWER, METRICS):
+        assert {each.data.container.name for each in site.bus(reader).last("container_stats")} == {
+            "web",
+            "db",
+        }
+
+
+@pytest.mark.parametrize("source", ["alert@x", "responder@x"])
+def test_a_role_shows_no_heartbeat_of_another(site: Site, server: Guarded, source: str) -> None:
+    """The monitor takes the mode of this host's responders from theirs."""
+    beat = Heartbeat(role="responder", instance="x", pid=1, started=0.0, every=2.0, mode="dry-run")
+    forged = msgspec.structs.replace(event(beat, host=HOST), source=source)
+    raw = server.client(ALERT).raw
+    raw.set("hemostat:heartbeat:alert@x", msgspec.json.encode(forged))
+    raw.zadd("hemostat:live:heartbeat", {"hemostat:heartbeat:alert@x": FOR_EVER})
+    assert "x" not in [each.data.instance for each in site.bus(VIEWER).last("heartbeat")]
+
+
+@pytest.mark.parametrize("stream", BY_NAME["responder"].reads)
+def test_a_reader_that_puts_nothing_off_cannot_have_requests_put_back(server: Guarded, stream: str) -> None:
+    """The responder adds to the stream what is in the list: who writes the list would write requests."""
+    for name in (ALERT, ANALYZER):
+        with pytest.raises(Exception, match=r"no permission|NOPERM"):
+            server.client(name).raw.zadd(f"hemostat:deferred:{stream}", {"0-1\x1f{}": 1.0})
+
+
+@pytest.mark.parametrize("group", ["", "responder:h"])
+@pytest.mark.parametrize("member", [b"none", b"\x1f{}", b"", b"\x1f", b"\xff\xfe\x1f{}", b"1-1\x1f\xff"])
+def test_what_was_put_off_and_cannot_be_read_is_put_back(server: Guarded, group: str, member: bytes) -> None:
+    """There it is buried like any other. Kept, it would end each responder as it begins."""
+    raw = server.client(ADMIN).raw
+    raw.flushall()
+    key = f"hemostat:deferred:order:{group}".removesuffix(":")
+    raw.zadd(key, {member: 1.0})
+    bus = RedisBus(server.client(RESPONDER))
+    if group:
+        (entry,) = bus.due(group, ["order"], 2.0, count=9).entries
+        assert entry.event is None
+        bus.put_off(group, [(entry, 3.0)])
+        assert raw.zscore(key, member) == 3.0
+        assert bus.put_back(group, [entry]) == 1
+    else:
+        assert bus.promote("", ["order"], 2.0) == 1
+    assert raw.zcard(key) == 0
+    (left,) = bus.after("order", "0", 9)
+    assert left.event is None
+
+
+@pytest.mark.parametrize(
+    ("name", "stream"),
+    [
+        (ANALYZER, "remediation_needed"),
+        (STRANGER, "health_alert"),
+        (STRANGE_RESPONDER, "remediation_complete"),
+    ],
+)
+def test_a_stream_that_takes_no_further_entry_is_told_and_repaired(
+    site: Site, server: Guarded, caplog: pytest.LogCaptureFixture, name: str, stream: str
+) -> None:
+    """Whoever may add an entry may give it the last possible id. Roles wait, say so, and go on afterwards."""
+    server.client(name).raw.xadd(f"hemostat:{stream}", {"event": "x"}, id=LAST_ID)
+    site.engine.crash("web", 7)
+    eventually(lambda: "takes no further entry" in caplog.text)
+    admin = server.client(ADMIN)
+    (row,) = find_in_place(admin)
+    assert row.key == f"hemostat:{stream}"
+    remove_in_place(admin, row)
+    assert find_in_place(admin) == []
+    eventually(lambda: is_healed(site), seconds=20)
+    assert site.engine.inspect("web").running
+
+
+def test_streams_that_take_entries_are_not_repaired(site: Site, server: Guarded) -> None:
+    site.crash_and_heal()
+    assert find_in_place(server.client(ADMIN)) == []
+
+
+@pytest.mark.skipif(not takes(*OPTIONS), reason="needs Redis 7")
+def test_answers_that_a_viewer_does_not_read_keep_nobody_from_writing() -> None:
+    """With the limits that `hemostat redis-acl` names: Redis ends the connections that hold most."""
+    memory = ("--maxmemory", "64mb", "--maxmemory-policy", "noeviction")
+    with guarded(7, options=(*memory, *OPTIONS)) as opened:
+        bus = RedisBus(opened.client(user(BY_NAME["monitor"])))
+        said = event(alert(), incident="i")
+        bus.publish([said] * 200)
+        greedy = [ask_and_not_read(opened.url, "XRANGE hemostat:health_alert - +", 300) for _ in range(20)]
+        eventually(lambda: any(has_been_ended(each) for each in greedy))
+        bus.publish([said])
+        for each in greedy:
+            each.close()
+        opened.client(ADMIN).raw.ping()
+
+
+def ask_and_not_read(url: str, question: str, times: int) -> socket.socket:
+    opened = socket.socket(socket.AF_UNIX)
+    opened.connect(url.removeprefix("unix://"))
+    opened.sendall(f"AUTH {VIEWER} {VIEWER[::-1]}\r\n".encode())
+    assert opened.recv(100) == b"+OK\r\n"
+    opened.setblocking(False)
+    with suppress(OSError):
+        opened.send(f"{question}\r\n".encode() * times)
+    return opened
+
+
+def has_been_ended(opened: socket.socket) -> bool:
+    """As poll tells it: nothing is read."""
+    poll = select.poll()
+    poll.register(opened, 0)
+    return any(flags & select.POLLHUP for _, flags in poll.poll(0))
