@@ -59,9 +59,12 @@ class Engine(Protocol):
         """Every container, stopped ones too, as one call tells of them; within a short time."""
         ...
 
-    def inspect_all(self, containers: Sequence[str]) -> Mapping[str, ContainerInfo | EngineError]:
-        """Each of them, or why it cannot be inspected. Each is given a short time, and several that hang do
-        not add up. Raises EngineError where that is not a matter of one container."""
+    def inspect_all(
+        self, containers: Sequence[str], *, brief: bool = False
+    ) -> Mapping[str, ContainerInfo | EngineError]:
+        """Each of them, or why it cannot be inspected. Each is given a short time, where `brief` a very
+        short one, and several that hang do not add up. Raises EngineError where that
+        is not a matter of one container."""
         ...
 
     def containers(self) -> Sequence[ContainerInfo]:

@@ -295,6 +295,17 @@ def test_several_containers_that_hang_do_not_add_up(
     assert [type(answer) for answer in engine.inspect_all(names[1::2]).values()] == [EngineTimeoutError] * 6
 
 
+def test_after_one_that_hangs_the_others_are_given_less_time(
+    proxy: RuleProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "INSPECT_SECONDS", 600.0)
+    monkeypatch.setattr(inspection, "BRIEF_SECONDS", 0.1)
+    engine = connect(proxy, Rule("GET /containers/c", Silence()))
+    names = [f"c{number}" for number in range(12)]
+    answers = engine.inspect_all(names, brief=True)
+    assert [type(answer) for answer in answers.values()] == [EngineTimeoutError] * len(names)
+
+
 def test_a_malformed_row_costs_that_row_only(proxy: RuleProxy) -> None:
     rows = [{}, {"Id": "c1", "Names": None, "Labels": 7}, {"Id": "c2", "Names": ["/two"], "State": "running"}]
     engine = connect(proxy, Rule("GET /containers/json", told(rows)))

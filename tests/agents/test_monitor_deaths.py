@@ -6,8 +6,18 @@ import pytest
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.agents.monitor import Monitor
-from hemostat.core.model import Attempt, Connected, Disconnected, EngineEvent, Mode, Samples, Waited
+from hemostat.core.model import (
+    Attempt,
+    Connected,
+    ContainerInfo,
+    Disconnected,
+    EngineEvent,
+    Mode,
+    Samples,
+    Waited,
+)
 from hemostat.core.thresholds import Thresholds
+from hemostat.errors import EngineTimeoutError
 from hemostat.events import Action, Kind, Outcome, Phase
 from tests.agents.test_monitor import MIB, Watch
 
@@ -558,3 +568,24 @@ def test_stop_by_an_engine_that_shuts_down_amid_a_restart_of_ours_is_no_wish(sce
     scene.tell(Disconnected("the engine ended the stream"))
     stopping = scene.ledger.read("h", "web").stopping
     assert stopping is None or stopping.until == 0.0
+
+
+def test_one_look_that_hangs_is_enough_for_a_round(scene, monkeypatch):
+    """Docker is to start many again, and their starts hang."""
+    names = {scene.make(name=f"c{number}", restart_policy="always") for number in range(5)}
+    for each in names:
+        scene.end(each, 7, status="restarting")
+    hung, inspect = [], scene.engine.inspect
+
+    def hang(container: str) -> ContainerInfo:
+        if container in names:
+            hung.append(container)
+            raise EngineTimeoutError("inspect x: the Docker Engine took too long")
+        return inspect(container)
+
+    monkeypatch.setattr(scene.engine, "inspect", hang)
+    scene.sample(2)
+    for rounds in range(1, 6):
+        scene.sample()
+        assert len(hung) <= rounds + 1
+    assert set(hung) == names

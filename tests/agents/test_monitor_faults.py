@@ -155,7 +155,7 @@ def test_an_alert_that_cannot_be_told_keeps_no_other_from_being_told(watch, monk
 def test_an_engine_that_is_away_is_no_fault_of_one_container(watch, monkeypatch):
     web = watch.make(name="web")
 
-    def away(*_: object) -> object:
+    def away(*_: object, **__: object) -> object:
         raise EngineUnreachableError("no Docker Engine answers")
 
     monkeypatch.setattr(watch.engine, "inspect_all", away)

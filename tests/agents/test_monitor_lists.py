@@ -216,3 +216,15 @@ def test_events_that_do_not_come_are_said_though_the_list_comes(watch):
     assert watch.monitor.lost == "follow events: forbidden"
     watch.tell(Listing(tuple(watch.engine.listing()), thorough=True, connected=True))
     assert watch.monitor.lost == ""
+
+
+def test_one_look_that_hangs_is_enough_for_a_death(watch, stuck):
+    """Whoever names many that hang keeps the deaths of others waiting for no longer."""
+    needs = [watch.make(name=f"db{number}") for number in range(5)]
+    web = watch.make(labels={"hemostat.depends_on": ",".join(f"db{number}" for number in range(5))})
+    stuck.hanging = dict.fromkeys(needs, HANGS)
+    stuck.asked.clear()
+    watch.engine.crash(web, 7)
+    watch.listen()
+    assert watch.told() == [(Kind.EXITED, Phase.RAISED)]
+    assert len(stuck.hanging.keys() & set(stuck.asked)) == 1

@@ -98,8 +98,11 @@ class DockerEngine:
     def listing(self) -> Sequence[ListedContainer]:
         return inspection.read_rows(inspection.list_rows(self.connection, self._filters))
 
-    def inspect_all(self, containers: Sequence[str]) -> Mapping[str, ContainerInfo | EngineError]:
-        return inspection.inspect_all(self.connection, containers, self._group)
+    def inspect_all(
+        self, containers: Sequence[str], *, brief: bool = False
+    ) -> Mapping[str, ContainerInfo | EngineError]:
+        seconds = inspection.BRIEF_SECONDS if brief else inspection.INSPECT_SECONDS
+        return inspection.inspect_all(self.connection, containers, self._group, seconds)
 
     def containers(self) -> list[ContainerInfo]:
         return self.find(self._filters)

@@ -21,6 +21,8 @@ from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableEr
 LIST_SECONDS: Final = 10.0
 INSPECT_SECONDS: Final = 5.0
 """For one call. The engine answers within milliseconds, on a busy host within a second."""
+BRIEF_SECONDS: Final = 0.5
+"""For one call once a container has hung: one container may be made to hang as easily as a hundred."""
 THREADS: Final = 8
 """Among which the rest is divided once a container has hung."""
 
@@ -84,15 +86,17 @@ def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
     return listed
 
 
-def inspect_all(connection: Connection, containers: Sequence[str], group: str) -> Answers:
+def inspect_all(
+    connection: Connection, containers: Sequence[str], group: str, seconds: float = INSPECT_SECONDS
+) -> Answers:
     """One after the other by the same client; all that follow one that hangs are asked at the same time.
-    `group`: as `reference` has it.
+    `group`: as `reference` has it; `seconds`: how long the engine has for each, up to the first that hangs.
 
     Raises EngineUnreachableError, and EngineError for a failure that passes.
     """
     answers: Answers = {}
     with connection.client("inspect containers") as client:
-        get = getter(client, INSPECT_SECONDS)
+        get = getter(client, seconds)
         for container in containers:
             answers[container] = _inspect(connection, get, container, group)
             if isinstance(answers[container], EngineTimeoutError):
@@ -107,7 +111,7 @@ def inspect_all(connection: Connection, containers: Sequence[str], group: str) -
 
 def _inspect_apart(connection: Connection, container: str, group: str) -> ContainerInfo | EngineError:
     with connection.client("inspect containers") as client:
-        return _inspect(connection, getter(client, INSPECT_SECONDS), container, group)
+        return _inspect(connection, getter(client, BRIEF_SECONDS), container, group)
 
 
 def _inspect(connection: Connection, get: Get, container: str, group: str) -> ContainerInfo | EngineError:

@@ -42,7 +42,12 @@ class MemoryEngine(Faults):
         now = self.clock.now()
         return [_row(info, now) for info in self.containers()]
 
-    def inspect_all(self, containers: Sequence[str]) -> dict[str, ContainerInfo | EngineError]:
+    def inspect_all(
+        self,
+        containers: Sequence[str],
+        *,
+        brief: bool = False,  # noqa: ARG002 - it answers at once
+    ) -> dict[str, ContainerInfo | EngineError]:
         return {container: self._inspected(container) for container in containers}
 
     def _inspected(self, container: str) -> ContainerInfo | EngineError:

@@ -32,7 +32,8 @@ Look = Callable[[str, float], Patient | None]
 
 class DeathWatch:
     """`was_stopped` asks the engine whether somebody stopped a container, where it remembers that. `look`
-    inspects a container, `look_upstream` what it depends on. Without a `ledger` every stop is a person's."""
+    inspects a container, `look_upstream` what it depends on; `count_hung` tells how many looks have hung.
+    Without a `ledger` every stop is a person's."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class DeathWatch:
         was_stopped: Callable[[str], bool],
         look: Look,
         look_upstream: Callable[[str, float], None],
+        count_hung: Callable[[], int] = int,
     ) -> None:
         self._ward = ward
         self._ledger = ledger
@@ -52,6 +54,7 @@ class DeathWatch:
         self._look = look
         self._was_stopped = was_stopped
         self._look_upstream = look_upstream
+        self._count_hung = count_hung
         self._looks: dict[str, float] = {}
         """When a container that somebody is to start again is looked at (epoch seconds)."""
         self._oom_looks: dict[str, float] = {}
@@ -172,9 +175,13 @@ class DeathWatch:
         return intent.restart_by_us(info, attempts, now)
 
     def look_again(self, now: float) -> list[Told]:
-        """At the containers that somebody is to start again: Docker by its policy, or a restart of ours."""
+        """At the containers that somebody is to start again: Docker by its policy, or a restart of ours. Once
+        one has hung, the others are left to the next round."""
         told: list[Told] = []
+        hung = self._count_hung()
         for patient in self._ward:
+            if self._count_hung() > hung:
+                break
             stop = self._ward.stops.get(patient.ref.id)
             ours = stop is not None and stop.ours and not patient.info.running
             if not (ours or patient.info.status == "restarting") or now < self._looks.get(

@@ -1,5 +1,7 @@
 """Inspections, each within a short time. A container that the engine does not answer about costs nobody else
-anything: it is named once, left alone, and asked for again apart from the others, less and less often."""
+anything: it is named once, left alone, and asked for again apart from the others, less and less often. Once
+one has hung, the next are given little time, for many may be made to hang.
+"""
 
 import logging
 import threading
@@ -12,11 +14,13 @@ from hemostat.agents.monitor.faults import MAX_REASON_CHARACTERS
 from hemostat.core.model import ContainerInfo
 from hemostat.core.restart import delay
 from hemostat.core.text import cut, list_names
-from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.errors import EngineError, EngineTimeoutError, NoSuchContainerError
 from hemostat.ports import Engine
 
 FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
+WARY_SECONDS: Final = 600.0
+"""After an inspection that hung, for which the next are given less time: others wait for them."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +41,10 @@ class Inspector:
         self._engine = engine
         self._lock = threading.Lock()
         self._unanswered: dict[str, Unanswered] = {}
+        self._hung_at = 0.0
+        """When an inspection that others wait for has hung last (epoch seconds)."""
+        self.hung = 0
+        """How many such inspections have hung."""
 
     def inspect(self, container: str, name: str, now: float) -> ContainerInfo | None:
         """None where the engine does not answer about this one now. Raises NoSuchContainerError where it is
@@ -49,10 +57,13 @@ class Inspector:
         """Of `names` by id, those that the engine answers about. One that is gone is told to `gone`; without
         it, NoSuchContainerError is raised."""
         asked = [container for container in names if container not in self._unanswered]
-        for container, answer in self._engine.inspect_all(asked).items():
+        brief = 0 <= now - self._hung_at < WARY_SECONDS
+        for container, answer in self._engine.inspect_all(asked, brief=brief).items():
             if isinstance(answer, ContainerInfo):
                 yield answer
             elif not isinstance(answer, NoSuchContainerError):
+                if isinstance(answer, EngineTimeoutError):
+                    self._hung_at, self.hung = now, self.hung + 1
                 self._note(container, names[container], answer, now)
             elif gone is None:
                 raise answer

@@ -4,6 +4,7 @@ A container that the engine does not answer about now is as it was.
 """
 
 import logging
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
@@ -26,6 +27,8 @@ from hemostat.ports import Engine
 
 MAX_ASKED: Final = 20
 """Containers outside the list that the engine is asked for at a time: labels name them."""
+MAX_ASKING_SECONDS: Final = 0.5
+"""After which the others are asked for at the next time."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +82,12 @@ class Lookups:
 
     def look_upstream(self, container_id: str, now: float) -> None:
         """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
-        before it has failed for good. One that the engine will not show is as it was."""
+        before it has failed for good. One that the engine will not show is as it was, and so are
+        the others once one has hung."""
+        hung = self.inspector.hung
         for other in self._ward.relations.upstream(container_id):
+            if self.inspector.hung > hung:
+                return
             try:
                 self._look_at(other.ref.id, now)
             except EngineError as error:
@@ -117,7 +124,10 @@ class Lookups:
         touch may be the reason for a failure all the same."""
         missing = self._ward.relations.absent()
         self._asked_for &= missing
+        began = time.monotonic()
         for wanted in sorted(missing - self._asked_for)[:MAX_ASKED]:
+            if time.monotonic() - began > MAX_ASKING_SECONDS:
+                return
             self._asked_for.add(wanted)
             with suppress(EngineError):
                 for info in self._outside(wanted):
@@ -125,7 +135,7 @@ class Lookups:
 
     def _outside(self, wanted: Absent) -> Iterable[ContainerInfo]:
         members = self._engine.members(wanted.project, wanted.service) if wanted.service else []
-        answers = self._engine.inspect_all([wanted.name]) if wanted.name and not members else {}
+        answers = self._engine.inspect_all([wanted.name], brief=True) if wanted.name and not members else {}
         return [*members, *(each for each in answers.values() if isinstance(each, ContainerInfo))]
 
 

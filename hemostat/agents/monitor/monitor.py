@@ -93,6 +93,7 @@ class Monitor:
             was_stopped=engine.was_stopped,
             look=self._lookups.look,
             look_upstream=self._lookups.look_upstream,
+            count_hung=lambda: self._lookups.inspector.hung,
         )
         self._reconciler = Reconciler(self._ward, self._lookups, self._deaths, self._faults, self._discharge)
         self._last_stats = LastStats()
