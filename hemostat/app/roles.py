@@ -150,6 +150,7 @@ def _monitor(place: Place) -> None:
         ledger=place.parts.ledger(),
         warnings=version.forbidden,
         trust=settings.trust,
+        stopwatch=place.clock.now,
     )
     Watcher(
         monitor,

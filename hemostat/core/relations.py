@@ -24,6 +24,7 @@ class Relations:
         """When each connection was last seen (epoch seconds)."""
         self._connections: dict[str, frozenset[str]] = {}
         self._topology: Topology | None = None
+        self._absent: set[Absent] | None = None
 
     def update(self, info: ContainerInfo, *, watched: bool = True) -> None:
         """A container as it is now, new or known."""
@@ -31,14 +32,15 @@ class Relations:
         self._infos[info.ref.id] = info
         if not watched:
             self._bystanders.add(info.ref.id)
+            self._absent = None
         if known is None or _identity(known) != _identity(info):
-            self._topology = None
+            self._topology = self._absent = None
         elif self._topology is not None:
             self._topology.update(info)
 
     def remove(self, container_id: str) -> None:
         if self._infos.pop(container_id, None) is not None:
-            self._topology = None
+            self._topology = self._absent = None
         self._bystanders.discard(container_id)
         self._edges = {edge: at for edge, at in self._edges.items() if container_id not in edge}
         self._connections.pop(container_id, None)
@@ -69,7 +71,10 @@ class Relations:
 
     def absent(self) -> set[Absent]:
         """What the containers under watch need and is not known."""
-        return absent(self._infos.values(), asking=self._infos.keys() - self._bystanders)
+        if self._absent is None:
+            asking = self._infos.keys() - self._bystanders
+            self._absent = absent(self._infos.values(), asking=asking)
+        return self._absent
 
     @property
     def topology(self) -> Topology:

@@ -4,8 +4,7 @@ A container that the engine does not answer about now is as it was.
 """
 
 import logging
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -28,19 +27,27 @@ from hemostat.ports import Engine
 MAX_ASKED: Final = 20
 """Containers outside the list that the engine is asked for at a time: labels name them."""
 MAX_ASKING_SECONDS: Final = 0.5
-"""After which the others are asked for at the next time."""
+"""After which the others are asked for later: REST_FACTOR times as long after the first."""
+REST_FACTOR: Final = 20.0
+MAX_REST_SECONDS: Final = 300.0
 
 logger = logging.getLogger(__name__)
 
 
 class Lookups:
-    def __init__(self, engine: Engine, ward: Ward, faults: Faults) -> None:
+    def __init__(
+        self, engine: Engine, ward: Ward, faults: Faults, stopwatch: Callable[[], float] = float
+    ) -> None:
+        """`stopwatch` tells seconds from any moment on."""
         self._engine = engine
         self._ward = ward
         self._faults = faults
         self._subject = Container(id="", name="")
         self._asked_for: set[Absent] = set()
         """What was asked of the engine since the last listing, and was not there."""
+        self._stopwatch = stopwatch
+        self._rested = 0.0
+        """When the engine may be asked again for what is absent (by the stopwatch)."""
         self.inspector = Inspector(engine)
 
     def note(self, subject: Container) -> None:
@@ -124,14 +131,17 @@ class Lookups:
         touch may be the reason for a failure all the same."""
         missing = self._ward.relations.absent()
         self._asked_for &= missing
-        began = time.monotonic()
+        began = self._stopwatch()
+        if 0 < self._rested - began < MAX_REST_SECONDS:
+            return
         for wanted in sorted(missing - self._asked_for)[:MAX_ASKED]:
-            if time.monotonic() - began > MAX_ASKING_SECONDS:
-                return
             self._asked_for.add(wanted)
             with suppress(EngineError):
                 for info in self._outside(wanted):
                     self.admit(info, 0.0, watched=False)
+            if (took := self._stopwatch() - began) > MAX_ASKING_SECONDS:
+                self._rested = began + REST_FACTOR * took
+                return
 
     def _outside(self, wanted: Absent) -> Iterable[ContainerInfo]:
         members = self._engine.members(wanted.project, wanted.service) if wanted.service else []

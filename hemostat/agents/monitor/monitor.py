@@ -74,6 +74,7 @@ class Monitor:
         ledger: Ledger | None = None,
         warnings: tuple[str, ...] = (),
         trust: Trust = OWN,
+        stopwatch: Callable[[], float] = float,
     ) -> None:
         """`history` is what has been kept of the numbers of the container of a name, oldest first. `ledger`
         tells which stops are HemoStat's own; without it all of them are people's. `warnings`: what is known
@@ -84,7 +85,7 @@ class Monitor:
         self._source = source
         self._ward = Ward(thresholds, Host(name=host, cores=host_cores), trust)
         self._faults = Faults()
-        self._lookups = Lookups(engine, self._ward, self._faults)
+        self._lookups = Lookups(engine, self._ward, self._faults, stopwatch)
         self._deaths = DeathWatch(
             self._ward,
             ledger,

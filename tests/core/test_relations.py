@@ -1,0 +1,33 @@
+"""Who is asked for outside the list follows what is known."""
+
+from hemostat.core.model import ContainerInfo
+from hemostat.core.needs import Absent
+from hemostat.core.relations import Relations
+from hemostat.events import Container
+
+
+def info(name: str, needs: str = "", status: str = "running") -> ContainerInfo:
+    labels = {"hemostat.depends_on": needs} if needs else {}
+    return ContainerInfo(ref=Container(id=name, name=name, labels=labels), status=status)
+
+
+def test_what_is_absent_follows_who_comes_goes_and_is_outside_the_watch():
+    relations, db = Relations(), {Absent(name="db")}
+    relations.update(info("web", "db"))
+    assert relations.absent() == db
+    relations.update(info("web", "db", status="exited"))
+    assert relations.absent() == db
+    relations.update(info("db"))
+    assert relations.absent() == set()
+    relations.remove("db")
+    assert relations.absent() == db
+    relations.update(info("web", "db"), watched=False)
+    assert relations.absent() == set()
+
+
+def test_a_state_that_changes_asks_for_nothing_anew():
+    relations = Relations()
+    relations.update(info("web", "db"))
+    before = relations.absent()
+    relations.update(info("web", "db", status="exited"))
+    assert relations.absent() is before
