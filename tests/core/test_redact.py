@@ -283,3 +283,19 @@ def test_no_group_is_repeated_possessively():
     possessive = re.compile(r"\)(?:[*+?]|\{[\d,]+\})\+")
     sources = list(Path(hemostat.__file__).parent.rglob("*.py"))
     assert [path.name for path in sources if possessive.search(path.read_text("utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b[1mpassword\x1b[0m: {}",
+        "\x1b[1mpassword:\x1b[0m {}",
+        "passwo\x1b[0mrd={}",
+        "password\x1b[38;5;196m={}",
+        "\x9b1mDB_PASSWORD\x9bm={}",
+        "password: \x1b[32m{}\x1b[0m",
+        "\x1b[2K\x1b[1Gtoken:\x1b[0m {}",
+    ],
+)
+def test_colours_of_a_terminal_hide_no_secret(text):
+    assert "Zq7Kp2Vx9Lm" not in redact(text.format("Zq7Kp2Vx9Lm"))

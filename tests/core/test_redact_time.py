@@ -74,6 +74,7 @@ SEPARATORS = (
         "->",
         " -",
     ),
+    *("/value={", ",value=<", " value: [", "\nvalue=(", '/value="{', "/value=the,"),
     *("\n", ":\n", ":\n- ", ": |\n  ", ": the ", "=$(", "=*", ">", '":{"value":', '":["', "://a:", "@"),
 )
 LONG, SHORT = 16_384, 4_096

@@ -21,7 +21,7 @@ PASSES: Final = 4
 def redact(text: str, *, emails: bool = False) -> str:
     """The text with its secrets masked; with `emails`, e-mail addresses too. Twice is the same as once."""
     rules = (*RULES, shapes.hide_emails) if emails else RULES
-    text = INVISIBLE.sub("", text)
+    text = INVISIBLE.sub("", COLOUR.sub("", text))
     for _ in range(PASSES):
         before = text
         for rule in rules:
@@ -31,6 +31,10 @@ def redact(text: str, *, emails: bool = False) -> str:
     return text
 
 
+COLOUR: Final = re.compile(
+    r"(?:\x1b\[|\x9b|\\{1,4}(?:u001[bB]|x1[bB]|033|e)\[)(?:[\d;:]{0,40}m|[\d;?]{0,20}[A-HJKhl])"
+)
+"""Colours and the like, for a terminal or as JSON writes them: they stand between a name and its value."""
 INVISIBLE: Final = re.compile(
     r"(?<=[\w\"'])[\x00-\x08\x0e-\x1a\x7f\xad\u200b-\u200f\u2060-\u2064\ufeff]{1,16}(?=[\w\"'=:])"
 )

@@ -4,7 +4,7 @@ column or on the next line."""
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, mask
+from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, mask, value_end
 from hemostat.core.redact.names import PROSE, is_empty, kind_of
 from hemostat.core.redact.pairs import COUNT, HINT, KEY, ODD, Span
 
@@ -87,13 +87,12 @@ def _span(text: str, key: re.Match[str]) -> Span | None:
 def _value(text: str, at: int) -> Span | None:
     head = QUOTED_HEAD.match(text, at)
     if head is not None:
-        full = QUOTED.match(text, at)
         hides = head["body"] and not is_empty(head["body"])
-        return full.span("body") if hides and full else None
-    bare, full = BARE_HEAD.match(text, at), BARE.match(text, at)
-    if bare is None or full is None or is_empty(bare[0]) or PROSE.fullmatch(bare[0]) or bare[0][0] in "{[(<":
+        return (head.start("body"), value_end(QUOTED, text, at)) if hides else None
+    bare = BARE_HEAD.match(text, at)
+    if bare is None or is_empty(bare[0]) or PROSE.fullmatch(bare[0]) or bare[0][0] in "{[(<":
         return None
-    return full.span()
+    return at, value_end(BARE, text, at)
 
 
 def _items(text: str, key: re.Match[str], after: int) -> Span | None:

@@ -29,3 +29,9 @@ BARE_HEAD: Final = re.compile(_BARE % f"{{1,{HEAD_CHARACTERS}}}", re.VERBOSE)
 
 def mask(kind: str) -> str:
     return f"[redacted: {kind}]"
+
+
+def value_end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    """Where the value ends that begins here and is masked."""
+    found = pattern.match(text, at)
+    return found.end() if found else at

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, mask
+from hemostat.core.redact.mask import BARE, BARE_HEAD, QUOTED, QUOTED_HEAD, mask, value_end
 from hemostat.core.redact.names import PROSE, WORDS, is_empty, kind_of
 
 KEY: Final = re.compile(
@@ -116,7 +116,7 @@ def _quoted(text: str, at: int) -> Span | None:
     head = QUOTED_HEAD.match(text, at)
     if head is None or not head["body"] or is_empty(head["body"]):
         return None
-    return head.start("body"), _end(QUOTED, text, at)
+    return head.start("body"), value_end(QUOTED, text, at)
 
 
 def _bare(text: str, key: re.Match[str]) -> Span | None:
@@ -132,12 +132,7 @@ def _bare(text: str, key: re.Match[str]) -> Span | None:
         return None
     if _directory(key, value) or _counts(key, value) or _prose(text, key, found):
         return None
-    return key.end(), _line_end(text, key) or _end(BARE, text, key.end())
-
-
-def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
-    found = pattern.match(text, at)
-    return found.end() if found else at
+    return key.end(), _line_end(text, key) or value_end(BARE, text, key.end())
 
 
 def _prose(text: str, key: re.Match[str], found: re.Match[str]) -> bool:
@@ -200,7 +195,7 @@ def _beside(text: str, key: re.Match[str]) -> Span | None:
         return _argument(text, key.end())
     near = NEAR.match(text, key.end("rest"))
     if near and _random(near["value"]) and not UUID.fullmatch(near["value"]):
-        return near.start("value"), _end(LONG, text, near.start("value"))
+        return near.start("value"), value_end(LONG, text, near.start("value"))
     return None
 
 
@@ -214,7 +209,7 @@ def _argument(text: str, at: int) -> Span | None:
     found = BARE_HEAD.match(text, at)
     if found is None or found[0].startswith("-") or PROSE.fullmatch(found[0]) or is_empty(found[0]):
         return None
-    return at, _end(BARE, text, at)
+    return at, value_end(BARE, text, at)
 
 
 def _random(text: str) -> bool:
