@@ -37,6 +37,10 @@ HEIGHTS: Final = (5, 200)
 """Cells of a page, at least and at most: each is drawn, sent and kept."""
 MAX_MESSAGE: Final = 256 * 1024
 """Bytes that a page may send at once, which is what is pasted."""
+NONSENSE: Final = (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What messages raise that no page of ours sends."""
+DRIVER: Final = "hemostat.tui.served:ServedDriver"
+"""What draws a page, as Textual's environment names it."""
 PATIENCE: Final = 3.0
 """Seconds that a dashboard has to go in when its page has gone."""
 SAFE: Final = {
@@ -228,7 +232,7 @@ class Served(Server):
         try:
             width, height = (to_int(request.query.get(name, ""), 80) for name in ("width", "height"))
             await dashboard.start(clamped(width, WIDTHS), clamped(height, HEIGHTS))
-            with suppress(AssertionError, AttributeError, LookupError, TypeError, ValueError):  # nonsense
+            with suppress(*NONSENSE):
                 await self._process_messages(page, dashboard)
         finally:
             self._open[viewer] -= 1
@@ -247,6 +251,9 @@ def at_prefix(text: str, prefix: str) -> str:
 
 class Dashboard(AppService):
     """The process behind a page. Neither outlives the other."""
+
+    def _build_environment(self, width: int = 80, height: int = 24) -> dict[str, str]:
+        return {**super()._build_environment(width, height), "TEXTUAL_DRIVER": DRIVER}
 
     async def set_terminal_size(self, width: int, height: int) -> None:
         await super().set_terminal_size(clamped(width, WIDTHS), clamped(height, HEIGHTS))

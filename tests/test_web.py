@@ -3,9 +3,12 @@
 import asyncio
 import json
 import os
+import re
 import shlex
 import ssl
+import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +21,7 @@ pytest.importorskip("textual_serve")
 from aiohttp import ClientSession, CookieJar, TCPConnector, WSMsgType, WSServerHandshakeError, web
 
 from hemostat.core.public_address import parse
+from hemostat.tui.served import MAX_BYTES
 from hemostat.web import MOST, MOST_EACH, Guard, Served, at_prefix, own_name, own_origin
 from tests.hook import certify
 
@@ -270,6 +274,76 @@ def test_a_size_that_is_no_number_ends_the_page_alone(nonsense, monkeypatch):
         await come_in(browser, at)
         socket = await browser.ws_connect(at + "/ws", headers={"Origin": at})
         await socket.send_json(["resize", {"width": nonsense, "height": 5}])
+        assert (await socket.receive(timeout=20)).type is WSMsgType.CLOSE
+
+    served(script, command="exec cat")
+
+
+def test_a_size_that_is_typed_as_terminals_tell_it_is_not_taken(monkeypatch):
+    """Drawn in it, one frame would have millions of cells."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+
+    async def script(browser, at):
+        await come_in(browser, at)
+        socket = await browser.ws_connect(at + "/ws?width=100&height=30", headers={"Origin": at})
+        await shown(socket, b"REPLAY")
+        await socket.send_json(["stdin", "\x1b[48;1200;1200;10;10t0"])
+        seen = await shown(socket, b"PAUSED")
+        await socket.send_json(["stdin", "?"])
+        seen += await shown(socket, b"leave; roles go on")
+        await socket.close()
+        assert len(seen) < 500_000
+
+    served(script, command=dashboard_command())
+
+
+MEMORY = """
+import os
+from hemostat.tui.served import MAX_BYTES, NICE, confine
+before = os.nice(0)
+confine()
+assert os.nice(0) >= min(19, before + NICE)
+try:
+    bytearray(MAX_BYTES)
+except MemoryError:
+    print("bounded")
+"""
+
+
+def test_a_page_has_bounded_memory_and_gives_way():
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "bounded\n", done.stderr
+
+
+def limits_of_children() -> list[str]:
+    """As the kernel tells them."""
+    own = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+    return [Path(f"/proc/{each}/limits").read_text() for each in own]
+
+
+def test_the_process_behind_a_page_is_confined(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+
+    async def script(browser, at):
+        await come_in(browser, at)
+        socket = await browser.ws_connect(at + "/ws?width=100&height=30", headers={"Origin": at})
+        await shown(socket, b"REPLAY")
+        found = [re.search(rf"Max data size\s+{MAX_BYTES} ", each) for each in limits_of_children()]
+        await socket.close()
+        assert any(found)
+
+    served(script, command=dashboard_command())
+
+
+def test_a_message_that_nests_too_deep_ends_the_page_alone(monkeypatch):
+    monkeypatch.setattr("hemostat.web.PATIENCE", 0.1)
+
+    async def script(browser, at):
+        await come_in(browser, at)
+        socket = await browser.ws_connect(at + "/ws", headers={"Origin": at})
+        await socket.send_str("[" * 100_000)
         assert (await socket.receive(timeout=20)).type is WSMsgType.CLOSE
 
     served(script, command="exec cat")

@@ -94,8 +94,10 @@ def tui(
         raise UsageError("--allow-actions, --token-file and --public-url are for a browser", hint="add --web")
     if served is not None:
         from hemostat.supervisor import die_with_parent
+        from hemostat.tui.served import confine
 
         die_with_parent(served)
+        confine()
     elif why := dashboard.unsuitable(
         os.environ, screen=interactive(), keyboard=terminal.is_terminal(sys.stdin)
     ):
