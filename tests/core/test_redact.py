@@ -295,6 +295,9 @@ def test_no_group_is_repeated_possessively():
         "\x9b1mDB_PASSWORD\x9bm={}",
         "password: \x1b[32m{}\x1b[0m",
         "\x1b[2K\x1b[1Gtoken:\x1b[0m {}",
+        "\x1b[1mpassword\x1b(B\x1b[m: {}",
+        "password: \x1b]8;;https://vault.example/x\x07{}\x1b]8;;\x07",
+        '{{"msg":"\\\\u001b[1mpassword\\\\u001b(B\\\\u001b[m: {}"}}',
     ],
 )
 def test_colours_of_a_terminal_hide_no_secret(text):

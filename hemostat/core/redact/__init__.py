@@ -32,9 +32,13 @@ def redact(text: str, *, emails: bool = False) -> str:
 
 
 COLOUR: Final = re.compile(
-    r"(?:\x1b\[|\x9b|\\{1,4}(?:u001[bB]|x1[bB]|033|e)\[)(?:[\d;:]{0,40}m|[\d;?]{0,20}[A-HJKhl])"
+    r"(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,4}[@-~]"
+    r"|\x1b\][^\x07\x1b\x9c\n]{0,2048}(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[()][0-9A-Z]"
+    r"|\\{1,4}(?:u001[bB]|x1[bB]|033|e)(?:\[[\d;:?]{0,40}[A-HJKhlm]|\([0-9A-Z])"
 )
-"""Colours and the like, for a terminal or as JSON writes them: they stand between a name and its value."""
+"""Colours, links and character sets, for a terminal or as JSON writes them: they stand between a name and its
+value."""
 INVISIBLE: Final = re.compile(
     r"(?<=[\w\"'])[\x00-\x08\x0e-\x1a\x7f\xad\u200b-\u200f\u2060-\u2064\ufeff]{1,16}(?=[\w\"'=:])"
 )
