@@ -22,7 +22,7 @@ from hemostat.core.audit import End, Link, bind
 from hemostat.core.audit_key import Signing
 from hemostat.core.keeping import Keeping
 from hemostat.core.record import record
-from hemostat.errors import ConfigError
+from hemostat.errors import ConfigError, StoreUnreachableError
 from tests.clock import FakeClock
 from tests.samples import alert, event
 
@@ -401,3 +401,34 @@ def test_stores_note_which_trail_is_theirs(site: Site) -> None:
     site.keep()
     place = site._store.place("h")
     assert site.client.raw.hget(STORE + place, "trail") == site._store.ends().trail.encode()
+
+
+UNKNOWN = "NEW.head_hash NOT IN (SELECT hash FROM hemostat_events)"
+FILTERS = {
+    "sqlite": (
+        "CREATE TRIGGER f BEFORE INSERT ON hemostat_events WHEN NEW.id='{}' BEGIN SELECT RAISE(IGNORE); END",
+        f"CREATE TRIGGER g BEFORE UPDATE ON hemostat_trail WHEN {UNKNOWN} BEGIN SELECT RAISE(IGNORE); END",
+    ),
+    "postgresql": (
+        "CREATE RULE f AS ON INSERT TO hemostat_events WHERE NEW.id = '{}' DO INSTEAD NOTHING",
+        f"CREATE RULE g AS ON UPDATE TO hemostat_trail WHERE {UNKNOWN} DO INSTEAD NOTHING",
+    ),
+}
+"""They leave an event out as it is stored, and the trail goes on without a gap."""
+
+
+@pytest.mark.parametrize("keys", [(), (KEY,)])
+def test_a_database_that_leaves_out_what_it_is_given_stores_nothing(
+    site: Site, keys: tuple[str, ...]
+) -> None:
+    site.restart(*keys)
+    site.keep(1)
+    hidden = event(alert(), 99)
+    dialect = site._store._engine.dialect.name
+    for text in FILTERS[dialect]:
+        words = text.format(hidden.id)
+        site.write(lambda connection, words=words: connection.exec_driver_sql(words))
+    with pytest.raises(StoreUnreachableError, match="does not keep the rows"):
+        site._recorder.keep([hidden])
+    site.keep(1)
+    assert site.verify() == 0

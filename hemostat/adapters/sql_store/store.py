@@ -59,6 +59,7 @@ class SqlStore:
                 connection.execute(events.insert(), [_row(link) for link in links])
                 head = links[-1]
                 connection.execute(trail.update().values(head=head.number, head_hash=head.hash))
+                self._require_stored(connection, links)
         return fresh
 
     def kept(self, event_id: str) -> bool:
@@ -176,6 +177,20 @@ class SqlStore:
         if last is not None and signing.is_signed(last.before, last.record, last.hash):
             return signing
         return Signing(ends.trail)
+
+    def _require_stored(self, connection: sql.Connection, links: Sequence[Link]) -> None:
+        """Raises StoreUnreachableError where the database keeps something else than it was given: triggers
+        and rules of its own may leave out rows, and the trail would have no gap."""
+        first, last = links[0], links[-1]
+        rows = events.c.number.between(first.number, last.number)
+        query = sql.select(HASHES[1]).where(rows).order_by(events.c.number)
+        hashes = list(connection.execute(query).scalars())
+        if hashes == [link.hash for link in links] and _ends(connection).head == End(last.number, last.hash):
+            return
+        raise StoreUnreachableError(
+            f"the store {mask_url(self._url)} does not keep the rows that are written to it",
+            hint="remove triggers, rules and views on hemostat_events and hemostat_trail",
+        )
 
     @contextmanager
     def trail(self) -> Iterator[tuple[Ends, Iterator[Link]]]:
