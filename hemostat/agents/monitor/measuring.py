@@ -24,8 +24,8 @@ from hemostat.core.thresholds import Thresholds
 from hemostat.errors import AdapterError
 from hemostat.ports import Clock, Engine, Interrupted, Sampler, Surroundings
 
-PROBES: Final = 16
-"""At a time: one that hangs must not keep the others waiting."""
+PROBES: Final = 64
+"""At a time, one of each container: those that hang must not keep the others waiting, nor add up."""
 PEERS: Final = 1.0
 """Seconds between two looks whether the connections of the next container are to be read."""
 FIRST: Final = 5.0
@@ -59,6 +59,8 @@ class Measuring:
         self._failures = failures
         self._tell = tell
         self._prober = ThreadPoolExecutor(PROBES, thread_name_prefix="probe")
+        self._probing: set[str] = set()
+        """Containers whose probe has not ended."""
         self._patient_for = FIRST
         self.sampled = threading.Event()
         """Set once the containers are listed, and while the last round of samples has been dealt with: a slow
@@ -137,10 +139,15 @@ class Measuring:
 
     def _probes(self) -> None:
         for container_id, target, address in self._monitor.probed():
-            self._prober.submit(self._probe, container_id, target, address)
+            if container_id not in self._probing:
+                self._probing.add(container_id)
+                self._prober.submit(self._probe, container_id, target, address)
 
     def _probe(self, container_id: str, target: Target, address: str) -> None:
-        error = self._surroundings.probe(target, address, self._thresholds.probe_timeout)
+        try:
+            error = self._surroundings.probe(target, address, self._thresholds.probe_timeout)
+        finally:
+            self._probing.discard(container_id)
         self._tell(Probed(container_id=container_id, time=self._clock.now(), error=error))
 
     def _peers(self) -> None:
