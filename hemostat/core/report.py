@@ -1,5 +1,6 @@
 """An incident to be handed on: Markdown for people, an object for programs; secrets masked. Pure."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ import msgspec
 from hemostat.core.chronicle import Chronicle, Stage, diagnosis_of, summary, why
 from hemostat.core.dossier import Dossier
 from hemostat.core.exhibit import heading, sections
+from hemostat.core.markup import SPACE
 from hemostat.core.outlook import comes_next, ladder
 from hemostat.core.recording import masked
 from hemostat.core.redact import redact
@@ -17,7 +19,10 @@ from hemostat.events import decode
 
 When = Callable[[float], str]
 FENCE: Final = "~~~~"
-"""What stands inside is set in, so that no line of it ends it."""
+INDENT: Final = " " * 4
+"""Before each line inside a fence: with fewer blanks, a line of the text could end it."""
+ACTIVE: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<![\w]@)(?<=@)(?=\w)", re.IGNORECASE)
+"""Where readers of Markdown begin a link, or call somebody, without any mark."""
 
 
 def markdown(told: Chronicle, kept: Sequence[Dossier], when: When) -> str:
@@ -46,7 +51,7 @@ def _lines(told: Chronicle, kept: Sequence[Dossier], when: When) -> Iterator[str
         yield from ("", f"## Kept at {when(dossier.time)}: {plain(heading(dossier))}")
         for title, rows in sections(dossier, when):
             yield from ("", f"### {title.capitalize()}", "", FENCE)
-            yield from (f"  {clean(row)}" for row in rows)
+            yield from (f"{INDENT}{clean(row)}" for row in rows)
             yield FENCE
 
 
@@ -59,8 +64,9 @@ def _reasons(told: Chronicle) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """Words that Markdown, and the HTML it may hold, leave alone."""
-    return "".join(f"\\{char}" if char in "\\`*_[]|#!~" else _HTML.get(char, char) for char in clean(text))
+    """Words that Markdown, the HTML it may hold, and services that show it leave alone."""
+    inert = ACTIVE.sub(SPACE, clean(text))
+    return "".join(f"\\{char}" if char in "\\`*_[]|#!~" else _HTML.get(char, char) for char in inert)
 
 
 _HTML: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}

@@ -1,6 +1,8 @@
 """An incident as it is handed on: everything in it, nothing secret, nothing that a reader would act on."""
 
 import msgspec
+import pytest
+from markdown_it import MarkdownIt
 
 from hemostat.core.chronicle import Chronicle, chronicle
 from hemostat.core.report import markdown, record
@@ -46,6 +48,26 @@ def test_nothing_in_it_is_markup_or_a_terminals_command():
     assert "\x1b" not in text
     log = text.partition("### Log")[2].partition("###")[0]
     assert [line for line in log.splitlines() if line.startswith("~~~~")] == ["~~~~", "~~~~"]
+
+
+ENDS_A_FENCE = "~~~~~~\n\n# told by a container\n\n[x](http://y.example) <img src=http://y.example> *b*\n"
+
+
+@pytest.mark.parametrize("indent", ["", " ", "   ", "\t", "> ", "- "])
+def test_a_log_does_not_end_the_block_that_it_stands_in(indent):
+    """As readers of Markdown see it: a fence may end up to three blanks from the margin."""
+    log = "".join(f"{indent}{line}\n" for line in ENDS_A_FENCE.splitlines())
+    read = MarkdownIt().parse(markdown(made([event(alert())]), [kept(log)], when))
+    assert any("told by a container" in each.content for each in read if each.type == "fence")
+    assert not any("y.example" in each.content for each in read if each.type != "fence")
+
+
+@pytest.mark.parametrize("text", ["https://y.example/a", "see www.y.example", "@org/team look", "(@org)"])
+def test_words_of_a_container_link_to_nothing_and_call_nobody(text):
+    diagnosis = msgspec.structs.replace(DIAGNOSIS, reasons=(text,))
+    told = markdown(made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [], when)
+    assert text not in told
+    assert text in told.replace("\N{ZERO WIDTH SPACE}", "")
 
 
 def test_secrets_are_masked_in_both():
