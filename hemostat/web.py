@@ -126,7 +126,7 @@ class Guard:
         viewer = secrets.token_urlsafe(16)
         answer.set_cookie(
             self._cookie(request),
-            f"{viewer}.{self._sign(viewer)}",
+            f"{viewer}.{self._sign(viewer, request)}",
             httponly=True,
             samesite="Strict",
             secure=secure,
@@ -137,10 +137,13 @@ class Guard:
     def viewer(self, request: web.Request) -> str:
         """Who has been let in, and this is; empty for nobody."""
         viewer, _, signature = request.cookies.get(self._cookie(request), "").partition(".")
-        return viewer if _same(signature, self._sign(viewer)) else ""
+        return viewer if _same(signature, self._sign(viewer, request)) else ""
 
-    def _sign(self, viewer: str) -> str:
-        return hmac.new(self._key, viewer.encode("utf-8", "replace"), "sha256").hexdigest()
+    def _sign(self, viewer: str, request: web.Request) -> str:
+        """Holds for one address: browsers send a cookie to every port of a host, also to a container's. All
+        who come by a proxy have the proxy's address."""
+        address = "" if self.public else request.remote
+        return hmac.new(self._key, f"{viewer} {address}".encode("utf-8", "replace"), "sha256").hexdigest()
 
     def _cookie(self, request: web.Request) -> str:
         """Cookies know no ports: two servers on a machine must not take each other's away."""

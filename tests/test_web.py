@@ -111,6 +111,19 @@ def test_without_the_token_there_is_nothing(path):
     served(script)
 
 
+def test_a_cookie_is_of_no_use_at_another_address():
+    """Browsers send it to every port of the host that they open: a container may listen at one."""
+
+    async def script(browser, at):
+        await come_in(browser, at)
+        cookie = "; ".join(f"{each.key}={each.value}" for each in browser.cookie_jar)
+        for address, status in (("127.0.0.1", 200), ("127.0.0.2", 403)):
+            async with ClientSession(connector=TCPConnector(local_addr=(address, 0))) as other:
+                assert (await get(other, at, headers={"Cookie": cookie})).status == status
+
+    served(script)
+
+
 def test_the_token_is_taken_once_for_a_cookie_that_scripts_and_other_sites_do_not_get():
     async def script(browser, at):
         answer = await get(browser, f"{at}/?token={TOKEN}", allow_redirects=False)
