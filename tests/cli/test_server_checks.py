@@ -189,7 +189,7 @@ def test_names_that_do_not_fit_are_told(beats, own, words):
     [
         "willfarrell/autoheal:1",
         "containrrr/watchtower",
-        "ghcr.io/nicholas-fedor/watchtower@sha256:0",
+        "registry.example.org/nicholas-fedor/watchtower@sha256:0",
         "monit",
     ],
 )
