@@ -45,6 +45,8 @@ def environ(tmp_path, monkeypatch):
 @pytest.fixture
 def hemostat(environ, capsys):
     """Run a command line in this process."""
+    # A served dashboard bounds the memory of its process, for good.
+    environ.setattr("hemostat.tui.served.confine", lambda: None)
     root, own = logging.getLogger(), logging.getLogger("hemostat")
     handlers, level, own_level = root.handlers[:], root.level, own.level
 
