@@ -94,7 +94,7 @@ def hostile_messages(size: Size) -> Row:
 @contextmanager
 def small_disk(directory: Path) -> Iterator[Callable[[bool], None]]:
     """A file system of its own in the directory, and what fills or frees it."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", directory], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "tmpfs", directory], check=True)
     ballast = directory / "ballast"
 
     def fill(full: bool) -> None:
