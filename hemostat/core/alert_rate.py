@@ -20,9 +20,10 @@ from hemostat.events import Container, Evidence, HealthAlert, Phase
 MINUTE: Final = 60.0
 PER_CONTAINER: Final = 20
 """Alerts in a minute."""
-PER_NEW_IMAGE: Final = 60
-"""Alerts in a minute of new containers of one project and image."""
-PER_NEW: Final = 240
+PER_NEW_IMAGE: Final = 300
+"""Alerts in a minute of new containers of one project and image: about as many containers as an engine makes
+in that time, so that whoever runs many short ones is told of each."""
+PER_NEW: Final = 1200
 """Alerts in a minute of all new containers. A container is new in its first minute."""
 
 IsNew = Callable[[Container], bool]

@@ -103,14 +103,15 @@ def test_an_incident_that_came_and_went_while_it_waited_is_not_told():
 def test_new_containers_under_ever_new_names_are_told_at_most_so_often(images):
     scene = Scene(new=True)
     bound = PER_NEW_IMAGE if images == 1 else PER_NEW
-    for number in range(600):
+    count = 2 * bound
+    for number in range(count):
         made = container(f"c{number}", f"i{number % images}")
         scene.open(made, Kind.EXITED)
         scene.close(made)
-        if number % 12 == 0:
+        if number % (count // 50) == 0:
             scene.wait(1)
     assert len(scene.heard) <= bound
-    assert len(scene.rate.waiting) <= 600
+    assert len(scene.rate.waiting) <= count
 
 
 def test_a_new_container_of_another_image_is_not_held_up_by_them():
@@ -123,10 +124,21 @@ def test_a_new_container_of_another_image_is_not_held_up_by_them():
 
 def test_all_alerts_that_wait_are_told_in_the_end():
     scene = Scene(new=True)
-    for number in range(300):
+    count = 3 * PER_NEW_IMAGE
+    for number in range(count):
         scene.open(container(f"c{number}"), Kind.EXITED)
     scene.wait(600)
-    assert {alert.container.name for _, alert in scene.heard} == {f"c{number}" for number in range(300)}
+    assert {alert.container.name for _, alert in scene.heard} == {f"c{number}" for number in range(count)}
+
+
+def test_a_host_that_runs_many_short_containers_of_one_image_is_told_of_each_at_once():
+    """Two a second, as continuous integration makes them: a rate that delays them delays their healing."""
+    scene = Scene(new=True)
+    for number in range(120):
+        scene.open(container(f"c{number}"), Kind.EXITED)
+        scene.wait(number % 2)
+    assert len(scene.heard) == 120
+    assert scene.rate.waiting == ()
 
 
 def test_what_waits_survives_a_restart():
