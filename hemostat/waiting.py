@@ -99,6 +99,8 @@ class Waiting:
         self._latest = now
         if due.next is not None:
             self.note(due.next)
+        if len(due.entries) >= BATCH:  # more may be due
+            self.note(now)
         if due.entries:
             self._job = self._pool.submit(self._decide_all, take_turns(due.entries, _project))
 
@@ -124,14 +126,17 @@ class Waiting:
     def _decide_all(self, entries: Sequence[Entry]) -> None:
         later: list[tuple[Entry, float]] = []
         ready: list[Entry] = []
+        ready_count = 0
         began = since = self._clock.now()
         try:
             for entry in entries:
-                if self._stop.is_set() or len(ready) >= READY or since - began > PASS_SECONDS:
+                if self._stop.is_set() or ready_count >= READY or since - began > PASS_SECONDS:
+                    self.note(began)  # the rest is due
                     break
                 until = self._until(entry)
                 if until is None:
                     ready.append(entry)
+                    ready_count += 1
                 else:
                     later.append((entry, until))
                 if not 0 <= self._clock.now() - since < FLUSH_SECONDS:

@@ -10,7 +10,7 @@ from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.events import Container, Event
 from hemostat.ports import Apart, Interrupted, Later
 from hemostat.retry import Patience
-from hemostat.waiting import MAX_PAUSE, READY, Waiting, next_look
+from hemostat.waiting import BATCH, LOOK_SECONDS, MAX_PAUSE, READY, Waiting, next_look
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, needed
@@ -29,6 +29,8 @@ class Scene:
         self.decided: list[str] = []
         self.answers: dict[str, Answer] = {}
         self.paused = True
+        self.seconds = 0.0
+        """That a decision takes."""
         self.waiting = Waiting(
             self._decide,
             group=ROLE,
@@ -52,6 +54,7 @@ class Scene:
     def _decide(self, asked: Event) -> Answer:
         name = asked.data.alert.container.name
         self.decided.append(name)
+        self.clock.advance(self.seconds)
         found = self.answers.get(name, Later(self.clock.now() + 1.0, "paused") if self.paused else [])
         if isinstance(found, BaseException):
             raise found
@@ -105,12 +108,22 @@ def test_what_fails_and_what_is_to_be_told_is_left_to_the_readers_of_the_stream(
     assert scene.on_stream == 3
 
 
-def test_no_more_are_put_back_at_a_time_than_can_be_dealt_with():
+@pytest.mark.parametrize("seconds", [0.0, 0.02])
+def test_no_more_are_put_back_at_a_time_than_can_be_dealt_with(seconds):
     scene = Scene(100)
-    scene.paused = False
+    scene.paused, scene.seconds = False, seconds
     scene.clock.advance(1.0)
     scene.look()
     assert scene.on_stream == 100 + READY
+
+
+@pytest.mark.parametrize(("count", "paused"), [(2 * READY, False), (BATCH + 1, True)])
+def test_what_a_look_has_left_over_is_looked_at_soon(count, paused):
+    scene = Scene(count)
+    scene.paused = paused
+    scene.clock.advance(1.0)
+    scene.look()
+    assert scene.waiting.seconds(10.0) == LOOK_SECONDS
 
 
 def test_the_requests_of_one_project_keep_no_other_waiting():
