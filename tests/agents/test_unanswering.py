@@ -1,5 +1,7 @@
 """Starts and inspections of one container hang: whatever is to be done to others goes on."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from hemostat.core.limits import Limits
@@ -16,8 +18,8 @@ def scene() -> Scene:
     return Scene()
 
 
-def make_hang(scene: Scene, name: str) -> list[str]:
-    """Which calls about this container have hung since."""
+def make_hang(scene: Scene, name: str, *calls: str) -> list[str]:
+    """Which calls about this container have hung since; start and inspect unless others are named."""
     hung, identity = [], scene.engine.inspect(name).ref.id
 
     def hanging(doing: str, call):
@@ -29,7 +31,7 @@ def make_hang(scene: Scene, name: str) -> list[str]:
 
         return wrapped
 
-    for doing in ("start", "inspect"):
+    for doing in calls or ("start", "inspect"):
         setattr(scene.engine, doing, hanging(doing, getattr(scene.engine, doing)))
     return hung
 
@@ -43,6 +45,33 @@ def test_what_hangs_is_put_off_and_asked_about_apart_from_the_others(scene):
     assert isinstance(answer, Apart)
     assert len(hung) == asked, "no inspection before it runs apart"
     assert isinstance(answer.work(scene.clock.now()), Later)
+
+
+def test_one_whose_start_hangs_again_is_still_asked_about_apart_from_the_others(scene):
+    request, responder = scene.crashed(), scene.responder()
+    make_hang(scene, "web", "start")
+    for _ in range(2):
+        assert isinstance(scene.step(request, responder), Later)
+    hung = make_hang(scene, "web", "inspect")
+    assert isinstance(responder.step(request, scene.clock.now()), Apart)
+    assert hung == [], "no inspection before it runs apart"
+
+
+def test_one_that_hangs_and_holds_a_slot_keeps_decisions_on_others_short(scene):
+    request, responder = scene.crashed(), scene.responder(concurrency=1)
+    scene.engine.crash(scene.make("shop"), 1)
+    other = scene.request(container="shop", incident="i2")
+    make_hang(scene, "web", "start")
+    assert isinstance(scene.step(request, responder), Later)
+    hung, inspect_all, brief_calls = make_hang(scene, "web", "inspect"), scene.engine.inspect_all, []
+
+    def note_brief(containers: Sequence[str], *, brief: bool = False):
+        brief_calls.append(brief)
+        return inspect_all(containers, brief=brief)
+
+    scene.engine.inspect_all = note_brief
+    assert isinstance(scene.step(other, responder), Later)
+    assert (hung, brief_calls) == (["inspect"], [True])
 
 
 def test_it_is_asked_about_less_and_less_often_and_given_up_in_the_end(scene):

@@ -58,13 +58,12 @@ class Neighbours:
         return gone
 
     def _is_missing(self, container: str) -> bool:
+        """False where the engine does not say so at once: others wait for the answer."""
         try:
-            self._engine.inspect(container)
-        except NoSuchContainerError:
-            return True
+            answers = self._engine.inspect_all([container], brief=True)
         except EngineError:
             return False
-        return False
+        return isinstance(answers[container], NoSuchContainerError)
 
     def others(self, container: Container, now: float) -> Others:
         """Those that belong to another project. Where the engine does not say, they may want an action."""

@@ -56,12 +56,13 @@ class Unanswering:
         return result
 
     def again(self, case: Case, step: Step, now: float) -> Sequence[Event] | Later:
-        """What is done about one that is known not to be answered about."""
+        """What is done about one that is known not to be answered about. What `step` has run apart is an
+        attempt of its own."""
         if not self._room.acquire(blocking=False):
             return Later(now + FIRST_RETRY_SECONDS, WHY)
         try:
             result = self.attempt(case, lambda: step(now))
-            return self.attempt(case, lambda: result.work(now)) if isinstance(result, Apart) else result
+            return result.work(now) if isinstance(result, Apart) else result
         finally:
             self._room.release()
 
