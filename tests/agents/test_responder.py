@@ -1,6 +1,6 @@
 """The only role that acts: once, within its limits, and not on what has recovered."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
@@ -1152,20 +1152,26 @@ def test_what_a_command_prints_is_cut_where_no_cut_lays_a_secret_open(scene):
     assert key[:15] not in done.detail
 
 
-def test_what_this_process_is_at_work_on_holds_its_place_though_its_lease_is_over(scene):
-    """Those that share its network may take long to stop, too; or the clock has been set ahead."""
+def ask_during_restart(scene: Scene, meanwhile: Callable[[], object]) -> list[Event] | Later:
+    """What another request for the container is answered during its restart, after `meanwhile`."""
     hung, unhealthy = scene.request(Kind.HUNG), scene.request(Kind.HUNG, incident="i2")
     responder, restart, answers = scene.responder(backoff=0.0), scene.engine.restart, []
 
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.engine.restart = restart
-        scene.clock.advance(700)
+        meanwhile()
         answers.append(taken(responder, unhealthy, scene.clock.now()))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
     assert scene.step(hung, responder).outcome is Outcome.HEALED
-    assert isinstance(answers[0], Later)
+    (answer,) = answers
+    return answer
+
+
+def test_what_this_process_is_at_work_on_holds_its_place_though_its_lease_is_over(scene):
+    """Those that share its network may take long to stop, too; or the clock has been set ahead."""
+    assert isinstance(ask_during_restart(scene, lambda: scene.clock.advance(700)), Later)
     assert scene.starts() == 1
 
 
@@ -1284,19 +1290,11 @@ def test_a_persons_reset_of_one_container_lets_its_action_be_taken_up(scene):
 
 
 def test_a_reset_does_not_begin_twice_what_this_process_is_at_work_on(scene):
-    hung, unhealthy = scene.request(Kind.HUNG), scene.request(Kind.HUNG, incident="i2")
-    responder, restart, answers = scene.responder(backoff=0.0), scene.engine.restart, []
-
-    def restart_slowly(container: str, timeout: float | None = None) -> None:
-        scene.engine.restart = restart
+    def reset() -> None:
         scene.clock.advance(20)
         scene.desk.reset("*", scene.clock.now())
-        answers.append(taken(responder, unhealthy, scene.clock.now()))
-        restart(container, timeout)
 
-    scene.engine.restart = restart_slowly
-    assert scene.step(hung, responder).outcome is Outcome.HEALED
-    assert isinstance(answers[0], Later)
+    assert isinstance(ask_during_restart(scene, reset), Later)
     assert scene.starts() == 1
 
 
