@@ -18,11 +18,11 @@ MAX_CHARACTERS: Final = 1000
 """Of one heartbeat: warnings, and characters of each and of the trouble. They name containers."""
 
 
-def bounded(beat: Heartbeat) -> Heartbeat:
+def bound_heartbeat(beat: Heartbeat) -> Heartbeat:
     """The heartbeat with no more and no longer words than every reader takes."""
     more = len(beat.warnings) - MAX_WARNINGS
-    shown = tuple(_cut(each) for each in beat.warnings[:MAX_WARNINGS])
-    warnings = (*shown, f"and {more} more warnings") if more > 0 else shown
+    texts = tuple(_cut(each) for each in beat.warnings[:MAX_WARNINGS])
+    warnings = (*texts, f"and {more} more warnings") if more > 0 else texts
     return msgspec.structs.replace(beat, trouble=_cut(beat.trouble), warnings=warnings)
 
 
@@ -72,5 +72,5 @@ class Pulse:
             warnings=warnings,
             figures=figures,
         )
-        event = Event.make(bounded(fact), time=now, host=self.host, source=self._source)
+        event = Event.make(bound_heartbeat(fact), time=now, host=self.host, source=self._source)
         self._bus.show([event], ttl=3 * BEAT)

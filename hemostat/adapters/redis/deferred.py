@@ -61,8 +61,8 @@ class Deferred:
                 batch.zrangebyscore(key, "-inf", now, start=0, num=count)
                 batch.zrangebyscore(key, f"({now}", "+inf", start=0, num=1, withscores=True)
             answers = batch.execute()
-        found = zip(streams, answers[::2], strict=True)
-        entries = [_read_member(stream, member) for stream, members in found for member in members]
+        due = zip(streams, answers[::2], strict=True)
+        entries = [_read_member(stream, member) for stream, members in due for member in members]
         return Due(entries, min((score for later in answers[1::2] for _, score in later), default=None))
 
     def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:

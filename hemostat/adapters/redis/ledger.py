@@ -137,10 +137,10 @@ class RedisLedger:
 
     def _attempts(self, values: list[bytes], key: str, kind: Kind = "hash") -> tuple[Attempt, ...]:
         """Oldest first, without those that cannot be read: these are set aside later."""
-        found = [each for each in map(_attempt, values) if each is not None]
-        if len(found) < len(values):
+        attempts = [each for each in map(_attempt, values) if each is not None]
+        if len(attempts) < len(values):
             self._quarantine.note(key, kind, Attempt)
-        return tuple(sorted(found, key=lambda attempt: attempt.time))
+        return tuple(sorted(attempts, key=lambda attempt: attempt.time))
 
     def _approval(self, raw: bytes | None) -> Approval | None:
         """One that cannot be read allows nothing."""
@@ -203,11 +203,11 @@ class RedisLedger:
 
     def scaled(self, host: str) -> list[Scaled]:
         with self._client.call() as raw:
-            kept: Any = raw.hvals(_scaled(host))
-        found = read_rows(kept, Scaled)
-        if len(found) < len(kept):
+            values: Any = raw.hvals(_scaled(host))
+        rows = read_rows(values, Scaled)
+        if len(rows) < len(values):
             self._quarantine.note(_scaled(host), "hash", Scaled)
-        return found
+        return rows
 
     def keep_scaled(self, host: str, scaled: Scaled) -> None:
         earlier = next((each for each in self.scaled(host) if _field(each) == _field(scaled)), None)

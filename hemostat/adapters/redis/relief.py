@@ -23,9 +23,9 @@ def trim_streams(client: Client) -> int:
     """How many entries were removed. Raises BusError."""
     removed = 0
     with client.call() as raw:
-        for kept in KEPT_ENTRIES:
-            removed += sum(_trim(raw, PREFIX + kind, kept) for kind in DURABLE)
-            removed += int(raw.xtrim(f"{PREFIX}dead", maxlen=kept, approximate=True))
+        for length in KEPT_ENTRIES:
+            removed += sum(_trim(raw, PREFIX + kind, length) for kind in DURABLE)
+            removed += int(raw.xtrim(f"{PREFIX}dead", maxlen=length, approximate=True))
             if _has_room(raw):
                 break
     if removed:
@@ -38,8 +38,8 @@ def _has_room(raw: redis.Redis) -> bool:
     return int(memory["used_memory"]) < ENOUGH * int(memory["maxmemory"])
 
 
-def _trim(raw: redis.Redis, stream: str, kept: int) -> int:
-    surplus = int(raw.xlen(stream)) - kept
+def _trim(raw: redis.Redis, stream: str, length: int) -> int:
+    surplus = int(raw.xlen(stream)) - length
     first = _find_first_unhandled(raw, stream) if surplus > 0 else None
     if first is None:
         return 0
@@ -49,10 +49,10 @@ def _trim(raw: redis.Redis, stream: str, kept: int) -> int:
 
 def _find_first_unhandled(raw: redis.Redis, stream: str) -> str | None:
     """No entry with a lower id waits for any group; None where no group has ever read the stream."""
-    asked: Any = raw
+    client: Any = raw
     firsts = []
-    for group in asked.xinfo_groups(stream):
-        waiting = asked.xpending(stream, group["name"])["min"]
+    for group in client.xinfo_groups(stream):
+        waiting = client.xpending(stream, group["name"])["min"]
         firsts.append((waiting or group["last-delivered-id"]).decode())
     return min(firsts, key=_order, default=None)
 

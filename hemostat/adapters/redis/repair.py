@@ -65,9 +65,9 @@ SCANNED: Final = 5000
 def list_aside(client: Client) -> dict[bytes, AsideRow]:
     """What was set aside, by its name in the quarantine, oldest first."""
     with client.call() as raw:
-        kept: Any = raw.hgetall(QUARANTINE)
+        stored: Any = raw.hgetall(QUARANTINE)
     unknown = AsideRow(key=QUARANTINE, field="", reason="it cannot be read itself", time=0.0, size=0, raw="")
-    rows = {name: read_row(value, AsideRow) or unknown for name, value in kept.items()}
+    rows = {name: read_row(value, AsideRow) or unknown for name, value in stored.items()}
     return dict(sorted(rows.items(), key=lambda item: item[1].time))
 
 

@@ -70,8 +70,8 @@ def read_row(raw: bytes | None, shape: type[T]) -> T | None:
 
 def read_rows(values: Sequence[bytes], shape: type[T]) -> list[T]:
     """Those that can be read."""
-    found = (read_row(value, shape) for value in values)
-    return [each for each in found if each is not None]
+    rows = (read_row(value, shape) for value in values)
+    return [each for each in rows if each is not None]
 
 
 def find_fault(raw: bytes, shape: type[Any]) -> str:
@@ -175,5 +175,5 @@ def unreadable_rows(client: Client, key: str, kind: Kind, shape: type[Any]) -> l
         else:
             value = made.get(key)
             pairs = [] if value is None else [(b"", value)]
-    found = (Row(kind, key, field, value, find_fault(value, shape)) for field, value in pairs)
-    return [row for row in found if row.reason]
+    rows = (Row(kind, key, field, value, find_fault(value, shape)) for field, value in pairs)
+    return [row for row in rows if row.reason]

@@ -151,6 +151,6 @@ class Measuring:
         self._tell(Probed(container_id=container_id, time=self._clock.now(), error=error))
 
     def _peers(self) -> None:
-        found = self._surroundings.peers(self._monitor.running(), self._clock.now())
-        if found is not None:
-            self._tell(found)
+        peers = self._surroundings.peers(self._monitor.running(), self._clock.now())
+        if peers is not None:
+            self._tell(peers)

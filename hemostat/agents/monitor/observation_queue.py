@@ -23,11 +23,11 @@ class ObservationQueue:
     def get(self, timeout: float) -> Observation | None:
         """The next one; None where nothing comes within `timeout` seconds."""
         with self._changed:
-            found = self._intake.take()
-            if found is None and timeout > 0:
+            observation = self._intake.take()
+            if observation is None and timeout > 0:
                 self._changed.wait(timeout)
-                found = self._intake.take()
-            return found
+                observation = self._intake.take()
+            return observation
 
     def __len__(self) -> int:
         with self._changed:

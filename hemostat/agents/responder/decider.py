@@ -111,8 +111,8 @@ class Decider:
         """Seconds."""
         action, container = case.request.action, case.request.alert.container
         acting = CLEANING if action is Action.CLEANUP else ACTING + self._limits.exec_timeout
-        asked = requested_stop(container, case.found)
-        stopping = 0.0 if asked is None else bounded_stop(asked, self._limits.stop_timeout_max)
+        requested = requested_stop(container, case.found)
+        stopping = 0.0 if requested is None else bounded_stop(requested, self._limits.stop_timeout_max)
         verifying = self._verifier.longest(case.request.alert, case.found, restarted=action in RESTARTING)
         return bounded_lease(acting + stopping + verifying)
 

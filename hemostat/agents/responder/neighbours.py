@@ -50,8 +50,8 @@ class Neighbours:
         """A cleanup without a container is the host's."""
         if attempt.action is Action.CLEANUP and not attempt.container_id:
             return False
-        looked, gone = self._looked.get(attempt.key, (0.0, False))
-        if not 0 <= now - looked < BELIEVED:
+        looked_at, gone = self._looked.get(attempt.key, (0.0, False))
+        if not 0 <= now - looked_at < BELIEVED:
             gone = self._is_missing(attempt.container_id or attempt.container)
             recent = {key: seen for key, seen in self._looked.items() if 0 <= now - seen[0] < BELIEVED}
             self._looked = {**recent, attempt.key: (now, gone)}
@@ -67,15 +67,15 @@ class Neighbours:
 
     def others(self, container: Container, now: float) -> Others:
         """Those that belong to another project. Where the engine does not say, they may want an action."""
-        asked, projects = self._projects
-        if not 0 <= now - asked < BELIEVED:
+        listed_at, projects = self._projects
+        if not 0 <= now - listed_at < BELIEVED:
             try:
                 projects = self._list_projects()
             except EngineError:
                 return Others.FAILING
             self._projects = (now, projects)
-        found = {state for project, state in projects if project != project_of(container)}
-        return next((state for state in (Others.FAILING, Others.WELL) if state in found), Others.NONE)
+        states = {state for project, state in projects if project != project_of(container)}
+        return next((state for state in (Others.FAILING, Others.WELL) if state in states), Others.NONE)
 
     def _list_projects(self) -> frozenset[tuple[str, Others]]:
         rows = (row for row in self._engine.listing() if self._may_want(row))
