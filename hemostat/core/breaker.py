@@ -69,35 +69,42 @@ def of(
     return _opened(len(failed), _end(failed[-1]) + open_for, now)
 
 
+def find_host_failures(attempts: Iterable[Attempt], since: float) -> list[Attempt]:
+    """The failures of the host after its latest success. Attempts that ended before `since` do not count."""
+    return _streak((a for a in attempts if _counts(a) and (a.host_fault or _has_healed(a))), since)
+
+
 def of_host(
-    attempts: Sequence[Attempt],
-    project: str | None,
-    failures: int,
-    open_for: float,
-    *,
-    since: float,
-    now: float,
+    host_failures: Iterable[Attempt], project: str | None, failures: int, open_for: float, *, now: float
 ) -> Breaker:
-    """A host's breaker over its latest attempts, as it stands for this project; None: for one that has failed
-    at nothing."""
-    counted = (each for each in attempts if _counts(each) and (each.host_fault or _has_healed(each)))
-    failed = _seen_by(project, _streak(counted, since))
-    opening = next((n for n in range(failures, len(failed) + 1) if _are_spread(failed[:n])), 0)
+    """A host's breaker over its failures, as it stands for this project; None: for one that has failed at
+    nothing."""
+    failed = _seen_by(project, host_failures)
+    opening = _find_opening(failed, failures)
     if not opening:
         return Breaker(len(failed))
     own = [each for each in failed[opening:] if each.project == project]
     return _opened(len(failed), max(map(_end, [failed[opening - 1], *own])) + open_for, now)
 
 
-def _are_spread(failed: Iterable[Attempt]) -> bool:
-    return len({each.container for each in failed}) >= CONTAINERS
+def _find_opening(failed: Iterable[Attempt], failures: int) -> int:
+    """By how many of these the breaker of a host was opened; 0 where it was not."""
+    containers: set[str] = set()
+    for number, each in enumerate(failed, 1):
+        containers.add(each.container)
+        if number >= failures and len(containers) >= CONTAINERS:
+            return number
+    return 0
 
 
 def _streak(counted: Iterable[Attempt], since: float) -> list[Attempt]:
     """The failures after the latest success, in the order in which they ended."""
     failed: list[Attempt] = []
     for attempt in sorted((each for each in counted if _end(each) > since), key=_end):
-        failed = [] if _has_healed(attempt) else [*failed, attempt]
+        if _has_healed(attempt):
+            failed.clear()
+        else:
+            failed.append(attempt)
     return failed
 
 

@@ -15,7 +15,6 @@ from hemostat.core.control import EVERYTHING, Pause
 from hemostat.core.leases import is_leased
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
-from hemostat.core.project import NO_PROJECT
 from hemostat.core.restart import delay, streak
 from hemostat.events import Outcome
 
@@ -129,21 +128,24 @@ def of_container(name: str, attempts: Sequence[Attempt], book: Book, limits: Lim
 
 def of_host(book: Book, limits: Limits, now: float, project: str | None) -> Breaker:
     """The host's breaker as it stands for this project; None: for one that has failed at nothing."""
-    return breaker.of_host(
-        book.ended,
-        project,
-        limits.host_breaker_failures,
-        limits.breaker_open,
-        since=book.controls.resets.get(EVERYTHING, 0.0),
-        now=now,
-    )
+    return _of_host(_host_failures(book), limits, now, project)
 
 
 def of_host_at_worst(book: Book, limits: Limits, now: float) -> tuple[Breaker, str | None]:
     """As it stands for the project that it holds back the longest; and that project, where it does not hold
     back all of them."""
-    views = {each.project: of_host(book, limits, now, each.project) for each in book.ended}
-    everyone = of_host(book, limits, now, None)
-    project = max(views, key=lambda name: (views[name].until, views[name].failures), default=NO_PROJECT)
-    found = views.get(project, everyone)
-    return found, project if found.open and not everyone.open else None
+    failed = _host_failures(book)
+    projects = dict.fromkeys([None, *(each.project for each in failed)])
+    views = {project: _of_host(failed, limits, now, project) for project in projects}
+    project = max(views, key=lambda name: (views[name].until, views[name].failures))
+    worst = views[project]
+    return worst, project if worst.open and not views[None].open else None
+
+
+def _host_failures(book: Book) -> list[Attempt]:
+    return breaker.find_host_failures(book.ended, book.controls.resets.get(EVERYTHING, 0.0))
+
+
+def _of_host(failed: Sequence[Attempt], limits: Limits, now: float, project: str | None) -> Breaker:
+    failures, open_for = limits.host_breaker_failures, limits.breaker_open
+    return breaker.of_host(failed, project, failures, open_for, now=now)

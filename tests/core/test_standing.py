@@ -1,5 +1,7 @@
 """Where containers stand towards the limits: what a screen shows is what a decision goes by."""
 
+import time
+
 import pytest
 
 from hemostat.core.breaker import Breaker
@@ -64,6 +66,23 @@ def test_the_breaker_of_the_host_is_shown_with_the_project_that_it_holds():
     others = [failed(20.0 - n, container=f"o{n}", project=f"p{n}", host_fault=True) for n in range(3)]
     everyone = look(*evil, *others)
     assert (everyone.breaker.open, everyone.breaker_project) == (True, None)
+
+
+@pytest.mark.parametrize("containers", [1, 20])
+def test_the_time_for_an_overview_is_linear_in_the_attempts(containers):
+    """A screen and each reading of the metrics ask for all that the ledger keeps."""
+
+    def seconds(number: int) -> float:
+        attempts = [
+            failed(float(n), container=f"c{n % containers}", project=f"p{n % 5}", host_fault=True)
+            for n in range(number)
+        ]
+        begin = time.thread_time()
+        look(*attempts)
+        return time.thread_time() - begin
+
+    seconds(100)
+    assert seconds(1000) < 30 * seconds(100) + 0.02
 
 
 def test_a_pause_shows_where_it_holds():
