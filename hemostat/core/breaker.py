@@ -12,13 +12,13 @@ number of projects keeps a container waiting for longer than `open_for` before i
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from hemostat.core.model import Attempt
+from hemostat.core.project import limit_others
 from hemostat.events import Action, Outcome
 
 COUNTED = frozenset({Outcome.HEALED, Outcome.FAILED})
@@ -79,7 +79,7 @@ def of_host(
 ) -> Breaker:
     """A host's breaker over its failures, as it stands for this project; None: for one that has failed at
     nothing."""
-    failed = _seen_by(project, host_failures)
+    failed = limit_others(project, host_failures, MOST_OF_OTHERS, lambda each: each.project)
     opening = _find_opening(failed, failures)
     if not opening:
         return Breaker(len(failed))
@@ -106,17 +106,6 @@ def _streak(counted: Iterable[Attempt], since: float) -> list[Attempt]:
         else:
             failed.append(attempt)
     return failed
-
-
-def _seen_by(project: str | None, failed: Iterable[Attempt]) -> list[Attempt]:
-    """Those that count against this project: its own, and the first ones of every other."""
-    numbers: Counter[str] = Counter()
-    seen = []
-    for each in failed:
-        numbers[each.project] += 1
-        if each.project == project or numbers[each.project] <= MOST_OF_OTHERS:
-            seen.append(each)
-    return seen
 
 
 def _opened(failures: int, until: float, now: float) -> Breaker:

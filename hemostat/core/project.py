@@ -34,12 +34,23 @@ def project_of(container: Container) -> str:
     return next((name[:MAX_NAME] for name in named if name), NO_PROJECT)
 
 
-def seen_by(project: str | None, projects: Iterable[str], most: int) -> int:
-    """How many of these, given by their projects, count against `project`: all of its own, and at most `most`
-    of each other project. So no project uses up what others need, and a host with one project has the whole
-    of it. None stands for a project that has nothing yet."""
-    counts = Counter(projects)
-    return sum(number if each == project else min(number, most) for each, number in counts.items())
+def half(limit: int) -> int:
+    """What one project may have of a limit that others need too."""
+    return max(1, limit // 2)
+
+
+def limit_others(project: str | None, items: Iterable[T], most: int, name_of: Callable[[T], str]) -> list[T]:
+    """Those of these items that count against `project`: all of its own, and the first `most` of each other
+    project. So no project uses up what others need, and a host with one project has the whole of it. None
+    stands for a project that has nothing yet. `name_of`: the project of an item."""
+    counts: Counter[str] = Counter()
+    counted = []
+    for item in items:
+        name = name_of(item)
+        counts[name] += 1
+        if name == project or counts[name] <= most:
+            counted.append(item)
+    return counted
 
 
 def take_turns(items: Iterable[T], key: Callable[[T], Hashable]) -> list[T]:

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from hemostat.core.message import FIELDS, fields_of
 from hemostat.core.news import News, Topic
-from hemostat.core.project import take_turns
+from hemostat.core.project import half, take_turns
 from hemostat.core.units import Period, Seconds
 from hemostat.events import Kind, Severity
 
@@ -150,7 +150,7 @@ def pack(
     for project in dict.fromkeys(word.project for word in words) if shared else [None]:
         own = [word for word in words if project in {None, word.project}]
         times = [each.time for each in sent if project in {None, each.project}]
-        alone, together = ration(times, len(own), max(1, per_minute // 2) if shared else per_minute, now)
+        alone, together = ration(times, len(own), half(per_minute) if shared else per_minute, now)
         packed += [[word] for word in own[:alone]] + ([own[alone:]] if together else [])
         waiting += [] if together else own[alone:]
     packed.sort(key=lambda parcel: (*_class(parcel[0], last), parcel[0].time))

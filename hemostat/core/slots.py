@@ -7,14 +7,13 @@ container first leave one slot free, and those that take long hold at most half.
 a slot within START_SECONDS.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hemostat.core.decision import Others, Situation, Wait
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
-from hemostat.core.project import project_of
+from hemostat.core.project import half, limit_others, project_of
 from hemostat.core.standing import FREE
 from hemostat.core.stopping import DEFAULT_STOP_SECONDS
 from hemostat.core.trust import replica_group
@@ -33,10 +32,6 @@ SLOW_SECONDS: Final = DEFAULT_STOP_SECONDS + START_SECONDS
 STEADY_SHARE: Final = 0.1
 LONGEST_RUN: Final = 86400.0
 """Seconds of which a longer run counts no more."""
-
-
-def half(limit: int) -> int:
-    return max(1, limit // 2)
 
 
 def slot_seconds(action: Action, stop_seconds: float) -> float:
@@ -113,19 +108,20 @@ def find_rush(container: Container, ran: float, book: Book, limits: Limits, now:
     """What one project has begun beyond half of the limit keeps only itself waiting. A container that had run
     for `ran` seconds before it failed does not wait for those of other projects that had run for a small part
     of that: a name costs nothing, and a long run cannot be had again within minutes."""
-    own, most, begun = project_of(container), half(limits.rush), defaultdict[str, list[float]](list)
-    least = STEADY_SHARE * min(ran, LONGEST_RUN)
-    for each in sorted((*book.ended, *book.running), key=lambda attempt: attempt.time):
-        counts = each.outcome not in FREE and (_project(each) == own or each.ran >= least)
-        if counts and abs(now - each.time) < RUSH_SECONDS:
-            begun[_project(each)].append(each.time)
-    recent = sorted(
-        time for project, times in begun.items() for time in (times if project == own else times[-most:])
-    )
-    if len(recent) < limits.rush:
+    own, least = project_of(container), STEADY_SHARE * min(ran, LONGEST_RUN)
+    recent = [
+        each
+        for each in (*book.ended, *book.running)
+        if each.outcome not in FREE
+        and abs(now - each.time) < RUSH_SECONDS
+        and (_project(each) == own or each.ran >= least)
+    ]
+    recent.sort(key=lambda attempt: attempt.time, reverse=True)
+    counted = limit_others(own, recent, half(limits.rush), _project)
+    if len(counted) < limits.rush:
         return None
-    until = max(recent[-limits.rush] + RUSH_SECONDS, now + BUSY_RETRY)
-    return Wait(until, f"{len(recent)} actions on this host within a minute")
+    until = max(counted[limits.rush - 1].time + RUSH_SECONDS, now + BUSY_RETRY)
+    return Wait(until, f"{len(counted)} actions on this host within a minute")
 
 
 def _project(attempt: Attempt) -> str:

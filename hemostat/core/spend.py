@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.project import NO_PROJECT
+from hemostat.core.project import NO_PROJECT, half
 
 HOUR: Final = 3600.0
 MILLION: Final = 1e6
@@ -64,7 +64,7 @@ def objection(
 
 def _half(own: Sequence[Spending], cost: float, calls: int, dollars: float) -> str:
     """Why one more request does not fit into a project's half of the hour."""
-    if len(own) >= max(1, calls // 2):
+    if len(own) >= half(calls):
         return f"{len(own)} of {calls} requests within the hour were about its project: others have the rest"
     sum_of = sum(each.cost for each in own)
     if cost and sum_of + cost > dollars / 2:

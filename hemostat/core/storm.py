@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from hemostat.core.project import seen_by
+from hemostat.core.project import limit_others
 from hemostat.events import Evidence, Kind
 
 SHARE: Final = 3
@@ -98,7 +98,7 @@ def _are_many(failures: tuple[Failure, ...], limits: Limits, watched: Watched, m
         return False
     counted = len(failures)
     if most is not None:
-        counted = seen_by(None, (each.project for each in failures), most)
+        counted = len(limit_others(None, failures, most, lambda each: each.project))
     return counted >= limits.count
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.project import MAX_NAME, NO_PROJECT, project_of, seen_by, take_turns
+from hemostat.core.project import MAX_NAME, NO_PROJECT, limit_others, project_of, take_turns
 from hemostat.events import Container
 
 PROJECTS = st.lists(st.sampled_from(["", "a", "b", "c"]))
@@ -34,16 +34,19 @@ def test_containers_without_a_project_share_one():
 
 
 def test_own_count_in_full_and_others_up_to_the_most():
-    assert seen_by("a", ["a", "a", "a", "b", "b", "b", ""], 2) == 6
-    assert seen_by("new", ["a"] * 100, 2) == seen_by(None, ["", "", ""], 2) == 2
-    assert seen_by("a", ["a"] * 100, 2) == 100
+    assert limit_others("a", ["a1", "a2", "a3", "b1", "b2", "b3", "c1"], 2, lambda each: each[0]) == [
+        *("a1", "a2", "a3"),
+        *("b1", "b2", "c1"),
+    ]
+    assert len(limit_others("new", ["a"] * 100, 2, str)) == len(limit_others(None, ["", "", ""], 2, str)) == 2
+    assert len(limit_others("a", ["a"] * 100, 2, str)) == 100
 
 
 @given(PROJECTS, st.integers(0, 5))
 def test_no_project_counts_for_more_than_its_own_share(projects, most):
-    seen = seen_by("a", projects, most)
-    assert seen <= Counter(projects)["a"] + 3 * most
-    assert seen <= len(projects)
+    counted = Counter(limit_others("a", projects, most, str))
+    assert counted["a"] == projects.count("a")
+    assert all(counted[each] == min(most, projects.count(each)) for each in ("", "b", "c"))
 
 
 def test_projects_take_turns():

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hemostat.core.decision import Others, Situation
 from hemostat.core.limits import Limits
 from hemostat.core.model import Attempt, Book
-from hemostat.core.slots import LONGEST_RUN, START_SECONDS, find_rush, find_wait, half, share
+from hemostat.core.project import half
+from hemostat.core.slots import LONGEST_RUN, START_SECONDS, find_rush, find_wait, share
 from hemostat.events import Action, Container, Outcome
 from tests.samples import NOW
 
