@@ -11,7 +11,7 @@ import msgspec
 
 from hemostat.core.news import News, Topic
 from hemostat.core.redact import redact
-from hemostat.core.text import clean
+from hemostat.core.text import clean, cut
 from hemostat.core.units import show_duration
 from hemostat.events import Severity
 
@@ -19,6 +19,8 @@ REPEAT_SECONDS: Final = 3600.0
 RECENT_SECONDS: Final = 86400.0
 """For which a dead letter is a fault."""
 MAX_ERROR_CHARACTERS: Final = 200
+MAX_REDACTED_CHARACTERS: Final = 2000
+"""Of an error, that are looked at for secrets: a cut before that would leave half of one."""
 NAME: Final = "the dead-letter stream"
 
 
@@ -34,7 +36,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         return abs(now - self.time) < RECENT_SECONDS
 
     def describe(self, now: float) -> str:
-        error = redact(clean(self.error[:MAX_ERROR_CHARACTERS]))
+        error = cut(clean(redact(self.error[:MAX_REDACTED_CHARACTERS])), MAX_ERROR_CHARACTERS)
         ago, stream = show_duration(max(0.0, now - self.time)), clean(self.stream[:60])
         return f"the latest {ago} ago, of {stream}: {error}"
 

@@ -322,6 +322,14 @@ def test_a_channel_that_cannot_be_used_is_a_failure_that_keeps_its_address():
     assert "geheim" not in found.message + found.hint
 
 
+def test_a_long_error_of_a_dead_letter_shows_no_part_of_a_secret():
+    token = "ghp_" + "Zq7Kp2Vx9L" * 4
+    letter = DeadLetter(id="1-0", time=NOW, stream="health_alert", error=f"{'x' * 180} {token} {'y' * 5000}")
+    text = letter.describe(NOW)
+    assert "Zq7" not in text
+    assert len(text) < 300
+
+
 @pytest.mark.parametrize(("age", "level"), [(60.0, Level.FAILURE), (100_000.0, Level.OK)])
 def test_a_recent_dead_letter_is_a_fault(age, level, monkeypatch):
     letter = DeadLetter(id="1-0", time=NOW - age, stream="health_alert", error="ValueError: token=hunter2")
