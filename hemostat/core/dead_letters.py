@@ -9,11 +9,10 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.news import News, Topic
+from hemostat.core.news import News, Topic, of_hemostat
 from hemostat.core.redact import redact
 from hemostat.core.text import clean, cut
 from hemostat.core.units import show_duration
-from hemostat.events import Severity
 
 REPEAT_SECONDS: Final = 3600.0
 RECENT_SECONDS: Final = 86400.0
@@ -56,14 +55,8 @@ def tell(
         return told, None
     if 0 <= now - told.time < REPEAT_SECONDS:
         return told, None
-    words = News(
-        incident=f"hemostat:buried:{newest.id}",
-        topic=Topic.GONE,
-        time=now,
-        host=host,
-        container=NAME,
-        severity=Severity.CRITICAL,
-        what=f"{count} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}",
-        cause="what such an event asked for has not been done; hemostat doctor says what to do",
-    )
-    return LastTold(newest.id, now), words
+    what = f"{count} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
+    cause = "what such an event asked for has not been done; hemostat doctor says what to do"
+    incident = f"buried:{newest.id}"
+    news = of_hemostat(Topic.GONE, NAME, what, now, host=host, cause=cause, incident=incident)
+    return LastTold(newest.id, now), news

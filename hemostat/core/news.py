@@ -220,6 +220,22 @@ def _decided(event: Event, container: str) -> News:
     )
 
 
+def of_hemostat(
+    topic: Topic, name: str, what: str, now: float, *, host: str, cause: str = "", incident: str = ""
+) -> News:
+    """News of HemoStat itself: `name` is what it is about, and the incident where no other name is given."""
+    return News(
+        incident=f"hemostat:{incident or name}",
+        topic=topic,
+        time=now,
+        host=host,
+        container=name,
+        severity=Severity.CRITICAL,
+        what=what,
+        cause=cause,
+    )
+
+
 def severity(kind: Kind) -> Severity:
     return Severity.CRITICAL if kind in CRITICAL else Severity.WARNING
 

@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 
 from hemostat.core.audit_state import TROUBLE as AUDIT
-from hemostat.core.news import News, Topic
+from hemostat.core.news import News, Topic, of_hemostat
 from hemostat.core.units import show_duration
-from hemostat.events import Event, Heartbeat, Severity
+from hemostat.events import Event, Heartbeat
 
 BUS: Final = "Redis"
 WATCHES: Final = "monitor"
@@ -100,25 +100,8 @@ def look(
 
 
 def _gone(name: str, since: float, why: str, now: float, host: str) -> News:
-    return News(
-        incident=f"hemostat:{name}",
-        topic=Topic.GONE,
-        time=now,
-        host=host,
-        container=name,
-        severity=Severity.CRITICAL,
-        what=f"for {show_duration(now - since)}",
-        cause=why,
-    )
+    return of_hemostat(Topic.GONE, name, f"for {show_duration(now - since)}", now, host=host, cause=why)
 
 
 def _back(name: str, since: float, now: float, host: str) -> News:
-    return News(
-        incident=f"hemostat:{name}",
-        topic=Topic.BACK,
-        time=now,
-        host=host,
-        container=name,
-        severity=Severity.CRITICAL,
-        what=f"after {show_duration(now - since)}",
-    )
+    return of_hemostat(Topic.BACK, name, f"after {show_duration(now - since)}", now, host=host)
