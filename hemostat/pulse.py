@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.measures import Labels, Measure
+from hemostat.core.text import cut
 from hemostat.events import Event, Figure, Heartbeat
 from hemostat.ports import Bus, Clock
 
@@ -28,8 +29,7 @@ def bound_heartbeat(beat: Heartbeat) -> Heartbeat:
 
 def _cut(text: str) -> str:
     """Without what no event can carry, which is half of a surrogate pair."""
-    whole = text.encode(errors="replace").decode()
-    return whole if len(whole) <= MAX_CHARACTERS else f"{whole[: MAX_CHARACTERS - 1]}…"
+    return cut(text.encode(errors="replace").decode(), MAX_CHARACTERS)
 
 
 class Pulse:

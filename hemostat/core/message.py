@@ -11,7 +11,7 @@ import msgspec
 from hemostat.core.markup import without_markup
 from hemostat.core.news import News, Topic
 from hemostat.core.redact import redact
-from hemostat.core.text import clean
+from hemostat.core.text import clean, cut
 from hemostat.core.units import show_duration
 from hemostat.events import Severity
 
@@ -88,7 +88,7 @@ def digest(words: Sequence[News], templates: Mapping[str, str], *, brief: bool =
 def headline(word: News, templates: Mapping[str, str]) -> str:
     template = templates.get(word.topic, HEADLINES[word.topic])
     values = {name: _safe(_text(word, name)) for name in FIELDS}
-    return _cut(_FIELD.sub(lambda found: values.get(found[1], found[0]), template), HEADLINE)
+    return cut(_FIELD.sub(lambda found: values.get(found[1], found[0]), template), HEADLINE)
 
 
 def fields_of(template: str) -> list[str]:
@@ -111,8 +111,4 @@ def _text(word: News, name: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return without_markup(_cut(clean(redact(text)), LONGEST))
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return without_markup(cut(clean(redact(text)), LONGEST))

@@ -19,7 +19,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from hemostat.core.log_text import final_text
 from hemostat.core.redact import redact
-from hemostat.core.text import clean
+from hemostat.core.text import clean, cut
 from hemostat.errors import NotifyError
 
 MAX_ANSWER_BYTES: Final = 4000
@@ -196,8 +196,7 @@ def _told(reply: requests.Response, url: str) -> str:
     if _is_page(text := _beginning(reply)):
         return ""
     said = redact(_masked(_sentence(text), url))
-    said = " ".join(clean(final_text(said).replace("\n", " ")).split())
-    return said if len(said) <= MAX_REASON_CHARACTERS else f"{said[: MAX_REASON_CHARACTERS - 1]}…"
+    return cut(" ".join(clean(final_text(said).replace("\n", " ")).split()), MAX_REASON_CHARACTERS)
 
 
 def _beginning(reply: requests.Response) -> str:
