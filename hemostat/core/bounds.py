@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from hemostat.events import Evidence, digest
+from hemostat.events.fitting import MAX_NUMBER
 
 MAX_ID_CHARACTERS: Final = 128
 MAX_NAME_CHARACTERS: Final = 255
@@ -26,7 +27,6 @@ MAX_ITEMS: Final = 100
 MAX_EVIDENCE: Final = 50
 """Facts of one alert."""
 
-MAX_NUMBER: Final = 1e18
 MAX_COUNT: Final = 2**53
 """Of what is counted, bytes too: larger whole numbers lose digits in JSON."""
 MAX_CORES: Final = 100_000.0

@@ -24,6 +24,7 @@ from hemostat.core.reference import (
     select_labels,
 )
 from hemostat.events import MAX_BYTES, Evidence, Kind, decode, encode
+from hemostat.events.fitting import MAX_NUMBER
 from tests import samples
 
 anything = st.recursive(
@@ -39,7 +40,7 @@ def test_any_value_becomes_a_text_or_a_number_within_bounds(value):
         assert len(text) <= 60
         assert msgspec.json.decode(msgspec.json.encode(text)) == text
     assert 0 <= bounds.whole(value) <= bounds.MAX_COUNT
-    assert 0 <= bounds.real(value) <= bounds.MAX_NUMBER
+    assert 0 <= bounds.real(value) <= MAX_NUMBER
     assert len(bounds.texts(value, 10)) <= bounds.MAX_ITEMS
 
 
