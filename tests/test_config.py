@@ -79,7 +79,7 @@ def test_text_is_read_alike_from_flags_and_environment(key, text, value):
         ("cpu = 1", "unknown key cpu"),
         ("[monitor]\ncpu = 'much'", "monitor.cpu: Expected `float`"),
         ("[monitor]\nwindow = '10 parsecs'", "monitor.window: '10 parsecs' is not a duration"),
-        ("[responder]\nmode = 'yolo'", "responder.mode: Invalid enum value 'yolo'"),
+        ("[responder]\nmode = 'yolo'", "responder.mode: 'yolo' is not one of auto, approve, dry-run"),
         ("[responder]\nbudget = -1", "responder.budget: Expected `int` >= 0"),
         ("monitor = 3", "unknown key monitor"),
         ("[monitor", "is not TOML"),

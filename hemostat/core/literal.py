@@ -1,10 +1,11 @@
 """Values as people write them, where a setting's type says what they stand for."""
 
 from collections.abc import Callable
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
+from hemostat.core.text import quoted
 from hemostat.core.units import duration, size
 
 
@@ -16,6 +17,8 @@ def read(shape: Any, raw: object) -> object:
     reader = _READERS.get(_unit(shape))
     if reader is not None:
         return reader(raw)
+    if get_origin(shape) is Literal and raw not in get_args(shape):
+        raise ValueError(f"{quoted(raw)} is not one of {', '.join(get_args(shape))}")
     if get_origin(_plain(shape)) is dict:
         return msgspec.json.decode(raw)
     if get_origin(_plain(shape)) is tuple:
