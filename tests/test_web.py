@@ -18,7 +18,15 @@ import pytest
 
 pytest.importorskip("textual_serve")
 
-from aiohttp import ClientSession, CookieJar, TCPConnector, WSMsgType, WSServerHandshakeError, web
+from aiohttp import (
+    ClientSession,
+    ClientWebSocketResponse,
+    CookieJar,
+    TCPConnector,
+    WSMsgType,
+    WSServerHandshakeError,
+    web,
+)
 
 from hemostat.core.public_address import parse
 from hemostat.tui.served import MAX_BYTES
@@ -187,13 +195,19 @@ async def shown(socket, wanted: bytes) -> bytes:
     return seen
 
 
+async def open_dashboard(browser: ClientSession, at: str) -> ClientWebSocketResponse:
+    """A page on which the demo is drawn."""
+    await come_in(browser, at)
+    socket = await browser.ws_connect(at + "/ws?width=100&height=30", headers={"Origin": at})
+    await shown(socket, b"REPLAY")
+    return socket
+
+
 def test_it_is_the_dashboard_and_heeds_keys_and_is_gone_with_the_page(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
 
     async def script(browser, at):
-        await come_in(browser, at)
-        socket = await browser.ws_connect(at + "/ws?width=100&height=30", headers={"Origin": at})
-        await shown(socket, b"REPLAY")
+        socket = await open_dashboard(browser, at)
         await socket.send_json(["stdin", "0"])
         await shown(socket, b"PAUSED")
         await socket.close()
@@ -297,9 +311,7 @@ def test_a_size_that_is_typed_as_terminals_tell_it_is_not_taken(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
 
     async def script(browser, at):
-        await come_in(browser, at)
-        socket = await browser.ws_connect(at + "/ws?width=100&height=30", headers={"Origin": at})
-        await shown(socket, b"REPLAY")
+        socket = await open_dashboard(browser, at)
         await socket.send_json(["stdin", "\x1b[48;1200;1200;10;10t0"])
         seen = await shown(socket, b"PAUSED")
         await socket.send_json(["stdin", "?"])
@@ -340,12 +352,10 @@ def test_the_process_behind_a_page_is_confined(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
 
     async def script(browser, at):
-        await come_in(browser, at)
-        socket = await browser.ws_connect(at + "/ws?width=100&height=30", headers={"Origin": at})
-        await shown(socket, b"REPLAY")
-        found = [re.search(rf"Max data size\s+{MAX_BYTES} ", each) for each in limits_of_children()]
+        socket = await open_dashboard(browser, at)
+        limits = limits_of_children()
         await socket.close()
-        assert any(found)
+        assert any(re.search(rf"Max data size\s+{MAX_BYTES} ", each) for each in limits)
 
     served(script, command=dashboard_command())
 

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("textual_serve")
 
-from tests.test_web import come_in, dashboard_command, get, open_incident, served, shown, text_of
+from tests.test_web import dashboard_command, get, open_dashboard, open_incident, served, shown, text_of
 
 
 def snapshot(directory: Path) -> dict[str, bytes]:
@@ -29,9 +29,7 @@ def test_a_viewer_types_a_path_and_nothing_is_written(name, tmp_path, monkeypatc
     names = sorted(tmp_path.iterdir())
 
     async def script(browser, at):
-        await come_in(browser, at)
-        socket = await browser.ws_connect(at + "/ws?width=100&height=30", headers={"Origin": at})
-        await shown(socket, b"REPLAY")
+        socket = await open_dashboard(browser, at)
         await open_incident(socket)
         await socket.send_json(["stdin", "e"])
         await shown(socket, b"download this incident")
