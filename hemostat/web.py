@@ -176,8 +176,10 @@ class Served(Server):
     def __init__(self, command: str, guard: Guard) -> None:
         super().__init__(command, title="HemoStat")
         self._guard = guard
+        self._processes = 0
+        """Those of closed pages too, until they have ended."""
         self._open: Counter[str] = Counter()
-        """Dashboards, by viewer."""
+        """Pages, by viewer."""
 
     async def make_app(self) -> web.Application:
         app = await self._make_app()
@@ -214,7 +216,7 @@ class Served(Server):
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         viewer = self._guard.viewer(request)
-        if self._open.total() >= MOST or self._open[viewer] >= MOST_EACH:
+        if self._processes >= MOST or self._open[viewer] >= MOST_EACH:
             raise web.HTTPServiceUnavailable(
                 text=f"hemostat: {MOST} may be open, {MOST_EACH} by one viewer\n"
             )
@@ -231,6 +233,7 @@ class Served(Server):
             close=close,
             download_manager=self.download_manager,
         )
+        self._processes += 1
         self._open[viewer] += 1
         try:
             width, height = (to_int(request.query.get(name, ""), 80) for name in ("width", "height"))
@@ -240,7 +243,10 @@ class Served(Server):
         finally:
             self._open[viewer] -= 1
             self._open += Counter()  # drops those who have none
-            await dashboard.stop()
+            try:
+                await dashboard.stop()
+            finally:
+                self._processes -= 1
         return page
 
 

@@ -239,6 +239,38 @@ def test_no_more_than_some_at_a_time_and_one_that_does_not_go_is_killed(monkeypa
     served(script, command="exec cat")
 
 
+def test_closed_pages_count_until_their_processes_have_ended(monkeypatch, tmp_path):
+    """A viewer who opens and closes pages without end must not start a process for each of them."""
+    monkeypatch.setattr("hemostat.web.PATIENCE", 60.0)
+    (needed := tmp_path / "needed").touch()
+
+    async def script(browser, at):
+        await come_in(browser, at)
+        for _ in range(MOST):
+            socket = await browser.ws_connect(at + "/ws", headers={"Origin": at})
+            await socket.close()
+        try:
+            assert await refused_page(browser, at) == 503
+        finally:
+            needed.unlink()
+        for _ in range(600):
+            if await is_admitted(browser, at):
+                return
+            await asyncio.sleep(0.1)
+        pytest.fail("no page is admitted after the processes have ended")
+
+    served(script, command=f"while [ -e {shlex.quote(str(needed))} ]; do sleep 0.1; done")
+
+
+async def is_admitted(browser: ClientSession, at: str) -> bool:
+    try:
+        socket = await browser.ws_connect(at + "/ws", headers={"Origin": at})
+    except WSServerHandshakeError:
+        return False
+    await socket.close()
+    return True
+
+
 def test_a_page_ends_with_its_dashboard():
     """One that cannot start, too: nobody looks at a blank page for ever."""
 
