@@ -54,7 +54,9 @@ def test_all_roles_and_their_redis_run_confined_as_in_the_unit(state_dir: Path):
     env = environ(state_dir, MONITOR_ONLY="hemostat.test.none=1", HOST="unit")
     with subprocess.Popen([*confined, "all"], env=env, cwd=ROOT, stderr=subprocess.PIPE) as roles:
         try:
-            eventually(lambda: run("status", "--json", env=env).stdout.count('"role"') == len(BY_NAME))
+            eventually(
+                lambda: run("status", "--json", env=env).stdout.count('"role"') == len(BY_NAME), seconds=60.0
+            )
             doctor = subprocess.run(
                 [*confined, "doctor"], env=env, cwd=ROOT, capture_output=True, text=True, check=False
             )

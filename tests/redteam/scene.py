@@ -65,7 +65,12 @@ class Scene:
     def make_victim(self, name: str = "victim", **box: Any) -> Container:
         return self.make(name, VICTIM, **box)
 
+    def await_watched(self, container: Container) -> None:
+        """Wait until HemoStat has measured it: what is down when HemoStat looks first is left to people."""
+        eventually(lambda: container.id in self.running.measured, seconds=60.0)
+
     def crash(self, name: str = "victim") -> None:
+        self.await_watched(self.lab[name])
         self.lab.state(name)  # notes when it was started
         self.lab.touch(name)
 

@@ -59,8 +59,10 @@ def test_a_storm_of_one_project_holds_no_other(scene):
     assert not any(clears(Kind.STORM)(each) for each in scene.events)
 
 
+@pytest.mark.timeout(240)
 def test_starts_that_fail_of_their_own_image_hold_nobody_back(scene):
-    """The engine says `failed to create shim task` of each of them."""
+    """The engine says `failed to create shim task` of each of them. Three starts of each are more than
+    `responder.rush`: where the containers end one after another, the last may wait a minute for its first."""
     broken = "while [ ! -e /tmp/go ]; do sleep 0.1; done; rm /tmp/go; rm /bin/sh; exit 9"
     for number in range(5):
         scene.make(f"t{number}", broken, labels=project("tenant"))
@@ -74,7 +76,7 @@ def test_starts_that_fail_of_their_own_image_hold_nobody_back(scene):
 
     for number in range(5):
         about = scene.about(f"t{number}")
-        scene.await_event(lambda event, about=about: failed(event) and about(event), seconds=40.0)
+        scene.await_event(lambda event, about=about: failed(event) and about(event), seconds=120.0)
     scene.crash()
     scene.await_healed()
 

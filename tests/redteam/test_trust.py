@@ -100,6 +100,7 @@ def test_a_restart_takes_no_container_with_it_that_shares_anothers_network(scene
     )
     scene.lab.state("victim")
     scene.start()
+    scene.await_watched(raw[0])
     raw[0].exec_run(["touch", "/tmp/go"])
     is_evil = lambda each: getattr(each.data, "container", None) and each.data.container.id == raw[0].id  # noqa: E731
     done = scene.await_event(lambda each: isinstance(each.data, RemediationComplete) and is_evil(each))
