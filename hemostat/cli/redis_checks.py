@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from hemostat.cli.findings import Finding, Level, worst
 from hemostat.cli.machine import Machine
 from hemostat.core.redact.address import mask_url
+from hemostat.core.text import list_names
 from hemostat.core.units import show_size
 from hemostat.errors import BusUnreachableError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 NOT_ALLOWED: Final = "version, role and memory are not known: this user may not run INFO"
 OLDEST_REDIS: Final = (6, 2)
-SOME: Final = 3
 FULL: Final = 0.8
 """Share of Redis's memory from which people are warned."""
 LOSES: Final = "the budget of actions, pauses, open incidents and evidence can be lost"
@@ -77,8 +77,8 @@ def redis_rows(machine: Machine) -> Finding:
     if not keys:
         return Finding(Level.OK, fine)
     some = ", ".join(dict.fromkeys(keys[:5]))[:200]
-    told = f"{len(keys)} cannot be read; a pause among them holds, others do not count: {some}"
-    return Finding(Level.FAILURE, told, "hemostat repair lists them, and removes them with --clear")
+    message = f"{len(keys)} cannot be read; a pause among them holds, others do not count: {some}"
+    return Finding(Level.FAILURE, message, "hemostat repair lists them, and removes them with --clear")
 
 
 def redis_commands(machine: Machine) -> Finding:
@@ -90,15 +90,12 @@ def redis_commands(machine: Machine) -> Finding:
         told = f"unknown to it, or not allowed to user {client.user}: {', '.join(refused)}"
         return Finding(Level.FAILURE, told, hint)
     if outdated := outdated_rights(client):
-        told = f"the rights of user {client.user} are of another version of HemoStat: {summarize(outdated)}"
+        message = (
+            f"the rights of user {client.user} are of another version of HemoStat: {list_names(outdated)}"
+        )
         level = Level.WARNING if outdated == [NOT_NEEDED] else Level.FAILURE
-        return Finding(level, told, "print the ACL file again (hemostat redis-acl), then ACL LOAD")
+        return Finding(level, message, "print the ACL file again (hemostat redis-acl), then ACL LOAD")
     return Finding(Level.OK, f"all {len(needed_commands(client.user))} may be run by user {client.user}")
-
-
-def summarize(texts: list[str]) -> str:
-    more = f", and {len(texts) - SOME} more" if len(texts) > SOME else ""
-    return ", ".join(texts[:SOME]) + more
 
 
 def judge_server(facts: "ServerFacts") -> list[Finding]:
