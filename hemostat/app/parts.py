@@ -280,8 +280,8 @@ def check_state_directory(settings: Settings) -> None:
     try:
         check_directory(settings.state_path)
     except OSError as error:
-        told = f"the state directory {settings.state_path} cannot be used: {error.strerror}"
-        raise ConfigError(told, hint="set state_dir") from None
+        message = f"the state directory {settings.state_path} cannot be used: {error.strerror}"
+        raise ConfigError(message, hint="set state_dir") from None
 
 
 def records_of(settings: Settings, *, write: bool) -> Records:

@@ -195,9 +195,9 @@ def dead_letters(machine: Machine) -> Finding:
     newest, count = bus.last_buried(), bus.buried()
     if newest is None:
         return Finding(Level.OK, "none: every event was handled")
-    told = f"{count:,} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
+    message = f"{count:,} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
     hint = "was an alert among them? Look at its container; docs/TROUBLESHOOTING.md says how to read them"
-    return Finding(Level.FAILURE, told, hint) if newest.is_recent(now) else Finding(Level.OK, told)
+    return Finding(Level.FAILURE, message, hint) if newest.is_recent(now) else Finding(Level.OK, message)
 
 
 def names(machine: Machine) -> Finding:

@@ -27,24 +27,28 @@ def judge_access(reach: "Reach", own_uid: int) -> list[Finding]:
     """Who besides HemoStat's user can read and write there."""
     from hemostat.adapters.redis.reach import name_user
 
-    found = []
+    warnings = []
     if reach.is_open and reach.addresses != ():
-        found.append(
+        warnings.append(
             Finding(Level.WARNING, f"{_readers(reach.addresses)} can give orders: no password", SAFE)
         )
     if reach.is_open and (reach.socket_mode or 0) & 0o002:
-        told = f"every local user can give orders: its socket has mode {reach.socket_mode:04o}, no password"
-        found.append(Finding(Level.WARNING, told, SAFE))
+        message = (
+            f"every local user can give orders: its socket has mode {reach.socket_mode:04o}, no password"
+        )
+        warnings.append(Finding(Level.WARNING, message, SAFE))
     if reach.open_directory:
-        told = f"every local user can put a socket in its place in {reach.open_directory} while it is away"
-        found.append(Finding(Level.WARNING, told, "let it make its socket in a directory of its user alone"))
+        message = f"every local user can put a socket in its place in {reach.open_directory} while it is away"
+        warnings.append(
+            Finding(Level.WARNING, message, "let it make its socket in a directory of its user alone")
+        )
     if reach.uid is not None and reach.uid != own_uid and reach.uid >= FIRST_PERSON:
         hint = "is it yours? Whoever runs Redis can give orders"
-        found.append(Finding(Level.WARNING, f"{name_user(reach.uid)} runs it", hint))
+        warnings.append(Finding(Level.WARNING, f"{name_user(reach.uid)} runs it", hint))
     if reach.addresses and not reach.is_encrypted and not _is_local(reach.addresses):
-        told = f"it listens without TLS on {', '.join(reach.addresses)}: passwords can be read on the way"
-        found.append(Finding(Level.WARNING, told, "set tls-port and write rediss://"))
-    return found
+        message = f"it listens without TLS on {', '.join(reach.addresses)}: passwords can be read on the way"
+        warnings.append(Finding(Level.WARNING, message, "set tls-port and write rediss://"))
+    return warnings
 
 
 def describe_access(reach: "Reach") -> str:
@@ -53,8 +57,8 @@ def describe_access(reach: "Reach") -> str:
     whom = f"run by {name_user(reach.uid)}" if reach.uid is not None else "on another machine"
     if reach.addresses == ():
         return f"by its socket alone, {whom}"
-    known = {True: "no password", False: "by password alone", None: "whether without password: not known"}
-    return f"{known[reach.is_open]}, {whom}"
+    words = {True: "no password", False: "by password alone", None: "whether without password: not known"}
+    return f"{words[reach.is_open]}, {whom}"
 
 
 def _readers(addresses: tuple[str, ...] | None) -> str:

@@ -45,17 +45,17 @@ def judge_watch(
         return Finding(Level.OK, f"not compared: no monitor of {host} is running")
     if all(0 <= now - beat.started < GRACE_SECONDS for beat in monitors):
         return Finding(Level.OK, "not compared: the monitor has only begun")
-    shown = {
+    measured = {
         event.data.container.id
         for event in stats
         if event.host == host and isinstance(event.data, ContainerStats)
     }
     expected = [row for row in rows if watched(row.ref) and row.status != "removing" and not _is_young(row)]
-    missing = [row.ref.name for row in expected if row.ref.id not in shown]
+    missing = [row.ref.name for row in expected if row.ref.id not in measured]
     if not missing:
         return Finding(Level.OK, f"all {len(expected)} that the engine has")
-    told = f"{len(missing)} of {len(expected)} that the engine has are not watched: {list_names(missing)}"
-    return Finding(Level.FAILURE, told, HINT)
+    message = f"{len(missing)} of {len(expected)} that the engine has are not watched: {list_names(missing)}"
+    return Finding(Level.FAILURE, message, HINT)
 
 
 def _is_young(row: ListedContainer) -> bool:

@@ -54,14 +54,14 @@ def serve(
         _tell(
             f"{'actions allowed' if allow_actions else 'read-only'}; Ctrl-C ends it; open this in a browser:"
         )
-        with _kept(given, address + token, _port(listener), token_file) as told:
-            click.echo(clean(f"{address}{told or token}"))
+        with _describe_token(given, address + token, _port(listener), token_file) as hint:
+            click.echo(clean(f"{address}{hint or token}"))
             run(command(given, shown, read_only=not allow_actions), token, listener, public)
     return errors.OK
 
 
 @contextmanager
-def _kept(given: Globals, address: str, port: int, token_file: Path | None) -> Iterator[str]:
+def _describe_token(given: Globals, address: str, port: int, token_file: Path | None) -> Iterator[str]:
     """What to print in place of the token; empty for the token itself. What is no terminal may be a log,
     which others read: then the address is in a file for its owner alone, as long as the block lasts."""
     if token_file is not None:
