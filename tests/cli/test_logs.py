@@ -20,7 +20,7 @@ def log(hemostat, capsys):
         start(verbosity, form=form)
         logger = logging.getLogger(name)
         for level in (logging.DEBUG, logging.INFO, logging.WARNING):
-            logger.log(level, SAID, "a\x1b[2J\nb", 3, **extra)
+            logger.log(level, SAID, "a\x1b[2J\x07\nb", 3, **extra)
         out, err = capsys.readouterr()
         assert out == ""
         return err.splitlines()
@@ -48,7 +48,7 @@ def test_libraries_are_heard_from_warnings_on(log):
 def test_a_line_has_time_level_name_and_no_control_characters(log):
     [line] = log(-1)
     time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}"
-    assert re.fullmatch(rf"{time} WARNING hemostat\.probe probe\.said word=a\\x1b\[2J\\nb count=3", line)
+    assert re.fullmatch(rf"{time} WARNING hemostat\.probe probe\.said word=a\\x07\\nb count=3", line)
 
 
 def test_people_get_the_time_of_day():
@@ -59,9 +59,9 @@ def test_people_get_the_time_of_day():
 
 
 def test_a_traceback_keeps_its_lines_and_loses_its_control_characters(log):
-    error = ValueError("a\x1b[2Jb")
+    error = ValueError("a\x1b[2J\x07b")
     lines = log(-1, exc_info=(ValueError, error, None))
-    assert lines[1:] == [r"ValueError: a\x1b[2Jb"]
+    assert lines[1:] == [r"ValueError: a\x07b"]
 
 
 def test_machines_get_an_object_with_the_fields(log):
@@ -72,7 +72,7 @@ def test_machines_get_an_object_with_the_fields(log):
         "level": "warning",
         "logger": "hemostat.probe",
         "event": "probe.said",
-        "word": r"a\x1b[2J" + "\nb",
+        "word": r"a\x07" + "\nb",
         "count": 3,
     }
 
