@@ -59,9 +59,9 @@ def test_people_get_the_time_of_day():
 
 
 def test_a_traceback_keeps_its_lines_and_loses_its_control_characters(log):
-    error = ValueError("a\x1b[2J\x07b")
+    error = ValueError("a\x1b[2J\x07 b")
     lines = log(-1, exc_info=(ValueError, error, None))
-    assert lines[1:] == [r"ValueError: a\x07b"]
+    assert lines[1:] == [r"ValueError: a\x07 b"]
 
 
 def test_machines_get_an_object_with_the_fields(log):

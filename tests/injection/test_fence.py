@@ -34,8 +34,8 @@ def test_one_long_line_hides_no_other() -> None:
 
 
 def test_what_cannot_be_seen_is_written_out() -> None:
-    shown = bounded(["fine\u200b\U000e0072\u202e\x1b[2J\x00", "a\tb"])
-    assert shown == "fine\\u200b\\U000e0072\\u202e\\x1b[2J\\x00\na b"
+    shown = bounded(["fine\u200b\U000e0072\u202e\x1b[2J\x1b\x00", "a\tb"])
+    assert shown == "fine\\u200b\\U000e0072\\u202e\\x1b\\x00\na b"
     assert bounded(["ok\ufe01\ufe0f\U000e0152\u3164\u2800."]) == "ok\\ufe01\\ufe0f\\U000e0152\\u3164\\u2800."
 
 
