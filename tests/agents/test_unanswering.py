@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from hemostat.core.control import Answer
 from hemostat.core.limits import Limits
 from hemostat.errors import EngineTimeoutError
 from hemostat.events import Outcome, Reason
@@ -82,6 +83,19 @@ def test_it_is_asked_about_less_and_less_often_and_given_up_in_the_end(scene):
     assert HANGS in done.detail
     assert len(hung) < Limits().expire / 30
     assert not scene.ledger.read("h", "web").running
+
+
+def test_a_request_that_was_approved_late_is_not_given_up_at_once(scene):
+    responder = scene.responder(mode="approve", approve_for=3600.0)
+    waits = scene.step(scene.crashed(), responder)
+    (waiting,) = scene.desk.approvals()
+    scene.clock.advance(Limits().expire + 100)
+    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    start = scene.engine.start
+    make_hang(scene, "web", "start")
+    assert isinstance(scene.step(waits.event, responder), Later)
+    scene.engine.start = start
+    assert scene.finish(waits.event, responder).outcome is Outcome.HEALED
 
 
 def test_one_that_is_answered_about_again_is_healed(scene):

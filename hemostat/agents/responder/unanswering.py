@@ -25,7 +25,8 @@ Step = Callable[[float], Sequence[Event] | Later | Apart]
 
 
 class Unanswering:
-    """Safe to use from several threads at once. After `expire` seconds a request is given up."""
+    """Safe to use from several threads at once. A request is given up after `expire` seconds in which the
+    engine has not answered about its container, however old the request was by then."""
 
     def __init__(
         self,
@@ -38,11 +39,12 @@ class Unanswering:
         self._clock = clock
         self._expire = expire
         self._give_up = give_up
-        self._known: set[str] = set()
+        self._since: dict[str, float] = {}
+        """When each was first not answered about, by container id (epoch seconds)."""
         self._room = threading.BoundedSemaphore(MAX_ASKED)
 
     def __contains__(self, case: Case) -> bool:
-        return case.request.alert.container.id in self._known
+        return case.request.alert.container.id in self._since
 
     def attempt(self, case: Case, call: Callable[[], T]) -> T | list[Event] | Later:
         """Raises EngineError where the engine answers nobody."""
@@ -52,7 +54,8 @@ class Unanswering:
         except EngineTimeoutError as error:
             self._engine.version()
             return self._put_off(case, error)
-        self._known.discard(container)
+        if not isinstance(result, Apart):
+            self._since.pop(container, None)
         return result
 
     def again(self, case: Case, step: Step, now: float) -> Sequence[Event] | Later:
@@ -68,9 +71,8 @@ class Unanswering:
 
     def _put_off(self, case: Case, error: EngineTimeoutError) -> list[Event] | Later:
         container, now = case.request.alert.container.id, self._clock.now()
-        age = now - case.request.alert.since
+        age = now - max(self._since.setdefault(container, now), case.event.time)
         if age > self._expire:
-            self._known.discard(container)
+            self._since.pop(container, None)
             return self._give_up(case, str(error))
-        self._known.add(container)
         return Later(now + min(max(age, FIRST_RETRY_SECONDS), MAX_RETRY_SECONDS), WHY)
