@@ -56,6 +56,8 @@ class Ward:
         self.disk = detect.Gauge()
         """Of the filesystem of the engine's data."""
         self._patients: dict[str, Patient] = {}
+        self._projects: dict[str, str] = {}
+        """The project of each of them."""
         self._habits: dict[str, Baseline] = {}
         self._reached: frozenset[str] = frozenset()
         self.storms = Storms()
@@ -110,6 +112,7 @@ class Ward:
         """A container as it is now, new or known."""
         self.relations.update(info)
         patient = self._patients.get(info.ref.id)
+        self._projects[info.ref.id] = project_of(info.ref)
         if patient is not None and patient.info.started_at == info.started_at:
             patient.info = info
             if info.health == "healthy" and patient.health.passed is None:
@@ -131,6 +134,7 @@ class Ward:
     def discharge(self, container_id: str) -> list[Told]:
         """It is gone, and all that was wrong with it."""
         self._patients.pop(container_id, None)
+        self._projects.pop(container_id, None)
         self.relations.remove(container_id)
         for known in (
             self.stops,
@@ -216,7 +220,7 @@ class Ward:
     def _weather(self, patient: Patient, kind: Kind, now: float) -> tuple[list[Told], Cause | None]:
         """Whether this failure is one of many, which only a fault of what they share explains."""
         project = project_of(patient.ref)
-        watched = Watched(len(self._patients), len({project_of(each.ref) for each in self}))
+        watched = Watched(len(self._patients), len(set(self._projects.values())))
         failure = Failure(now, patient.ref.id, kind, project)
         found, verdict = self.storms.add(failure, self._storm_limits, watched)
         if not verdict.raging:
