@@ -5,10 +5,16 @@ does: they are not heard.
 """
 
 import logging
+import threading
+from typing import Final
 
+from hemostat.adapters.notify.bounded import bounded_answers
 from hemostat.core.message import Message
 from hemostat.core.news import ENDED, PEOPLE, Topic
 from hemostat.errors import ConfigError, NotifyError
+
+SEND_SECONDS: Final = 12.0
+"""For one message. Mail, MQTT and XMPP have no other bound."""
 
 
 class Apprise:
@@ -24,6 +30,9 @@ class Apprise:
         for talker in ("apprise", "urllib3"):
             logging.getLogger(talker).setLevel(logging.CRITICAL + 1)
         self._apprise = apprise.Apprise()
+        self._name = name
+        self._sending: threading.Thread | None = None
+        """What has not ended in time."""
         self._format = apprise.NotifyFormat.TEXT
         if not self._apprise.add(url):
             raise ConfigError(
@@ -32,14 +41,33 @@ class Apprise:
             )
 
     def send(self, message: Message) -> None:
-        sent = self._apprise.notify(
-            title=message.title,
-            body=body(message),
-            notify_type=kind(message),
-            body_format=self._format,
+        if self._sending is not None and self._sending.is_alive():
+            raise NotifyError("the service has not ended its answer to the message before", transient=True)
+        outcomes: list[bool | Exception] = []
+        self._sending = threading.Thread(
+            target=self._send, args=(message, outcomes), name=f"{self._name} sends", daemon=True
         )
-        if not sent:
+        self._sending.start()
+        self._sending.join(SEND_SECONDS)
+        if not outcomes:
+            raise NotifyError("the service does not answer in time", transient=True)
+        if isinstance(outcomes[0], Exception):
+            raise outcomes[0]
+        if not outcomes[0]:
             raise NotifyError("the service did not take it, or was not reached", transient=True)
+
+    def _send(self, message: Message, outcomes: list[bool | Exception]) -> None:
+        try:
+            with bounded_answers():
+                sent = self._apprise.notify(
+                    title=message.title,
+                    body=body(message),
+                    notify_type=kind(message),
+                    body_format=self._format,
+                )
+            outcomes.append(bool(sent))
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+            outcomes.append(error)
 
 
 def body(message: Message) -> str:

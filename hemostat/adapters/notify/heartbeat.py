@@ -6,6 +6,7 @@ from typing import Final
 
 import requests
 
+from hemostat.adapters.notify.bounded import bounded_answers
 from hemostat.adapters.notify.failures import connection_failure, refusal
 
 TIMEOUT: Final = 5.0
@@ -37,14 +38,17 @@ class Heartbeat:
         base, mark, query = self._url.partition("?")
         url = f"{base.rstrip('/') if signal else base}{signal}{mark}{query}"
         try:
-            with requests.request(
-                "POST" if body else "GET",
-                url,
-                data=body.encode(),
-                timeout=TIMEOUT,
-                allow_redirects=False,
-                stream=True,
-            ) as reply:
+            with (
+                bounded_answers(),
+                requests.request(
+                    "POST" if body else "GET",
+                    url,
+                    data=body.encode(),
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                    stream=True,
+                ) as reply,
+            ):
                 failure = refusal(reply, SUBJECT, self._url, "check alert.heartbeat_url")
         except (requests.RequestException, ValueError) as error:
             raise connection_failure(error, SUBJECT, self._url) from None

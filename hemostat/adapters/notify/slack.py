@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import requests
 
+from hemostat.adapters.notify.bounded import bounded_answers
 from hemostat.adapters.notify.failures import connection_failure, refusal
 from hemostat.core.message import Message
 from hemostat.core.news import Topic
@@ -51,9 +52,12 @@ class Slack:
 
     def send(self, message: Message) -> None:
         try:
-            with requests.post(
-                self._webhook, json=payload(message), timeout=TIMEOUT, allow_redirects=False, stream=True
-            ) as reply:
+            with (
+                bounded_answers(),
+                requests.post(
+                    self._webhook, json=payload(message), timeout=TIMEOUT, allow_redirects=False, stream=True
+                ) as reply,
+            ):
                 failure = refusal(reply, WEBHOOK, self._webhook)
         except (requests.RequestException, ValueError) as error:
             raise connection_failure(error, WEBHOOK, self._webhook) from None

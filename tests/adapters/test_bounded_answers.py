@@ -1,0 +1,136 @@
+"""Services whose answers do not end, lead elsewhere or are larger than they look."""
+
+import gzip
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+import requests
+
+from hemostat.adapters.notify import apprise, bounded
+from hemostat.adapters.notify.apprise import Apprise
+from hemostat.adapters.notify.heartbeat import Heartbeat
+from hemostat.adapters.notify.slack import Slack
+from hemostat.core.message import single
+from hemostat.errors import NotifyError
+from tests.core.test_message import HEALED
+from tests.hook import hooked
+
+MESSAGE = single(HEALED, {})
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@contextmanager
+def answering(head: bytes, again: bytes, pause: float = 0.0) -> Iterator[str]:
+    """A web server that sends `head` and then `again` until it is not heard; its host and port."""
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(head)
+            while True:
+                connection.sendall(again)
+                time.sleep(pause)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def slack(place: str) -> Callable[[], None]:
+    return lambda: Slack(f"http://{place}/services/x").send(MESSAGE)
+
+
+def heartbeat(place: str) -> Callable[[], None]:
+    return Heartbeat(f"http://{place}/ping", signals=True).beat
+
+
+def service(place: str) -> Callable[[], None]:
+    pytest.importorskip("apprise")
+    return lambda: Apprise("ops", f"json://{place}/x").send(MESSAGE)
+
+
+CALLS = [slack, heartbeat, service]
+HEADERS = (HEAD + b"X-Slow: ", b"a", 0.05)
+CONTINUES = (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    monkeypatch.setattr(bounded, "ANSWER_SECONDS", 0.4)
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("answer", [HEADERS, CONTINUES], ids=["headers", "continues"])
+def test_a_header_without_end_is_given_up(call, answer):
+    with answering(*answer) as place:
+        begin = time.monotonic()
+        with pytest.raises(NotifyError) as caught:
+            call(place)()
+        assert caught.value.transient
+        assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("extra", [b"", b"Content-Encoding: br\r\n", b"Content-Encoding: gzip, gzip\r\n"])
+def test_a_body_without_end_is_given_up(extra):
+    with answering(HEAD + extra + b"\r\n", bytes(65536)) as place, pytest.raises(NotifyError):
+        service(place)()
+
+
+def test_a_compressed_body_is_read_up_to_a_smaller_bound():
+    packed = gzip.compress(bytes(50_000_000))
+    head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: 99999999\r\n\r\n" + packed
+    with answering(head, packed) as place, bounded.bounded_answers():
+        reply = requests.get(f"http://{place}/", stream=True, timeout=2)
+        with pytest.raises(requests.RequestException):
+            _ = reply.content
+        assert reply.raw.tell() < 2 * bounded.MAX_COMPRESSED_BYTES
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(status):
+    with hooked() as other, hooked() as hook:
+        hook.status = status
+        hook.headers = {"Location": other.url}
+        for call in CALLS:
+            with pytest.raises(NotifyError):
+                call(f"127.0.0.1:{hook.server_port}")()
+        assert len(hook.requests) == len(CALLS)
+        assert other.requests == []
+
+
+def test_other_requests_are_not_bounded():
+    with hooked() as hook:
+        hook.body = bytes(bounded.MAX_ANSWER_BYTES + 1)
+        assert len(requests.get(hook.url, timeout=5).content) == len(hook.body)
+
+
+def test_a_service_that_does_not_return_is_told_once_at_a_time(monkeypatch):
+    pytest.importorskip("apprise")
+    monkeypatch.setattr(apprise, "SEND_SECONDS", 0.1)
+    channel, over, calls = Apprise("ops", "json://127.0.0.1:9/x"), threading.Event(), []
+
+    def hang(**_: object) -> bool:
+        calls.append(1)
+        return over.wait(10)
+
+    monkeypatch.setattr(channel._apprise, "notify", hang)
+    for _ in range(3):
+        with pytest.raises(NotifyError) as caught:
+            channel.send(MESSAGE)
+        assert caught.value.transient
+    assert calls == [1]
+    over.set()
+    channel._sending.join(5)
+    channel.send(MESSAGE)
+    assert calls == [1, 1]
