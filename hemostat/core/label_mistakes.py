@@ -25,6 +25,7 @@ from hemostat.core.labels import (
     PREFIX,
     PROTECT,
 )
+from hemostat.core.redact.mask import mask
 from hemostat.core.text import clean, quoted
 
 MAX_NAME_LENGTH: Final = 100
@@ -43,6 +44,8 @@ NEAR_NAME: Final = 0.8
 SAFETY: Final = (ENABLE, PROTECT, KEEP)
 MASKED: Final = "[redacted"
 """In a command that an event carries: the container's own may well be readable."""
+TOO_LONG: Final = mask("not looked at")
+"""Stands in an event for a value that is longer than can be read."""
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +71,9 @@ def _judge(name: str, value: str) -> Mistake | None:
 
 
 def _unreadable(name: str, value: str) -> Mistake | None:
+    if value == TOO_LONG:
+        why = f"cannot be read: its value is longer than {LABELS[name].longest} characters"
+        return Mistake(label=name, value=value, why=why, nearest=name)
     if MASKED in value and name in COMMANDS:
         return None
     try:

@@ -52,7 +52,7 @@ class Label(NamedTuple, Generic[T]):
     def read(self, text: str) -> T:
         """Raises ValueError."""
         if len(text) > self.longest:
-            raise ValueError(f"{quoted(text)} is longer than {self.longest} characters")
+            raise ValueError(f"its value is longer than {self.longest} characters")
         value = self.parse(text.strip())
         if UNREADABLE.search(text):
             raise ValueError(f"{quoted(text)} contains a control character or an unreadable one")

@@ -14,6 +14,8 @@ MARKS: Final = (
 
 MAX_QUOTED: Final = 60
 """Characters of somebody else's text that an error message repeats."""
+MAX_REDACTED: Final = 1000
+"""Characters of such a text in which secrets are looked for."""
 
 MAX_NAMES: Final = 5
 MAX_NAME_CHARACTERS: Final = 60
@@ -40,8 +42,13 @@ def _escape(char: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text as a Python literal, its end left out where it is long."""
-    return repr(text) if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]!r}…"
+    """The text as a Python literal without secrets, its end left out where it is long. It is cut after it is
+    redacted, so that no cut lays half a secret open."""
+    from hemostat.core.redact import redact  # takes time, and there is seldom anything to quote
+
+    masked = redact(text[:MAX_REDACTED])
+    shown = masked if "[redacted" in masked else text  # escapes are quoted, and redacting drops them
+    return repr(shown) if len(shown) <= MAX_QUOTED else f"{shown[:MAX_QUOTED]!r}…"
 
 
 def cut(text: str, most: int) -> str:

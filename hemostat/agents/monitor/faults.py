@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from hemostat.core.redact import redact
-from hemostat.core.text import MAX_NAME_CHARACTERS, clean, cut, list_names
+from hemostat.core.text import MAX_NAME_CHARACTERS, MAX_REDACTED, clean, cut, list_names
 from hemostat.errors import AdapterError
 
 MAX_REASON_CHARACTERS: Final = 160
@@ -91,4 +91,5 @@ class Faults:
 
 def describe_error(error: Exception) -> str:
     """One short line, its secrets masked."""
-    return redact(clean(cut(f"{type(error).__name__}: {error}", MAX_REASON_CHARACTERS)))
+    reason = redact(f"{type(error).__name__}: {error}"[:MAX_REDACTED])
+    return cut(clean(reason), MAX_REASON_CHARACTERS)
