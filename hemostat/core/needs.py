@@ -12,7 +12,15 @@ from typing import Final, NamedTuple
 from hemostat.core.labels import DEPENDS_ON
 from hemostat.core.model import ContainerInfo
 from hemostat.core.reference import COMPOSE_NEEDS
-from hemostat.core.trust import OWN, Trust, config_hash, has_same_origin, is_vouched, replica_group
+from hemostat.core.trust import (
+    OWN,
+    Trust,
+    config_hash,
+    has_same_origin,
+    identify_voucher,
+    is_vouched,
+    replica_group,
+)
 from hemostat.events import Container
 
 ONE_OFF: Final = "com.docker.compose.oneoff"
@@ -73,13 +81,17 @@ class Names:
         self._ids = {ref.id[:SHORT]: ref.id for ref in refs}
         self._ids |= {ref.name: ref.id for ref in refs}
         self._ids |= {ref.id: ref.id for ref in refs}
-        self._services: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
+        services: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for ref in refs:
             if ref.service is not None and not is_one_off(ref):
-                self._services[ref.project or "", ref.service] += (ref.id,)
+                services[ref.project or "", ref.service].append(ref.id)
+        self._services = {key: tuple(members) for key, members in services.items()}
+        self._near: dict[tuple[object, ...], tuple[str, ...]] = {}
+        """Members of a service that are believed, by what decides that."""
 
     def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Need, ...]:
-        declared = [Need(self._find(info, each), until) for each, until in _declared(info)]
+        named = dict.fromkeys(_declared(info))
+        declared = list(dict.fromkeys(Need(self._find(info, each), until) for each, until in named))
         known = {member for need in declared for member in need.members} | {info.ref.id}
         linked = (each for each in connected if each not in known and self.is_linked(info.ref.id, each))
         seen = {self._replicas(each) for each in linked}
@@ -113,16 +125,26 @@ class Names:
 
     def _find(self, info: ContainerInfo, wanted: Absent) -> tuple[str, ...]:
         """A word of the label names a service of its project, else a container."""
-        members = self._believed(info, self._services.get((wanted.project, wanted.service), ()))
+        members = self._believed(info, wanted)
         found = None if members else self._named(wanted)
         return members if found is None else (found,)
 
     def _named(self, wanted: Absent) -> str | None:
         return self._ids.get(wanted.name.removeprefix("/"))
 
-    def _believed(self, info: ContainerInfo, members: tuple[str, ...]) -> tuple[str, ...]:
-        """Those that are what their labels say, as far as anything vouches for it. Where Compose has not made
-        the container itself, nothing could."""
+    def _believed(self, info: ContainerInfo, wanted: Absent) -> tuple[str, ...]:
+        """The members of a service of its project that are what their labels say, as far as anything vouches
+        for it. Containers of one project share the answer: anybody may make many of them."""
+        service = wanted.project, wanted.service
+        if service not in self._services:
+            return ()
+        key = (*service, identify_voucher(info.ref), self._networks[info.ref.id])
+        if key not in self._near:
+            self._near[key] = self._find_believed(info, self._services[service])
+        return self._near[key]
+
+    def _find_believed(self, info: ContainerInfo, members: tuple[str, ...]) -> tuple[str, ...]:
+        """Where Compose has not made the container itself, nothing could vouch for another."""
         if near := tuple(each for each in members if self.is_vouched(info.ref.id, each)):
             return near
         if near := tuple(each for each in members if has_same_origin(info.ref, self._infos[each].ref)):

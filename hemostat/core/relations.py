@@ -30,8 +30,8 @@ class Relations:
         """A container as it is now, new or known."""
         known = self._infos.get(info.ref.id)
         self._infos[info.ref.id] = info
-        if not watched:
-            self._bystanders.add(info.ref.id)
+        if watched == (info.ref.id in self._bystanders):
+            (self._bystanders.discard if watched else self._bystanders.add)(info.ref.id)
             self._absent = None
         if known is None or _identity(known) != _identity(info):
             self._topology = self._absent = None
@@ -85,6 +85,10 @@ class Relations:
     def upstream(self, container_id: str) -> list[ContainerInfo]:
         """All that it depends on, directly or not."""
         return [self._infos[each] for each in sorted(self.topology.upstream(container_id))]
+
+    def nearest_upstream(self, container_id: str, most: int) -> list[ContainerInfo]:
+        """At most so many of these, those that it needs itself first."""
+        return [self._infos[each] for each in self.topology.nearest(container_id, most)]
 
     def observations(
         self, recovering: Collection[str], was_stopped: Callable[[ContainerInfo], bool]

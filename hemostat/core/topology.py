@@ -8,7 +8,8 @@ complete is unmet when it ended with a failure.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Self
+from itertools import islice
+from typing import Final, Self
 
 from hemostat.core.dependency import (
     FAULTY,
@@ -22,6 +23,9 @@ from hemostat.core.dependency import (
 from hemostat.core.model import ContainerInfo
 from hemostat.core.needs import Names, Need, Until
 from hemostat.core.trust import OWN, Trust
+
+MAX_CONDITIONS: Final = 2000
+"""Members of needs that are judged to find one root: a container may name many, and those many more."""
 
 
 class Topology:
@@ -56,15 +60,15 @@ class Topology:
         """The deepest container that is down, reached from this one through needs that are unmet; None where
         all its needs are met. Containers that need each other are not blamed for each other's failures: none
         would be healed."""
-        depths = self._descend(container_id, observations)
+        depths, faulty = self._descend(container_id, observations)
         circle = self._above(container_id)
         blamed = [other for other in depths if other not in circle]
-        ends = [other for other in blamed if not any(self._faulty(other, observations))] or blamed
+        ends = [other for other in blamed if not faulty.get(other)] or blamed
         return min((self._infos[e] for e in ends), key=lambda i: (-depths[i.ref.id], _order(i)), default=None)
 
     def is_declared(self, container_id: str, root_id: str) -> bool:
         """Whether declared needs alone lead from the one to the other."""
-        return root_id in self._upstream(container_id, declared=True)
+        return root_id != container_id and root_id in self._upstream(container_id, declared=True)
 
     def is_linked(self, container_id: str, root_id: str) -> bool:
         """Whether the two have been put together, and not by labels of one of them alone."""
@@ -92,17 +96,21 @@ class Topology:
 
     def upstream(self, container_id: str) -> set[str]:
         """The ids of all that it depends on, directly or not."""
-        return self._upstream(container_id, declared=False)
+        return set(self._upstream(container_id, declared=False)) - {container_id}
 
-    def _upstream(self, container_id: str, *, declared: bool) -> set[str]:
-        seen: set[str] = set()
-        waiting = [container_id]
-        while waiting:
-            needs = (n for n in self._needs.get(waiting.pop(), ()) if not (declared and n.observed))
-            fresh = {member for need in needs for member in need.members} - seen - {container_id}
-            seen |= fresh
-            waiting += fresh
-        return seen
+    def nearest(self, container_id: str, most: int) -> list[str]:
+        """The ids of at most so many of them, those that it needs itself first."""
+        found = self._upstream(container_id, declared=False)
+        return list(islice((each for each in found if each != container_id), most))
+
+    def _upstream(self, container_id: str, *, declared: bool) -> Iterator[str]:
+        """The nearest first, itself among them."""
+        seen, layer = {container_id}, [container_id]
+        while layer:
+            yield from layer
+            needs = (n for each in layer for n in self._needs.get(each, ()) if not (declared and n.observed))
+            layer = [each for each in dict.fromkeys(m for n in needs for m in n.members) if each not in seen]
+            seen.update(layer)
 
     def downstream(self, container_id: str) -> tuple[ContainerInfo, ...]:
         """All that depend on it, directly or not, by name: first those of its project, for anybody may say
@@ -110,20 +118,24 @@ class Topology:
         others = (self._infos[other] for other in self._above(container_id))
         return tuple(sorted(others, key=lambda i: (not self.is_linked(container_id, i.ref.id), _order(i))))
 
-    def _descend(self, container_id: str, observations: Observations) -> dict[str, int]:
-        """How many steps away each container is that is reached through unmet needs."""
-        depths, layer = {container_id: 0}, [container_id]
+    def _descend(
+        self, container_id: str, observations: Observations
+    ) -> tuple[dict[str, int], dict[str, tuple[str, ...]]]:
+        """How many steps away each container is that is reached through unmet needs; and of those that were
+        looked at, the members of their unmet needs. Those beyond MAX_CONDITIONS are taken for ends."""
+        depths, layer, left = {container_id: 0}, [container_id], MAX_CONDITIONS
+        faulty: dict[str, tuple[str, ...]] = {}
         while layer:
-            below = {
-                member: None
-                for upper in layer
-                for member in self._faulty(upper, observations)
-                if member not in depths
-            }
+            for upper in layer:
+                if left > 0:
+                    left -= sum(len(need.members) for need in self._needs.get(upper, ()))
+                    faulty[upper] = tuple(self._faulty(upper, observations))
+            found = (member for upper in layer for member in faulty.get(upper, ()))
+            below = dict.fromkeys(member for member in found if member not in depths)
             depths.update(dict.fromkeys(below, depths[layer[0]] + 1))
             layer = list(below)
         del depths[container_id]
-        return depths
+        return depths, faulty
 
     def _faulty(self, container_id: str, observations: Observations) -> Iterator[str]:
         """The members of its unmet needs that are down or ill."""

@@ -83,6 +83,11 @@ def has_same_origin(one: Container, other: Container) -> bool:
     return bool(config_hash(one) and config_hash(other)) and all(origins[0]) and origins[0] == origins[1]
 
 
+def identify_voucher(one: Container) -> tuple[object, ...]:
+    """What of a container decides, with its networks, whom it believes: the same for the same."""
+    return one.project, bool(config_hash(one)), tuple(one.labels.get(name, "") for name in ORIGINS)
+
+
 def _is_of_project(network: str, project: str) -> bool:
     """As Compose names the networks of a project."""
     return network == project or network.startswith(f"{project}_")

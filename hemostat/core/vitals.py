@@ -1,6 +1,6 @@
 """What the measurements say of a container under watch, and of the host: gauges, habits, disks, probes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from hemostat.core import baseline, detect, probe, track
 from hemostat.core.activity import Activity
@@ -110,7 +110,10 @@ def host_measured(ward: Ward, sample: HostSample) -> list[Told]:
     return [told]
 
 
-def probed(ward: Ward, answer: Probed, now: float) -> list[Told]:
+def probed(
+    ward: Ward, answer: Probed, now: float, look_upstream: Callable[[str, float], None] = lambda *_: None
+) -> list[Told]:
+    """`look_upstream` looks at what a container depends on: when its failure is told, not at each probe."""
     patient = ward.get(answer.container_id)
     if patient is None or not patient.info.running:
         return []
@@ -123,6 +126,7 @@ def probed(ward: Ward, answer: Probed, now: float) -> list[Told]:
         start_period=patient.tuned.probe_start,
     )
     if phase is Phase.RAISED:
+        look_upstream(patient.ref.id, now)
         facts = [Evidence("probe", redact(answer.error))]
         if patient.probing.astray:
             facts.append(Evidence("never_reached", value=True))

@@ -31,3 +31,11 @@ def test_a_state_that_changes_asks_for_nothing_anew():
     before = relations.absent()
     relations.update(info("web", "db", status="exited"))
     assert relations.absent() is before
+
+
+def test_what_comes_under_watch_is_no_bystander_any_more():
+    relations = Relations()
+    relations.update(info("web"), watched=False)
+    assert relations.is_bystander("web")
+    relations.update(info("web"))
+    assert not relations.is_bystander("web")

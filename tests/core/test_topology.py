@@ -1,11 +1,13 @@
 """Whose failure it is, and whom it hits."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.model import ContainerInfo
-from hemostat.core.topology import Topology
+from hemostat.core.topology import MAX_CONDITIONS, Topology
 from hemostat.events import Container
 
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
@@ -185,3 +187,36 @@ def test_a_container_that_has_changed_is_judged_as_it_is_now():
     found = topology.root(web.ref.id)
     assert found is not None
     assert found.ref.name == "shop-db-1"
+
+
+def test_what_containers_need_that_all_need_each_other_is_found_in_time():
+    """Fifty times the time that it takes; it took longer when each name was followed for itself."""
+    needs = ",".join(["dead:service_started:false"] + ["crowd:service_started:false"] * 19)
+    labels = {"hemostat.depends_on": ",".join(["crowd"] * 20)}
+    crowd = [service("crowd", needs, number=number, labels=labels, **GONE) for number in range(120)]
+    began = time.monotonic()
+    topology = Topology.of([*crowd, service("dead", **GONE)])
+    roots = [topology.root(info.ref.id) for info in crowd[:20]]
+    assert time.monotonic() - began < 2.0
+    assert {found.ref.name for found in roots if found} == {"shop-dead-1"}
+
+
+def test_a_descent_through_many_needs_ends():
+    layers = [[f"s{depth}-{number}" for number in range(15)] for depth in range(15)]
+    infos = [
+        container(name, needs=",".join(below), **GONE)
+        for layer, below in zip(layers, [*layers[1:], []], strict=True)
+        for name in layer
+    ]
+    judged = []
+    topology = Topology.of(infos)
+    count, topology._condition = topology._condition, lambda *each: judged.append(1) or count(*each)
+    assert topology.root(infos[0].ref.id) is not None
+    assert len(judged) < MAX_CONDITIONS + 15
+
+
+def test_the_nearest_of_what_a_container_depends_on_come_first():
+    infos = [container("web", needs="b,a"), container("a", needs="c"), container("b"), container("c")]
+    found = Topology.of(infos).nearest(infos[0].ref.id, 3)
+    assert [each.rstrip("0") for each in found] == ["b", "a", "c"]
+    assert Topology.of(infos).nearest(infos[0].ref.id, 1) == found[:1]

@@ -24,6 +24,10 @@ from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Container
 from hemostat.ports import Engine
 
+MAX_UPSTREAM: Final = 20
+"""Containers that one depends on and that are looked at when it fails: other containers wait meanwhile."""
+JUST_NOW_SECONDS: Final = 0.5
+MAX_SEEN: Final = 1000
 MAX_ASKED: Final = 20
 """Containers outside the list that the engine is asked for at a time: labels name them."""
 MAX_ASKING_SECONDS: Final = 0.5
@@ -46,6 +50,8 @@ class Lookups:
         self._asked_for: set[Absent] = set()
         """What was asked of the engine since the last listing, and was not there."""
         self._stopwatch = stopwatch
+        self._seen_at: dict[str, float] = {}
+        """When each was last looked at for one that depends on it (by the stopwatch)."""
         self._rested = 0.0
         """When the engine may be asked again for what is absent (by the stopwatch)."""
         self.inspector = Inspector(engine)
@@ -90,16 +96,28 @@ class Lookups:
     def look_upstream(self, container_id: str, now: float) -> None:
         """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
         before it has failed for good. One that the engine will not show is as it was, and so are
-        the others once one has hung."""
+        the others once one has hung, and those beyond the nearest MAX_UPSTREAM."""
         hung = self.inspector.hung
-        for other in self._ward.relations.upstream(container_id):
+        for other in self._ward.relations.nearest_upstream(container_id, MAX_UPSTREAM):
             if self.inspector.hung > hung:
                 return
+            if self._was_just_seen(other.ref.id):
+                continue
             try:
                 self._look_at(other.ref.id, now)
             except EngineError as error:
                 if error.transient:
                     raise
+
+    def _was_just_seen(self, container_id: str) -> bool:
+        """Many may depend on the same container: it is looked at for all of them."""
+        seconds, seen_at = self._stopwatch(), self._seen_at.get(container_id)
+        if seen_at is not None and 0 < seconds - seen_at < JUST_NOW_SECONDS:
+            return True
+        if len(self._seen_at) >= MAX_SEEN:
+            self._seen_at.clear()
+        self._seen_at[container_id] = seconds
+        return False
 
     def glance_upstream(self, container_id: str, now: float) -> None:
         """The same amid a round, where a step that raised would not tell again what it has found: what cannot
@@ -138,7 +156,9 @@ class Lookups:
             self._asked_for.add(wanted)
             with suppress(EngineError):
                 for info in self._outside(wanted):
-                    self.admit(info, 0.0, watched=False)
+                    # The engine takes the beginning of an id for a name: that of one under watch too.
+                    if self._ward.get(info.ref.id) is None:
+                        self.admit(info, 0.0, watched=False)
             if (took := self._stopwatch() - began) > MAX_ASKING_SECONDS:
                 self._rested = began + REST_FACTOR * took
                 return

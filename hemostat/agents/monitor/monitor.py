@@ -107,6 +107,7 @@ class Monitor:
             sampler,
             host_memory=host_memory,
             history=history,
+            stopwatch=stopwatch,
         )
         self._rate = AlertRate(self._is_new)
         self._cursor = Cursor()
@@ -175,8 +176,8 @@ class Monitor:
         asking = [each for each in self._ward if each.target and each.info.running]
         if not asking:
             return []
-        everyone = {each.ref.id: each.info for each in self._ward}
-        everyone |= {each.ref.name: each.info for each in self._ward}
+        everyone = {each.ref.name: each.info for each in self._ward}
+        everyone |= {each.ref.id: each.info for each in self._ward}  # A name may look like an id.
         addresses = ((each, self._address(each, everyone)) for each in asking)
         return [(each.ref.id, each.target, address) for each, address in addresses if each.target and address]
 
@@ -216,9 +217,7 @@ class Monitor:
             case DiskUse():
                 return vitals.disk_used(self._ward, observation, now)
             case Probed():
-                if observation.error:
-                    self._lookups.glance_upstream(observation.container_id, now)
-                return vitals.probed(self._ward, observation, now)
+                return vitals.probed(self._ward, observation, now, self._lookups.glance_upstream)
             case Peers():
                 self._ward.relations.connect(observation, now)
                 return []

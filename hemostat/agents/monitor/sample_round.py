@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from hemostat.agents.monitor.death_watch import DeathWatch
 from hemostat.agents.monitor.faults import Faults
@@ -11,19 +11,25 @@ from hemostat.agents.monitor.last_stats import LastStats
 from hemostat.agents.monitor.lookups import Lookups
 from hemostat.core import deaths, lifecycle, review, vitals
 from hemostat.core.dossier import Point
-from hemostat.core.incidents import Told
+from hemostat.core.incidents import Incident, Told
 from hemostat.core.model import Sample
 from hemostat.core.patient import Patient
+from hemostat.core.project import NO_PROJECT, project_of
+from hemostat.core.turns import Turns
 from hemostat.core.ward import Ward
 from hemostat.errors import HemoStatError
 from hemostat.events import ContainerStats, Kind, Phase
 from hemostat.ports import Sampler
 
+ROUND_SECONDS: Final = 0.25
+"""For looking at what incidents wait for, and for reviewing them, in each round: deaths wait meanwhile."""
+
 T = TypeVar("T")
 
 
 class SampleRound:
-    """`history` is what has been kept of the numbers of the container of a name, oldest first."""
+    """`history` is what has been kept of the numbers of the container of a name, oldest first; `stopwatch`
+    tells seconds from any moment on."""
 
     def __init__(
         self,
@@ -36,6 +42,7 @@ class SampleRound:
         *,
         host_memory: int,
         history: Callable[[str], Sequence[Point]],
+        stopwatch: Callable[[], float],
     ) -> None:
         self._ward = ward
         self._lookups = lookups
@@ -45,6 +52,17 @@ class SampleRound:
         self._sampler = sampler
         self._host_memory = host_memory
         self._history = history
+        self._glances = Turns[str](stopwatch, ROUND_SECONDS, key=str, project=self._project)
+        self._reviews = Turns[Incident](
+            stopwatch,
+            ROUND_SECONDS,
+            key=lambda each: each.key,
+            project=lambda each: project_of(each.container),
+        )
+
+    def _project(self, container_id: str) -> str:
+        patient = self._ward.get(container_id)
+        return NO_PROJECT if patient is None else project_of(patient.ref)
 
     def judge(self, samples: Iterable[Sample], now: float) -> list[Told]:
         by_id = {sample.container_id: sample for sample in samples}
@@ -103,12 +121,12 @@ class SampleRound:
             vitals.recalled(patient, self._history(patient.ref.name), sample)
 
     def _review(self, now: float) -> list[Told]:
-        for waiting in self._ward.waiting():
+        for waiting in self._glances.take(sorted(self._ward.waiting())):
             glance = partial(self._lookups.glance_upstream, waiting, now)
             self._faults.attempt(waiting, self._lookups.name(waiting), "inspect the dependencies of", glance)
         review.begin(self._ward, now)
         told: list[Told] = []
-        for incident in self._ward.register:
+        for incident in self._reviews.take(tuple(self._ward.register)):
             ref, look = incident.container, partial(review.review, self._ward, incident, now)
             told += self._faults.attempt(ref.id, ref.name, "review an incident of", look) or []
         return told
