@@ -11,6 +11,7 @@ from hemostat.adapters.redis import live
 from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
 from hemostat.adapters.redis.deferred import Deferred, keep_until
 from hemostat.adapters.redis.entries import entries_of
+from hemostat.adapters.redis.parts import Entries, read_pages
 from hemostat.core.dead_letters import DeadLetter
 from hemostat.core.dossier import KEPT_POINTS, Point
 from hemostat.core.raised import notes_of
@@ -61,6 +62,7 @@ class RedisBus:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._deferred = Deferred(client)
+        self._entries = Entries(client)
         self._show = client.raw.register_script(live.SHOW)
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
@@ -79,16 +81,8 @@ class RedisBus:
 
     def last(self, stream: str) -> list[Event]:
         with self._client.call() as raw:
-            listed: Any = raw.zrange(live.live_key(stream), 0, -1)
-            keys = [key for key in listed if key.startswith(live.key_prefix(stream))]
-            values: Any = raw.mget(keys) if keys else []
-        pairs = zip(keys, values, strict=True)
-        return [
-            event
-            for key, value in pairs
-            for event in _decoded([value] if value else [])
-            if live.key_of(event) == key.decode(errors="replace")
-        ]
+            values = live.read_values(raw, stream)
+        return [event for key, value in values for event in _decoded([value]) if live.key_of(event) == key]
 
     def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
         with self._client.call() as raw:
@@ -180,13 +174,19 @@ class RedisBus:
         return sum(self._lag(role, stream) for stream in streams)
 
     def recent(self, stream: str, count: int) -> list[Event]:
+        def ask(last: bytes | None, some: int) -> Any:
+            return raw.xrevrange(PREFIX + stream, max=b"(" + last if last else "+", count=some)
+
         with self._client.call() as raw:
-            entries: Any = raw.xrevrange(PREFIX + stream, count=count)
+            entries = read_pages(ask, count, raw.ping, required=False)
         return _decoded(fields.get(b"event", b"") for _, fields in reversed(entries))
 
     def after(self, stream: str, position: str, count: int) -> list[Entry]:
+        def ask(last: bytes | None, some: int) -> Any:
+            return raw.xrange(PREFIX + stream, min=b"(" + (last or position.encode()), count=some)
+
         with self._client.call() as raw:
-            rows: Any = raw.xrange(PREFIX + stream, min=f"({position}", count=count)
+            rows = read_pages(ask, count, raw.ping, required=True)
         return entries_of(stream, rows)
 
     def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
@@ -214,16 +214,11 @@ class RedisBus:
 
     def _given(self, role: str, consumer: str, stream: str) -> Iterator[Entry]:
         self._ensure_group(role, stream)
-        key = PREFIX + stream
         with self._client.call() as raw:
-            pending: Any = raw.xpending_range(key, role, "-", "+", MOST, consumer)
-            with raw.pipeline(transaction=False) as batch:
-                for each in pending:
-                    batch.xrange(key, each["message_id"], each["message_id"])
-                found = batch.execute()
-        for each, rows in zip(pending, found, strict=True):
-            for entry in entries_of(stream, rows):
-                yield msgspec.structs.replace(entry, deliveries=each["times_delivered"] + 1)
+            pending: Any = raw.xpending_range(PREFIX + stream, role, "-", "+", MOST, consumer)
+        tries = {each["message_id"].decode(): each["times_delivered"] for each in pending}
+        for entry in self._entries.read(stream, [*tries]):
+            yield msgspec.structs.replace(entry, deliveries=tries[entry.id] + 1)
 
     def _ensure_group(self, role: str, stream: str) -> None:
         """From the stream's beginning: what was said before a role's first start is meant for it too."""
@@ -257,8 +252,7 @@ class RedisBus:
                 return int(raw.xlen(PREFIX + stream))
             behind = group.get("lag")
             if behind is None:  # before Redis 7, or after a trim
-                rest: Any = raw.xrange(PREFIX + stream, min=b"(" + group["last-delivered-id"], count=1000)
-                behind = len(rest)
+                behind = len(self.after(stream, group["last-delivered-id"].decode(), 1000))
             return int(group["pending"]) + int(behind)
 
 

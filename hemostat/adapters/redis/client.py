@@ -31,13 +31,16 @@ ATOMIC: Final = """
 local answers, at = {}, 1
 while at <= #ARGV do
   local last = at + ARGV[at]
-  answers[#answers + 1] = redis.call(unpack(ARGV, at + 1, last))
+  local answer = redis.call(unpack(ARGV, at + 1, last))
+  if type(answer) == 'string' then answer = string.sub(answer, 1, 1048576) end
+  answers[#answers + 1] = answer
   at = last + 1
 end
 return answers
 """
 """Commands, each after the number of its words. Their keys are not declared: Redis 7 would ask for the right
-to read and to write each of them. It checks every command as it is called."""
+to read and to write each of them. It checks every command as it is called. A value that is longer than 1 MiB
+is nobody's row, and is not sent whole: Redis could not send it at all (adapters.redis.parts)."""
 
 
 SWAP: Final = """

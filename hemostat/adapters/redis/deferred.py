@@ -7,8 +7,11 @@ looked at, requests that wait for people would push out of the stream what other
 from collections.abc import Sequence
 from typing import Any, Final
 
+import redis
+
 from hemostat.adapters.redis.client import PREFIX, Client, Command
 from hemostat.adapters.redis.entries import entry_of
+from hemostat.adapters.redis.parts import read_parts
 from hemostat.ports import Due, Entry
 
 DEFERRED: Final = f"{PREFIX}deferred:"
@@ -60,10 +63,28 @@ class Deferred:
                 key = _key(stream, role)
                 batch.zrangebyscore(key, "-inf", now, start=0, num=count)
                 batch.zrangebyscore(key, f"({now}", "+inf", start=0, num=1, withscores=True)
-            answers = batch.execute()
+            try:
+                answers = batch.execute()
+            except redis.ConnectionError:
+                answers = self._read_due(raw, [_key(stream, role) for stream in streams], now, count)
         due = zip(streams, answers[::2], strict=True)
         entries = [_read_member(stream, member) for stream, members in due for member in members]
         return Due(entries, min((score for later in answers[1::2] for _, score in later), default=None))
+
+    def _read_due(self, raw: Any, keys: Sequence[str], now: float, count: int) -> list[Any]:
+        """The same answers, where they are too large together."""
+        raw.ping()
+
+        def read(key: str) -> list[Any]:
+            def ask(part: Sequence[int]) -> Any:
+                return raw.zrangebyscore(key, "-inf", now, start=part[0], num=len(part))
+
+            return read_parts(ask, range(count), raw.ping)
+
+        def find_next(key: str) -> Any:
+            return raw.zrangebyscore(key, f"({now}", "+inf", start=0, num=1, withscores=True)
+
+        return [answer for key in keys for answer in (read(key), find_next(key))]
 
     def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
         self._client.atomic(

@@ -21,11 +21,21 @@ UNREADABLE: Final = Pause(
 KEPT: Final = 24 * 3600.0
 """Seconds for which a request stays on the desk after its time was up."""
 
+MAX_APPROVAL_BYTES: Final = 1 << 20
+"""Of one row. No responder writes a larger one, and the list must not become one that Redis cannot send."""
+
 ASK: Final = """
+local kept = redis.call('HGETALL', KEYS[1])
+for i = 1, #kept, 2 do
+  local is_large = #kept[i] + #kept[i + 1] > tonumber(ARGV[4])
+  local fine, row = pcall(cjson.decode, is_large and '' or kept[i + 1])
+  local last = fine and type(row) == 'table' and type(row['until']) == 'number' and row['until']
+  if is_large or (last and last < tonumber(ARGV[3])) then redis.call('HDEL', KEYS[1], kept[i]) end
+end
 redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
-for i = 3, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
 return redis.call('HGET', KEYS[1], ARGV[1])
 """
+"""The request's key and itself; before which time others are dropped, and beyond which size."""
 
 
 def controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
@@ -77,11 +87,11 @@ class RedisDesk:
             raw.hset(RESETS, container, str(now))
 
     def ask(self, approval: Approval) -> Approval:
-        old = [each.key for each in self.approvals() if each.until < approval.asked - KEPT]
+        asked = msgspec.json.encode(approval)
         while True:
             with self._client.call():
                 raw: Any = self._ask(
-                    keys=[APPROVALS], args=[approval.key, msgspec.json.encode(approval), *old]
+                    keys=[APPROVALS], args=[approval.key, asked, approval.asked - KEPT, MAX_APPROVAL_BYTES]
                 )
             if (found := read_row(raw, Approval)) is not None:
                 return found

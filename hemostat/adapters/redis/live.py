@@ -1,16 +1,19 @@
 """What only refreshes a screen: the last values, and the latest numbers of each container. None of it is
 replayed after a crash of Redis, and all of it expires."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from hemostat.adapters.redis.client import PREFIX
+from hemostat.adapters.redis.parts import read_parts
 from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
 from hemostat.events import ContainerStats, Event, Heartbeat, encode
 
+MAX_LISTED: Final = 10_000
+"""Last values of one type that are read, those first that expire first."""
 KEPT_AS: Final = {"container_stats": "stats"}
 """By event type, where keys have another name."""
 
@@ -61,6 +64,21 @@ def key_prefix(name: str) -> bytes:
     """How the keys of last values begin. Several users may add to the list of these keys: one that names
     another key, which a reader may not read, would make Redis refuse all of them."""
     return f"{PREFIX}{KEPT_AS.get(name, name)}:".encode()
+
+
+def read_values(raw: Any, name: str) -> list[tuple[str, bytes]]:
+    """The last values of one type, with their keys. A value that is too large to be sent costs no other."""
+
+    def read_keys(places: Sequence[int]) -> Any:
+        return raw.zrange(live_key(name), places[0], places[-1])
+
+    def read_pairs(keys: Sequence[bytes]) -> Any:
+        return zip(keys, raw.mget(keys), strict=True)
+
+    listed = read_parts(read_keys, range(MAX_LISTED), raw.ping)
+    keys = [key for key in listed if key.startswith(key_prefix(name))]
+    pairs = read_parts(read_pairs, keys, raw.ping)
+    return [(key.decode(errors="replace"), value) for key, value in pairs if value]
 
 
 def history_key(host: str, container: str) -> str:

@@ -1,0 +1,101 @@
+"""Answers that another user of Redis can make large, read in parts.
+
+Redis ends a connection whose answer is larger than `maxmemory-clients`. Who asks for that answer again and
+again would wait for ever, because of a value that somebody else has written.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
+
+import redis
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.entries import entries_of
+from hemostat.events import MAX_BYTES
+from hemostat.ports import Entry
+
+FEWER: Final = 8
+"""By how many times fewer items are asked for after an answer that was too large."""
+MAX_ENTRIES: Final = 16
+"""Of one answer of CUT: some 4 MiB."""
+
+CUT: Final = """
+local rows = {}
+for i = 3, #ARGV do
+  local event, found = false, redis.call('XRANGE', ARGV[1], ARGV[i], ARGV[i])[1]
+  if found then
+    for j = 1, #found[2], 2 do
+      if found[2][j] == 'event' then event = string.sub(found[2][j + 1], 1, tonumber(ARGV[2])) end
+    end
+    rows[#rows + 1] = {ARGV[i], event}
+  end
+end
+return rows
+"""
+"""A stream, how many bytes of each event are read, and ids of entries. The stream is not declared as a key:
+Redis 7 would ask for the right to write it."""
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Entries:
+    """Reads entries by their ids. Of an event that is larger than any role sends, only the beginning."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._cut = client.raw.register_script(CUT)
+
+    def read(self, stream: str, ids: Sequence[str]) -> Iterator[Entry]:
+        """Those that are there."""
+        for start in range(0, len(ids), MAX_ENTRIES):
+            words: list[Any] = [PREFIX + stream, MAX_BYTES + 1, *ids[start : start + MAX_ENTRIES]]
+            with self._client.call():
+                rows: Any = self._cut(args=words)
+            yield from entries_of(stream, [(name, _fields(event)) for name, event in rows])
+
+
+def _fields(event: bytes | None) -> dict[bytes, bytes]:
+    return {} if event is None else {b"event": event}
+
+
+def read_parts(
+    ask: Callable[[Sequence[Item]], Iterable[Answer]], items: Sequence[Item], ping: Callable[[], object]
+) -> list[Answer]:
+    """What is answered for the items together, or for parts of them where the answer is too large. Passes
+    over an item whose own answer is. `ping` raises where Redis is away."""
+    if not items:
+        return []
+    try:
+        return list(ask(items))
+    except redis.ConnectionError:
+        ping()
+    if len(items) == 1:
+        return []
+    size = -(-len(items) // FEWER)
+    parts = (items[start : start + size] for start in range(0, len(items), size))
+    return [answer for part in parts for answer in read_parts(ask, part, ping)]
+
+
+def read_pages(
+    ask: Callable[[Any, int], Sequence[Any]], count: int, ping: Callable[[], object], *, required: bool
+) -> list[Any]:
+    """Rows of a stream, up to `count`. `ask` is given the id of the last row, or None, and a number. Ends
+    before a row that is too large for an answer of its own; raises there where `required` and it is the
+    first."""
+    rows: list[Any] = []
+    step = count
+    while step and len(rows) < count:
+        wanted = min(step, count - len(rows))
+        try:
+            page = ask(rows[-1][0] if rows else None, wanted)
+        except redis.ConnectionError:
+            ping()
+            step = wanted // FEWER or (1 if wanted > 1 else 0)
+            if not step and not rows and required:
+                raise
+            continue
+        rows += page
+        if len(page) < wanted:
+            break
+    return rows
