@@ -41,6 +41,13 @@ SHAPES = {
     "alibaba": "LTAI" + MIXED[:20],
     "tencent": "AKID" + MIXED[:32],
     "azure_ad": MIXED[:3] + "8Q~" + MIXED[:34],
+    "tailscale": "tskey-" + "auth-k" + MIXED,
+    "brevo": "xkeysib-" + HEX * 2 + "-" + MIXED[:16],
+    "mailchimp": HEX + "-us12",
+    "heroku": "HRKU-" + MIXED,
+    "circleci": "CCIPAT_" + MIXED,
+    "airtable": "pat" + MIXED[:14] + "." + HEX * 2,
+    "docker": "dckr_oat_" + MIXED,
     "databricks": "dapi" + HEX,
     "twilio": "SK" + HEX,
     "xai": "xai-" + MIXED * 2,
@@ -77,6 +84,8 @@ PARTS = {
     "joiner": "\N{WORD JOINER}",
     "pagerduty": HEX,
     "azure_function": MIXED[:30] + "==",
+    "lro": "\N{LEFT-TO-RIGHT OVERRIDE}",
+    "private": "PRIVATE",
     "putty": "\n".join(BODY.splitlines()[:2]),
 }
 """What is a secret by its surroundings, and what is none."""

@@ -51,6 +51,14 @@ WORDS = (
         "비밀번호",
     ),
     *('"AUTH" "', "AUTH ", "setuser a >", "sqlplus a/", "routing_key", "Private-Lines: 1", "value=x,name="),
+    *(
+        "unseal key",
+        "mysqli_connect(a,",
+        "keytool -storepass",
+        "mc alias set",
+        "htpasswd -b",
+        "password is: ",
+    ),
     *("app_key", "cookie", "authorization", "authorization:digest ", "bearer", "login", "mysql", "curl -u"),
 )
 SEPARATORS = (

@@ -9,10 +9,19 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from hemostat.core.redact import blocks, commands, distant, headers, pairs, shapes, urls
+from hemostat.core.redact import blocks, commands, distant, headers, pairs, programs, shapes, urls
 from hemostat.core.redact.mask import MASK, mask
 
-RULES: Final = (blocks.hide, headers.hide, commands.hide, distant.hide, pairs.hide, urls.hide, shapes.hide)
+RULES: Final = (
+    blocks.hide,
+    headers.hide,
+    commands.hide,
+    distant.hide,
+    pairs.hide,
+    programs.hide,
+    urls.hide,
+    shapes.hide,
+)
 """In this order: what is known by its surroundings goes whole, before a part of it is known by its shape."""
 PASSES: Final = 4
 """What one rule masks can lay open to another: until nothing changes, and for a hostile text not for ever."""
@@ -40,7 +49,7 @@ COLOUR: Final = re.compile(
 """Colours, links and character sets, for a terminal or as JSON writes them: they stand between a name and its
 value."""
 INVISIBLE: Final = re.compile(
-    r"(?<=[\w\"'])[\x00-\x08\x0e-\x1a\x7f\xad\u200b-\u200f\u2060-\u2064\ufeff]{1,16}(?=[\w\"'=:])"
+    r"(?<=[\w\"'])[\x00-\x08\x0e-\x1a\x7f\xad\u034f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]{1,16}(?=[\w\"'=:])"
 )
 """What hides in a name from those who look for it. Nothing that is read is lost with it."""
 

@@ -6,7 +6,9 @@ from typing import Final
 
 from hemostat.core.redact.mask import mask
 
-MARK: Final = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----")
+MARK: Final = re.compile(
+    r"----(?:-| )(BEGIN|END) [A-Z0-9 ]{0,40}(?:PRIVATE|SSH2 ENCRYPTED PRIVATE) KEY[A-Z ]{0,10}(?:-| )----"
+)
 LONGEST: Final = 20_000
 """Characters of a key, log prefixes included; an END further off belongs to another."""
 

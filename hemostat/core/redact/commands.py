@@ -6,10 +6,17 @@ from typing import Final
 from hemostat.core.redact.mask import mask
 
 COMMAND: Final = re.compile(
-    r"\b(?P<tool>mysql|mariadb|redis-cli|sshpass|curl|mongo|docker login|podman login|ldap|sqlcmd)[^\n]*"
+    r"\b(?P<tool>mysql|mariadb|redis-cli|sshpass|curl|mongo|docker login|podman login|ldap|sqlcmd|keytool|erl"
+    r"|beam|smbclient|rabbitmqctl|rabbitmqadmin|mc alias|vault login|htpasswd|unzip|zip|7z|cqlsh|etcdctl|lftp"
+    r"|snmp)[^\n]*"
 )
 ARGUMENT: Final = r"""["']?,?[ ]{0,4}["']?)(?P<value>[^\s"',\[-][^\s"',]*)"""
 TIGHT: Final = re.compile(r"""(?P<head>[\s"']-p)(?P<value>[^\s"',\[][^\s"',]*)""")
+COOKIE: Final = re.compile(rf"""(?P<head>[\s"']-setcookie{ARGUMENT}""")
+LOGGED_IN: Final = re.compile(
+    r"""(?P<head>[\s"'](?:-u|-U|--user|--proxy-user)["']?,?[ =]{0,4}["']?[^\s"':]{1,64}:)"""
+    r"""(?P<value>[^\s"'\[][^\s"']*)"""
+)
 FLAGS: Final = {
     "mysql": TIGHT,
     "mariadb": TIGHT,
@@ -20,9 +27,34 @@ FLAGS: Final = {
     "podman login": re.compile(rf"""(?P<head>[\s"']-p{ARGUMENT}"""),
     "ldap": re.compile(rf"""(?P<head>[\s"']-w{ARGUMENT}"""),
     "sqlcmd": re.compile(rf"""(?P<head>[\s"']-P{ARGUMENT}"""),
-    "curl": re.compile(
-        r"""(?P<head>[\s"'](?:-u|--user)["']?,?[ =]{0,4}["']?[^\s"':]{1,64}:)(?P<value>[^\s"'\[][^\s"']*)"""
+    "keytool": re.compile(rf"""(?P<head>[\s"']-(?:src|dest)?(?:store|key)pass{ARGUMENT}"""),
+    "erl": COOKIE,
+    "beam": COOKIE,
+    "smbclient": re.compile(
+        r"""(?P<head>[\s"']-U["']?,?[ ]{0,4}["']?[^\s%"']{1,64}%)(?P<value>[^\s"'\[][^\s"']*)"""
     ),
+    "rabbitmqctl": re.compile(
+        rf"""(?P<head>[\s"'](?:add_user|change_password)["']?[ ,]{{1,4}}["']?[^\s"',]{{1,64}}{ARGUMENT}"""
+    ),
+    "rabbitmqadmin": re.compile(rf"""(?P<head>[\s"']-p{ARGUMENT}"""),
+    "mc alias": re.compile(
+        rf"""(?P<head>[\s"']set(?:["']?[ ,]{{1,4}}["']?[^\s"',]{{1,200}}){{3}}{ARGUMENT}"""
+    ),
+    "vault login": re.compile(rf"""(?P<head>vault login{ARGUMENT}"""),
+    "htpasswd": re.compile(
+        rf"""(?P<head>[\s"']-[a-zA-Z]{{0,6}}b[a-zA-Z]{{0,6}}"""
+        rf"""(?:["']?[ ,]{{1,4}}["']?[^\s"',]{{1,200}}){{2}}{ARGUMENT}"""
+    ),
+    "unzip": re.compile(rf"""(?P<head>[\s"']-P{ARGUMENT}"""),
+    "zip": re.compile(rf"""(?P<head>[\s"']-P{ARGUMENT}"""),
+    "7z": TIGHT,
+    "cqlsh": re.compile(rf"""(?P<head>[\s"']-p{ARGUMENT}"""),
+    "etcdctl": LOGGED_IN,
+    "lftp": re.compile(
+        r"""(?P<head>[\s"']-u["']?,?[ ]{0,4}["']?[^\s"',]{1,64},)(?P<value>[^\s"'\[][^\s"']*)"""
+    ),
+    "snmp": re.compile(rf"""(?P<head>[\s"']-[AXc]{ARGUMENT}"""),
+    "curl": LOGGED_IN,
 }
 LOGIN: Final = re.compile(
     r"(?P<head>\blogin\s{1,9}\S{1,100}\s{1,9}password\s{1,9}|\bIDENTIFIED\s{1,4}BY\s{1,4}')(?P<value>[^\s'\[][^\s']*)"

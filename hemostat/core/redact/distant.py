@@ -105,7 +105,10 @@ def _items(text: str, key: re.Match[str], after: int) -> Span | None:
     first = re.split(r"[,\n]", text[span[0] : span[1]].lstrip("- \t"), maxsplit=1)[0].strip(" \t\r\"'`\\")
     if not first or is_empty(first) or COUNT.fullmatch(first) or ": " in first or "=" in first[:-2]:
         return None
-    is_name = key["word"].lower() in {"secret", "credential"} and NAME.fullmatch(first)
+    items = (each.strip(" \t\r\n\"'`\\-") for each in re.split(r"[,\n]", text[span[0] : span[1]]))
+    is_name = key["word"].lower() in {"secret", "credential"} and all(
+        NAME.fullmatch(each) for each in items if each
+    )
     return None if is_name or PROSE.fullmatch(first) else span
 
 

@@ -8,12 +8,15 @@ from hemostat.core.redact.names import PROSE, WORDS, is_empty, kind_of
 
 KEY: Final = re.compile(
     r"""
+    (?=[acdefhjklmprstuwx\x80-\U0010ffff])  # the first letters of what follows: half of the time
     (?P<word>
       pass(?:word|wd|phrase|code) | pass (?<![a-z]pass) (?![a-z])
       | (?:db|pg|user|smtp|ftp|mail|root|mysql|redis|admin)_?pass (?![a-z])
       | pwd | pw (?<![a-z]pw) (?![a-z]) | requirepass | masterauth
       | secret | token | credential | auth (?<![a-z]auth) (?: _?key )? (?![a-z]) | x-(?:amz|goog)-signature
-      | (?:api|access|private|signing|encryption|account|master|license|service|storage|shared) [ _.-]? key
+      | (?:api|access|private|subscription|functions|jwt|preshared|signing|
+         encryption|account|master|license|service|storage|shared) [ _.-]? key
+      | unseal [ _-]? key (?:[ ]\d{1,2})?
       | (?:app|fernet|hmac|deploy|cookie|webhook) [_.-]? key
       | sess(?:ion)?_?id (?![a-z]) | psk (?<![a-z]psk) (?![a-z])
       | passwort | kennwort | mot[ _-]de[ _-]passe | contrase[ñn]a | senha (?![a-z]) | parola (?![a-z])
@@ -21,11 +24,12 @@ KEY: Final = re.compile(
       | парол[ья] | 密码 | 密碼 | 口令 | パスワード | 비밀번호
     )
     (?P<rest> [\w.-]{0,40}+ )
-    (?P<close> \\{0,8} ["'`]? \]? )
+    (?P<close> &(?:quot|\#34); | \\{1,4}(?:u0022|x22) | %22 | \\{0,8} (?!u003|x3) ["'`]? \]? )
     (?P<gap> [ \t]{0,4}+ )
     (?P<separator> => | := | :(?!:|//) | ==? | -> | → | \N{FULLWIDTH COLON} | \N{FULLWIDTH EQUALS SIGN}
-      | %3[AaDd] | > | , )?
-    (?P<space> [ \t]{0,4}+ )
+      | %3[AaDd] | \\{1,4}(?:u003|x3)[aAdD] | &\#(?:61|58|x3[aAdD]); | > | , )?
+    (?P<space> [ \t]{0,4}+ (?:
+      (?: !!?\w{0,20} | &[\w-]{1,40} ) [ ]{1,4} | \s{0,20} (?:string|str) \( \d{1,6} \) [ ]{0,2} )? )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -46,6 +50,7 @@ KEYS: Final = re.compile(r"(?i)(?:.*[_.-])?(?:key|salt)")
 RANDOM: Final = re.compile(r"(?:base64:)?[\w+/-]{16,}={0,2}")
 """What names that often mean no secret hold where they do."""
 UUID: Final = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CDATA: Final = "<![CDATA["
 TAG: Final = 80
 """Characters from a tag's beginning to its name."""
 BLOCK: Final = re.compile(r"[|>][+-]?[ \t]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+)*)")
@@ -106,6 +111,9 @@ def _value(text: str, key: re.Match[str]) -> Span | None:
             )
         case ">":
             tag = text.rfind("<", max(0, key.start() - TAG), key.start())
+            if text.startswith(CDATA, key.end()):
+                end = text.find("]]>", key.end(), key.end() + 500)
+                return (key.end() + len(CDATA), end) if end > key.end() + len(CDATA) else None
             end = text.find("<", key.end(), key.end() + 500)
             opens = not key["gap"] and not text.startswith("</", tag)
             return (key.end(), end) if opens and end > key.end() else None

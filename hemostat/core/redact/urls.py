@@ -9,7 +9,7 @@ URL: Final = re.compile(r"://[^\s<>]+")
 PORT: Final = re.compile(r"\d{1,5}(?=[/?#\"'`,;)\]}\\&]|$)")
 ENDS: Final = re.compile(r"[/?#\"'`,;\\)]")
 QUOTE: Final = re.compile(r"[\"'`\\]")
-DSN: Final = re.compile(r"(?<=:)[^\s:/@\"'\[][^\s:/\"']{0,200}(?=@(?:tcp|udp|unix)\()")
+DSN: Final = re.compile(r"(?<=:)[^\s:/@\"'\[][^\s:\"']{0,200}(?=@(?:tcp|udp|unix)?\()")
 """A password as Go's drivers take it: `user:password@tcp(db:3306)/app`."""
 WEB: Final = ("http", "https", "ws", "wss", "git", "ssh", "ftp")
 """Schemes in which an @ behind a slash belongs to a path."""

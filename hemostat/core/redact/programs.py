@@ -1,0 +1,48 @@
+"""Passwords that programs print in ways of their own: in a sentence about a new one, and as an argument of a
+call in a stack trace."""
+
+import re
+from typing import Final
+
+from hemostat.core.redact.mask import mask
+from hemostat.core.redact.pairs import ODD
+
+SUBJECT: Final = re.compile(r"(?i)\b(?:pass(?:word|phrase|code)|pwd|(?:unseal|recovery)[ _-]key)\b")
+MADE: Final = re.compile(
+    r"(?i)\b(?:generated?|temporary|initial|random|default|one[ -]time|provided|assign\w{2,3}|chosen|is|was"
+    r"|(?:set|changed)[ ]to)\b"
+)
+LAST_WORD: Final = re.compile(
+    r"""(?:[:=]|\b(?:is|to|as))[ \t]{1,9}["'`]?(?P<value>[^\s"'`\[\]\\]{6,128})["'`\\)}]{0,6}[.]?[ \t\r]*$"""
+)
+"""A value at the end of a line that says what it is: `A temporary password is generated for root: x`."""
+MAX_SENTENCE: Final = 300
+"""Characters of such a line."""
+MEASURED: Final = re.compile(r"[\d.:,TZ+%/-]+[smhd]?")
+"""A number, a time or an address."""
+
+CALL: Final = re.compile(
+    r"""(?P<head>\b(?:mysqli?_p?connect|mysqli->(?:__construct|real_connect)|(?:new[ ])(?:mysqli|PDO)
+    |PDO->__construct|ftp_login|ssh2_auth_password|imap_open|ldap_bind|psycopg2?\.connect|pymysql\.connect
+    |MySQLdb\.connect|DriverManager\.getConnection)\((?:[^,()\n]{0,200},[ ]{0,4}){2}["'])
+    (?P<value>[^"'\n]{1,200})(?=["'])""",
+    re.VERBOSE,
+)
+"""A call that takes the password in the third place."""
+
+
+def hide(text: str) -> str:
+    if "(" in text:
+        text = CALL.sub(lambda found: found["head"] + mask("password"), text)
+    return "\n".join(map(_sentence, text.split("\n"))) if SUBJECT.search(text) else text
+
+
+def _sentence(line: str) -> str:
+    if len(line) > MAX_SENTENCE or not SUBJECT.search(line) or not MADE.search(line):
+        return line
+    found = LAST_WORD.search(line)
+    if found is None or not ODD.search(found["value"]):
+        return line
+    if found["value"].startswith("/") or "://" in found["value"] or MEASURED.fullmatch(found["value"]):
+        return line
+    return line[: found.start("value")] + mask("password") + line[found.end("value") :]
