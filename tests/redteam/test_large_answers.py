@@ -126,3 +126,25 @@ def test_large_entries_leave_the_others_to_see(server: Guarded) -> None:
     admin.xadd("hemostat:remediation_needed", {"event": "last"})
     assert len(RedisBus(server.client(METRICS)).after("remediation_needed", "0", 1000)) == 43
     assert RedisBus(server.client(VIEWER)).recent("remediation_needed", 1000) == []
+
+
+def test_large_names_of_groups_hold_up_no_reader(site: Site, server: Guarded) -> None:
+    """Every role looks at its groups, at each heartbeat."""
+    raw = server.client(ALERT).raw
+    script = """
+    for i = 1, 2 do
+      redis.call('XGROUP', 'CREATE', 'hemostat:remediation_needed', string.rep(i, 35 * 1024 * 1024), '0')
+    end
+    """
+    raw.evalsha(raw.script_load(script), 0)
+    site.engine.crash("web", 7)
+    eventually(lambda: is_healed(site), seconds=10)
+    beat = server.client(ADMIN).raw.get("hemostat:heartbeat:responder@i")
+    eventually(lambda: server.client(ADMIN).raw.get("hemostat:heartbeat:responder@i") != beat)
+    assert site.bus(METRICS).lag(BY_NAME["responder"].group(HOST), ["remediation_needed"]) == 0
+
+
+def test_a_large_dead_letter_is_passed_over(server: Guarded) -> None:
+    write(server, ANALYZER, 70 * MIB, "XADD", "hemostat:dead", "*", "event")
+    for reader in (ALERT, VIEWER):
+        assert RedisBus(server.client(reader)).last_buried() is None

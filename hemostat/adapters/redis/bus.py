@@ -11,6 +11,7 @@ from hemostat.adapters.redis import live
 from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
 from hemostat.adapters.redis.deferred import Deferred, keep_until
 from hemostat.adapters.redis.entries import entries_of
+from hemostat.adapters.redis.lag import Lag
 from hemostat.adapters.redis.parts import Entries, read_pages
 from hemostat.core.dead_letters import DeadLetter
 from hemostat.core.dossier import KEPT_POINTS, Point
@@ -63,6 +64,7 @@ class RedisBus:
         self._client = client
         self._deferred = Deferred(client)
         self._entries = Entries(client)
+        self._lag = Lag(client)
         self._show = client.raw.register_script(live.SHOW)
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
@@ -167,11 +169,12 @@ class RedisBus:
 
     def last_buried(self) -> DeadLetter | None:
         with self._client.call() as raw:
-            rows: Any = raw.xrevrange(DEAD, count=1)
+            made: Any = raw
+            rows = read_pages(lambda _, some: made.xrevrange(DEAD, count=some), 1, raw.ping, required=False)
         return next((_letter(*row) for row in rows), None)
 
     def lag(self, role: str, streams: Sequence[str]) -> int:
-        return sum(self._lag(role, stream) for stream in streams)
+        return sum(self._lag.read(stream, role) for stream in streams)
 
     def recent(self, stream: str, count: int) -> list[Event]:
         def ask(last: bytes | None, some: int) -> Any:
@@ -238,22 +241,6 @@ class RedisBus:
         for entry, answer in zip(entries, answers, strict=True):
             tries = answer[0]["times_delivered"] if answer else 1
             yield msgspec.structs.replace(entry, deliveries=tries)
-
-    def _lag(self, role: str, stream: str) -> int:
-        with self._client.call() as raw:
-            try:
-                groups: Any = raw.xinfo_groups(PREFIX + stream)
-            except redis.ResponseError as error:
-                if "no such key" not in str(error):
-                    raise
-                return 0
-            group = next((group for group in groups if group["name"] == role.encode()), None)
-            if group is None:
-                return int(raw.xlen(PREFIX + stream))
-            behind = group.get("lag")
-            if behind is None:  # before Redis 7, or after a trim
-                behind = len(self.after(stream, group["last-delivered-id"].decode(), 1000))
-            return int(group["pending"]) + int(behind)
 
 
 def _letter(name: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
