@@ -3,11 +3,14 @@
 The kernel walks its table of all sockets for each reading, which takes milliseconds where that is large.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import msgspec
 
 from hemostat.core.model import ContainerInfo, Peers
 
@@ -58,7 +61,32 @@ class SocketReader:
             tables = [_beginning(process / "net" / name) for name in ("tcp", "tcp6")]
         except OSError:
             return None
-        return peers(info.ref.id, [each for table in tables for each in parse(table)])
+        found = peers(info.ref.id, [each for table in tables for each in parse(table)])
+        if found.servers and self._is_shared(process, info.ref.id):
+            return msgspec.structs.replace(found, servers=())
+        return found
+
+    def _is_shared(self, process: Path, container_id: str) -> bool:
+        """Whether processes outside the container are in its network: what they have opened looks like
+        its own. False where that cannot be known."""
+        try:
+            own = _network(str(process))
+            others = [each.path for each in os.scandir(self._proc) if each.name.isdecimal()]
+        except OSError:
+            return False
+        return any(self._is_outside(each, own, container_id) for each in others)
+
+    def _is_outside(self, process: str, network: tuple[int, int], container_id: str) -> bool:
+        try:
+            return _network(process) == network and container_id not in Path(process, "cgroup").read_text()
+        except OSError:
+            return False
+
+
+def _network(process: str) -> tuple[int, int]:
+    """What identifies the network namespace of a process."""
+    found = os.stat(f"{process}/ns/net")  # noqa: PTH116 - a Path costs more than the call
+    return found.st_dev, found.st_ino
 
 
 def _beginning(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from hemostat.core.dependency import ENDED, Observations
 from hemostat.core.model import ContainerInfo, Peers
-from hemostat.core.needs import Absent, absent
+from hemostat.core.needs import SHARED, Absent, absent
 from hemostat.core.peers import Edge, dependencies, edges
 from hemostat.core.topology import Topology
 from hemostat.core.trust import OWN, Trust
@@ -57,13 +57,19 @@ class Relations:
         seen = edges(peers, self._infos.values())
         if not self._trust.believes_all:
             # A container's own network may show anything of others: it speaks for what it opens itself.
-            seen = {edge for edge in seen if edge[0] == peers.container_id}
+            shared = self._is_network_shared(peers.container_id)
+            seen = {edge for edge in seen if edge[0] == peers.container_id and not shared}
         self._edges |= dict.fromkeys(seen, now)
         services = {key: _service(info) for key, info in self._infos.items()}
         found = dependencies(self._edges, services, now)
         if found != self._connections:
             self._connections = found
             self._topology = None
+
+    def _is_network_shared(self, container_id: str) -> bool:
+        """Whether others live in its network: what they open looks as if it had opened it."""
+        mode = f"{SHARED}{container_id}"
+        return any(info.network_mode == mode and info.running for info in self._infos.values())
 
     def is_bystander(self, container_id: str) -> bool:
         """Whether it is known, and outside the watch."""

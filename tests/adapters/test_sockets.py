@@ -80,3 +80,16 @@ def test_containers_take_turns_and_reading_rests_in_proportion_to_its_cost(root)
     now = 10.0 + 60.0
     assert reader.next([container(), other], now) is None  # it was the other's turn
     assert reader.next([container(), other], now + 60.0) is not None
+
+
+@pytest.mark.parametrize(("cgroup", "shown"), [("0::/docker/other", 0), (f"0::/docker/{CONTAINER}/init", 1)])
+def test_what_a_process_outside_the_container_has_opened_is_not_shown(root, cgroup, shown):
+    """Another container may have joined its network."""
+    other = root / "proc" / "8"
+    for process in (root / "proc" / "7", other):
+        (process / "ns").mkdir(parents=True)
+        (process / "ns/net").hardlink_to(root / "proc/7/net/tcp6")
+    (other / "cgroup").write_text(cgroup)
+    found = SocketReader(root).next([container()], FIRST)
+    assert found is not None
+    assert len(found.servers) == shown

@@ -1,6 +1,8 @@
 """Who is asked for outside the list follows what is known."""
 
-from hemostat.core.model import ContainerInfo
+import msgspec
+
+from hemostat.core.model import ContainerInfo, Peers
 from hemostat.core.needs import Absent
 from hemostat.core.relations import Relations
 from hemostat.events import Container
@@ -39,3 +41,18 @@ def test_what_comes_under_watch_is_no_bystander_any_more():
     assert relations.is_bystander("web")
     relations.update(info("web"))
     assert not relations.is_bystander("web")
+
+
+def test_a_connection_in_a_shared_network_makes_no_dependency():
+    relations, net = Relations(), {"networks": ("n",)}
+    web, db = msgspec.structs.replace(info("web"), **net), msgspec.structs.replace(info("db"), **net)
+    db = msgspec.structs.replace(db, addresses=("10.0.0.2",))
+    evil = msgspec.structs.replace(info("evil"), network_mode="container:web")
+    seen = Peers(container_id="web", servers=(("10.0.0.2", 5432),))
+    for each in (web, db, evil):
+        relations.update(each)
+    relations.connect(seen, 1.0)
+    assert relations.topology.upstream("web") == set()
+    relations.remove("evil")
+    relations.connect(seen, 2.0)
+    assert relations.topology.upstream("web") == {"db"}

@@ -10,7 +10,7 @@ from hemostat.events import Event, HealthAlert, Kind
 from tests.e2e.scenarios.mains import LISTEN
 from tests.e2e.scenarios.model import Box
 from tests.engine_fixtures import IMAGE
-from tests.redteam.scene import LABEL, Scene
+from tests.redteam.scene import LABEL, VICTIM, Scene
 
 pytestmark = [pytest.mark.docker, pytest.mark.redis]
 
@@ -75,3 +75,28 @@ def test_a_probe_through_a_shared_network_is_not_led_to_a_container_named_like_a
     assert not any(is_hung(event) for event in scene.events)
     scene.lab.state("victim")
     assert scene.lab.restarts("victim") == 0
+
+
+def test_a_connection_that_a_neighbour_opens_in_its_network_is_none_of_the_victims(scene):
+    """He has joined the victim's network namespace, and claims that the other end is of its project."""
+    scene.make_victim(service="web", network=True)
+    labels = {
+        "com.docker.compose.project": scene.lab.prefix,
+        "com.docker.compose.service": "cache",
+        "com.docker.compose.config-hash": "0" * 64,
+        "hemostat.protect": "true",
+    }
+    scene.make("cache", f"nc -ll -p 9000 -e cat & {VICTIM}", labels=labels, network=True)
+    caller = f"while :; do sleep 1000 | nc {scene.lab.address('cache')} 9000; sleep 1; done"
+    scene.make("evil", caller, options={"network_mode": "container:victim"})
+    scene.start()
+    about = scene.about("cache")
+
+    def is_alert(event: Event) -> bool:
+        return isinstance(event.data, HealthAlert) and about(event)
+
+    time.sleep(20.0)
+    scene.crash("cache")
+    scene.await_event(is_alert)
+    scene.crash()
+    scene.await_healed()
