@@ -1,7 +1,9 @@
 """How busy the engine's host is, how full its disk, and which paths it has, where that host is this one."""
 
+import logging
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,6 +14,11 @@ ROOT: Final = Path("/")
 IDLE: Final = slice(3, 5)
 """idle and iowait among the numbers of the first line of /proc/stat; guest times are in user's already."""
 COUNTED: Final = 8
+LOOK_SECONDS: Final = 0.5
+MAX_HANGING: Final = 32
+"""Looks that hang at the same time, after which none is begun."""
+
+logger = logging.getLogger(__name__)
 
 
 def missing(info: ContainerInfo) -> str:
@@ -49,6 +56,43 @@ def sees_files(process: int) -> bool:
     except OSError:
         return False
     return process > 0 and own == other
+
+
+class HostPaths:
+    """Looks for what containers' starts need, for an engine that is that `process`. A look hangs in a file
+    system whose server is gone: each has a thread of its own, and is waited for LOOK_SECONDS at most."""
+
+    def __init__(self, process: int) -> None:
+        self._sees_files = sees_files(process)
+        self._lock = threading.Lock()
+        self._hanging: set[str] = set()
+        """Containers whose look has not ended."""
+
+    def missing(self, info: ContainerInfo) -> str:
+        """As the function `missing`; empty also where the look hangs."""
+        container = info.ref.id
+        with self._lock:
+            is_barred = container in self._hanging or len(self._hanging) >= MAX_HANGING
+        if is_barred or not (self._sees_files and info.host_paths):
+            return ""
+        said: list[str] = []
+        done = threading.Event()
+
+        def look() -> None:
+            try:
+                said.append(missing(info))
+            finally:
+                with self._lock:
+                    done.set()
+                    self._hanging.discard(container)
+
+        threading.Thread(target=look, name="host-paths", daemon=True).start()
+        done.wait(LOOK_SECONDS)
+        with self._lock:
+            if not done.is_set():
+                logger.warning("host_paths.hang container=%s", info.ref.name)
+                self._hanging.add(container)
+        return next(iter(said), "")
 
 
 class HostSampler:

@@ -80,12 +80,12 @@ class OwnHost(Nowhere):
     `process`."""
 
     def __init__(self, directory: str, process: int) -> None:
-        from hemostat.adapters.host import HostSampler, sees_files
+        from hemostat.adapters.host import HostPaths, HostSampler
         from hemostat.adapters.sockets import SocketReader
 
         self._sampler = HostSampler(directory)
         self._sockets = SocketReader()
-        self._sees_files = sees_files(process)
+        self._paths = HostPaths(process)
 
     def measure(self, now: float) -> HostSample | None:
         return self._sampler.sample(now)
@@ -94,9 +94,7 @@ class OwnHost(Nowhere):
         return self._sockets.next(containers, now)
 
     def missing(self, info: ContainerInfo) -> str:
-        from hemostat.adapters.host import missing
-
-        return missing(info) if self._sees_files else ""
+        return self._paths.missing(info)
 
     def size(self, path: str) -> int | None:
         try:

@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.host import HostSampler, missing, sees_files
+from hemostat.adapters import host
+from hemostat.adapters.host import HostPaths, HostSampler, missing, sees_files
 from hemostat.core.model import ContainerInfo, HostSample
+from tests.engine_fixtures import eventually
 from tests.samples import WEB
 
 
@@ -102,3 +105,25 @@ def test_who_sees_the_same_files_is_told_by_the_kernel() -> None:
     assert sees_files(os.getpid())
     assert not sees_files(0)
     assert not sees_files(2**22 + 1)
+
+
+def test_a_path_that_hangs_is_waited_for_once_and_then_nothing_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does whose file server is gone."""
+    paths, asked, answer = HostPaths(os.getpid()), list[ContainerInfo](), threading.Event()
+    gone = mounted(tmp_path / "gone")
+    assert "is not there" in paths.missing(gone)
+
+    def hang(info: ContainerInfo) -> str:
+        asked.append(info)
+        answer.wait()
+        return "late"
+
+    monkeypatch.setattr(host, "missing", hang)
+    monkeypatch.setattr(host, "LOOK_SECONDS", 0.05)
+    assert [paths.missing(gone) for _ in range(3)] == ["", "", ""]
+    assert len(asked) == 1
+    answer.set()
+    monkeypatch.undo()
+    eventually(lambda: "is not there" in paths.missing(gone))
