@@ -6,7 +6,7 @@ Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "6
 counts as unset. A variable with our prefix that is no setting may be somebody else's: it is named, and passed
 over. An unknown key in the file or on the command line is refused.
 The meaning of the tables `monitor`, `analyzer`, `responder`, `alert`, `store`, `metrics`, `tui` and `trust`
-belongs to core.thresholds, core.analysis, core.limits, core.routing, core.keeping, core.serving, core.looks
+belongs to core.thresholds, core.analysis, core.limits, core.alerting, core.keeping, core.serving, core.looks
 and core.trust.
 """
 
@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import FieldInfo
 
-from hemostat.core import redis_address, routing
+from hemostat.core import alerting, redis_address
 from hemostat.core.analysis import Analysis
 from hemostat.core.keeping import Keeping
 from hemostat.core.limits import Limits
@@ -78,7 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     monitor: Thresholds = Thresholds()
     analyzer: Analysis = Analysis()
     responder: Limits = Limits()
-    alert: routing.Alerting = routing.Alerting()
+    alert: alerting.Alerting = alerting.Alerting()
     store: Keeping = Keeping()
     metrics: Serving = Serving()
     tui: Looks = Looks()
@@ -124,12 +124,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.alert.heartbeat_url or _secret("alert.heartbeat_url_file", self.alert.heartbeat_url_file)
 
     @property
-    def channels(self) -> dict[str, routing.Channel]:
+    def channels(self) -> dict[str, alerting.Channel]:
         """Where people are told, by name, with their URLs."""
         found = dict(self.alert.channels)
-        own = found.get(routing.SLACK, routing.Channel())
+        own = found.get(alerting.SLACK, alerting.Channel())
         if (slack := self.slack_url) and not own.url + own.url_file:
-            found[routing.SLACK] = msgspec.structs.replace(own, url=slack)
+            found[alerting.SLACK] = msgspec.structs.replace(own, url=slack)
         return {name: _with_url(name, channel) for name, channel in found.items()}
 
 
@@ -195,7 +195,7 @@ def load(
     settings = msgspec.convert(_nest({key: _convert(key, layers[key]) for key in FIELDS}), Settings)
     for key, why in mistakes(settings.monitor.projects):
         raise ConfigError(f"{layers['monitor.projects'].origin}: monitor.projects.{key} {why}")
-    for table, key, why in routing.mistakes(settings.alert):
+    for table, key, why in alerting.mistakes(settings.alert):
         raise ConfigError(f"{layers[table].origin}: {table}.{key} {why}")
     try:
         _ = settings.metrics.place
@@ -329,7 +329,7 @@ def _secret(key: str, path: str) -> str | None:
     return read_secret_file(Path(path).expanduser(), key) if path else None
 
 
-def _with_url(name: str, channel: routing.Channel) -> routing.Channel:
+def _with_url(name: str, channel: alerting.Channel) -> alerting.Channel:
     url = channel.url or _secret(f"{CHANNELS}.{name}.url_file", channel.url_file)
     if not url:
         raise ConfigError(f"{CHANNELS}.{name} has no URL", hint="set its url or url_file")

@@ -11,7 +11,7 @@ import hemostat
 from hemostat import config
 from hemostat.config import FIELDS, Settings, load, shown, variable
 from hemostat.core import variables
-from hemostat.core.routing import Channel
+from hemostat.core.alerting import Channel
 from hemostat.errors import ConfigError
 from hemostat.events import Kind, Severity
 

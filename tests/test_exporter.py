@@ -9,10 +9,10 @@ from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.core import measures
+from hemostat.core.alerting import Topic
 from hemostat.core.control import Pause
 from hemostat.core.limits import Limits
 from hemostat.core.measures import Delivery
-from hemostat.core.news import Topic
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Figure
 from hemostat.exporter import BATCH, Exporter

@@ -5,8 +5,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from hemostat.core.attempts import Attempt, Book, Scaled, Stopping
 from hemostat.core.limits import LATEST
-from hemostat.core.model import Attempt, Book, Scaled, Stopping
 from hemostat.core.raised import note_suffixes, read_notes
 from hemostat.ports import Desk
 

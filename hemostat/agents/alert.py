@@ -8,9 +8,10 @@ again.
 import logging
 from collections.abc import Mapping, Sequence
 
+from hemostat.core.alerting import Alerting, Channel
 from hemostat.core.measures import NOTIFICATIONS, Count, Delivery, uncounted
 from hemostat.core.news import news
-from hemostat.core.routing import Alerting, Channel, concerns, due
+from hemostat.core.routing import concerns, due
 from hemostat.core.story import line, subject
 from hemostat.events import Event
 from hemostat.ports import Outbox, Store

@@ -15,10 +15,11 @@ from typing import Final
 import msgspec
 
 from hemostat.core import message, routing
+from hemostat.core.alerting import Alerting, Channel
 from hemostat.core.measures import NOTIFICATIONS, Count, Delivery, uncounted
 from hemostat.core.news import News, worth
 from hemostat.core.restart import delay
-from hemostat.core.routing import Alerting, Channel, Sent
+from hemostat.core.routing import Sent
 from hemostat.errors import AdapterError, NotifyError
 from hemostat.ports import Clock, Interrupted, Notifier, Outbox
 

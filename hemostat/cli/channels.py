@@ -40,8 +40,9 @@ def test(given: Globals) -> int:
 
 
 def _message(host: str) -> "Message":
+    from hemostat.core.alerting import Topic
     from hemostat.core.message import single
-    from hemostat.core.news import News, Topic
+    from hemostat.core.news import News
 
     word = News(
         incident="test",

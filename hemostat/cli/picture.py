@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hemostat.cli.tables import Row, Table
+from hemostat.core.attempts import Attempt
 from hemostat.core.breaker import Breaker
 from hemostat.core.control import Pause, told
-from hemostat.core.model import Attempt
 from hemostat.core.picture import ContainerState, Picture, RoleState
 from hemostat.core.standing import Budget, Overview
 from hemostat.core.units import show_duration, show_size

@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.model import Attempt
+from hemostat.core.attempts import Attempt
 from hemostat.core.project import limit_others
 from hemostat.events import Action, Outcome
 

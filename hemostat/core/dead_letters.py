@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.news import News, Topic, of_hemostat
+from hemostat.core.alerting import Topic
+from hemostat.core.news import News, of_hemostat
 from hemostat.core.redact import redact
 from hemostat.core.text import clean, cut
 from hemostat.core.units import show_duration

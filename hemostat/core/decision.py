@@ -5,8 +5,8 @@ from enum import Enum
 
 import msgspec
 
+from hemostat.core.attempts import Attempt, Book
 from hemostat.core.leases import is_leased
-from hemostat.core.model import Attempt, Book
 from hemostat.core.trust import OWN, Trust
 from hemostat.events import Order, Reason
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from hemostat.core.dossier import Check, Details, Dossier, Point
-from hemostat.core.story import fact
+from hemostat.core.facts import fact
 from hemostat.core.units import show_size
 from hemostat.events import Action
 

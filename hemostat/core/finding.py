@@ -2,8 +2,6 @@
 
 from typing import Final, NamedTuple
 
-import msgspec
-
 from hemostat.events import Evidence, Kind, Phase
 
 CPU_DETAILS: Final = frozenset(
@@ -23,16 +21,6 @@ CPU_DETAILS: Final = frozenset(
 )
 DETAILS: Final = CPU_DETAILS | {"full_soon", "slowing_down", "manner"}
 """Names of evidence that one line about an alert leaves out: the diagnosis says what they come to."""
-
-
-class ParentLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The least limits of the cgroups above a container's own, None where there is none: bytes, cores,
-    processes. `memory_of` is the path of the cgroup that has the limit of memory."""
-
-    memory: int | None = None
-    memory_of: str = ""
-    cpu: float | None = None
-    pids: int | None = None
 
 
 class Limits(NamedTuple):

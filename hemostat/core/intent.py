@@ -11,9 +11,10 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.attempts import Attempt
 from hemostat.core.labels import stop_timeout
 from hemostat.core.leases import is_leased
-from hemostat.core.model import Attempt, ContainerInfo, EngineEvent
+from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.events import Action, Outcome
 
 SIGTERM: Final = 15

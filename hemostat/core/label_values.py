@@ -8,12 +8,14 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from hemostat.core import units
-from hemostat.core.limits import Mode
 from hemostat.core.text import quoted
 from hemostat.events import Action
+
+Mode = Literal["auto", "approve", "dry-run"]
+"""Whether an action is run at once, after a person's approval, or not at all."""
 
 YES: Final = frozenset({"true", "yes", "1", "on"})
 NO: Final = frozenset({"false", "no", "0", "off"})

@@ -6,8 +6,8 @@ and where it is read: no row, whoever wrote it, keeps a container or a slot for 
 
 from typing import Final
 
+from hemostat.core.attempts import Attempt
 from hemostat.core.control import Controls
-from hemostat.core.model import Attempt
 
 MAX_LEASE_SECONDS: Final = 900.0
 SKEW_SECONDS: Final = 5.0

@@ -1,14 +1,13 @@
 """How much the responder may do: the configuration table `responder`. What it means, core.policy says."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
+from hemostat.core.label_values import Mode
 from hemostat.core.units import Bytes, Seconds
 from hemostat.events import Action
-
-Mode = Literal["auto", "approve", "dry-run"]
 
 REMEMBERED: Final = 48 * 3600.0
 """Seconds for which attempts are kept at least: no rule may look back for longer."""

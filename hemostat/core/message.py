@@ -1,15 +1,15 @@
 """What a message says, before a channel writes it in its own way: plain text. What comes from outside is made
 harmless for every channel here; the words of HemoStat and of the operator's templates stay as they are."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from hemostat.core.alerting import FIELD, FIELDS, Topic
 from hemostat.core.markup import without_markup
-from hemostat.core.news import News, Topic
+from hemostat.core.news import News
 from hemostat.core.redact import redact
 from hemostat.core.text import clean, cut
 from hemostat.core.units import show_duration
@@ -36,12 +36,6 @@ HEADLINES: Final[Mapping[Topic, str]] = {
     Topic.BACK: "{container} is well again",
     Topic.TEST: "HemoStat on {host}: a test",
 }
-FIELDS: Final = (
-    "container", "host", "project", "kind", "severity", "topic", "what", "cause", "action", "done", "took",
-    "incident",
-)  # fmt: skip
-"""What a headline may name, in braces."""
-_FIELD: Final = re.compile(r"\{(\w*)\}")
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,11 +82,7 @@ def digest(words: Sequence[News], templates: Mapping[str, str], *, brief: bool =
 def headline(word: News, templates: Mapping[str, str]) -> str:
     template = templates.get(word.topic, HEADLINES[word.topic])
     values = {name: _safe(_text(word, name)) for name in FIELDS}
-    return cut(_FIELD.sub(lambda found: values.get(found[1], found[0]), template), HEADLINE)
-
-
-def fields_of(template: str) -> list[str]:
-    return _FIELD.findall(template)
+    return cut(FIELD.sub(lambda found: values.get(found[1], found[0]), template), HEADLINE)
 
 
 def _facts(word: News) -> Iterator[tuple[str, str]]:

@@ -8,11 +8,11 @@
 Neither decides when: that is core.routing's.
 """
 
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from hemostat.core.alerting import Topic
 from hemostat.core.control import EVERYTHING
 from hemostat.core.incidents import CRITICAL
 from hemostat.core.story import line, subject
@@ -31,28 +31,6 @@ from hemostat.events import (
     RemediationComplete,
     Severity,
 )
-
-
-class Topic(StrEnum):
-    """How an incident stands, as people are told."""
-
-    OPENED = "opened"
-    HEALED = "healed"
-    ESCALATED = "escalated"
-    FAILED = "failed"
-    REFUSED = "refused"
-    APPROVAL = "approval"
-    EXPIRED = "expired"
-    DRY_RUN = "dry_run"
-    OVER = "over"
-    """It ended, and not by what was done."""
-    DECIDED = "decided"
-    """What people ordered, and what came of it; and what they forbade."""
-    GONE = "gone"
-    """Of HemoStat itself: a role, the bus, the engine."""
-    BACK = "back"
-    TEST = "test"
-
 
 PEOPLE: Final = frozenset(
     {Topic.ESCALATED, Topic.FAILED, Topic.REFUSED, Topic.APPROVAL, Topic.EXPIRED, Topic.GONE}

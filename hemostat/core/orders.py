@@ -5,10 +5,10 @@ from typing import Final
 import msgspec
 
 from hemostat.core import cleanup, policy
+from hemostat.core.attempts import Book
 from hemostat.core.decision import Act, Decision, Refuse, Situation, Wait
 from hemostat.core.labels import CLEANUP, EXEC
 from hemostat.core.limits import Limits
-from hemostat.core.model import Book
 from hemostat.events import (
     Action,
     Diagnosis,

@@ -5,14 +5,13 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from hemostat.core.baseline import Baseline
-from hemostat.core.finding import ParentLimits
 from hemostat.core.health import Health
 from hemostat.core.healthcheck import has_always_failed
 from hemostat.core.incidents import Incident
 from hemostat.core.intent import Death, Stop
 from hemostat.core.label_values import Target
 from hemostat.core.labels import PROBE
-from hemostat.core.model import ContainerInfo
+from hemostat.core.model import ContainerInfo, ParentLimits
 from hemostat.core.owner import Run
 from hemostat.core.probe import Probing
 from hemostat.core.thresholds import Thresholds, tuned

@@ -23,13 +23,15 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from hemostat.core import standing
+from hemostat.core.attempts import Attempt, Book
 from hemostat.core.control import Answer, Approval, Controls
 from hemostat.core.decision import Act, Ask, Decision, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.label_mistakes import protection
+from hemostat.core.label_values import Mode
 from hemostat.core.labels import ACTIONS, MIN_HEALTHY, MODE
 from hemostat.core.leases import lease_end
-from hemostat.core.limits import Limits, Mode
-from hemostat.core.model import Attempt, Book, ContainerInfo
+from hemostat.core.limits import Limits
+from hemostat.core.model import ContainerInfo
 from hemostat.core.owner import orchestrator
 from hemostat.core.project import project_of
 from hemostat.core.repetition import key, permitted_as, refuse_repetition

@@ -9,9 +9,9 @@ from hemostat.core.case import Case
 from hemostat.core.causes import MEANINGS
 from hemostat.core.diagnose import Verdict
 from hemostat.core.dossier import Dossier
+from hemostat.core.facts import fact
 from hemostat.core.fence import fenced
 from hemostat.core.redact import redact_environment
-from hemostat.core.story import fact
 from hemostat.events import Action, HealthAlert
 
 SYSTEM: Final = f"""\

@@ -1,9 +1,9 @@
 """What was tried against an incident: an action that was carried out is not carried out against it again."""
 
+from hemostat.core.attempts import Attempt, Book
 from hemostat.core.decision import Refuse
 from hemostat.core.escalate import is_spent
 from hemostat.core.leases import is_leased
-from hemostat.core.model import Attempt, Book
 from hemostat.core.standing import FREE
 from hemostat.events import Action, Outcome, Reason, RemediationNeeded
 

@@ -4,8 +4,8 @@ A request names an incident, and an order names a container. Both come from stre
 may write to, so both are compared with what only the monitor, or only the engine, can say.
 """
 
+from hemostat.core.attempts import Book
 from hemostat.core.decision import Refuse
-from hemostat.core.model import Book
 from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
 
 

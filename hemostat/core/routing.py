@@ -1,76 +1,20 @@
-"""Who is told what, and when: the configuration table `alert`.
+"""Which channel a notification concerns, when it is due, and which messages may be sent now.
 
 Every channel has its own selection and its own ration. What needs people is told at once, what may be over
 in a moment after a grace, and in quiet hours only what is critical and needs people.
 """
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import msgspec
-from msgspec import Meta
-
-from hemostat.core.message import FIELDS, fields_of
-from hemostat.core.news import News, Topic
+from hemostat.core.alerting import Alerting, Channel, Topic
+from hemostat.core.news import News
 from hemostat.core.project import half, take_turns
-from hemostat.core.units import Period, Seconds
-from hemostat.events import Kind, Severity
+from hemostat.events import Severity
 
 MINUTE: Final = 60.0
 DAY: Final = 86400.0
-NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
-QUIET: Final = r"^$|^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
-
-
-class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One way to people, and what goes there; what is empty selects everything."""
-
-    url: str = ""
-    """Of Slack's incoming webhook (https://…), or of a service that Apprise knows; a secret."""
-    url_file: str = ""
-    """A file whose first line is the URL."""
-    severity: Severity = Severity.WARNING
-    """The least that is told."""
-    kinds: tuple[Kind, ...] = ()
-    topics: tuple[Topic, ...] = ()
-    projects: tuple[str, ...] = ()
-    """Of compose; here and below `*` and `?` match."""
-    hosts: tuple[str, ...] = ()
-    containers: tuple[str, ...] = ()
-    brief: bool = False
-    """The headline alone, as for a pager."""
-
-
-class Alerting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The configuration table `alert`."""
-
-    slack_webhook: str = ""
-    """Incoming webhook; a secret. It is the URL of the channel `slack`."""
-    slack_webhook_file: str = ""
-    """A file whose first line is the webhook."""
-    channels: dict[str, Channel] = {}
-    """By name."""
-    grace: Seconds = 30.0
-    """How long what HemoStat may heal by itself is not told."""
-    per_minute: Annotated[int, Meta(ge=1)] = 10
-    """Messages to one channel; what is beyond comes as one."""
-    quiet: Annotated[str, Meta(pattern=QUIET)] = ""
-    """Hours of this machine's day in which nobody is told, as in 22:00-07:00; then they are."""
-    quiet_critical: bool = True
-    """Whether what is critical and needs people is told all the same."""
-    templates: dict[str, str] = {}
-    """Headlines by topic."""
-    gone_after: Period = 60.0
-    """How long a role, the bus or the engine must be gone for people to be told."""
-    heartbeat_url: str = ""
-    """Called while all is well; a secret."""
-    heartbeat_url_file: str = ""
-    """A file whose first line is that URL."""
-    heartbeat_every: Period = 60.0
-    heartbeat_signals: bool = False
-    """Whether it knows /start and /fail."""
 
 
 def concerns(channel: Channel, word: News) -> bool:
@@ -170,27 +114,6 @@ def _limit(
     alone, together = ration(times, len(packed), per_minute, now)
     rest = [word for parcel in packed[alone:] for word in parcel]
     return packed[:alone] + ([rest] if together else []), waiting + ([] if together else rest)
-
-
-def mistakes(alerting: Alerting) -> Iterator[tuple[str, str, str]]:
-    """What cannot be used: the setting, the key in it, and why."""
-    for name, channel in alerting.channels.items():
-        if not NAME.fullmatch(name):
-            yield "alert.channels", name, "is no name: letters, digits, - and _"
-        if channel.url and channel.url_file:
-            yield "alert.channels", f"{name}.url_file", "stands beside a url"
-        if not (channel.url or channel.url_file or name == SLACK):
-            yield "alert.channels", name, "has neither url nor url_file"
-    for topic, template in alerting.templates.items():
-        if topic not in list(Topic):
-            yield "alert.templates", topic, f"is no topic: there are {', '.join(Topic)}"
-        for field in fields_of(template):
-            if field not in FIELDS:
-                yield "alert.templates", topic, f"names {{{field}}}: there are {', '.join(FIELDS)}"
-
-
-SLACK: Final = "slack"
-"""The channel whose URL is `slack_webhook`."""
 
 
 def _among(patterns: Sequence[str], name: str) -> bool:

@@ -13,8 +13,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from hemostat.core.attempts import Resource, Scaled
 from hemostat.core.labels import CPU_MAX, MEMORY_MAX, REPLICAS_MAX, REPLICAS_MIN, Label
-from hemostat.core.model import ContainerInfo, Resource, Scaled, Service
+from hemostat.core.model import ContainerInfo, Service
 from hemostat.core.text import quoted
 from hemostat.core.trust import COMPOSE as BELIEVED
 from hemostat.core.trust import OWN, Trust, replica_group

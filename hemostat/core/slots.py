@@ -10,9 +10,9 @@ a slot within START_SECONDS.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from hemostat.core.attempts import Attempt, Book
 from hemostat.core.decision import Others, Situation, Wait
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book
 from hemostat.core.project import half, limit_others, project_of
 from hemostat.core.standing import FREE
 from hemostat.core.stopping import DEFAULT_STOP_SECONDS

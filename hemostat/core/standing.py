@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from hemostat.core import breaker
+from hemostat.core.attempts import Attempt, Book
 from hemostat.core.breaker import Breaker
 from hemostat.core.control import EVERYTHING, Pause
 from hemostat.core.leases import is_leased
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book
 from hemostat.core.restart import delay, streak
 from hemostat.events import Outcome
 

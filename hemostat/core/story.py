@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.control import EVERYTHING
+from hemostat.core.facts import fact
 from hemostat.core.finding import DETAILS
 from hemostat.core.units import show_duration, show_size
 from hemostat.events import (
@@ -14,7 +15,6 @@ from hemostat.events import (
     ContainerStats,
     Decided,
     Event,
-    Evidence,
     FalseAlarm,
     HealthAlert,
     Heartbeat,
@@ -171,20 +171,6 @@ def _dependents(alert: HealthAlert) -> str:
     """`web, worker and 7 more`."""
     more = alert.downstream_count - len(alert.downstream)
     return ", ".join(alert.downstream) + (f" and {more} more" if more > 0 else "")
-
-
-def fact(item: Evidence) -> str:
-    """`exit code 7`, `memory 61.4 MiB`."""
-    words, value, unit = item.name.replace("_", " "), item.value, item.unit
-    if value is True:
-        return words
-    if unit.startswith("B") and isinstance(value, float | int):
-        return f"{words} {show_size(value)}{unit[1:]}"
-    if unit == "s" and isinstance(value, float | int):
-        return f"{words} {show_duration(value)}"
-    if isinstance(value, float):
-        return f"{words} {int(value) if value.is_integer() else f'{value:.4g}'} {unit}".rstrip()
-    return f"{words} {value} {unit}".rstrip()
 
 
 def _complete(done: RemediationComplete) -> str:

@@ -3,9 +3,10 @@
 from enum import Enum
 from typing import Final
 
+from hemostat.core.attempts import Attempt
 from hemostat.core.detect import cpu_percent, share
 from hemostat.core.leases import lease_end
-from hemostat.core.model import Attempt, ContainerInfo, Sample
+from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.units import show_size
 from hemostat.events import Action, HealthAlert, Kind, Reason
 

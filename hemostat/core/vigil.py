@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.alerting import Topic
 from hemostat.core.audit_state import TROUBLE as AUDIT
-from hemostat.core.news import News, Topic, of_hemostat
+from hemostat.core.news import News, of_hemostat
 from hemostat.core.units import show_duration
 from hemostat.events import Event, Heartbeat
 

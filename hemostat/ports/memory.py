@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from hemostat.core.attempts import Attempt, Book, Scaled, Stopping
 from hemostat.core.audit import Accepted, Condition, End, Ends, Link, Noted
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Controls, Pause
 from hemostat.core.dossier import Dossier
 from hemostat.core.message import Message
-from hemostat.core.model import Attempt, Book, Scaled, Stopping
 from hemostat.core.news import News, Told
 from hemostat.core.record import Record, Wanted
 from hemostat.core.spend import Spending

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from hemostat.adapters.cgroups import CgroupSampler
 from hemostat.adapters.cgroups.activity import MAX_PROCESSES, TICK
 from hemostat.adapters.cgroups.probe import EVERY, Probe
-from hemostat.core.finding import ParentLimits
-from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.model import ContainerInfo, ParentLimits, Sample
 from hemostat.core.reference import reference
 
 ID = "4f" * 32

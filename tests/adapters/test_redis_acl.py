@@ -41,13 +41,13 @@ from hemostat.cli.machine import Machine
 from hemostat.cli.redis_checks import redis_commands
 from hemostat.cli.status import look
 from hemostat.config import Loaded, Redis, Settings
+from hemostat.core.alerting import Topic
+from hemostat.core.attempts import Attempt, Book, Resource, Scaled, Stopping
 from hemostat.core.case import Past
 from hemostat.core.control import Answer, Approval, Pause
 from hemostat.core.evidence import dossier
 from hemostat.core.limits import Limits
 from hemostat.core.measures import ALERTS, MEASURES, NOTIFICATIONS, WAITING
-from hemostat.core.model import Attempt, Book, Resource, Scaled, Stopping
-from hemostat.core.news import Topic
 from hemostat.core.picture import Picture
 from hemostat.core.spend import Spending
 from hemostat.core.vigil import LOST

@@ -12,8 +12,8 @@ from redis import exceptions
 from hemostat.adapters.redis import RedisBus, RedisDesk, RedisLedger, connect
 from hemostat.adapters.redis import bus as redis_bus
 from hemostat.adapters.redis.failures import translate
+from hemostat.core.attempts import Attempt
 from hemostat.core.control import Pause
-from hemostat.core.model import Attempt
 from hemostat.core.vigil import LOST
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Action, Outcome

@@ -10,12 +10,13 @@ from hemostat.adapters.redis.casebook import RedisPurse
 from hemostat.adapters.redis.notary import RedisNotary
 from hemostat.adapters.redis.repair import clear_aside, find_in_place, list_aside, remove_in_place
 from hemostat.adapters.redis.rows import MAX_ROW_BYTES, MAX_ROWS, QUARANTINE, Quarantine, Row
+from hemostat.core.alerting import Topic
+from hemostat.core.attempts import Attempt, Scaled
 from hemostat.core.audit import End
 from hemostat.core.case import Past
 from hemostat.core.control import EVERYTHING, Answer, Approval, Pause
 from hemostat.core.dossier import Dossier
-from hemostat.core.model import Attempt, Scaled
-from hemostat.core.news import News, Topic
+from hemostat.core.news import News
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError
 from hemostat.events import Action, Container, Kind, Outcome, Severity

@@ -8,8 +8,8 @@ import pytest
 
 from hemostat.adapters.notify import slack
 from hemostat.adapters.notify.slack import MAX_TEXT, SECTION, Slack, payload
+from hemostat.core.alerting import Topic
 from hemostat.core.message import digest, single
-from hemostat.core.news import Topic
 from hemostat.errors import NotifyError
 from tests.core.test_message import HEALED
 from tests.core.test_news import word

@@ -8,9 +8,8 @@ from hemostat.adapters import memory_outbox
 from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.adapters.memory_store import MemoryStore
 from hemostat.agents.alert import Alert
+from hemostat.core.alerting import Alerting, Channel, Topic
 from hemostat.core.measures import uncounted
-from hemostat.core.news import Topic
-from hemostat.core.routing import Alerting, Channel
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Event, Kind
 from tests.counted import Counted

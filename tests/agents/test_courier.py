@@ -6,9 +6,9 @@ import pytest
 from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.agents.courier import AGAIN, CEILING, GIVEN_UP, LEASE, LONGEST, Courier
 from hemostat.core import message
+from hemostat.core.alerting import Alerting, Channel, Topic
 from hemostat.core.message import Message
-from hemostat.core.news import News, Topic
-from hemostat.core.routing import Alerting, Channel
+from hemostat.core.news import News
 from hemostat.errors import BusUnreachableError, NotifyError
 from hemostat.events import Severity
 from hemostat.ports import Interrupted

@@ -8,7 +8,6 @@ import pytest
 from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
 from hemostat.core.dossier import Point
-from hemostat.core.finding import ParentLimits
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -17,6 +16,7 @@ from hemostat.core.model import (
     EngineEvent,
     HealthCheck,
     HostSample,
+    ParentLimits,
     Probed,
     Sample,
     Samples,

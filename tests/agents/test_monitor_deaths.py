@@ -6,16 +6,8 @@ import pytest
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.agents.monitor import Monitor
-from hemostat.core.model import (
-    Attempt,
-    Connected,
-    ContainerInfo,
-    Disconnected,
-    EngineEvent,
-    Mode,
-    Samples,
-    Waited,
-)
+from hemostat.core.attempts import Attempt
+from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent, Mode, Samples, Waited
 from hemostat.core.thresholds import Thresholds
 from hemostat.errors import EngineTimeoutError
 from hemostat.events import Action, Kind, Outcome, Phase

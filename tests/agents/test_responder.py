@@ -11,10 +11,11 @@ from hemostat.adapters.memory_engine import MemoryEngine
 from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.agents.responder import Responder
 from hemostat.core import breaker
+from hemostat.core.attempts import Attempt, Book, Resource, Scaled, Stopping
 from hemostat.core.control import Answer, Pause
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book, Resource, Scaled, Service, Stopping
+from hemostat.core.model import Service
 from hemostat.errors import (
     BusUnreachableError,
     EngineError,

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from hemostat.core.model import Attempt
+from hemostat.core.attempts import Attempt
 from hemostat.core.raised import notes_of
 from hemostat.events import (
     Action,

@@ -6,8 +6,9 @@ import pytest
 
 from hemostat.agents.responder.reattach import STRANGERS_SECONDS
 from hemostat.agents.responder.surgeon import Done, Plan, Surgeon
+from hemostat.core.attempts import Resource, Scaled
 from hemostat.core.cleanup import Cleanup
-from hemostat.core.model import ContainerInfo, Leftover, Litter, Resource, Scaled, Service
+from hemostat.core.model import ContainerInfo, Leftover, Litter, Service
 from hemostat.core.scale import Ceilings
 from hemostat.core.trust import Trust
 from hemostat.errors import EngineError, EngineUnreachableError, NotApplicableError

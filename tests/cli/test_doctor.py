@@ -16,11 +16,11 @@ from hemostat.cli.doctor import report
 from hemostat.cli.findings import Check, Finding, Level
 from hemostat.cli.machine import Machine
 from hemostat.config import Settings
+from hemostat.core.alerting import Alerting, Channel
 from hemostat.core.analysis import Analysis
 from hemostat.core.audit import End
 from hemostat.core.dead_letters import DeadLetter
 from hemostat.core.limits import Limits
-from hemostat.core.routing import Alerting, Channel
 from hemostat.errors import ConfigError, EngineUnreachableError
 from hemostat.events import Heartbeat
 from hemostat.ports import EngineVersion

@@ -10,8 +10,8 @@ from hemostat.adapters.memory_bus import MemoryBus
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_ledger import MemoryLedger
 from hemostat.adapters.redis import Client, RedisBus, RedisDesk, RedisLedger
+from hemostat.core.attempts import Attempt, Book, Resource, Scaled, Stopping
 from hemostat.core.control import Answer, Approval, Controls, Pause
-from hemostat.core.model import Attempt, Book, Resource, Scaled, Stopping
 from hemostat.core.raised import IncidentNotes, RaisedAlert
 from hemostat.events import Action, Outcome, Phase, Reason, seal
 from hemostat.ports import Bus, Desk, Ledger

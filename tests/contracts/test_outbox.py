@@ -7,7 +7,8 @@ from hemostat.adapters import memory_outbox
 from hemostat.adapters.memory_outbox import MemoryOutbox
 from hemostat.adapters.redis import RedisOutbox
 from hemostat.adapters.redis import outbox as redis_outbox
-from hemostat.core.news import Told, Topic
+from hemostat.core.alerting import Topic
+from hemostat.core.news import Told
 from hemostat.ports import Outbox
 from tests.core.test_news import word
 from tests.samples import NOW

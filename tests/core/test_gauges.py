@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from hemostat.core import gauges, measures
+from hemostat.core.attempts import Attempt, Book
 from hemostat.core.control import Controls
 from hemostat.core.limits import Limits
 from hemostat.core.measures import OTHER
-from hemostat.core.model import Attempt, Book
 from hemostat.core.standing import overview
 from hemostat.events import Action, Container, Outcome, State
 from tests.samples import NOW, event, heartbeat, stats

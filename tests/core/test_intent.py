@@ -3,8 +3,9 @@
 import pytest
 
 from hemostat.core import intent
+from hemostat.core.attempts import Attempt
 from hemostat.core.intent import Stop, hold, restart_by_us, signalled, stopped, stopping, wanted
-from hemostat.core.model import Attempt, ContainerInfo, EngineEvent
+from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.events import Action, Outcome
 from tests.samples import NOW, WEB
 

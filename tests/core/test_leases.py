@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hemostat.core.attempts import Attempt
 from hemostat.core.control import EVERYTHING, Controls
 from hemostat.core.leases import MAX_LEASE_SECONDS, bounded_lease, is_leased, lease_end
-from hemostat.core.model import Attempt
 from hemostat.events import Action
 from tests.samples import NOW
 

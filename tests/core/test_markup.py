@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from hemostat.adapters.notify.apprise import body
 from hemostat.adapters.notify.slack import payload
+from hemostat.core.alerting import Topic
 from hemostat.core.markup import SPACE, without_markup
 from hemostat.core.message import digest, single
-from hemostat.core.news import Topic
 from tests.core.test_message import HEALED
 from tests.core.test_news import word
 

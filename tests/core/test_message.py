@@ -2,8 +2,8 @@
 
 import pytest
 
+from hemostat.core.alerting import Topic
 from hemostat.core.message import LISTED, LONGEST, digest, headline, single
-from hemostat.core.news import Topic
 from hemostat.events import Severity
 from tests.core.test_news import word
 

@@ -5,7 +5,8 @@ from itertools import permutations
 import msgspec
 import pytest
 
-from hemostat.core.news import News, Told, Topic, merge, news, worth
+from hemostat.core.alerting import Topic
+from hemostat.core.news import News, Told, merge, news, worth
 from hemostat.events import Action, Container, Diagnosis, FalseAlarm, Kind, Outcome, Reason, Severity, Word
 from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, alert, complete, decided, event, order
 

@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from hemostat.core.advice import choices
+from hemostat.core.attempts import Attempt, Book
 from hemostat.core.control import Controls, Pause
 from hemostat.core.decision import Act, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book
 from hemostat.core.orders import outlook, plan, prospect, request
 from hemostat.core.policy import decide
 from hemostat.core.repetition import key

@@ -10,11 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from hemostat.adapters.memory_desk import MemoryDesk
 from hemostat.adapters.memory_ledger import MemoryLedger
+from hemostat.core.attempts import Attempt, Book, Stopping
 from hemostat.core.breaker import is_host_fault
 from hemostat.core.control import EVERYTHING, Answer, Approval, Controls, Pause
 from hemostat.core.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait
 from hemostat.core.limits import REMEMBERED, Limits
-from hemostat.core.model import Attempt, Book, ContainerInfo, Stopping
+from hemostat.core.model import ContainerInfo
 from hemostat.core.orders import request as request_of
 from hemostat.core.policy import being_stopped, decide
 from hemostat.core.repetition import key

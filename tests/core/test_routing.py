@@ -2,8 +2,8 @@
 
 import pytest
 
-from hemostat.core.news import Topic
-from hemostat.core.routing import Alerting, Channel, concerns, due, mistakes, ration, silence, wants
+from hemostat.core.alerting import Alerting, Channel, Topic, mistakes
+from hemostat.core.routing import concerns, due, ration, silence, wants
 from hemostat.events import Kind, Severity
 from tests.core.test_news import word
 

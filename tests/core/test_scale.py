@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core import scale
-from hemostat.core.model import ContainerInfo, Resource, Scaled, Service
+from hemostat.core.attempts import Resource, Scaled
+from hemostat.core.model import ContainerInfo, Service
 from hemostat.core.scale import CALM, Ceilings, due_back, lowest, more_replicas, raised, standing
 from hemostat.core.trust import COMPOSE, OWN
 from hemostat.errors import NotApplicableError

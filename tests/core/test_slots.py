@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hemostat.core.attempts import Attempt, Book
 from hemostat.core.decision import Others, Situation
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book
 from hemostat.core.project import half
 from hemostat.core.slots import LONGEST_RUN, START_SECONDS, find_rush, find_wait, share
 from hemostat.events import Action, Container, Outcome

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
+from hemostat.core.attempts import Attempt, Book
 from hemostat.core.breaker import Breaker
 from hemostat.core.control import Controls, Pause
 from hemostat.core.decision import Act, Refuse, Wait
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, Book
 from hemostat.core.orders import prospect
 from hemostat.core.standing import Budget, Overview, overview
 from hemostat.events import Reason

@@ -3,8 +3,8 @@
 import pytest
 
 from hemostat.adapters.redis.desk import UNREADABLE
+from hemostat.core.alerting import Topic
 from hemostat.core.control import EVERYTHING, Controls
-from hemostat.core.news import Topic
 from hemostat.core.vigil import BUS, FORGOTTEN, Vigil, heard, look, tell_unreadable
 from tests.samples import NOW, event, heartbeat
 

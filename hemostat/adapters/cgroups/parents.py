@@ -7,7 +7,7 @@ from typing import Final
 
 from hemostat.adapters.cgroups import layout
 from hemostat.adapters.cgroups.places import Place
-from hemostat.core.finding import ParentLimits
+from hemostat.core.model import ParentLimits
 
 UNLIMITED: Final = 1 << 60
 """Bytes: cgroup v1 tells a number of about this size where there is no limit."""

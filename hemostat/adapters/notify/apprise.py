@@ -9,8 +9,9 @@ import threading
 from typing import Final
 
 from hemostat.adapters.notify.bounded import bounded_answers
+from hemostat.core.alerting import Topic
 from hemostat.core.message import Message
-from hemostat.core.news import ENDED, PEOPLE, Topic
+from hemostat.core.news import ENDED, PEOPLE
 from hemostat.errors import ConfigError, NotifyError
 
 SEND_SECONDS: Final = 12.0

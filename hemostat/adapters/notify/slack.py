@@ -12,8 +12,8 @@ import requests
 
 from hemostat.adapters.notify.bounded import bounded_answers
 from hemostat.adapters.notify.failures import connection_failure, refusal
+from hemostat.core.alerting import Topic
 from hemostat.core.message import Message
-from hemostat.core.news import Topic
 
 TIMEOUT: Final = 5.0
 SECTION: Final = 2900

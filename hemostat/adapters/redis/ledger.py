@@ -15,9 +15,9 @@ from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
 from hemostat.adapters.redis.ledger_memory import Known, LedgerMemory, restore
 from hemostat.adapters.redis.rows import Kind, Quarantine, read_number, read_row, read_rows
+from hemostat.core.attempts import Attempt, Book, Scaled, Stopping
 from hemostat.core.control import Approval
 from hemostat.core.limits import LATEST, REMEMBERED
-from hemostat.core.model import Attempt, Book, Scaled, Stopping
 from hemostat.core.raised import note_suffixes, read_notes
 from hemostat.core.vigil import LOST, tell_unreadable
 from hemostat.errors import BusError

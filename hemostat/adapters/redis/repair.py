@@ -18,10 +18,10 @@ from hemostat.adapters.redis.rows import (
     read_row,
     unreadable_rows,
 )
+from hemostat.core.attempts import Attempt, Scaled, Stopping
 from hemostat.core.case import Past
 from hemostat.core.control import Approval, Pause
 from hemostat.core.dossier import Dossier
-from hemostat.core.model import Attempt, Scaled, Stopping
 from hemostat.core.news import News, Told
 from hemostat.core.spend import Spending
 from hemostat.errors import BusError

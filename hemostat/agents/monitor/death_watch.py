@@ -14,8 +14,9 @@ import msgspec
 
 from hemostat.agents.monitor.faults import Faults
 from hemostat.core import deaths, detect, intent, lifecycle, owner
+from hemostat.core.attempts import Attempt, Stopping
 from hemostat.core.incidents import Told
-from hemostat.core.model import Attempt, ContainerInfo, EngineEvent, Stopping
+from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.core.patient import Patient
 from hemostat.core.ward import Ward
 from hemostat.errors import EngineError

@@ -12,10 +12,10 @@ from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.agents.responder.viability import Viability
 from hemostat.core import policy, repetition, slots
+from hemostat.core.attempts import Book
 from hemostat.core.decision import Act, Ask, Decision, Refuse, Resume, Situation, Wait
 from hemostat.core.leases import bounded_lease, is_from_future
 from hemostat.core.limits import Limits
-from hemostat.core.model import Book
 from hemostat.core.stopping import bounded_stop, requested_stop
 from hemostat.core.trust import Trust, replica_group
 from hemostat.core.verify import run_before

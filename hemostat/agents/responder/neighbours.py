@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from hemostat.core import policy
+from hemostat.core.attempts import Attempt
 from hemostat.core.decision import Others, Peers
 from hemostat.core.labels import is_enabled
 from hemostat.core.limits import Limits
-from hemostat.core.model import Attempt, ContainerInfo, ListedContainer
+from hemostat.core.model import ContainerInfo, ListedContainer
 from hemostat.core.project import project_of
 from hemostat.core.trust import Trust, is_replica, replica_group
 from hemostat.core.verify import DOWN, Health, state_of

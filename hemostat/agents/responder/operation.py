@@ -11,11 +11,12 @@ from hemostat.agents.responder.report import Case, Ended, Teller, given_up, time
 from hemostat.agents.responder.surgeon import Done, Surgeon
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core import policy, repetition, scale
+from hemostat.core.attempts import Attempt, Book, Scaled
 from hemostat.core.breaker import is_host_fault
 from hemostat.core.decision import Refuse, Resume
 from hemostat.core.dossier import Point
 from hemostat.core.evidence import REDACTION_SECONDS
-from hemostat.core.model import Attempt, Book, ContainerInfo, Scaled
+from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact_until
 from hemostat.core.request_check import refuse_forged
 from hemostat.core.slots import slot_end

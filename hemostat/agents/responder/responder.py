@@ -28,12 +28,13 @@ from hemostat.agents.responder.unanswering import Unanswering
 from hemostat.agents.responder.verifier import Probe, Verifier
 from hemostat.agents.responder.viability import Viability
 from hemostat.core import orders, policy, repetition, slots
+from hemostat.core.attempts import Book
 from hemostat.core.cleanup import Cleanup, untouchable
 from hemostat.core.control import EVERYTHING, Approval
 from hemostat.core.decision import Act, Ask, Decision, Refuse, Repeat, Resume, Wait
 from hemostat.core.dossier import Point
 from hemostat.core.limits import Limits
-from hemostat.core.model import Book, ContainerInfo
+from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.request_check import refuse_forged
 from hemostat.core.scale import Ceilings

@@ -14,9 +14,10 @@ import msgspec
 
 from hemostat.agents.responder.reattach import Reattachment
 from hemostat.core import cleanup, scale
+from hemostat.core.attempts import Resource, Scaled
 from hemostat.core.cleanup import Cleanup
 from hemostat.core.labels import CLEANUP, EXEC
-from hemostat.core.model import ContainerInfo, Leftover, Resource, Scaled, Service
+from hemostat.core.model import ContainerInfo, Leftover, Service
 from hemostat.core.redact import redact
 from hemostat.core.scale import Ceilings
 from hemostat.core.stopping import stop_seconds

@@ -7,9 +7,9 @@ import msgspec
 
 from hemostat.agents.responder.hands import Hands
 from hemostat.agents.responder.neighbours import Neighbours
+from hemostat.core.attempts import Attempt
 from hemostat.core.leases import is_leased
 from hemostat.core.limits import REMEMBERED
-from hemostat.core.model import Attempt
 from hemostat.core.slots import slot_end
 from hemostat.events import Outcome, Reason
 from hemostat.ports import Ledger

@@ -6,9 +6,10 @@ from typing import Final
 
 from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.core import scale
+from hemostat.core.attempts import Resource, Scaled
 from hemostat.core.detect import cpu_percent
 from hemostat.core.leases import is_leased
-from hemostat.core.model import ContainerInfo, Resource, Sample, Scaled
+from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.veil import veiled
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
 from hemostat.events import Action, Container, Diagnosis, Kind, Outcome, Reason, RemediationComplete

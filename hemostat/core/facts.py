@@ -1,0 +1,18 @@
+"""One measured fact as text."""
+
+from hemostat.core.units import show_duration, show_size
+from hemostat.events import Evidence
+
+
+def fact(item: Evidence) -> str:
+    """`exit code 7`, `memory 61.4 MiB`."""
+    words, value, unit = item.name.replace("_", " "), item.value, item.unit
+    if value is True:
+        return words
+    if unit.startswith("B") and isinstance(value, float | int):
+        return f"{words} {show_size(value)}{unit[1:]}"
+    if unit == "s" and isinstance(value, float | int):
+        return f"{words} {show_duration(value)}"
+    if isinstance(value, float):
+        return f"{words} {int(value) if value.is_integer() else f'{value:.4g}'} {unit}".rstrip()
+    return f"{words} {value} {unit}".rstrip()
