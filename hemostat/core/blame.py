@@ -5,12 +5,12 @@ nothing stands in the way any more.
 """
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 from hemostat.core.dependency import NOTHING_OBSERVED, Observations, describe, describe_briefly
-from hemostat.core.incidents import ITSELF, Cause, Held
 from hemostat.core.model import ContainerInfo, HostSample
 from hemostat.core.topology import Topology
 from hemostat.events import Evidence, Kind
@@ -31,6 +31,25 @@ LONGEST_ROUND: Final = 60.0
 
 STARVED: Final = frozenset({Kind.UNHEALTHY, Kind.HUNG})
 """Kinds that want of CPU can cause."""
+
+
+class Held(StrEnum):
+    """Why nothing can be done about an incident where it shows: its root lies elsewhere."""
+
+    DEPENDENCY = "dependency"
+    HOST = "host"
+    STORM = "storm"
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Where a failure comes from: `root` names the container or host, empty if it is the failing one."""
+
+    root: str = ""
+    held: Held | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+ITSELF: Final = Cause()
 
 
 class Host(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ One that an owner is to make good is told when the owner has had its time and ha
 from collections.abc import Iterable
 from typing import Final
 
-from hemostat.core import detect, intent, owner
+from hemostat.core import exits, intent, owner
 from hemostat.core.incidents import Incident, Told
 from hemostat.core.intent import Death
 from hemostat.core.jobs import is_session
@@ -28,7 +28,7 @@ ENDS_WITH_IT: Final = frozenset({Kind.UNHEALTHY, Kind.FLAPPING, Kind.HUNG})
 
 def died(ward: Ward, patient: Patient, event: EngineEvent, now: float) -> list[Told]:
     info = patient.info
-    if now - event.time > detect.STALE or _is_told(ward, info):
+    if now - event.time > exits.STALE or _is_told(ward, info):
         return []
     exit_code = info.exit_code if event.exit_code is None else event.exit_code
     stop = ward.stops.get(info.ref.id)
@@ -37,7 +37,7 @@ def died(ward: Ward, patient: Patient, event: EngineEvent, now: float) -> list[T
     if intent.wanted(stop, event.time) or (stop is not None and stop.ours):
         return []
     wait = intent.hold(stop, exit_code, podman=ward.podman, kills=ward.kills)
-    by_kernel = not ward.podman and detect.failure(exit_code, oom=_is_oom(ward, info)) is Kind.OOM
+    by_kernel = not ward.podman and exits.failure(exit_code, oom=_is_oom(ward, info)) is Kind.OOM
     if exit_code and wait and not by_kernel and now - event.time < intent.LATER:
         ward.held[info.ref.id] = Death(exit_code=exit_code, time=event.time, due=now + wait)
         return []
@@ -52,7 +52,7 @@ def ended(ward: Ward, patient: Patient, exit_code: int, died_at: float, now: flo
         _note_run(ward, info, exit_code, died_at)
     if exit_code == 0:
         return _slow_loop(ward, patient, now)
-    kind = detect.failure(exit_code, oom=_is_oom(ward, info))
+    kind = exits.failure(exit_code, oom=_is_oom(ward, info))
     return _failed(ward, patient, kind, exit_code, died_at, now)
 
 
@@ -67,7 +67,7 @@ def missed(ward: Ward, patient: Patient, seen_until: float, now: float) -> list[
         return given_up(ward, patient, now)
     if not seen_until or intent.wanted(stop, info.finished_at):
         return []
-    kind = detect.missed_failure(info, seen_until=max(seen_until, now - detect.STALE))
+    kind = exits.missed_failure(info, seen_until=max(seen_until, now - exits.STALE))
     return [] if kind is None else _failed(ward, patient, kind, info.exit_code, info.finished_at, now)
 
 
@@ -75,7 +75,7 @@ def dead_before(ward: Ward, patient: Patient, now: float) -> list[Told]:
     """A container that was dead before anybody looked: told once if it had failed. A person may have left it
     so: nothing is done about it, and many of them are no storm."""
     info = patient.info
-    if not detect.failed_before(info, now) or is_known(ward, info) or is_session(info):
+    if not exits.failed_before(info, now) or is_known(ward, info) or is_session(info):
         return []
     facts = [Evidence("dead_before", True), *_death(ward, info, info.exit_code, info.finished_at)]
     return [ward.tell(patient, Kind.EXITED, since=info.finished_at, evidence=facts)]
@@ -88,7 +88,7 @@ def looked_at(ward: Ward, patient: Patient, now: float) -> list[Told]:
     if awaited is None or info.status in {"restarting", "removing"}:
         return []
     del ward.awaited[info.ref.id]
-    if not detect.stays_down(info) or is_known(ward, info):
+    if not exits.stays_down(info) or is_known(ward, info):
         return []
     if intent.wanted(ward.stops.get(info.ref.id), awaited.time) and not info.error:
         return []
@@ -118,7 +118,7 @@ def unreplaced(ward: Ward, now: float) -> list[Told]:
         others = [each.info for each in ward]
         if is_known(ward, patient.info) or owner.replacements(patient.ref, death.time, others):
             continue
-        kind = detect.failure(death.exit_code, oom=_is_oom(ward, patient.info))
+        kind = exits.failure(death.exit_code, oom=_is_oom(ward, patient.info))
         facts = _death(ward, patient.info, death.exit_code, death.time)
         told += ward.fail(patient, kind, since=death.time, now=now, evidence=facts)
     return told
@@ -182,7 +182,7 @@ def _failed(ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: flo
     earlier = ward.deaths.get(key, ())
     deaths = (*(death for death in earlier if abs(since - death) < tuned.loop_window), since)[-MAX_DEATHS:]
     ward.deaths[key] = deaths
-    if detect.looping(deaths, tuned, now):
+    if exits.looping(deaths, tuned, now):
         if ward.is_looping(ref):
             return []
         facts = [Evidence("deaths", len(deaths)), *_death(ward, patient.info, exit_code, since)]
@@ -194,7 +194,7 @@ def _failed(ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: flo
     if orchestrator is not None:
         ward.awaited[ref.id] = Death(exit_code=exit_code, time=since, due=now + orchestrator.patience)
         return _slow_loop(ward, patient, now)
-    if not detect.stays_down(patient.info):
+    if not exits.stays_down(patient.info):
         return _slow_loop(ward, patient, now)
     facts = _death(ward, patient.info, exit_code, since)
     if reason := ward.job_reason(patient.info):
@@ -222,11 +222,11 @@ def _slow_loop(ward: Ward, patient: Patient, now: float) -> list[Told]:
 def _death(ward: Ward, info: ContainerInfo, exit_code: int, since: float) -> list[Evidence]:
     evidence = [Evidence("exit_code", exit_code)]
     oom = ward.ooms.get(info.ref.id)
-    if detect.failure(exit_code, oom=_is_oom(ward, info)) is Kind.OOM and info.memory_limit:
+    if exits.failure(exit_code, oom=_is_oom(ward, info)) is Kind.OOM and info.memory_limit:
         evidence.append(Evidence("memory_limit", info.memory_limit, "B"))
     if 0 < info.started_at <= since:
         evidence.append(Evidence("ran", round(since - info.started_at, 3), "s"))
-    if oom is not None and info.started_at <= oom and exit_code != detect.SIGKILLED:
+    if oom is not None and info.started_at <= oom and exit_code != exits.SIGKILLED:
         evidence.append(Evidence("after_oom_kill", round(max(0.0, since - oom), 3), "s"))
     if info.error:
         evidence.append(Evidence("engine_says", redact(info.error)))

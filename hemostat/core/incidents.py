@@ -5,11 +5,11 @@ against it is not tried again. So incidents that are over are remembered for a w
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from hemostat.core.blame import ITSELF, Cause, Held
 from hemostat.core.bounds import facts
 from hemostat.events import Container, Evidence, HealthAlert, Kind, Phase, Severity, incident_id
 
@@ -18,14 +18,6 @@ CRITICAL: Final = frozenset(
 )
 MAX_DOWNSTREAM: Final = 20
 """Names of containers that depend on the failing one, in one alert."""
-
-
-class Held(StrEnum):
-    """Why nothing can be done about an incident where it shows: its root lies elsewhere."""
-
-    DEPENDENCY = "dependency"
-    HOST = "host"
-    STORM = "storm"
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,17 +42,6 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def key(self) -> tuple[str, Kind]:
         return self.container.id, self.kind
-
-
-class Cause(msgspec.Struct, frozen=True):
-    """Where a failure comes from: `root` names the container or host, empty if it is the failing one."""
-
-    root: str = ""
-    held: Held | None = None
-    evidence: tuple[Evidence, ...] = ()
-
-
-ITSELF: Final = Cause()
 
 
 Told = tuple[str, HealthAlert]

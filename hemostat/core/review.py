@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from hemostat.core import detect
+from hemostat.core import exits
+from hemostat.core.blame import ITSELF, Cause, Held
 from hemostat.core.health import has_settled
-from hemostat.core.incidents import ITSELF, Cause, Held, Incident, Told
+from hemostat.core.incidents import Incident, Told
 from hemostat.core.intent import wanted
 from hemostat.core.model import ContainerInfo
 from hemostat.core.owner import is_calm, orchestrator, replacements, slow_loop, workload
@@ -127,7 +128,7 @@ def _loops(ward: Ward, patient: Patient, now: float) -> bool:
     key = workload(patient.ref)
     runs = slow_loop(ward.runs.get(key, ()), patient.tuned.loop_window, now)
     going = bool(runs) and not is_calm(runs, patient.info.started_at, now)
-    return going or detect.looping(ward.deaths.get(key, ()), patient.tuned, now)
+    return going or exits.looping(ward.deaths.get(key, ()), patient.tuned, now)
 
 
 def _is_calm(ward: Ward, incident: Incident, patient: Patient, now: float) -> bool:

@@ -11,9 +11,9 @@ import msgspec
 
 from hemostat.core import detect, storm
 from hemostat.core.baseline import Baseline, rounded
-from hemostat.core.blame import STARVED, Host, awaits_check, blame
+from hemostat.core.blame import ITSELF, STARVED, Cause, Held, Host, awaits_check, blame
 from hemostat.core.dependency import Observations
-from hemostat.core.incidents import ITSELF, Cause, Held, Incident, Register, Told
+from hemostat.core.incidents import Incident, Register, Told
 from hemostat.core.intent import MARGIN, Death, Stop, stopping, wanted
 from hemostat.core.jobs import is_session, job_reason
 from hemostat.core.model import ContainerInfo

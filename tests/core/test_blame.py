@@ -2,8 +2,7 @@
 
 import pytest
 
-from hemostat.core.blame import Host, blame, measured
-from hemostat.core.incidents import Held
+from hemostat.core.blame import Held, Host, blame, measured
 from hemostat.core.model import ContainerInfo, HostSample
 from hemostat.core.topology import Topology
 from hemostat.events import Kind

@@ -2,17 +2,8 @@
 
 import pytest
 
-from hemostat.core.detect import (
-    Gauge,
-    cpu_percent,
-    failed_before,
-    failure,
-    looping,
-    missed_failure,
-    read_gauge,
-    share,
-    stays_down,
-)
+from hemostat.core.detect import Gauge, cpu_percent, read_gauge, share
+from hemostat.core.exits import failed_before, failure, looping, missed_failure, stays_down
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.thresholds import Thresholds
 from hemostat.events import Container, Kind, Phase

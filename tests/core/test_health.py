@@ -5,7 +5,7 @@ from math import inf, nan
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.detect import looping
+from hemostat.core.exits import looping
 from hemostat.core.health import Health, flaps, is_calm, is_due, turned
 from hemostat.core.thresholds import Thresholds
 

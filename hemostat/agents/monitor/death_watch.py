@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.monitor.faults import Faults
-from hemostat.core import deaths, detect, intent, lifecycle, owner
+from hemostat.core import deaths, exits, intent, lifecycle, owner
 from hemostat.core.attempts import Attempt, Stopping
 from hemostat.core.incidents import Told
 from hemostat.core.model import ContainerInfo, EngineEvent
@@ -271,7 +271,7 @@ class DeathWatch:
     def found_dead(self, patient: Patient, seen_until: float, now: float) -> list[Told]:
         if not seen_until:
             return deaths.dead_before(self._ward, patient, now)
-        down = detect.stays_down(patient.info) and not deaths.is_known(self._ward, patient.info)
+        down = exits.stays_down(patient.info) and not deaths.is_known(self._ward, patient.info)
         if down and self._restart_by_us(patient.info, now) is not None:
             time = patient.info.finished_at
             self._ward.stops.setdefault(patient.ref.id, intent.Stop(time=time, until=time, ours=True))
