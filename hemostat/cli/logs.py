@@ -55,8 +55,9 @@ class TextFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:  # noqa: N802
-        lines = super().formatException(ei).splitlines()  # type: ignore[arg-type]  # the stub's union is private
-        return "\n".join(clean(str(_value(line))) for line in lines)
+        text = _traceback(super().formatException(ei))  # type: ignore[arg-type]  # the stub's union is private
+        # Indented: an exception's message of several lines passes for no line of the log.
+        return "\n".join(f"  {clean(line)}" for line in text.splitlines())
 
 
 class JsonFormatter(logging.Formatter):
@@ -69,7 +70,7 @@ class JsonFormatter(logging.Formatter):
         if (incident := _incident()) and "incident" not in told:
             told["incident"] = incident
         if record.exc_info:
-            told["traceback"] = _value(self.formatException(record.exc_info)[-LONGEST:])
+            told["traceback"] = _traceback(self.formatException(record.exc_info))
         return escape_json(json.dumps(told, ensure_ascii=False))
 
 
@@ -95,6 +96,14 @@ def _value(value: object) -> object:
     # Cut once more afterwards: the first cut may leave half of a secret, which is not known for one.
     masked = redact(text[: 2 * LONGEST])[:LONGEST]
     return masked if masked.isprintable() else "\n".join(map(clean, masked.split("\n")))
+
+
+def _traceback(text: str) -> str:
+    """Its end, masked as a whole: a secret may stand on several lines."""
+    from hemostat.core.redact import redact
+
+    masked = redact(text[-2 * LONGEST :])[-LONGEST:]
+    return "\n".join(map(clean, masked.split("\n")))
 
 
 def _incident() -> str:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from hemostat.runner import INCIDENT
+from tests.core.test_redact import BODY, PEM
 
 SAID = "probe.said word=%s count=%d"
 
@@ -61,7 +62,20 @@ def test_people_get_the_time_of_day():
 def test_a_traceback_keeps_its_lines_and_loses_its_control_characters(log):
     error = ValueError("a\x1b[2J\x07 b")
     lines = log(-1, exc_info=(ValueError, error, None))
-    assert lines[1:] == [r"ValueError: a\x07 b"]
+    assert lines[1:] == [r"  ValueError: a\x07 b"]
+
+
+def test_a_message_of_several_lines_is_no_line_of_the_log(log):
+    error = ValueError("a\n2026-11-29T10:00:00.000+0000 ERROR hemostat.x forged.event\x85b=1\u2028c")
+    assert all(line.startswith("  ") for line in log(-1, exc_info=(ValueError, error, None))[1:])
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_secret_on_several_lines_of_a_traceback_is_masked(log, form):
+    error = ValueError(f"cannot use\n{PEM}")
+    told = "\n".join(log(-1, form=form, exc_info=(ValueError, error, None)))
+    assert "[redacted: private key]" in told
+    assert BODY.splitlines()[1] not in told
 
 
 def test_machines_get_an_object_with_the_fields(log):

@@ -1,11 +1,18 @@
-"""The body of an answer, as far as it is read. The only place that knows httpx2, on which both SDKs stand."""
+"""An answer, as far as it is read. The only place that knows httpx2, on which both SDKs stand."""
 
 import time
 from collections.abc import Iterator
+from typing import Any, Final
 
+import httpcore2
 import httpx2
 
 from hemostat.errors import AdvisorError, AdvisorUnreachableError
+
+GRACE_SECONDS: Final = 1.0
+"""After the time of a body: what it ends with says more."""
+OVERHEAD: Final = 4
+"""How many bytes of an answer may come for each of its body."""
 
 
 class Bounded(httpx2.SyncByteStream):
@@ -52,3 +59,63 @@ def bound(who: str, largest: int) -> dict[str, list[object]]:
         response.stream = Bounded(response.stream, who, largest, timeout)
 
     return {"response": [replace]}
+
+
+def bound_connections(client: httpx2.Client, largest: int) -> None:
+    """Bound what comes besides a body, too: a header, the end of chunks and answers of 100 may have no end.
+    They would hold an investigation's thread, for the SDK's timeout is of each read."""
+    for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - the client's own proxies
+        pool: Any = getattr(transport, "_pool", None)
+        if (backend := getattr(pool, "_network_backend", None)) is not None:
+            pool._network_backend = _BoundedBackend(backend, OVERHEAD * largest)  # noqa: SLF001
+
+
+class _BoundedBackend(httpcore2.NetworkBackend):
+    def __init__(self, backend: httpcore2.NetworkBackend, largest: int) -> None:
+        self._backend = backend
+        self._largest = largest
+
+    def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore2.NetworkStream:
+        return _BoundedStream(self._backend.connect_tcp(*args, **kwargs), self._largest)
+
+    def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore2.NetworkStream:
+        return _BoundedStream(self._backend.connect_unix_socket(*args, **kwargs), self._largest)
+
+    def sleep(self, seconds: float) -> None:
+        self._backend.sleep(seconds)
+
+
+class _BoundedStream(httpcore2.NetworkStream):
+    """All reads between two writes share the time of the first, and the bytes of one answer."""
+
+    def __init__(self, stream: httpcore2.NetworkStream, largest: int) -> None:
+        self._stream = stream
+        self._largest = self._left = largest
+        self._until: float | None = None
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        now = time.monotonic()
+        if self._until is None and timeout is not None:
+            self._until = now + timeout + GRACE_SECONDS
+        if self._left <= 0:
+            raise httpcore2.ReadError("the answer does not end")
+        if self._until is not None:
+            if now >= self._until:
+                raise httpcore2.ReadTimeout("the answer does not end")
+            timeout = min(timeout or self._until - now, self._until - now)
+        data = self._stream.read(max_bytes, timeout)
+        self._left -= len(data)
+        return data
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._until, self._left = None, self._largest
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(self, *args: Any, **kwargs: Any) -> httpcore2.NetworkStream:
+        return _BoundedStream(self._stream.start_tls(*args, **kwargs), self._largest)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

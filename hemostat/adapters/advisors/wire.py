@@ -48,7 +48,7 @@ class Service:
     """A server that is asked, and the SDK that asks it. `base_url` is one of the user's own, else empty."""
 
     def __init__(self, sdk: "ModuleType", vendor: str, base_url: str, key: str) -> None:
-        from hemostat.adapters.advisors.bounded import bound
+        from hemostat.adapters.advisors.bounded import bound, bound_connections
 
         self._sdk = sdk
         self._key = key
@@ -58,6 +58,7 @@ class Service:
             headers={"Accept-Encoding": "identity"},
             event_hooks=bound(self.name, LARGEST),
         )
+        bound_connections(self.http, LARGEST)
 
     def read(self, body: bytes, shape: type[T]) -> T:
         """The answer's body. Raises AdvisorError where it has not that shape."""

@@ -1,0 +1,32 @@
+"""Model services whose answers do not end, through both vendors' SDKs: none holds a thread."""
+
+import time
+
+import pytest
+
+from hemostat.adapters.advisors import bounded
+from hemostat.adapters.advisors.anthropic import AnthropicAdvisor
+from hemostat.adapters.advisors.openai import OpenAIAdvisor
+from hemostat.core.tools import concluding
+from hemostat.errors import AdvisorError
+from tests.adapters.test_bounded_answers import answering
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "header": (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a", 0.05),
+    "continues": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0),
+    "trailer": (CHUNKED + b"0\r\n", b"X-Slow: a\r\n", 0.05),
+    "chunk extensions": (CHUNKED, b"1;" + b"e" * 1000 + b"\r\na\r\n", 0.0),
+}
+
+
+@pytest.mark.parametrize("vendor", [OpenAIAdvisor, AnthropicAdvisor])
+@pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
+def test_an_answer_without_end_is_given_up(monkeypatch, vendor, answer):
+    monkeypatch.setattr(bounded, "GRACE_SECONDS", 0.2)
+    with answering(*answer) as place:
+        advisor = vendor("model-x", key="k", base_url=f"http://{place}")
+        begin = time.monotonic()
+        with pytest.raises(AdvisorError):
+            advisor.say("", ["hello"], [concluding(["none"])], must_call=None, max_tokens=9, timeout=0.3)
+        assert time.monotonic() - begin < 5
