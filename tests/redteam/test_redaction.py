@@ -48,3 +48,33 @@ def test_no_command_prints_what_a_log_hides(scene):
     )
     assert "[redacted: password]" in printed
     assert "Hx7q9Zw2k" not in printed
+
+
+def test_no_command_prints_a_secret_behind_a_wrong_label(scene):
+    address = f"postgres://app:{'Hx7q9Zw2k' * 8}@db/app"
+    labels = {
+        "hemostat.depends_on": address,
+        "hemostat.cpu": f"psql --set=ON_ERROR_STOP=1 {address}",
+        "hemostat.exec": f"psql --set=ON_ERROR_STOP=1 --no-psqlrc {address} 'unbalanced",
+        "hemostat.db.password": "Hx7q9Zw2k",
+    }
+    scene.make("mistaken", VICTIM, labels=labels)
+    scene.start()
+    scene.crash("mistaken")
+    told = scene.await_event(
+        lambda each: each.type == "remediation_complete" and scene.about("mistaken")(each), seconds=30
+    )
+    printed = "".join(
+        scene.run(*command).stdout
+        for command in (
+            ("evidence", told.incident, "--json"),
+            ("incident", "show", told.incident),
+            ("explain", told.incident),
+            ("events", "--json"),
+            ("status", "--json"),
+            ("labels", "--json"),
+            ("labels",),
+        )
+    )
+    assert "cannot be read" in printed
+    assert "Hx7q9Zw2k" not in printed + scene.stop()

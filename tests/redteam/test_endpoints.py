@@ -1,0 +1,44 @@
+"""Endpoints that do not end their answers delay neither a restart nor what another channel is told."""
+
+import json
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.adapters.test_bounded_answers import CONTINUES, HEAD, HEADERS, answering
+from tests.engine_fixtures import eventually
+from tests.hook import hooked
+
+pytestmark = [pytest.mark.docker, pytest.mark.redis]
+
+
+def test_endless_answers_delay_neither_restarts_nor_other_channels(scene):
+    pytest.importorskip("apprise")
+    with ExitStack() as open_servers, hooked() as hook:
+        continues, headers, body = (
+            open_servers.enter_context(answering(*answer))
+            for answer in (CONTINUES, HEADERS, (HEAD + b"\r\n", bytes(65536)))
+        )
+        channels = {
+            "good": hook.url,
+            "continues": f"http://{continues}/services/x",
+            "headers": f"http://{headers}/services/x",
+            "body": f"json://{body}/x",
+        }
+        scene.make_victim()
+        scene.start(
+            ALERT_CHANNELS=json.dumps({name: {"url": url} for name, url in channels.items()}),
+            ALERT_GRACE="0s",
+            ALERT_HEARTBEAT_URL=f"http://{headers}/ping",
+        )
+        begin = time.monotonic()
+        scene.crash()
+        scene.await_healed()
+        assert time.monotonic() - begin < 20
+        eventually(lambda: hook.heard, seconds=20)
+        hostile = sorted(channels.keys() - {"good"})
+        eventually(
+            lambda: all(f"channel {name}" in scene.run("status", "--json").stdout for name in hostile),
+            seconds=40,
+        )
