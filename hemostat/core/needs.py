@@ -7,6 +7,7 @@ decided by what vouches for it (core.trust): a container's own labels decide onl
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import Enum
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from hemostat.core.labels import DEPENDS_ON
@@ -153,11 +154,17 @@ class Names:
 
     def _replicas(self, container_id: str) -> tuple[str, ...]:
         """It and the other replicas of its service."""
-        ref = self._infos[container_id].ref
-        group = replica_group(ref, self._trust)
-        members = self._services.get((ref.project or "", ref.service or ""), ())
-        same = tuple(m for m in members if replica_group(self._infos[m].ref, self._trust) == group)
-        return same if group and container_id in same else (container_id,)
+        return self._groups.get(container_id, (container_id,))
+
+    @cached_property
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        """By the id of each replica, itself and the others of its service."""
+        groups: defaultdict[str, list[str]] = defaultdict(list)
+        for each in (each for members in self._services.values() for each in members):
+            if (group := replica_group(self._infos[each].ref, self._trust)) is not None:
+                groups[group].append(each)
+        found = (tuple(members) for members in groups.values())
+        return {each: members for members in found for each in members}
 
 
 def find_networks(infos: Mapping[str, ContainerInfo]) -> dict[str, frozenset[str]]:
