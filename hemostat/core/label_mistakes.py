@@ -7,7 +7,7 @@ somebody else's software is no mistake: outside of the prefix a name must be clo
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Final
@@ -62,10 +62,15 @@ class Mistake(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_mistakes(labels: Mapping[str, str]) -> tuple[Mistake, ...]:
     """By name; at most MAX_MISTAKES."""
+    return tuple(_find_mistakes(labels))
+
+
+def _find_mistakes(labels: Mapping[str, str]) -> Iterator[Mistake]:
     judged = (_judge(name, labels[name]) for name in sorted(labels))
-    return tuple(islice((mistake for mistake in judged if mistake is not None), MAX_MISTAKES))
+    return islice((mistake for mistake in judged if mistake is not None), MAX_MISTAKES)
 
 
+@lru_cache(maxsize=4096)
 def _judge(name: str, value: str) -> Mistake | None:
     return _unreadable(name, value) if name in LABELS else _unknown(name, value)
 
@@ -103,7 +108,8 @@ def protection(labels: Mapping[str, str], *, ordered: bool = False) -> str:
     makes HemoStat ask (`policy.mode_of`)."""
     if PROTECT.of(labels):
         return f"label {PROTECT.name}"
-    mistakes = [each for each in find_mistakes(labels) if not ordered or each.nearest == PROTECT.name]
+    found = _find_mistakes(labels)  # one by one: to say what is wrong with a value takes time
+    mistakes = (each for each in found if not ordered or each.nearest == PROTECT.name)
     serious = (each for each in mistakes if each.label != MODE.name)
     return next(map(str, serious), "")
 

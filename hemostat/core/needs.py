@@ -7,7 +7,7 @@ decided by what vouches for it (core.trust): a container's own labels decide onl
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
 from hemostat.core.labels import DEPENDS_ON
@@ -203,8 +203,15 @@ def _labelled(ref: Container) -> Iterator[tuple[Absent, Until]]:
         # `db:service_healthy:true`: service, condition, and whether it is restarted together.
         service, _, condition = words.partition(":")
         yield Absent(ref.project or "", service), CONDITIONS.get(condition.partition(":")[0], Until.STARTED)
-    for word in DEPENDS_ON.of(labels) or ():
+    for word in _read_names(labels.get(DEPENDS_ON.name, "")):
         yield Absent(ref.project or "", word if ref.project else "", word), Until.STARTED
+
+
+@lru_cache(maxsize=4096)
+def _read_names(text: str) -> tuple[str, ...]:
+    """Of the label `hemostat.depends_on`. To say why a value cannot be read takes milliseconds, and each
+    container is asked again whenever another one comes."""
+    return DEPENDS_ON.of({DEPENDS_ON.name: text}) or ()
 
 
 def _words(text: str) -> list[str]:

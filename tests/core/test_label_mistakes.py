@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.core import policy
+from hemostat.core import label_mistakes, policy
 from hemostat.core.label_mistakes import MAX_MISTAKES, concerns_us, find_mistakes, nearest, protection
 from hemostat.core.labels import LABELS
 from hemostat.core.limits import Limits
@@ -150,3 +150,11 @@ def test_a_value_that_looks_masked_protects_all_the_same():
 
 def test_a_secret_in_an_unknown_label_is_masked_in_events():
     assert "hunter2" not in str(veiled(box(hemostat__exce="mysql --password=hunter2")))
+
+
+def test_only_as_many_values_are_looked_at_as_show_that_a_container_is_protected(monkeypatch):
+    judged = []
+    judge = label_mistakes._judge
+    monkeypatch.setattr(label_mistakes, "_judge", lambda *label: judged.append(label) or judge(*label))
+    assert label_mistakes.protection({"hemostat.cpu": "lots", "hemostat.memory": "lots"})
+    assert judged == [("hemostat.cpu", "lots")]

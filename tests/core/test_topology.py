@@ -233,3 +233,13 @@ def test_replicas_that_are_connected_to_each_other_are_found_in_time():
     topology = Topology.of(crowd, {each: ids - {each} for each in ids})
     assert time.monotonic() - began < 2.0
     assert topology.upstream(crowd[0].ref.id) == ids - {crowd[0].ref.id}
+
+
+def test_labels_that_cannot_be_read_are_not_read_again_for_each_topology():
+    secrets = "password=abc " * 300
+    infos = [container(f"c{number}", needs=f"{secrets}{number}") for number in range(50)]
+    Topology.of(infos)
+    began = time.monotonic()
+    for _ in range(10):
+        Topology.of(infos)
+    assert time.monotonic() - began < 1.0
