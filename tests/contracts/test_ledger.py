@@ -252,6 +252,13 @@ def test_what_is_raised_is_remembered_until_somebody_takes_it_back(ledger: Ledge
     assert ledger.scaled("h") == []
 
 
+def test_a_raised_limit_in_whole_bytes_is_dropped(ledger: Ledger) -> None:
+    """As it is raised: the engine tells of a memory limit as an integer."""
+    ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=64 << 20, after=96 << 20))
+    assert ledger.drop_scaled("h", *ledger.scaled("h"))
+    assert ledger.scaled("h") == []
+
+
 def test_what_is_raised_twice_goes_back_to_where_it_was_first(ledger: Ledger) -> None:
     ledger.keep_scaled("h", RAISED)
     ledger.keep_scaled("h", msgspec.structs.replace(RAISED, before=96.0, after=144.0))

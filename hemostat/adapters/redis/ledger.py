@@ -216,8 +216,14 @@ class RedisLedger:
             raw.hset(_scaled(host), _field(scaled), kept)
 
     def drop_scaled(self, host: str, scaled: Scaled) -> bool:
+        """Rows are compared by value: another version may write the same row in other bytes, and a limit in
+        bytes is written as an integer and read as a float."""
+        with self._client.call() as raw:
+            row: Any = raw.hget(_scaled(host), _field(scaled))
+        if read_row(row, Scaled) != scaled:
+            return False
         with self._client.call():
-            return bool(self._drop(keys=[_scaled(host)], args=[_field(scaled), msgspec.json.encode(scaled)]))
+            return bool(self._drop(keys=[_scaled(host)], args=[_field(scaled), row]))
 
 
 def _scaled(host: str) -> str:
