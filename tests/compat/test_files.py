@@ -1,0 +1,71 @@
+"""What a former version left in files: database, replay file, eval case, configuration, view."""
+
+import json
+import os
+
+import pytest
+
+from hemostat.adapters.recording_file import read
+from hemostat.core.story import stories
+from hemostat.events import DURABLE, TYPES, encode
+from hemostat.tui.replay import ReplayBus, ReplayClock
+from hemostat.tui.saved import load
+from tests.clock import FakeClock
+from tests.compat.record import COMMANDS, FIXTURES, SHOW_SETTINGS, VIEW, plain
+from tests.e2e.command import run
+
+ANSWERS = json.loads((FIXTURES / "answers.json").read_text())
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("asked", COMMANDS, ids=" ".join)
+def test_a_command_answers_as_it_was_recorded(command, asked):
+    found = [json.loads(line) for line in command(*asked).splitlines()]
+    assert found == [json.loads(line) for line in ANSWERS[" ".join(asked)]]
+
+
+@pytest.mark.redis
+def test_the_recorded_audit_trail_is_verified(command):
+    told = json.loads(command("--json", "audit", "verify"))
+    assert told["findings"] == told["not_checked"] == []
+    assert told["last"] == json.loads(ANSWERS["audit head --json"][0])["number"]
+
+
+@pytest.mark.redis
+def test_the_recorded_incident_is_explained(command):
+    """The alert, the diagnosis and the evidence are found in Redis."""
+    told = command("explain", "worker")
+    assert "runaway" in told
+    assert "openai:a-model" in told
+
+
+def test_the_recorded_replay_file_is_played():
+    replay = read(FIXTURES / "replay.jsonl")
+    header, *lines = map(json.loads, (FIXTURES / "replay.jsonl").read_text().splitlines())
+    assert replay.notes == ()
+    played = [json.loads(encode(each)) for each in replay.between(0, 1e11, tuple(TYPES))]
+    assert {each["id"]: each for each in played} == {each["event"]["id"]: each["event"] for each in lines}
+    clock = ReplayClock(replay, FakeClock(), "recorded")
+    clock.step(1e6)
+    heard = [each for stream in DURABLE for each in ReplayBus(clock).recent(stream, 1000)]
+    assert {each.host for each in heard} == {header["host"]}
+    assert {each.container.name for each in stories(heard)} >= {"web", "worker", "slow"}
+
+
+def test_the_recorded_eval_case_is_judged():
+    done = run(
+        "--json", "eval", str(FIXTURES / "incidents"), "--advisor", "rules", env=plain(dict(os.environ))
+    )
+    assert done.returncode == 0, done.stderr
+    score = json.loads(done.stdout)
+    assert (score["incidents"], score["cause_accuracy"], score["action_accuracy"]) == (1, 1.0, 1.0)
+
+
+def test_the_recorded_configuration_gives_the_recorded_settings():
+    done = run(*SHOW_SETTINGS, env=plain(dict(os.environ)))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads((FIXTURES / "settings.json").read_text())
+
+
+def test_the_recorded_view_is_used():
+    assert load(FIXTURES / "dashboard.json") == (VIEW, "")

@@ -1,0 +1,258 @@
+"""What a former version left in Redis: the present code reads every row, and writes it back as it was.
+
+Roles of two versions share one Redis while they are restarted one after another. So a row that is read and
+written again must have the fields that were recorded.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from hemostat.adapters.redis import (
+    RedisBus,
+    RedisCasebook,
+    RedisDesk,
+    RedisDossiers,
+    RedisLedger,
+    RedisNotary,
+    RedisOutbox,
+    RedisPurse,
+    RedisStore,
+)
+from hemostat.core.monitor_memo import decode_memo, encode_memo
+from hemostat.events import DURABLE, encode, seal
+from hemostat.topology import KEEPER, ROLES
+from tests.compat.play import HOST
+from tests.compat.record import STORE_URL, place
+
+pytestmark = pytest.mark.redis
+
+CONTAINERS = ("web", "queue", "worker", "broken", "slow")
+FAR = 1e11
+"""A time (epoch seconds) at which everything is due."""
+
+
+def plain(value: Any) -> Any:
+    """As it is written to Redis."""
+    return json.loads(msgspec.json.encode(value))
+
+
+def names(recorded, prefix):
+    return [
+        key.removeprefix(f"hemostat:{prefix}") for key in recorded if key.startswith(f"hemostat:{prefix}")
+    ]
+
+
+def by_key(rows):
+    return {row["key"]: row for row in plain(rows)}
+
+
+def test_every_recorded_row_can_be_read(command):
+    assert json.loads(command("repair", "--json")) == []
+
+
+# --- ledger and controls ---
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_attempts_on_a_container_are_as_recorded(loaded, values, container):
+    ledger = RedisLedger(loaded)
+    assert by_key(ledger.attempts(HOST, container)) == values(f"ledger:{HOST}:of:{container}")
+    assert "aside" not in ledger.check(HOST)
+
+
+def test_attempts_of_the_host_are_as_recorded(loaded, values):
+    book = RedisLedger(loaded).survey(HOST)
+    assert by_key(book.running) == values(f"ledger:{HOST}:running")
+    assert plain(book.ended) == sorted(values(f"ledger:{HOST}:ended"), key=lambda each: each["time"])
+    assert book.version == int(values(f"ledger:{HOST}:version"))
+
+
+def test_raised_limits_are_as_recorded(loaded, values):
+    scaled = RedisLedger(loaded).scaled(HOST)
+    assert plain(scaled) == list(values(f"ledger:{HOST}:scaled").values())
+
+
+def test_a_raised_limit_can_be_dropped(loaded):
+    ledger = RedisLedger(loaded)
+    scaled = ledger.scaled(HOST)
+    assert [ledger.drop_scaled(HOST, each) for each in scaled] == [True] * len(scaled)
+    assert ledger.scaled(HOST) == []
+
+
+def test_a_stop_by_a_person_is_as_recorded(loaded, values):
+    book = RedisLedger(loaded).read(HOST, "leaving")
+    assert plain(book.stopping) == values(f"ledger:{HOST}:stop:leaving")
+
+
+def test_pauses_and_resets_are_as_recorded(loaded, values):
+    controls = RedisDesk(loaded).controls()
+    assert plain(controls.pauses) == values("control:pauses")
+    assert plain(controls.resets) == {name: float(time) for name, time in values("control:resets").items()}
+
+
+def test_approvals_are_as_recorded(loaded, values):
+    assert by_key(RedisDesk(loaded).approvals()) == values("approvals")
+
+
+def test_the_ledger_finds_the_approval_of_a_request(loaded, values):
+    ledger = RedisLedger(loaded)
+    for key, approval in values("approvals").items():
+        book = ledger.read(HOST, approval["container"], approval["incident"], key)
+        assert plain(book.approval) == approval
+
+
+def test_notes_of_an_incident_are_as_recorded(loaded, recorded, values):
+    ledger = RedisLedger(loaded)
+    notes = names(recorded, f"incident:{HOST}:")
+    for incident in [each for each in notes if ":" not in each]:
+        book = ledger.read(HOST, "", incident, f"{incident}:1:0")
+        assert book.patient == values(f"incident:{HOST}:{incident}")
+        assert [book.notes.latest] == values(f"incident:{HOST}:{incident}:latest")
+        assert book.notes.alert is not None
+        assert bool(book.notes.over) == (f"{incident}:over" in notes)
+
+
+def test_orders_keep_their_seals(loaded, recorded):
+    orders = RedisBus(loaded).recent("order", 100)
+    assert len(orders) == len(names(recorded, f"seal:{HOST}:"))
+    for order in orders:
+        book = RedisLedger(loaded).read(HOST, order.data.container.name, order.incident)
+        assert book.seal == seal(order.data, order.time)
+
+
+# --- streams ---
+
+
+@pytest.mark.parametrize("stream", sorted(DURABLE))
+def test_events_of_a_stream_are_as_recorded(loaded, values, stream):
+    entries = RedisBus(loaded).after(stream, "0", 1000)
+    readable = [each for each in entries if each.event is not None]
+    expected = [each["event"] for each in values(stream)["entries"].values()]
+    assert [json.loads(encode(each.event)) for each in readable] == [
+        each for each in expected if isinstance(each, dict)
+    ]
+    assert [each.raw.decode() for each in entries if each.event is None] == [
+        each for each in expected if isinstance(each, str)
+    ]
+
+
+@pytest.mark.parametrize("role", [*ROLES, KEEPER], ids=lambda role: role.name)
+def test_a_role_goes_on_where_the_former_one_stopped(loaded, values, role):
+    """What the former process was given and did not finish is taken over; what it finished is not."""
+    bus, group = RedisBus(loaded), role.group(HOST)
+    for stream in role.reads:
+        state = values(stream)["groups"].get(group, {"pending": []})
+        taken = bus.claim(group, "next", [stream], idle=0.0)
+        assert [each.id for each in taken] == [entry for entry, *_ in state["pending"]]
+        new = bus.read(group, "next", [stream], count=1000, timeout=0.01)
+        later = [each for each in values(stream)["entries"] if order_of(each) > order_of(state["last_id"])]
+        assert [each.id for each in new] == later
+
+
+def order_of(entry: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in entry.split("-"))
+
+
+def test_deferred_requests_are_as_recorded(loaded, recorded):
+    group = f"responder:{HOST}"
+    key = f"hemostat:deferred:remediation_needed:{group}"
+    expected = [json.loads(member.partition("\x1f")[2]) for member in recorded[key]["value"]]
+    bus = RedisBus(loaded)
+    due = bus.due(group, ["remediation_needed"], FAR, count=100)
+    assert sorted((json.loads(encode(each.event)) for each in due.entries), key=str) == sorted(
+        expected, key=str
+    )
+    assert bus.put_back(group, due.entries) == len(expected)
+
+
+def test_dead_letters_are_as_recorded(loaded, values):
+    bus, letters = RedisBus(loaded), values("dead")["entries"]
+    assert bus.buried() == len(letters)
+    newest = bus.last_buried()
+    assert newest is not None
+    assert (newest.id, newest.error) == (max(letters), letters[max(letters)]["error"])
+
+
+def test_what_the_monitor_must_remember_is_as_recorded(loaded, values):
+    raw = RedisBus(loaded).recall(f"monitor:{HOST}")
+    assert raw is not None
+    memo, lost = decode_memo(raw)
+    assert lost == []
+    assert json.loads(encode_memo(memo)[0]) == values(f"memo:monitor:{HOST}")
+
+
+@pytest.mark.parametrize("stream", ["container_stats", "heartbeat"])
+def test_last_values_are_as_recorded(loaded, recorded, values, stream):
+    listed = recorded[f"hemostat:live:{stream}"]["value"]
+    last = RedisBus(loaded).last(stream)
+    assert sorted((json.loads(encode(each)) for each in last), key=str) == sorted(
+        (values(key.removeprefix("hemostat:")) for key in listed), key=str
+    )
+
+
+def test_the_latest_points_of_a_container_are_as_recorded(loaded, values):
+    points = RedisBus(loaded).history(HOST, "worker")
+    assert plain(points) == values(f"history:{HOST}:worker")
+
+
+# --- evidence, precedents, the model's budget, notifications, events, audit trail ---
+
+
+def test_evidence_is_as_recorded(loaded, recorded, values):
+    dossiers = RedisDossiers(loaded)
+    for incident in names(recorded, "evidence:"):
+        kept = dossiers.get(incident)
+        assert {f"{each.occurrence}:{each.rung}": plain(each) for each in kept} == values(
+            f"evidence:{incident}"
+        )
+
+
+def test_precedents_are_as_recorded(loaded, recorded, values):
+    for signature in names(recorded, "past:"):
+        past = plain(RedisCasebook(loaded).past(signature))
+        assert past == sorted(values(f"past:{signature}").values(), key=lambda each: each["time"])
+
+
+def test_what_models_have_cost_is_as_recorded(loaded, values):
+    version, spent = RedisPurse(loaded).read()
+    assert version == int(values("advisor:version"))
+    assert {each["id"]: each for each in plain(spent)} == values("advisor:spent")
+
+
+@pytest.mark.parametrize("channel", ["ops", "night"])
+def test_notifications_that_wait_are_as_recorded(loaded, recorded, values, channel):
+    taken = RedisOutbox(loaded).take(channel, FAR, lease=60.0, count=1000)
+    assert {word.incident: plain(word) for word, _ in taken} == values(f"outbox:{channel}:news")
+    sent = names(recorded, f"told:{channel}:")
+    assert {word.incident for word, told in taken if told} == {word.incident for word, _ in taken} & set(sent)
+
+
+def test_a_notification_that_waits_can_be_settled(loaded):
+    """Only a row that is written as it was recorded is removed."""
+    outbox = RedisOutbox(loaded)
+    taken = outbox.take("night", FAR, lease=60.0, count=1000)
+    outbox.settle("night", [word for word, _ in taken], told=True)
+    assert outbox.waiting("night") == 0
+
+
+def test_no_recorded_event_is_new(loaded, recorded):
+    bus, store = RedisBus(loaded), RedisStore(loaded)
+    known = set(names(recorded, "event:"))
+    events = [each for stream in DURABLE for each in bus.recent(stream, 1000) if each.id in known]
+    assert events
+    assert store.append(events) == []
+
+
+def test_the_noted_ends_of_the_audit_trail_are_as_recorded(loaded, recorded, values):
+    at = place(STORE_URL)
+    trail = values(f"audit:store:{at}")["trail"]
+    expected = values(f"audit:{trail}")
+    noted = RedisNotary(loaded).noted(trail, at)
+    assert noted.trail == trail
+    assert noted.signed == int(expected["signed"])
+    for which in ("head", "anchor"):
+        end = getattr(noted, which)
+        assert (end.number, end.hash.hex()) == (int(expected[which]), expected[f"{which}:hash"])
