@@ -27,6 +27,7 @@ from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
 from hemostat.core.public_address import Public
+from hemostat.web_listener import BoundedListener
 
 MOST: Final = 8
 """Dashboards at a time: each is a process."""
@@ -173,9 +174,10 @@ def _same(given: str, wanted: str) -> bool:
 class Served(Server):
     """One that is guarded, says nothing, and names itself as whoever asks does."""
 
-    def __init__(self, command: str, guard: Guard) -> None:
+    def __init__(self, command: str, guard: Guard, listener: BoundedListener | None = None) -> None:
         super().__init__(command, title="HemoStat")
         self._guard = guard
+        self._listener = listener
         self._processes = 0
         """Those of closed pages too, until they have ended."""
         self._open: Counter[str] = Counter()
@@ -220,6 +222,8 @@ class Served(Server):
             raise web.HTTPServiceUnavailable(
                 text=f"hemostat: {MOST} may be open, {MOST_EACH} by one viewer\n"
             )
+        if self._listener is not None and request.transport is not None:
+            self._listener.keep(request.transport.get_extra_info("socket").fileno())
         page = web.WebSocketResponse(heartbeat=15, max_msg_size=MAX_MESSAGE)
         await page.prepare(request)
 
@@ -288,6 +292,7 @@ class Dashboard(AppService):
 def serve(command: str, token: str, listener: socket.socket, public: Public | None = None) -> None:
     """Serve until SIGINT or SIGTERM. `command` is a shell's, and runs the dashboard."""
     names = frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
-    served = Served(command, Guard(token, names, public))
+    bounded = BoundedListener(listener)
+    served = Served(command, Guard(token, names, public), bounded)
     # Its log of requests would hold the token.
-    web.run_app(served.make_app(), sock=listener, print=None, access_log=None, shutdown_timeout=2.0)
+    web.run_app(served.make_app(), sock=bounded, print=None, access_log=None, shutdown_timeout=2.0)

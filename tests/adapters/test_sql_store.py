@@ -3,11 +3,13 @@
 import os
 import sqlite3
 import stat
+import time
+from contextlib import closing
 
 import msgspec
 import pytest
 
-from hemostat.adapters.sql_store import SqlStore
+from hemostat.adapters.sql_store import SqlStore, connection
 from hemostat.core.audit import Noted, verify
 from hemostat.core.record import Wanted
 from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
@@ -140,3 +142,27 @@ def test_a_database_behind_a_link_is_waited_for_and_not_written(tmp_path, link):
         store.append([event(alert())])
     store.close()
     assert target.read_bytes() == b""
+
+
+ENDLESS = """
+CREATE TRIGGER endless AFTER INSERT ON hemostat_events BEGIN
+  SELECT count(*) FROM (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c);
+END
+"""
+
+
+def test_a_trigger_that_never_ends_is_ended(tmp_path, monkeypatch):
+    """Who writes the database must not keep the alert role from ending."""
+    monkeypatch.setattr(connection, "STATEMENT", 300)
+    store = SqlStore(f"sqlite:///{tmp_path / 'h.db'}", time.time)
+    store.append([event(alert())])
+    with closing(sqlite3.connect(tmp_path / "h.db")) as raw:
+        raw.execute(ENDLESS)
+    with pytest.raises(StoreUnreachableError, match="interrupted"):
+        store.append([event(alert(), incident="b")])
+    with closing(sqlite3.connect(tmp_path / "h.db")) as raw:
+        raw.execute("DROP TRIGGER endless")
+    time.sleep(0.4)
+    assert len(store.append([event(alert(), incident="b")])) == 1
+    store.compact()
+    store.close()

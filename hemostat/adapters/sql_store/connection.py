@@ -3,6 +3,8 @@
 import hashlib
 import os
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +27,9 @@ from hemostat.private_files import open_file
 PATIENCE: Final = 10
 """Seconds to wait for a connection, or for whoever writes to an SQLite file."""
 STATEMENT: Final = 60_000
-"""Milliseconds that PostgreSQL may take for one statement of a writer."""
+"""Milliseconds that PostgreSQL may take for one statement of a writer, and SQLite for a transaction."""
+STEPS: Final = 100_000
+"""Of SQLite's machine, between two looks at the time: some milliseconds."""
 ANY_TEXT: Final = frozenset({"UTF8", "SQL_ASCII"})
 """Encodings of a database that takes whatever an event says; the second is none, and takes all bytes."""
 ENCODE: Final = "write %40 for @, %23 for #, %2F for /, %3F for ?; or put the URL into a file: store.url_file"
@@ -123,9 +127,12 @@ def _sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
         except OSError as error:
             raise StoreUnreachableError(f"{path}: {error.strerror}") from None
 
+    watch = _Watch(STATEMENT / 1000 if write else None)
+
     @sql.event.listens_for(engine, "connect")
     def begin_ourselves(raw: Any, _: object) -> None:
         raw.isolation_level = None
+        raw.set_progress_handler(watch.is_over, STEPS)
         raw.text_factory = lambda text: text.decode(errors="replace")  # what was spoilt can still be named
         for pragma in _PRAGMAS[write]:
             raw.execute(f"PRAGMA {pragma}")
@@ -133,9 +140,32 @@ def _sqlite(url: sql.URL, *, write: bool) -> sql.Engine:
     @sql.event.listens_for(engine, "begin")
     def begin(connection: sql.Connection) -> None:
         writes = connection.get_execution_options().get(WRITES)
+        watch.begin()
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    for name in ("commit", "rollback"):
+        sql.event.listen(engine, name, watch.end)
     return engine
+
+
+class _Watch:
+    """Ends a transaction that takes too long: a view or a trigger that somebody else has made may never end.
+    That SQLite asks now and then also lets Ctrl-C end a reader. For each thread by itself."""
+
+    def __init__(self, seconds: float | None) -> None:
+        """None: for as long as it takes."""
+        self._seconds = seconds
+        self._began = threading.local()
+
+    def begin(self) -> None:
+        self._began.at = time.monotonic()
+
+    def end(self, _: object) -> None:
+        self._began.at = None
+
+    def is_over(self) -> bool:
+        at = getattr(self._began, "at", None)
+        return self._seconds is not None and at is not None and time.monotonic() - at > self._seconds
 
 
 _PRAGMAS: Final = {

@@ -1,0 +1,40 @@
+"""A listening socket with a bound on the connections that it has accepted.
+
+Whoever can reach the port can open connections and say nothing. When the process has no descriptor left, it
+can accept nobody, and asyncio logs each attempt.
+"""
+
+import socket
+from contextlib import suppress
+from typing import Any, Final
+
+MAX_CONNECTIONS: Final = 128
+"""At a time, besides those that are kept. One more ends the oldest."""
+
+
+class BoundedListener(socket.socket):
+    """Takes the place of the socket `listener`, which is detached."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        super().__init__(listener.family, listener.type, listener.proto, listener.detach())
+        self._accepted: dict[int, socket.socket] = {}
+        """By descriptor, oldest first."""
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        connection, address = super().accept()
+        self._accepted.pop(connection.fileno(), None)  # of a connection that has been closed
+        self._accepted[connection.fileno()] = connection
+        if len(self._accepted) > MAX_CONNECTIONS:
+            self._drop_closed()
+        if len(self._accepted) > MAX_CONNECTIONS:
+            oldest = self._accepted.pop(next(iter(self._accepted)))
+            with suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+        return connection, address
+
+    def keep(self, descriptor: int) -> None:
+        """The connection of this descriptor is not ended for another."""
+        self._accepted.pop(descriptor, None)
+
+    def _drop_closed(self) -> None:
+        self._accepted = {at: each for at, each in self._accepted.items() if each.fileno() == at}
