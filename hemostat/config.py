@@ -278,10 +278,13 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[Unknown]:
 def _from_file(path: Path) -> Iterator[tuple[str, Value]]:
     text = read_text_file(path)
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        found = [*_flatten(tomllib.loads(text))]
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a TOMLDecodeError, a number that is too long, a deep table
         raise ConfigError(f"{path} is not TOML: {error}", hint="see hemostat.toml.example") from None
-    for key, raw in _flatten(table):
+    for key, raw in found:
         if key not in FIELDS:
             raise ConfigError(f"{path}: unknown key {key}", hint=nearest(key, FIELDS) or LISTED)
         yield key, Value(raw, f"file {path}")

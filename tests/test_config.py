@@ -83,6 +83,9 @@ def test_text_is_read_alike_from_flags_and_environment(key, text, value):
         ("[responder]\nbudget = -1", "responder.budget: Expected `int` >= 0"),
         ("monitor = 3", "unknown key monitor"),
         ("[monitor", "is not TOML"),
+        (f"a = {'[' * 9999}{']' * 9999}", "is not TOML"),
+        (f"[{'.'.join('a' * 9999)}]\nb = 1", "is not TOML"),
+        (f"a = {'9' * 9999}", "is not TOML"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_key(write, text, message):

@@ -207,3 +207,21 @@ def test_what_is_told_of_an_order_holds_no_secret_of_the_labels(scene):
     scene.make("cache", labels={"hemostat.exec": "redis-cli -a s3cret shutdown"})
     ref = scene.engine.inspect("cache").ref
     assert "s3cret" not in str(scene.step(ordered(scene, container=ref)))
+
+
+def test_an_order_that_was_refused_is_not_done_when_it_is_repeated(scene):
+    """Its seal is still valid. Who may write to the stream, and not give orders, can repeat it."""
+    scene.desk.pause("web", Pause(by="bob", at=scene.clock.now()))
+    event = ordered(scene)
+    assert scene.step(event).reason is Reason.PAUSED
+    scene.desk.resume("web")
+    repeated = scene.step(event)
+    assert (repeated.outcome, repeated.reason) == (Outcome.REFUSED, Reason.PAUSED)
+    assert stops(scene) == 0
+
+
+def test_an_order_without_a_seal_leaves_nothing_in_the_ledger(scene):
+    event = ordered(scene)
+    scene.seals.clear()
+    assert scene.step(event).reason is Reason.UNKNOWN_INCIDENT
+    assert scene.ledger.attempts("h", "web") == ()

@@ -4,9 +4,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from hemostat.core import repetition
+from hemostat.core.attempts import Attempt
 from hemostat.core.decision import Refuse, Repeat
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
+from hemostat.core.standing import FREE
 from hemostat.events import (
     Event,
     HealthAlert,
@@ -18,7 +21,7 @@ from hemostat.events import (
     RemediationNeeded,
     State,
 )
-from hemostat.ports import Clock
+from hemostat.ports import Clock, Ledger
 
 CARRIED_ON: Final = frozenset(
     {Reason.VERIFIED, Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED, Reason.ALREADY_TRIED}
@@ -135,3 +138,31 @@ class Teller(NamedTuple):
                 cause=case.event.id,
             )
         ]
+
+
+def tell_refusal(tell: Teller, ledger: Ledger, case: Case, ended: Ended) -> list[Event]:
+    """The refusal, which the ledger keeps where it is that of an order."""
+    attempt = _refused_order(case, ended, tell.source, tell.clock.now())
+    if attempt is not None:
+        ledger.finish(tell.host, attempt)
+    return tell(case, ended)
+
+
+def _refused_order(case: Case, ended: Ended, by: str, now: float) -> Attempt | None:
+    """What the ledger keeps of an order that was refused: its seal stays valid, so whoever may write to the
+    stream could have it done after all, once the reason is gone. None for what is refused each time."""
+    if case.order is None or ended.outcome not in FREE or ended.reason is Reason.UNKNOWN_INCIDENT:
+        return None
+    container = case.request.alert.container
+    return Attempt(
+        key=repetition.key(case.request, case.incident),
+        container=container.name,
+        container_id=container.id,
+        action=case.request.action,
+        time=now,
+        by=by,
+        lease=now,
+        outcome=ended.outcome,
+        reason=ended.reason,
+        finished=now,
+    )

@@ -20,7 +20,7 @@ from hemostat.agents.responder.decider import Decider
 from hemostat.agents.responder.hands import Hands
 from hemostat.agents.responder.neighbours import Neighbours
 from hemostat.agents.responder.operation import Operation, look, refuse_early
-from hemostat.agents.responder.report import Case, Ended, Teller, unacted, unasked
+from hemostat.agents.responder.report import Case, Ended, Teller, tell_refusal, unacted, unasked
 from hemostat.agents.responder.surgeon import Surgeon
 from hemostat.agents.responder.sweeper import Sweeper
 from hemostat.agents.responder.tending import Tending
@@ -265,7 +265,7 @@ class Responder:
             return self._put_off(case, again, decision.detail, ended)
         if case.order is not None and ended.outcome is Outcome.ESCALATED:
             ended = msgspec.structs.replace(ended, outcome=Outcome.REFUSED)
-        return self._tell(case, ended)
+        return tell_refusal(self._tell, self._ledger, case, ended)
 
     def _decide(self, case: Case, now: float) -> tuple[Decision, Book]:
         alert = case.request.alert
