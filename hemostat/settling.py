@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.redact import redact
 from hemostat.core.restart import delay
 from hemostat.errors import AdapterError
 from hemostat.events import Event, encode
@@ -104,7 +105,7 @@ class Settling:
     def bury(self, entry: Entry, error: str) -> None:
         """What the role says of it is about the incident; the alert role tells people of dead letters
         (core.dead_letters)."""
-        reason = error[:MAX_ERROR_CHARACTERS].encode(errors="replace").decode()
+        reason = redact(error[:MAX_ERROR_CHARACTERS]).encode(errors="replace").decode()
         logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, reason)
         outputs = self._obituary(entry, reason)
         try:

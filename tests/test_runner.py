@@ -96,12 +96,12 @@ def test_a_step_that_always_fails_is_buried_with_its_error_and_the_next_has_its_
 
     def step(told: Event) -> list[Event]:
         if told == FIRST:
-            raise ValueError("poison")
+            raise ValueError("poison password=Hx7q9Zw2k")
         return [ANSWER]
 
     with loop.running(step):
         eventually(lambda: loop.lag() == 0)
-    assert [error for _, error in loop.bus.dead] == ["ValueError: poison"]
+    assert [error for _, error in loop.bus.dead] == ["ValueError: poison password=[redacted: password]"]
     assert loop.seen.count(FIRST) == MAX_DELIVERIES
     assert loop.answers() == [ANSWER]
 

@@ -31,6 +31,8 @@ COMMAND_MISSING: Final = re.compile(
 )
 """How runtimes and shells say that there is no such command, whichever exit code the check makes of that:
 many checks end with `|| exit 1`."""
+MAX_JUDGED: Final = 300
+"""Characters of a check's output by which it is decided whether it could be run."""
 MAX_OUTPUT: Final = 200
 """Characters of a check's output that are told."""
 
@@ -73,7 +75,7 @@ def evidence(info: ContainerInfo, *, never_passed: bool) -> Iterator[Evidence]:
     if code is not None:
         told = f"exit code {code}" if code >= 0 else ""
         yield Evidence("health_check", ": ".join(filter(None, (told, output))) or "no output")
-    if cannot_run(code, info.health_output):
+    if cannot_run(code, info.health_output[:MAX_JUDGED]):
         yield Evidence("cannot_run", value=True)
     if never_passed:
         yield Evidence("never_passed", value=True)

@@ -11,6 +11,7 @@ from docker.errors import APIError, DockerException, NotFound
 
 from hemostat.adapters.docker_engine import translate
 from hemostat.adapters.docker_engine.failures import translate_failure
+from hemostat.core.healthcheck import evidence
 from hemostat.core.model import HealthCheck
 from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError, NoSuchContainerError
 
@@ -135,13 +136,21 @@ def test_a_container_without_anything_special() -> None:
     assert (info.ref.name, info.started_at, info.finished_at) == ("web", 1_700_000_000.123456, 0.0)
 
 
+def test_a_long_secret_in_a_health_checks_output_is_masked_before_it_is_cut() -> None:
+    address = f"postgres://app:{'Hx7q9Zw2k' * 40}@db/app"
+    log = [{"Output": f"cannot connect to {address}", "ExitCode": 1}]
+    info = translate.info(inspected(state={"Health": {"Status": "unhealthy", "Log": log}}))
+    (told,) = evidence(info, never_passed=False)
+    assert "Hx7q9Zw2k" not in str(told.value)
+
+
 def test_what_a_health_check_said_last_and_how_often_it_has_failed() -> None:
-    log = [{"Output": "well"}, {"Output": "\nrefused " + "x" * 400}]
+    log = [{"Output": "well"}, {"Output": "\nrefused " + "x" * 5000}]
     info = translate.info(
         inspected(state={"Health": {"Status": "unhealthy", "FailingStreak": 4, "Log": log}})
     )
     assert info.failing_streak == 4
-    assert info.health_output == ("refused " + "x" * 400)[:300]
+    assert info.health_output == ("refused " + "x" * 5000)[:4096]
 
 
 @pytest.mark.parametrize("health", [{}, {"Status": "starting", "FailingStreak": 0, "Log": None}, {"Log": []}])

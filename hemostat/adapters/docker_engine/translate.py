@@ -44,8 +44,8 @@ MAX_CHECK_RETRIES: Final = 1000
 REAL_TIME: Final = {"SIGRTMIN": 34, "SIGRTMAX": 64}
 """As the engine counts them; `SIGRTMIN+3` is how a systemd is stopped."""
 HEALTHS: Final = frozenset({"starting", "healthy", "unhealthy"})
-OUTPUT: Final = 300
-"""Characters of a health check's output."""
+OUTPUT: Final = 4096
+"""Characters of a health check's output: what Docker keeps, for a cut may hide what a secret is known by."""
 MAX_ERROR_CHARACTERS: Final = 2000
 
 
