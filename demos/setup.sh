@@ -72,7 +72,9 @@ make_venv() { # run|dev
     install_packages "the venv module is missing" "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')" ||
       fail "Python's venv module is missing"
   fi
-  "$python" -m venv "$VENV"
+  local options=() # files of two Python releases in one environment do not work together
+  if [ -s "$VENV/stamp" ] && ! grep -qF -e "$("$python" -V) " "$VENV/stamp"; then options=(--clear); fi
+  "$python" -m venv "${options[@]}" "$VENV"
   if [ -n "$NEWEST" ]; then install_newest "$1"; else install_locked "$1"; fi
   echo "$stamp $1" >"$VENV/stamp"
 }
