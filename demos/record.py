@@ -15,11 +15,11 @@ from typing import Final
 import msgspec
 
 from hemostat import config
-from hemostat.adapters.recording_file import RecordingFile
+from hemostat.adapters.replay_file import RecordingFile
 from hemostat.cli.everything import child_command
 from hemostat.cli.options import Globals
 from hemostat.cli.record import Recorder
-from hemostat.core.recording import header_line
+from hemostat.core.history.replay import header_line
 from hemostat.demo.scenarios import HEALTH, LEAK, MIB, SICKEN, SPIN
 from hemostat.demo.stage import IMAGE, LABEL, Stage, own_stage
 from hemostat.errors import EngineError

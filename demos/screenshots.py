@@ -29,11 +29,11 @@ from hemostat.cli.options import Globals  # noqa: E402
 from hemostat.demo.scenarios import SICKEN  # noqa: E402
 from hemostat.demo.stage import LABEL, Stage, own_stage  # noqa: E402
 from hemostat.errors import EngineError  # noqa: E402
-from hemostat.orders import Orders  # noqa: E402
+from hemostat.operator import Orders  # noqa: E402
 from hemostat.ports import ContainerSpec  # noqa: E402
+from hemostat.tui.actions.build import Hand  # noqa: E402
 from hemostat.tui.app import Dashboard  # noqa: E402
-from hemostat.tui.hand import Hand  # noqa: E402
-from hemostat.tui.model import Model  # noqa: E402
+from hemostat.tui.context import Model  # noqa: E402
 
 RUN: Final = "screenshots"
 SIZES: Final = ((80, 24), (120, 40))

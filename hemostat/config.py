@@ -1,13 +1,13 @@
 """One tree of settings, and where every value came from.
 
 Precedence: flags > environment > file > defaults, one ChainMap over dotted keys. `responder.budget` is
-`HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file.
-Durations and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB". An empty variable
-counts as unset. A variable with our prefix that is no setting may be somebody else's: it is named, and passed
-over. An unknown key in the file or on the command line is refused.
-The meaning of the tables `monitor`, `analyzer`, `responder`, `alert`, `store`, `metrics`, `tui` and `trust`
-belongs to core.thresholds, core.analysis, core.limits, core.alerting, core.keeping, core.serving, core.looks
-and core.trust.
+`HEMOSTAT_RESPONDER_BUDGET` in the environment and `budget` in the table `[responder]` of the file. Durations
+and sizes may be numbers (seconds, bytes) or text such as "10m" and "64MiB". An empty variable counts as
+unset. A variable with our prefix that is no setting may be somebody else's: it is named, and passed over. An
+unknown key in the file or on the command line is refused. The meaning of the tables `monitor`, `analyzer`,
+`responder`, `alert`, `store`, `metrics`, `tui` and `trust` belongs to core.settings.monitor,
+core.settings.analyzer, core.settings.responder, core.settings.alert, core.settings.store,
+core.settings.metrics, core.settings.tui and core.settings.trust.
 """
 
 import os
@@ -22,20 +22,21 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import FieldInfo
 
-from hemostat.core import alerting, redis_address
-from hemostat.core.analysis import Analysis
-from hemostat.core.keeping import Keeping
-from hemostat.core.limits import Limits
-from hemostat.core.literal import read
-from hemostat.core.looks import Looks
 from hemostat.core.redact import redact
 from hemostat.core.redact.address import mask_url
 from hemostat.core.redact.mask import mask
-from hemostat.core.serving import Serving
-from hemostat.core.thresholds import Thresholds, mistakes
-from hemostat.core.trust import Trust
+from hemostat.core.settings import alert as alerting
+from hemostat.core.settings import redis_address
+from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.environment import Unknown, nearest
+from hemostat.core.settings.metrics import Serving
+from hemostat.core.settings.monitor import Thresholds, mistakes
+from hemostat.core.settings.parse import read
+from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.store import Keeping
+from hemostat.core.settings.trust import Trust
+from hemostat.core.settings.tui import Looks
 from hemostat.core.units import MAX_BYTES, MAX_SECONDS
-from hemostat.core.variables import Unknown, nearest
 from hemostat.errors import ConfigError
 from hemostat.text_file import find_credential, read_key_file, read_secret_file, read_text_file
 

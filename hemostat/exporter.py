@@ -12,16 +12,16 @@ from typing import Final
 import msgspec
 
 import hemostat
-from hemostat.core import gauges, measures
-from hemostat.core.control import EVERYTHING
-from hemostat.core.limits import Limits
-from hemostat.core.measures import OTHER, Labels, Measure, Numbers, Values
-from hemostat.core.standing import overview
-from hemostat.core.tally import START, Tally
+from hemostat.core.ledger.controls import EVERYTHING
+from hemostat.core.metrics import definitions, gauges
+from hemostat.core.metrics.counters import START, Tally
+from hemostat.core.metrics.definitions import OTHER, Labels, Measure, Numbers, Values
+from hemostat.core.remediation.limit_status import overview
+from hemostat.core.settings.responder import Limits
 from hemostat.errors import AdapterError
 from hemostat.events import DURABLE
 from hemostat.ports import Bus, Clock, Desk, Entry, Interrupted, Ledger, Outbox
-from hemostat.topology import ROLES
+from hemostat.streams import ROLES
 
 MEMO: Final = "metrics"
 EVERY: Final = 5.0
@@ -76,10 +76,10 @@ class Exporter:
                 self._note("")
             except AdapterError as error:
                 self._note(str(error))
-                seen = {measures.BUS_UP: {(): 0.0}}
+                seen = {definitions.BUS_UP: {(): 0.0}}
             told: Numbers = {**self._tally.numbers()}
             told.update({measure: dict(values) for measure, values in seen.items()})
-            told[measures.BUILD] = {(hemostat.__version__,): 1.0}
+            told[definitions.BUILD] = {(hemostat.__version__,): 1.0}
             return told
 
     def _look(self, now: float) -> dict[Measure, Values]:
@@ -97,13 +97,15 @@ class Exporter:
             **gauges.roles(known, heartbeats),
             **gauges.breakers(standing),
             **gauges.containers(self._bus.last("container_stats"), self._tally.bounded, self._tally.name_of),
-            measures.OPEN: gauges.incidents(self._tally.opened.values()),
-            measures.LAG: self._lags(hosts),
-            measures.WAITING: {(name,): float(self._outbox.waiting(name)) for name in self._tally.channels},
-            measures.DEAD: {(): float(self._bus.buried())},
-            measures.PAUSED: {(): float(paused is not None)},
-            measures.APPROVALS: {(): float(waiting)},
-            measures.BUS_UP: {(): 1.0},
+            definitions.OPEN: gauges.incidents(self._tally.opened.values()),
+            definitions.LAG: self._lags(hosts),
+            definitions.WAITING: {
+                (name,): float(self._outbox.waiting(name)) for name in self._tally.channels
+            },
+            definitions.DEAD: {(): float(self._bus.buried())},
+            definitions.PAUSED: {(): float(paused is not None)},
+            definitions.APPROVALS: {(): float(waiting)},
+            definitions.BUS_UP: {(): 1.0},
         }
 
     def _restore(self) -> None:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from hemostat.core.restart import delay
+from hemostat.core.backoff import delay
 from hemostat.errors import AdapterError
 from hemostat.ports import Clock
 

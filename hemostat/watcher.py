@@ -10,10 +10,11 @@ from math import inf
 from typing import Final
 
 from hemostat.agents.monitor import Lister, Monitor
-from hemostat.agents.monitor.failures import LIST, Failures
-from hemostat.agents.monitor.measuring import Measuring
+from hemostat.agents.monitor.loop_errors import LIST, Failures
+from hemostat.agents.monitor.measurements import Measuring
 from hemostat.agents.monitor.observation_queue import ObservationQueue
-from hemostat.core.measures import SAMPLES
+from hemostat.core.backoff import delay
+from hemostat.core.metrics.definitions import SAMPLES
 from hemostat.core.model import (
     REMOVED,
     Answering,
@@ -26,12 +27,11 @@ from hemostat.core.model import (
     Samples,
     Waited,
 )
-from hemostat.core.policy import STRICTNESS
-from hemostat.core.restart import delay
-from hemostat.core.thresholds import Thresholds
+from hemostat.core.remediation.policy import STRICTNESS
+from hemostat.core.settings.monitor import Thresholds
 from hemostat.events import DURABLE, ContainerStats, Event, Heartbeat
+from hemostat.heartbeat import Pulse
 from hemostat.ports import Bus, Clock, Engine, Interrupted, Sampler, Surroundings
-from hemostat.pulse import Pulse
 from hemostat.retry import Patience
 
 STATS_LAST: Final = 10.0

@@ -26,7 +26,7 @@ from aiohttp import web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
-from hemostat.core.public_address import Public
+from hemostat.core.settings.public_address import Public
 from hemostat.web_listener import BoundedListener
 
 MOST: Final = 8

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from hemostat.adapters.answer import read
+from hemostat.adapters.llm.conclusion import read
 from hemostat.agents.analyzer import Terms
-from hemostat.core.analysis import Analysis
-from hemostat.core.case import Case, Recording
-from hemostat.core.dossier import Details, Dossier, Point
-from hemostat.core.limits import Limits
-from hemostat.core.spend import Prices
+from hemostat.core.diagnosis.case import Case, Recording
+from hemostat.core.evidence.snapshot import Details, Dossier, Point
+from hemostat.core.llm.budget import Prices
+from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.responder import Limits
 from hemostat.events import Action, HealthAlert, State
 from hemostat.ports import Call, Said, Tool, Turn, Usage
 from tests.samples import NOW

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hemostat.core.measures import Measure
+from hemostat.core.metrics.definitions import Measure
 
 
 class Counted(Counter[tuple[str, ...]]):

@@ -10,8 +10,8 @@ import pytest
 import hemostat
 from hemostat import config
 from hemostat.config import FIELDS, Settings, load, shown, variable
-from hemostat.core import variables
-from hemostat.core.alerting import Channel
+from hemostat.core.settings import environment
+from hemostat.core.settings.alert import Channel
 from hemostat.errors import ConfigError
 from hemostat.events import Kind, Severity
 
@@ -136,7 +136,7 @@ def test_a_mistyped_variable_is_named_with_the_nearest(name, meant):
 
 
 def test_no_setting_has_the_name_of_a_service_link():
-    assert not any(variables.SERVICE_LINK.search(variable(key)) for key in FIELDS)
+    assert not any(environment.SERVICE_LINK.search(variable(key)) for key in FIELDS)
 
 
 def test_an_empty_variable_counts_as_unset(write):

@@ -4,20 +4,20 @@ import threading
 
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.adapters.memory_desk import MemoryDesk
-from hemostat.adapters.memory_ledger import MemoryLedger
-from hemostat.adapters.memory_outbox import MemoryOutbox
-from hemostat.core import measures
-from hemostat.core.alerting import Topic
-from hemostat.core.control import Pause
-from hemostat.core.limits import Limits
-from hemostat.core.measures import Delivery
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.controls import MemoryDesk
+from hemostat.adapters.in_memory.ledger import MemoryLedger
+from hemostat.adapters.in_memory.outbox import MemoryOutbox
+from hemostat.core.ledger.controls import Pause
+from hemostat.core.metrics import definitions
+from hemostat.core.metrics.definitions import Delivery
+from hemostat.core.settings.alert import Topic
+from hemostat.core.settings.responder import Limits
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Figure
 from hemostat.exporter import BATCH, Exporter
 from tests.clock import FakeClock
-from tests.core.test_news import word
+from tests.core.notify.test_notification import word
 from tests.samples import CLEARED, alert, complete, event, heartbeat, needed, stats
 
 
@@ -64,14 +64,20 @@ def test_an_incident_is_counted_from_its_alert_to_its_end(bus, exporter):
     bus.publish([event(alert()), event(needed(), 0.1), event(complete(), 3), event(CLEARED, 3)])
     bus.show([event(heartbeat("responder")), event(stats())], ttl=60)
     told = exporter().numbers()
-    counted = (measures.ALERTS, measures.DIAGNOSES, measures.DECISIONS, measures.ACTIONS, measures.CLEARED)
+    counted = (
+        definitions.ALERTS,
+        definitions.DIAGNOSES,
+        definitions.DECISIONS,
+        definitions.ACTIONS,
+        definitions.CLEARED,
+    )
     assert [total(told, measure) for measure in counted] == [1, 1, 1, 1, 1]
-    assert told[measures.HEAL]["exited",].sum == 3.0
-    assert told[measures.LAG]["health_alert", "analyzer"] == 2
-    assert told[measures.LAG]["remediation_needed", "responder:h"] == 1
-    assert told[measures.ROLE_UP] == {("responder", "h"): 1.0}
-    assert (total(told, measures.OPEN), total(told, measures.CONTAINERS)) == (0, 1)
-    assert set(told) == set(measures.MEASURES)
+    assert told[definitions.HEAL]["exited",].sum == 3.0
+    assert told[definitions.LAG]["health_alert", "analyzer"] == 2
+    assert told[definitions.LAG]["remediation_needed", "responder:h"] == 1
+    assert told[definitions.ROLE_UP] == {("responder", "h"): 1.0}
+    assert (total(told, definitions.OPEN), total(told, definitions.CONTAINERS)) == (0, 1)
+    assert set(told) == set(definitions.MEASURES)
 
 
 def test_a_restart_neither_loses_nor_doubles(bus, exporter):
@@ -79,9 +85,9 @@ def test_a_restart_neither_loses_nor_doubles(bus, exporter):
     bus.publish([event(alert())])
     first.numbers()
     bus.publish([event(alert(occurrence=2), 1)])
-    assert total(exporter().numbers(), measures.ALERTS) == 2
-    assert total(exporter().numbers(), measures.ALERTS) == 2
-    assert total(first.numbers(), measures.ALERTS) == 2
+    assert total(exporter().numbers(), definitions.ALERTS) == 2
+    assert total(exporter().numbers(), definitions.ALERTS) == 2
+    assert total(first.numbers(), definitions.ALERTS) == 2
 
 
 def test_a_backlog_is_counted_in_the_order_in_which_it_was_said(bus, exporter):
@@ -90,8 +96,8 @@ def test_a_backlog_is_counted_in_the_order_in_which_it_was_said(bus, exporter):
         bus.publish([event(alert(), number, incident=f"i{number}")])
     bus.publish([event(complete(), BATCH + 20, incident="i5")])
     told = exporter().numbers()
-    assert total(told, measures.ALERTS) == BATCH + 10
-    assert told[measures.HEAL]["exited",].sum == BATCH + 20
+    assert total(told, definitions.ALERTS) == BATCH + 10
+    assert told[definitions.HEAL]["exited",].sum == BATCH + 20
 
 
 def test_without_the_bus_it_tells_what_was_counted_and_that_the_bus_is_down(bus, exporter, caplog):
@@ -101,34 +107,34 @@ def test_without_the_bus_it_tells_what_was_counted_and_that_the_bus_is_down(bus,
     told.numbers()
     bus.lost = True
     down = [told.numbers() for _ in range(3)][-1]
-    assert down[measures.BUS_UP] == {(): 0.0}
-    assert total(down, measures.ALERTS) == 1
-    assert measures.CONTAINERS not in down
+    assert down[definitions.BUS_UP] == {(): 0.0}
+    assert total(down, definitions.ALERTS) == 1
+    assert definitions.CONTAINERS not in down
     bus.lost = False
-    assert told.numbers()[measures.BUS_UP] == {(): 1.0}
+    assert told.numbers()[definitions.BUS_UP] == {(): 1.0}
     assert [record.msg.split()[0] for record in caplog.records] == ["waiting.for", "waiting.over"]
 
 
 def test_what_people_have_said_is_told(desk, exporter):
     desk.pause("*", Pause(by="ann", at=0.0))
-    assert exporter().numbers()[measures.PAUSED] == {(): 1.0}
+    assert exporter().numbers()[definitions.PAUSED] == {(): 1.0}
 
 
 def test_what_waits_for_a_channel_is_told_although_its_role_is_gone(bus, outbox, exporter):
     told = exporter()
-    figure = Figure(measures.NOTIFICATIONS.name, ("ops", Delivery.DELIVERED), 0)
+    figure = Figure(definitions.NOTIFICATIONS.name, ("ops", Delivery.DELIVERED), 0)
     bus.show([event(heartbeat("alert", figures=(figure,)))], ttl=60)
     outbox.put("ops", [(word(Topic.HEALED), 0.0), (word(Topic.HEALED, incident="i2"), 0.0)])
     numbers = told.numbers()
-    assert numbers[measures.NOTIFICATIONS] == {("ops", "delivered"): 0.0}
-    assert numbers[measures.WAITING] == {("ops",): 2.0}
+    assert numbers[definitions.NOTIFICATIONS] == {("ops", "delivered"): 0.0}
+    assert numbers[definitions.WAITING] == {("ops",): 2.0}
     bus._clock.advance(61)
-    assert told.numbers()[measures.WAITING] == {("ops",): 2.0}
+    assert told.numbers()[definitions.WAITING] == {("ops",): 2.0}
 
 
 def test_a_memo_of_somebody_else_is_no_obstacle(bus, exporter):
     bus.publish([event(alert())], memo=("metrics", b"\xff"))
-    assert total(exporter().numbers(), measures.ALERTS) == 1
+    assert total(exporter().numbers(), definitions.ALERTS) == 1
 
 
 def test_many_may_ask_at_once(bus, exporter):
@@ -139,4 +145,4 @@ def test_many_may_ask_at_once(bus, exporter):
         thread.start()
     for thread in threads:
         thread.join()
-    assert total(told.numbers(), measures.ALERTS) == 50
+    assert total(told.numbers(), definitions.ALERTS) == 50

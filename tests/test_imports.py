@@ -61,12 +61,12 @@ def test_help_of_a_command_imports_no_vendor(name):
         "hemostat.agents.monitor",
         "hemostat.agents.analyzer",
         "hemostat.agents.responder",
-        "hemostat.agents.alert",
-        "hemostat.runner",
+        "hemostat.agents.notifier.enqueue",
+        "hemostat.consumer",
         "hemostat.watcher",
         "hemostat.app",
         "hemostat.config",
-        "hemostat.adapters.advisors",
+        "hemostat.adapters.llm",
     ],
 )
 def test_roles_and_their_composition_import_no_vendor(module):

@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from hemostat import app, topology
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.adapters.memory_notary import MemoryNotary
-from hemostat.adapters.memory_outbox import MemoryOutbox
-from hemostat.adapters.memory_store import MemoryStore
+from hemostat import app, streams
+from hemostat.acknowledgement import MAX_DELIVERIES
+from hemostat.adapters.in_memory.audit_anchor import MemoryNotary
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.outbox import MemoryOutbox
+from hemostat.adapters.in_memory.recent_events import MemoryStore
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app import Parts
-from hemostat.app.recording import STUCK, Backlog
+from hemostat.app.store import STUCK, Backlog
 from hemostat.config import Settings
-from hemostat.core.audit import verify
-from hemostat.core.audit_key import Keys
-from hemostat.core.keeping import Keeping
-from hemostat.core.record import Wanted
+from hemostat.core.history.audit_chain import verify
+from hemostat.core.history.audit_hash import Keys
+from hemostat.core.history.event_row import Wanted
+from hemostat.core.settings.store import Keeping
 from hemostat.events import Event, Heartbeat
-from hemostat.settling import MAX_DELIVERIES
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
 from tests.postgres_fixtures import Server
@@ -30,7 +30,7 @@ from tests.samples import NOW, alert, complete, event
 
 pytestmark = pytest.mark.postgres
 PLAIN = Settings(host="h")
-ALERT = topology.BY_NAME["alert"]
+ALERT = streams.BY_NAME["alert"]
 
 
 class Wired:
@@ -108,7 +108,7 @@ def trouble(parts: Wired) -> str:
     return next((beat.trouble for beat in beats if isinstance(beat, Heartbeat)), "")
 
 
-def waiting(parts: Wired, role: topology.Role) -> int:
+def waiting(parts: Wired, role: streams.Role) -> int:
     return parts.bus.lag(role.group("h"), role.reads)
 
 
@@ -117,7 +117,7 @@ def test_what_comes_while_the_database_is_away_is_stored_when_it_is_back(
 ) -> None:
     before, meanwhile = [event(alert())], [event(alert(), 1), event(complete(), 2)]
     parts.bus.publish(before)
-    eventually(lambda: not waiting(parts, topology.KEEPER))
+    eventually(lambda: not waiting(parts, streams.KEEPER))
     postgres_server.stop()
     try:
         parts.bus.publish(meanwhile)
@@ -126,7 +126,7 @@ def test_what_comes_while_the_database_is_away_is_stored_when_it_is_back(
         assert all(parts.kept.kept(each.id) for each in meanwhile)
     finally:
         postgres_server.start()
-    eventually(lambda: not waiting(parts, topology.KEEPER))
+    eventually(lambda: not waiting(parts, streams.KEEPER))
     assert stored(parts) == [*before, *meanwhile]
     eventually(lambda: not trouble(parts))
     store = SqlStore(parts.url, lambda: NOW, write=False)
@@ -136,7 +136,7 @@ def test_what_comes_while_the_database_is_away_is_stored_when_it_is_back(
 
 
 def test_an_event_is_stored_however_often_the_role_was_killed_before_it_could_be(postgres_url: str) -> None:
-    wired, said, keeper = Wired(postgres_url), [event(alert())], topology.KEEPER
+    wired, said, keeper = Wired(postgres_url), [event(alert())], streams.KEEPER
     wired.bus.publish(said)
     wired.bus.read(keeper.group("h"), "h-1", keeper.reads, count=1, timeout=0)
     for _ in range(MAX_DELIVERIES):
@@ -155,6 +155,6 @@ def test_people_are_told_while_the_key_of_the_trail_cannot_be_read(postgres_url:
         eventually(lambda: not waiting(wired, ALERT))
         eventually(lambda: "audit_key_file" in trouble(wired))
         key.write_text("k" * 32)
-        eventually(lambda: not waiting(wired, topology.KEEPER))
+        eventually(lambda: not waiting(wired, streams.KEEPER))
         eventually(lambda: not trouble(wired))
     assert stored(wired) == [event(alert())]

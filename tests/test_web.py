@@ -28,7 +28,7 @@ from aiohttp import (
     web,
 )
 
-from hemostat.core.public_address import parse
+from hemostat.core.settings.public_address import parse
 from hemostat.tui.served import MAX_BYTES
 from hemostat.web import MOST, MOST_EACH, Guard, Served, at_prefix, own_name, own_origin
 from tests.hook import certify

@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from hemostat.core.measures import Distribution, Form, Labels, Measure, Numbers
+from hemostat.core.metrics.definitions import Distribution, Form, Labels, Measure, Numbers
 from hemostat.errors import AdapterError
 
 MAX_CONNECTIONS: Final = 32

@@ -3,10 +3,16 @@
 Vendors are imported where they are needed, so that no role carries what it does not use.
 """
 
-from hemostat.app.channels import doubts, open_notifiers
-from hemostat.app.metrics import run_metrics
-from hemostat.app.models import advisor, open_trial
-from hemostat.app.opening import (
+from hemostat.app.backends import (
+    Nowhere,
+    Parts,
+    RealParts,
+    SimulatedParts,
+    check_state_directory,
+    surroundings_of,
+    turn_off,
+)
+from hemostat.app.connections import (
     open_archive,
     open_bus,
     open_dossiers,
@@ -16,15 +22,9 @@ from hemostat.app.opening import (
     open_records,
     open_redis,
 )
-from hemostat.app.parts import (
-    Nowhere,
-    Parts,
-    RealParts,
-    SimulatedParts,
-    check_state_directory,
-    surroundings_of,
-    turn_off,
-)
+from hemostat.app.llm import advisor, open_trial
+from hemostat.app.metrics import run_metrics
+from hemostat.app.notifications import doubts, open_notifiers
 from hemostat.app.roles import Place, run_role
 
 __all__ = [

@@ -4,7 +4,7 @@ import logging
 import threading
 
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.app.parts import Parts, RealParts
+from hemostat.app.backends import Parts, RealParts
 from hemostat.config import Settings
 from hemostat.exporter import Exporter
 

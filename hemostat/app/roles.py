@@ -7,24 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from hemostat import topology
+from hemostat import streams
+from hemostat.acknowledgement import MAX_DELIVERIES, Buried
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.app.channels import telling
-from hemostat.app.models import advisor, terms_of
-from hemostat.app.parts import Parts, RealParts
+from hemostat.app.backends import Parts, RealParts
+from hemostat.app.llm import advisor, terms_of
+from hemostat.app.notifications import telling
 from hemostat.config import Settings
+from hemostat.consumer import Runner, Step
 from hemostat.errors import AdapterError, HemoStatError
 from hemostat.events import Event
+from hemostat.heartbeat import Pulse
 from hemostat.ports import (
     Advisor,
     Bus,
     Clock,
     Interrupted,
 )
-from hemostat.pulse import Pulse
 from hemostat.retry import Patience
-from hemostat.runner import Runner, Step
-from hemostat.settling import MAX_DELIVERIES, Buried
 
 if TYPE_CHECKING:
     from hemostat.agents.analyzer import Consultant
@@ -55,7 +55,7 @@ class Place:
     """One role in its process: who it is, its clock, its parts."""
 
     def __init__(
-        self, role: topology.Role, settings: Settings, parts: Parts, instance: str, stop: threading.Event
+        self, role: streams.Role, settings: Settings, parts: Parts, instance: str, stop: threading.Event
     ) -> None:
         self.role = role
         self.settings = settings
@@ -115,7 +115,7 @@ def run_role(
     parts = RealParts(settings) if parts is None else parts
     try:
         _require(parts.bus)
-        _RUN[name](Place(topology.BY_NAME[name], settings, parts, instance, stop))
+        _RUN[name](Place(streams.BY_NAME[name], settings, parts, instance, stop))
     finally:
         parts.close()
 
@@ -265,8 +265,8 @@ def _tend(place: Place, responder: "Responder") -> None:
 
 
 def _alert(place: Place) -> None:
-    from hemostat.agents.alert import Alert
-    from hemostat.app.recording import recording
+    from hemostat.agents.notifier.enqueue import Alert
+    from hemostat.app.store import recording
 
     settings, outbox = place.settings, place.parts.outbox()
     count = place.pulse.count

@@ -15,8 +15,8 @@ from hemostat.core.text import clean, decode_text
 from hemostat.errors import HemoStatError, UsageError
 
 if TYPE_CHECKING:
-    from hemostat.agents.analyzer.trial import Tried
-    from hemostat.core.case import Recording
+    from hemostat.agents.analyzer.evaluation import Tried
+    from hemostat.core.diagnosis.case import Recording
     from hemostat.events import Diagnosis
 
 ADVISORS: Final = ("rules", "anthropic", "openai")
@@ -39,7 +39,7 @@ prompt_option: Final = click.option("--show-prompt", is_flag=True, help="Print w
 
 def load(path: Path) -> "Recording":
     """Raises HemoStatError naming the file."""
-    from hemostat.core.case import decode
+    from hemostat.core.diagnosis.case import decode
     from hemostat.errors import DecodeError
 
     try:
@@ -72,7 +72,7 @@ def once(given: Globals, what: str, *, advisor: str | None, show_prompt: bool) -
 
 def show(given: Globals, recording: "Recording", *, advisor: str | None, show_prompt: bool) -> None:
     from hemostat import app
-    from hemostat.core.chronicle import named
+    from hemostat.core.history.timeline import named
 
     with app.open_trial(given.settings(), always=advisor is not None) as trial:
         prompt = trial.prompt(recording) if show_prompt else ""
@@ -91,7 +91,7 @@ def show(given: Globals, recording: "Recording", *, advisor: str | None, show_pr
 
 def told(diagnosis: "Diagnosis") -> Iterator[str]:
     """A diagnosis in full, a line each."""
-    from hemostat.core.chronicle import why
+    from hemostat.core.history.timeline import why
 
     yield from (row(label, text) for label, text in why(diagnosis))
 
@@ -101,7 +101,7 @@ def row(label: str, text: str) -> str:
 
 
 def _object(recording: "Recording", tried: "Tried", prompt: str) -> dict[str, Any]:
-    from hemostat.core.chronicle import named
+    from hemostat.core.history.timeline import named
 
     case, verdict = recording.case, tried.verdict
     return {

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from hemostat.cli.when import Moment
-from hemostat.core.record import Wanted
+from hemostat.core.history.event_row import Wanted
 from hemostat.events import Kind, Outcome
 
 _FILTERS = (

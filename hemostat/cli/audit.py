@@ -17,8 +17,8 @@ from hemostat.errors import BusError, BusUnreachableError, UsageError
 
 if TYPE_CHECKING:
     from hemostat.config import Settings
-    from hemostat.core.audit import End, Ends, Finding, Noted
-    from hemostat.core.audit_state import Verdict
+    from hemostat.core.history.audit_chain import End, Ends, Finding, Noted
+    from hemostat.core.history.audit_check import Verdict
 
 
 MAX_TRIES: Final = 5
@@ -50,7 +50,7 @@ def verify(given: Globals, noted_head: str | None) -> int:
     Exit code 1: something was found, and nobody has accepted it. 3: nothing was found, and not all could be
     compared, for no end is noted elsewhere or a key is missing.
     """
-    from hemostat.core.audit_state import judge
+    from hemostat.core.history.audit_check import judge
 
     own = _read(noted_head) if noted_head else None
     ends, noted, found, lost = _check(given.settings(), own)
@@ -74,7 +74,7 @@ def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
     """Take the trail as it is, whatever was found in it: after a backup was restored, the database was made
     again, or a key was lost. Who did so and why is stored in the trail."""
     from hemostat import app
-    from hemostat.core.audit_state import judge
+    from hemostat.core.history.audit_check import judge
 
     settings, by = given.settings(), by or who()
     ends, noted, found, lost = _check(settings, None, lost_key=not settings.audit_keys)
@@ -98,8 +98,8 @@ def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
 def _accept(settings: "Settings", by: str, reason: str) -> "Ends":
     """Up to the end at this moment, even where rows are stored meanwhile."""
     from hemostat import app
-    from hemostat.core.audit import Accepted, compress
-    from hemostat.core.audit_state import sign_acceptance
+    from hemostat.core.history.audit_chain import Accepted, compress
+    from hemostat.core.history.audit_check import sign_acceptance
 
     keys, now = settings.audit_keys, time.time()
     with app.open_records(settings) as records, app.open_notary(settings) as notary:
@@ -123,9 +123,9 @@ def _check(
     """The trail's ends, what is noted of it, what was found, and why Redis could not be asked. `own` is a
     head that takes the place of the noted one. `lost_key`: look at signed rows without a key."""
     from hemostat import app
-    from hemostat.core.audit import Noted
-    from hemostat.core.audit import verify as check
-    from hemostat.core.audit_state import trust
+    from hemostat.core.history.audit_chain import Noted
+    from hemostat.core.history.audit_chain import verify as check
+    from hemostat.core.history.audit_check import trust
 
     with app.open_records(settings) as records:
         place = records.place(settings.host_name)
@@ -150,7 +150,7 @@ def _noted(settings: "Settings", trail: str, place: str) -> "tuple[Noted | None,
 
 
 def _read(text: str) -> "End":
-    from hemostat.core.audit import End
+    from hemostat.core.history.audit_chain import End
 
     number, _, digest = text.partition(":")
     try:

@@ -12,7 +12,7 @@ from hemostat.cli.tables import Row, Table, show
 from hemostat.errors import FAILURE, OK, ConfigError, NotifyError
 
 if TYPE_CHECKING:
-    from hemostat.core.message import Message
+    from hemostat.core.notify.message import Message
     from hemostat.ports import Notifier
 
 
@@ -40,9 +40,9 @@ def test(given: Globals) -> int:
 
 
 def _message(host: str) -> "Message":
-    from hemostat.core.alerting import Topic
-    from hemostat.core.message import single
-    from hemostat.core.news import News
+    from hemostat.core.notify.message import single
+    from hemostat.core.notify.notification import News
+    from hemostat.core.settings.alert import Topic
 
     word = News(
         incident="test",

@@ -21,8 +21,8 @@ from hemostat.cli.name_checks import judge_names
 from hemostat.cli.redis_access import redis_access
 from hemostat.cli.redis_checks import redis, redis_commands, redis_memory, redis_rows
 from hemostat.cli.watch_checks import watched_containers
+from hemostat.core.settings.environment import tell_unknown
 from hemostat.core.units import show_size
-from hemostat.core.variables import tell_unknown
 from hemostat.errors import (
     ConfigError,
     HemoStatError,
@@ -31,7 +31,7 @@ from hemostat.errors import (
 )
 from hemostat.events import Heartbeat
 from hemostat.private_files import find_writer
-from hemostat.topology import KEEPER, ROLES
+from hemostat.streams import KEEPER, ROLES
 
 PYTHON: Final = (3, 11)
 CLOSE_FILE: Final = "give the file to root or to the user of HemoStat, and chmod go-w"
@@ -115,8 +115,8 @@ def store(machine: Machine) -> Finding:
 
 def audit_trail(machine: Machine) -> Finding:
     """Whether its end is the one that is noted in Redis. `hemostat audit verify` reads what is before it."""
-    from hemostat.agents.recorder import look_at
-    from hemostat.core.audit_state import find_missing_key, find_replacement
+    from hemostat.agents.store_writer import look_at
+    from hemostat.core.history.audit_check import find_missing_key, find_replacement
 
     records, settings = machine.records(), machine.settings
     try:
@@ -137,7 +137,7 @@ def audit_trail(machine: Machine) -> Finding:
 
 
 def backlog(machine: Machine) -> Finding:
-    from hemostat.app.recording import BEHIND
+    from hemostat.app.store import BEHIND
 
     behind = machine.bus().lag(KEEPER.group(""), KEEPER.reads)
     told = f"{behind:,} events of the streams"

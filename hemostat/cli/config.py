@@ -88,7 +88,7 @@ def check(given: Globals) -> None:
 
 def _doubts(loaded: "Loaded") -> list[str]:
     """Why messages of channels may not arrive. Raises ConfigError for an address that is none."""
-    from hemostat.core import webhook
+    from hemostat.core.notify import webhook
 
     doubts = []
     for name, channel in loaded.settings.channels.items():

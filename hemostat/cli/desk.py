@@ -19,14 +19,14 @@ import click
 from hemostat import errors
 from hemostat.cli.options import Globals
 from hemostat.cli.tables import Row, Table, show
-from hemostat.core.control import EVERYTHING, Answer, Approval
+from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval
 from hemostat.core.text import clean
 from hemostat.core.units import duration, show_duration
 from hemostat.errors import UsageError
 from hemostat.events import ContainerStats
 
 if TYPE_CHECKING:
-    from hemostat.orders import Orders
+    from hemostat.operator import Orders
 
 by_option = click.option("--by", metavar="NAME", help="Who says so; default: the user of this machine.")
 reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")

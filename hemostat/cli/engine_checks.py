@@ -58,7 +58,7 @@ def healers(machine: Machine) -> Finding:
 
 
 def cgroups(machine: Machine) -> Finding:
-    from hemostat.adapters.cgroups import CgroupSampler
+    from hemostat.adapters.sampling.cgroups import CgroupSampler
 
     running = [info for info in machine.engine().containers() if info.running]
     if not running:

@@ -15,9 +15,9 @@ from hemostat.errors import AdvisorError, HemoStatError, UsageError
 from hemostat.terminal import can_redraw
 
 if TYPE_CHECKING:
-    from hemostat.agents.analyzer.trial import Trial, Tried
-    from hemostat.core.case import Recording, Truth
-    from hemostat.core.score import Answer, Mark, Score
+    from hemostat.agents.analyzer.evaluation import Trial, Tried
+    from hemostat.core.diagnosis.case import Recording, Truth
+    from hemostat.core.llm.score import Answer, Mark, Score
 
 OWN: Final = (
     Path(__file__).parents[1] / "incidents",
@@ -105,7 +105,7 @@ def _judged(
     trial: "Trial", recordings: list[tuple[str, "Recording", "Truth"]], dollars: float
 ) -> list[Judged]:
     """Those that the money sufficed for. Raises AdvisorError for a service that is of no use at all."""
-    from hemostat.core import score
+    from hemostat.core.llm import score
 
     judged: list[Judged] = []
     failed = 0
@@ -125,7 +125,7 @@ def _judged(
 
 
 def _score(advisor: str, judged: list[Judged]) -> "Score":
-    from hemostat.core.score import total
+    from hemostat.core.llm.score import total
 
     made = [each.tried.verdict.diagnosis.investigation for each in judged]
     return total(

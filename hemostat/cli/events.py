@@ -11,7 +11,7 @@ import click
 from hemostat import ports
 from hemostat.cli.options import Globals
 from hemostat.cli.terminal import write_json
-from hemostat.core.story import line, subject
+from hemostat.core.history.incident_log import line, subject
 from hemostat.core.text import clean
 from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, ContainerStats, Decided, Event, Heartbeat, encode

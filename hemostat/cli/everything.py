@@ -10,8 +10,8 @@ import click
 import hemostat
 from hemostat.cli.options import Globals
 from hemostat.cli.roles import dry_run
+from hemostat.streams import BY_NAME, ROLES
 from hemostat.terminal import is_terminal
-from hemostat.topology import BY_NAME, ROLES
 
 if TYPE_CHECKING:
     from hemostat.config import Settings

@@ -7,8 +7,8 @@ import click
 
 from hemostat.cli.options import Globals
 from hemostat.cli.terminal import write_json
-from hemostat.core.dossier import Dossier, encode
-from hemostat.core.exhibit import heading, sections
+from hemostat.core.evidence.render import heading, sections
+from hemostat.core.evidence.snapshot import Dossier, encode
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
 

@@ -14,8 +14,8 @@ from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
 
 if TYPE_CHECKING:
-    from hemostat.core.case import Recording
-    from hemostat.core.story import Story
+    from hemostat.core.diagnosis.case import Recording
+    from hemostat.core.history.incident_log import Story
 
 
 @click.command()
@@ -51,7 +51,7 @@ def explain(
 
 
 def lines(story: "Story") -> Iterator[str]:
-    from hemostat.core.chronicle import Stage, chronicle, diagnosis_of, why
+    from hemostat.core.history.timeline import Stage, chronicle, diagnosis_of, why
 
     told = chronicle(story)
     yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
@@ -81,7 +81,7 @@ def _write(story: "Story") -> None:
 
 
 def _export(recording: "Recording", path: Path) -> None:
-    from hemostat.core.case import encode
+    from hemostat.core.diagnosis.case import encode
     from hemostat.output_file import write_output
 
     try:

@@ -9,13 +9,13 @@ import click
 from hemostat.cli.asking import filters, wanted
 from hemostat.cli.options import Globals
 from hemostat.cli.when import local
-from hemostat.core.story import line
+from hemostat.core.history.incident_log import line
 from hemostat.core.text import clean
 from hemostat.errors import DecodeError, UsageError
 from hemostat.events import DURABLE
 
 if TYPE_CHECKING:
-    from hemostat.core.record import Record
+    from hemostat.core.history.event_row import Record
 
 COLUMNS: Final = (
     "time", "type", "host", "container", "project", "kind", "outcome", "incident", "text", "id",

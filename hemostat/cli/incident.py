@@ -14,15 +14,15 @@ from hemostat.cli.root import Group
 from hemostat.cli.tables import Row, Table, show
 from hemostat.cli.terminal import write_json
 from hemostat.cli.when import local
-from hemostat.core.record import Record, Wanted
+from hemostat.core.history.event_row import Record, Wanted
 from hemostat.core.text import clean
 from hemostat.core.units import show_duration
 from hemostat.errors import BusError, DecodeError, HemoStatError
 
 if TYPE_CHECKING:
-    from hemostat.core.chronicle import Chronicle
-    from hemostat.core.dossier import Dossier
-    from hemostat.core.story import Story
+    from hemostat.core.evidence.snapshot import Dossier
+    from hemostat.core.history.incident_log import Story
+    from hemostat.core.history.timeline import Chronicle
     from hemostat.ports import Records
 
 
@@ -40,7 +40,7 @@ def incident() -> None:
 def list_(given: Globals, /, lines: int, **asked: Any) -> None:
     """List the newest incidents, oldest first."""
     from hemostat import app
-    from hemostat.core.story import stories
+    from hemostat.core.history.incident_log import stories
 
     with app.open_records(given.settings()) as records:
         query = wanted(**asked)
@@ -69,7 +69,7 @@ def _of(records: "Records", query: Wanted, lines: int) -> Wanted:
 
 
 def _brief(story: "Story") -> dict[str, Any]:
-    from hemostat.core.chronicle import chronicle
+    from hemostat.core.history.timeline import chronicle
 
     return {
         "incident": story.incident,
@@ -85,7 +85,7 @@ def _brief(story: "Story") -> dict[str, Any]:
 
 
 def _row(story: "Story") -> Row:
-    from hemostat.core.chronicle import chronicle
+    from hemostat.core.history.timeline import chronicle
 
     seconds = chronicle(story).seconds
     took = "-" if seconds is None else show_duration(seconds)
@@ -102,8 +102,8 @@ def show_(given: Globals, name: str, export: str | None) -> None:
     """Tell an incident step by step: how long each took, why, and what was kept of the container. INCIDENT
     is an id, the beginning of one, or a container's name for its latest."""
     from hemostat import app
-    from hemostat.core import report
-    from hemostat.core.chronicle import chronicle
+    from hemostat.core.history import export as report
+    from hemostat.core.history.timeline import chronicle
 
     settings = given.settings()
     with app.open_records(settings) as records:
@@ -133,7 +133,7 @@ def events(rows: Iterable[Record]) -> Iterator[Any]:
 
 def found(records: "Records", name: str) -> "Story":
     """Raises HemoStatError where there is none, or more than one."""
-    from hemostat.core.story import stories
+    from hemostat.core.history.incident_log import stories
 
     ids = [name, *_latest(records, name), *_beginning(records, name)]
     for each in ids:
@@ -155,8 +155,8 @@ def _beginning(records: "Records", name: str) -> Sequence[str]:
 
 
 def lines(told: "Chronicle", kept: "Sequence[Dossier]") -> Iterator[str]:
-    from hemostat.core.chronicle import Stage, diagnosis_of, summary, why
-    from hemostat.core.exhibit import heading, sections
+    from hemostat.core.evidence.render import heading, sections
+    from hemostat.core.history.timeline import Stage, diagnosis_of, summary, why
 
     took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in all"
     yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"

@@ -14,12 +14,12 @@ from hemostat.cli.findings import Finding, Level
 from hemostat.cli.machine import Machine
 from hemostat.cli.options import Globals
 from hemostat.cli.tables import Row, Table, show
-from hemostat.core.label_mistakes import Mistake, concerns_us, find_mistakes, protection
-from hemostat.core.label_values import NEVER
-from hemostat.core.labels import LABELS, Label, is_enabled
+from hemostat.core.labels.definitions import LABELS, Label, is_enabled
+from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.mistakes import Mistake, concerns_us, find_mistakes, protection
+from hemostat.core.labels.values import NEVER
 from hemostat.core.text import clean
 from hemostat.core.units import show_duration, show_size
-from hemostat.core.veil import veiled
 from hemostat.errors import UsageError
 from hemostat.events import Container
 

@@ -107,7 +107,7 @@ def _traceback(text: str) -> str:
 
 
 def _incident() -> str:
-    from hemostat.runner import INCIDENT
+    from hemostat.consumer import INCIDENT
 
     return INCIDENT.get()
 

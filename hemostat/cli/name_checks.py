@@ -6,7 +6,7 @@ from typing import Final
 
 from hemostat.cli.findings import Finding, Level, worst
 from hemostat.events import Event, Heartbeat
-from hemostat.pulse import BEAT
+from hemostat.heartbeat import BEAT
 
 CONTAINER_ID: Final = re.compile(r"[0-9a-f]{12}")
 

@@ -8,7 +8,7 @@ from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
     from hemostat.config import Loaded, Settings
-    from hemostat.core.variables import Unknown
+    from hemostat.core.settings.environment import Unknown
 
 QUIET: Final = -1
 
@@ -82,8 +82,8 @@ def _tell_unknown(unknown: "tuple[Unknown, ...]") -> None:
     """Once: they are taken out of the environment, which child processes inherit."""
     import os
 
+    from hemostat.core.settings.environment import tell_unknown
     from hemostat.core.text import clean
-    from hemostat.core.variables import tell_unknown
 
     if unknown:
         click.echo(clean(f"hemostat: warning: {tell_unknown(unknown)}"), err=True)

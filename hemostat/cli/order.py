@@ -15,8 +15,8 @@ import msgspec
 from hemostat import errors
 from hemostat.cli.desk import Duration, by_option, reason_option, who
 from hemostat.cli.options import Globals
-from hemostat.core.orders import plan
-from hemostat.core.story import line
+from hemostat.core.history.incident_log import line
+from hemostat.core.remediation.orders import plan
 from hemostat.core.text import clean
 from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError, TimedOutError, UsageError
@@ -34,7 +34,7 @@ from hemostat.ports import Bus
 from hemostat.terminal import can_ask
 
 if TYPE_CHECKING:
-    from hemostat.orders import Orders
+    from hemostat.operator import Orders
 
 ACTIONS: Final = tuple(str(action) for action in Action if action is not Action.NONE)
 RESOURCES: Final = ("cpu", "memory", "replicas")

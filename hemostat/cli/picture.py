@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hemostat.cli.tables import Row, Table
-from hemostat.core.attempts import Attempt
-from hemostat.core.breaker import Breaker
-from hemostat.core.control import Pause, told
-from hemostat.core.picture import ContainerState, Picture, RoleState
-from hemostat.core.standing import Budget, Overview
+from hemostat.core.history.status import ContainerState, Picture, RoleState
+from hemostat.core.ledger.controls import Pause, told
+from hemostat.core.ledger.rows import Attempt
+from hemostat.core.remediation.circuit_breaker import Breaker
+from hemostat.core.remediation.limit_status import Budget, Overview
 from hemostat.core.units import show_duration, show_size
 
 AT_REST: Final = ("closed", "-", "-")

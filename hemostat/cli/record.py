@@ -15,7 +15,7 @@ from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, Event
 
 if TYPE_CHECKING:
-    from hemostat.core.recording import Recording
+    from hemostat.core.history.replay import Recording
 
 PAST: Final = 500
 """Events of each stream that a recording begins with: what an operator's log shows."""
@@ -62,9 +62,9 @@ def record(given: Globals, file: Path, since: float | None, span: float | None, 
     masked. hemostat tui --replay FILE plays it.
     """
     from hemostat import app
-    from hemostat.adapters.recording_file import RecordingFile
+    from hemostat.adapters.replay_file import RecordingFile
     from hemostat.adapters.system_clock import SystemClock
-    from hemostat.core.recording import header_line
+    from hemostat.core.history.replay import header_line
 
     given.start_logging()
     settings = given.settings()
@@ -151,8 +151,8 @@ class Recorder:
         return late or self._out.full or self._stop.is_set()
 
     def _write(self, event: Event, at: float) -> None:
-        from hemostat.core.picture import name_of
-        from hemostat.core.recording import line
+        from hemostat.core.history.replay import line
+        from hemostat.core.history.status import name_of
 
         if event.id in self._seen or self._out.full:
             return
@@ -185,7 +185,7 @@ def _stream(bus: ports.Bus, name: str, begin: float) -> list[Event]:
 
 def stretch(bus: ports.Bus, host: str, since: float, now: float) -> "Recording":
     """What the streams remember of the last `since` seconds, as a recording."""
-    from hemostat.core.recording import FORMAT, VERSION, Header, of_events
+    from hemostat.core.history.replay import FORMAT, VERSION, Header, of_events
 
     begin = now - since
     header = Header(format=FORMAT, version=VERSION, host=host, begin=begin)

@@ -63,7 +63,7 @@ def _clear(
     given: Globals, redis: "Client", aside: dict[bytes, "AsideRow"], in_place: list["Row"], by: str
 ) -> None:
     from hemostat import app
-    from hemostat.adapters.redis.desk import PAUSES
+    from hemostat.adapters.redis.controls import PAUSES
     from hemostat.adapters.redis.repair import clear_aside, remove_in_place
 
     clear_aside(redis, list(aside))

@@ -17,7 +17,7 @@ from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError, UsageError
 
 if TYPE_CHECKING:
-    from hemostat.core.summary import Offender, Spread, Summary
+    from hemostat.core.history.summary import Offender, Spread, Summary
 
 WEEK = 7 * 86_400.0
 MINUTES = "%Y-%m-%d %H:%M"
@@ -43,8 +43,8 @@ def report(
     """Tell how many incidents there were, what became of them, how fast, and which containers fail most."""
     from hemostat import app
     from hemostat.cli.incident import events
-    from hemostat.core.story import stories
-    from hemostat.core.summary import summarize
+    from hemostat.core.history.incident_log import stories
+    from hemostat.core.history.summary import summarize
 
     if markdown and given.json:
         raise UsageError("--markdown and --json cannot both be meant")
@@ -122,7 +122,7 @@ def _offender(each: "Offender") -> tuple[str, ...]:
 
 
 def _markdown(told: "Summary") -> Iterator[str]:
-    from hemostat.core.report import plain
+    from hemostat.core.history.export import plain
 
     yield f"# {plain(_title(told))}"
     for table in _tables(told):
@@ -134,7 +134,7 @@ def _markdown(told: "Summary") -> Iterator[str]:
 
 
 def _draw(told: "Summary", path: Path) -> None:
-    from hemostat.core.chart import svg
+    from hemostat.core.history.summary_chart import svg
     from hemostat.output_file import write_output
 
     form = "%H:%M" if told.until - told.since <= HOURLY else "%d %b"

@@ -15,7 +15,7 @@ import click
 from hemostat import errors
 from hemostat.cli import analysis
 from hemostat.cli.options import Globals
-from hemostat.topology import BY_NAME, Role
+from hemostat.streams import BY_NAME, Role
 
 
 class Stop:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import click
 
 import hemostat as package
-from hemostat import topology
+from hemostat import streams
 from hemostat.cli.options import OPTIONS, equip
 from hemostat.errors import UsageError
 
@@ -26,7 +26,7 @@ _SET_UP: Final = "Set up"
 
 COMMANDS: Final[dict[str, Lazy]] = {
     "all": Lazy(_RUN, "hemostat.cli.everything:everything", "Run all roles, and restart one that dies."),
-    **{role.command: Lazy(_RUN, f"hemostat.cli.roles:{role.command}", role.does) for role in topology.ROLES},
+    **{role.command: Lazy(_RUN, f"hemostat.cli.roles:{role.command}", role.does) for role in streams.ROLES},
     "metrics": Lazy(_RUN, "hemostat.cli.metrics:metrics", "Serve numbers for Prometheus."),
     "tui": Lazy(_LOOK, "hemostat.cli.tui:tui", "Open the dashboard."),
     "status": Lazy(_LOOK, "hemostat.cli.status:status", "Show containers, open incidents and roles."),

@@ -18,7 +18,7 @@ def schema(asyncapi: bool) -> None:
 def asyncapi_document() -> dict[str, Any]:
     """Channels and messages from the events, operations from the topology."""
     import hemostat
-    from hemostat import events, topology
+    from hemostat import events, streams
 
     told = events.schema(ref="#/components/schemas/{name}")
     envelopes = {each["properties"]["type"]["const"]: each for each in told["oneOf"]}
@@ -40,10 +40,10 @@ def asyncapi_document() -> dict[str, Any]:
             "messages": [{"$ref": f"#/channels/{name}/messages/{name}"}],
         }
 
-    said = [("people", "Order and decide.", "send", name) for name in topology.PEOPLE]
+    said = [("people", "Order and decide.", "send", name) for name in streams.PEOPLE]
     said += [
         (role.name, role.does, action, name)
-        for role in topology.ROLES
+        for role in streams.ROLES
         for action, names in (("send", (*role.writes, *role.shows)), ("receive", role.reads))
         for name in names
     ]

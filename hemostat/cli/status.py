@@ -10,13 +10,13 @@ import click
 from hemostat.cli.options import Globals
 from hemostat.cli.picture import headline, tables
 from hemostat.cli.tables import show
-from hemostat.core.picture import Picture, picture
-from hemostat.core.standing import Overview
+from hemostat.core.history.status import Picture, picture
+from hemostat.core.remediation.limit_status import Overview
 from hemostat.core.text import clean
 from hemostat.errors import BusError
 from hemostat.events import DURABLE
 from hemostat.ports import Bus
-from hemostat.topology import BY_NAME
+from hemostat.streams import BY_NAME
 
 HISTORY: Final = 2000
 """Events of each type from which open incidents are told: a tenth of a second where there are so many."""

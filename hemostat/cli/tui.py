@@ -18,11 +18,11 @@ from hemostat.cli.terminal import interactive
 from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
-    from hemostat.core.dossier import Dossier
-    from hemostat.core.looks import Looks
-    from hemostat.core.recording import Recording
-    from hemostat.orders import Orders
-    from hemostat.tui.model import Exports, Model
+    from hemostat.core.evidence.snapshot import Dossier
+    from hemostat.core.history.replay import Recording
+    from hemostat.core.settings.tui import Looks
+    from hemostat.operator import Orders
+    from hemostat.tui.context import Exports, Model
 
 DEMO: Final = "demo"
 DEMO_FILE: Final = "demos/recording.jsonl.gz"
@@ -119,7 +119,7 @@ def tui(
 
 
 def _exports(*, served: bool, read_only: bool) -> "Exports":
-    from hemostat.tui.model import Exports
+    from hemostat.tui.context import Exports
 
     if served:
         return Exports.DOWNLOAD
@@ -138,10 +138,10 @@ def _live(given: Globals, looks: "Looks", exports: "Exports", *, read_only: bool
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.cli.desk import who
     from hemostat.ports import Bus
-    from hemostat.tui.hand import Hand
-    from hemostat.tui.late import Late
-    from hemostat.tui.model import Model
-    from hemostat.tui.saved import FILE
+    from hemostat.tui.actions.build import Hand
+    from hemostat.tui.context import Model
+    from hemostat.tui.data.lazy import Late
+    from hemostat.tui.saved_view import FILE
 
     settings = given.settings()
 
@@ -180,8 +180,8 @@ def _recorded(
     """A model with nothing to act on, and nothing to ask but the recording."""
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.core.units import show_duration
-    from hemostat.tui.model import Model
-    from hemostat.tui.replay import ReplayBus, ReplayClock
+    from hemostat.tui.context import Model
+    from hemostat.tui.data.replay import ReplayBus, ReplayClock
 
     wall = SystemClock(threading.Event())
     if replay is None:
@@ -194,7 +194,7 @@ def _recorded(
 
 
 def _read(replay: str) -> "Recording":
-    from hemostat.adapters.recording_file import read
+    from hemostat.adapters.replay_file import read
 
     return read(demo_file() if replay == DEMO else Path(replay))
 

@@ -9,8 +9,8 @@ from hemostat import app
 from hemostat.cli.findings import Finding, Level
 from hemostat.cli.machine import Machine
 from hemostat.core.model import ListedContainer
+from hemostat.core.settings.monitor import watched
 from hemostat.core.text import list_names
-from hemostat.core.thresholds import watched
 from hemostat.events import ContainerStats, Event, Heartbeat
 
 GRACE_SECONDS: Final = 15.0

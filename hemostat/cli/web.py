@@ -16,7 +16,7 @@ from hemostat import errors
 from hemostat.cli.everything import interpreter
 from hemostat.cli.options import Globals
 from hemostat.cli.terminal import interactive
-from hemostat.core.public_address import Public, parse
+from hemostat.core.settings.public_address import Public, parse
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError, UsageError
 from hemostat.private_files import make_directory, replace_file

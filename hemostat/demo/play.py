@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from hemostat.core.history.incident_log import subject
 from hemostat.core.model import ContainerInfo, EngineEvent
-from hemostat.core.story import subject
 from hemostat.core.units import show_size, size
 from hemostat.demo.load import LoadMeter
 from hemostat.demo.report import Facts, Report, Step, complete_until, report, steps

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from hemostat.core.history.incident_log import line
 from hemostat.core.model import EngineEvent
-from hemostat.core.story import line
 from hemostat.core.units import show_duration
 from hemostat.demo.load import HostLoad
 from hemostat.demo.scenarios import Scenario

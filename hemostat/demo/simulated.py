@@ -4,8 +4,8 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.core import cleanup
+from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.core.remediation import cleanup
 from hemostat.demo.scenarios import MIB, SCENARIOS
 from hemostat.errors import EngineError
 from hemostat.ports import Clock

@@ -22,7 +22,7 @@ from hemostat.demo.simulated import faulty_engine
 from hemostat.errors import BusUnreachableError, HemoStatError, UsageError
 from hemostat.events import Heartbeat
 from hemostat.ports import Bus, Clock, Engine, Interrupted, Surroundings, Workshop
-from hemostat.topology import BY_NAME, ROLES
+from hemostat.streams import BY_NAME, ROLES
 
 if TYPE_CHECKING:
     from hemostat.adapters.redis import EmbeddedRedis

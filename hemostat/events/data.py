@@ -198,8 +198,8 @@ class ContainerStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """What a role has counted since it started: the name of a measure (core.measures), the values of its
-    labels, and how many."""
+    """What a role has counted since it started: the name of a measure (core.metrics.definitions), the values
+    of its labels, and how many."""
 
     name: str
     labels: tuple[str, ...]

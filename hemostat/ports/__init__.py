@@ -3,12 +3,13 @@
 Every method may raise AdapterError (EngineError, BusError …); `transient` says whether to wait and repeat.
 """
 
-from hemostat.core.tool import Tool
+from hemostat.core.llm.tool import Tool
 from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
 from hemostat.ports.bus import Apart, Bus, Due, Entry, Later, Listener
 from hemostat.ports.clock import Clock, Interrupted
 from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
-from hemostat.ports.memory import (
+from hemostat.ports.evidence_source import Witness
+from hemostat.ports.stores import (
     Casebook,
     Desk,
     Dossiers,
@@ -21,7 +22,6 @@ from hemostat.ports.memory import (
     Records,
     Store,
 )
-from hemostat.ports.witness import Witness
 
 __all__ = [
     "Advisor",

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from hemostat.core.tool import Tool
+from hemostat.core.llm.tool import Tool
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

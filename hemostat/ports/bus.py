@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from hemostat.core.dead_letters import DeadLetter
-from hemostat.core.dossier import KEPT_POINTS, Point
+from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
+from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.events import Event
 
 

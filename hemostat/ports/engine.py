@@ -5,9 +5,8 @@ from typing import Protocol
 
 import msgspec
 
-from hemostat.core.activity import Activity
-from hemostat.core.dossier import Details
-from hemostat.core.label_values import Target
+from hemostat.core.evidence.snapshot import Details
+from hemostat.core.labels.values import Target
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -20,6 +19,7 @@ from hemostat.core.model import (
     Sample,
     Service,
 )
+from hemostat.core.usage.process_activity import Activity
 from hemostat.errors import EngineError
 
 
@@ -136,8 +136,9 @@ class Engine(Protocol):
         ...
 
     def service(self, service: str) -> Service:
-        """A swarm's service by its id, or Compose's by the id of `core.scale.service`. EngineError where
-        there is none, or no swarm managed here; NotApplicableError where it can have but one replica."""
+        """A swarm's service by its id, or Compose's by the id of `core.remediation.scaling.service`.
+        EngineError where there is none, or no swarm managed here; NotApplicableError where it can have but
+        one replica."""
         ...
 
     def set_replicas(self, service: str, replicas: int) -> None:

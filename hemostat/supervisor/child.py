@@ -4,7 +4,7 @@ import signal
 import subprocess
 from typing import Final
 
-from hemostat.core.restart import delay, streak
+from hemostat.core.backoff import delay, streak
 from hemostat.errors import USAGE
 from hemostat.supervisor.output import Lines
 

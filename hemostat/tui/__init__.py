@@ -13,7 +13,7 @@ from hemostat.errors import ConfigError, HemoStatError
 from hemostat.terminal import colour_is_off
 
 if TYPE_CHECKING:
-    from hemostat.tui.model import Model
+    from hemostat.tui.context import Model
 
 SWITCH: Final = 0.001
 """Seconds after which one thread has to let another go on."""

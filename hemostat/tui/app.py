@@ -17,15 +17,15 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from hemostat.core.text import clean
-from hemostat.tui.answers import Answers
+from hemostat.tui.context import Exports, Model
+from hemostat.tui.data.feed import EVERY, Feed
+from hemostat.tui.data.pending import Answers
+from hemostat.tui.data.state import News, apply
 from hemostat.tui.driver import TerminalDriver
-from hemostat.tui.feed import EVERY, Feed
-from hemostat.tui.help import Help
-from hemostat.tui.model import Exports, Model
-from hemostat.tui.paper import without_fonts
+from hemostat.tui.render.wrap import without_fonts
 from hemostat.tui.screens.live import Live, Sought
 from hemostat.tui.screens.main import Main
-from hemostat.tui.state import News, apply
+from hemostat.tui.widgets.help import Help
 
 TICK: Final = 1.0
 """Seconds between two looks at what time alone changes; nothing is drawn unless it did."""

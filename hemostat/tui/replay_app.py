@@ -6,10 +6,10 @@ from textual.binding import BindingType
 
 from hemostat.core.text import clean
 from hemostat.tui.app import Dashboard
-from hemostat.tui.model import Model
-from hemostat.tui.replay import ReplayClock
-from hemostat.tui.replay_bar import ReplayBar
+from hemostat.tui.context import Model
+from hemostat.tui.data.replay import ReplayClock
 from hemostat.tui.screens.binding import key
+from hemostat.tui.widgets.replay_bar import ReplayBar
 
 STEP: Final = 10.0
 """Seconds of a step."""

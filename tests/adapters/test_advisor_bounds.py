@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from hemostat.adapters.advisors import bounded
-from hemostat.adapters.advisors.anthropic import AnthropicAdvisor
-from hemostat.adapters.advisors.openai import OpenAIAdvisor
-from hemostat.core.tools import concluding
+from hemostat.adapters.llm import body_limit
+from hemostat.adapters.llm.anthropic import AnthropicAdvisor
+from hemostat.adapters.llm.openai import OpenAIAdvisor
+from hemostat.core.llm.tools import concluding
 from hemostat.errors import AdvisorError
 from tests.adapters.test_bounded_answers import answering
 
@@ -23,7 +23,7 @@ ENDLESS = {
 @pytest.mark.parametrize("vendor", [OpenAIAdvisor, AnthropicAdvisor])
 @pytest.mark.parametrize("answer", ENDLESS.values(), ids=ENDLESS)
 def test_an_answer_without_end_is_given_up(monkeypatch, vendor, answer):
-    monkeypatch.setattr(bounded, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(body_limit, "GRACE_SECONDS", 0.2)
     with answering(*answer) as place:
         advisor = vendor("model-x", key="k", base_url=f"http://{place}")
         begin = time.monotonic()

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from hemostat.adapters.notify.apprise import Apprise, body
-from hemostat.core.message import single
+from hemostat.core.notify.message import single
 from hemostat.errors import ConfigError, NotifyError
-from tests.core.test_message import HEALED
+from tests.core.notify.test_message import HEALED
 from tests.hook import SECRET, hooked
 
 MESSAGE = single(HEALED, {})

@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from hemostat.adapters.notify import apprise, bounded
+from hemostat.adapters.notify import apprise, response_limit
 from hemostat.adapters.notify.apprise import Apprise
-from hemostat.adapters.notify.heartbeat import Heartbeat
+from hemostat.adapters.notify.healthchecks_ping import Heartbeat
 from hemostat.adapters.notify.slack import Slack
-from hemostat.core.message import single
+from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
-from tests.core.test_message import HEALED
+from tests.core.notify.test_message import HEALED
 from tests.hook import hooked
 
 MESSAGE = single(HEALED, {})
@@ -67,7 +67,7 @@ CONTINUES = (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.0)
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(bounded, "ANSWER_SECONDS", 0.4)
+    monkeypatch.setattr(response_limit, "ANSWER_SECONDS", 0.4)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -90,11 +90,11 @@ def test_a_body_without_end_is_given_up(extra):
 def test_a_compressed_body_is_read_up_to_a_smaller_bound():
     packed = gzip.compress(bytes(50_000_000))
     head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: 99999999\r\n\r\n" + packed
-    with answering(head, packed) as place, bounded.bounded_answers():
+    with answering(head, packed) as place, response_limit.bounded_answers():
         reply = requests.get(f"http://{place}/", stream=True, timeout=2)
         with pytest.raises(requests.RequestException):
             _ = reply.content
-        assert reply.raw.tell() < 2 * bounded.MAX_COMPRESSED_BYTES
+        assert reply.raw.tell() < 2 * response_limit.MAX_COMPRESSED_BYTES
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -111,7 +111,7 @@ def test_a_redirect_is_not_followed(status):
 
 def test_other_requests_are_not_bounded():
     with hooked() as hook:
-        hook.body = bytes(bounded.MAX_ANSWER_BYTES + 1)
+        hook.body = bytes(response_limit.MAX_ANSWER_BYTES + 1)
         assert len(requests.get(hook.url, timeout=5).content) == len(hook.body)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from hemostat.adapters.cgroups import CgroupSampler
-from hemostat.adapters.cgroups.activity import MAX_PROCESSES, TICK
-from hemostat.adapters.cgroups.probe import EVERY, Probe
+from hemostat.adapters.sampling.cgroups import CgroupSampler
+from hemostat.adapters.sampling.cgroups.activity import MAX_PROCESSES, TICK
+from hemostat.adapters.sampling.cgroups.reader import EVERY, Probe
+from hemostat.core.labels.container_ref import reference
 from hemostat.core.model import ContainerInfo, ParentLimits, Sample
-from hemostat.core.reference import reference
 
 ID = "4f" * 32
 PID = 4242
@@ -413,7 +413,7 @@ def test_without_a_cpu_quota_there_are_no_periods(full: Tree) -> None:
 def test_of_a_process_with_too_many_open_files_the_number_is_unknown(
     full: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hemostat.adapters.cgroups.probe.MAX_COUNTED", 2)
+    monkeypatch.setattr("hemostat.adapters.sampling.cgroups.reader.MAX_COUNTED", 2)
     (sample,) = full.sample()
     assert (sample.descriptors, sample.descriptors_limit) == (None, 1024)
 

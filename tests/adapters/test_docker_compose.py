@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
-from hemostat.adapters.docker_engine.compose import copy
+from hemostat.adapters.docker_engine.replicas import copy
+from hemostat.core.dependencies.graph import Topology
 from hemostat.core.model import ContainerInfo
-from hemostat.core.topology import Topology
-from hemostat.core.trust import OWN, replica_group
+from hemostat.core.settings.trust import OWN, replica_group
 from hemostat.errors import NoSuchContainerError, NotApplicableError
 from tests.engine_fixtures import IMAGE, SESSION, eventually
 from tests.required import program

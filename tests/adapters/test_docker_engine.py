@@ -8,9 +8,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from hemostat.adapters.cgroups import CgroupSampler
 from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
-from hemostat.adapters.docker_stats import StatsSampler
+from hemostat.adapters.sampling.cgroups import CgroupSampler
+from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.core.model import Connected, ContainerInfo, Disconnected
 from hemostat.errors import EngineError, EngineUnreachableError
 from tests.engine_fixtures import SESSION, Listener, eventually, spec

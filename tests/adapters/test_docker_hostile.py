@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hemostat.adapters.docker_engine import failures, translate
+from hemostat.adapters.docker_engine import failures, parse
 from hemostat.adapters.docker_engine.details import read_details
-from hemostat.adapters.docker_stats import answer
-from hemostat.core.healthcheck import startup_time
-from hemostat.core.stopping import stop_seconds
+from hemostat.adapters.sampling.docker_stats import answer
+from hemostat.core.detection.healthcheck_output import startup_time
+from hemostat.core.remediation.stop_timeout import stop_seconds
 from tests.fuzz.targets import HEARD, INSPECTED, LISTED, STATS, leaves
 
 LONG = "9" * 5000
@@ -59,7 +59,7 @@ def test_no_value_of_an_inspection_is_out_of_bounds(path):
     for value in [*HOSTILE, *INFINITE]:
         document = with_value(INSPECTED, path, value)
         try:
-            info = translate.info(document)
+            info = parse.info(document)
         except failures.MALFORMED:
             pass
         else:
@@ -74,7 +74,7 @@ def test_no_value_of_an_inspection_is_out_of_bounds(path):
 def test_no_value_of_a_list_is_out_of_bounds(path):
     for value in [*HOSTILE, *INFINITE]:
         with suppress(*failures.MALFORMED):
-            assert_is_bounded(translate.listed(with_value(LISTED, path, value)))
+            assert_is_bounded(parse.listed(with_value(LISTED, path, value)))
 
 
 @pytest.mark.parametrize("path", list(places(STATS)), ids=str)
@@ -92,7 +92,7 @@ def test_no_value_of_an_event_is_out_of_bounds(path):
     for value in HOSTILE:
         raw = msgspec.json.encode(with_value(HEARD, path, value))
         try:
-            event = translate.event(translate.message(raw))
+            event = parse.event(parse.message(raw))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue
         assert event is None or event.time <= 1e12
@@ -104,11 +104,11 @@ def test_no_value_of_an_event_is_out_of_bounds(path):
 def test_no_label_makes_an_engine_pass_for_podman(label):
     """The engine merges a container's labels into the attributes of its events."""
     heard = with_value(HEARD, ("Actor", "Attributes", label), "137")
-    assert not translate.event(translate.message(msgspec.json.encode(heard))).podman
+    assert not parse.event(parse.message(msgspec.json.encode(heard))).podman
 
 
 def test_nested_answers_are_malformed_and_nothing_else():
     for raw in (b'{"a":' * 100_000, b"[" * 100_000):
         with pytest.raises((msgspec.MsgspecError, RecursionError)):
-            translate.message(raw)
+            parse.message(raw)
     assert RecursionError in failures.SDK_FAILURES

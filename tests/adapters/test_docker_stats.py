@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from hemostat.adapters.docker_stats import StatsSampler
+from hemostat.adapters.sampling.docker_stats import StatsSampler
+from hemostat.core.labels.container_ref import reference
 from hemostat.core.model import ContainerInfo, Sample
-from hemostat.core.reference import reference
 from hemostat.errors import EngineError, NoSuchContainerError
 from tests.engine_fixtures import eventually
 

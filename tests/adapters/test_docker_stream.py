@@ -11,7 +11,7 @@ import requests
 from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
-from hemostat.adapters.docker_engine import stream
+from hemostat.adapters.docker_engine import event_stream
 from hemostat.core.model import Connected, Disconnected
 from hemostat.errors import EngineUnreachableError
 
@@ -32,7 +32,7 @@ class Script:
         self._connections = iter(connections)
 
     @contextmanager
-    def connect(self, since: str) -> Iterator[stream.Opened]:
+    def connect(self, since: str) -> Iterator[event_stream.Opened]:
         self.since.append(since)
         lines = next(self._connections, None)
         if lines is None:
@@ -40,18 +40,18 @@ class Script:
             lines = []
         if isinstance(lines, Exception):
             raise lines
-        yield stream.Opened(iter(lines))
+        yield event_stream.Opened(iter(lines))
 
     def told(self) -> list[str]:
         """The story without its last chapter, which is the script's own end."""
-        items = stream.follow(self.connect, self.stop, START)
+        items = event_stream.follow(self.connect, self.stop, START)
         names = {Connected: "+", Disconnected: "-"}
         return [names.get(type(item)) or item.action for item in items][:-1]
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "FIRST_DELAY", 0.0)
+    monkeypatch.setattr(event_stream, "FIRST_DELAY", 0.0)
 
 
 def test_every_connection_and_every_loss_is_told() -> None:
@@ -138,7 +138,7 @@ def test_the_engine_s_clock_may_be_set_back() -> None:
 
 
 def test_what_has_been_seen_is_forgotten_in_time() -> None:
-    cursor = stream.Cursor(START)
-    heard = [stream.translate.message(line("start", number * SECOND // 10)) for number in range(1000)]
+    cursor = event_stream.Cursor(START)
+    heard = [event_stream.translate.message(line("start", number * SECOND // 10)) for number in range(1000)]
     assert all(cursor.admit(message) for message in heard)
     assert len(cursor._seen) <= 11

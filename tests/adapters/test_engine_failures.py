@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine, inspection, mounted_socket
-from hemostat.adapters.docker_engine import stream as docker_stream
+from hemostat.adapters.docker_engine import event_stream as docker_stream
 from hemostat.core.model import Connected, Disconnected
 from hemostat.errors import (
     EngineError,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters import host
-from hemostat.adapters.host import HostPaths, HostSampler, missing, sees_files
+from hemostat.adapters.sampling import host
+from hemostat.adapters.sampling.host import HostPaths, HostSampler, missing, sees_files
 from hemostat.core.model import ContainerInfo, HostSample
 from tests.engine_fixtures import eventually
 from tests.samples import WEB

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from hemostat.adapters.notify.heartbeat import Heartbeat
+from hemostat.adapters.notify.healthchecks_ping import Heartbeat
 from hemostat.adapters.notify.slack import Slack
-from hemostat.core.message import single
+from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
-from tests.core.test_message import HEALED
+from tests.core.notify.test_message import HEALED
 from tests.hook import SECRET, hooked
 
 MESSAGE = single(HEALED, {})

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.probe import probe
-from hemostat.core.label_values import Target
+from hemostat.adapters.sampling.probe import probe
+from hemostat.core.labels.values import Target
 
 LOCAL = "127.0.0.1"
 PATIENT, SHORT = 30.0, 0.2

@@ -3,10 +3,10 @@
 import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
-from hemostat.adapters.probe import probe
-from hemostat.core.label_values import Target
-from hemostat.core.labels import PROBE
-from hemostat.core.probe import address_of
+from hemostat.adapters.sampling.probe import probe
+from hemostat.core.detection.probe import address_of
+from hemostat.core.labels.definitions import PROBE
+from hemostat.core.labels.values import Target
 from tests.engine_fixtures import eventually
 
 pytestmark = pytest.mark.docker

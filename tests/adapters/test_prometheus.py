@@ -13,7 +13,16 @@ from urllib.parse import urlencode
 import pytest
 
 from hemostat.adapters.prometheus import MAX_CONNECTIONS, serving
-from hemostat.core.measures import ALERTS, BUS_UP, DEAD, HEAL, MEASURES, Distribution, Form, Numbers
+from hemostat.core.metrics.definitions import (
+    ALERTS,
+    BUS_UP,
+    DEAD,
+    HEAL,
+    MEASURES,
+    Distribution,
+    Form,
+    Numbers,
+)
 from hemostat.errors import AdapterError
 from tests.engine_fixtures import eventually
 from tests.prometheus_tools import promtool

@@ -14,7 +14,7 @@ import redis
 
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.redis.embedded import binary
-from hemostat.core.dossier import Point
+from hemostat.core.evidence.snapshot import Point
 from hemostat.errors import BusError, BusUnreachableError
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, heartbeat, stats

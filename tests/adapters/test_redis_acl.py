@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from hemostat import app
-from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import MemoryEngine
 from hemostat.adapters.redis import (
     RedisBus,
     RedisCasebook,
@@ -34,32 +34,32 @@ from hemostat.adapters.redis.acl import (
     is_host_name,
     user,
 )
-from hemostat.adapters.redis.notary import AUDIT
+from hemostat.adapters.redis.audit_anchor import AUDIT
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.cli.findings import Level
 from hemostat.cli.machine import Machine
 from hemostat.cli.redis_checks import redis_commands
 from hemostat.cli.status import look
 from hemostat.config import Loaded, Redis, Settings
-from hemostat.core.alerting import Topic
-from hemostat.core.attempts import Attempt, Book, Resource, Scaled, Stopping
-from hemostat.core.case import Past
-from hemostat.core.control import Answer, Approval, Pause
-from hemostat.core.evidence import dossier
-from hemostat.core.limits import Limits
-from hemostat.core.measures import ALERTS, MEASURES, NOTIFICATIONS, WAITING
-from hemostat.core.picture import Picture
-from hemostat.core.spend import Spending
-from hemostat.core.vigil import LOST
+from hemostat.core.diagnosis.case import Past
+from hemostat.core.evidence.build import dossier
+from hemostat.core.history.status import Picture
+from hemostat.core.ledger.controls import Answer, Approval, Pause
+from hemostat.core.ledger.rows import Attempt, Book, Resource, Scaled, Stopping
+from hemostat.core.llm.budget import Spending
+from hemostat.core.metrics.definitions import ALERTS, MEASURES, NOTIFICATIONS, WAITING
+from hemostat.core.notify.self_monitoring import LOST
+from hemostat.core.settings.alert import Topic
+from hemostat.core.settings.responder import Limits
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Figure, Outcome
 from hemostat.exporter import Exporter
-from hemostat.orders import Orders
+from hemostat.operator import Orders
 from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Sampler, Surroundings
-from hemostat.topology import BY_NAME, ROLES, Role
+from hemostat.streams import BY_NAME, ROLES, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
 from tests.clock import FakeClock
-from tests.core.test_news import word
+from tests.core.notify.test_notification import word
 from tests.engine_fixtures import eventually, spec
 from tests.samples import DIAGNOSIS, NOW, alert, complete, decided, event, heartbeat, needed, order, stats
 

@@ -12,9 +12,9 @@ from redis import exceptions
 from hemostat.adapters.redis import RedisBus, RedisDesk, RedisLedger, connect
 from hemostat.adapters.redis import bus as redis_bus
 from hemostat.adapters.redis.failures import translate
-from hemostat.core.attempts import Attempt
-from hemostat.core.control import Pause
-from hemostat.core.vigil import LOST
+from hemostat.core.ledger.controls import Pause
+from hemostat.core.ledger.rows import Attempt
+from hemostat.core.notify.self_monitoring import LOST
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Action, Outcome
 from tests.samples import NOW, alert, event

@@ -11,7 +11,7 @@ from hemostat.adapters.redis import (
     RedisPurse,
     connect,
 )
-from hemostat.adapters.redis.relief import trim_streams
+from hemostat.adapters.redis.trim import trim_streams
 from hemostat.errors import BusError
 from tests.e2e.command import environ, run
 from tests.samples import alert, event

@@ -6,18 +6,18 @@ import msgspec
 import pytest
 
 from hemostat.adapters.redis import Client, RedisCasebook, RedisDesk, RedisDossiers, RedisLedger, RedisOutbox
-from hemostat.adapters.redis.casebook import RedisPurse
-from hemostat.adapters.redis.notary import RedisNotary
+from hemostat.adapters.redis.audit_anchor import RedisNotary
+from hemostat.adapters.redis.precedents import RedisPurse
 from hemostat.adapters.redis.repair import clear_aside, find_in_place, list_aside, remove_in_place
 from hemostat.adapters.redis.rows import MAX_ROW_BYTES, MAX_ROWS, QUARANTINE, Quarantine, Row
-from hemostat.core.alerting import Topic
-from hemostat.core.attempts import Attempt, Scaled
-from hemostat.core.audit import End
-from hemostat.core.case import Past
-from hemostat.core.control import EVERYTHING, Answer, Approval, Pause
-from hemostat.core.dossier import Dossier
-from hemostat.core.news import News
-from hemostat.core.spend import Spending
+from hemostat.core.diagnosis.case import Past
+from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.history.audit_chain import End
+from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Pause
+from hemostat.core.ledger.rows import Attempt, Scaled
+from hemostat.core.llm.budget import Spending
+from hemostat.core.notify.notification import News
+from hemostat.core.settings.alert import Topic
 from hemostat.errors import BusError
 from hemostat.events import Action, Container, Kind, Outcome, Severity
 from tests.adapters.guarded_redis import guarded

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from hemostat.adapters.cgroups import CgroupSampler
 from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
-from hemostat.adapters.docker_stats import StatsSampler
+from hemostat.adapters.sampling.cgroups import CgroupSampler
+from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.core.model import ContainerInfo, Sample
 from tests.engine_fixtures import IMAGE, SESSION, eventually
 from tests.required import program

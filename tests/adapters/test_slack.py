@@ -8,11 +8,11 @@ import pytest
 
 from hemostat.adapters.notify import slack
 from hemostat.adapters.notify.slack import MAX_TEXT, SECTION, Slack, payload
-from hemostat.core.alerting import Topic
-from hemostat.core.message import digest, single
+from hemostat.core.notify.message import digest, single
+from hemostat.core.settings.alert import Topic
 from hemostat.errors import NotifyError
-from tests.core.test_message import HEALED
-from tests.core.test_news import word
+from tests.core.notify.test_message import HEALED
+from tests.core.notify.test_notification import word
 from tests.hook import SECRET, certify, hooked
 
 MESSAGE = single(HEALED, {})

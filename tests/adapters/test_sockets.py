@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.adapters.sockets import FIRST, SocketReader, parse, peers
+from hemostat.adapters.sampling.sockets import FIRST, SocketReader, parse, peers
 from hemostat.core.model import ContainerInfo, Peers
 from hemostat.events import Container
 

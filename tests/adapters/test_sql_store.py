@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from hemostat.adapters.sql_store import SqlStore, connection
-from hemostat.core.audit import Noted, verify
-from hemostat.core.record import Wanted
+from hemostat.core.history.audit_chain import Noted, verify
+from hemostat.core.history.event_row import Wanted
 from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
 from tests.samples import NOW, WEB, alert, event
 

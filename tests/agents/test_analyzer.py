@@ -1,9 +1,9 @@
 """An alert in, a remediation or a false alarm out."""
 
-from hemostat.adapters.memory_casebook import MemoryCasebook
-from hemostat.adapters.memory_dossiers import MemoryDossiers
+from hemostat.adapters.in_memory.evidence import MemoryDossiers
+from hemostat.adapters.in_memory.precedents import MemoryCasebook
 from hemostat.agents.analyzer import Analyzer
-from hemostat.core.limits import Limits
+from hemostat.core.settings.responder import Limits
 from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Reason, RemediationNeeded
 from tests.clock import FakeClock
 from tests.samples import CLEARED, NOW, alert, complete, event

@@ -5,9 +5,9 @@ from signal import SIGQUIT
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import MemoryEngine
 from hemostat.agents.monitor import Monitor
-from hemostat.core.dossier import Point
+from hemostat.core.evidence.snapshot import Point
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -21,7 +21,7 @@ from hemostat.core.model import (
     Sample,
     Samples,
 )
-from hemostat.core.thresholds import Thresholds
+from hemostat.core.settings.monitor import Thresholds
 from hemostat.errors import (
     BusUnreachableError,
     EngineError,

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_desk import MemoryDesk
-from hemostat.adapters.memory_ledger import MemoryLedger
+from hemostat.adapters.in_memory.controls import MemoryDesk
+from hemostat.adapters.in_memory.ledger import MemoryLedger
 from hemostat.agents.monitor import Monitor
-from hemostat.core.attempts import Attempt
+from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent, Mode, Samples, Waited
-from hemostat.core.thresholds import Thresholds
+from hemostat.core.settings.monitor import Thresholds
 from hemostat.errors import EngineTimeoutError
 from hemostat.events import Action, Kind, Outcome, Phase
 from tests.agents.test_monitor import MIB, Watch

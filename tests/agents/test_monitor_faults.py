@@ -2,10 +2,10 @@
 
 import pytest
 
-from hemostat.agents.monitor import lookups, sample_round
-from hemostat.core import deaths, lifecycle, patient, review, vitals
+from hemostat.agents.monitor import inspections, sample_round
+from hemostat.core.detection import deaths, on_event, on_sample, review, watched_container
+from hemostat.core.labels.masking import veiled
 from hemostat.core.model import Answering, Connected, Listing
-from hemostat.core.veil import veiled
 from hemostat.errors import EngineUnreachableError
 from hemostat.events import Container, Kind, Phase
 from tests.agents.test_monitor import Watch
@@ -49,11 +49,11 @@ def mine(monkeypatch) -> Mine:
 
 
 PLACES = [
-    (patient, "tuned"),
-    (lookups, "check_alone"),
-    (lookups, "log_mistakes"),
-    (lifecycle, "judge_health"),
-    (vitals, "sampled"),
+    (watched_container, "tuned"),
+    (inspections, "check_alone"),
+    (inspections, "log_mistakes"),
+    (on_event, "judge_health"),
+    (on_sample, "sampled"),
     (deaths, "dead_before"),
     (sample_round.LastStats, "update"),
 ]
@@ -84,7 +84,7 @@ def test_one_container_that_raises_leaves_the_others_watched(watch, mine, module
 
 
 def test_what_cannot_be_watched_is_named_with_the_reason_and_what_to_do(watch, mine):
-    mine.lay(patient, "tuned", ValueError(f"password=hunter22 {'x' * 100_000}"))
+    mine.lay(watched_container, "tuned", ValueError(f"password=hunter22 {'x' * 100_000}"))
     watch.make(name="evil")
     (warning,) = watch.monitor.warnings
     assert warning.startswith("cannot watch evil: ValueError")
@@ -94,7 +94,7 @@ def test_what_cannot_be_watched_is_named_with_the_reason_and_what_to_do(watch, m
 
 
 def test_many_that_cannot_be_watched_make_one_short_warning(watch, mine, monkeypatch):
-    monkeypatch.setattr(lookups, "check_alone", lambda _: 1 / 0)
+    monkeypatch.setattr(inspections, "check_alone", lambda _: 1 / 0)
     for number in range(30):
         watch.make(name=f"evil-{number:02}-{'a' * 1000}")
     (warning,) = watch.monitor.warnings
@@ -103,7 +103,7 @@ def test_many_that_cannot_be_watched_make_one_short_warning(watch, mine, monkeyp
 
 
 def test_a_container_is_watched_once_it_can_be(watch, mine):
-    mine.lay(patient, "tuned")
+    mine.lay(watched_container, "tuned")
     evil = watch.make(name="evil")
     assert watch.monitor.running() == []
     mine.armed = False
@@ -115,7 +115,7 @@ def test_a_container_is_watched_once_it_can_be(watch, mine):
 
 @pytest.mark.parametrize("told", [True, False], ids=["destroy", "list"])
 def test_a_container_that_is_gone_is_named_no_more(watch, mine, told):
-    mine.lay(patient, "tuned")
+    mine.lay(watched_container, "tuned")
     watch.engine.remove(watch.make(name="evil"))
     if told:
         watch.listen()

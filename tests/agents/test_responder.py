@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_desk import MemoryDesk
-from hemostat.adapters.memory_dossiers import MemoryDossiers
-from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.adapters.memory_ledger import MemoryLedger
+from hemostat.adapters.in_memory.controls import MemoryDesk
+from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.evidence import MemoryDossiers
+from hemostat.adapters.in_memory.ledger import MemoryLedger
 from hemostat.agents.responder import Responder
-from hemostat.core import breaker
-from hemostat.core.attempts import Attempt, Book, Resource, Scaled, Stopping
-from hemostat.core.control import Answer, Pause
-from hemostat.core.dossier import Point
-from hemostat.core.limits import Limits
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.ledger.controls import Answer, Pause
+from hemostat.core.ledger.rows import Attempt, Book, Resource, Scaled, Stopping
 from hemostat.core.model import Service
+from hemostat.core.remediation import circuit_breaker
+from hemostat.core.settings.responder import Limits
 from hemostat.errors import (
     BusUnreachableError,
     EngineError,
@@ -472,7 +472,7 @@ def test_a_call_that_is_forbidden_is_told_with_what_to_allow_and_is_no_failure_o
     assert (done.outcome, done.reason) == (Outcome.NOT_APPLICABLE, Reason.UNSUPPORTED)
     assert done.detail == "start web: the proxy forbids POST: allow POST"
     book = scene.ledger.read("h", "web")
-    assert breaker.of(book.ended, failures=1, open_for=60.0, now=scene.clock.now()).failures == 0
+    assert circuit_breaker.of(book.ended, failures=1, open_for=60.0, now=scene.clock.now()).failures == 0
 
 
 def test_a_cleanup_empties_what_the_label_names_and_restarts_nothing(scene):

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from hemostat.core.attempts import Attempt
-from hemostat.core.raised import notes_of
+from hemostat.core.ledger.alert_notes import notes_of
+from hemostat.core.ledger.rows import Attempt
 from hemostat.events import (
     Action,
     Event,

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from hemostat.core.control import Pause
+from hemostat.core.ledger.controls import Pause
 from hemostat.errors import EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Order, Outcome, Reason, RemediationComplete, seal
 from hemostat.ports import Later

@@ -1,8 +1,8 @@
 """Whether an action helped, whatever the clocks do."""
 
-from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import MemoryEngine
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core.limits import Limits
+from hemostat.core.settings.responder import Limits
 from hemostat.events import Kind, Outcome
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock

@@ -17,14 +17,14 @@ from pathlib import Path
 from statistics import quantiles
 
 from hemostat import app
-from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import MemoryEngine
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Redis, Settings
-from hemostat.core.limits import Limits
+from hemostat.core.settings.responder import Limits
 from hemostat.events import Event, HealthAlert, Kind, Severity, incident_id
 from hemostat.ports import ContainerSpec, Engine, Sampler
-from hemostat.topology import BY_NAME
+from hemostat.streams import BY_NAME
 
 COUNTS = (1, 2, 4)
 ALERTS = 6000

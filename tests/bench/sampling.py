@@ -4,8 +4,8 @@ import os
 import subprocess
 import time
 
-from hemostat.adapters.cgroups import CgroupSampler
 from hemostat.adapters.docker_engine import DockerEngine
+from hemostat.adapters.sampling.cgroups import CgroupSampler
 from tests.bench.lab import Lab, cpu_seconds, named
 
 CONTAINERS = 20

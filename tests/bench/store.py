@@ -14,9 +14,9 @@ from statistics import median
 import msgspec
 
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.app.recording import BATCH
-from hemostat.core.audit import Noted, verify
-from hemostat.core.record import Wanted
+from hemostat.app.store import BATCH
+from hemostat.core.history.audit_chain import Noted, verify
+from hemostat.core.history.event_row import Wanted
 from hemostat.events import Container, Event, Outcome
 from tests.postgres_fixtures import Server, programs
 from tests.samples import NOW, alert, complete, event, needed

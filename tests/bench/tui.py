@@ -33,7 +33,7 @@ from hemostat.events import (
     Severity,
     State,
 )
-from hemostat.topology import BY_NAME
+from hemostat.streams import BY_NAME
 from tests.bench.lab import cpu_seconds, memory
 
 COUNTS = (20, 300, 2000)
@@ -69,7 +69,7 @@ from hemostat import app
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import load
 from hemostat.events import ContainerStats
-from hemostat.tui.feed import Feed
+from hemostat.tui.data.feed import Feed
 
 clock = SystemClock(threading.Event())
 bus = app.open_bus(load().settings, start=False)

@@ -9,8 +9,8 @@ import pytest
 
 from hemostat import app
 from hemostat.adapters.redis import EmbeddedRedis, RedisDossiers, connect
-from hemostat.core.case import Truth, decode, encode
-from hemostat.core.evidence import dossier
+from hemostat.core.diagnosis.case import Truth, decode, encode
+from hemostat.core.evidence.build import dossier
 from hemostat.errors import AdvisorError, AdvisorUnreachableError
 from hemostat.events import DURABLE, Action, FalseAlarm, Investigation, Kind, Quote
 from tests.advisors import ScriptedAdvisor, concluding, recording
@@ -28,7 +28,7 @@ def model(monkeypatch):
     """A model in the place of a vendor's; it concludes that it is a runaway."""
     scripted = ScriptedAdvisor(concluding())
     chosen = lambda settings, environ: None if settings.analyzer.advisor == "rules" else scripted  # noqa: E731
-    monkeypatch.setattr(app.models, "advisor", chosen)
+    monkeypatch.setattr(app.llm, "advisor", chosen)
     return scripted
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisDesk, connect
-from hemostat.core.control import Answer, Approval
-from hemostat.core.reference import reference
+from hemostat.core.labels.container_ref import reference
+from hemostat.core.ledger.controls import Answer, Approval
 from hemostat.events import Action
 from tests.samples import event, stats
 

@@ -16,15 +16,15 @@ from hemostat.cli.doctor import report
 from hemostat.cli.findings import Check, Finding, Level
 from hemostat.cli.machine import Machine
 from hemostat.config import Settings
-from hemostat.core.alerting import Alerting, Channel
-from hemostat.core.analysis import Analysis
-from hemostat.core.audit import End
-from hemostat.core.dead_letters import DeadLetter
-from hemostat.core.limits import Limits
+from hemostat.core.history.audit_chain import End
+from hemostat.core.notify.dead_letters import DeadLetter
+from hemostat.core.settings.alert import Alerting, Channel
+from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.responder import Limits
 from hemostat.errors import ConfigError, EngineUnreachableError
 from hemostat.events import Heartbeat
 from hemostat.ports import EngineVersion
-from hemostat.topology import ROLES
+from hemostat.streams import ROLES
 from tests.model_server import ModelServer
 from tests.model_wires import CLAUDE, GPT, KEY
 from tests.samples import NOW, alert, event

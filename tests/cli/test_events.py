@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.in_memory.bus import MemoryBus
 from hemostat.cli.events import Reader, named
 from hemostat.errors import BusUnreachableError
 from hemostat.events import DURABLE, Container, encode

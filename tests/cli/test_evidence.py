@@ -5,8 +5,8 @@ from pathlib import Path
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisDossiers, connect
 from hemostat.cli.evidence import lines
-from hemostat.core.dossier import Check, Details, Point, decode
-from hemostat.core.evidence import dossier
+from hemostat.core.evidence.build import dossier
+from hemostat.core.evidence.snapshot import Check, Details, Point, decode
 from hemostat.core.model import ContainerInfo
 from tests.samples import NOW, WEB, needed
 

@@ -13,7 +13,7 @@ import sqlalchemy as sql
 from hemostat.adapters.redis import RedisNotary, connect
 from hemostat.adapters.redis.embedded import EmbeddedRedis
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.core.audit import End
+from hemostat.core.history.audit_chain import End
 from hemostat.events import Investigation, Outcome, encode
 from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from hemostat import app
-from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import MemoryEngine
 from hemostat.cli.checks import examine
 from hemostat.cli.findings import Level
 from hemostat.cli.labels import CHECK

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hemostat.runner import INCIDENT
+from hemostat.consumer import INCIDENT
 from tests.core.test_redact import BODY, PEM
 
 SAID = "probe.said word=%s count=%d"

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from hemostat.core.control import EVERYTHING
-from hemostat.core.reference import reference
+from hemostat.core.labels.container_ref import reference
+from hemostat.core.ledger.controls import EVERYTHING
 from hemostat.events import Action, Event, Kind, Outcome, Reason, State
 from tests.engine_fixtures import eventually
 from tests.samples import complete, event, heartbeat, stats

@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.adapters.recording_file import read
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.replay_file import read
 from hemostat.cli.record import PAST, Recorder, remembered
 from hemostat.cli.tui import demo_file
-from hemostat.core.recording import header_line, line, parse
-from hemostat.core.story import stories
+from hemostat.core.history.incident_log import stories
+from hemostat.core.history.replay import header_line, line, parse
 from hemostat.errors import BusUnreachableError
 from hemostat.events import DURABLE, TYPES
 from tests.clock import FakeClock

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisDesk, RedisLedger, connect
-from hemostat.core.control import Pause
+from hemostat.core.ledger.controls import Pause
 
 pytestmark = pytest.mark.redis
 

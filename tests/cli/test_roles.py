@@ -12,7 +12,7 @@ from hemostat.cli.everything import child_command, interpreter
 from hemostat.cli.options import Globals
 from hemostat.cli.roles import Stop, stop_on_signals
 from hemostat.cli.root import hemostat as root
-from hemostat.topology import BY_NAME
+from hemostat.streams import BY_NAME
 from tests.engine_fixtures import eventually
 
 

@@ -5,7 +5,7 @@ import pytest
 import hemostat as package
 from hemostat.cli.root import COMMANDS
 from hemostat.events import TYPES
-from hemostat.topology import ROLES
+from hemostat.streams import ROLES
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",)])

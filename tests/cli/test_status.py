@@ -4,10 +4,10 @@ import pytest
 
 from hemostat.cli.picture import headline, tables
 from hemostat.cli.tables import Row, Table, plain
-from hemostat.core.picture import picture
-from hemostat.core.reference import reference
+from hemostat.core.history.status import picture
+from hemostat.core.labels.container_ref import reference
 from hemostat.events import Kind, Outcome, Reason, State
-from hemostat.topology import BY_NAME, ROLES
+from hemostat.streams import BY_NAME, ROLES
 from tests.samples import NOW, alert, complete, event, heartbeat, stats
 
 BEATS = [event(heartbeat(role.name), 0) for role in ROLES]

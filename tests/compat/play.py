@@ -12,12 +12,12 @@ from typing import Final
 import redis
 
 from hemostat import app
-from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import MemoryEngine
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings, load
 from hemostat.events import Event, Outcome, RemediationComplete
 from hemostat.ports import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings
-from hemostat.topology import ROLES
+from hemostat.streams import ROLES
 from tests.advisors import CONCLUSION
 from tests.e2e.command import environ, run
 from tests.engine_fixtures import eventually

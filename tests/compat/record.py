@@ -17,7 +17,7 @@ import redis
 
 from hemostat.adapters.redis import EmbeddedRedis
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.tui.saved import View, save
+from hemostat.tui.saved_view import View, save
 from tests.compat import redis_text
 from tests.compat.play import HOST, environment, play
 from tests.e2e.command import run

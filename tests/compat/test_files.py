@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from hemostat.adapters.recording_file import read
-from hemostat.core.story import stories
+from hemostat.adapters.replay_file import read
+from hemostat.core.history.incident_log import stories
 from hemostat.events import DURABLE, TYPES, encode
-from hemostat.tui.replay import ReplayBus, ReplayClock
-from hemostat.tui.saved import load
+from hemostat.tui.data.replay import ReplayBus, ReplayClock
+from hemostat.tui.saved_view import load
 from tests.clock import FakeClock
 from tests.compat.record import COMMANDS, FIXTURES, SHOW_SETTINGS, VIEW, plain
 from tests.e2e.command import run

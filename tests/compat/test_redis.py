@@ -21,9 +21,9 @@ from hemostat.adapters.redis import (
     RedisPurse,
     RedisStore,
 )
-from hemostat.core.monitor_memo import decode_memo, encode_memo
+from hemostat.core.detection.monitor_state import decode_memo, encode_memo
 from hemostat.events import DURABLE, encode, seal
-from hemostat.topology import KEEPER, ROLES
+from hemostat.streams import KEEPER, ROLES
 from tests.compat.play import HOST
 from tests.compat.record import STORE_URL, place
 

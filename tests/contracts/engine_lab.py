@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 
 from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
-from hemostat.adapters.docker_stats import StatsSampler
-from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.ports import Engine, Sampler, Workshop
 from tests.engine_fixtures import Listener, spec
 

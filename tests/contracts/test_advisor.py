@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hemostat.adapters import advisors
-from hemostat.core.analysis import Analysis
+from hemostat.adapters import llm
+from hemostat.core.settings.analyzer import Analysis
 from hemostat.errors import AdvisorError, AdvisorUnreachableError
 from hemostat.ports import Advisor, Result, Said, Tool, Turn, Usage
 from tests.model_server import CUT_SHORT, HTML, HUGE, REFUSES, UNKNOWN_TOOL, WRONG_SHAPE, ModelServer
@@ -43,7 +43,7 @@ def server(vendor: str) -> Iterator[ModelServer]:
 def connect(vendor: str, url: str, key: str | None = KEY) -> Advisor:
     protocol = "openai" if vendor == "local" else vendor
     analysis = Analysis(advisor=protocol, model=MODELS[vendor], base_url=url)
-    return advisors.make(protocol, analysis, {}, None if vendor == "local" else key)
+    return llm.make(protocol, analysis, {}, None if vendor == "local" else key)
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ def test_a_probe_asks_once_and_for_no_answer(advisor: Advisor, server: ModelServ
 def test_a_probe_tells_a_model_that_is_not_there(vendor: str, server: ModelServer) -> None:
     protocol = "openai" if vendor == "local" else vendor
     analysis = Analysis(model="nonesuch", base_url=server.base_url(vendor))
-    advisor = advisors.make(protocol, analysis, {}, KEY)
+    advisor = llm.make(protocol, analysis, {}, KEY)
     with pytest.raises(AdvisorError, match="nonesuch") as caught:
         advisor.probe(5)
     assert not caught.value.transient

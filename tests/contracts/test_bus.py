@@ -9,9 +9,9 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.in_memory.bus import MemoryBus
 from hemostat.adapters.redis import Client, RedisBus
-from hemostat.core.dossier import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, Point
 from hemostat.errors import BusError
 from hemostat.events import Container, Event, encode
 from hemostat.ports import Bus, Due

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_dossiers import MemoryDossiers
+from hemostat.adapters.in_memory.evidence import MemoryDossiers
 from hemostat.adapters.redis import Client, RedisDossiers
-from hemostat.core.dossier import Dossier
-from hemostat.core.evidence import dossier
+from hemostat.core.evidence.build import dossier
+from hemostat.core.evidence.snapshot import Dossier
 from hemostat.ports import Dossiers
 from tests.samples import NOW, needed
 

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.adapters.memory_desk import MemoryDesk
-from hemostat.adapters.memory_ledger import MemoryLedger
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.controls import MemoryDesk
+from hemostat.adapters.in_memory.ledger import MemoryLedger
 from hemostat.adapters.redis import Client, RedisBus, RedisDesk, RedisLedger
-from hemostat.core.attempts import Attempt, Book, Resource, Scaled, Stopping
-from hemostat.core.control import Answer, Approval, Controls, Pause
-from hemostat.core.raised import IncidentNotes, RaisedAlert
+from hemostat.core.ledger.alert_notes import IncidentNotes, RaisedAlert
+from hemostat.core.ledger.controls import Answer, Approval, Controls, Pause
+from hemostat.core.ledger.rows import Attempt, Book, Resource, Scaled, Stopping
 from hemostat.events import Action, Outcome, Phase, Reason, seal
 from hemostat.ports import Bus, Desk, Ledger
 from tests.clock import FakeClock

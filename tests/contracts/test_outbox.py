@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from hemostat.adapters import memory_outbox
-from hemostat.adapters.memory_outbox import MemoryOutbox
+from hemostat.adapters.in_memory import outbox as memory_outbox
+from hemostat.adapters.in_memory.outbox import MemoryOutbox
 from hemostat.adapters.redis import RedisOutbox
 from hemostat.adapters.redis import outbox as redis_outbox
-from hemostat.core.alerting import Topic
-from hemostat.core.news import Told
+from hemostat.core.notify.notification import Told
+from hemostat.core.settings.alert import Topic
 from hemostat.ports import Outbox
-from tests.core.test_news import word
+from tests.core.notify.test_notification import word
 from tests.samples import NOW
 
 OPENED = word(Topic.OPENED)

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sql
 
 from hemostat.adapters.sql_store import SqlStore, schema
-from hemostat.core.audit import BEGINNING, End, Noted, verify
-from hemostat.core.record import Wanted
+from hemostat.core.history.audit_chain import BEGINNING, End, Noted, verify
+from hemostat.core.history.event_row import Wanted
 from hemostat.errors import NothingStoredError, StoreError
 from hemostat.events import Event, Outcome
 from tests.samples import ALL, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 import hemostat
 from hemostat.core import bounds
-from hemostat.core.incidents import MAX_DOWNSTREAM, Register
-from hemostat.core.labels import LABELS, PROTECT
-from hemostat.core.owner import ORCHESTRATORS
-from hemostat.core.project import PROJECT_LABELS
-from hemostat.core.reference import (
+from hemostat.core.detection.incidents import MAX_DOWNSTREAM, Register
+from hemostat.core.detection.restart_owner import ORCHESTRATORS
+from hemostat.core.labels.container_ref import (
     COMPOSE_NEEDS,
     MAX_UNKNOWN_LABELS,
     OWNER_LABELS,
     reference,
     select_labels,
 )
+from hemostat.core.labels.definitions import LABELS, PROTECT
+from hemostat.core.labels.project import PROJECT_LABELS
 from hemostat.events import MAX_BYTES, Evidence, Kind, decode, encode
 from hemostat.events.fitting import MAX_NUMBER
 from tests import samples

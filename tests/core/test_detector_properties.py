@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.detect import RELEASE, Gauge, cpu_percent, read_gauge
-from hemostat.core.finding import Finding, Limits
 from hemostat.core.model import Sample
-from hemostat.core.thresholds import Thresholds
-from hemostat.core.track import Track, begin, observe
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.usage.findings import Finding, Limits
+from hemostat.core.usage.gauge import RELEASE, Gauge, cpu_percent, read_gauge
+from hemostat.core.usage.tracker import Track, begin, observe
 from hemostat.events import Evidence, Kind, Phase
 
 THRESHOLD, WINDOW = 80.0, 10.0

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from hemostat.adapters.notify.apprise import body
 from hemostat.adapters.notify.slack import payload
-from hemostat.core.alerting import Topic
 from hemostat.core.markup import SPACE, without_markup
-from hemostat.core.message import digest, single
-from tests.core.test_message import HEALED
-from tests.core.test_news import word
+from hemostat.core.notify.message import digest, single
+from hemostat.core.settings.alert import Topic
+from tests.core.notify.test_message import HEALED
+from tests.core.notify.test_notification import word
 
 HOSTILE = [
     "[click to approve](https://evil.example)",

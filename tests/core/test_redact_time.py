@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from hemostat.core.evidence import LOG_LIMIT, dossier, tail
-from hemostat.core.log_text import final_text
+from hemostat.core.evidence.build import LOG_LIMIT, dossier, tail
+from hemostat.core.evidence.log_text import final_text
 from hemostat.core.redact import headers, pairs, redact, redact_environment, redact_until, shapes
 from tests.samples import needed
 from tests.tui.scenes import kept

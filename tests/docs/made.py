@@ -9,8 +9,8 @@ from typing import NamedTuple
 import hemostat
 from hemostat.cli.schema import asyncapi_document
 from hemostat.config import SECRETS, variable
-from hemostat.core.labels import LABELS
-from hemostat.core.measures import MEASURES, Measure
+from hemostat.core.labels.definitions import LABELS
+from hemostat.core.metrics.definitions import MEASURES, Measure
 
 ROOT = Path(hemostat.__file__).resolve().parents[1]
 

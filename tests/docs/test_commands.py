@@ -10,9 +10,9 @@ import pytest
 
 from hemostat.adapters.redis import RedisBus, RedisDesk, RedisDossiers
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.app.parts import HISTORY
-from hemostat.core.control import Pause
-from hemostat.core.evidence import dossier
+from hemostat.app.backends import HISTORY
+from hemostat.core.evidence.build import dossier
+from hemostat.core.ledger.controls import Pause
 from tests.cli.test_desk import ASKED
 from tests.docs.commands import DOCUMENTS, commands, words
 from tests.docs.made import ROOT

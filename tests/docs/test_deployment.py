@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hemostat.topology import BY_NAME
+from hemostat.streams import BY_NAME
 from tests.docs.made import ROOT
 from tests.e2e.command import environ, run
 from tests.engine_fixtures import eventually

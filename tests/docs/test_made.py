@@ -9,7 +9,7 @@ import pytest
 from hemostat.cli.schema import asyncapi_document
 from hemostat.config import FIELDS
 from hemostat.events import TYPES, encode
-from hemostat.topology import BY_NAME, PEOPLE
+from hemostat.streams import BY_NAME, PEOPLE
 from tests.docs.made import MADE, ROOT, tables
 from tests.samples import ALL
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hemostat.core.measures import MEASURES, Form, Measure
+from hemostat.core.metrics.definitions import MEASURES, Form, Measure
 from tests.docs.made import ROOT
 from tests.prometheus_tools import promtool
 

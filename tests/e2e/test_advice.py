@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.in_memory.bus import MemoryBus
 from hemostat.adapters.system_clock import SystemClock
+from hemostat.consumer import Runner
 from hemostat.events import Event
-from hemostat.pulse import Pulse
-from hemostat.runner import Runner
-from hemostat.topology import BY_NAME
+from hemostat.heartbeat import Pulse
+from hemostat.streams import BY_NAME
 from tests.e2e.advice import FAULTS, VENDORS, play
 from tests.e2e.advice.rows import ALERT, Desk
 from tests.engine_fixtures import eventually

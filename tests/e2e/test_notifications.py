@@ -23,7 +23,7 @@ from tests.samples import NOW, alert, complete, event, heartbeat
 pytestmark = pytest.mark.redis
 
 HURRIED = """
-import hemostat.agents.courier as courier, hemostat.agents.watchman as watchman
+import hemostat.agents.notifier.channel_sender as courier, hemostat.agents.notifier.self_monitor as watchman
 from hemostat.__main__ import main
 courier.CEILING, courier.PAUSE = 0.2, 0.05
 watchman.LOOK = 0.1

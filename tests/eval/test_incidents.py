@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from hemostat.cli.evaluate import OWN
-from hemostat.core.advice import FALSE_ALARM, HOST
-from hemostat.core.case import decode
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.case import decode
+from hemostat.core.diagnosis.causes import Cause
+from hemostat.core.llm.validate import FALSE_ALARM, HOST
 from hemostat.core.redact import redact
 from hemostat.events import Action, Kind, Phase
 

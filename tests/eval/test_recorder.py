@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import msgspec
 
-from hemostat.core.case import Case, Past, Recording, Truth
+from hemostat.core.diagnosis.case import Case, Past, Recording, Truth
 from hemostat.events import Action, Container, Kind, Outcome
 from tests.advisors import dossier
 from tests.e2e.scenarios.model import HOST, Expected

@@ -14,15 +14,15 @@ import tomli_w
 from hypothesis import strategies as st
 
 from hemostat import config
-from hemostat.adapters.answer import read
-from hemostat.adapters.docker_engine import failures, translate
+from hemostat.adapters.docker_engine import failures, parse
 from hemostat.adapters.docker_engine.details import read_details
-from hemostat.adapters.docker_stats import answer
-from hemostat.core.label_mistakes import find_mistakes, protection
-from hemostat.core.labels import LABELS, is_enabled
+from hemostat.adapters.llm.conclusion import read
+from hemostat.adapters.sampling.docker_stats import answer
+from hemostat.core.labels.container_ref import reference
+from hemostat.core.labels.definitions import LABELS, is_enabled
+from hemostat.core.labels.mistakes import find_mistakes, protection
 from hemostat.core.redact import redact
-from hemostat.core.reference import reference
-from hemostat.core.thresholds import Thresholds, tuned
+from hemostat.core.settings.monitor import Thresholds, tuned
 from hemostat.errors import ConfigError, DecodeError
 from hemostat.events import MAX_BYTES, decode, encode
 from tests.advisors import CONCLUSION
@@ -192,14 +192,14 @@ HEARD: Final = {
 
 
 def check_inspect(raw: bytes) -> None:
-    for translated in (translate.info, read_details):
+    for translated in (parse.info, read_details):
         with suppress(*failures.MALFORMED):
             assert_finite(translated(msgspec.json.decode(raw, type=dict[str, Any])))
 
 
 def check_listing(raw: bytes) -> None:
     with suppress(*failures.MALFORMED):
-        assert_finite(translate.listed(msgspec.json.decode(raw, type=dict[str, Any])))
+        assert_finite(parse.listed(msgspec.json.decode(raw, type=dict[str, Any])))
 
 
 def check_stats(raw: bytes) -> None:
@@ -211,10 +211,10 @@ def check_stats(raw: bytes) -> None:
 
 def check_heard(line: bytes) -> None:
     try:
-        heard = translate.message(line)
+        heard = parse.message(line)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return
-    assert_finite(translate.event(heard))
+    assert_finite(parse.event(heard))
 
 
 # --- text, settings, a model's conclusion -------------------------------------------------------------

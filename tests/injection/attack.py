@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from hemostat.core.case import Case, Past, Recording
-from hemostat.core.dossier import Check, Details, Dossier, Point
+from hemostat.core.diagnosis.case import Case, Past, Recording
+from hemostat.core.evidence.snapshot import Check, Details, Dossier, Point
 from hemostat.events import Action, Container, Evidence, HealthAlert, Kind, Outcome, State
 from hemostat.ports import Call, Said, Turn, Usage
 from tests.samples import LOOP, NOW, alert

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from hemostat.core.case import Recording
-from hemostat.core.dossier import Check, Details, Dossier
+from hemostat.core.diagnosis.case import Recording
+from hemostat.core.evidence.snapshot import Check, Details, Dossier
 from hemostat.events import Evidence
 from tests.advisors import calling, concluding, terms
-from tests.agents.test_consultant import BUSY, Bench
+from tests.agents.test_llm_advisor import BUSY, Bench
 from tests.core.test_redact import POSITIVE, bare, filled, secrets
 
 TOOLS = ("log", "processes", "inspect", "events")

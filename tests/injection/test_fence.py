@@ -2,8 +2,8 @@
 
 import pytest
 
-from hemostat.core import fence
-from hemostat.core.tools import ROOM, bounded
+from hemostat.core.llm import fence
+from hemostat.core.llm.tools import ROOM, bounded
 from tests.injection.attack import FENCE, outside
 
 

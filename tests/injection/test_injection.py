@@ -7,17 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
-from hemostat.adapters.memory_desk import MemoryDesk
-from hemostat.adapters.memory_dossiers import MemoryDossiers
-from hemostat.adapters.memory_engine import MemoryEngine
-from hemostat.adapters.memory_ledger import MemoryLedger
+from hemostat.adapters.in_memory.controls import MemoryDesk
+from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.evidence import MemoryDossiers
+from hemostat.adapters.in_memory.ledger import MemoryLedger
+from hemostat.adapters.in_memory.precedents import MemoryCasebook, MemoryPurse
 from hemostat.agents.analyzer import Analyzer, Consultant, RecordedWitness, Terms
-from hemostat.agents.analyzer.inquiry import NAME
+from hemostat.agents.analyzer.investigation import NAME
 from hemostat.agents.responder import Responder
-from hemostat.core.advice import choices
-from hemostat.core.diagnose import diagnose
-from hemostat.core.limits import Limits
+from hemostat.core.diagnosis.rules import diagnose
+from hemostat.core.llm.validate import choices
+from hemostat.core.settings.responder import Limits
 from hemostat.events import Action, Container, FalseAlarm, HealthAlert, Kind, RemediationNeeded
 from hemostat.ports import Advisor, Apart, ContainerSpec
 from tests.advisors import terms

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.adapters import advisors
+from hemostat.adapters import llm
 from hemostat.app import advisor as make
 from hemostat.config import Settings
-from hemostat.core.analysis import Analysis
+from hemostat.core.settings.analyzer import Analysis
 from hemostat.ports import Advisor
 from tests.injection.attack import ATTACKS, MARK, SECRETS, WAYS, Attack, outside
 from tests.injection.test_injection import SCENES, Stage
@@ -30,7 +30,7 @@ SOME = (
 OBEYS = ("as it is told", "looks at everything", "everything at once")
 
 
-@pytest.fixture(scope="module", params=advisors.DEFAULTS)
+@pytest.fixture(scope="module", params=llm.DEFAULTS)
 def vendor(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -44,7 +44,7 @@ def server() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def advisor(vendor: str, server: ModelServer) -> Iterator[Advisor]:
     analysis = Analysis(
-        advisor=vendor, model=advisors.DEFAULTS[vendor], base_url=server.base_url(vendor), api_key=KEY
+        advisor=vendor, model=llm.DEFAULTS[vendor], base_url=server.base_url(vendor), api_key=KEY
     )
     made = make(Settings(analyzer=analysis), {})
     assert made is not None

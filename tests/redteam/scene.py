@@ -8,7 +8,7 @@ from typing import Any, Final
 import docker
 from docker.models.containers import Container
 
-from hemostat.core.story import subject
+from hemostat.core.history.incident_log import subject
 from hemostat.events import Event
 from tests.e2e import command
 from tests.e2e.scenarios.lab import LABEL, Lab

@@ -12,16 +12,16 @@ import pytest
 import sqlalchemy as sql
 
 from hemostat.adapters.redis import Client, RedisNotary
-from hemostat.adapters.redis.notary import AUDIT, STORE
+from hemostat.adapters.redis.audit_anchor import AUDIT, STORE
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.agents.recorder import AuditWatch, Recorder
+from hemostat.agents.store_writer import AuditWatch, Recorder
 from hemostat.cli.run import run
 from hemostat.config import load
-from hemostat.core.audit import End, Link, bind
-from hemostat.core.audit_key import Signing
-from hemostat.core.keeping import Keeping
-from hemostat.core.record import record
+from hemostat.core.history.audit_chain import End, Link, bind
+from hemostat.core.history.audit_hash import Signing
+from hemostat.core.history.event_row import record
+from hemostat.core.settings.store import Keeping
 from hemostat.errors import ConfigError, StoreUnreachableError
 from tests.clock import FakeClock
 from tests.samples import alert, event

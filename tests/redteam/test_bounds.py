@@ -9,7 +9,7 @@ import pytest
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.docker_engine.answers import MAX_ANSWER_BYTES
 from hemostat.adapters.docker_engine.processes import LINE_CHARACTERS
-from hemostat.core.labels import LABELS
+from hemostat.core.labels.definitions import LABELS
 from hemostat.core.model import EngineEvent
 from tests.e2e.scenarios.model import Box
 from tests.engine_fixtures import eventually

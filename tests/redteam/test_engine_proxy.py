@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from hemostat.topology import BY_NAME
+from hemostat.streams import BY_NAME
 from tests.docs.made import ROOT
 from tests.e2e.command import environ, run, start
 from tests.engine_fixtures import eventually

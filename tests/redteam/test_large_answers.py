@@ -7,10 +7,10 @@ import pytest
 
 from hemostat.adapters.redis import RedisBus, RedisDesk, RedisLedger
 from hemostat.adapters.redis.acl import SERVER_LIMITS, VIEWER, user
-from hemostat.adapters.redis.desk import APPROVALS
-from hemostat.core.control import Approval
+from hemostat.adapters.redis.controls import APPROVALS
+from hemostat.core.ledger.controls import Approval
 from hemostat.events import Action
-from hemostat.topology import BY_NAME, ROLES
+from hemostat.streams import BY_NAME, ROLES
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded, takes
 from tests.engine_fixtures import eventually
 from tests.redteam.test_seals import ALERT, ANALYZER, HOST, METRICS, MONITOR, OTHER, RESPONDER, STRANGER, Site

@@ -5,7 +5,7 @@ import time
 import msgspec
 import pytest
 
-from hemostat.core.attempts import Attempt
+from hemostat.core.ledger.rows import Attempt
 from hemostat.events import Action, Kind, Outcome, RemediationComplete, RemediationNeeded
 from tests.engine_fixtures import eventually
 

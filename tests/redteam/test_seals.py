@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from hemostat import app
-from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import MemoryEngine
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, RedisDesk, RedisLedger, connect
 from hemostat.adapters.redis.acl import EVERY_ROLE, METRICS, OPERATOR, VIEWER, grants, user
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Redis, Settings
-from hemostat.core.limits import Limits
-from hemostat.core.thresholds import Thresholds
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.responder import Limits
 from hemostat.errors import BusError
 from hemostat.events import (
     DURABLE,
@@ -31,9 +31,9 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.orders import Orders
+from hemostat.operator import Orders
 from hemostat.ports import Interrupted
-from hemostat.topology import BY_NAME, ROLES, Role
+from hemostat.streams import BY_NAME, ROLES, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
 from tests.adapters.test_redis_acl import OnMemory
 from tests.clock import FakeClock

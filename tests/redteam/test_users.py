@@ -12,7 +12,7 @@ from hemostat.adapters.redis import RedisBus
 from hemostat.adapters.redis.acl import SERVER_LIMITS
 from hemostat.adapters.redis.repair import find_in_place, remove_in_place
 from hemostat.events import Heartbeat, Outcome, RemediationComplete
-from hemostat.topology import BY_NAME, ROLES
+from hemostat.streams import BY_NAME, ROLES
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded, takes
 from tests.engine_fixtures import eventually
 from tests.redteam.test_seals import (

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.core.dossier import Check, Details, Dossier, Point
-from hemostat.core.evidence import dossier
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.core.evidence.build import dossier
+from hemostat.core.evidence.snapshot import Check, Details, Dossier, Point
 from hemostat.core.model import ContainerInfo
 from hemostat.events import (
     Action,

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from hemostat.core.breaker import Breaker
-from hemostat.core.standing import Budget, Overview, Standing
+from hemostat.core.remediation.circuit_breaker import Breaker
+from hemostat.core.remediation.limit_status import Budget, Overview, Standing
 
 CLEAR = Standing(breaker=Breaker(), budget=Budget(0, 3))
 

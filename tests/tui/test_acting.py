@@ -9,18 +9,18 @@ import pytest
 from textual.events import Key
 
 from hemostat import tui
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.adapters.memory_desk import MemoryDesk
-from hemostat.adapters.memory_ledger import MemoryLedger
-from hemostat.core.control import EVERYTHING, Answer, Approval
-from hemostat.core.limits import Limits
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.controls import MemoryDesk
+from hemostat.adapters.in_memory.ledger import MemoryLedger
+from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval
+from hemostat.core.settings.responder import Limits
 from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Reason
-from hemostat.orders import Orders
+from hemostat.operator import Orders
+from hemostat.tui.actions.build import Deed, Done, Hand, Plan
+from hemostat.tui.actions.runner import UNKNOWN, Courier
 from hemostat.tui.app import Dashboard
-from hemostat.tui.courier import UNKNOWN, Courier
-from hemostat.tui.hand import Deed, Done, Hand, Plan
-from hemostat.tui.model import Model
+from hemostat.tui.context import Model
 from hemostat.tui.screens.asking import Confirm
 from tests.clock import FakeClock
 from tests.samples import NOW, WEB, complete, event, heartbeat, stats

@@ -10,13 +10,13 @@ from rich.text import Text
 from textual.filter import NoColor
 
 from hemostat import tui
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.core.dossier import KEPT_POINTS, Point
-from hemostat.core.looks import Looks
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
+from hemostat.core.settings.tui import Looks
 from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
 from hemostat.tui.app import Dashboard
-from hemostat.tui.model import Model
+from hemostat.tui.context import Model
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, complete, event, heartbeat, stats
 from tests.tui.standing import host, standing

@@ -7,18 +7,18 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.core.dossier import Check, Details
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.core.evidence.snapshot import Check, Details
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import EngineUnreachableError, NoSuchContainerError
 from hemostat.events import Container as Ref
 from hemostat.events import State
-from hemostat.tui import container_words
 from hemostat.tui.app import Dashboard
-from hemostat.tui.figures import Limits
-from hemostat.tui.lines import Lines
-from hemostat.tui.model import Model
+from hemostat.tui.context import Model
+from hemostat.tui.render import container as container_words
+from hemostat.tui.render.charts import Limits
 from hemostat.tui.screens.container import Container
+from hemostat.tui.widgets.lines import Lines
 from tests.clock import FakeClock
 from tests.samples import NOW, WEB, alert, complete, event, stats
 from tests.tui import scenes
@@ -26,7 +26,7 @@ from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc
 from tests.tui.test_app import says, screen, until
 from tests.tui.test_replay import play as replayed
-from tests.tui.test_words import HOSTILE
+from tests.tui.test_text import HOSTILE
 
 __all__ = ["utc"]
 

@@ -21,11 +21,11 @@ from textual.widgets import Input, OptionList, SelectionList
 
 import hemostat.tui
 from hemostat.tui.app import Dashboard
+from hemostat.tui.context import Exports, Model
 from hemostat.tui.driver import TerminalDriver
-from hemostat.tui.model import Exports, Model
-from hemostat.tui.order import SORTS
-from hemostat.tui.saved import View
+from hemostat.tui.saved_view import View
 from hemostat.tui.screens.incident import Incident
+from hemostat.tui.table.sorting import SORTS
 from tests.clock import FakeClock
 from tests.samples import NOW
 from tests.tui import scenes

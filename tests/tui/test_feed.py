@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.core.dossier import KEPT_POINTS, Point
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Container, Event
-from hemostat.tui.feed import EVERY, Feed
-from hemostat.tui.state import LOG, TRAIL, News
+from hemostat.tui.data.feed import EVERY, Feed
+from hemostat.tui.data.state import LOG, TRAIL, News
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, event, heartbeat, stats
 
@@ -82,7 +82,7 @@ class Lost(Flood):
 
 
 def test_a_lost_bus_is_told_and_listened_to_again(monkeypatch):
-    monkeypatch.setattr("hemostat.tui.feed.RETRY", 0.0)
+    monkeypatch.setattr("hemostat.tui.data.feed.RETRY", 0.0)
     clock = FakeClock(NOW)
     came = told(Lost(clock), clock)
     assert came[0] == News(lost="Redis is gone")

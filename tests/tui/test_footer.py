@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.tui.footer import fitting
+from hemostat.tui.widgets.footer import fitting
 from tests.tui.test_app import play, says, screen, until
 
 

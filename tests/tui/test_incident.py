@@ -10,16 +10,16 @@ import pytest
 from rich.cells import cell_len
 from textual.filter import NoColor
 
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.core.chronicle import chronicle
-from hemostat.core.story import stories
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.core.history.incident_log import stories
+from hemostat.core.history.timeline import chronicle
 from hemostat.errors import BusError
 from hemostat.events import Container, Evidence, Kind, Outcome, Reason
-from hemostat.tui import incident_words
 from hemostat.tui.app import Dashboard
-from hemostat.tui.lines import Lines
-from hemostat.tui.model import Model
+from hemostat.tui.context import Model
+from hemostat.tui.render import incident as incident_words
 from hemostat.tui.screens.incident import Incident
+from hemostat.tui.widgets.lines import Lines
 from tests.clock import FakeClock
 from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed, stats
 from tests.tui import scenes
@@ -27,7 +27,7 @@ from tests.tui.scenes import MIB, kept
 from tests.tui.snapshots import compare, utc
 from tests.tui.test_app import says, screen, until
 from tests.tui.test_replay import play as replayed
-from tests.tui.test_words import HOSTILE
+from tests.tui.test_text import HOSTILE
 
 __all__ = ["utc"]
 

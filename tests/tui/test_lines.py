@@ -8,11 +8,11 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.in_memory.bus import MemoryBus
 from hemostat.tui.app import Dashboard
-from hemostat.tui.lines import Lines, changed
-from hemostat.tui.model import Model
-from hemostat.tui.state import News, apply
+from hemostat.tui.context import Model
+from hemostat.tui.data.state import News, apply
+from hemostat.tui.widgets.lines import Lines, changed
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, event, heartbeat, stats
 from tests.tui.test_app import until

@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from hemostat.tui.plot import LABEL, Span, ceiling, columns, plot
+from hemostat.tui.render.plot import LABEL, Span, ceiling, columns, plot
 
 SPAN = Span(0, 100)
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus
-from hemostat.core.recording import Recording
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.core.history.replay import Recording
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Listener
-from hemostat.tui.model import Model
-from hemostat.tui.replay import ReplayBus, ReplayClock
+from hemostat.tui.context import Model
+from hemostat.tui.data.replay import ReplayBus, ReplayClock
 from hemostat.tui.replay_app import Replayed
 from tests.clock import FakeClock
-from tests.core.test_recording import recorded
+from tests.core.history.test_replay import recorded
 from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
 from tests.tui.test_app import DB, says, screen, until
 

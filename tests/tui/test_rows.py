@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from hemostat.core.dossier import Point
+from hemostat.core.evidence.snapshot import Point
 from hemostat.events import Container, Outcome
 from hemostat.events import State as Condition
-from hemostat.tui import order
-from hemostat.tui.grid import COLUMNS
-from hemostat.tui.rows import matching, unrecalled, update
-from hemostat.tui.state import TRAIL, News, State, apply
-from hemostat.tui.words import BAD, BUSY, FAINT
+from hemostat.tui.data.state import TRAIL, News, State, apply
+from hemostat.tui.render.text import BAD, BUSY, FAINT
+from hemostat.tui.table import sorting
+from hemostat.tui.table.columns import COLUMNS
+from hemostat.tui.table.rows import matching, unrecalled, update
 from tests.samples import NOW, alert, complete, event, stats
 
 SICK = Condition(status="running", health="unhealthy")
@@ -88,13 +88,13 @@ def test_only_what_changed_is_made_anew():
     ],
 )
 def test_faults_come_first_however_it_is_sorted(sort, reverse, found):
-    assert names(order.arranged(rows(shown(*CROWD)), sort, reverse=reverse)) == found
+    assert names(sorting.arranged(rows(shown(*CROWD)), sort, reverse=reverse)) == found
 
 
 def test_between_sortings_everything_keeps_its_place_and_what_is_new_comes_last():
     crowd = rows(shown(*CROWD))
     places = {crowd[1].key: 0, crowd[2].key: 1}
-    assert names(order.kept(crowd, places)) == ["api", "db", "web"]
+    assert names(sorting.kept(crowd, places)) == ["api", "db", "web"]
 
 
 @pytest.mark.parametrize(
@@ -102,19 +102,19 @@ def test_between_sortings_everything_keeps_its_place_and_what_is_new_comes_last(
     [(0.0, 0.0, True), (8.0, 0.0, False), (0.0, 9.0, False), (99.0, 99.0, True)],
 )
 def test_nothing_moves_soon_after_a_sorting_or_under_the_cursor(sorted_at, touched_at, due):
-    assert order.due(10.0, sorted_at, touched_at) is due
+    assert sorting.due(10.0, sorted_at, touched_at) is due
 
 
 def test_groups_stand_in_order_of_their_first():
-    found = order.grouped(order.arranged(rows(shown(*CROWD)), "cpu"))
-    assert [each.project if isinstance(each, order.Group) else each.name for each in found] == [
+    found = sorting.grouped(sorting.arranged(rows(shown(*CROWD)), "cpu"))
+    assert [each.project if isinstance(each, sorting.Group) else each.name for each in found] == [
         "shop",
         "api",
         "web",
         "",
         "db",
     ]
-    assert found[0] == order.Group("shop", 2, 1)
+    assert found[0] == sorting.Group("shop", 2, 1)
 
 
 def test_a_trail_has_a_value_a_second_although_only_changes_are_told():
@@ -185,7 +185,7 @@ def test_the_most_urgent_come_first():
         dead("ended", 4),
         dead("done", 0),
     )
-    found = order.arranged(rows(seen), "name")
+    found = sorting.arranged(rows(seen), "name")
     assert names(found) == ["left", "open", "api", "calm", "done", "ended"]
     assert [each.word for each in found] == [
         "exited 3", "exited 1", "unhealthy", "healthy", "exited 0", "exited 4",

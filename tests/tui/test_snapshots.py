@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from hemostat.adapters.memory_bus import MemoryBus
+from hemostat.adapters.in_memory.bus import MemoryBus
 from hemostat.events import Container, Kind, State
 from hemostat.tui.app import Dashboard
-from hemostat.tui.model import Model
+from hemostat.tui.context import Model
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
 from tests.tui.snapshots import compare, utc

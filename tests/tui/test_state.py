@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hemostat.tui.state import LOG, MUCH, SILENT, News, State, about, apply, roles, seen, silence, steady
+from hemostat.tui.data.state import LOG, MUCH, SILENT, News, State, about, apply, roles, seen, silence, steady
 from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
 
 OPENED = State(heard=NOW)

@@ -1,18 +1,11 @@
-"""How a container was made, by its inspection: bounded, and with secrets, which core.evidence masks."""
+"""How a container was made, by its inspection: bounded, and with secrets, which core.evidence.build masks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from hemostat.adapters.docker_engine.translate import (
-    MAX_ERROR_CHARACTERS,
-    cores,
-    exit_code,
-    pids,
-    seconds,
-    word,
-)
+from hemostat.adapters.docker_engine.parse import MAX_ERROR_CHARACTERS, cores, exit_code, pids, seconds, word
 from hemostat.core import bounds
-from hemostat.core.dossier import Check, Details
+from hemostat.core.evidence.snapshot import Check, Details
 
 MAX_WORDS: Final = 1000
 """Of a command."""

@@ -10,12 +10,10 @@ from urllib.parse import urlencode
 import msgspec
 from docker.utils import convert_filters
 
-from hemostat.adapters.docker_engine import inspection, litter, stream, translate
+from hemostat.adapters.docker_engine import event_stream, inspection, parse, prunable
 from hemostat.adapters.docker_engine.access import find_forbidden
 from hemostat.adapters.docker_engine.address import find_address
 from hemostat.adapters.docker_engine.answers import log_end
-from hemostat.adapters.docker_engine.command import run_exec
-from hemostat.adapters.docker_engine.compose import Replicas
 from hemostat.adapters.docker_engine.connection import (
     Connection,
     base,
@@ -26,13 +24,15 @@ from hemostat.adapters.docker_engine.connection import (
     require,
 )
 from hemostat.adapters.docker_engine.details import read_details
+from hemostat.adapters.docker_engine.exec import run_exec
 from hemostat.adapters.docker_engine.failures import reading
 from hemostat.adapters.docker_engine.processes import read_processes
+from hemostat.adapters.docker_engine.replicas import Replicas
 from hemostat.adapters.docker_engine.version import read_version
 from hemostat.core import bounds
-from hemostat.core.dossier import Details
-from hemostat.core.labels import own_group
-from hemostat.core.limits import Limits
+from hemostat.core.dependencies.declared import SHARED
+from hemostat.core.evidence.snapshot import Details
+from hemostat.core.labels.definitions import own_group
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -42,9 +42,9 @@ from hemostat.core.model import (
     ListedContainer,
     Service,
 )
-from hemostat.core.needs import SHARED
-from hemostat.core.scale import COMPOSE
-from hemostat.core.stopping import bounded_stop
+from hemostat.core.remediation.scaling import COMPOSE
+from hemostat.core.remediation.stop_timeout import bounded_stop
+from hemostat.core.settings.responder import Limits
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import EngineVersion
 
@@ -70,7 +70,7 @@ class DockerEngine:
         self._stop_timeout_max = stop_timeout_max
         self._filters = {"label": label} if label else {}
         self._group = own_group(label)
-        self._wires = stream.Wires()
+        self._wires = event_stream.Wires()
 
     @classmethod
     def connect(
@@ -126,7 +126,7 @@ class DockerEngine:
     def inspect(self, container: str) -> ContainerInfo:
         found = self._inspect(container)
         with reading(f"inspect {container}"):
-            return translate.info(found, self._group)
+            return parse.info(found, self._group)
 
     def was_stopped(self, container: str) -> bool:
         with self.connection.client(f"inspect {container}") as client:
@@ -147,14 +147,17 @@ class DockerEngine:
 
     def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
         begin = time.time() if since is None else since
-        return stream.follow(self._listen, self._wires.closed, int(begin * 1e6) * 1000)
+        return event_stream.follow(self._listen, self._wires.closed, int(begin * 1e6) * 1000)
 
     @contextmanager
-    def _listen(self, since: str) -> Iterator[stream.Opened]:
+    def _listen(self, since: str) -> Iterator[event_stream.Opened]:
         with (
             self.connection.client("follow events") as client,
-            stream.listen(
-                client, stream.events(since, self._filters), self._wires, timeout=stream.SILENCE_SECONDS
+            event_stream.listen(
+                client,
+                event_stream.events(since, self._filters),
+                self._wires,
+                timeout=event_stream.SILENCE_SECONDS,
             ) as opened,
         ):
             yield opened
@@ -176,11 +179,11 @@ class DockerEngine:
     def _patience(self, container: str, timeout: float | None) -> int:
         """Whole seconds before SIGKILL. The SDK waits this much longer for the answer, so it must know."""
         if timeout is None:
-            timeout = translate.stop_timeout(self._inspect(container)["Config"].get("StopTimeout"))
+            timeout = parse.stop_timeout(self._inspect(container)["Config"].get("StopTimeout"))
         return math.ceil(bounded_stop(timeout, self._stop_timeout_max))
 
     def update(self, container: str, *, cpus: float | None = None, memory: int | None = None) -> None:
-        body = translate.limits(self._inspect(container)["HostConfig"], cpus, memory)
+        body = parse.limits(self._inspect(container)["HostConfig"], cpus, memory)
         with self.connection.client(f"update {container}") as client:
             # The SDK's own method knows quotas but not NanoCpus, which `docker run --cpus` sets.
             url = f"{base(client)}/containers/{container}/update"
@@ -211,15 +214,15 @@ class DockerEngine:
 
     def reclaimable(self, labels: Mapping[str, str] = {}) -> list[Leftover]:
         with self.connection.client("disk usage") as client:
-            raw = getter(client, litter.PATIENCE)("/system/df", most=MAX_DISK_USE_BYTES)
+            raw = getter(client, prunable.PATIENCE)("/system/df", most=MAX_DISK_USE_BYTES)
             used = msgspec.json.decode(raw, type=dict[str, Any])
-        stopped = [row["Id"] for row in used.get("Containers") or () if row["State"] in litter.STOPPED]
+        stopped = [row["Id"] for row in used.get("Containers") or () if row["State"] in prunable.STOPPED]
         wanted = [*self._filters.values(), *(f"{key}={value}" for key, value in labels.items())]
         return [
-            *litter.containers(used, wanted, self._ended(stopped)),
-            *litter.images(used, wanted),
-            *litter.volumes(used, wanted),
-            *litter.build_cache(used, wanted),
+            *prunable.containers(used, wanted, self._ended(stopped)),
+            *prunable.images(used, wanted),
+            *prunable.volumes(used, wanted),
+            *prunable.build_cache(used, wanted),
         ]
 
     def _ended(self, containers: Sequence[str]) -> dict[str, float]:
@@ -234,7 +237,7 @@ class DockerEngine:
     def discard(self, leftover: Leftover) -> int:
         try:
             with self.connection.client(f"remove {leftover.what} {leftover.name}") as client:
-                return litter.remove(client, leftover)
+                return prunable.remove(client, leftover)
         except EngineError as error:
             if error.transient:
                 raise
@@ -244,7 +247,7 @@ class DockerEngine:
         if service.startswith(COMPOSE):
             return Replicas(self.connection, service, self._stop_timeout_max).service()
         found = self._service(service)
-        return translate.service(found, self._tasks(found["ID"]))
+        return parse.service(found, self._tasks(found["ID"]))
 
     def _tasks(self, service: str) -> Sequence[Mapping[str, Any]]:
         """Of a swarm's service, on all nodes."""
@@ -262,7 +265,7 @@ class DockerEngine:
             Replicas(self.connection, service, self._stop_timeout_max).scale(replicas)
             return
         seen = self._service(service)
-        body = translate.replicated(seen["Spec"], replicas)
+        body = parse.replicated(seen["Spec"], replicas)
         with self.connection.client(f"scale service {service}") as client:
             url = f"{base(client)}/services/{seen['ID']}/update"
             version = {"version": seen["Version"]["Index"]}
@@ -283,14 +286,14 @@ class DockerEngine:
     ) -> tuple[Generator[Mapping[str, Any], None, None], Callable[[], None]]:
         """The stats API's answers, one a second while the container is there, and what ends them from another
         thread."""
-        wires = stream.Wires()
+        wires = event_stream.Wires()
         return self._stats(container, wires), wires.cut
 
-    def _stats(self, container: str, wires: stream.Wires) -> Generator[Mapping[str, Any], None, None]:
+    def _stats(self, container: str, wires: event_stream.Wires) -> Generator[Mapping[str, Any], None, None]:
         path = f"/containers/{container}/stats?stream=true"
         with (
             self.connection.client(f"follow stats of {container}") as client,
-            stream.listen(client, path, wires, self._wires, timeout=STATS_SILENCE_SECONDS) as opened,
+            event_stream.listen(client, path, wires, self._wires, timeout=STATS_SILENCE_SECONDS) as opened,
         ):
             yield from map(msgspec.json.decode, filter(None, opened.lines))
 

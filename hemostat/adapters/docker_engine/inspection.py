@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import msgspec
 from docker.utils import convert_filters
 
-from hemostat.adapters.docker_engine import translate
+from hemostat.adapters.docker_engine import parse
 from hemostat.adapters.docker_engine.answers import MAX_ROW_BYTES, AnswerTooLongError, read_or_rows
 from hemostat.adapters.docker_engine.connection import Connection, Get, getter, inspected, opener
 from hemostat.adapters.docker_engine.failures import MALFORMED, reading
+from hemostat.core.labels.container_ref import select_labels
 from hemostat.core.model import ContainerInfo, ListedContainer
-from hemostat.core.reference import select_labels
 from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError
 
 LIST_SECONDS: Final = 10.0
@@ -80,7 +80,7 @@ def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
     listed = []
     for row in rows:
         try:
-            listed.append(translate.listed(row))
+            listed.append(parse.listed(row))
         except MALFORMED as error:
             logger.warning("engine.row_malformed error=%r", error)
     return listed
@@ -118,7 +118,7 @@ def _inspect(connection: Connection, get: Get, container: str, group: str) -> Co
     doing = f"inspect {container}"
     try:
         with connection.translating(doing), reading(doing):
-            return translate.info(inspected(get, container), group)
+            return parse.info(inspected(get, container), group)
     except EngineError as error:
         if isinstance(error, EngineUnreachableError) or (
             error.transient and not isinstance(error, EngineTimeoutError)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import docker
 
-from hemostat.adapters.docker_engine import translate
+from hemostat.adapters.docker_engine import parse
 from hemostat.adapters.docker_engine.connection import Connection
 from hemostat.adapters.docker_engine.failures import reading
 from hemostat.adapters.docker_engine.peer import process_of
@@ -41,7 +41,7 @@ def read_version(connection: Connection, root: Path = Path("/")) -> EngineVersio
             memory=int(info.get("MemTotal") or (_memory(root) if local else 0)),
             local=local,
             process=process_of(connection.url),
-            time=translate.seconds(info.get("SystemTime")),
+            time=parse.seconds(info.get("SystemTime")),
             forbidden=tuple(filter(None, (no_version, no_info))),
         )
 

@@ -8,10 +8,10 @@ import logging
 import threading
 from typing import Final
 
-from hemostat.adapters.notify.bounded import bounded_answers
-from hemostat.core.alerting import Topic
-from hemostat.core.message import Message
-from hemostat.core.news import ENDED, PEOPLE
+from hemostat.adapters.notify.response_limit import bounded_answers
+from hemostat.core.notify.message import Message
+from hemostat.core.notify.notification import ENDED, PEOPLE
+from hemostat.core.settings.alert import Topic
 from hemostat.errors import ConfigError, NotifyError
 
 SEND_SECONDS: Final = 12.0

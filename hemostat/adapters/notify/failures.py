@@ -17,7 +17,7 @@ import msgspec
 import requests
 from requests.utils import get_environ_proxies, select_proxy
 
-from hemostat.core.log_text import final_text
+from hemostat.core.evidence.log_text import final_text
 from hemostat.core.redact import redact
 from hemostat.core.text import clean, cut
 from hemostat.errors import NotifyError

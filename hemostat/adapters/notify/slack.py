@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import requests
 
-from hemostat.adapters.notify.bounded import bounded_answers
 from hemostat.adapters.notify.failures import connection_failure, refusal
-from hemostat.core.alerting import Topic
-from hemostat.core.message import Message
+from hemostat.adapters.notify.response_limit import bounded_answers
+from hemostat.core.notify.message import Message
+from hemostat.core.settings.alert import Topic
 
 TIMEOUT: Final = 5.0
 SECTION: Final = 2900

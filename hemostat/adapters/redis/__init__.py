@@ -37,16 +37,16 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
 No other package knows these.
 """
 
+from hemostat.adapters.redis.audit_anchor import RedisNotary
 from hemostat.adapters.redis.bus import RedisBus
-from hemostat.adapters.redis.casebook import RedisCasebook, RedisPurse
 from hemostat.adapters.redis.client import Client, Tls, connect
-from hemostat.adapters.redis.desk import RedisDesk
-from hemostat.adapters.redis.dossiers import RedisDossiers
+from hemostat.adapters.redis.controls import RedisDesk
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
+from hemostat.adapters.redis.evidence import RedisDossiers
 from hemostat.adapters.redis.ledger import RedisLedger
-from hemostat.adapters.redis.notary import RedisNotary
 from hemostat.adapters.redis.outbox import RedisOutbox
-from hemostat.adapters.redis.store import RedisStore
+from hemostat.adapters.redis.precedents import RedisCasebook, RedisPurse
+from hemostat.adapters.redis.recent_events import RedisStore
 
 __all__ = [
     "Client",

@@ -16,14 +16,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from hemostat.adapters.redis.audit_anchor import AUDIT
 from hemostat.adapters.redis.bus import DEAD, INCIDENT, SEAL
 from hemostat.adapters.redis.client import HOST_USERS, PREFIX
+from hemostat.adapters.redis.controls import APPROVALS
 from hemostat.adapters.redis.deferred import DEFERRED
-from hemostat.adapters.redis.desk import APPROVALS
-from hemostat.adapters.redis.notary import AUDIT
 from hemostat.adapters.redis.rows import QUARANTINE
 from hemostat.events import DURABLE, TYPES
-from hemostat.topology import PEOPLE, ROLES, Role
+from hemostat.streams import PEOPLE, ROLES, Role
 
 NEWEST: Final = 7
 VERSIONS: Final = (NEWEST, 6)

@@ -7,15 +7,15 @@ from typing import Any, Final
 import msgspec
 import redis
 
-from hemostat.adapters.redis import live
+from hemostat.adapters.redis import last_values
 from hemostat.adapters.redis.client import PREFIX, TIMEOUT, Client, Command
 from hemostat.adapters.redis.deferred import Deferred, keep_until
 from hemostat.adapters.redis.entries import entries_of
 from hemostat.adapters.redis.lag import Lag
 from hemostat.adapters.redis.parts import Entries, read_pages
-from hemostat.core.dead_letters import DeadLetter
-from hemostat.core.dossier import KEPT_POINTS, Point
-from hemostat.core.raised import notes_of
+from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
+from hemostat.core.ledger.alert_notes import notes_of
+from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
 from hemostat.events import Event, Order, decode, encode, seal
 from hemostat.ports import Due, Entry
@@ -65,7 +65,7 @@ class RedisBus:
         self._deferred = Deferred(client)
         self._entries = Entries(client)
         self._lag = Lag(client)
-        self._show = client.raw.register_script(live.SHOW)
+        self._show = client.raw.register_script(last_values.SHOW)
 
     def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
         kept = [] if memo is None else [("SET", f"{PREFIX}memo:{memo[0]}", memo[1])]
@@ -77,19 +77,21 @@ class RedisBus:
         return value if isinstance(value, bytes) else None
 
     def show(self, events: Sequence[Event], ttl: float) -> None:
-        args: Any = live.arguments(events, ttl, shared=not self._client.is_of_one_host)
+        args: Any = last_values.arguments(events, ttl, shared=not self._client.is_of_one_host)
         with self._client.call():
             self._show(args=args)
 
     def last(self, stream: str) -> list[Event]:
         with self._client.call() as raw:
-            values = live.read_values(raw, stream)
-        return [event for key, value in values for event in _decoded([value]) if live.key_of(event) == key]
+            values = last_values.read_values(raw, stream)
+        return [
+            event for key, value in values for event in _decoded([value]) if last_values.key_of(event) == key
+        ]
 
     def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
         with self._client.call() as raw:
-            values: Any = raw.lrange(live.history_key(host, container), -count, -1)
-        return live.points(values)
+            values: Any = raw.lrange(last_values.history_key(host, container), -count, -1)
+        return last_values.points(values)
 
     def read(
         self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hemostat.adapters.redis.client import connect, is_short
-from hemostat.adapters.redis.relief import trim_streams
+from hemostat.adapters.redis.trim import trim_streams
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.private_files import check_directory, check_file, check_owner, make_directory, open_file
 

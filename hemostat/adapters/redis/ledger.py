@@ -12,14 +12,14 @@ import msgspec
 
 from hemostat.adapters.redis.bus import incident_key, seal_key
 from hemostat.adapters.redis.client import PREFIX, Client
-from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS, controls
+from hemostat.adapters.redis.controls import APPROVALS, PAUSES, RESETS, controls
 from hemostat.adapters.redis.ledger_memory import Known, LedgerMemory, restore
 from hemostat.adapters.redis.rows import Kind, Quarantine, read_number, read_row, read_rows
-from hemostat.core.attempts import Attempt, Book, Scaled, Stopping
-from hemostat.core.control import Approval
-from hemostat.core.limits import LATEST, REMEMBERED
-from hemostat.core.raised import note_suffixes, read_notes
-from hemostat.core.vigil import LOST, tell_unreadable
+from hemostat.core.ledger.alert_notes import note_suffixes, read_notes
+from hemostat.core.ledger.controls import Approval
+from hemostat.core.ledger.rows import Attempt, Book, Scaled, Stopping
+from hemostat.core.notify.self_monitoring import LOST, tell_unreadable
+from hemostat.core.settings.responder import LATEST, REMEMBERED
 from hemostat.errors import BusError
 
 SURVEYED: Final = 1000

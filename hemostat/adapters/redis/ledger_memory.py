@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from hemostat.adapters.redis.client import Command
-from hemostat.core.attempts import Attempt, Book
-from hemostat.core.limits import REMEMBERED
+from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.settings.responder import REMEMBERED
 
 Pairs = Mapping[bytes, bytes]
 MARGIN: Final = 60.0

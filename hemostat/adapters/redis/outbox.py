@@ -11,7 +11,7 @@ import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row
-from hemostat.core.news import News, Told, merge
+from hemostat.core.notify.notification import News, Told, merge
 
 KEPT: Final = 7 * 24 * 3600
 """Seconds for which words wait where no other comes any more."""

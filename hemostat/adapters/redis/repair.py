@@ -8,7 +8,7 @@ import msgspec
 
 from hemostat.adapters.redis.bus import DEAD
 from hemostat.adapters.redis.client import PREFIX, Client
-from hemostat.adapters.redis.desk import APPROVALS, PAUSES, RESETS
+from hemostat.adapters.redis.controls import APPROVALS, PAUSES, RESETS
 from hemostat.adapters.redis.rows import (
     QUARANTINE,
     AsideRow,
@@ -18,12 +18,12 @@ from hemostat.adapters.redis.rows import (
     read_row,
     unreadable_rows,
 )
-from hemostat.core.attempts import Attempt, Scaled, Stopping
-from hemostat.core.case import Past
-from hemostat.core.control import Approval, Pause
-from hemostat.core.dossier import Dossier
-from hemostat.core.news import News, Told
-from hemostat.core.spend import Spending
+from hemostat.core.diagnosis.case import Past
+from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.ledger.controls import Approval, Pause
+from hemostat.core.ledger.rows import Attempt, Scaled, Stopping
+from hemostat.core.llm.budget import Spending
+from hemostat.core.notify.notification import News, Told
 from hemostat.errors import BusError
 from hemostat.events import DURABLE
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import sqlalchemy as sql
 
-from hemostat.core.audit import BEGINNING
+from hemostat.core.history.audit_chain import BEGINNING
 from hemostat.errors import StoreError
 
 LOCK: Final = 0x48454D4F

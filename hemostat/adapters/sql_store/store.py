@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import sqlalchemy as sql
 
-from hemostat.adapters.sql_store import condition, schema
+from hemostat.adapters.sql_store import inspect, schema
 from hemostat.adapters.sql_store.connection import WRITES, connect, identify, translated
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.core.audit import Condition, End, Ends, Link, bind
-from hemostat.core.audit_key import Keys, Signing
-from hemostat.core.record import Record, Wanted, column, record
+from hemostat.core.history.audit_chain import Condition, End, Ends, Link, bind
+from hemostat.core.history.audit_hash import Keys, Signing
+from hemostat.core.history.event_row import Record, Wanted, column, record
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError
 from hemostat.events import Event
@@ -140,14 +140,14 @@ class SqlStore:
             return Condition(
                 place=mask_url(self._url),
                 version=schema.version(connection),
-                size=condition.size(connection),
+                size=inspect.size(connection),
                 ends=_ends(connection),
             )
 
     def objection(self) -> str:
         try:
             with translated(self._url), self._engine.connect() as connection:
-                why = condition.objection(connection)
+                why = inspect.objection(connection)
                 return f"the store {mask_url(self._url)}: {why}" if why else ""
         except StoreUnreachableError as error:
             return error.message

@@ -10,14 +10,14 @@ from functools import partial
 
 import msgspec
 
-from hemostat.agents.analyzer.consultant import Consultant
-from hemostat.core.advice import unadvised
-from hemostat.core.case import past, signature
-from hemostat.core.diagnose import Verdict, diagnose
-from hemostat.core.escalate import follows
-from hemostat.core.limits import Limits
-from hemostat.core.memory import asks, matters, remembered, unspent
+from hemostat.agents.analyzer.llm_advisor import Consultant
+from hemostat.core.diagnosis.case import past, signature
+from hemostat.core.diagnosis.precedents import asks, matters, remembered, unspent
+from hemostat.core.diagnosis.rules import Verdict, diagnose
+from hemostat.core.llm.validate import unadvised
 from hemostat.core.redact import redact
+from hemostat.core.remediation.ladder import follows
+from hemostat.core.settings.responder import Limits
 from hemostat.errors import HemoStatError
 from hemostat.events import (
     Action,

@@ -1,8 +1,8 @@
 """What the monitor does about deaths, stops and starts: the engine is looked at, the ledger asked.
 
-What they mean is the core's to say (core.deaths, core.intent, core.owner). The ledger is asked which stops
-belong to a restart by HemoStat, only where a stop was seen or a container was found dead: never in the way of
-a crash.
+What they mean is the core's to say (core.detection.deaths, core.detection.stop_intent,
+core.detection.restart_owner). The ledger is asked which stops belong to a restart by HemoStat, only where a
+stop was seen or a container was found dead: never in the way of a crash.
 """
 
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.monitor.faults import Faults
-from hemostat.core import deaths, exits, intent, lifecycle, owner
-from hemostat.core.attempts import Attempt, Stopping
-from hemostat.core.incidents import Told
+from hemostat.agents.monitor.container_errors import Faults
+from hemostat.core.detection import deaths, exits, on_event, restart_owner, stop_intent
+from hemostat.core.detection.incidents import Told
+from hemostat.core.detection.registry import Ward
+from hemostat.core.detection.watched_container import Patient
+from hemostat.core.ledger.rows import Attempt, Stopping
 from hemostat.core.model import ContainerInfo, EngineEvent
-from hemostat.core.patient import Patient
-from hemostat.core.ward import Ward
 from hemostat.errors import EngineError
 from hemostat.ports import Ledger
 
@@ -103,7 +103,7 @@ class DeathWatch:
         if patient.info.started_at >= event.time:
             return self._look(event.container.id, now)
         wish = self._ward.stops.get(event.container.id)
-        restarts = owner.restarts_itself(patient.info, event.exit_code) and not intent.wanted(
+        restarts = restart_owner.restarts_itself(patient.info, event.exit_code) and not stop_intent.wanted(
             wish, event.time
         )
         status = "restarting" if restarts else "exited"
@@ -122,8 +122,8 @@ class DeathWatch:
         """Docker is given the time to start it again, then it is looked at."""
         if patient.info.status == "restarting":
             code = patient.info.exit_code
-            self._ward.awaited[patient.ref.id] = intent.Death(exit_code=code, time=event.time, due=now)
-            self._looks[patient.ref.id] = now + owner.FIRST_LOOK
+            self._ward.awaited[patient.ref.id] = stop_intent.Death(exit_code=code, time=event.time, due=now)
+            self._looks[patient.ref.id] = now + restart_owner.FIRST_LOOK
         return told
 
     def judge_held(self, now: float) -> list[Told]:
@@ -142,30 +142,30 @@ class DeathWatch:
         name = container_id[:12] if known is None else known.ref.name
         return self._faults.attempt(container_id, name, doing, call) or []
 
-    def _judge(self, container_id: str, death: intent.Death, now: float) -> list[Told]:
+    def _judge(self, container_id: str, death: stop_intent.Death, now: float) -> list[Told]:
         patient = self._look(container_id, now) if self._ward.podman else self._ward.get(container_id)
         if patient is None or patient.info.running:
             return []
         return self._judged(patient, death, now)
 
-    def _judged(self, patient: Patient, death: intent.Death, now: float) -> list[Told]:
-        if intent.wanted(self._ward.stops.get(patient.ref.id), death.time):
+    def _judged(self, patient: Patient, death: stop_intent.Death, now: float) -> list[Told]:
+        if stop_intent.wanted(self._ward.stops.get(patient.ref.id), death.time):
             return []
         if self._ward.podman and self._restart_by_us(patient.info, now):
-            stop = intent.Stop(time=death.time, until=death.time, ours=True)
+            stop = stop_intent.Stop(time=death.time, until=death.time, ours=True)
             self._ward.stops[patient.ref.id] = stop
             return []
         if self._ward.podman and self._says_stopped(patient, death):
-            said = intent.Stop(time=death.time, until=death.time + intent.MARGIN)
+            said = stop_intent.Stop(time=death.time, until=death.time + stop_intent.MARGIN)
             self._ward.stops[patient.ref.id] = said
             return []
         return deaths.ended(self._ward, patient, death.exit_code, death.time, now)
 
-    def _says_stopped(self, patient: Patient, death: intent.Death) -> bool:
+    def _says_stopped(self, patient: Patient, death: stop_intent.Death) -> bool:
         """By Podman's own word, which any signal sets for the whole run: after one that the container has
         survived, only an end by a signal is taken for a stop."""
         signalled = self._kills.get(patient.ref.id, 0.0) >= patient.info.started_at
-        if signalled and death.exit_code not in intent.ENDED_BY_SIGNAL:
+        if signalled and death.exit_code not in stop_intent.ENDED_BY_SIGNAL:
             return False
         return self._was_stopped(patient.ref.id)
 
@@ -173,7 +173,7 @@ class DeathWatch:
         if self._ledger is None:
             return None
         attempts = self._ledger.attempts(self._host, info.ref.name)
-        return intent.restart_by_us(info, attempts, now)
+        return stop_intent.restart_by_us(info, attempts, now)
 
     def look_again(self, now: float) -> list[Told]:
         """At the containers that somebody is to start again: Docker by its policy, or a restart of ours. Once
@@ -189,7 +189,9 @@ class DeathWatch:
                 patient.ref.id, 0.0
             ):
                 continue
-            self._looks[patient.ref.id] = now + (owner.FIRST_LOOK if ours else owner.LOOK_EVERY)
+            self._looks[patient.ref.id] = now + (
+                restart_owner.FIRST_LOOK if ours else restart_owner.LOOK_EVERY
+            )
             with suppress(EngineError):
                 judge = partial(self._look_at_awaited, patient.ref.id, now, ours=ours)
                 told += self._attempt(patient.ref.id, "judge the state of", judge)
@@ -207,7 +209,7 @@ class DeathWatch:
             self._ward.stops.pop(patient.ref.id, None)
             return []
         attempt = self._restart_by_us(patient.info, now)
-        if attempt is not None and intent.is_under_way(attempt, now):
+        if attempt is not None and stop_intent.is_under_way(attempt, now):
             return []
         return deaths.taken_down(self._ward, patient, now)
 
@@ -216,7 +218,7 @@ class DeathWatch:
         self._kills[event.container.id] = event.time
         patient = self._ward.get(event.container.id)
         ours = patient is not None and self._is_ours(event, patient.info, now)
-        stop = lifecycle.signalled(self._ward, event, ours=ours)
+        stop = on_event.signalled(self._ward, event, ours=ours)
         if stop is not None and not ours and patient is not None and self._ledger is not None:
             noted = Stopping(event.time, stop.hold)
             self._ledger.note_stop(self._host, patient.ref.name, noted)
@@ -241,7 +243,7 @@ class DeathWatch:
         attempt = self._restart_by_us(info, now)
         if attempt is None:
             return False
-        if not intent.is_stop_signal(event, info):
+        if not stop_intent.is_stop_signal(event, info):
             return True
         key = (info.ref.id, attempt.key)
         self._own_signals = {key: self._own_signals.get(key, 0) + 1}
@@ -251,7 +253,7 @@ class DeathWatch:
         """The engine has stopped it as somebody asked: whatever it is held for was wanted."""
         stop = self._ward.stops.get(event.container.id)
         if stop is None or not stop.ours:
-            self._ward.stops[event.container.id] = intent.stopped(event)
+            self._ward.stops[event.container.id] = stop_intent.stopped(event)
             self._ward.held.pop(event.container.id, None)
         self._look(event.container.id, now)
         return []
@@ -274,5 +276,5 @@ class DeathWatch:
         down = exits.stays_down(patient.info) and not deaths.is_known(self._ward, patient.info)
         if down and self._restart_by_us(patient.info, now) is not None:
             time = patient.info.finished_at
-            self._ward.stops.setdefault(patient.ref.id, intent.Stop(time=time, until=time, ours=True))
+            self._ward.stops.setdefault(patient.ref.id, stop_intent.Stop(time=time, until=time, ours=True))
         return deaths.missed(self._ward, patient, seen_until, now)

@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.monitor.faults import MAX_REASON_CHARACTERS
+from hemostat.agents.monitor.container_errors import MAX_REASON_CHARACTERS
+from hemostat.core.backoff import delay
 from hemostat.core.model import ContainerInfo
-from hemostat.core.restart import delay
 from hemostat.core.text import cut, list_names
 from hemostat.errors import EngineError, EngineTimeoutError, NoSuchContainerError
 from hemostat.ports import Engine

@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 
+from hemostat.core.detection.watched_container import Patient
+from hemostat.core.labels.masking import veiled
 from hemostat.core.model import REMOVED, Sample
-from hemostat.core.patient import Patient
-from hemostat.core.veil import veiled
 from hemostat.events import ContainerStats
 
 REFRESH_SECONDS: Final = 5.0

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from hemostat.core.backoff import delay
 from hemostat.core.model import Listing
-from hemostat.core.restart import delay
 from hemostat.errors import AdapterError
 from hemostat.ports import Clock, Engine, Interrupted
 

@@ -12,20 +12,24 @@ from typing import TypeVar
 
 import msgspec
 
+from hemostat.agents.monitor.container_errors import Faults
 from hemostat.agents.monitor.death_watch import DeathWatch
-from hemostat.agents.monitor.faults import Faults
+from hemostat.agents.monitor.inspections import Lookups
 from hemostat.agents.monitor.last_stats import LastStats
-from hemostat.agents.monitor.lookups import Lookups
 from hemostat.agents.monitor.reconciler import Reconciler
 from hemostat.agents.monitor.sample_round import SampleRound
-from hemostat.core import lifecycle, probe, review, vitals
-from hemostat.core.alert_rate import MINUTE, AlertRate
-from hemostat.core.blame import Host
-from hemostat.core.cursor import Cursor
-from hemostat.core.dossier import Point
-from hemostat.core.incidents import Told
-from hemostat.core.intake import Span
-from hemostat.core.label_values import Target
+from hemostat.core.dependencies.root_cause import Host
+from hemostat.core.detection import on_event, on_sample, probe, review
+from hemostat.core.detection.alert_rate import MINUTE, AlertRate
+from hemostat.core.detection.event_cursor import Cursor
+from hemostat.core.detection.event_queue import Span
+from hemostat.core.detection.incidents import Told
+from hemostat.core.detection.monitor_state import Memo, decode_memo, encode_memo
+from hemostat.core.detection.registry import Ward
+from hemostat.core.detection.watched_container import Patient
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.values import Target
 from hemostat.core.model import (
     Answering,
     Connected,
@@ -43,13 +47,9 @@ from hemostat.core.model import (
     Samples,
     Waited,
 )
-from hemostat.core.monitor_memo import Memo, decode_memo, encode_memo
-from hemostat.core.patient import Patient
-from hemostat.core.thresholds import Thresholds, watched
-from hemostat.core.track import interrupted
-from hemostat.core.trust import OWN, Trust
-from hemostat.core.veil import veiled
-from hemostat.core.ward import Ward
+from hemostat.core.settings.monitor import Thresholds, watched
+from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.usage.tracker import interrupted
 from hemostat.events import Container, ContainerStats, Event, HealthAlert, Payload, encode
 from hemostat.ports import Engine, Ledger, Sampler
 
@@ -215,14 +215,14 @@ class Monitor:
     ) -> list[Told]:
         match observation:
             case DiskUse():
-                return vitals.disk_used(self._ward, observation, now)
+                return on_sample.disk_used(self._ward, observation, now)
             case Probed():
-                return vitals.probed(self._ward, observation, now, self._lookups.glance_upstream)
+                return on_sample.probed(self._ward, observation, now, self._lookups.glance_upstream)
             case Peers():
                 self._ward.relations.connect(observation, now)
                 return []
             case HostSample():
-                return vitals.host_measured(self._ward, observation)
+                return on_sample.host_measured(self._ward, observation)
             case Waited():
                 return []
 
@@ -271,7 +271,7 @@ class Monitor:
             handle = partial(handlers.get(event.action, self._changed), event, now)
             told = self.attempt(event.container, f"handle the event {event.action} of", handle) or []
         elif event.action in {"kill", "stop"}:
-            lifecycle.signalled(self._ward, event, ours=False)
+            on_event.signalled(self._ward, event, ours=False)
         self._cursor = self._cursor.past(event, *(self.arrivals or ()))
         return told
 
@@ -281,8 +281,8 @@ class Monitor:
             return []
         if event.action == "unhealthy":
             self._lookups.look_upstream(patient.ref.id, now)
-        lifecycle.turned(patient, event)
-        return lifecycle.judge_health(self._ward, patient, now)
+        on_event.turned(patient, event)
+        return on_event.judge_health(self._ward, patient, now)
 
     def _started(self, event: EngineEvent, now: float) -> list[Told]:
         told = self._deaths.started(event, now)

@@ -3,7 +3,7 @@
 import threading
 from typing import Final
 
-from hemostat.core.intake import Intake, Span
+from hemostat.core.detection.event_queue import Intake, Span
 from hemostat.core.model import Observation
 
 MAX_LOOKS: Final = 50

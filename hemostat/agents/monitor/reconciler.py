@@ -6,15 +6,15 @@ A list may be older than the last events: what has changed by it is inspected be
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from hemostat.agents.monitor.container_errors import Faults
 from hemostat.agents.monitor.death_watch import DeathWatch
-from hemostat.agents.monitor.faults import Faults
-from hemostat.agents.monitor.lookups import Lookups
-from hemostat.core import lifecycle, listing
-from hemostat.core.incidents import Told
+from hemostat.agents.monitor.inspections import Lookups
+from hemostat.core.detection import container_list, on_event
+from hemostat.core.detection.incidents import Told
+from hemostat.core.detection.registry import Ward
+from hemostat.core.detection.watched_container import Patient
 from hemostat.core.model import ContainerInfo, ListedContainer
-from hemostat.core.patient import Patient
-from hemostat.core.thresholds import watched
-from hemostat.core.ward import Ward
+from hemostat.core.settings.monitor import watched
 from hemostat.errors import NoSuchContainerError
 
 
@@ -52,7 +52,7 @@ class Reconciler:
             rows,
             now,
             lambda row: (
-                row.ref.id in self._faults or listing.has_changed(relations.get(row.ref.id), row, now)
+                row.ref.id in self._faults or container_list.has_changed(relations.get(row.ref.id), row, now)
             ),
             lambda found: self._changed(found, until, now, wait=wait),
         )
@@ -77,8 +77,8 @@ class Reconciler:
 
     def _catch_up(self, patient: Patient, now: float) -> list[Told]:
         """Events of its health check may have been left out."""
-        lifecycle.saw_health(patient, now)
-        return lifecycle.judge_health(self._ward, patient, now)
+        on_event.saw_health(patient, now)
+        return on_event.judge_health(self._ward, patient, now)
 
     def _reconcile(
         self,
@@ -103,11 +103,11 @@ class Reconciler:
     def _changed(self, found: Iterable[ContainerInfo], until: float, now: float, *, wait: bool) -> list[Told]:
         relations = self._ward.relations
         ready = [each for each in found if not (wait and self._is_left_to_events(each, until, now))]
-        unseen = [each for each in ready if listing.is_unseen_death(relations.get(each.ref.id), each)]
-        return self._found(ready, unseen, now - listing.LOOK_BACK_SECONDS, now)
+        unseen = [each for each in ready if container_list.is_unseen_death(relations.get(each.ref.id), each)]
+        return self._found(ready, unseen, now - container_list.LOOK_BACK_SECONDS, now)
 
     def _is_left_to_events(self, info: ContainerInfo, until: float, now: float) -> bool:
-        return self._is_under_watch(info) and listing.is_left_to_events(info, until, now)
+        return self._is_under_watch(info) and container_list.is_left_to_events(info, until, now)
 
     def _found(
         self, found: Sequence[ContainerInfo], dead: Iterable[ContainerInfo], since: float, now: float
@@ -133,7 +133,7 @@ class Reconciler:
     def _judge(self, patient: Patient, dead_since: float | None, now: float) -> list[Told]:
         """`dead_since`: up to when events had been seen, where its end may have been unseen."""
         told = [] if dead_since is None else self._deaths.found_dead(patient, dead_since, now)
-        return told + lifecycle.judge_health(self._ward, patient, now)
+        return told + on_event.judge_health(self._ward, patient, now)
 
     def _is_under_watch(self, info: ContainerInfo) -> bool:
         """Of what was not listed, only what is known to be: it may be outside the filter of the list."""

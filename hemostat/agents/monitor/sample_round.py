@@ -5,18 +5,18 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
+from hemostat.agents.monitor.container_errors import Faults
 from hemostat.agents.monitor.death_watch import DeathWatch
-from hemostat.agents.monitor.faults import Faults
+from hemostat.agents.monitor.inspections import Lookups
 from hemostat.agents.monitor.last_stats import LastStats
-from hemostat.agents.monitor.lookups import Lookups
-from hemostat.core import deaths, lifecycle, review, vitals
-from hemostat.core.dossier import Point
-from hemostat.core.incidents import Incident, Told
+from hemostat.core.detection import deaths, on_event, on_sample, review
+from hemostat.core.detection.incidents import Incident, Told
+from hemostat.core.detection.registry import Ward
+from hemostat.core.detection.watched_container import Patient
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.labels.project import NO_PROJECT, project_of
+from hemostat.core.labels.project_turns import Turns
 from hemostat.core.model import Sample
-from hemostat.core.patient import Patient
-from hemostat.core.project import NO_PROJECT, project_of
-from hemostat.core.turns import Turns
-from hemostat.core.ward import Ward
 from hemostat.errors import HemoStatError
 from hemostat.events import ContainerStats, Kind, Phase
 from hemostat.ports import Sampler
@@ -93,17 +93,17 @@ class SampleRound:
 
     def _judge(self, patient: Patient, sample: Sample | None, now: float) -> list[Told]:
         told = [] if sample is None else self._observe(patient, sample, now)
-        return told + lifecycle.judge_health(self._ward, patient, now)
+        return told + on_event.judge_health(self._ward, patient, now)
 
     def _observe(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
-        ward, bounds = self._ward, vitals.limits(patient, self._host_memory)
-        if vitals.wants_history(patient, sample, bounds):
+        ward, bounds = self._ward, on_sample.limits(patient, self._host_memory)
+        if on_sample.wants_history(patient, sample, bounds):
             self._recall(patient, sample)
         activity = None
-        if vitals.wants_activity(patient, sample, bounds):
+        if on_sample.wants_activity(patient, sample, bounds):
             activity = self._sampler.activity(patient.info, now)
         told: list[Told] = []
-        for kind, phase, since, evidence in vitals.sampled(patient, sample, bounds, activity):
+        for kind, phase, since, evidence in on_sample.sampled(patient, sample, bounds, activity):
             if phase is Phase.CLEARED:
                 told += ward.register.closed(patient.ref.id, [kind])
                 continue
@@ -118,7 +118,7 @@ class SampleRound:
     def _recall(self, patient: Patient, sample: Sample) -> None:
         """A restart of this monitor must not forget a trend; without what was kept it begins again."""
         with suppress(HemoStatError):
-            vitals.recalled(patient, self._history(patient.ref.name), sample)
+            on_sample.recalled(patient, self._history(patient.ref.name), sample)
 
     def _review(self, now: float) -> list[Told]:
         for waiting in self._glances.take(sorted(self._ward.waiting())):

@@ -1,24 +1,24 @@
-"""What core.policy is asked of a request, and what only the engine knows of it."""
+"""What core.remediation.policy is asked of a request, and what only the engine knows of it."""
 
 from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.hands import Hands
-from hemostat.agents.responder.neighbours import Neighbours
-from hemostat.agents.responder.operation import RESTARTING
-from hemostat.agents.responder.report import Case
-from hemostat.agents.responder.surgeon import Surgeon
+from hemostat.agents.responder.actions import Surgeon
+from hemostat.agents.responder.execution import RESTARTING
+from hemostat.agents.responder.host_containers import Neighbours
+from hemostat.agents.responder.in_flight import Hands
+from hemostat.agents.responder.outcome import Case
+from hemostat.agents.responder.start_check import Viability
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.agents.responder.viability import Viability
-from hemostat.core import policy, repetition, slots
-from hemostat.core.attempts import Book
-from hemostat.core.decision import Act, Ask, Decision, Refuse, Resume, Situation, Wait
-from hemostat.core.leases import bounded_lease, is_from_future
-from hemostat.core.limits import Limits
-from hemostat.core.stopping import bounded_stop, requested_stop
-from hemostat.core.trust import Trust, replica_group
-from hemostat.core.verify import run_before
+from hemostat.core.ledger.leases import bounded_lease, is_from_future
+from hemostat.core.ledger.rows import Book
+from hemostat.core.remediation import policy, repetition, slots
+from hemostat.core.remediation.decision import Act, Ask, Decision, Refuse, Resume, Situation, Wait
+from hemostat.core.remediation.stop_timeout import bounded_stop, requested_stop
+from hemostat.core.remediation.verify import run_before
+from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.trust import Trust, replica_group
 from hemostat.events import Action, Reason
 
 ACTING: Final = 60.0

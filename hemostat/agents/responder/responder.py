@@ -1,4 +1,4 @@
-"""The responder: the only role that acts. Whether it may is core.policy's to say.
+"""The responder: the only role that acts. Whether it may is core.remediation.policy's to say.
 
 1. Read the container, the ledger and what people have said, and decide. What was finished is told again; what
    was begun is taken up. Refused, or no longer needed: say so and why. Not now, or not before a person has
@@ -16,31 +16,31 @@ from typing import Final
 
 import msgspec
 
+from hemostat.agents.responder.actions import Surgeon
 from hemostat.agents.responder.decider import Decider
-from hemostat.agents.responder.hands import Hands
-from hemostat.agents.responder.neighbours import Neighbours
-from hemostat.agents.responder.operation import Operation, look, refuse_early
-from hemostat.agents.responder.report import Case, Ended, Teller, tell_refusal, unacted, unasked
-from hemostat.agents.responder.surgeon import Surgeon
+from hemostat.agents.responder.execution import Operation, look, refuse_early
+from hemostat.agents.responder.host_containers import Neighbours
+from hemostat.agents.responder.in_flight import Hands
+from hemostat.agents.responder.outcome import Case, Ended, Teller, tell_refusal, unacted, unasked
+from hemostat.agents.responder.scale_down import Tending
+from hemostat.agents.responder.start_check import Viability
 from hemostat.agents.responder.sweeper import Sweeper
-from hemostat.agents.responder.tending import Tending
-from hemostat.agents.responder.unanswering import Unanswering
+from hemostat.agents.responder.unresponsive import Unanswering
 from hemostat.agents.responder.verifier import Probe, Verifier
-from hemostat.agents.responder.viability import Viability
-from hemostat.core import orders, policy, repetition, slots
-from hemostat.core.attempts import Book
-from hemostat.core.cleanup import Cleanup, untouchable
-from hemostat.core.control import EVERYTHING, Approval
-from hemostat.core.decision import Act, Ask, Decision, Refuse, Repeat, Resume, Wait
-from hemostat.core.dossier import Point
-from hemostat.core.limits import Limits
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.labels.masking import veiled
+from hemostat.core.ledger.controls import EVERYTHING, Approval
+from hemostat.core.ledger.rows import Book
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
-from hemostat.core.request_check import refuse_forged
-from hemostat.core.scale import Ceilings
-from hemostat.core.trust import OWN, Trust
-from hemostat.core.veil import veiled
-from hemostat.core.verify import DEAD
+from hemostat.core.remediation import orders, policy, repetition, slots
+from hemostat.core.remediation.cleanup import Cleanup, untouchable
+from hemostat.core.remediation.decision import Act, Ask, Decision, Refuse, Repeat, Resume, Wait
+from hemostat.core.remediation.request_check import refuse_forged
+from hemostat.core.remediation.scaling import Ceilings
+from hemostat.core.remediation.verify import DEAD
+from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.trust import OWN, Trust
 from hemostat.errors import NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
 from hemostat.ports import Apart, Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler

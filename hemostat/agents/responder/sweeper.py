@@ -5,12 +5,12 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.hands import Hands
-from hemostat.agents.responder.neighbours import Neighbours
-from hemostat.core.attempts import Attempt
-from hemostat.core.leases import is_leased
-from hemostat.core.limits import REMEMBERED
-from hemostat.core.slots import slot_end
+from hemostat.agents.responder.host_containers import Neighbours
+from hemostat.agents.responder.in_flight import Hands
+from hemostat.core.ledger.leases import is_leased
+from hemostat.core.ledger.rows import Attempt
+from hemostat.core.remediation.slots import slot_end
+from hemostat.core.settings.responder import REMEMBERED
 from hemostat.events import Outcome, Reason
 from hemostat.ports import Ledger
 

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
-from hemostat.agents.responder.report import Ended, verified
-from hemostat.core import probe
-from hemostat.core.healthcheck import startup_time
-from hemostat.core.label_values import Target
-from hemostat.core.labels import PROBE, PROBE_START
-from hemostat.core.limits import Limits
+from hemostat.agents.responder.outcome import Ended, verified
+from hemostat.core.detection import probe
+from hemostat.core.detection.healthcheck_output import startup_time
+from hemostat.core.labels.definitions import PROBE, PROBE_START
+from hemostat.core.labels.values import Target
 from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.remediation.verify import DOWN, SAMPLED, Health, short_of, state_of, still_high
+from hemostat.core.settings.responder import Limits
 from hemostat.core.units import show_size
-from hemostat.core.verify import DOWN, SAMPLED, Health, short_of, state_of, still_high
 from hemostat.events import HealthAlert, Kind, Outcome, Reason
 from hemostat.ports import Clock, Engine, Sampler
 

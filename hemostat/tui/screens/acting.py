@@ -9,16 +9,16 @@ from typing import ClassVar, Final
 from textual.app import SystemCommand
 from textual.binding import BindingType
 
-from hemostat.core.control import EVERYTHING, holds, told
+from hemostat.core.ledger.controls import EVERYTHING, holds, told
 from hemostat.core.text import clean
 from hemostat.events import Action, Container, ContainerStats
-from hemostat.tui.errand import Carried
-from hemostat.tui.hand import LENGTHS, Hand, Plan, Target, called
+from hemostat.tui.actions.background import Carried
+from hemostat.tui.actions.build import LENGTHS, Hand, Plan, Target, called
+from hemostat.tui.data.state import roles, waiting
 from hemostat.tui.screens.approvals import Approvals
 from hemostat.tui.screens.asking import Choice, Choose, Confirm
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.live import Live
-from hemostat.tui.state import roles, waiting
 
 RESOURCES: Final = ("cpu", "memory", "replicas")
 ACTIONS: Final = frozenset({"order", "scale", "pause", "reset", "approvals"})

@@ -7,18 +7,18 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input, Static
 
-from hemostat.core import control
-from hemostat.core.control import Approval
+from hemostat.core.ledger import controls
+from hemostat.core.ledger.controls import Approval
 from hemostat.core.text import clean
-from hemostat.tui import errand
-from hemostat.tui.errand import Carried, fetch
-from hemostat.tui.footer import Keys
-from hemostat.tui.hand import Hand
-from hemostat.tui.lines import Lines
-from hemostat.tui.model import Model
+from hemostat.tui.actions import background
+from hemostat.tui.actions.background import Carried, fetch
+from hemostat.tui.actions.build import Hand
+from hemostat.tui.context import Model
+from hemostat.tui.render.text import BAD, BUSY, FAINT, clock, fit
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.live import Live
-from hemostat.tui.words import BAD, BUSY, FAINT, clock, fit
+from hemostat.tui.widgets.footer import Keys
+from hemostat.tui.widgets.lines import Lines
 
 EVERY: Final = 2.0
 """Seconds after which it is asked again what waits."""
@@ -65,7 +65,7 @@ class Approvals(Live):
     def _ask(self) -> None:
         fetch(self, "waiting", self._hand.approvals)
 
-    def on_answer(self, answer: errand.Answer) -> None:
+    def on_answer(self, answer: background.Answer) -> None:
         self._asked, self._why = True, answer.why
         if not answer.why:
             self._known = {each.id: each for each in answer.value}
@@ -109,7 +109,7 @@ class Approvals(Live):
             self.redraw()
 
     def action_answer(self, word: str) -> None:
-        approval, answer = self._known.get(self._chosen), control.Answer(word)
+        approval, answer = self._known.get(self._chosen), controls.Answer(word)
         if approval is None:
             self.notify("nothing is chosen", severity="warning")
         elif not approval.is_open(self.model.clock.now()):

@@ -10,11 +10,11 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from hemostat.core.orders import ALLOWED
+from hemostat.core.remediation.orders import ALLOWED
 from hemostat.core.text import clean
-from hemostat.tui.errand import Answer, fetch
-from hemostat.tui.hand import Plan
-from hemostat.tui.words import BAD, BUSY, FAINT, GOOD
+from hemostat.tui.actions.background import Answer, fetch
+from hemostat.tui.actions.build import Plan
+from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD
 
 Choice = tuple[str, Plan]
 """What it is called, and what it would be."""

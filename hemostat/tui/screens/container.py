@@ -9,23 +9,24 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from hemostat.core.chronicle import Chronicle, chronicle
-from hemostat.core.dossier import Dossier, Point
-from hemostat.core.story import stories
+from hemostat.core.evidence.snapshot import Dossier, Point
+from hemostat.core.history.incident_log import stories
+from hemostat.core.history.timeline import Chronicle, chronicle
 from hemostat.core.text import clean
 from hemostat.events import Container as Ref
 from hemostat.events import ContainerStats, Event
-from hemostat.tui import container_words, figures
-from hemostat.tui.container_words import PANES, Found
-from hemostat.tui.errand import Answer, fetch
-from hemostat.tui.footer import Keys
-from hemostat.tui.lines import Lines
-from hemostat.tui.model import Model
+from hemostat.tui.actions.background import Answer, fetch
+from hemostat.tui.context import Model
+from hemostat.tui.data.container_poll import Glimpse, Tail
+from hemostat.tui.data.state import about
+from hemostat.tui.render import charts
+from hemostat.tui.render import container as container_words
+from hemostat.tui.render.container import PANES, Found
 from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.incident import Incident
-from hemostat.tui.state import about
-from hemostat.tui.tail import Glimpse, Tail
+from hemostat.tui.widgets.footer import Keys
+from hemostat.tui.widgets.lines import Lines
 
 EVERY: Final = 2.0
 SLOW: Final = 5.0
@@ -118,7 +119,7 @@ class Container(Acting):
         if answer.why:
             self.notify(clean(f"no {answer.about}: {answer.why}"), severity="warning", markup=False)
         elif answer.about == "history":
-            self._points = figures.merged(answer.value, self._points)
+            self._points = charts.merged(answer.value, self._points)
         else:
             self._kept = answer.value
         self.redraw()
@@ -136,11 +137,11 @@ class Container(Acting):
         log, event = state.log, container_words.newest(state.stats.values(), self._place)
         if (replay := self.model.replay) is not None:
             # Elsewhere in a recording, other figures were known.
-            self._points = figures.until(self._points, replay.now())
+            self._points = charts.until(self._points, replay.now())
             if replay.jumps != self._jumps:
                 self._jumps = replay.jumps
                 fetch(self, "history", lambda: self.model.history(*self._place))
-        self._points = figures.extended(self._points, event)
+        self._points = charts.extended(self._points, event)
         if log is not self._log:
             self._log = log
             count = len(self._told)
@@ -177,7 +178,7 @@ class Container(Acting):
         self.write("title", container_words.title(*self._place, width))
         self.write("facts", container_words.facts(stats, bounds, width))
         if self._is_new("figures", (self._points, stats, self._told, self.size)):
-            self._draw_figures(figures.limits(stats, self._kept))
+            self._draw_figures(charts.limits(stats, self._kept))
         log, pane = self.query_one("#log", Lines), self.query_one("#pane", Lines)
         log.display, pane.display = self._pane == PANES[0], self._pane != PANES[0]
         if self._pane == PANES[0]:
@@ -192,7 +193,7 @@ class Container(Acting):
         self._drawn[name] = made_of
         return new
 
-    def _draw_figures(self, limit: figures.Limits) -> None:
+    def _draw_figures(self, limit: charts.Limits) -> None:
         lines = self.query_one("#figures", Lines)
         height = max(PLOTS[0], min(PLOTS[1], (self.size.height - 14) // 3))
         marks = container_words.marks(self._told)

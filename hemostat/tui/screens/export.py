@@ -12,8 +12,8 @@ from textual.widgets import Input, OptionList, Static
 
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
-from hemostat.tui.incident_export import FORMATS, file_name, write
-from hemostat.tui.incident_words import Shown
+from hemostat.tui.render.export import FORMATS, file_name, write
+from hemostat.tui.render.incident import Shown
 
 
 class Export(ModalScreen[Path | None]):

@@ -10,23 +10,24 @@ from textual.binding import BindingType
 from textual.containers import Container as Box
 from textual.widgets import Static
 
-from hemostat.core.chronicle import Chronicle, chronicle
-from hemostat.core.dossier import Dossier, Point
-from hemostat.core.story import SETTLED, Story, stories
+from hemostat.core.evidence.snapshot import Dossier, Point
+from hemostat.core.history.incident_log import SETTLED, Story, stories
+from hemostat.core.history.timeline import Chronicle, chronicle
 from hemostat.core.text import clean
 from hemostat.events import Container as Ref
 from hemostat.events import ContainerStats, Event
-from hemostat.tui import figures, incident_words
-from hemostat.tui.container_words import newest, towards_limits
-from hemostat.tui.errand import Answer, fetch
-from hemostat.tui.footer import Keys
-from hemostat.tui.incident_export import FORMATS, as_markdown, file_name
-from hemostat.tui.incident_words import Shown
-from hemostat.tui.lines import Lines
-from hemostat.tui.model import Exports, Model
+from hemostat.tui.actions.background import Answer, fetch
+from hemostat.tui.context import Exports, Model
+from hemostat.tui.render import charts
+from hemostat.tui.render import incident as incident_words
+from hemostat.tui.render.container import newest, towards_limits
+from hemostat.tui.render.export import FORMATS, as_markdown, file_name
+from hemostat.tui.render.incident import Shown
 from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.export import Download, Export
+from hemostat.tui.widgets.footer import Keys
+from hemostat.tui.widgets.lines import Lines
 
 PLOTS: Final = (3, 8)
 """Lines of a plot, at least and at most."""
@@ -112,11 +113,11 @@ class Incident(Acting):
             # It went back to before it began.
             self._known = self._asked = None
         if self.model.replay is not None:
-            self._points = figures.until(self._points, self.model.clock.now())
+            self._points = charts.until(self._points, self.model.clock.now())
         told = self._known
         if told is None:
             return
-        self._points = figures.extended(self._points, self._stats(told))
+        self._points = charts.extended(self._points, self._stats(told))
         asked = (told.incident, len(told.steps))
         if asked != self._asked:
             self._asked = asked
@@ -139,7 +140,7 @@ class Incident(Acting):
             return
         self._kept, points = answer.value
         samples = (point for dossier in self._kept for point in dossier.samples)
-        self._points = figures.merged(samples, points, self._points)
+        self._points = charts.merged(samples, points, self._points)
         self.redraw()
 
     @property
@@ -149,7 +150,7 @@ class Incident(Acting):
         at = last if self._at is None else min(self._at, last)
         event = self._stats(self._known)
         stats = event.data if event is not None and isinstance(event.data, ContainerStats) else None
-        return Shown(self._known, at, self._kept, self._points, figures.limits(stats, self._kept))
+        return Shown(self._known, at, self._kept, self._points, charts.limits(stats, self._kept))
 
     def _stats(self, told: Chronicle) -> Event | None:
         return newest(self.model.state.stats.values(), (told.host, told.container.name))

@@ -8,7 +8,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from hemostat.tui.model import Model
+from hemostat.tui.context import Model
 
 
 class Sought(Message):
@@ -29,7 +29,7 @@ class Live(Screen[None]):
 
     def on_mount(self) -> None:
         if self.model.replay is not None:
-            from hemostat.tui.replay_bar import ReplayBar
+            from hemostat.tui.widgets.replay_bar import ReplayBar
 
             self.mount(ReplayBar(self.model.replay), before=0)
 

@@ -17,19 +17,20 @@ from textual.widgets import Input, Static
 from hemostat.core.text import clean
 from hemostat.events import Container as Ref
 from hemostat.events import Event
-from hemostat.tui import grid, order, rows, words
-from hemostat.tui.footer import Keys
-from hemostat.tui.lines import Lazy, Lines
-from hemostat.tui.model import Model
-from hemostat.tui.order import SORTS, Group
-from hemostat.tui.rows import Made, Row
-from hemostat.tui.safety import ticking
+from hemostat.tui.context import Model
+from hemostat.tui.data.state import LOG, about, latest, mode, quiet, roles, silence, steady
+from hemostat.tui.render import text as words
+from hemostat.tui.render.limits import ticking
 from hemostat.tui.screens.acting import ACTS, Acting
-from hemostat.tui.screens.columns import Columns
 from hemostat.tui.screens.keys import FIRST, REST
 from hemostat.tui.screens.live import Sought
 from hemostat.tui.screens.roles import Roles
-from hemostat.tui.state import LOG, about, latest, mode, quiet, roles, silence, steady
+from hemostat.tui.screens.visible_columns import Columns
+from hemostat.tui.table import columns, rows, sorting
+from hemostat.tui.table.rows import Made, Row
+from hemostat.tui.table.sorting import SORTS, Group
+from hemostat.tui.widgets.footer import Keys
+from hemostat.tui.widgets.lines import Lazy, Lines
 
 
 class Main(Acting):
@@ -97,39 +98,39 @@ class Main(Acting):
         self.write("title", words.title(len(everything), incidents, self._hidden(), stale))
         self.write("status", told(steady(state, picture), mode(state), lost=bool(state.lost)))
         self._notice(words.notice(picture, silent, self.waiting()))
-        pointless = grid.pointless(everything, safety=bool(state.safety), grouped=self.model.view.grouped)
+        pointless = columns.pointless(everything, safety=bool(state.safety), grouped=self.model.view.grouped)
         self._draw_grid(now, pointless)
         self._draw_log()
 
     def _in_order(self, now: float) -> list[Row]:
         everything = [made.row for made in self._made.values()]
         view = self.model.view
-        if not self._order or order.due(now, self._sorted_at, self._touched_at):
-            everything = order.arranged(everything, view.sort, reverse=view.reverse)
+        if not self._order or sorting.due(now, self._sorted_at, self._touched_at):
+            everything = sorting.arranged(everything, view.sort, reverse=view.reverse)
             self._order = {row.key: number for number, row in enumerate(everything)}
             self._sorted_at = now
             return everything
-        return order.kept(everything, self._order)
+        return sorting.kept(everything, self._order)
 
     def _choose(self, everything: list[Row]) -> None:
         shown = rows.matching(everything, self._wanted(), faults=self._faults)
-        self._entries = order.grouped(shown) if self.model.view.grouped else list(shown)
+        self._entries = sorting.grouped(shown) if self.model.view.grouped else list(shown)
 
     def _draw_grid(self, now: float, pointless: set[str]) -> None:
         lines, view = self.query_one("#grid", Lines), self.model.view
         width = lines.room
-        placed = grid.layout(width, view.columns or self.model.looks.columns, pointless)
-        self.write("header", grid.header(placed, width, view.sort, reverse=view.reverse))
+        placed = columns.layout(width, view.columns or self.model.looks.columns, pointless)
+        self.write("header", columns.header(placed, width, view.sort, reverse=view.reverse))
         before, self._drawn = self._drawn, {}
 
         def draw(entry: Row | Group) -> Text:
             if isinstance(entry, Group):
-                return grid.heading(entry, width)
+                return columns.heading(entry, width)
             marked = entry.key in self._marked
             source = (entry, placed, ticking(entry.safety, now), marked)
             known = before.get(entry.key)
             if known is None or known[0] != source:
-                known = source, grid.line(entry, placed, now, marked=marked)
+                known = source, columns.line(entry, placed, now, marked=marked)
             self._drawn[entry.key] = known
             return known[1]
 

@@ -7,12 +7,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Static
 
-from hemostat.tui import words
-from hemostat.tui.footer import Keys
-from hemostat.tui.lines import Lines
+from hemostat.tui.data.state import roles
+from hemostat.tui.render import text
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.live import Live
-from hemostat.tui.state import roles
+from hemostat.tui.widgets.footer import Keys
+from hemostat.tui.widgets.lines import Lines
 
 
 class Roles(Live):
@@ -28,9 +28,7 @@ class Roles(Live):
 
     def draw(self) -> None:
         shown = roles(self.model.state, self.model.clock.now())
-        gone = [
-            Text(f"✗ {name} is missing: start it with: hemostat all", words.BAD) for name in shown.missing
-        ]
+        gone = [Text(f"✗ {name} is missing: start it with: hemostat all", text.BAD) for name in shown.missing]
         self.query_one("#roles", Lines).show(
-            [*gone, *(line for each in shown.roles for line in words.role_lines(each))]
+            [*gone, *(line for each in shown.roles for line in text.role_lines(each))]
         )

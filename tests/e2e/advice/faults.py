@@ -5,11 +5,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from hemostat.adapters import advisors
+from hemostat.adapters import llm
 from tests.model_server import CUT_SHORT, HTML, HUGE, REFUSES, UNKNOWN_TOOL, WRONG_SHAPE, endless
 from tests.model_wires import Fails, Reply, Says, Script, Sends, Spoils
 
-VENDORS: Final = tuple(advisors.DEFAULTS)
+VENDORS: Final = tuple(llm.DEFAULTS)
 CONCLUSION: Final[Mapping[str, Any]] = {
     "cause": "runaway",
     "summary": "It spins in a retry loop.",

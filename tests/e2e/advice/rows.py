@@ -7,15 +7,15 @@ from typing import Any, Final
 import msgspec
 
 from hemostat import app
-from hemostat.adapters import advisors
-from hemostat.adapters.memory_casebook import MemoryCasebook, MemoryPurse
-from hemostat.adapters.memory_dossiers import MemoryDossiers
+from hemostat.adapters import llm
+from hemostat.adapters.in_memory.evidence import MemoryDossiers
+from hemostat.adapters.in_memory.precedents import MemoryCasebook, MemoryPurse
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.agents.analyzer import Analyzer, Consultant, RecordedWitness
 from hemostat.config import Settings
-from hemostat.core.advice import choices
-from hemostat.core.analysis import Analysis
-from hemostat.core.diagnose import diagnose
+from hemostat.core.diagnosis.rules import diagnose
+from hemostat.core.llm.validate import choices
+from hemostat.core.settings.analyzer import Analysis
 from hemostat.core.units import show_duration
 from hemostat.errors import AdvisorError
 from hemostat.events import Event, Evidence, FalseAlarm, HealthAlert, Kind, RemediationNeeded
@@ -60,7 +60,7 @@ class Desk:
     def __init__(self, vendor: str, server: ModelServer, timeout: float, more: Mapping[str, Any]) -> None:
         analysis = Analysis(
             advisor=vendor,
-            model=advisors.DEFAULTS[vendor],
+            model=llm.DEFAULTS[vendor],
             base_url=server.base_url(vendor),
             api_key=KEY,
             timeout=timeout,
@@ -78,7 +78,7 @@ class Desk:
             casebook,
             MemoryPurse(),
             self.clock,
-            app.models.terms_of(settings, self.model),
+            app.llm.terms_of(settings, self.model),
             source="analyzer@1",
         )
         self.analyzer = Analyzer(

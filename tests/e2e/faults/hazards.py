@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from hemostat.adapters.memory_engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import MemoryEngine
 from hemostat.adapters.redis import (
     Client,
     EmbeddedRedis,
@@ -20,7 +20,7 @@ from hemostat.adapters.redis import (
     connect,
 )
 from hemostat.agents.responder import Responder
-from hemostat.core.limits import Limits
+from hemostat.core.settings.responder import Limits
 from hemostat.events import (
     DURABLE,
     Action,

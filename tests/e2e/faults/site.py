@@ -21,7 +21,7 @@ import docker
 from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
 from hemostat.events import DURABLE, Event
-from hemostat.topology import ROLES
+from hemostat.streams import ROLES
 from tests.bench.lab import descendants
 from tests.e2e.command import environ
 from tests.e2e.faults.account import Happening

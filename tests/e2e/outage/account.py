@@ -7,7 +7,7 @@ from itertools import pairwise
 import msgspec
 
 from hemostat.adapters.notify.slack import SIGNS
-from hemostat.core.alerting import Topic
+from hemostat.core.settings.alert import Topic
 from hemostat.events import Event
 
 FLIGHT = {"role": 1, "webhook": 2}

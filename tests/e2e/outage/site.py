@@ -13,9 +13,9 @@ import msgspec
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.core.record import Wanted
+from hemostat.core.history.event_row import Wanted
 from hemostat.events import DURABLE, Event, Heartbeat
-from hemostat.topology import BY_NAME, KEEPER
+from hemostat.streams import BY_NAME, KEEPER
 from tests.e2e import command
 from tests.e2e.outage.account import Heard, Kill
 from tests.e2e.outage.databases import Database
@@ -25,7 +25,7 @@ ALERT = BY_NAME["alert"]
 ROLES = ("one", "two")
 HURRIED = """
 import hemostat.adapters.sql_store.connection as connection
-import hemostat.agents.courier as courier
+import hemostat.agents.notifier.channel_sender as courier
 from hemostat.__main__ import main
 connection.PATIENCE = 1
 courier.LEASE, courier.CEILING, courier.PAUSE = 6.0, 0.2, 0.05

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from hemostat.core.case import encode
+from hemostat.core.diagnosis.case import encode
 from tests.e2e.scenarios.busy import CHOSEN, TARGET, BusyHost
 from tests.e2e.scenarios.kinds import markdown
 from tests.e2e.scenarios.play import Played

@@ -3,7 +3,7 @@
 import signal
 from typing import Final
 
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.causes import Cause
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.mains import CURABLE, FRESH, LISTEN, WELL
 from tests.e2e.scenarios.model import RESTARTED, Box, Expected, Scenario

@@ -4,7 +4,7 @@ from typing import Final
 
 from docker.types import Ulimit
 
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.causes import Cause
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import IDLE, SPIN, cpus, fill, memory, on_go

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.causes import Cause
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.mains import ALIVE, CURABLE, FRESH, IDLE, WELL, memory, on_go
 from tests.e2e.scenarios.model import RESTARTED, STOPPED, Box, Expected, Facts, Scenario

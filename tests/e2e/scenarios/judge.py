@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.story import subject
+from hemostat.core.history.incident_log import subject
 from hemostat.events import (
     Action,
     Event,

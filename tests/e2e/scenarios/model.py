@@ -5,9 +5,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from hemostat.core import advice
-from hemostat.core.case import Truth
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.case import Truth
+from hemostat.core.diagnosis.causes import Cause
+from hemostat.core.llm import validate
 from hemostat.events import Action, Kind, Outcome
 from tests.e2e.scenarios.lab import LABEL, Lab
 
@@ -76,7 +76,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def truth(self) -> Truth | None:
         """By which diagnoses are judged."""
-        action = advice.FALSE_ALARM if self.action is None else str(self.action)
+        action = validate.FALSE_ALARM if self.action is None else str(self.action)
         return self._truth(self.right or (action,))
 
     @property
@@ -91,7 +91,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
         return Truth(
             causes=tuple(map(str, self.causes)),
             actions=tuple(map(str, actions)),
-            roots=tuple(advice.HOST if root == HOST else root for root in roots),
+            roots=tuple(validate.HOST if root == HOST else root for root in roots),
         )
 
     @property

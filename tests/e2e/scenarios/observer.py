@@ -9,7 +9,7 @@ from typing import Final
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.config import Settings
-from hemostat.core.story import subject
+from hemostat.core.history.incident_log import subject
 from hemostat.events import DURABLE, ContainerStats, Event
 from tests.e2e.command import environ, start
 from tests.e2e.scenarios.lab import LABEL, Lab

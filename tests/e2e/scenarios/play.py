@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.case import Recording
-from hemostat.core.story import subject
+from hemostat.core.diagnosis.case import Recording
+from hemostat.core.history.incident_log import subject
 from hemostat.events import Event, encode
 from tests.e2e.scenarios.busy import busy_share, ticks
 from tests.e2e.scenarios.judge import Result, acts, judge, seen, settled

@@ -13,8 +13,8 @@ import msgspec
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.redis import Client, RedisBus, RedisCasebook, RedisDossiers
-from hemostat.agents.analyzer.archive import Archive
-from hemostat.core.case import Recording
+from hemostat.agents.analyzer.capture import Archive
+from hemostat.core.diagnosis.case import Recording
 from hemostat.events import Event, HealthAlert, Phase, digest
 from tests.e2e.scenarios.lab import LABEL, Lab
 from tests.e2e.scenarios.model import HOST, Scenario

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.causes import Cause
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import ALIVE, FRESH, LISTEN, STUBBORN, WELL, on_go

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.causes import Cause
 from hemostat.events import Action, Kind, Outcome
 from tests.e2e.scenarios.lab import LABEL, Lab
 from tests.e2e.scenarios.mains import ALIVE, FRESH, on_go

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.causes import Cause
 from hemostat.events import Kind, Outcome
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import on_go

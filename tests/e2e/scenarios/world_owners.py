@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from docker.types import Mount
 
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.causes import Cause
 from hemostat.events import Action, Kind, Outcome
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import CURABLE, WELL, memory, on_go

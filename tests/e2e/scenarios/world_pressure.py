@@ -3,7 +3,7 @@ not known yet."""
 
 from typing import Final
 
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.causes import Cause
 from hemostat.events import Action, Kind
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import SPIN, cpus, fill, memory, on_go

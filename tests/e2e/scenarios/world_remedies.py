@@ -5,7 +5,7 @@ import signal
 import time
 from typing import Final
 
-from hemostat.core.causes import Cause
+from hemostat.core.diagnosis.causes import Cause
 from hemostat.events import Action, Kind, Outcome
 from tests.e2e.scenarios.lab import Lab
 from tests.e2e.scenarios.mains import CURABLE, IDLE, LISTEN, WELL

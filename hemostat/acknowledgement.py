@@ -1,0 +1,143 @@
+"""How a role is done with an entry of a stream: it is acknowledged, put off, or buried with its error.
+
+Entries are acknowledged together, for that costs less. Where that raises, each is acknowledged for itself, so
+that one event does not hold up the others. What cannot be published is left out, and the entry is buried all
+the same: an entry that can be neither handled nor buried would end its role again and again.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.backoff import delay
+from hemostat.core.redact import redact
+from hemostat.errors import AdapterError
+from hemostat.events import Event, encode
+from hemostat.ports import Bus, Clock, Entry, Later
+from hemostat.retry import CEILING, FIRST, Patience
+
+MAX_DELIVERIES: Final = 5
+MAX_ERROR_CHARACTERS: Final = 1000
+"""Of what is kept with a buried entry."""
+
+Buried = Callable[[Event, str, float], Sequence[Event]]
+"""What a role publishes of an event that is given up, with its error, at one time."""
+Done = tuple[Entry, Sequence[Event]]
+"""An entry, and what is to be published when it is acknowledged."""
+
+logger = logging.getLogger(__name__)
+
+
+class Settling:
+    """`keep` is handed the events that are about to be acknowledged. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        group: str,
+        clock: Clock,
+        patience: Patience,
+        *,
+        keep: Callable[[Sequence[Event]], object],
+        buried: Buried,
+    ) -> None:
+        self._bus = bus
+        self._group = group
+        self._clock = clock
+        self._patience = patience
+        self._keep = keep
+        self._buried = buried
+        self._acknowledged = 0
+        """Entries, since the role began."""
+
+    def acknowledge(self, done: Sequence[Done]) -> None:
+        """Raises where nothing shows that one entry is at fault: others might fail in the same way."""
+        if not done or self._try(done) is None:
+            return
+        before = self._acknowledged
+        failed = [each for each in done if self._try([each]) is not None]
+        for each in failed:
+            error = self._try_again(each)
+            if error is None:
+                continue
+            if self._acknowledged == before and can_be_encoded(each[1]):
+                raise error
+            self.bury(each[0], describe(error))
+
+    def _try_again(self, one: Done) -> Exception | None:
+        error = None
+        for tries in range(1, MAX_DELIVERIES):
+            self._clock.sleep(delay(tries, FIRST, CEILING))
+            error = self._try([one])
+            if error is None:
+                return None
+        return error
+
+    def _try(self, done: Sequence[Done]) -> Exception | None:
+        events = [entry.event for entry, _ in done if entry.event is not None]
+        try:
+            self._patience(lambda: self._keep(events))
+            self._patience(lambda: self._bus.ack_all(self._group, done))
+        except AdapterError:
+            raise
+        except Exception as error:
+            logger.exception("acknowledging.failed entries=%d", len(done))
+            return error
+        self._acknowledged += len(done)
+        return None
+
+    def put_off(self, entry: Entry, later: Later) -> None:
+        # What waits is looked at again and again: news is only what people are told of.
+        level = logging.INFO if later.told else logging.DEBUG
+        logger.log(level, "event.deferred why=%s", later.why)
+        try:
+            if later.event is not None:
+                entry = msgspec.structs.replace(entry, raw=encode(later.event), event=later.event)
+            self._patience(lambda: self._bus.defer(self._group, entry, later.until, later.told))
+        except AdapterError:
+            raise
+        except Exception as error:
+            logger.exception("event.not_deferred id=%s", entry.id)
+            self.bury(entry, describe(error))
+
+    def bury(self, entry: Entry, error: str) -> None:
+        """What the role says of it is about the incident; the alert role tells people of dead letters
+        (core.notify.dead_letters)."""
+        reason = redact(error[:MAX_ERROR_CHARACTERS]).encode(errors="replace").decode()
+        logger.error("entry.buried stream=%s id=%s error=%s", entry.stream, entry.id, reason)
+        outputs = self._obituary(entry, reason)
+        try:
+            self._move(entry, reason, outputs)
+        except AdapterError:
+            raise
+        except Exception:
+            if not outputs:
+                raise
+            logger.exception("burial.not_published id=%s", entry.id)
+            self._move(entry, reason, ())
+
+    def _move(self, entry: Entry, error: str, outputs: Sequence[Event]) -> None:
+        now = self._clock.now()
+        self._patience(lambda: self._bus.bury(self._group, entry, error, now, outputs))
+
+    def _obituary(self, entry: Entry, error: str) -> Sequence[Event]:
+        try:
+            return [] if entry.event is None else self._buried(entry.event, error, self._clock.now())
+        except Exception:
+            logger.exception("burial.untold id=%s", entry.id)
+            return []
+
+
+def can_be_encoded(events: Sequence[Event]) -> bool:
+    try:
+        for event in events:
+            encode(event)
+    except Exception:  # noqa: BLE001 - of whatever kind
+        return False
+    return True
+
+
+def describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

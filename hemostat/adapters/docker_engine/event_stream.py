@@ -1,0 +1,188 @@
+"""One endless stream of events out of many connections that break: nothing lost, nothing twice.
+
+A connection may die without a word: a NAT or a load balancer has forgotten it, or the process behind it is
+frozen. So one that has been silent for SILENCE_SECONDS is given up for a new one, which asks for everything
+since the last event. That is no outage, and is not told as one.
+"""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+
+import docker
+from docker.utils import convert_filters
+from requests import RequestException, Response
+from urllib3.exceptions import ReadTimeoutError
+
+from hemostat.adapters.docker_engine import answers, parse
+from hemostat.adapters.docker_engine.connection import require
+from hemostat.core.model import Connected, Disconnected, EngineEvent
+from hemostat.errors import EngineError
+
+logger = logging.getLogger(__name__)
+
+FIRST_DELAY: Final = 0.1
+LONGEST_DELAY: Final = 5.0
+"""Seconds between attempts to connect: the first, doubling to the longest."""
+
+SILENCE_SECONDS: Final = 30.0
+"""After which a stream of events is renewed."""
+KEEP_ALIVE: Final = {socket.TCP_KEEPIDLE: 15, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
+"""Seconds before the first probe of an idle TCP connection, between two, and how many may go unanswered."""
+
+PODMAN: Final = "Libpod"
+"""How Podman names itself in the header `Server`."""
+
+OVERLAP: Final = parse.NANO
+"""Nanoseconds told again after a loss: the engine stamps events before it orders them."""
+
+
+class Cursor:
+    """How far the stream has been read, and which events near its end have been seen. Epoch nanoseconds."""
+
+    def __init__(self, since: int) -> None:
+        self._since = since
+        self._seen: dict[tuple[int, str, str], None] = {}
+
+    @property
+    def since(self) -> str:
+        """As the engine's parameter: seconds with nine digits."""
+        return f"{self._since // parse.NANO}.{self._since % parse.NANO:09d}"
+
+    def admit(self, heard: parse.Message) -> bool:
+        """False for what was seen before. The cursor follows the engine's clock, backwards too."""
+        if heard.key in self._seen:
+            return False
+        self._since = max(heard.nanos - OVERLAP, 0)
+        self._seen[heard.key] = None
+        while (oldest := next(iter(self._seen)))[0] < self._since:
+            del self._seen[oldest]
+        return True
+
+
+class StreamSilentError(Exception):
+    """Nothing has come for SILENCE_SECONDS."""
+
+
+class Wires:
+    """The sockets under open streams, so that another thread can end a blocked read by a shutdown."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+
+    @contextmanager
+    def hold(self, response: Response) -> Iterator[None]:
+        """Keep a duplicate of the response's socket for as long as it is read."""
+        with socket.socket(fileno=os.dup(response.raw.fileno())) as wire:
+            _keep_alive(wire)
+            with self._lock:
+                self._open.add(wire)
+            try:
+                if self.closed.is_set():
+                    _cut(wire)
+                yield
+            finally:
+                with self._lock:
+                    self._open.discard(wire)
+
+    def cut(self) -> None:
+        self.closed.set()
+        with self._lock:
+            for wire in self._open:
+                _cut(wire)
+
+
+def _cut(wire: socket.socket) -> None:
+    try:
+        wire.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        logger.debug("engine.stream_already_cut")
+
+
+def _keep_alive(wire: socket.socket) -> None:
+    """Let the kernel find out that the other side is gone, and keep NATs from forgetting the connection."""
+    if wire.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEEP_ALIVE.items():
+        wire.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def events(since: str, filters: Mapping[str, str]) -> str:
+    """The stream of events, as a path of the API."""
+    return f"/events?{urlencode({'since': since, 'filters': convert_filters({**parse.FILTER, **filters})})}"
+
+
+class Opened(NamedTuple):
+    """A stream: its lines as the engine writes them. `podman`: the engine is Podman."""
+
+    lines: Iterator[bytes]
+    podman: bool = False
+
+
+@contextmanager
+def listen(
+    client: docker.APIClient, path: str, *wires: Wires, timeout: float | None = None
+) -> Iterator[Opened]:
+    """Open a stream. `timeout`: seconds of silence that end it."""
+    url = f"{client.base_url}/v{client.api_version}{path}"
+    with closing(client.get(url, stream=True, timeout=timeout)) as response, ExitStack() as held:
+        require(response)
+        for each in wires:
+            held.enter_context(each.hold(response))
+        server = response.headers.get("Server", "")
+        yield Opened(answers.lines(response), podman=server.startswith(PODMAN))
+
+
+def follow(
+    connect: Callable[[str], AbstractContextManager[Opened]], stop: threading.Event, since: int
+) -> Iterator[EngineEvent | Connected | Disconnected]:
+    """Connect, tell, and connect again, until `stop` is set. An outage is told once for each cause of it."""
+    cursor, delay, connected, told = Cursor(since), FIRST_DELAY, False, ""
+    while not stop.is_set():
+        error = "the engine ended the stream"
+        try:
+            with connect(cursor.since) as opened:
+                if not connected:
+                    yield Connected()
+                delay, connected, told = FIRST_DELAY, True, ""
+                yield from _events(opened, cursor)
+        except StreamSilentError:
+            continue
+        except EngineError as lost:
+            error = str(lost)
+        connected = False
+        if error != told and not stop.is_set():
+            yield Disconnected(error)
+            told = error
+        stop.wait(delay)
+        delay = min(2 * delay, LONGEST_DELAY)
+
+
+def _events(opened: Opened, cursor: Cursor) -> Iterator[EngineEvent]:
+    for line in _until_broken(opened.lines):
+        event = None
+        try:
+            heard = parse.message(line)
+            event = parse.event(heard, podman=opened.podman) if cursor.admit(heard) else None
+        except Exception as error:  # noqa: BLE001 - one event must not end the stream
+            logger.warning("engine.event_malformed error=%s", f"{type(error).__name__}: {error}"[:300])
+        if event is not None:
+            yield event
+
+
+def _until_broken(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """A connection that breaks ends the stream like one that is closed: both are told as a loss."""
+    try:
+        yield from (line for line in lines if line)
+    except RequestException as error:
+        if any(isinstance(each, ReadTimeoutError) for each in error.args):
+            raise StreamSilentError from None
+        logger.debug("engine.stream_broken error=%s", error)

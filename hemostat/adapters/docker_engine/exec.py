@@ -1,0 +1,57 @@
+"""A command in a container, run for as long as it may take and no longer."""
+
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from typing import Final
+
+import docker
+from requests import Response
+from urllib3.exceptions import HTTPError
+
+from hemostat.adapters.docker_engine.connection import base, require
+from hemostat.adapters.docker_engine.event_stream import Wires
+from hemostat.errors import EngineError
+
+OUTPUT: Final = 64 * 1024
+"""Bytes of output that are kept; the rest is read and dropped."""
+GRACE: Final = 5.0
+"""Seconds more for the answer to begin: the timer is to be the one that ends it."""
+HEADER: Final = struct.Struct(">BxxxL")
+"""Before each piece of output: which stream, how many bytes."""
+
+
+def run_exec(client: docker.APIClient, run: str, timeout: float, wires: Wires) -> tuple[int, str]:
+    """Start the exec `run`, and read what it prints until it ends; its exit code too. Raises EngineError when
+    the time is up: the engine has no way to end the command. A cut of `wires` is a lost connection."""
+    late = Wires()
+    timer = threading.Timer(timeout, late.cut)
+    url, body = f"{base(client)}/exec/{run}/start", {"Detach": False, "Tty": False}
+    timer.start()
+    try:
+        with closing(client.post(url, json=body, stream=True, timeout=timeout + GRACE)) as response:
+            require(response)
+            with late.hold(response), wires.hold(response):
+                output = b"".join(_bounded(_pieces(response)))
+    finally:
+        timer.cancel()
+    if late.closed.is_set():
+        raise EngineError(f"exec: not done within {timeout:g} s")
+    code = client.exec_inspect(run)["ExitCode"]
+    if code is None:
+        raise EngineError("exec: the connection was lost while it ran", transient=True)
+    return code, output.decode(errors="replace")
+
+
+def _pieces(response: Response) -> Iterator[bytes]:
+    with suppress(HTTPError):  # a connection that breaks ends it like one that is closed
+        while len(header := response.raw.read(HEADER.size)) == HEADER.size:
+            yield response.raw.read(HEADER.unpack(header)[1])
+
+
+def _bounded(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    left = OUTPUT
+    for piece in pieces:
+        yield piece[:left]
+        left = max(0, left - len(piece))

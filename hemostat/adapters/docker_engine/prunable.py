@@ -1,0 +1,93 @@
+"""What the engine keeps and nothing uses, by its own reckoning of its disk, and how each kind is removed."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import docker
+from docker.errors import NotFound
+
+from hemostat.adapters.docker_engine.connection import base, json_of
+from hemostat.adapters.docker_engine.parse import seconds
+from hemostat.core import bounds
+from hemostat.core.labels.container_ref import select_labels
+from hemostat.core.model import Leftover, Litter
+from hemostat.events import MAX_TIME
+
+PATIENCE: Final = 300.0
+"""Seconds for the engine's walk over its files, and for a prune of the build cache."""
+STOPPED: Final = frozenset({"created", "exited", "dead"})
+NONE: Final = frozenset({"<none>:<none>", "<none>@<none>"})
+
+Json = Mapping[str, Any]
+
+
+def containers(used: Json, wanted: Sequence[str], ended: Mapping[str, float]) -> Iterator[Leftover]:
+    """Those of which `ended` tells when they were stopped."""
+    for row in _labelled(used.get("Containers"), wanted):
+        if row["Id"] in ended:
+            name = next(iter(row.get("Names") or ()), row["Id"]).removeprefix("/")
+            yield _leftover(Litter.CONTAINER, row["Id"], name, row, row.get("SizeRw"), ended[row["Id"]])
+
+
+def images(used: Json, wanted: Sequence[str]) -> Iterator[Leftover]:
+    """Without tag and digest. What it shares with other images stays when it goes."""
+    for row in _labelled(used.get("Images"), wanted):
+        names = {*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())}
+        if names <= NONE and row.get("Containers") == 0:
+            size = (row.get("Size") or 0) - max(0, row.get("SharedSize") or 0)
+            yield _leftover(Litter.IMAGE, row["Id"], "", row, size, row.get("Created") or 0.0)
+
+
+def volumes(used: Json, wanted: Sequence[str]) -> Iterator[Leftover]:
+    """On this host's disk alone: others' drivers keep what they keep elsewhere."""
+    for row in _labelled(used.get("Volumes"), wanted):
+        use, name = row.get("UsageData") or {}, row["Name"]
+        if use.get("RefCount") == 0 and row.get("Driver") == "local" and not row.get("Options"):
+            since = seconds(row.get("CreatedAt"))
+            yield _leftover(Litter.VOLUME, name, name, row, use.get("Size"), since)
+
+
+def build_cache(used: Json, wanted: Sequence[str]) -> Iterator[Leftover]:
+    """All of it as one: its records need each other. What images share is not freed."""
+    unused = [row for row in used.get("BuildCache") or () if not row.get("InUse") and not row.get("Shared")]
+    if unused and not wanted:
+        size = sum(row.get("Size") or 0 for row in unused)
+        yield Leftover(what=Litter.BUILD_CACHE, size=size)
+
+
+def _labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Json]:
+    """Those that carry all that is `wanted`, each `key` or `key=value`."""
+    for row in rows or ():
+        carried = row.get("Labels") or {}
+        if {*wanted} <= {*carried, *(f"{key}={value}" for key, value in carried.items())}:
+            yield row
+
+
+def _leftover(what: Litter, identity: str, name: str, row: Json, size: int | None, since: float) -> Leftover:
+    return Leftover(
+        what=what,
+        id=identity,
+        name=bounds.identity(name, bounds.MAX_NAME_CHARACTERS),
+        size=bounds.whole(size),
+        since=bounds.real(since, MAX_TIME),
+        labels=select_labels(row.get("Labels") or {}),
+    )
+
+
+def remove(client: docker.APIClient, leftover: Leftover) -> int:
+    """Bytes freed; 0 where it is gone. The engine refuses what is in use."""
+    if leftover.what is Litter.BUILD_CACHE:
+        pruned = json_of(client.post(f"{base(client)}/build/prune", timeout=PATIENCE))
+        return int(pruned.get("SpaceReclaimed") or 0)
+    try:
+        _REMOVALS[leftover.what](client, leftover.id)
+    except NotFound:
+        return 0
+    return leftover.size
+
+
+_REMOVALS: Final[dict[Litter, Callable[[docker.APIClient, str], object]]] = {
+    Litter.CONTAINER: lambda client, identity: client.remove_container(identity, v=False, force=False),
+    Litter.IMAGE: lambda client, identity: client.remove_image(identity, force=False),
+    Litter.VOLUME: lambda client, identity: client.remove_volume(identity, force=False),
+}

@@ -1,0 +1,196 @@
+"""Replicas of a compose service. What compose knows is in its file; here, one replica is made like another.
+
+A replica that HemoStat made bears a label, and no other is ever removed. For compose they are replicas like
+its own: `docker compose up` takes those away that its file does not ask for.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+import docker
+from docker.errors import NotFound
+
+from hemostat.adapters.docker_engine.connection import Connection, base, getter, inspected, json_of
+from hemostat.adapters.docker_engine.inspection import list_rows
+from hemostat.adapters.docker_engine.parse import info, stop_timeout
+from hemostat.core.dependencies.declared import is_one_off
+from hemostat.core.labels.definitions import REPLICA
+from hemostat.core.model import Service
+from hemostat.core.remediation.scaling import is_member, project_and_service
+from hemostat.core.remediation.stop_timeout import bounded_stop
+from hemostat.errors import EngineError, NotApplicableError
+
+PROJECT: Final = "com.docker.compose.project"
+SERVICE: Final = "com.docker.compose.service"
+NUMBER: Final = "com.docker.compose.container-number"
+ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
+"""How the engine names volumes that nobody named."""
+OWN_STACK: Final = ("host", "container:")
+"""Network modes under which two replicas would want the same ports."""
+
+Inspected = Mapping[str, Any]
+
+
+class Replicas:
+    """Those of `service`, an id as `core.remediation.scaling.service` makes it. Where it holds a digest of
+    configuration and image, only what bears the same is a replica: anybody may set the other labels.
+    `stop_timeout_max`: seconds that a replica is given to stop at most."""
+
+    def __init__(self, connection: Connection, service: str, stop_timeout_max: float) -> None:
+        self._connection = connection
+        self._stop_timeout_max = stop_timeout_max
+        self._id = service
+        self._project, self._name = project_and_service(service)
+
+    def service(self) -> Service:
+        """How many run. Raises EngineError where none does, NotApplicableError where two cannot."""
+        running = _running(self._members())
+        if not running:
+            raise EngineError(f"no replica of {self._project}/{self._name} runs")
+        copy(running[0], 0)
+        return Service(
+            id=self._id,
+            name=self._name,
+            replicas=len(running),
+            labels=_labels(running[0]),
+            members=tuple(member["Id"] for member in running),
+        )
+
+    def scale(self, replicas: int) -> None:
+        """Make replicas like the oldest, or remove the newest of those made here, until so many run.
+
+        Raises NotApplicableError where two of them cannot be: a port of the host, an address, a name or a
+        network of their own.
+        """
+        members = self._members()
+        self._remove(
+            member for member in members if _is_ours(member) and member["State"]["Status"] == "created"
+        )
+        running = _running(members)
+        for _ in range(replicas - len(running)):
+            members = self._members()
+            self._add(_running(members)[0], 1 + max(map(_number, members)))
+        ours = [member for member in reversed(running) if _is_ours(member)]
+        self._remove(ours[: max(0, len(running) - replicas)])
+
+    def _members(self) -> list[Inspected]:
+        """All of them but `docker compose run`'s, by number."""
+        labels = [f"{PROJECT}={self._project}", f"{SERVICE}={self._name}"]
+        with self._connection.client(f"list replicas of {self._name}") as client:
+            rows, get = list_rows(self._connection, {"label": labels}), getter(client)
+            found = [inspected(get, row["Id"]) for row in rows]
+        return sorted((each for each in found if self._is_replica(each)), key=_number)
+
+    def _is_replica(self, member: Inspected) -> bool:
+        ref = info(member).ref
+        return is_member(ref, self._id) and not is_one_off(ref)
+
+    def _add(self, model: Inspected, number: int) -> None:
+        name, body, others = _named(model, number), copy(model, number), _endpoints(model)[1:]
+        with self._connection.client(f"create {name}") as client:
+            if not _is_current(client, model):
+                body["Image"] = model["Image"]
+            answer = client.post(
+                f"{base(client)}/containers/create", json=body, params={"name": name}, timeout=client.timeout
+            )
+            made = json_of(answer)["Id"]
+        try:
+            with self._connection.client(f"start {name}") as client:
+                for network, endpoint in others:
+                    client.connect_container_to_network(made, network, aliases=endpoint["Aliases"])
+                client.start(made)
+        except EngineError:
+            with self._connection.client(f"remove {name}") as client:
+                client.remove_container(made, force=True, v=True)
+            raise
+
+    def _remove(self, members: Iterable[Inspected]) -> None:
+        for member in members:
+            seconds = math.ceil(
+                bounded_stop(stop_timeout(member["Config"].get("StopTimeout")), self._stop_timeout_max)
+            )
+            with self._connection.client(f"remove {member['Name'].lstrip('/')}") as client:
+                client.stop(member["Id"], timeout=seconds)
+                client.remove_container(member["Id"], v=True)
+
+
+def copy(model: Inspected, number: int) -> dict[str, Any]:
+    """The body that creates one more like `model`. Raises NotApplicableError where there can be only one."""
+    config, host = dict(model["Config"]), dict(model["HostConfig"])
+    _require_several(config, host, model)
+    if config.get("Hostname") == model["Id"][:12]:
+        del config["Hostname"]
+    config["Labels"] = {**_labels(model), NUMBER: str(number), REPLICA.name: "true"}
+    # What nobody named is the one replica's own: the engine makes another.
+    host["Binds"] = [
+        bind for bind in host.get("Binds") or () if not ANONYMOUS.fullmatch(bind.partition(":")[0])
+    ]
+    host["Mounts"] = [
+        mount for mount in host.get("Mounts") or () if not ANONYMOUS.fullmatch(mount.get("Source") or "")
+    ]
+    body = {**config, "HostConfig": host}
+    if endpoints := _endpoints(model)[:1]:
+        body["NetworkingConfig"] = {"EndpointsConfig": dict(endpoints)}
+    return body
+
+
+def _require_several(config: Inspected, host: Inspected, model: Inspected) -> None:
+    name = model["Name"].lstrip("/")
+    if not name.endswith(str(_number(model))):
+        raise NotApplicableError(f"{name} has a name of its own: there can be only one")
+    if (host.get("NetworkMode") or "").startswith(OWN_STACK):
+        raise NotApplicableError(f"{name} uses the network of the host or of another container")
+    for port, bindings in (host.get("PortBindings") or {}).items():
+        for binding in bindings or ():
+            if (wanted := binding.get("HostPort") or "0") != "0" and "-" not in wanted:
+                raise NotApplicableError(f"port {wanted} of the host (for {port}) can be had only once")
+    fixed = [
+        each.get("IPAMConfig") or {} for each in (model["NetworkSettings"].get("Networks") or {}).values()
+    ]
+    if config.get("MacAddress") or any(each.get("IPv4Address") or each.get("IPv6Address") for each in fixed):
+        raise NotApplicableError(f"{name} has an address of its own: there can be only one")
+
+
+def _endpoints(model: Inspected) -> list[tuple[str, dict[str, Any]]]:
+    """Its networks, the one it was made in first, and the names it has there beside its id."""
+    networks, first = model["NetworkSettings"].get("Networks") or {}, model["HostConfig"].get("NetworkMode")
+    return [
+        (name, {"Aliases": [alias for alias in each.get("Aliases") or () if alias != model["Id"][:12]]})
+        for name, each in sorted(networks.items(), key=lambda item: item[0] != first)
+        if name != "bridge"
+    ]
+
+
+def _named(model: Inspected, number: int) -> str:
+    stem = str(model["Name"]).lstrip("/").removesuffix(str(_number(model)))
+    return f"{stem}{number}"
+
+
+def _is_current(client: docker.APIClient, model: Inspected) -> bool:
+    """Whether the image's name still means the image that it runs."""
+    name = quote(model["Config"]["Image"], safe="/:@")
+    try:
+        found = json_of(client.get(f"{base(client)}/images/{name}/json", timeout=client.timeout))
+    except NotFound:
+        return False
+    return bool(found["Id"] == model["Image"])
+
+
+def _running(members: Sequence[Inspected]) -> list[Inspected]:
+    return [member for member in members if member["State"]["Status"] == "running"]
+
+
+def _is_ours(member: Inspected) -> bool:
+    return REPLICA.name in _labels(member)
+
+
+def _labels(member: Inspected) -> dict[str, str]:
+    return member["Config"].get("Labels") or {}
+
+
+def _number(member: Inspected) -> int:
+    text = _labels(member).get(NUMBER, "")
+    return int(text) if text.isdecimal() else 0

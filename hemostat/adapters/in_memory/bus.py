@@ -1,0 +1,272 @@
+"""The Bus port in memory: for tests, and for a loop in one process. Safe from threads."""
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import msgspec
+
+from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.core.ledger.alert_notes import notes_of
+from hemostat.core.notify.dead_letters import DeadLetter
+from hemostat.errors import DecodeError
+from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
+from hemostat.ports import Clock, Due, Entry
+
+
+@dataclass
+class Pending:
+    """A delivered entry that is not acknowledged. `since` is the last sign of its consumer."""
+
+    entry: Entry
+    consumer: str
+    since: float
+
+
+@dataclass
+class Group:
+    position: int = 0
+    pending: dict[str, Pending] = field(default_factory=dict)
+
+
+class MemoryBus:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition(threading.RLock())
+        self._streams: dict[str, list[Entry]] = defaultdict(list)
+        self._groups: dict[tuple[str, str], Group] = defaultdict(Group)
+        self._memos: dict[str, bytes] = {}
+        self._last: dict[tuple[str, str], tuple[Event, float]] = {}
+        self._points: dict[tuple[str, str], deque[Point]] = defaultdict(lambda: deque(maxlen=KEPT_POINTS))
+        self._deferred: list[tuple[str, float, Entry]] = []
+        """Role, when it is due, and what."""
+        self._published: list[Event] = []
+        self._ids = count(1)
+        self.dead: list[tuple[Entry, str]] = []
+        self._buried_at = 0.0
+        self.incidents: dict[tuple[str, str | None], str] = {}
+        """What monitors have noted, by host and incident with the suffix of the note
+        (core.ledger.alert_notes)."""
+        self.seals: dict[tuple[str, str | None], str] = {}
+        """The same of every order, and its seal."""
+
+    def put(self, stream: str, raw: bytes) -> None:
+        """Append bytes as they are, as a hostile sender might."""
+        with self._changed:
+            event, error = None, ""
+            try:
+                event = decode(raw)
+            except DecodeError as wrong:
+                error = str(wrong)
+            entry = Entry(stream=stream, id=f"{next(self._ids)}-0", raw=raw, event=event, error=error)
+            self._streams[stream].append(entry)
+            self._changed.notify_all()
+
+    def publish(self, events: Sequence[Event], *, memo: tuple[str, bytes] | None = None) -> None:
+        with self._changed:
+            for event in events:
+                self.put(event.type, encode(event))
+                for suffix, note in notes_of(event):
+                    self.incidents[event.host, f"{event.incident}{suffix}"] = note
+                if isinstance(event.data, Order):
+                    self.seals[event.host, event.incident] = seal(event.data, event.time)
+            self._published += events
+            if memo is not None:
+                self._memos[memo[0]] = memo[1]
+
+    def recall(self, key: str) -> bytes | None:
+        with self._changed:
+            return self._memos.get(key)
+
+    def show(self, events: Sequence[Event], ttl: float) -> None:
+        with self._changed:
+            for event in events:
+                self._last[event.type, _name(event)] = event, self._clock.now() + ttl
+                if isinstance(event.data, ContainerStats):
+                    point = Point.of(event.data, event.time)
+                    self._points[event.host, event.data.container.name].append(point)
+            self._published += events
+            self._changed.notify_all()
+
+    def last(self, stream: str) -> list[Event]:
+        with self._changed:
+            now = self._clock.now()
+            return [
+                event for (kind, _), (event, until) in self._last.items() if kind == stream and until > now
+            ]
+
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+        with self._changed:
+            points = list(self._points[host, container])[-count:]
+            return points if points and self._clock.now() < points[-1].time + KEPT_FOR else []
+
+    def read(
+        self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float
+    ) -> list[Entry]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._undelivered(role, streams), timeout)
+            entries = self._undelivered(role, streams)[:count]
+            for entry in entries:
+                group = self._groups[role, entry.stream]
+                group.position += 1
+                group.pending[entry.id] = Pending(entry, consumer, self._clock.now())
+            return entries
+
+    def _undelivered(self, role: str, streams: Sequence[str]) -> list[Entry]:
+        return [
+            entry
+            for stream in streams
+            for entry in self._streams[stream][self._groups[role, stream].position :]
+        ]
+
+    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+        with self._changed:
+            mine = [p for p in self._pending(role, streams) if p.consumer == consumer]
+            return [_once_more(pending) for pending in mine]
+
+    def claim(self, role: str, consumer: str, streams: Sequence[str], *, idle: float) -> list[Entry]:
+        with self._changed:
+            latest = self._clock.now() - idle
+            dropped = [pending for pending in self._pending(role, streams) if pending.since <= latest]
+            return [self._again(pending, consumer) for pending in dropped]
+
+    def _pending(self, role: str, streams: Sequence[str]) -> list[Pending]:
+        return [pending for stream in streams for pending in self._groups[role, stream].pending.values()]
+
+    def _again(self, pending: Pending, consumer: str) -> Entry:
+        pending.entry, pending.consumer, pending.since = _once_more(pending), consumer, self._clock.now()
+        return pending.entry
+
+    def keep(self, role: str, consumer: str, entries: Sequence[Entry]) -> None:
+        with self._changed:
+            for entry in entries:
+                pending = self._groups[role, entry.stream].pending.get(entry.id)
+                if pending is not None:
+                    kept = msgspec.structs.replace(pending.entry, deliveries=entry.deliveries)
+                    pending.entry, pending.consumer, pending.since = kept, consumer, self._clock.now()
+
+    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
+        with self._changed:
+            self.publish(outputs)
+            self._groups[role, entry.stream].pending.pop(entry.id, None)
+            self._changed.notify_all()
+
+    def ack_all(self, role: str, done: Sequence[tuple[Entry, Sequence[Event]]]) -> None:
+        with self._changed:
+            for entry, outputs in done:
+                self.ack(role, entry, outputs)
+
+    def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
+        with self._changed:
+            self._deferred.append((role, until, entry))
+            self.ack(role, entry, outputs)
+
+    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> Due:
+        with self._changed:
+            mine = [
+                (until, entry)
+                for by, until, entry in self._deferred
+                if by == role and entry.stream in streams
+            ]
+            mine.sort(key=lambda each: each[0])
+            due = [entry for until, entry in mine if until <= now]
+            entries = [e for stream in streams for e in [d for d in due if d.stream == stream][:count]]
+            return Due(entries, min((until for until, _ in mine if until > now), default=None))
+
+    def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
+        with self._changed:
+            later = {(each.stream, each.id, each.raw): until for each, until in entries}
+            self._deferred = [
+                (by, later.get((e.stream, e.id, e.raw), until) if by == role else until, e)
+                for by, until, e in self._deferred
+            ]
+
+    def put_back(self, role: str, entries: Sequence[Entry]) -> int:
+        with self._changed:
+            back = {(each.stream, each.id, each.raw) for each in entries}
+            found = [
+                each
+                for each in self._deferred
+                if each[0] == role and (each[2].stream, each[2].id, each[2].raw) in back
+            ]
+            return self._put_back(found)
+
+    def promote(self, role: str, streams: Sequence[str], now: float) -> int:
+        with self._changed:
+            mine = (each for each in self._deferred if each[0] == role and each[2].stream in streams)
+            return self._put_back([each for each in mine if each[1] <= now])
+
+    def _put_back(self, found: Sequence[tuple[str, float, Entry]]) -> int:
+        self._deferred = [each for each in self._deferred if each not in found]
+        for _, _, entry in found:
+            self.put(entry.stream, entry.raw)
+        return len(found)
+
+    def bury(
+        self,
+        role: str,
+        entry: Entry,
+        error: str,
+        now: float,
+        outputs: Sequence[Event] = (),
+    ) -> None:
+        with self._changed:
+            self.ack(role, entry, outputs)
+            self.dead.append((entry, error))
+            self._buried_at = now
+
+    def buried(self) -> int:
+        with self._changed:
+            return len(self.dead)
+
+    def last_buried(self) -> DeadLetter | None:
+        with self._changed:
+            if not self.dead:
+                return None
+            entry, error = self.dead[-1]
+            return DeadLetter(
+                id=f"{len(self.dead)}-0", time=self._buried_at, stream=entry.stream, error=error
+            )
+
+    def lag(self, role: str, streams: Sequence[str]) -> int:
+        with self._changed:
+            return len(self._undelivered(role, streams)) + len(self._pending(role, streams))
+
+    def recent(self, stream: str, count: int) -> list[Event]:
+        with self._changed:
+            return [entry.event for entry in self._streams[stream][-count:] if entry.event is not None]
+
+    def after(self, stream: str, position: str, count: int) -> list[Entry]:
+        with self._changed:
+            first = int(position.split("-", maxsplit=1)[0])
+            return [e for e in self._streams[stream] if int(e.id.split("-")[0]) > first][:count]
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        with self._changed:
+            return self._listen(streams, timeout, len(self._published))
+
+    def _listen(self, streams: Sequence[str], timeout: float, position: int) -> Iterator[Event | None]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: len(self._published) > position, timeout)  # noqa: B023 - called here and now
+                news = self._published[position:]
+                position += len(news)
+            wanted: list[Event | None] = [event for event in news if event.type in streams]
+            yield from wanted or [None]
+
+    def ping(self) -> None:
+        """It is there."""
+
+    def close(self) -> None:
+        """Nothing to give up."""
+
+
+def _once_more(pending: Pending) -> Entry:
+    return msgspec.structs.replace(pending.entry, deliveries=pending.entry.deliveries + 1)
+
+
+def _name(event: Event) -> str:
+    container = getattr(event.data, "container", None)
+    return f"{event.host}/{container.name}" if container else event.source

@@ -1,0 +1,50 @@
+"""The Desk port in memory."""
+
+import threading
+
+import msgspec
+
+from hemostat.core.ledger.controls import Answer, Approval, Controls, Pause
+
+
+class MemoryDesk:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pauses: dict[str, Pause] = {}
+        self._resets: dict[str, float] = {}
+        self._approvals: dict[str, Approval] = {}
+
+    def controls(self) -> Controls:
+        with self._lock:
+            return Controls(pauses=dict(self._pauses), resets=dict(self._resets))
+
+    def pause(self, container: str, pause: Pause) -> None:
+        with self._lock:
+            self._pauses[container] = pause
+
+    def resume(self, container: str) -> bool:
+        with self._lock:
+            return self._pauses.pop(container, None) is not None
+
+    def reset(self, container: str, now: float) -> None:
+        with self._lock:
+            self._resets[container] = now
+
+    def ask(self, approval: Approval) -> Approval:
+        with self._lock:
+            return self._approvals.setdefault(approval.key, approval)
+
+    def answer(
+        self, approval_id: str, answer: Answer, *, by: str, reason: str, now: float
+    ) -> Approval | None:
+        with self._lock:
+            found = next((each for each in self._approvals.values() if each.id == approval_id), None)
+            if found is None or not found.is_open(now):
+                return found
+            told = msgspec.structs.replace(found, answer=answer, by=by, reason=reason, answered=now)
+            self._approvals[told.key] = told
+            return told
+
+    def approvals(self) -> list[Approval]:
+        with self._lock:
+            return sorted(self._approvals.values(), key=lambda approval: approval.asked)

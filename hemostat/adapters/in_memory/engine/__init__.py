@@ -1,0 +1,5 @@
+"""A Docker Engine that is not there: the same behaviour in memory, for tests and for `--simulate`."""
+
+from hemostat.adapters.in_memory.engine.engine import MemoryEngine
+
+__all__ = ["MemoryEngine"]

@@ -1,0 +1,176 @@
+"""What can be made to go wrong in the simulated engine, and how it then behaves as Docker does."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from hemostat.adapters.in_memory.engine.box import Box, Process
+from hemostat.core.model import Connected, Disconnected, EngineEvent, Leftover, Service
+from hemostat.errors import EngineError, EngineUnreachableError, NoSuchContainerError
+from hemostat.ports import Clock
+
+KILLED = 137
+TERMINATED = 143
+SIGKILL = 9
+SIGTERM = 15
+
+
+class Faults:
+    """The containers, what happened to them, and the ways to break them. Safe from several threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.on_exec: Callable[[str, Sequence[str]], tuple[int, str]] = lambda _container, _command: (0, "")
+        """May raise TimeoutError: the command outlives its time."""
+        self.litter: list[Leftover] = []
+        """Images, volumes and build cache that nothing uses."""
+        self.services: dict[str, Service] = {}
+        self._boxes: dict[str, Box] = {}
+        self._made = 0
+        self._history: list[EngineEvent] = []
+        self._turn = 0
+        """Even while connected: counts the losses and the returns."""
+        self._closed = False
+        self._error: EngineError | None = None
+        self._changed = threading.Condition(threading.RLock())
+
+    def crash(self, container: str, exit_code: int = 1) -> None:
+        with self._box(container) as box:
+            self._die(box, exit_code)
+            self._follow_policy(box)
+
+    def oom(self, container: str) -> None:
+        with self._box(container) as box:
+            box.oom_killed = True
+            self._emit(box, "oom")
+            self._die(box, KILLED)
+            self._follow_policy(box)
+
+    def set_health(self, container: str, health: str) -> None:
+        with self._box(container) as box:
+            box.health = health
+            self._emit(box, health)
+
+    def pause(self, container: str) -> None:
+        with self._box(container) as box:
+            box.status = "paused"
+            self._emit(box, "pause")
+
+    def spin(self, container: str, cores: float) -> None:
+        with self._process(container) as process:
+            process.cores = cores
+
+    def use(self, container: str, memory: int, growth: float = 0.0) -> None:
+        """`memory` in bytes, now; `growth` in bytes a second from now on."""
+        with self._process(container) as process:
+            process.memory, process.growth = memory, growth
+
+    def write(self, container: str, *, size: int = 0, log: str = "") -> None:
+        """`size` bytes more in the writable layer, and a line in the log."""
+        with self._box(container) as box:
+            box.writable += size
+            box.log.extend(log.splitlines())
+
+    def fail(self, error: EngineError | None) -> None:
+        """Every call raises `error` until None is given."""
+        with self._changed:
+            self._error = error
+
+    def disconnect(self) -> None:
+        """The engine is gone: calls fail, listeners hear of it."""
+        self._set_turn(1)
+
+    def reconnect(self) -> None:
+        self._set_turn(0)
+
+    def _set_turn(self, parity: int) -> None:
+        with self._changed:
+            self._turn += self._turn % 2 != parity
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def events(self, since: float | None = None) -> Iterator[EngineEvent | Connected | Disconnected]:
+        with self._changed:
+            past = (event for event in self._history if since is not None and event.time >= since)
+            return self._follow(len(self._history) - sum(1 for _ in past), self._turn - 1)
+
+    def _follow(self, position: int, turn: int) -> Iterator[EngineEvent | Connected | Disconnected]:
+        """From `position` in the history, having told of the turns up to `turn`."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._news(turn, position))  # noqa: B023 - called here and now
+                if self._closed:
+                    return
+                item: EngineEvent | Connected | Disconnected
+                if turn == self._turn:
+                    item, position = self._history[position], position + 1
+                else:
+                    turn += 1
+                    item = Disconnected("the simulated engine is gone") if turn % 2 else Connected()
+            yield item
+
+    def _news(self, turn: int, position: int) -> bool:
+        return turn < self._turn or (turn % 2 == 0 and position < len(self._history))
+
+    @contextmanager
+    def _available(self) -> Iterator[None]:
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+            if self._turn % 2:
+                raise EngineUnreachableError("no Docker Engine answers", hint="it is simulated, and gone")
+            yield
+
+    @contextmanager
+    def _box(self, container: str) -> Iterator[Box]:
+        """The container by id, its beginning, or name, with the lock held."""
+        with self._available():
+            for box in self._boxes.values():
+                if container and (box.id.startswith(container) or box.spec.name == container):
+                    yield box
+                    return
+            raise NoSuchContainerError(f"no such container: {container}")
+
+    @contextmanager
+    def _process(self, container: str) -> Iterator[Process]:
+        """The running process, its counters settled."""
+        with self._box(container) as box:
+            if box.process is None:
+                raise EngineError(f"container {container} is not running")
+            box.process.settle(self.clock.now())
+            yield box.process
+
+    def _start(self, box: Box) -> None:
+        self._made += 1
+        box.begin(self._made, self.clock.now())
+        self._emit(box, "start")
+        if box.spec.health is not None:
+            box.health = "healthy"
+            self._emit(box, "healthy")
+
+    def _die(self, box: Box, exit_code: int) -> None:
+        box.end(exit_code, self.clock.now())
+        self._emit(box, "die", exit_code=exit_code)
+
+    def _kill(self, box: Box, signal: int, exit_code: int) -> None:
+        self._emit(box, "kill", signal=signal)
+        self._die(box, exit_code)
+
+    def _follow_policy(self, box: Box) -> None:
+        if box.restarts_itself():
+            box.restart_count += 1
+            self._start(box)
+
+    def _emit(
+        self, box: Box, action: str, *, exit_code: int | None = None, signal: int | None = None
+    ) -> None:
+        self._history.append(
+            EngineEvent(
+                time=self.clock.now(), action=action, container=box.ref, exit_code=exit_code, signal=signal
+            )
+        )
+        self._changed.notify_all()

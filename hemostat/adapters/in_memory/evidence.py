@@ -1,0 +1,40 @@
+"""The Dossiers port in memory."""
+
+import threading
+from collections import defaultdict
+from typing import Final
+
+from hemostat.core.evidence.snapshot import Dossier
+
+NEWEST: Final = 10
+KEPT: Final = 7 * 24 * 3600.0
+"""Seconds after the last dossier."""
+
+
+class MemoryDossiers:
+    """Time is that of the dossiers: what is a week older than the newest of all is gone."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[str, dict[tuple[int, int], Dossier]] = defaultdict(dict)
+
+    def put(self, incident: str, dossier: Dossier) -> bool:
+        with self._lock:
+            kept, key = self._kept[incident], (dossier.occurrence, dossier.rung)
+            if key in kept:
+                return False
+            kept[key] = dossier
+            for old in sorted(kept)[:-NEWEST]:
+                del kept[old]
+            self._expire(dossier.time)
+            return True
+
+    def _expire(self, now: float) -> None:
+        for incident, kept in list(self._kept.items()):
+            if max(each.time for each in kept.values()) < now - KEPT:
+                del self._kept[incident]
+
+    def get(self, incident: str) -> list[Dossier]:
+        with self._lock:
+            kept = self._kept.get(incident, {})
+            return [kept[key] for key in sorted(kept)]

@@ -1,0 +1,103 @@
+"""The Ledger port in memory. Safe from threads."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from hemostat.core.ledger.alert_notes import note_suffixes, read_notes
+from hemostat.core.ledger.rows import Attempt, Book, Scaled, Stopping
+from hemostat.core.settings.responder import LATEST
+from hemostat.ports import Desk
+
+
+class MemoryLedger:
+    def __init__(
+        self,
+        desk: Desk,
+        incidents: Mapping[tuple[str, str | None], str],
+        seals: Mapping[tuple[str, str | None], str] = MappingProxyType({}),
+    ) -> None:
+        """`incidents` and `seals` are a bus's."""
+        self._desk = desk
+        self._incidents = incidents
+        self._seals = seals
+        self._lock = threading.Lock()
+        self._versions: dict[str, int] = defaultdict(int)
+        self._attempts: dict[str, dict[str, Attempt]] = defaultdict(dict)
+        self._stops: dict[tuple[str, str], Stopping] = {}
+        self._scaled: dict[str, dict[tuple[str, str], Scaled]] = defaultdict(dict)
+
+    def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
+        asked = (approval for approval in self._desk.approvals() if approval.key == key)
+        patient, *notes = (
+            self._incidents.get((host, f"{incident}{suffix}")) for suffix in note_suffixes(key)
+        )
+        with self._lock:
+            attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
+            return Book(
+                version=self._versions[host],
+                attempts=tuple(attempt for attempt in attempts if attempt.container == container),
+                running=tuple(attempt for attempt in attempts if attempt.outcome is None),
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-LATEST:],
+                controls=self._desk.controls(),
+                approval=next(asked, None),
+                patient=patient or "",
+                notes=read_notes(*notes),
+                seal=self._seals.get((host, incident), ""),
+                stopping=self._stops.get((host, container)),
+            )
+
+    def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
+        return self.read(host, container).attempts
+
+    def note_stop(self, host: str, container: str, stop: Stopping) -> None:
+        with self._lock:
+            self._stops[host, container] = stop
+
+    def check(self, host: str) -> str:  # noqa: ARG002
+        return ""
+
+    def survey(self, host: str) -> Book:
+        with self._lock:
+            attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
+            return Book(
+                version=self._versions[host],
+                attempts=tuple(attempts),
+                running=tuple(attempt for attempt in attempts if attempt.outcome is None),
+                ended=tuple(attempt for attempt in attempts if attempt.outcome is not None)[-LATEST:],
+                controls=self._desk.controls(),
+            )
+
+    def reserve(self, host: str, attempt: Attempt, version: int) -> bool:
+        with self._lock:
+            if self._versions[host] != version:
+                return False
+            self._write(host, attempt)
+            return True
+
+    def finish(self, host: str, attempt: Attempt) -> None:
+        with self._lock:
+            self._write(host, attempt)
+
+    def _write(self, host: str, attempt: Attempt) -> None:
+        self._versions[host] += 1
+        self._attempts[host][attempt.key] = attempt
+
+    def scaled(self, host: str) -> list[Scaled]:
+        with self._lock:
+            return list(self._scaled[host].values())
+
+    def keep_scaled(self, host: str, scaled: Scaled) -> None:
+        with self._lock:
+            kept = self._scaled[host]
+            name = (scaled.subject, scaled.resource)
+            kept[name] = scaled.again(kept[name]) if name in kept else scaled
+
+    def drop_scaled(self, host: str, scaled: Scaled) -> bool:
+        with self._lock:
+            name = (scaled.subject, scaled.resource)
+            if self._scaled[host].get(name) != scaled:
+                return False
+            del self._scaled[host][name]
+            return True

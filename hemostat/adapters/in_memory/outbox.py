@@ -1,0 +1,61 @@
+"""The Outbox port in memory: for tests, and for a loop in one process. Safe from threads."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from hemostat.core.notify.notification import News, Told, merge
+
+BOUND: Final = 10_000
+
+
+class MemoryOutbox:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[str, dict[str, tuple[News, float]]] = defaultdict(dict)
+        self._told: dict[tuple[str, str], Told] = {}
+
+    def put(self, channel: str, words: Sequence[tuple[News, float]]) -> int:
+        with self._lock:
+            waiting = self._waiting[channel]
+            for word, due in words:
+                earlier = waiting.get(word.incident)
+                merged = merge(earlier and earlier[0], word)
+                if earlier is None or merged != earlier[0]:
+                    waiting[word.incident] = merged, due
+            excess = sorted(waiting, key=lambda incident: waiting[incident][1])[
+                : max(0, len(waiting) - BOUND)
+            ]
+            for incident in excess:
+                del waiting[incident]
+            return len(excess)
+
+    def take(self, channel: str, now: float, *, lease: float, count: int) -> list[tuple[News, Told | None]]:
+        with self._lock:
+            waiting = self._waiting[channel]
+            ready = sorted((due, incident) for incident, (_, due) in waiting.items() if due <= now)[:count]
+            words = [waiting[incident][0] for _, incident in ready]
+            waiting |= {word.incident: (word, now + lease) for word in words}
+            return [(word, self._told.get((channel, word.incident))) for word in words]
+
+    def put_off(self, channel: str, words: Sequence[News], until: float) -> None:
+        with self._lock:
+            waiting = self._waiting[channel]
+            waiting |= {word.incident: (word, until) for word in words if self._stands(channel, word)}
+
+    def settle(self, channel: str, words: Sequence[News], *, told: bool) -> None:
+        with self._lock:
+            for word in words:
+                if self._stands(channel, word):
+                    del self._waiting[channel][word.incident]
+                if told:
+                    self._told[channel, word.incident] = Told(word.topic, word.time)
+
+    def waiting(self, channel: str) -> int:
+        with self._lock:
+            return len(self._waiting[channel])
+
+    def _stands(self, channel: str, word: News) -> bool:
+        waiting = self._waiting[channel].get(word.incident)
+        return waiting is not None and waiting[0] == word

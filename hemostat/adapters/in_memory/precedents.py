@@ -1,0 +1,59 @@
+"""The Casebook and Purse ports in memory. Safe to use from several threads at once."""
+
+import threading
+
+from hemostat.core.diagnosis.case import Past
+from hemostat.core.llm.budget import Spending
+from hemostat.ports import Clock
+
+PASTS = 20
+
+
+class MemoryCasebook:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._past: dict[str, dict[str, Past]] = {}
+        self._advice: dict[str, tuple[float, bytes]] = {}
+        self._lock = threading.Lock()
+
+    def remember(self, signature: str, key: str, past: Past) -> None:
+        with self._lock:
+            rows = {**self._past.get(signature, {}), key: past}
+            newest = sorted(rows.items(), key=lambda row: row[1].time)[-PASTS:]
+            self._past[signature] = dict(newest)
+
+    def past(self, signature: str) -> list[Past]:
+        with self._lock:
+            return sorted(self._past.get(signature, {}).values(), key=lambda past: past.time)
+
+    def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
+        with self._lock:
+            self._advice[likeness] = (self._clock.now() + ttl, advice)
+
+    def advice(self, likeness: str) -> bytes | None:
+        with self._lock:
+            until, advice = self._advice.get(likeness, (0.0, b""))
+            return advice if self._clock.now() < until else None
+
+
+class MemoryPurse:
+    def __init__(self) -> None:
+        self._spent: dict[str, Spending] = {}
+        self._version = 0
+        self._lock = threading.Lock()
+
+    def read(self) -> tuple[int, list[Spending]]:
+        with self._lock:
+            return self._version, sorted(self._spent.values(), key=lambda each: each.time)
+
+    def take(self, spending: Spending, version: int) -> bool:
+        with self._lock:
+            if version != self._version:
+                return False
+            self._version += 1
+            self._spent[spending.id] = spending
+            return True
+
+    def settle(self, spending: Spending) -> None:
+        with self._lock:
+            self._spent[spending.id] = spending

@@ -1,0 +1,104 @@
+"""Models that are asked for advice, and which of them is. Importing this costs nothing of any vendor."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from hemostat.adapters.llm.catalogue import DEFAULTS, KEYS, PRICES
+from hemostat.core.llm.budget import Prices
+from hemostat.core.settings.analyzer import Analysis
+from hemostat.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hemostat.ports import Advisor
+    from hemostat.ports.advisor import Vendor
+
+__all__ = ["KEYS", "choose", "make", "prices"]
+
+ANTHROPIC_KEYS: Final = "sk-ant-"
+"""What Anthropic's keys begin with."""
+
+
+def choose(analysis: Analysis, environ: Mapping[str, str], key: str | None) -> "Vendor | None":
+    """Whose model is asked; None: nobody's, the rules decide. `key` is the configured one.
+
+    `auto` with an address of the user's own means OpenAI's protocol, which every local server speaks, and
+    whatever is in the environment: a vendor's key there says nothing about another's server.
+    """
+    if analysis.advisor == "rules":
+        return None
+    if analysis.advisor != "auto":
+        return analysis.advisor
+    if key:
+        return "anthropic" if key.startswith(ANTHROPIC_KEYS) else "openai"
+    if analysis.base_url:
+        return "openai"
+    if environ.get(KEYS["anthropic"]):
+        return "anthropic"
+    return "openai" if environ.get(KEYS["openai"]) else None
+
+
+def prices(analysis: Analysis, model: "Advisor") -> Prices:
+    """As configured, else the list's; of a model that is not on it, and on a server of one's own, nothing."""
+    if analysis.price_sent or analysis.price_received:
+        return Prices(sent=analysis.price_sent, received=analysis.price_received)
+    return Prices() if analysis.base_url else PRICES.get(model.name.partition(":")[2], Prices())
+
+
+def _key(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: str | None) -> str | None:
+    """The configured key, else the environment's. That is the vendor's own, and goes nowhere else. Raises
+    ConfigError for what cannot be one."""
+    found = (key or ("" if analysis.base_url else environ.get(KEYS[vendor], ""))).strip()
+    if not (found.isascii() and found.isprintable()):
+        # The HTTP library would say so too, and quote it.
+        raise ConfigError(f"the key for {vendor} has characters that no key has", hint="copy it again")
+    return found or None
+
+
+def _model(vendor: "Vendor", analysis: Analysis) -> str:
+    """Raises ConfigError for a server of the user's own, of which nobody knows what it serves."""
+    if not analysis.model and analysis.base_url:
+        raise ConfigError(
+            "analyzer.base_url is set, but analyzer.model is not", hint="name a model that this server has"
+        )
+    return analysis.model or DEFAULTS[vendor]
+
+
+def _address(base_url: str) -> str:
+    """Raises ConfigError for what cannot be one."""
+    try:
+        parts = urlsplit(base_url)
+        plain = base_url.isprintable() and " " not in base_url
+        usable = plain and parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if base_url and not usable:
+        raise ConfigError(
+            "analyzer.base_url is no address of a server", hint="such as http://localhost:11434/v1"
+        )
+    return base_url
+
+
+def make(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: str | None) -> "Advisor":
+    """At once; the vendor's SDK is loaded meanwhile. Raises ConfigError for a setting that is missing or
+    cannot be used."""
+    from hemostat.adapters.llm.lazy_client import LateAdvisor
+
+    model, address = _model(vendor, analysis), _address(analysis.base_url)
+    found = _key(vendor, analysis, environ, key)
+    if not found and not (vendor == "openai" and address):
+        raise ConfigError(
+            f"there is no key for analyzer.advisor = {vendor}",
+            hint=f"set {'HEMOSTAT_ANALYZER_API_KEY' if address else KEYS[vendor]}",
+        )
+    return LateAdvisor(f"{vendor}:{model}", lambda: _connected(vendor, model, found or "", address))
+
+
+def _connected(vendor: "Vendor", model: str, key: str, base_url: str) -> "Advisor":
+    if vendor == "openai":
+        from hemostat.adapters.llm.openai import OpenAIAdvisor
+
+        return OpenAIAdvisor(model, key=key, base_url=base_url)
+    from hemostat.adapters.llm.anthropic import AnthropicAdvisor
+
+    return AnthropicAdvisor(model, key=key, base_url=base_url)

@@ -1,0 +1,147 @@
+"""Claude, by Anthropic's Messages API.
+
+What was sent is never sent otherwise again: Claude's thinking is signed over all that stood before it, and a
+request whose past has changed is refused. So the tools stay the same from turn to turn, and words that are
+added to a turn are kept in its `raw`. Nor is a tool forced by `tool_choice`: current models refuse that.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.adapters.llm.catalogue import THINKING
+from hemostat.adapters.llm.http_errors import Service, Tokens, now_call, sendable
+from hemostat.ports import Call, Said, Tool, Turn, Usage
+
+ADDRESS: Final = "https://api.anthropic.com"
+
+
+class Block(msgspec.Struct):
+    """Part of an answer: text, a call, or what is for Claude's own eyes."""
+
+    type: str
+    text: str = ""
+    id: str = ""
+    name: str = ""
+    input: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Spent(msgspec.Struct):
+    input_tokens: Tokens
+    output_tokens: Tokens
+    cache_creation_input_tokens: Tokens | None = None
+    cache_read_input_tokens: Tokens | None = None
+
+
+class StopDetails(msgspec.Struct):
+    explanation: str | None = None
+    category: str | None = None
+
+
+class Answer(msgspec.Struct):
+    content: list[msgspec.Raw]
+    usage: Spent
+    stop_reason: str | None = None
+    stop_details: StopDetails | None = None
+
+
+class AnthropicAdvisor:
+    def __init__(self, model: str, *, key: str, base_url: str = "") -> None:
+        import anthropic
+
+        self.name = f"anthropic:{model}"
+        self._model = model
+        self._service = Service(anthropic, "Anthropic", base_url, key)
+        self._client = anthropic.Anthropic(
+            api_key=key, base_url=base_url or ADDRESS, max_retries=0, http_client=self._service.http
+        )
+        if base_url:
+            # ANTHROPIC_CUSTOM_HEADERS are for Anthropic, and may hold a key.
+            self._client._custom_headers = {}  # noqa: SLF001
+
+    def say(
+        self,
+        system: str,
+        conversation: Sequence[Turn],
+        tools: Sequence[Tool],
+        *,
+        must_call: str | None,
+        max_tokens: int,
+        timeout: float,
+    ) -> Said:
+        added = [{"role": "user", "content": now_call(must_call)}] if must_call else []
+        request: dict[str, Any] = {
+            "model": self._model,
+            "max_tokens": max_tokens,
+            # Marked to be cached, with the tools that stand before it: they are the same in every turn.
+            "system": [{"type": "text", "text": sendable(system), "cache_control": {"type": "ephemeral"}}],
+            "messages": [*_messages(conversation), *added],
+            **THINKING.get(self._model, {}),
+        }
+        if tools:
+            request["tools"] = [_tool(tool) for tool in tools]
+        with self._service.translated():
+            answer = self._client.messages.with_raw_response.create(**request, timeout=timeout)
+        return self._said(answer.http_response.content, added, max_tokens)
+
+    def probe(self, timeout: float) -> None:
+        """Asks for the model's description, which costs nothing."""
+        with self._service.translated():
+            answer = self._client.models.with_raw_response.retrieve(self._model, timeout=timeout)
+        self._service.read(answer.http_response.content, dict[str, Any])
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _said(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> Said:
+        read = self._service.read
+        answer = read(body, Answer)
+        if answer.stop_reason == "refusal":
+            details = answer.stop_details or StopDetails()
+            raise self._service.refusal(details.explanation or details.category)
+        if answer.stop_reason in {"max_tokens", "model_context_window_exceeded"}:
+            raise self._service.cut_short(max_tokens)
+        blocks = [read(each, Block) for each in answer.content]
+        calls = tuple(
+            Call(id=block.id, name=block.name, arguments=block.input)
+            for block in blocks
+            if block.type == "tool_use"
+        )
+        text = "\n".join(block.text for block in blocks if block.type == "text")
+        if not calls and not text:
+            raise self._service.refusal("it is empty")
+        spent = answer.usage
+        cached = (spent.cache_creation_input_tokens or 0) + (spent.cache_read_input_tokens or 0)
+        content = [read(each, dict[str, Any]) for each in answer.content]
+        return Said(
+            text=text,
+            calls=calls,
+            usage=Usage(sent=spent.input_tokens + cached, received=spent.output_tokens),
+            raw=[*added, {"role": "assistant", "content": content}],
+        )
+
+
+def _messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = []
+    for turn in conversation:
+        if isinstance(turn, str):
+            messages.append({"role": "user", "content": sendable(turn)})
+        elif isinstance(turn, Said):
+            messages += turn.raw
+        else:
+            results = [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": result.call,
+                    "content": sendable(result.text),
+                    "is_error": result.failed,
+                }
+                for result in turn
+            ]
+            messages.append({"role": "user", "content": results})
+    return messages
+
+
+def _tool(tool: Tool) -> Mapping[str, Any]:
+    return {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}

@@ -1,0 +1,58 @@
+"""A model's conclusion, read: what `core.llm.tools.concluding` asks for, or a list of what is wrong with it.
+
+Models are lenient writers: numbers come as text, and fields that nobody asked for. What was asked for and is
+missing or out of bounds is told in full, so that one repair can mend it.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
+
+from hemostat.core.diagnosis.causes import Cause
+from hemostat.core.llm.validate import Advice
+from hemostat.events import Quote
+
+LONGEST = 2_000
+"""Characters of any text; what is kept of it is shorter."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST)]
+
+
+class Quoted(BaseModel):
+    source: Text
+    quote: Words
+
+
+class Answer(BaseModel):
+    cause: Cause
+    summary: Words
+    confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    roots: Annotated[list[Text], Field(max_length=20)] = []
+    evidence: Annotated[list[Quoted], Field(min_length=1, max_length=20)]
+    action: Text
+    expected_effect: Text = ""
+    alternative: Text = ""
+
+
+def read(arguments: Mapping[str, Any]) -> Advice | list[str]:
+    try:
+        answer = Answer.model_validate(dict(arguments))
+    except ValidationError as error:
+        return [_mistake(each) for each in error.errors(include_url=False, include_input=False)[:10]]
+    return Advice(
+        cause=str(answer.cause),
+        summary=answer.summary,
+        confidence=answer.confidence,
+        choice=answer.action,
+        roots=tuple(name for name in answer.roots if name),
+        quotes=tuple(Quote(each.source, each.quote) for each in answer.evidence),
+        expect=answer.expected_effect,
+        alternative=answer.alternative,
+    )
+
+
+def _mistake(error: Any) -> str:
+    where = ".".join(map(str, error["loc"])) or "the answer"
+    return f"{where}: {error['msg']}"

@@ -1,0 +1,193 @@
+"""What both vendors' wires have in common: answers of bounded size, and failures in our words.
+
+No key, and nothing that a server says of one, goes into a message.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+import msgspec
+
+from hemostat.core.redact import redact
+from hemostat.core.redact.address import shown_host
+from hemostat.core.text import clean
+from hemostat.core.units import duration
+from hemostat.errors import AdvisorDeclinedError, AdvisorError, AdvisorUnreachableError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+T = TypeVar("T")
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+"""A count that can be added up: none that gives money back, or takes it all."""
+
+LARGEST: Final = 512 * 1024
+"""Bytes of an answer that are read. What a model may say in one turn is a hundredth of it."""
+QUOTED: Final = 200
+"""Characters of a server's own words in a message."""
+PASSING: Final = frozenset({408, 409, 425, 429})
+DECLINED: Final = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
+"""Kinds of errors by which a service declines a prompt for what stands in it."""
+NO_CREDIT: Final = frozenset({"insufficient_quota", "billing_error"})
+SPELT_OUT: Final = {
+    400: "what it says names the setting",
+    401: "check the key: analyzer.api_key, or the vendor's environment variable",
+    402: "the account has no credit left",
+    403: "this key may not use this model, or not from here",
+    404: "check analyzer.model, and analyzer.base_url, which ends in /v1 for OpenAI's protocol only",
+    413: "the request is too large: lower analyzer.max_tokens",
+}
+
+
+class Service:
+    """A server that is asked, and the SDK that asks it. `base_url` is one of the user's own, else empty."""
+
+    def __init__(self, sdk: "ModuleType", vendor: str, base_url: str, key: str) -> None:
+        from hemostat.adapters.llm.body_limit import bound, bound_connections
+
+        self._sdk = sdk
+        self._key = key
+        self.name = f"the server at {shown_host(base_url)}" if base_url else vendor
+        self.http = sdk.DefaultHttpxClient(
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity"},
+            event_hooks=bound(self.name, LARGEST),
+        )
+        bound_connections(self.http, LARGEST)
+
+    def read(self, body: bytes, shape: type[T]) -> T:
+        """The answer's body. Raises AdvisorError where it has not that shape."""
+        try:
+            return msgspec.json.decode(body, type=shape)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self.nonsense(str(error)) from None
+
+    def nonsense(self, why: str) -> AdvisorError:
+        return AdvisorError(
+            f"{self.name} gave an answer that is none: {self._quote(why)}",
+            hint="check that analyzer.base_url and analyzer.advisor belong together",
+            answered=True,
+        )
+
+    def refusal(self, why: str | None) -> AdvisorDeclinedError:
+        told = f": {self._quote(why)}" if why else ""
+        return AdvisorDeclinedError(f"{self.name} declined to answer{told}", answered=True)
+
+    def cut_short(self, tokens: int) -> AdvisorDeclinedError:
+        return AdvisorDeclinedError(
+            f"{self.name} had not finished after {tokens} tokens",
+            hint="take a model that thinks less",
+            answered=True,
+        )
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """The SDK's exceptions as AdvisorError."""
+        sdk = self._sdk
+        try:
+            yield
+        except sdk.APITimeoutError:
+            raise AdvisorUnreachableError(
+                f"{self.name} did not answer in time", hint="raise analyzer.timeout, or take a faster model"
+            ) from None
+        except sdk.APIConnectionError as error:
+            if isinstance(error.__cause__, AdvisorError):
+                raise error.__cause__ from None
+            raise AdvisorUnreachableError(
+                f"{self.name} cannot be reached ({self._quote(_innermost(error))})",
+                hint="check the network, a proxy's settings and analyzer.base_url",
+            ) from None
+        except sdk.APIStatusError as error:
+            raise self._status(error.status_code, error.response.headers, error.body) from None
+        except sdk.APIError as error:
+            raise self.nonsense(type(error).__name__) from None
+
+    def _status(self, status: int, headers: Mapping[str, str], body: object) -> AdvisorError:
+        kind, said = _complaint(body)
+        if kind in DECLINED:
+            return self.refusal(said)
+        told = "" if status == HTTPStatus.UNAUTHORIZED or not said else f": {self._quote(said)}"
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            return AdvisorError(
+                f"{self.name} wants to redirect us ({status})", hint="set analyzer.base_url to where it leads"
+            )
+        passing = status in PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if kind in NO_CREDIT:
+            passing, status = False, HTTPStatus.PAYMENT_REQUIRED
+        return AdvisorError(
+            f"{self.name} answered {int(status)}{told}",
+            hint="" if passing else SPELT_OUT.get(status, ""),
+            transient=passing,
+            wait=wait(headers, time.time()) if passing else None,
+        )
+
+    def _quote(self, text: str) -> str:
+        """A server's words on one line, bounded, without what is secret."""
+        if self._key:
+            text = text.replace(self._key, "[redacted: key]")
+        return clean(redact(" ".join(text[: 2 * QUOTED].split()))[:QUOTED])
+
+
+def wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that a service asks to be left alone for, as of `now` (epoch seconds); None: it does not say.
+
+    `retry-after-ms`, then `Retry-After` as seconds or a date, then when OpenAI's limits are reset ("6m0s").
+    """
+    for names, read in _TIMES:
+        told = [_seconds(headers[name], read, now) for name in names if name in headers]
+        known = [seconds for seconds in told if seconds is not None]
+        if known:
+            return max(known)
+    return None
+
+
+def _seconds(text: str, read: Callable[[str, float], float], now: float) -> float | None:
+    try:
+        seconds = read(text, now)
+    except (ValueError, OverflowError):
+        return None
+    return max(seconds, 0.0) if isfinite(seconds) else None
+
+
+def _from_now(text: str, now: float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return parsedate_to_datetime(text).timestamp() - now
+
+
+_TIMES: Final[Sequence[tuple[Sequence[str], Callable[[str, float], float]]]] = (
+    (("retry-after-ms",), lambda text, _: float(text) / 1000),
+    (("retry-after",), _from_now),
+    (("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"), lambda text, _: duration(text)),
+)
+
+
+def _complaint(body: object) -> tuple[str, str]:
+    """The kind of an error and its text, of whatever a server answers: {"error": {…}}, its inside, less."""
+    inner = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(inner, dict):
+        return "", inner if isinstance(inner, str) else ""
+    kind = inner.get("code") or inner.get("type")
+    return str(kind or ""), str(inner.get("message") or "")
+
+
+def _innermost(error: BaseException) -> str:
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return str(error) or type(error).__name__
+
+
+def sendable(text: str) -> str:
+    """The text without what UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def now_call(tool: str) -> str:
+    """Words that ask for a call of this tool."""
+    return f"Call the tool {tool} now. Anything else goes unread."

@@ -1,0 +1,193 @@
+"""GPT, and whatever speaks OpenAI's Chat Completions: Ollama, vLLM, llama.cpp, gateways.
+
+Servers differ in what they take, and some refuse what they do not know. So the request holds the least that
+all of them know, and more only where a model's name says that it is OpenAI's.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.adapters.llm.catalogue import OPENAIS, REASONING
+from hemostat.adapters.llm.http_errors import Service, Tokens, now_call, sendable
+from hemostat.errors import AdvisorError
+from hemostat.ports import Call, Said, Tool, Turn, Usage
+
+ADDRESS: Final = "https://api.openai.com/v1"
+NO_KEY: Final = "none"
+"""What a server is sent that wants no key; the SDK wants one."""
+NAMED: Final = 5
+"""Models of a server that are named where the one asked for is not among them."""
+
+
+class Function(msgspec.Struct):
+    name: str
+    arguments: str | dict[str, Any]
+
+
+class ToolCall(msgspec.Struct):
+    id: str
+    function: Function
+
+
+class Message(msgspec.Struct):
+    content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class Choice(msgspec.Struct):
+    message: msgspec.Raw
+    finish_reason: str | None = None
+
+
+class Spent(msgspec.Struct):
+    prompt_tokens: Tokens = 0
+    completion_tokens: Tokens = 0
+
+
+class Answer(msgspec.Struct):
+    choices: list[Choice]
+    usage: Spent | None = None
+
+
+class Model(msgspec.Struct):
+    id: str
+
+
+class Models(msgspec.Struct):
+    data: list[Model]
+
+
+class OpenAIAdvisor:
+    def __init__(self, model: str, *, key: str, base_url: str = "") -> None:
+        import openai
+
+        self.name = f"openai:{model}"
+        self._model = model
+        self._service = Service(openai, "OpenAI", base_url, key)
+        self._client = openai.OpenAI(
+            api_key=key or NO_KEY, base_url=base_url or ADDRESS, max_retries=0, http_client=self._service.http
+        )
+        if base_url:
+            # OPENAI_CUSTOM_HEADERS, OPENAI_ORG_ID and OPENAI_PROJECT_ID are for OpenAI, and may hold a key.
+            self._client._custom_headers = {}  # noqa: SLF001
+            self._client.organization = self._client.project = None
+
+    def say(
+        self,
+        system: str,
+        conversation: Sequence[Turn],
+        tools: Sequence[Tool],
+        *,
+        must_call: str | None,
+        max_tokens: int,
+        timeout: float,
+    ) -> Said:
+        added = [{"role": "user", "content": now_call(must_call)}] if must_call else []
+        request: dict[str, Any] = {
+            "model": self._model,
+            "messages": [
+                {"role": "system", "content": sendable(system)},
+                *_joined([*_messages(conversation), *added]),
+            ],
+            **_parameters(self._model, max_tokens, must_call),
+        }
+        if tools:
+            request["tools"] = [_tool(tool) for tool in tools]
+        with self._service.translated():
+            answer = self._client.chat.completions.with_raw_response.create(**request, timeout=timeout)
+        return self._said(answer.http_response.content, added, max_tokens)
+
+    def probe(self, timeout: float) -> None:
+        """Asks for the list of models, which costs nothing and which every server has."""
+        with self._service.translated():
+            answer = self._client.models.with_raw_response.list(timeout=timeout)
+        names = sorted(model.id for model in self._service.read(answer.http_response.content, Models).data)
+        if self._model not in names and f"{self._model}:latest" not in names:
+            some = ", ".join(names[:NAMED]) or "none"
+            raise AdvisorError(
+                f"{self._service.name} has no model {self._model}", hint=f"set analyzer.model; it has {some}"
+            )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _said(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> Said:
+        read, service = self._service.read, self._service
+        answer = read(body, Answer)
+        if not answer.choices:
+            raise service.nonsense("it has no choices")
+        choice = answer.choices[0]
+        message = read(choice.message, Message)
+        if message.refusal or choice.finish_reason == "content_filter":
+            raise service.refusal(message.refusal)
+        if choice.finish_reason == "length":
+            raise service.cut_short(max_tokens)
+        calls = tuple(
+            Call(id=call.id, name=call.function.name, arguments=_arguments(call.function.arguments))
+            for call in message.tool_calls or ()
+        )
+        if not calls and not message.content:
+            raise service.refusal("it is empty")
+        spent = answer.usage or Spent()
+        return Said(
+            text=message.content or "",
+            calls=calls,
+            usage=Usage(sent=spent.prompt_tokens, received=spent.completion_tokens),
+            raw=[*added, read(choice.message, dict[str, Any])],
+        )
+
+
+def _arguments(told: str | dict[str, Any]) -> Mapping[str, Any]:
+    """The model wrote them: what cannot be read is none, and the model is told what is missing."""
+    if isinstance(told, dict):
+        return told
+    try:
+        return msgspec.json.decode(told, type=dict[str, Any])
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return {}
+
+
+def _parameters(model: str, max_tokens: int, must_call: str | None) -> dict[str, Any]:
+    if not model.startswith(OPENAIS):
+        return {"max_tokens": max_tokens}
+    parameters: dict[str, Any] = {"max_completion_tokens": max_tokens}
+    if model.startswith(REASONING):
+        parameters["reasoning_effort"] = "none"
+    if must_call:
+        parameters["tool_choice"] = {"type": "function", "function": {"name": must_call}}
+    return parameters
+
+
+def _messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = []
+    for turn in conversation:
+        if isinstance(turn, str):
+            messages.append({"role": "user", "content": sendable(turn)})
+        elif isinstance(turn, Said):
+            messages += turn.raw
+        else:
+            messages += [
+                {"role": "tool", "tool_call_id": result.call, "content": sendable(result.text)}
+                for result in turn
+            ]
+    return messages
+
+
+def _joined(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same with one message where two of the user's stand together, which many a model's template
+    refuses."""
+    joined: list[dict[str, Any]] = []
+    for message in messages:
+        if joined and message["role"] == joined[-1]["role"] == "user":
+            joined[-1] = {"role": "user", "content": f"{joined[-1]['content']}\n\n{message['content']}"}
+        else:
+            joined.append(message)
+    return joined
+
+
+def _tool(tool: Tool) -> Mapping[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
+    return {"type": "function", "function": function}

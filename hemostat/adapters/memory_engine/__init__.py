@@ -1,5 +1,0 @@
-"""A Docker Engine that is not there: the same behaviour in memory, for tests and for `--simulate`."""
-
-from hemostat.adapters.memory_engine.engine import MemoryEngine
-
-__all__ = ["MemoryEngine"]

@@ -1,0 +1,56 @@
+"""A dead man's switch as healthchecks.io has it: a URL that is called while all is well. The URL is a
+secret."""
+
+import logging
+from typing import Final
+
+import requests
+
+from hemostat.adapters.notify.failures import connection_failure, refusal
+from hemostat.adapters.notify.response_limit import bounded_answers
+
+TIMEOUT: Final = 5.0
+LONGEST: Final = 1000
+SUBJECT: Final = "the heartbeat URL"
+
+# It warns of an answer that it cannot parse, and names the address.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+
+class Heartbeat:
+    def __init__(self, url: str, *, signals: bool) -> None:
+        """`signals`: whether it knows /start and /fail."""
+        self._url = url
+        self._signals = signals
+
+    def beat(self) -> None:
+        self._call("")
+
+    def start(self) -> None:
+        if self._signals:
+            self._call("/start")
+
+    def fail(self, why: str) -> None:
+        if self._signals:
+            self._call("/fail", why[:LONGEST])
+
+    def _call(self, signal: str, body: str = "") -> None:
+        base, mark, query = self._url.partition("?")
+        url = f"{base.rstrip('/') if signal else base}{signal}{mark}{query}"
+        try:
+            with (
+                bounded_answers(),
+                requests.request(
+                    "POST" if body else "GET",
+                    url,
+                    data=body.encode(),
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                    stream=True,
+                ) as reply,
+            ):
+                failure = refusal(reply, SUBJECT, self._url, "check alert.heartbeat_url")
+        except (requests.RequestException, ValueError) as error:
+            raise connection_failure(error, SUBJECT, self._url) from None
+        if failure is not None:
+            raise failure

@@ -1,0 +1,87 @@
+"""The Notary port: a hash of what is noted of each audit trail, and a hash that names each store's trail."""
+
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.rows import read_number, read_row
+from hemostat.core.history.audit_chain import Accepted, End, Ends, Noted
+
+AUDIT: Final = f"{PREFIX}audit:"
+STORE: Final = f"{AUDIT}store:"
+
+NOTE: Final = """
+local number = redis.call('HGET', KEYS[1], ARGV[1])
+if number and not tonumber(number) then redis.call('HSET', KEYS[1], ARGV[1] .. ':unreadable', number) end
+if (tonumber(number or -1) or -1) >= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[1] .. ':hash', ARGV[3])
+return 1
+"""
+ONCE: Final = """
+if redis.call('HGET', KEYS[1], ARGV[1]) then return 0 end
+return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+"""
+"""Not HSETNX: an ACL file of a former version does not allow it."""
+
+
+class RedisNotary:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._note = client.raw.register_script(NOTE)
+        self._once = client.raw.register_script(ONCE)
+
+    def note_head(self, trail: str, end: End) -> None:
+        self._end(trail, "head", end)
+
+    def note_anchor(self, trail: str, end: End) -> None:
+        self._end(trail, "anchor", end)
+
+    def noted(self, trail: str, place: str = "") -> Noted:
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
+            batch.hgetall(AUDIT + trail)
+            batch.hgetall(STORE + place)
+            fields, store = batch.execute()
+        return Noted(
+            anchor=_read(fields, b"anchor"),
+            head=_read(fields, b"head"),
+            trail=store.get(b"trail", b"").decode(errors="replace") if place else "",
+            signed=read_number(fields.get(b"signed")) or 0,
+            accepted=read_row(fields.get(b"accepted"), Accepted),
+        )
+
+    def note_trail(self, place: str, trail: str) -> None:
+        with self._client.call():
+            self._once(keys=[STORE + place], args=["trail", trail])
+
+    def note_signed(self, trail: str, number: int) -> None:
+        with self._client.call():
+            self._once(keys=[AUDIT + trail], args=["signed", number])
+
+    def accept(self, place: str, ends: Ends, accepted: Accepted, *, signed: int) -> None:
+        """No script: the operator's user may run none on these keys."""
+        fields: Any = {
+            "head": ends.head.number,
+            "head:hash": ends.head.hash.hex(),
+            "anchor": ends.anchor.number,
+            "anchor:hash": ends.anchor.hash.hex(),
+            "accepted": msgspec.json.encode(accepted),
+            "signed": signed,
+        }
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            batch.hset(AUDIT + ends.trail, mapping=fields)
+            batch.hset(STORE + place, "trail", ends.trail)
+            batch.execute()
+
+    def _end(self, trail: str, which: str, end: End) -> None:
+        with self._client.call():
+            self._note(keys=[AUDIT + trail], args=[which, end.number, end.hash.hex()])
+
+
+def _read(fields: dict[bytes, bytes], which: bytes) -> End | None:
+    """A value that cannot be read is no note: then the trail counts as one whose end is not noted."""
+    with suppress(ValueError):
+        digest = bytes.fromhex(fields.get(which + b":hash", b"").decode())
+        return End(int(fields[which]), digest) if which in fields else None
+    return None

@@ -1,0 +1,137 @@
+"""The Desk port: one hash of pauses, one of resets, one of requests for approval."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import redis
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row, read_rows
+from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Controls, Pause
+
+PAUSES: Final = f"{PREFIX}control:pauses"
+RESETS: Final = f"{PREFIX}control:resets"
+APPROVALS: Final = f"{PREFIX}approvals"
+UNREADABLE: Final = Pause(
+    by="an entry that cannot be read", at=0.0, reason="see hemostat repair, or lift it with hemostat resume"
+)
+"""Stands for a pause of which nothing else is known: nothing is done."""
+KEPT: Final = 24 * 3600.0
+"""Seconds for which a request stays on the desk after its time was up."""
+
+MAX_APPROVAL_BYTES: Final = 1 << 20
+"""Of one row. No responder writes a larger one, and the list must not become one that Redis cannot send."""
+
+ASK: Final = """
+local kept = redis.call('HGETALL', KEYS[1])
+for i = 1, #kept, 2 do
+  local is_large = #kept[i] + #kept[i + 1] > tonumber(ARGV[4])
+  local fine, row = pcall(cjson.decode, is_large and '' or kept[i + 1])
+  local last = fine and type(row) == 'table' and type(row['until']) == 'number' and row['until']
+  if is_large or (last and last < tonumber(ARGV[3])) then redis.call('HDEL', KEYS[1], kept[i]) end
+end
+redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('HGET', KEYS[1], ARGV[1])
+"""
+"""The request's key and itself; before which time others are dropped, and beyond which size."""
+
+
+def controls(pauses: Mapping[bytes, bytes], resets: Mapping[bytes, bytes]) -> Controls:
+    """From the two hashes. A pause that cannot be read holds: of everything, where its name cannot be."""
+    closed = {_container(name): read_row(value, Pause) or UNREADABLE for name, value in pauses.items()}
+    times = {_container(name): _time(value) for name, value in resets.items()}
+    return Controls(pauses=closed, resets={name: time for name, time in times.items() if time is not None})
+
+
+def _container(name: bytes) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return EVERYTHING
+
+
+def _time(raw: bytes) -> float | None:
+    """None for what is no time: a breaker that nobody has closed stays as it is."""
+    try:
+        time = float(raw)
+    except ValueError:
+        return None
+    return time if math.isfinite(time) else None
+
+
+class RedisDesk:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._quarantine = Quarantine(client)
+        self._ask = client.raw.register_script(ASK)
+
+    def controls(self) -> Controls:
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
+            batch.hgetall(PAUSES)
+            batch.hgetall(RESETS)
+            pauses, resets = batch.execute()
+        return controls(pauses, resets)
+
+    def pause(self, container: str, pause: Pause) -> None:
+        with self._client.call() as raw:
+            raw.hset(PAUSES, container, msgspec.json.encode(pause))
+
+    def resume(self, container: str) -> bool:
+        with self._client.call() as raw:
+            return bool(raw.hdel(PAUSES, container))
+
+    def reset(self, container: str, now: float) -> None:
+        with self._client.call() as raw:
+            raw.hset(RESETS, container, str(now))
+
+    def ask(self, approval: Approval) -> Approval:
+        asked = msgspec.json.encode(approval)
+        while True:
+            with self._client.call():
+                raw: Any = self._ask(
+                    keys=[APPROVALS], args=[approval.key, asked, approval.asked - KEPT, MAX_APPROVAL_BYTES]
+                )
+            if (found := read_row(raw, Approval)) is not None:
+                return found
+            row = Row("hash", APPROVALS, approval.key.encode(), raw, find_fault(raw, Approval))
+            self._quarantine.move(row)
+
+    def answer(
+        self, approval_id: str, answer: Answer, *, by: str, reason: str, now: float
+    ) -> Approval | None:
+        for key, raw in self._all().items():
+            approval = read_row(raw, Approval)
+            if approval is None or approval.id != approval_id:
+                continue
+            if not approval.is_open(now):
+                return approval
+            told = msgspec.structs.replace(approval, answer=answer, by=by, reason=reason, answered=now)
+            won = self._replace(key, raw, msgspec.json.encode(told))
+            return told if won else self.answer(approval_id, answer, by=by, reason=reason, now=now)
+        return None
+
+    def _replace(self, key: bytes, before: bytes, after: bytes) -> bool:
+        """Compare and set, without a script: of two people that answer at once, one does."""
+        with self._client.call() as raw, raw.pipeline(transaction=True) as batch:
+            changed: Any = batch
+            changed.watch(APPROVALS)
+            if changed.hget(APPROVALS, key) != before:
+                return False
+            changed.multi()
+            changed.hset(APPROVALS, key, after)
+            try:
+                changed.execute()
+            except redis.WatchError:
+                return False
+            return True
+
+    def approvals(self) -> list[Approval]:
+        found = read_rows(list(self._all().values()), Approval)
+        return sorted(found, key=lambda approval: approval.asked)
+
+    def _all(self) -> Mapping[bytes, bytes]:
+        with self._client.call() as raw:
+            found: Any = raw.hgetall(APPROVALS)
+        return dict(found)

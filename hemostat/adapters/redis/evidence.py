@@ -1,0 +1,46 @@
+"""The Dossiers port: one hash an incident, which expires a week after the last dossier."""
+
+from typing import Any, Final
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.rows import read_rows
+from hemostat.core.evidence.snapshot import Dossier, encode
+
+KEPT: Final = 7 * 24 * 3600
+"""Seconds."""
+NEWEST: Final = 10
+"""Dossiers of one incident."""
+
+PUT: Final = """
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+local fields = redis.call('HKEYS', KEYS[1])
+table.sort(fields, function(a, b)
+  local x, y = tonumber(string.match(a, '^%d+') or 0), tonumber(string.match(b, '^%d+') or 0)
+  if x ~= y then return x < y end
+  return tonumber(string.match(a, '%d+$') or 0) < tonumber(string.match(b, '%d+$') or 0)
+end)
+for i = 1, #fields - ARGV[4] do redis.call('HDEL', KEYS[1], fields[i]) end
+return 1
+"""
+
+
+class RedisDossiers:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._put = client.raw.register_script(PUT)
+
+    def put(self, incident: str, dossier: Dossier) -> bool:
+        field = f"{dossier.occurrence}:{dossier.rung}"
+        with self._client.call():
+            answer: Any = self._put(keys=[_key(incident)], args=[field, encode(dossier), KEPT, NEWEST])
+        return bool(answer)
+
+    def get(self, incident: str) -> list[Dossier]:
+        with self._client.call() as raw:
+            kept: Any = raw.hvals(_key(incident))
+        return sorted(read_rows(kept, Dossier), key=lambda dossier: (dossier.occurrence, dossier.rung))
+
+
+def _key(incident: str) -> str:
+    return f"{PREFIX}evidence:{incident}"

@@ -1,0 +1,115 @@
+"""What only refreshes a screen: the last values, and the latest numbers of each container. None of it is
+replayed after a crash of Redis, and all of it expires."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.adapters.redis.client import PREFIX
+from hemostat.adapters.redis.parts import read_parts
+from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.events import ContainerStats, Event, Heartbeat, encode
+
+MAX_LISTED: Final = 10_000
+"""Last values of one type that are read, those first that expire first."""
+KEPT_AS: Final = {"container_stats": "stats"}
+"""By event type, where keys have another name."""
+
+SHOW: Final = """
+-- Followers are told, the append-only file is not: what is lost with Redis would have expired all the same.
+pcall(redis.replicate_commands)
+pcall(redis.set_repl, redis.REPL_SLAVE)
+local ttl, kept, kept_for = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local expires = math.floor(ttl * 1000)
+for name, rows in pairs(cmsgpack.unpack(ARGV[5])) do
+  local channel, live, latest = ARGV[1] .. name, ARGV[1] .. 'live:' .. name, 0
+  for _, row in ipairs(rows) do
+    local key, value, time, history, point, alias = unpack(row)
+    redis.call('PUBLISH', channel, value)
+    redis.call('SET', key, value, 'PX', expires)
+    redis.call('ZADD', live, time + ttl, key)
+    latest = math.max(latest, time)
+    if history then
+      if alias then redis.call('SET', alias, value, 'PX', expires) end
+      if redis.call('RPUSH', history, point) > kept then redis.call('LTRIM', history, -kept, -1) end
+      redis.call('PEXPIRE', history, kept_for)
+    end
+  end
+  redis.call('ZREMRANGEBYSCORE', live, '-inf', latest)
+end
+"""
+"""Prefix, seconds, how many points are kept and for how many milliseconds; and by event type rows of key,
+event, its time, and for a container's numbers the key of its history, the point, and the key under which
+third parties look for it, whatever its host. One command after the other would cost the sender more than all
+else that it does."""
+
+Row = tuple[str | float, ...]
+
+
+def arguments(events: Iterable[Event], ttl: float, *, shared: bool = True) -> list[object]:
+    """What SHOW is called with. `shared`: write the key without a host as well."""
+    rows: dict[str, list[Row]] = {}
+    for event in events:
+        rows.setdefault(event.type, []).append(_row(event, shared=shared))
+    return [PREFIX, ttl, KEPT_POINTS, int(KEPT_FOR * 1000), msgspec.msgpack.encode(rows)]
+
+
+def live_key(name: str) -> str:
+    return f"{PREFIX}live:{name}"
+
+
+def key_prefix(name: str) -> bytes:
+    """How the keys of last values begin. Several users may add to the list of these keys: one that names
+    another key, which a reader may not read, would make Redis refuse all of them."""
+    return f"{PREFIX}{KEPT_AS.get(name, name)}:".encode()
+
+
+def read_values(raw: Any, name: str) -> list[tuple[str, bytes]]:
+    """The last values of one type, with their keys. A value that is too large to be sent costs no other."""
+
+    def read_keys(places: Sequence[int]) -> Any:
+        return raw.zrange(live_key(name), places[0], places[-1])
+
+    def read_pairs(keys: Sequence[bytes]) -> Any:
+        return zip(keys, raw.mget(keys), strict=True)
+
+    listed = read_parts(read_keys, range(MAX_LISTED), raw.ping)
+    keys = [key for key in listed if key.startswith(key_prefix(name))]
+    pairs = read_parts(read_pairs, keys, raw.ping)
+    return [(key.decode(errors="replace"), value) for key, value in pairs if value]
+
+
+def history_key(host: str, container: str) -> str:
+    return f"{PREFIX}history:{host}:{container}"
+
+
+def points(values: Iterable[bytes]) -> list[Point]:
+    """Past what is none: who listens must not end by what somebody else has written."""
+    found = []
+    for value in values:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            found.append(msgspec.json.decode(value, type=Point))
+    return found
+
+
+def key_of(event: Event) -> str:
+    """Under which it is kept. What somebody else's key holds is not believed: users may write the keys that
+    begin with the name of their own role."""
+    match event.data:
+        case ContainerStats(container=container):
+            return f"{PREFIX}stats:{event.host}:{container.name}"
+        case Heartbeat(role=role):
+            return f"{PREFIX}heartbeat:{role}@{event.source.removeprefix(f'{role}@')}"
+    return f"{PREFIX}{event.type}:{event.source}"
+
+
+def _row(event: Event, *, shared: bool) -> Row:
+    value, stats = encode(event).decode(), event.data
+    if not isinstance(stats, ContainerStats):
+        return key_of(event), value, event.time
+    host, name = event.host, stats.container.name
+    point = msgspec.json.encode(Point.of(stats, event.time)).decode()
+    row = (key_of(event), value, event.time, history_key(host, name), point)
+    return (*row, f"{PREFIX}stats:{name}") if shared else row

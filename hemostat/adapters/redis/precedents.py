@@ -1,0 +1,85 @@
+"""The Casebook and Purse ports: a hash of outcomes by signature, a value that expires by likeness, a hash of
+spendings."""
+
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.adapters.redis.client import PREFIX, Client
+from hemostat.adapters.redis.rows import read_number, read_row, read_rows
+from hemostat.core.diagnosis.case import Past
+from hemostat.core.llm.budget import HOUR, Spending
+
+PASTS: Final = 20
+KEPT: Final = 30 * 24 * 3600
+SPENT: Final = f"{PREFIX}advisor:spent"
+VERSION: Final = f"{PREFIX}advisor:version"
+
+
+class RedisCasebook:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def remember(self, signature: str, key: str, past: Past) -> None:
+        name = _past(signature)
+        kept: Any = msgspec.json.encode(past)
+        with self._client.call() as raw:
+            rows: Any = raw.hgetall(name)
+            times = {each: _time(rows[each]) for each in rows}
+            oldest = sorted(rows, key=times.__getitem__)[: max(0, len(rows) + 1 - PASTS)]
+            with raw.pipeline(transaction=True) as batch:
+                if oldest:
+                    batch.hdel(name, *oldest)
+                batch.hset(name, key, kept)
+                batch.expire(name, KEPT)
+                batch.execute()
+
+    def past(self, signature: str) -> list[Past]:
+        with self._client.call() as raw:
+            kept: Any = raw.hvals(_past(signature))
+        return sorted(read_rows(kept, Past), key=lambda past: past.time)
+
+    def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
+        with self._client.call() as raw:
+            raw.set(_advice(likeness), advice, px=max(1, int(ttl * 1000)))
+
+    def advice(self, likeness: str) -> bytes | None:
+        with self._client.call() as raw:
+            kept = raw.get(_advice(likeness))
+        return kept if isinstance(kept, bytes) else None
+
+
+class RedisPurse:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def read(self) -> tuple[int, list[Spending]]:
+        """The version first: spendings that come between the two readings make the next swap fail."""
+        with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
+            batch.get(VERSION)
+            batch.hvals(SPENT)
+            version, kept = batch.execute()
+        spent = read_rows(kept, Spending)
+        return read_number(version) or 0, sorted(spent, key=lambda each: each.time)
+
+    def take(self, spending: Spending, version: int) -> bool:
+        kept, since = msgspec.json.encode(spending), spending.time - 2 * HOUR
+        return self._client.swap(VERSION, version, [SPENT], spending.id, kept, since=since)
+
+    def settle(self, spending: Spending) -> None:
+        kept: Any = msgspec.json.encode(spending)
+        with self._client.call() as raw:
+            raw.hset(SPENT, spending.id, kept)
+
+
+def _past(signature: str) -> str:
+    return f"{PREFIX}past:{signature}"
+
+
+def _advice(likeness: str) -> str:
+    return f"{PREFIX}advice:{likeness}"
+
+
+def _time(raw: bytes) -> float:
+    past = read_row(raw, Past)
+    return past.time if past else 0.0

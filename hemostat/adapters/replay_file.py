@@ -1,0 +1,111 @@
+"""Recordings as files, packed if their name ends in .gz; of one that was cut off, the whole part is read."""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+from hemostat.core.history import replay
+from hemostat.core.history.replay import Recording
+from hemostat.errors import DecodeError, HemoStatError, UsageError
+from hemostat.events import MAX_BYTES
+from hemostat.output_file import open_output
+
+MOST: Final = 256 << 20
+"""Bytes, unpacked, of the longest recording, which is read into memory: some seven hours of 20 containers."""
+CHUNK: Final = 1 << 16
+PACKED: Final = b"\x1f\x8b"
+GZIP: Final = 31
+"""zlib's word for the format of gzip."""
+
+
+def read(path: Path) -> Recording:
+    """Raises UsageError where there is no such file, DecodeError where it is none that can be played."""
+    try:
+        with path.open("rb") as file:
+            return replay.parse(_lines(file))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except zlib.error as error:
+        raise DecodeError(f"{path} cannot be played: it is damaged: {error}") from None
+    except DecodeError as error:
+        raise DecodeError(f"{path} cannot be played: {error.message}", hint=error.hint) from None
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """With their ends; the last has none where the file was cut off."""
+    rest, size = b"", 0
+    for chunk in _chunks(file):
+        size += len(chunk)
+        if size > MOST:
+            raise DecodeError(f"it is longer than {MOST >> 20} MiB", hint="record a shorter stretch")
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line + b"\n"
+    if rest:
+        yield rest
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    chunk = file.read(CHUNK)
+    unpack = zlib.decompressobj(GZIP).decompress if chunk.startswith(PACKED) else bytes
+    while chunk:
+        yield unpack(chunk)
+        chunk = file.read(CHUNK)
+
+
+class RecordingFile:
+    """A file that its owner alone can read; one that is there is overwritten only with `force`.
+
+    Raises UsageError where it cannot be made, HemoStatError where it cannot be written on.
+    """
+
+    def __init__(self, path: Path, *, force: bool = False) -> None:
+        self._path = path
+        self.size = 0
+        """Bytes written, before they are packed."""
+        try:
+            self._raw = open_output(path, replace=force)
+        except FileExistsError:
+            raise UsageError(f"{path} is there already", hint="--force overwrites it") from None
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+        packed = path.suffix == ".gz"
+        self._file = gzip.GzipFile("", "wb", 9, self._raw, mtime=0) if packed else self._raw
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._file.close()
+            self._raw.close()
+        except OSError as failed:
+            raise self._failed(failed) from None
+
+    @property
+    def full(self) -> bool:
+        """Whether another event might make it too long to be read."""
+        return self.size > MOST - 2 * MAX_BYTES
+
+    def write(self, line: bytes) -> None:
+        self.size += len(line)
+        try:
+            self._file.write(line)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def flush(self) -> None:
+        """So that a process that is killed leaves what it has."""
+        try:
+            self._file.flush()
+            self._raw.flush()
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> HemoStatError:
+        return HemoStatError(f"{self._path} cannot be written: {error.strerror}")

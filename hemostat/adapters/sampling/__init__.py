@@ -1,0 +1,1 @@
+"""Measurements of containers and of the host: CPU, memory, network, connections, probes."""

@@ -1,0 +1,208 @@
+"""One container's open files. What costs more to read than it changes is read in every fifth round only."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from math import nan
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from hemostat.adapters.sampling.cgroups import files as layout
+from hemostat.adapters.sampling.cgroups.parents import read_parents
+from hemostat.adapters.sampling.cgroups.paths import Place
+from hemostat.core.model import ContainerInfo, Sample
+
+T = TypeVar("T")
+
+EVERY: Final = 5
+"""Rounds between two readings of network, block I/O, descriptors and pressure."""
+SELDOM: Final = 12
+"""Of these, from one reading of limits to the next."""
+MAX_COUNTED: Final = 50_000
+"""Open files of a process that are counted where the kernel does not tell their number: counting takes
+microseconds for each. Of a process with more, the number is not known."""
+ENOUGH: Final = 16384
+"""Bytes: more than any of these files has ever been."""
+
+
+class Probe:
+    """`turn` staggers the dear rounds of many probes. `counted`: whether the kernel tells the number of open
+    files as the size of /proc/PID/fd. Not to be used by two threads at once. Raises OSError."""
+
+    def __init__(self, place: Place, turn: int = 0, *, counted: bool = False) -> None:
+        self._place = place
+        self._layout = layout.layout(place.directories)
+        self._turn = turn
+        self._counted = counted
+        self._files: list[int] = []
+        self._usage = -1
+        self._memory = (0, 0)
+        self._oom_kills: int | None = None
+        self._limit: int | None = None
+        self._readings = 0
+        try:
+            self._open_cgroup()
+            self._open_process()
+        except OSError:
+            self.close()
+            raise
+
+    def _open_cgroup(self) -> None:
+        files = self._layout
+        self._cpu_file = self._optional(*files.cpu)
+        self._usage_file = self._optional(*files.usage)
+        self._stat_file = self._optional(*files.stat)
+        if self._cpu_file is None and self._usage_file is None:
+            raise FileNotFoundError("neither CPU nor memory is counted here")
+        self._quota_file = self._optional(*files.quota)
+        self._oom_file = self._optional(*files.oom)
+        self._pids_file = self._optional(*files.pids)
+        self._io_file = self._optional(*files.io)
+        self._pressure_file = self._optional(*files.pressure)
+
+    def _open_process(self) -> None:
+        process = self._place.process
+        # Kept open, it would keep the network namespace of a container that has stopped.
+        self._network_path = str(process / "net/dev") if process else None
+        self._limits_file = self._kept(process and process / "limits")
+        self._fd_directory = self._kept(process and process / "fd")
+
+    @property
+    def complete(self) -> bool:
+        """Whether both CPU and memory are counted."""
+        return None not in {self._cpu_file, self._usage_file, self._stat_file}
+
+    def _optional(self, controller: str, *names: str) -> int | None:
+        directory = self._place.directories.get(controller)
+        opened = (self._kept(directory / name) for name in names if directory and name)
+        return next((file for file in opened if file is not None), None)
+
+    def _kept(self, path: Path | None) -> int | None:
+        with suppress(OSError):
+            return self._open(path) if path else None
+        return None
+
+    def _open(self, path: Path) -> int:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._files.append(file)
+        return file
+
+    def read(self, container: ContainerInfo, now: float) -> Sample:
+        """Raises OSError, or ValueError for an empty file, once the cgroup is gone."""
+        self._turn = (self._turn + 1) % EVERY
+        dear = not self._turn or not self._readings
+        working_set, cache = self._read_memory(dear)
+        periods, throttled = self._throttling(container)
+        return Sample(
+            container_id=container.ref.id,
+            time=now,
+            cpu=self._read_cpu(),
+            memory=working_set,
+            cache=cache,
+            periods=periods,
+            throttled=throttled,
+            pids=_read(self._pids_file, int),
+            oom_kills=self._oom_kills,
+            **(self._dear(container) if dear else {}),
+        )
+
+    def _read_cpu(self) -> float:
+        """Seconds; NaN where the host does not count them."""
+        if self._cpu_file is None:
+            return nan
+        text = os.pread(self._cpu_file, 1024, 0)
+        return layout.field(text, self._layout.cpu_key) * self._layout.cpu_unit
+
+    def _read_memory(self, dear: bool) -> tuple[int, int]:
+        """Working set and cache in it, 0 where the host does not count them. The detail is dear: while usage
+        stands still, the last one does."""
+        if self._usage_file is None or self._stat_file is None:
+            return self._memory
+        usage = int(os.pread(self._usage_file, 32, 0))
+        if dear or usage != self._usage:
+            stat = os.pread(self._stat_file, ENOUGH, 0)
+            inactive = layout.field(stat, self._layout.inactive_key)
+            working_set = usage - inactive if inactive < usage else usage
+            active = layout.field(stat, self._layout.active_key)
+            self._usage, self._memory = usage, (working_set, min(active, working_set))
+            self._oom_kills = _read(self._oom_file, _kills)
+        return self._memory
+
+    def _throttling(self, container: ContainerInfo) -> tuple[int, int]:
+        if container.cpu_limit is None:
+            return 0, 0
+        return _read(self._quota_file, _throttling) or (0, 0)
+
+    def _dear(self, container: ContainerInfo) -> dict[str, Any]:
+        parents = None
+        if self._readings % SELDOM == 0:
+            self._limit = _read(self._limits_file, layout.open_files_limit)
+            parents = read_parents(self._place)
+        self._readings += 1
+        received, sent = self._network(container) or (None, None)
+        read, written = _read(self._io_file, layout.block_io) or (None, None)
+        return {
+            "received": received,
+            "sent": sent,
+            "read": read,
+            "written": written,
+            "descriptors": self._descriptors(),
+            "descriptors_limit": self._limit,
+            "pressure": _read(self._pressure_file, layout.pressure),
+            "parents": parents,
+        }
+
+    def _network(self, container: ContainerInfo) -> tuple[int, int] | None:
+        """None where the interfaces are the host's."""
+        if self._network_path is None or container.network_mode == "host":
+            return None
+        with suppress(OSError):
+            file = os.open(self._network_path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return _read(file, layout.network)
+            finally:
+                os.close(file)
+        return None
+
+    def _descriptors(self) -> int | None:
+        if self._fd_directory is None:
+            return None
+        try:
+            if self._counted:
+                return os.fstat(self._fd_directory).st_size
+            count = _entries(self._fd_directory)
+        except OSError:
+            return None
+        if count > MAX_COUNTED:
+            self._fd_directory = None
+        return count if count <= MAX_COUNTED else None
+
+    def close(self) -> None:
+        for file in self._files:
+            os.close(file)
+        self._files.clear()
+
+
+def _entries(directory: int) -> int:
+    """Of an open directory, MAX_COUNTED + 1 at most."""
+    with os.scandir(directory) as entries:
+        return sum(1 for _ in islice(entries, MAX_COUNTED + 1))
+
+
+def _kills(text: bytes) -> int:
+    return layout.field(text, layout.OOM_KEY)
+
+
+def _throttling(text: bytes) -> tuple[int, int]:
+    return layout.field(text, layout.PERIODS_KEY), layout.field(text, layout.THROTTLED_KEY)
+
+
+def _read(file: int | None, understand: Callable[[bytes], T]) -> T | None:
+    """None for what is not there, or not any more."""
+    if file is None:
+        return None
+    try:
+        return understand(os.pread(file, ENOUGH, 0))
+    except (OSError, ValueError, IndexError):
+        return None

@@ -1,0 +1,116 @@
+"""The rounds: a probe for each container, kept for as long as it is asked for."""
+
+import logging
+import resource
+import threading
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from hemostat.adapters.sampling.cgroups.activity import read_activity
+from hemostat.adapters.sampling.cgroups.paths import Places
+from hemostat.adapters.sampling.cgroups.reader import EVERY, Probe
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.usage.process_activity import Activity
+
+ROOT: Final = Path("/")
+PATIENCE: Final = 30.0
+"""Seconds after which a container whose files could not be found is looked for again."""
+
+logger = logging.getLogger(__name__)
+
+Key = tuple[str, int, float]
+
+
+class CgroupSampler:
+    """`root` is where /proc and the mounts are looked for. What cannot be read, or cannot be shown to belong
+    to the container, is left out. Safe to use from several threads."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._places = Places(root)
+        self._proc = root / "proc"
+        self._counted = _size(root / "proc/self/fd") > 0
+        self._lock = threading.Lock()
+        self._probes: dict[Key, Probe] = {}
+        self._missing: dict[Key, float] = {}
+        self._turns = count()
+        _make_room()
+
+    def usable(self, container: ContainerInfo) -> bool:
+        """Whether this container's CPU and memory can be read from here, and are its own."""
+        with self._lock:
+            self._places.forget()
+            try:
+                probe = self._open(container)
+            except OSError:
+                return False
+            probe.close()
+            return probe.complete
+
+    def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
+        wanted = {(info.ref.id, info.pid, info.started_at): info for info in containers if info.pid}
+        with self._lock:
+            self._places.forget()
+            self._keep(wanted.keys())
+            samples = (self._sample(key, info, now) for key, info in wanted.items())
+            return [sample for sample in samples if sample is not None]
+
+    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+        try:
+            with self._lock:
+                place = self._places.find(container)
+            return None if place.process is None else read_activity(place, self._proc, container, now)
+        except (OSError, ValueError):
+            return None
+
+    def close(self) -> None:
+        with self._lock:
+            self._keep(set())
+
+    def _keep(self, wanted: AbstractSet[Key]) -> None:
+        for key in self._probes.keys() - wanted:
+            self._probes.pop(key).close()
+        for key in self._missing.keys() - wanted:
+            del self._missing[key]
+
+    def _sample(self, key: Key, container: ContainerInfo, now: float) -> Sample | None:
+        try:
+            probe = self._probes.get(key)
+            if probe is None:
+                if self._missed(key, now):
+                    return None
+                probe = self._probes[key] = self._open(container)
+            return probe.read(container, now)
+        except Exception as error:  # noqa: BLE001 - one container's files must not cost the others their samples
+            logger.debug("cgroup.not_read container=%s error=%r", container.ref.name, error)
+            self._missing[key] = now
+            with suppress(KeyError):
+                self._probes.pop(key).close()
+            return None
+
+    def _missed(self, key: Key, now: float) -> bool:
+        missed = self._missing.pop(key, None)
+        if missed is None or abs(now - missed) >= PATIENCE:
+            return False
+        self._missing[key] = missed
+        return True
+
+    def _open(self, container: ContainerInfo) -> Probe:
+        return Probe(self._places.find(container), next(self._turns) % EVERY, counted=self._counted)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _make_room() -> None:
+    """A hundred containers have more files than a process may have open by default."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

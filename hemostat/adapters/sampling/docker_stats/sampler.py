@@ -1,0 +1,199 @@
+"""One stream of answers for each container, which costs less than a question a second; questions for those
+beyond a bound.
+
+Docker 20.10 answers either at its collector's next tick, up to a second later. So nobody waits for an answer
+but the first: a round is what has arrived, and a sample bears the time the engine took it at. One that has
+arrived once may be told in two rounds.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Final
+
+from hemostat.adapters.sampling.docker_stats import answer
+from hemostat.adapters.sampling.docker_stats.answer import Answer
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.usage.process_activity import Activity
+from hemostat.errors import EngineError
+
+STREAMS: Final = 64
+THREADS: Final = 32
+"""They wait rather than work. A stream has a thread of its own, a question one of these."""
+FIRST: Final = 2.0
+"""Seconds for which the first answers are waited for."""
+FRESH: Final = 3.0
+"""Seconds for which an answer is news."""
+IDLE: Final = 10.0
+"""Seconds after which a stream that nobody asks for is given up."""
+
+Cut = Callable[[], None]
+Follow = Callable[[str], tuple[Generator[Answer, None, None], Cut]]
+
+logger = logging.getLogger(__name__)
+
+
+class Feed:
+    """What has been heard of one container, and whether more is to come."""
+
+    def __init__(self) -> None:
+        self.stats: Answer | None = None
+        self.arrived = 0.0
+        self.asked = 0.0
+        self.awaited = -1.0
+        """The start of the container whose first answer has been waited for."""
+        self.busy = False
+        self.answered = True
+        """Whether the last attempt has brought an answer. A container that hangs is not waited for again."""
+        self.cut: Cut = lambda: None
+
+
+class StatsSampler:
+    """`read` gives one answer about a container; `follow` an endless stream of them, and what ends it from
+    another thread. Both are called in threads. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        read: Callable[[str], Answer],
+        follow: Follow | None = None,
+        *,
+        streams: int = STREAMS,
+        threads: int = THREADS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
+        self._follow = follow
+        self._free = streams
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stats")
+        self._streams: set[threading.Thread] = set()
+        self._feeds: dict[str, Feed] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
+        running = [info for info in containers if info.running]
+        with self._changed:
+            first = [info for info in running if self._ask(info)]
+            self._changed.wait_for(lambda: all(self._settled(info) for info in first), FIRST)
+            samples = [self._newest(info, now) for info in running]
+            self._forget()
+        return [sample for sample in samples if sample is not None]
+
+    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+        return next((_activity(sample, container) for sample in self.sample([container], now)), None)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            streams = list(self._streams)
+            for feed in self._feeds.values():
+                feed.cut()
+        self._pool.shutdown(cancel_futures=True)
+        for stream in streams:
+            stream.join()
+
+    # --- with the lock held -------------------------------------------------------------------------
+
+    def _ask(self, container: ContainerInfo) -> bool:
+        """Whether the answer is worth waiting for: nothing that can be told is there yet."""
+        feed = self._feeds.setdefault(container.ref.id, Feed())
+        new = feed.awaited != container.started_at or (feed.answered and not feed.busy)
+        feed.asked, feed.awaited = self._clock(), container.started_at
+        if not feed.busy and not self._closed:
+            self._begin(container.ref.id, feed)
+        return new
+
+    def _begin(self, container: str, feed: Feed) -> None:
+        feed.busy, feed.answered = True, False
+        if self._follow is None or not self._free:
+            self._pool.submit(self._question, container, feed)
+            return
+        self._free -= 1
+        work = (self._follow, container, feed)
+        stream = threading.Thread(target=self._stream, args=work, name="stats", daemon=True)
+        self._streams.add(stream)
+        stream.start()
+
+    def _settled(self, container: ContainerInfo) -> bool:
+        return not self._feeds[container.ref.id].busy or self._newest(container, 0.0) is not None
+
+    def _newest(self, container: ContainerInfo, now: float) -> Sample | None:
+        feed = self._feeds[container.ref.id]
+        if feed.stats is None or self._clock() - feed.arrived > FRESH:
+            return None
+        try:
+            sample = answer.sample(container.ref.id, feed.stats, now)
+        except answer.MALFORMED as error:
+            logger.debug("stats.malformed container=%s error=%r", container.ref.name, error)
+            return None
+        # One from before a restart says nothing about the container that runs now.
+        return None if 0 < sample.time < container.started_at else sample
+
+    def _forget(self) -> None:
+        idle = [container for container, feed in self._feeds.items() if not feed.busy and self._idle(feed)]
+        for container in idle:
+            del self._feeds[container]
+
+    def _idle(self, feed: Feed) -> bool:
+        return self._clock() - feed.asked > IDLE
+
+    # --- in threads ---------------------------------------------------------------------------------
+
+    def _stream(self, follow: Follow, container: str, feed: Feed) -> None:
+        try:
+            self._listen(*follow(container), feed)
+        except (EngineError, *answer.MALFORMED) as error:
+            logger.debug("stats.stream_ended container=%s error=%s", container, error)
+        finally:
+            with self._changed:
+                self._free += 1
+                self._streams.discard(threading.current_thread())
+                self._done(feed)
+
+    def _listen(self, answers: Generator[Answer, None, None], cut: Cut, feed: Feed) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            feed.cut = cut
+        with closing(answers):
+            for stats in answers:
+                if not self._heard(feed, stats):
+                    return
+
+    def _question(self, container: str, feed: Feed) -> None:
+        try:
+            self._heard(feed, self._read(container))
+        except (EngineError, *answer.MALFORMED) as error:
+            logger.debug("stats.refused container=%s error=%s", container, error)
+        finally:
+            with self._changed:
+                self._done(feed)
+
+    def _heard(self, feed: Feed, stats: Answer) -> bool:
+        """Whether to go on listening."""
+        with self._changed:
+            feed.stats = stats if answer.running(stats) else None
+            feed.arrived, feed.answered = self._clock(), True
+            self._changed.notify_all()
+            return feed.stats is not None and not self._closed and not self._idle(feed)
+
+    def _done(self, feed: Feed) -> None:
+        feed.busy = False
+        feed.cut = lambda: None
+        self._changed.notify_all()
+
+
+def _activity(sample: Sample, container: ContainerInfo) -> Activity:
+    """The engine counts no bytes of its own for a container on the host's network."""
+    known = container.network_mode != "host"
+    block = None if sample.read is None or sample.written is None else sample.read + sample.written
+    return Activity(
+        time=sample.time,
+        received=sample.received if known else None,
+        sent=sample.sent if known else None,
+        block=block,
+    )

@@ -1,0 +1,82 @@
+"""One probe of a container: does it answer, and well? Whatever it does, we are done when the time is over.
+
+Of an answer in HTTP its first line is read and nothing else. Certificates are not verified: they are the
+container's own, and it is called by its address.
+"""
+
+import re
+import socket
+from functools import cache
+from ssl import CERT_NONE, PROTOCOL_TLS_CLIENT, SSLContext, SSLError
+from time import monotonic
+from typing import Final
+
+from hemostat.core.labels.values import Target
+from hemostat.core.text import clean
+
+FIRST_LINE: Final = 1024
+"""Bytes after which what has no end of line is not HTTP."""
+STATUS: Final = re.compile(rb"HTTP/\d(?:\.\d)? +([1-9]\d\d)\b")
+BAD: Final = 400
+SHOWN: Final = 40
+
+
+def probe(target: Target, address: str, timeout: float) -> str:
+    """What is wrong, or nothing where it is well, after `timeout` seconds at most."""
+    deadline = monotonic() + timeout
+    connected = False
+    try:
+        with socket.create_connection((address, target.port), timeout) as connection:
+            connected = True
+            if target.scheme == "tcp":
+                return ""
+            if target.scheme == "http":
+                return _http(connection, target, deadline)
+            connection.settimeout(_left(deadline))
+            with _tls().wrap_socket(connection) as secured:
+                return _http(secured, target, deadline)
+    except TimeoutError:
+        return f"no {'answer' if connected else 'connection'} within {timeout:g} s"
+    except SSLError as error:
+        return f"no TLS: {clean(error.reason or str(error)).replace('_', ' ').lower()}"
+    except OSError as error:
+        return clean(error.strerror or str(error)).lower()
+
+
+def _http(connection: socket.socket, target: Target, deadline: float) -> str:
+    """GET, under the name that the container has for itself: some servers refuse to be called otherwise."""
+    request = f"GET {target.path} HTTP/1.1\r\nHost: localhost:{target.port}\r\nUser-Agent: hemostat\r\n"
+    connection.settimeout(_left(deadline))
+    connection.sendall(f"{request}Accept: */*\r\nConnection: close\r\n\r\n".encode("ascii"))
+    answer = b""
+    while b"\n" not in answer and len(answer) < FIRST_LINE:
+        connection.settimeout(_left(deadline))
+        part = connection.recv(FIRST_LINE)
+        if not part:
+            break
+        answer += part
+    return _fault(answer.partition(b"\n")[0].rstrip())
+
+
+def _fault(line: bytes) -> str:
+    if not line:
+        return "closed without an answer"
+    match = STATUS.match(line)
+    if match is None:
+        return f"not HTTP: {clean(line[:SHOWN].decode('latin-1'))}"
+    return "" if int(match[1]) < BAD else f"status {match[1].decode()}"
+
+
+def _left(deadline: float) -> float:
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+@cache
+def _tls() -> SSLContext:
+    context = SSLContext(PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = CERT_NONE
+    return context

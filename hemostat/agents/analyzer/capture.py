@@ -1,0 +1,148 @@
+"""Incidents that were told of, as recordings: what was kept of them, and what the engine still shows.
+
+A recording holds what was known when the alert was raised, and nothing that came of it: whoever analyses it
+must not be told the answer.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.agents.analyzer.evidence_source import observed, told
+from hemostat.core.diagnosis.case import Case, Recording, signature
+from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.history.incident_log import Story, stories
+from hemostat.core.redact import redact, redact_environment
+from hemostat.errors import HemoStatError
+from hemostat.events import DURABLE, Action, Container, Event, Evidence, HealthAlert, Phase
+from hemostat.ports import Bus, Casebook, Dossiers, Engine
+
+LOOKED_THROUGH: Final = 1000
+"""Events of each stream."""
+HINTS: Final = 3
+
+
+class Archive:
+    """Of the engine of `host`, which is asked when there is something to ask."""
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        bus: Bus,
+        dossiers: Dossiers,
+        casebook: Casebook,
+        *,
+        host: str,
+    ) -> None:
+        self._engine = engine
+        self._bus = bus
+        self._dossiers = dossiers
+        self._casebook = casebook
+        self._host = host
+
+    def story(self, name: str) -> Story:
+        """The incident of this id, of a beginning of it, or the latest of the container of this name. Raises
+        HemoStatError where there is none, or more than one."""
+        known = stories(self._events())
+        if found := [each for each in known if each.incident == name]:
+            return found[0]
+        if found := [each for each in known if each.container.name == name]:
+            return found[-1]
+        found = [each for each in known if name and each.incident.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise HemoStatError(f"{len(found)} incidents begin with {name!r}", hint=_hint(name, found))
+        raise HemoStatError(f"no incident {name!r} is known", hint=_hint(name, known))
+
+    def raised(self, name: str) -> Event:
+        """The last alert of that incident. Raises HemoStatError where it is not kept any more."""
+        story = self.story(name)
+        for event in reversed(story.steps):
+            if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED:
+                return event
+        raise HemoStatError(f"the alert of incident {story.incident} is not kept any more")
+
+    def recording(self, alert: Event, also: Iterable[str] = ()) -> Recording:
+        """`also`: names of further containers to be recorded as neighbours. Raises HemoStatError."""
+        data = alert.data
+        if not isinstance(data, HealthAlert) or alert.incident is None:
+            raise HemoStatError(f"{alert.type} is no alert of an incident")
+        own = self.kept(alert) or self._still(data, alert)
+        moment = alert.time if own is None else own.time
+        about = {data.container.name, data.root, *data.downstream}
+        before = [
+            each
+            for each in self._events()
+            if each.host == alert.host and (each.time, each.id) <= (alert.time, alert.id)
+        ]
+        past = [each for each in self._casebook.past(signature(data)) if each.time < alert.time]
+        case = Case(
+            host=alert.host,
+            incident=alert.incident,
+            time=moment,
+            alert=_masked(data),
+            dossier=own,
+            story=tuple(map(redact, told(before, about, moment))),
+            past=tuple(past),
+        )
+        names = {*also, *about} - {data.container.name, alert.host, ""}
+        return Recording(case=case, neighbours=self._neighbours(sorted(names), data, alert))
+
+    def kept(self, alert: Event) -> Dossier | None:
+        """What was kept before the first action on this occurrence."""
+        data = alert.data
+        if not isinstance(data, HealthAlert) or alert.incident is None:
+            return None
+        same = [each for each in self._dossiers.get(alert.incident) if each.occurrence == data.occurrence]
+        return msgspec.structs.replace(same[0], action=Action.NONE, rung=0) if same else None
+
+    def _events(self) -> list[Event]:
+        return [event for stream in DURABLE for event in self._bus.recent(stream, LOOKED_THROUGH)]
+
+    def _neighbours(self, names: Sequence[str], data: HealthAlert, alert: Event) -> dict[str, Dossier]:
+        found = {}
+        for name in names:
+            changes = {"container": Container(id=name, name=name), "evidence": ()}
+            if (dossier := self._still(msgspec.structs.replace(data, **changes), alert)) is not None:
+                found[name] = dossier
+        return found
+
+    def _still(self, data: HealthAlert, alert: Event) -> Dossier | None:
+        """The container as it is, if it is what it was at the time of the alert."""
+        if data.container.is_host or alert.host != self._host:
+            return None
+        try:
+            info = self._engine().inspect(data.container.id)
+            if max(info.started_at, info.finished_at) > alert.time:
+                return None
+            data = msgspec.structs.replace(data, container=info.ref)
+            points = self._bus.history(alert.host, info.ref.name)
+        except HemoStatError:
+            return None
+        return observed(
+            self._engine, lambda: [each for each in points if each.time <= alert.time], data, alert.time
+        )
+
+
+def _masked(alert: HealthAlert) -> HealthAlert:
+    def plain(item: Evidence) -> Evidence:
+        return Evidence(item.name, redact(item.value), item.unit) if isinstance(item.value, str) else item
+
+    labels = redact_environment(alert.container.labels)
+    container = msgspec.structs.replace(alert.container, labels=labels)
+    return msgspec.structs.replace(
+        alert, container=container, evidence=tuple(plain(item) for item in alert.evidence)
+    )
+
+
+def _hint(name: str, known: Sequence[Story]) -> str:
+    """The nearest, or the latest."""
+    ids = [each.incident for each in known]
+    near = difflib.get_close_matches(name, [*ids, *(each.container.name for each in known)], HINTS, 0.6)
+    if near:
+        return f"did you mean {' or '.join(dict.fromkeys(near))}?"
+    latest = [f"{each.incident} ({each.container.name} {each.kind})" for each in known[-HINTS:]]
+    return f"the latest are: {', '.join(reversed(latest))}" if latest else "see: hemostat events"

@@ -1,0 +1,120 @@
+"""A recorded incident analysed as the analyzer would analyse it now: nothing is told and nothing is done."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from hemostat.agents.analyzer.llm_advisor import Consultant
+from hemostat.core.diagnosis.case import Case, Recording
+from hemostat.core.diagnosis.precedents import asks, matters, remembered, unspent
+from hemostat.core.diagnosis.rules import Verdict, diagnose
+from hemostat.core.llm import prompt
+from hemostat.core.llm.validate import choices, unadvised
+from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.responder import Limits
+from hemostat.errors import AdviceError, HemoStatError
+from hemostat.events import Event
+from hemostat.ports import Clock, Purse
+
+
+class Bench(NamedTuple):
+    """Who is asked about one recording, and what that costs."""
+
+    consultant: Consultant
+    purse: Purse
+
+
+class Tried(NamedTuple):
+    """`seconds` is what it took, `cost` US dollars; `error` why a model that was asked was of no use."""
+
+    rules: Verdict
+    verdict: Verdict
+    asked: bool
+    seconds: float
+    cost: float = 0.0
+    error: HemoStatError | None = None
+    broke: bool = False
+    """Whether it failed for want of money."""
+
+
+class Then:
+    """A clock that began to run at the time of a recording."""
+
+    def __init__(self, clock: Clock, began: float) -> None:
+        self._clock = clock
+        self._ago = clock.now() - began
+
+    def now(self) -> float:
+        return self._clock.now() - self._ago
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+
+class Trial:
+    def __init__(
+        self,
+        clock: Clock,
+        analysis: Analysis,
+        limits: Limits,
+        bench: Callable[[Recording, Clock, Analysis], Bench] | None = None,
+        *,
+        name: str = "rules",
+        always: bool = False,
+    ) -> None:
+        """`name` is the advisor's. Without a `bench` the rules decide alone; `always`: a model is asked even
+        where they are sure."""
+        self.name = name
+        self._clock = clock
+        self._analysis = analysis
+        self._limits = limits
+        self._bench = bench
+        self._always = always
+
+    def run(self, recording: Recording, dollars: float | None = None) -> Tried:
+        """`dollars`: what asking may cost at most, rather than what the settings say."""
+        case, began = recording.case, self._clock.now()
+        rules = self._rules(case)
+        if self._bench is None or not (self._always or asks(case.alert, rules, self._analysis)):
+            return Tried(rules, rules, asked=False, seconds=self._clock.now() - began)
+        clock = Then(self._clock, case.time)
+        consultant, purse = self._bench(recording, clock, _alone(self._analysis, dollars))
+        error: HemoStatError | None = None
+        try:
+            verdict = consultant.consult(_event(case), rules, clock.now())
+        except HemoStatError as failed:
+            verdict, error = unadvised(rules, failed.message), failed
+        return Tried(
+            rules,
+            verdict,
+            asked=True,
+            seconds=self._clock.now() - began,
+            cost=sum(each.cost for each in purse.read()[1]),
+            error=error,
+            broke=isinstance(error, AdviceError) and bool(consultant.notice(clock.now())),
+        )
+
+    def prompt(self, recording: Recording) -> str:
+        """What a model would be told first."""
+        case, analysis = recording.case, self._analysis
+        evidence = prompt.sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
+        told = prompt.first(case, self._rules(case), choices(case.alert, self._limits), evidence)
+        return f"{prompt.SYSTEM}\n{told}"
+
+    def _rules(self, case: Case) -> Verdict:
+        verdict = diagnose(case.alert)
+        if not matters(case.alert, verdict):
+            return verdict
+        verdict = remembered(case.alert, verdict, case.past, self._limits, host=case.host)
+        return unspent(case.alert, verdict, case.past, case.incident)
+
+
+def _alone(analysis: Analysis, dollars: float | None) -> Analysis:
+    """Every recording is asked about anew."""
+    cost = analysis.cost_per_hour if dollars is None else dollars
+    return msgspec.structs.replace(analysis, reuse=0.0, cost_per_hour=cost)
+
+
+def _event(case: Case) -> Event:
+    return Event.make(case.alert, time=case.time, host=case.host, source="recording", incident=case.incident)

@@ -1,0 +1,194 @@
+"""What can be found out about an incident: from the engine and the bus as it happens, or from a recording."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from hemostat.core.diagnosis.case import Case, Recording, signature
+from hemostat.core.evidence.build import REDACTION_SECONDS, dossier
+from hemostat.core.evidence.snapshot import Details, Dossier, Point
+from hemostat.core.history.incident_log import line, subject
+from hemostat.core.redact import Hide, redact, redact_until
+from hemostat.core.units import show_duration
+from hemostat.errors import EngineError, HemoStatError
+from hemostat.events import (
+    DURABLE,
+    Action,
+    Container,
+    Diagnosis,
+    Event,
+    HealthAlert,
+    RemediationNeeded,
+)
+from hemostat.ports import Bus, Casebook, Clock, Engine
+
+TAIL: Final = 100
+"""Lines of log in the first evidence."""
+RECENT: Final = 200
+"""Events of each stream that are looked through."""
+TOLD: Final = 20
+"""Lines of an incident's story."""
+
+T = TypeVar("T")
+
+
+class LiveWitness:
+    """Of the containers of `host`, whose engine is asked when there is something to ask. Of another host's
+    only what was told is known."""
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        bus: Bus,
+        casebook: Casebook,
+        clock: Clock,
+        *,
+        host: str,
+    ) -> None:
+        self._connect = engine
+        self._connected: Engine | None = None
+        self._bus = bus
+        self._casebook = casebook
+        self._clock = clock
+        self._host = host
+
+    def case(self, alert: Event) -> Case:
+        data = alert.data
+        if not isinstance(data, HealthAlert) or alert.incident is None:
+            raise HemoStatError(f"{alert.type} is no alert of an incident")
+        now = self._clock.now()
+        return Case(
+            host=alert.host,
+            incident=alert.incident,
+            time=now,
+            alert=data,
+            dossier=observed(
+                lambda: self._engine(alert.host),
+                lambda: self.history(alert.host, data.container),
+                data,
+                now,
+                lambda: redact_until(self._clock.now() + REDACTION_SECONDS, self._clock.now),
+            ),
+            story=tuple(self.story(alert.host, data.container)),
+            past=tuple(self._casebook.past(signature(data))),
+        )
+
+    def log(self, host: str, container: Container, tail: int) -> str:
+        return self._engine(host).logs(container.id, tail)
+
+    def processes(self, host: str, container: Container) -> Sequence[str]:
+        return self._engine(host).top(container.id)
+
+    def details(self, host: str, container: Container) -> Details:
+        return self._engine(host).details(container.id)
+
+    def history(self, host: str, container: Container) -> Sequence[Point]:
+        return self._bus.history(host, container.name)
+
+    def story(self, host: str, container: Container) -> Sequence[str]:
+        """By id: another container may have had its name, and the host has a name too."""
+        recent = (each for stream in DURABLE for each in self._bus.recent(stream, RECENT))
+        here = (_unnamed(each) for each in recent if each.host == host and _is_about(each, container))
+        return told(here, {container.name}, self._clock.now())
+
+    def _engine(self, host: str) -> Engine:
+        """Here a container of that name may be quite another one."""
+        if host != self._host:
+            raise EngineError(f"it runs on {host}, whose engine cannot be reached from here")
+        if self._connected is None:
+            self._connected = self._connect()
+        return self._connected
+
+
+def _is_about(event: Event, container: Container) -> bool:
+    about = subject(event)
+    return about is not None and about[0].id == container.id
+
+
+def _unnamed(event: Event) -> Event:
+    """Without the names of those that depend on the container: anybody may depend on it."""
+    if not isinstance(event.data, HealthAlert):
+        return event
+    return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, downstream=()))
+
+
+def told(events: Iterable[Event], names: Collection[str], now: float) -> list[str]:
+    """What these events say of the containers of these names, oldest first, a line each."""
+    lines = []
+    for event in sorted(events, key=lambda event: event.time):
+        about = subject(event)
+        if about is not None and about[0].name in names:
+            ago = show_duration(max(0.0, now - event.time))
+            lines.append(f"{ago} ago, {about[0].name}: {line(event)}")
+    return lines[-TOLD:]
+
+
+def observed(
+    engine: Callable[[], Engine],
+    history: Callable[[], Sequence[Point]],
+    alert: HealthAlert,
+    now: float,
+    hide: Callable[[], Hide] = lambda: redact,
+) -> Dossier | None:
+    """The alert's container as it is. What cannot be had is missing from it, and says why."""
+    container = alert.container
+    if container.is_host:
+        return None
+    missing: dict[str, str] = {}
+
+    def tried(source: str, ask: Callable[[], T]) -> T | None:
+        try:
+            return ask()
+        except HemoStatError as error:
+            missing[source] = error.message
+            return None
+
+    found = tried("state", lambda: engine().inspect(container.id))
+    if found is None:
+        return None
+    parts: dict[str, Any] = {
+        "log": tried("log", lambda: engine().logs(container.id, TAIL)) or "",
+        "details": tried("details", lambda: engine().details(container.id)),
+        "processes": (found.running and tried("processes", lambda: engine().top(container.id))) or (),
+        "samples": tried("samples", history) or (),
+    }
+    return dossier(_request(alert), found, now=now, missing=missing, hide=hide(), **parts)
+
+
+def _request(alert: HealthAlert) -> RemediationNeeded:
+    """Nothing is asked for yet."""
+    return RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=Diagnosis(cause="", confidence=0.0))
+
+
+class RecordedWitness:
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def case(self, alert: Event) -> Case:  # noqa: ARG002
+        return self._recording.case
+
+    def log(self, host: str, container: Container, tail: int) -> str:
+        return "\n".join(self._of(host, container).log.splitlines()[-tail:])
+
+    def processes(self, host: str, container: Container) -> Sequence[str]:
+        return self._of(host, container).processes
+
+    def details(self, host: str, container: Container) -> Details:
+        details = self._of(host, container).details
+        if details is None:
+            raise EngineError("this was not recorded")
+        return details
+
+    def history(self, host: str, container: Container) -> Sequence[Point]:
+        return self._of(host, container).samples
+
+    def story(self, host: str, container: Container) -> Sequence[str]:  # noqa: ARG002
+        return [line for line in self._recording.case.story if f", {container.name}: " in line]
+
+    def _of(self, host: str, container: Container) -> Dossier:
+        case, name = self._recording.case, container.name
+        found = case.dossier if name == case.alert.container.name else self._recording.neighbours.get(name)
+        if found is None or host != case.host:
+            raise EngineError("this was not recorded")
+        return found

@@ -1,0 +1,249 @@
+"""One investigation: the model is asked, looks at what it wants to see, and concludes. All of it is bounded.
+
+What bounds it: the number of tools it calls, tokens, time, and one repair of a conclusion that cannot be
+used. When one of the first three runs short, it has to conclude.
+"""
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from hemostat.core.dependencies.declared import declared_names
+from hemostat.core.diagnosis.case import Case
+from hemostat.core.diagnosis.rules import Verdict
+from hemostat.core.llm import budget, prompt, tools
+from hemostat.core.llm.fence import fenced
+from hemostat.core.llm.tool import Tool
+from hemostat.core.llm.tools import CONCLUDE
+from hemostat.core.llm.validate import Advice, choices, objections, sourced, worded
+from hemostat.core.settings.trust import Trust
+from hemostat.errors import AdviceError, AdvisorError, AdvisorUnreachableError, HemoStatError
+from hemostat.events import Container, HealthAlert, Investigation
+from hemostat.ports import Advisor, Call, Clock, Result, Said, Turn, Usage, Witness
+
+if TYPE_CHECKING:
+    from hemostat.agents.analyzer.llm_advisor import Terms
+
+ANSWER: Final = 1_500
+"""Tokens of one turn, at most: a conclusion is short."""
+HURRY: Final = 0.4
+"""Share of the time that is kept for the conclusion."""
+NAMES: Final = 10
+NAME: Final = re.compile(r"[a-zA-Z0-9][\w.-]{0,127}", re.ASCII)
+"""What engines let a container be called. Names are told outside of fences: no other text passes for one."""
+
+Pay = Callable[[float], Callable[[float], None]]
+"""Takes what a request may cost (US dollars); gives what its real cost is told to. Raises AdviceError."""
+
+logger = logging.getLogger(__name__)
+
+
+class Inquiry:
+    """Good for one investigation."""
+
+    def __init__(self, advisor: Advisor, witness: Witness, clock: Clock, terms: "Terms", pay: Pay) -> None:
+        self._advisor = advisor
+        self._witness = witness
+        self._clock = clock
+        self._terms = terms
+        self._pay = pay
+        self._host = ""
+        """Of the incident, and of every container that is looked at."""
+        self._talk: list[Turn] = []
+        self._said = 0
+        """Tokens of the tools and of the conversation so far, roughly: all of it is sent with every turn."""
+        self._usage = Usage()
+        self._cost = 0.0
+        self._steps: list[str] = []
+        self._calls = 0
+        self._shown: defaultdict[str, list[str]] = defaultdict(list)
+
+    def run(self, case: Case, rules: Verdict, until: float) -> tuple[Advice, Investigation]:
+        """Raises AdvisorError where the service fails, AdviceError where what it says is of no use."""
+        began, self._host = self._clock.now(), case.host
+        analysis, alert = self._terms.analysis, case.alert
+        allowed = choices(alert, self._terms.limits)
+        evidence = prompt.sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
+        for source, text in evidence.items():
+            self._shown[source].append(text)
+        names = reachable(alert, self._terms.trust)
+        offered = [
+            *(tools.reading(list(names), logs=analysis.send_logs) if names else ()),
+            tools.concluding(allowed),
+        ]
+        self._said = budget.tokens(prompt.SYSTEM + msgspec.json.encode(offered).decode())
+        self._add(prompt.first(case, rules, allowed, evidence))
+        advice = self._concluded(alert, names, offered, began, until)
+        return advice, Investigation(
+            model=self._advisor.name,
+            steps=tuple(self._steps),
+            seconds=round(self._clock.now() - began, 3),
+            tokens=self._usage.sent + self._usage.received,
+            cost=round(self._cost, 6),
+        )
+
+    def _concluded(
+        self,
+        alert: HealthAlert,
+        names: Mapping[str, Container],
+        offered: Sequence[Tool],
+        began: float,
+        until: float,
+    ) -> Advice:
+        repaired = False
+        while True:
+            must = repaired or self._is_short(began, until)
+            said = self._ask(offered, until, must=must)
+            mistakes: list[str] = [] if said.calls else ["call one of the tools"]
+            results = []
+            for call in said.calls:
+                heard = self._heard(call, alert, names, must=must)
+                if isinstance(heard, Advice):
+                    return heard
+                result, mistake = heard
+                results.append(result)
+                mistakes += mistake
+            if mistakes and repaired:
+                raise AdviceError(f"{self._advisor.name} gave no usable answer: {mistakes[0]}")
+            repaired = repaired or bool(mistakes)
+            self._add(tuple(results) if results else prompt.again(mistakes))
+
+    def _heard(
+        self, call: Call, alert: HealthAlert, names: Mapping[str, Container], *, must: bool
+    ) -> Advice | tuple[Result, list[str]]:
+        """What a call comes to: advice that can be used, or its result and what was wrong with it."""
+        if call.name != CONCLUDE:
+            return self._look(call, names), [f"only {CONCLUDE} may be called now"] if must else []
+        advice = self._terms.read(call.arguments)
+        if isinstance(advice, Advice):
+            mistakes = objections(advice, alert, self._terms.limits, self._shown, roots(alert, names))
+            if not mistakes:
+                return sourced(advice, self._shown)
+        else:
+            mistakes = advice
+        return Result(call=call.id, text=prompt.again(mistakes), failed=True), mistakes
+
+    def _is_short(self, began: float, until: float) -> bool:
+        """Whether time, tokens or tools suffice for no more than the conclusion."""
+        late = until - self._clock.now() < HURRY * (until - began)
+        return late or 2 * self._next > self._left or self._calls >= self._terms.analysis.max_calls
+
+    @property
+    def _next(self) -> int:
+        """Tokens of the next turn, at most."""
+        return self._said + ANSWER
+
+    @property
+    def _left(self) -> int:
+        return self._terms.analysis.max_tokens - self._usage.sent - self._usage.received
+
+    def _ask(self, offered: Sequence[Tool], until: float, *, must: bool) -> Said:
+        now = self._clock.now()
+        if self._next > self._left:
+            raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
+        if now >= until:
+            raise AdviceError("there was no time left to ask")
+        most = Usage(sent=self._said, received=ANSWER)
+        settle = self._pay(self._terms.prices.of(most.sent, most.received))
+        try:
+            said = self._advisor.say(
+                prompt.SYSTEM,
+                self._talk,
+                offered,
+                must_call=CONCLUDE if must else None,
+                max_tokens=ANSWER,
+                timeout=until - now,
+            )
+        except AdvisorError as error:
+            # What did not arrive, or was of no use, may be billed all the same.
+            if not error.answered and not isinstance(error, AdvisorUnreachableError):
+                settle(0.0)
+            raise
+        # A server that does not count is not free.
+        used = said.usage if said.usage.sent else most
+        cost = self._terms.prices.of(used.sent, used.received)
+        settle(cost)
+        self._cost += cost
+        self._usage += used
+        self._add(said)
+        return said
+
+    def _look(self, call: Call, names: Mapping[str, Container]) -> Result:
+        if self._calls >= self._terms.analysis.max_calls:
+            return Result(call=call.id, text=f"No more of these: call {CONCLUDE}.", failed=True)
+        self._calls += 1
+        container = str(call.arguments.get("container", ""))
+        grep = str(call.arguments.get("grep", ""))[:100]
+        about = names.get(container, Container(id="", name=""))
+        looks = self._looks(about, grep)
+        if call.name not in looks:
+            text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE])}."
+            return Result(call=call.id, text=text, failed=True)
+        if container not in names:
+            text = f"No such container in this incident. There are: {', '.join(names)}."
+            return Result(call=call.id, text=text, failed=True)
+        source = f"{call.name} {container}"
+        self._steps.append(_step(source, grep))
+        try:
+            text = looks[call.name]()
+        except HemoStatError as error:
+            emails = self._terms.analysis.redact_emails
+            text = tools.bounded([error.message], emails=emails)
+            return Result(call=call.id, text=fenced(source, text), failed=True)
+        self._shown[source].append(text)
+        return Result(call=call.id, text=fenced(source, text))
+
+    def _looks(self, container: Container, grep: str) -> Mapping[str, Callable[[], str]]:
+        witness, host, now = self._witness, self._host, self._clock.now()
+        logs, emails = self._terms.analysis.send_logs, self._terms.analysis.redact_emails
+        looks: dict[str, Callable[[], str]] = {
+            "processes": lambda: tools.processes(witness.processes(host, container), emails=emails),
+            "inspect": lambda: tools.inspect(witness.details(host, container), outputs=logs, emails=emails),
+            "metrics": lambda: tools.metrics(witness.history(host, container), now),
+            "events": lambda: tools.story(witness.story(host, container), outputs=logs, emails=emails),
+        }
+        if logs:
+            looks[tools.LOG] = lambda: tools.log(
+                witness.log(host, container, tools.LINES), grep, emails=emails
+            )
+        return looks
+
+    def _add(self, turn: Turn) -> None:
+        self._talk.append(turn)
+        self._said += budget.tokens(_text(turn))
+
+
+def reachable(alert: HealthAlert, trust: Trust) -> dict[str, Container]:
+    """The containers that may be looked at, by name: the alert's own. Where labels are believed, also the
+    one that it is taken to fail for; never those that depend on it, which anybody may."""
+    about = [] if alert.container.is_host else [alert.container]
+    if trust.believes_all:
+        about.append(Container(id=alert.root, name=alert.root))
+    return {each.name: each for each in reversed(about) if NAME.fullmatch(each.name)}
+
+
+def roots(alert: HealthAlert, names: Iterable[str]) -> list[str]:
+    """What the failure may be said to begin at, besides the container and the host: to say so opens
+    nothing."""
+    declared = declared_names(alert.container)
+    return list(dict.fromkeys(filter(NAME.fullmatch, (*names, alert.root, *declared))))[:NAMES]
+
+
+def _step(source: str, grep: str) -> str:
+    return worded(f"{source} grep {grep!r}" if grep else source)[:120]
+
+
+def _text(turn: Turn) -> str:
+    if isinstance(turn, str):
+        return turn
+    if isinstance(turn, Said):
+        return turn.text + "".join(f"{call.name}{_arguments(call.arguments)}" for call in turn.calls)
+    return "".join(result.text for result in turn)
+
+
+def _arguments(arguments: Mapping[str, Any]) -> str:
+    return str(dict(arguments))

@@ -1,0 +1,285 @@
+"""Asking a model: whether it may be asked, what it may cost, and how long it is waited for.
+
+1. What was advised a moment ago for an incident just like this one serves again.
+2. While the service does not answer, or the hour's budget is spent, nobody asks.
+3. The investigation runs in a thread of its own, and is left alone there when its time is up: no service can
+   hold on to a role.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from hemostat.agents.analyzer.investigation import Inquiry
+from hemostat.core.diagnosis.case import Case, fingerprint, signature, without_others
+from hemostat.core.diagnosis.rules import Verdict
+from hemostat.core.labels.project import project_of
+from hemostat.core.llm import budget
+from hemostat.core.llm.budget import Prices, Spending
+from hemostat.core.llm.circuit import FINE, Outage
+from hemostat.core.llm.validate import Advice, choices, judged
+from hemostat.core.metrics.definitions import FAILURES, Count, Failure, uncounted
+from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.units import show_duration
+from hemostat.errors import (
+    AdviceError,
+    AdvisorDeclinedError,
+    AdvisorError,
+    AdvisorUnreachableError,
+    LeftAloneError,
+    OverBudgetError,
+)
+from hemostat.events import Container, Event, HealthAlert, Investigation, Outcome, digest
+from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
+
+SLICE: Final = 0.1
+"""Seconds between two looks at whether this process is told to stop."""
+STRANGE: Final = 2
+"""Answers that are none, in a row, that are borne before nobody asks for a while."""
+HANGING: Final = 16
+"""For each investigation at a time, how many threads there may be, those that were left alone included: a
+server that sends its header a byte at a time holds on to them for hours."""
+MAX_PROJECTS: Final = 1000
+"""Of which is known that their containers have failed."""
+NOTICED: Final = 300.0
+"""Seconds for which people are told that the budget was spent."""
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Terms(NamedTuple):
+    """On what terms a model is asked. `read` makes a conclusion of what it called the last tool with, or a
+    list of what is wrong with that."""
+
+    analysis: Analysis
+    limits: Limits
+    prices: Prices
+    read: Callable[[Mapping[str, Any]], Advice | list[str]]
+    trust: Trust = OWN
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Advice on `container` that serves again."""
+
+    container: str
+    advice: Advice
+    made: Investigation
+
+
+class Consultant:
+    """Safe to use from several threads at once."""
+
+    def __init__(
+        self,
+        advisor: Advisor,
+        witness: Witness,
+        casebook: Casebook,
+        purse: Purse,
+        clock: Clock,
+        terms: Terms,
+        *,
+        source: str,
+        count: Count = uncounted,
+    ) -> None:
+        self.analysis = terms.analysis
+        self._advisor = advisor
+        self._witness = witness
+        self._casebook = casebook
+        self._purse = purse
+        self._clock = clock
+        self._terms = terms
+        self._source = source
+        self._count = count
+        for each in Failure:
+            self._note(each, 0)
+        self._outage: Outage = FINE
+        self._lock = threading.Lock()
+        self._threads = threading.Semaphore(HANGING * terms.analysis.concurrency)
+        self._failing: dict[str, float] = {}
+        """Projects of containers of which an alert was raised, and when the latest was (epoch seconds)."""
+        self._refused = (0.0, "")
+        """When the budget last did not suffice (epoch seconds), and why."""
+
+    def shut(self, now: float) -> str:
+        """Why nobody is asked now; empty where one is."""
+        left = self._outage.left(now)
+        if not left:
+            return ""
+        return f"{self._advisor.name} is left alone for {show_duration(left)}: {self._outage.why}"
+
+    def note(self, container: Container, now: float) -> None:
+        """An alert was raised of this container: its project may want a share of the budget."""
+        with self._lock:
+            project = project_of(container)
+            self._failing.pop(project, None)
+            self._failing[project] = now
+            while len(self._failing) > MAX_PROJECTS:
+                del self._failing[next(iter(self._failing))]
+
+    def _others_fail(self, project: str, now: float) -> bool:
+        with self._lock:
+            failing = list(self._failing.items())
+        return any(each != project and now - time < budget.HOUR for each, time in failing)
+
+    def notice(self, now: float) -> str:
+        since, why = self._refused
+        spent = f"the rules decide: {why}" if 0 <= now - since < NOTICED else ""
+        shut = self.shut(now)
+        return f"the rules decide: {shut}" if shut else spent
+
+    def consult(self, event: Event, rules: Verdict, asked: float) -> Verdict:
+        """The verdict on this alert, which has waited since `asked`. Raises AdvisorError where the service
+        fails, and HemoStatError where there is none to be had for another reason."""
+        until = asked + self.analysis.timeout
+        try:
+            return self._within(until, lambda: self._verdict(event, rules, until))
+        except LeftAloneError:
+            raise
+        except (AdviceError, AdvisorDeclinedError) as error:
+            self._note(failure(error))
+            raise
+        except AdvisorError as error:
+            self._note(failure(error))
+            allowed = STRANGE if error.answered else 0
+            with self._lock:
+                self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
+            raise
+
+    def _note(self, why: Failure, by: int = 1) -> None:
+        self._count(FAILURES, self._advisor.name, why, by=by)
+
+    def _verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
+        alert = event.data
+        if not isinstance(alert, HealthAlert):
+            raise AdviceError(f"{event.type} is no alert")
+        case = self._witness.case(event)
+        if not self._terms.trust.believes_all:
+            case = without_others(case)
+        likeness = _likeness(case, rules)
+        kept = self._known(likeness, alert)
+        if kept is None:
+            kept = self._asked(case, rules, until)
+            self._casebook.keep(likeness, msgspec.json.encode(kept), self.analysis.reuse)
+        return judged(kept.advice, alert, rules, kept.made, min_confidence=self.analysis.min_confidence)
+
+    def _asked(self, case: Case, rules: Verdict, until: float) -> Kept:
+        pay = partial(self._pay, project_of(case.alert.container))
+        inquiry = Inquiry(self._advisor, self._witness, self._clock, self._terms, pay)
+        advice, made = inquiry.run(case, rules, until)
+        with self._lock:
+            # An answer to what was asked before, or one that came too late, does not close what is open.
+            if not self.shut(self._clock.now()):
+                self._outage = FINE
+        return Kept(case.alert.container.name, advice, made)
+
+    def _known(self, likeness: str, alert: HealthAlert) -> Kept | None:
+        """What one container may get another need not."""
+        raw = self._casebook.advice(likeness) if self.analysis.reuse else None
+        if raw is None:
+            return None
+        try:
+            kept = msgspec.json.decode(raw, type=Kept)
+        except msgspec.DecodeError:
+            return None
+        if kept.advice.choice not in choices(alert, self._terms.limits):
+            return None
+        made = msgspec.structs.replace(kept.made, reused=True, tokens=0, cost=0.0, seconds=0.0)
+        return msgspec.structs.replace(kept, made=made)
+
+    def _pay(self, project: str, cost: float) -> Callable[[float], None]:
+        """Take what one request about this project may cost; the function that says what it did cost. Raises
+        AdviceError."""
+        limits = self.analysis
+        if why := self.shut(self._clock.now()):
+            raise LeftAloneError(why)
+        while True:
+            now = self._clock.now()
+            version, spent = self._purse.read()
+            why = budget.objection(
+                spent,
+                cost,
+                calls=limits.calls_per_hour,
+                dollars=limits.cost_per_hour,
+                now=now,
+                project=project,
+                shared=self._others_fail(project, now),
+            )
+            if why:
+                self._refused = (now, why)
+                raise OverBudgetError(why)
+            name = digest(f"{self._source} {threading.get_ident()} {version} {now}".encode())
+            taken = Spending(id=name, time=now, cost=cost, project=project)
+            if self._purse.take(taken, version):
+                return lambda real: self._purse.settle(msgspec.structs.replace(taken, cost=real))
+
+    def _within(self, until: float, work: Callable[[], T]) -> T:
+        """Raises AdvisorError when it is not done by then, AdviceError when it need not begin; Interrupted
+        when told to stop."""
+        if self._clock.now() >= until:
+            raise AdviceError("there was no time left to ask")
+        if not self._threads.acquire(blocking=False):
+            raise AdviceError("too many investigations hang")
+        done, answers, errors = threading.Event(), list[T](), list[Exception]()
+
+        def run() -> None:
+            try:
+                answers.append(work())
+            except Exception as error:  # noqa: BLE001 - whoever waits is told
+                errors.append(error)
+            finally:
+                self._threads.release()
+                done.set()
+
+        # A daemon: what hangs must not keep the process from ending.
+        threading.Thread(target=run, name="investigation", daemon=True).start()
+        slices = int(self.analysis.timeout / SLICE) + 1  # counted, too: a clock may be set back meanwhile
+        while not done.wait(SLICE):
+            self._clock.sleep(0)
+            slices -= 1
+            if slices <= 0 or self._clock.now() >= until:
+                raise AdvisorUnreachableError(
+                    f"{self._advisor.name} did not answer within {show_duration(self.analysis.timeout)}"
+                )
+        if errors:
+            raise errors[0]
+        return answers[0]
+
+
+def failure(error: AdviceError | AdvisorError) -> Failure:
+    match error:
+        case OverBudgetError():
+            return Failure.OVER_BUDGET
+        case AdvisorDeclinedError():
+            return Failure.DECLINED
+        case AdvisorUnreachableError():
+            return Failure.NO_ANSWER
+        case AdviceError() | AdvisorError(answered=True):
+            return Failure.UNUSABLE
+    return Failure.BUSY if error.transient else Failure.REFUSED
+
+
+def _likeness(case: Case, rules: Verdict) -> str:
+    """Incidents that share it are just alike: of one container, with one signature and log, and the same to
+    the rules; and nothing has failed against them since. Of another container nothing is reused, whatever its
+    labels say it is a replica of: strangers may have written its evidence."""
+    about = case.alert.container
+    log = "" if case.dossier is None else case.dossier.log
+    here = [each for each in case.past if (each.host, each.container) == (case.host, about.name)]
+    failed = sum(each.outcome is Outcome.FAILED for each in here)
+    parts = (
+        case.host,
+        about.id or about.name,
+        signature(case.alert),
+        fingerprint(log),
+        rules.diagnosis.cause,
+        str(rules.action),
+        str(failed),
+    )
+    return digest("\n".join(parts).encode(), 10)

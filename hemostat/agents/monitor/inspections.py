@@ -1,0 +1,189 @@
+"""Inspections of single containers and of what they depend on, remembered in the ward.
+
+A container that the engine does not answer about now is as it was.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from hemostat.agents.monitor.container_errors import Faults
+from hemostat.agents.monitor.inspector import Inspector
+from hemostat.core.dependencies.declared import Absent, absent
+from hemostat.core.dependencies.graph import Topology
+from hemostat.core.detection.registry import Ward
+from hemostat.core.detection.watched_container import Patient
+from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.mistakes import find_mistakes
+from hemostat.core.model import ContainerInfo
+from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.events import Container
+from hemostat.ports import Engine
+
+MAX_UPSTREAM: Final = 20
+"""Containers that one depends on and that are looked at when it fails: other containers wait meanwhile."""
+JUST_NOW_SECONDS: Final = 0.5
+MAX_SEEN: Final = 1000
+MAX_ASKED: Final = 20
+"""Containers outside the list that the engine is asked for at a time: labels name them."""
+MAX_ASKING_SECONDS: Final = 0.5
+"""After which the others are asked for later: REST_FACTOR times as long after the first."""
+REST_FACTOR: Final = 20.0
+MAX_REST_SECONDS: Final = 300.0
+
+logger = logging.getLogger(__name__)
+
+
+class Lookups:
+    def __init__(
+        self, engine: Engine, ward: Ward, faults: Faults, stopwatch: Callable[[], float] = float
+    ) -> None:
+        """`stopwatch` tells seconds from any moment on."""
+        self._engine = engine
+        self._ward = ward
+        self._faults = faults
+        self._subject = Container(id="", name="")
+        self._asked_for: set[Absent] = set()
+        """What was asked of the engine since the last listing, and was not there."""
+        self._stopwatch = stopwatch
+        self._seen_at: dict[str, float] = {}
+        """When each was last looked at for one that depends on it (by the stopwatch)."""
+        self._rested = 0.0
+        """When the engine may be asked again for what is absent (by the stopwatch)."""
+        self.inspector = Inspector(engine)
+
+    def note(self, subject: Container) -> None:
+        """An event tells of it: its name, should it not be known otherwise."""
+        self._subject = subject
+
+    def admit(self, info: ContainerInfo, now: float, *, watched: bool = True) -> Patient | None:
+        """Each for itself: None where it cannot be watched, which is noted, and where it is not to be."""
+        name = info.ref.name
+        return self._faults.attempt(
+            info.ref.id, name, "watch", partial(self._admit, info, now, watched=watched)
+        )
+
+    def _admit(self, info: ContainerInfo, now: float, *, watched: bool) -> Patient | None:
+        relations = self._ward.relations
+        known = relations.get(info.ref.id)
+        if known is None or known.ref != info.ref:
+            check_alone(info)
+        if not watched:
+            relations.update(info, watched=False)
+            return None
+        if self._ward.get(info.ref.id) is None:
+            log_mistakes(info.ref)
+        return self._ward.admit(info, now)
+
+    def look(self, container_id: str, now: float) -> Patient | None:
+        """Inspect, and remember; None if it is gone, or the engine does not answer about it now."""
+        try:
+            info = self.inspector.inspect(container_id, self.name(container_id), now)
+        except NoSuchContainerError:
+            return None
+        return None if info is None else self.admit(info, now)
+
+    def name(self, container_id: str) -> str:
+        known = self._ward.relations.get(container_id)
+        if known is not None:
+            return known.ref.name
+        return self._subject.name if self._subject.id == container_id else container_id[:12]
+
+    def look_upstream(self, container_id: str, now: float) -> None:
+        """Whether what it depends on is well is asked when it fails itself: a failing check makes no event
+        before it has failed for good. One that the engine will not show is as it was, and so are
+        the others once one has hung, and those beyond the nearest MAX_UPSTREAM."""
+        hung = self.inspector.hung
+        for other in self._ward.relations.nearest_upstream(container_id, MAX_UPSTREAM):
+            if self.inspector.hung > hung:
+                return
+            if self._was_just_seen(other.ref.id):
+                continue
+            try:
+                self._look_at(other.ref.id, now)
+            except EngineError as error:
+                if error.transient:
+                    raise
+
+    def _was_just_seen(self, container_id: str) -> bool:
+        """Many may depend on the same container: it is looked at for all of them."""
+        seconds, seen_at = self._stopwatch(), self._seen_at.get(container_id)
+        if seen_at is not None and 0 < seconds - seen_at < JUST_NOW_SECONDS:
+            return True
+        if len(self._seen_at) >= MAX_SEEN:
+            self._seen_at.clear()
+        self._seen_at[container_id] = seconds
+        return False
+
+    def glance_upstream(self, container_id: str, now: float) -> None:
+        """The same amid a round, where a step that raised would not tell again what it has found: what cannot
+        be asked now is as it was."""
+        with suppress(EngineError):
+            self.look_upstream(container_id, now)
+
+    def _look_at(self, container_id: str, now: float) -> None:
+        """Under watch or not."""
+        relations = self._ward.relations
+        if not relations.is_bystander(container_id):
+            self.look(container_id, now)
+            return
+        try:
+            info = self.inspector.inspect(container_id, self.name(container_id), now)
+        except NoSuchContainerError:
+            relations.remove(container_id)
+            self.find_absent()
+            return
+        if info is not None:
+            self.admit(info, 0.0, watched=False)
+
+    def ask_again(self) -> None:
+        """What was absent may be there by now."""
+        self._asked_for.clear()
+
+    def find_absent(self) -> None:
+        """Ask for what the containers under watch need and the listing did not show: what HemoStat is not to
+        touch may be the reason for a failure all the same."""
+        missing = self._ward.relations.absent()
+        self._asked_for &= missing
+        began = self._stopwatch()
+        if 0 < self._rested - began < MAX_REST_SECONDS:
+            return
+        for wanted in sorted(missing - self._asked_for)[:MAX_ASKED]:
+            self._asked_for.add(wanted)
+            with suppress(EngineError):
+                for info in self._outside(wanted):
+                    # The engine takes the beginning of an id for a name: that of one under watch too.
+                    if self._ward.get(info.ref.id) is None:
+                        self.admit(info, 0.0, watched=False)
+            if (took := self._stopwatch() - began) > MAX_ASKING_SECONDS:
+                self._rested = began + REST_FACTOR * took
+                return
+
+    def _outside(self, wanted: Absent) -> Iterable[ContainerInfo]:
+        members = self._engine.members(wanted.project, wanted.service) if wanted.service else []
+        answers = self._engine.inspect_all([wanted.name], brief=True) if wanted.name and not members else {}
+        return [*members, *(each for each in answers.values() if isinstance(each, ContainerInfo))]
+
+
+def check_alone(info: ContainerInfo) -> None:
+    """Raise now what this container would raise wherever it is looked at together with others."""
+    msgspec.json.encode(info.ref)
+    Topology.of([info])
+    absent([info], {info.ref.id})
+
+
+def log_mistakes(ref: Container) -> None:
+    """Name each label that cannot be used: its container is not acted on without a person."""
+    for each in find_mistakes(veiled(ref).labels):
+        logger.warning(
+            "label.unreadable container=%s label=%s value=%s nearest=%s why=%s",
+            ref.name,
+            each.label,
+            each.value,
+            each.nearest or "-",
+            each.why,
+        )

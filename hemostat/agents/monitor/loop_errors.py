@@ -1,0 +1,48 @@
+"""Work of the monitor's loops that must go on whatever it raises: a failure is named until it is over."""
+
+import logging
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from hemostat.agents.monitor.container_errors import describe_error
+from hemostat.errors import BusError
+
+LIST: Final = "watching the listed containers"
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Failures:
+    """By what was done. Safe to use from several threads at once."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, str] = {}
+
+    def attempt(self, what: str, call: Callable[[], T]) -> T | None:
+        """The call's result; None where it raised, which is noted. Raises a BusError, which ends the role."""
+        try:
+            result = call()
+        except BusError:
+            raise
+        except Exception as error:
+            reason = describe_error(error)
+            if self._reasons.get(what) != reason:
+                logger.exception("monitor.failed what=%s", what)
+            self._reasons[what] = reason
+            return None
+        self._reasons.pop(what, None)
+        return result
+
+    @property
+    def trouble(self) -> str:
+        """Why no container is watched, if that is so."""
+        reason = self._reasons.get(LIST)
+        return f"no container is watched: {reason}" if reason else ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        reasons = dict(self._reasons)
+        return tuple(
+            f"{what} fails: {why}; the log says more" for what, why in reasons.items() if what != LIST
+        )

@@ -1,0 +1,156 @@
+"""Periodic measurements: samples, disk use, probes, connections, each kind in a thread of its own."""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
+
+from hemostat.agents.monitor.loop_errors import Failures
+from hemostat.agents.monitor.monitor import Monitor
+from hemostat.core.labels.values import Target
+from hemostat.core.model import (
+    Answering,
+    ContainerInfo,
+    DiskUse,
+    HostSample,
+    Observation,
+    Probed,
+    Sample,
+    Samples,
+)
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.errors import AdapterError
+from hemostat.ports import Clock, Engine, Interrupted, Sampler, Surroundings
+
+PROBES: Final = 64
+"""At a time, one of each container: those that hang must not keep the others waiting, nor add up."""
+PEERS: Final = 1.0
+"""Seconds between two looks whether the connections of the next container are to be read."""
+FIRST: Final = 5.0
+"""Seconds for which the first round of samples waits for the engine's list."""
+RETRY_SECONDS: Final = 5.0
+"""Between two looks whether a container is due that the engine has not answered about."""
+
+logger = logging.getLogger(__name__)
+
+
+class Measuring:
+    """`tell` is called with each observation, in several threads."""
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        engine: Engine,
+        sampler: Sampler,
+        surroundings: Surroundings,
+        clock: Clock,
+        thresholds: Thresholds,
+        failures: Failures,
+        tell: Callable[[Observation], None],
+    ) -> None:
+        self._monitor = monitor
+        self._engine = engine
+        self._sampler = sampler
+        self._surroundings = surroundings
+        self._clock = clock
+        self._thresholds = thresholds
+        self._failures = failures
+        self._tell = tell
+        self._prober = ThreadPoolExecutor(PROBES, thread_name_prefix="probe")
+        self._probing: set[str] = set()
+        """Containers whose probe has not ended."""
+        self._patient_for = FIRST
+        self.sampled = threading.Event()
+        """Set once the containers are listed, and while the last round of samples has been dealt with: a slow
+        bus gets no backlog of them."""
+
+    def start(self) -> None:
+        """Until the clock tells the threads to stop."""
+        limits = self._thresholds
+        rounds = (
+            ("sampling", self._samples, limits.interval),
+            ("measuring disk use", self._disks, limits.disk_interval),
+            ("probing", self._probes, limits.probe_interval),
+            ("reading connections", self._peers, PEERS),
+            ("inspecting again", self._retry, RETRY_SECONDS),
+        )
+        for what, observe, interval in rounds:
+            threading.Thread(target=self._every, args=(what, interval, observe), daemon=True).start()
+
+    def stop(self) -> None:
+        self._prober.shutdown(wait=False, cancel_futures=True)
+
+    def _every(self, what: str, interval: float, observe: Callable[[], None]) -> None:
+        due = self._clock.now()
+        try:
+            while True:
+                self._failures.attempt(what, observe)
+                # Never longer than the interval, for the clock may have been set back.
+                now = self._clock.now()
+                due = min(max(due + interval, now), now + interval)
+                self._clock.sleep(due - now)
+        except Interrupted:
+            pass
+
+    def _retry(self) -> None:
+        try:
+            for container in self._monitor.retry(self._clock.now()):
+                self._tell(Answering(container))
+        except AdapterError as error:
+            logger.debug("retry.failed error=%s", error)
+
+    def _samples(self) -> None:
+        if not self.sampled.wait(self._patient_for):
+            return
+        self._patient_for = 0.0
+        self.sampled.clear()
+        # A round without samples tells the time all the same.
+        samples = self._failures.attempt("reading samples", self._sample) or []
+        if (host := self._failures.attempt("measuring the host", self._measure_host)) is not None:
+            self._tell(host)
+        self._tell(Samples(tuple(samples)))
+
+    def _sample(self) -> list[Sample]:
+        try:
+            return self._sampler.sample(self._monitor.running(), self._clock.now())
+        except AdapterError as error:
+            logger.warning("sampling.failed error=%s", error)
+            return []
+
+    def _measure_host(self) -> HostSample | None:
+        return self._surroundings.measure(self._clock.now())
+
+    def _disks(self) -> None:
+        for info in self._monitor.measured():
+            self._monitor.attempt(info.ref, "measure the disk use of", partial(self._disk, info))
+
+    def _disk(self, info: ContainerInfo) -> None:
+        log = self._surroundings.size(info.log_path) if info.log_path else None
+        self._tell(DiskUse(info.ref.id, self._writable_size(info), log))
+
+    def _writable_size(self, info: ContainerInfo) -> int | None:
+        try:
+            return self._engine.writable_size(info.ref.id)
+        except AdapterError as error:
+            logger.warning("measuring.failed container=%s error=%s", info.ref.name, error)
+            return None
+
+    def _probes(self) -> None:
+        for container_id, target, address in self._monitor.probed():
+            if container_id not in self._probing:
+                self._probing.add(container_id)
+                self._prober.submit(self._probe, container_id, target, address)
+
+    def _probe(self, container_id: str, target: Target, address: str) -> None:
+        try:
+            error = self._surroundings.probe(target, address, self._thresholds.probe_timeout)
+        finally:
+            self._probing.discard(container_id)
+        self._tell(Probed(container_id=container_id, time=self._clock.now(), error=error))
+
+    def _peers(self) -> None:
+        peers = self._surroundings.peers(self._monitor.running(), self._clock.now())
+        if peers is not None:
+            self._tell(peers)

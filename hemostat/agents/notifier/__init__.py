@@ -1,0 +1,1 @@
+"""The alert role's notifications: which events are announced, and by which channel."""

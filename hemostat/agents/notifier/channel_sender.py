@@ -1,0 +1,261 @@
+"""What a channel is told, one message after the other, by a thread of its own: no channel waits for another.
+
+A word leaves the outbox after it was told, so that a crash in between tells it twice rather than never.
+Where the service fails in a way that passes, the whole channel waits, longer each time, and what it failed at
+goes last: it may fail at that alone. Where a message is refused, that message waits for somebody to mend the
+configuration, and is given up at last, loudly. What HemoStat says of its own troubles is held here, not in
+Redis, which may be what is gone.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.backoff import delay
+from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, Delivery, uncounted
+from hemostat.core.notify import message, routing
+from hemostat.core.notify.notification import News, worth
+from hemostat.core.notify.routing import Sent
+from hemostat.core.settings.alert import Alerting, Channel
+from hemostat.errors import AdapterError, NotifyError
+from hemostat.ports import Clock, Interrupted, Notifier, Outbox
+
+PAUSE: Final = 0.5
+"""Seconds between two looks at what is due."""
+BATCH: Final = 500
+LEASE: Final = 30.0
+"""Seconds for which what is taken is nobody else's."""
+WAIT: Final = 5.0
+"""Seconds for which a word waits whose project has had its share of the messages."""
+SHARED_SECONDS: Final = 3600.0
+FIRST: Final = 1.0
+CEILING: Final = 300.0
+LONGEST: Final = 3600.0
+"""Seconds that a service may ask for."""
+AGAIN: Final = 1800.0
+"""Seconds for which a message waits that is refused."""
+GIVEN_UP: Final = 2 * 86400.0
+"""Seconds after which it is given up."""
+REMEMBERED: Final = 1000
+"""Words that are known to be told where the outbox could not be asked to settle them."""
+
+logger = logging.getLogger(__name__)
+
+
+class Courier:
+    def __init__(
+        self,
+        name: str,
+        channel: Channel,
+        notifier: Notifier,
+        outbox: Outbox,
+        clock: Clock,
+        alerting: Alerting,
+        *,
+        chance: Callable[[], float],
+        of_day: Callable[[float], float],
+        count: Count = uncounted,
+    ) -> None:
+        """`chance` draws from 0 to 1; `of_day` tells the seconds since midnight of a time."""
+        self.name = name
+        self.trouble = ""
+        """Why people cannot be told by this channel; empty where they can."""
+        self._channel = channel
+        self._notifier = notifier
+        self._outbox = outbox
+        self._clock = clock
+        self._alerting = alerting
+        self._chance = chance
+        self._of_day = of_day
+        self._count = count
+        for outcome in Delivery:
+            self._note(outcome, 0)
+        self._own: deque[News] = deque(maxlen=REMEMBERED)
+        self._sent: deque[Sent] = deque(maxlen=alerting.per_minute)
+        self._projects: dict[str, float] = {}
+        """Of which the channel is told, and when it was last (epoch seconds)."""
+        self._failed_at: set[str] = set()
+        """Incidents that the service failed at: it may be their fault."""
+        self._unsettled: dict[str, News] = {}
+        self._until = 0.0
+        self._failures = 0
+
+    def tell(self, word: News) -> None:
+        """Of HemoStat itself, whatever becomes of the outbox."""
+        if routing.concerns(self._channel, word) and routing.wants(self._channel, word.topic):
+            self._own.append(word)
+
+    def run(self) -> None:
+        """Until the process is told to stop."""
+        try:
+            while True:
+                self._try()
+                self._clock.sleep(PAUSE)
+        except Interrupted:
+            return
+
+    def _try(self) -> None:
+        """A thread that ends would end the channel."""
+        try:
+            self.turn()
+        except Exception:
+            logger.exception("courier.failed channel=%s", self.name)
+
+    def turn(self) -> None:
+        """Tell what is due now, as far as the ration and the service let it."""
+        now = self._clock.now()
+        if 0 < self._until - now < LONGEST + PAUSE:
+            return
+        try:
+            while self._own:
+                self._send_own(self._own[0])
+            self._deliver([word for word in self._due(now) if self._can_be_written(word)], now)
+        except NotifyError:
+            pass
+        except AdapterError as error:
+            logger.debug("outbox.failed channel=%s error=%s", self.name, error)
+
+    def _due(self, now: float) -> list[News]:
+        """What is news; the rest is settled, or waits for the end of quiet hours."""
+        times = [each.time for each in self._sent]
+        free, _ = routing.ration(times, 1, self._alerting.per_minute, now)
+        if not free:
+            return []
+        ready, stale = [], []
+        for word, told in self._outbox.take(self.name, now, lease=LEASE, count=BATCH):
+            if self._unsettled.get(word.incident) == word:
+                self._settle([word])
+            elif not (worth(word, told) and routing.wants(self._channel, word.topic)):
+                stale.append(word)
+            elif wait := routing.silence(self._alerting, word, self._of_day(now)):
+                self._outbox.put_off(self.name, [word], now + wait)
+            else:
+                ready.append(word)
+        if stale:
+            self._outbox.settle(self.name, stale, told=False)
+        return ready
+
+    def _is_shared(self, words: Sequence[News], now: float) -> bool:
+        """Whether the channel was told of several projects within the hour."""
+        known = self._projects | dict.fromkeys((word.project for word in words), now)
+        self._projects = {name: time for name, time in known.items() if 0 <= now - time < SHARED_SECONDS}
+        return len(self._projects) > 1
+
+    def _can_be_written(self, word: News) -> bool:
+        """A word of which no message can be made is dropped: it must not hold up all others for ever."""
+        try:
+            message.single(word, self._alerting.templates, brief=self._channel.brief)
+        except Exception:
+            logger.exception("notify.dropped channel=%s incident=%s", self.name, word.incident)
+            self._outbox.settle(self.name, [word], told=False)
+            self._note(Delivery.DROPPED)
+            return False
+        return True
+
+    def _deliver(self, words: Sequence[News], now: float) -> None:
+        packed, waiting = routing.pack(
+            words,
+            self._sent,
+            self._alerting.per_minute,
+            now,
+            shared=self._is_shared(words, now),
+            last=self._failed_at,
+        )
+        if waiting:
+            self._outbox.put_off(self.name, waiting, now + WAIT)
+        parcels = [(parcel, self._written(parcel)) for parcel in packed]
+        for number, (parcel, written) in enumerate(parcels):
+            if not 0 <= self._clock.now() - now < LEASE / 2:
+                return self._outbox.put_off(self.name, _all(parcels[number:]), now)
+            try:
+                self._send(written, len(parcel), routing.project_of_all(parcel))
+            except NotifyError as error:
+                if error.transient:
+                    self._blame(parcel)
+                    return self._outbox.put_off(self.name, _all(parcels[number:]), self._until)
+                self._refused(parcel, error)
+            else:
+                self._failed_at -= {word.incident for word in parcel}
+                self._settle(parcel)
+        return None
+
+    def _written(self, words: Sequence[News]) -> message.Message:
+        templates, brief = self._alerting.templates, self._channel.brief
+        if len(words) == 1:
+            return message.single(words[0], templates, brief=brief)
+        return message.digest(words, templates, brief=brief)
+
+    def _send_own(self, word: News) -> None:
+        """What cannot be told now waits with the others, as news by itself, if Redis is there to hold it."""
+        try:
+            self._send(self._written([word]), 1, None)
+        except NotifyError as error:
+            later = msgspec.structs.replace(word, incident=f"{word.incident}:{word.time}")
+            due = self._until if error.transient else self._clock.now() + AGAIN
+            self._outbox.put(self.name, [(later, due)])
+            self._own.popleft()
+            if error.transient:
+                self._blame([later])
+                raise
+        else:
+            self._own.popleft()
+
+    def _send(self, written: message.Message, count: int, project: str | None) -> None:
+        """Raises NotifyError, and has decided then for how long the channel waits."""
+        try:
+            self._notifier.send(written)
+        except NotifyError as error:
+            self._failed(error)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a service's library does, the thread lives
+            self._failed(told := NotifyError(f"the channel failed ({type(error).__name__})"))
+            raise told from None
+        self._sent.append(Sent(self._clock.now(), project))
+        self._failures, self.trouble = 0, ""
+        self._note(Delivery.DELIVERED)
+        logger.info("notify.sent channel=%s topic=%s incidents=%d", self.name, written.topic, count)
+
+    def _failed(self, error: NotifyError) -> None:
+        self._failures += 1
+        self._note(Delivery.FAILED)
+        wait = delay(self._failures, FIRST, CEILING) * (0.5 + self._chance() / 2)
+        if error.transient or self._own:
+            self._until = self._clock.now() + min(LONGEST, max(wait, error.wait or 0.0))
+        trouble = f"channel {self.name}: {error.message}"
+        if trouble != self.trouble:
+            logger.warning("notify.failed channel=%s error=%s", self.name, error)
+        self.trouble = trouble
+
+    def _blame(self, words: Sequence[News]) -> None:
+        if len(self._failed_at) > REMEMBERED:
+            self._failed_at.clear()
+        self._failed_at.update(word.incident for word in words)
+
+    def _refused(self, parcel: Sequence[News], error: NotifyError) -> None:
+        now = self._clock.now()
+        old = [word for word in parcel if now - word.time > GIVEN_UP]
+        for word in old:
+            logger.error("notify.given_up channel=%s incident=%s error=%s", self.name, word.incident, error)
+        if old:
+            self._outbox.settle(self.name, old, told=False)
+            self._note(Delivery.DROPPED, len(old))
+        self._outbox.put_off(self.name, [word for word in parcel if word not in old], now + AGAIN)
+
+    def _note(self, outcome: Delivery, by: int = 1) -> None:
+        self._count(NOTIFICATIONS, self.name, outcome, by=by)
+
+    def _settle(self, words: Sequence[News]) -> None:
+        """Remembered first: if Redis cannot be asked now, they come again, and are not told again."""
+        self._unsettled |= {word.incident: word for word in words}
+        self._outbox.settle(self.name, words, told=True)
+        for word in words:
+            self._unsettled.pop(word.incident, None)
+        while len(self._unsettled) > REMEMBERED:
+            self._unsettled.pop(next(iter(self._unsettled)))
+
+
+def _all(parcels: Sequence[tuple[list[News], message.Message]]) -> list[News]:
+    return [word for words, _ in parcels for word in words]

@@ -1,0 +1,62 @@
+"""The alert role: every event is kept, and what is news to people waits for each channel that it concerns.
+
+It is left to the channels' couriers before the event is kept, so that a crash between the two leaves it
+twice, which is as good as once: an incident has one word that waits, and what a channel was told is not told
+again.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from hemostat.core.history.incident_log import line, subject
+from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, Delivery, uncounted
+from hemostat.core.notify.notification import news
+from hemostat.core.notify.routing import concerns, due
+from hemostat.core.settings.alert import Alerting, Channel
+from hemostat.events import Event
+from hemostat.ports import Outbox, Store
+
+logger = logging.getLogger(__name__)
+
+
+class Alert:
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        channels: Mapping[str, Channel],
+        alerting: Alerting,
+        *,
+        count: Count = uncounted,
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._channels = channels
+        self._alerting = alerting
+        self._count = count
+
+    def step(self, _: Event, __: float) -> list[Event]:
+        """Nothing comes of one alone: `keep` is cheaper for many."""
+        return []
+
+    def keep(self, events: Sequence[Event]) -> None:
+        """Keep the events, before they are acknowledged."""
+        self._leave_word(events)
+        for event in self._store.append(events):
+            about = subject(event)
+            name = about[0].name if about else event.host
+            said = line(event)
+            logger.info(
+                "event.kept type=%s container=%s incident=%s said=%s", event.type, name, event.incident, said
+            )
+
+    def _leave_word(self, events: Sequence[Event]) -> None:
+        if not self._channels:
+            return
+        words = [word for event in events if (word := news(event)) is not None]
+        for name, channel in self._channels.items():
+            due_at = [(word, due(self._alerting, word)) for word in words if concerns(channel, word)]
+            dropped = self._outbox.put(name, due_at) if due_at else 0
+            if dropped:
+                logger.error("notify.dropped channel=%s count=%d why=too many wait", name, dropped)
+                self._count(NOTIFICATIONS, name, Delivery.DROPPED, by=dropped)

@@ -1,0 +1,105 @@
+"""Watches HemoStat itself: tells when a role, the bus or the engine is gone, and somebody outside that all
+is well."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from hemostat.core.notify.dead_letters import LastTold, tell
+from hemostat.core.notify.notification import News
+from hemostat.core.notify.self_monitoring import BUS, Vigil, heard, look
+from hemostat.errors import AdapterError, NotifyError
+from hemostat.ports import Bus, Clock, Heart, Interrupted
+
+LOOK: Final = 2.0
+"""Seconds between two looks."""
+STALE: Final = 30.0
+"""Seconds after which nothing is believed to be well any more, where the looks themselves have ceased."""
+
+logger = logging.getLogger(__name__)
+
+
+class Watchman:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        tell: Callable[[News], object],
+        *,
+        roles: Iterable[str],
+        host: str,
+        after: float,
+        refusal: Callable[[], str] = str,
+    ) -> None:
+        """`after`: seconds that something must be gone for people to be told. `refusal`: why Redis refuses
+        what this process asks, empty for nothing. Where Redis can be read and not written, the heartbeats of
+        all roles expire, though none of them is gone."""
+        self._bus = bus
+        self._clock = clock
+        self._tell = tell
+        self._roles = tuple(roles)
+        self._host = host
+        self._after = after
+        self._refusal = refusal
+        self._vigil = Vigil()
+        self._letters = LastTold()
+        self._looked = 0.0
+
+    def run(self) -> None:
+        """Until the process is told to stop."""
+        try:
+            while True:
+                self._clock.sleep(LOOK)
+                self.look()
+        except Interrupted:
+            return
+
+    def look(self) -> None:
+        now = self._clock.now()
+        vigil = self._vigil
+        try:
+            vigil, gone = heard(vigil, self._bus.last("heartbeat"), self._roles, now)
+            refusal = self._refusal()
+        except AdapterError as error:
+            refusal = str(error)
+        if refusal:
+            gone = {name: why for name, (_, why) in vigil.ill.items()} | {BUS: refusal}
+        self._vigil, words = look(vigil, gone, now, after=self._after, host=self._host)
+        self._looked = now
+        for word in (*words, *self._dead_letters(now)):
+            logger.warning("watch.told topic=%s what=%s why=%s", word.topic, word.container, word.cause)
+            self._tell(word)
+
+    def _dead_letters(self, now: float) -> list[News]:
+        try:
+            newest = self._bus.last_buried()
+            count = 0 if newest is None or newest.id == self._letters.id else self._bus.buried()
+        except AdapterError as error:
+            logger.debug("dead_letters.unknown error=%s", error)
+            return []
+        self._letters, word = tell(self._letters, newest, count, now, host=self._host)
+        return [] if word is None else [word]
+
+    def beat(self, heart: Heart, every: float) -> None:
+        """Let somebody outside know, every so many seconds, until the process is told to stop."""
+        try:
+            self._signal(heart.start)
+            while True:
+                self._clock.sleep(every)
+                self.signal(heart)
+        except Interrupted:
+            return
+
+    def signal(self, heart: Heart) -> None:
+        """Silence is the alarm: nothing is called where it is not known that all is well."""
+        vigil = self._vigil
+        if vigil.why:
+            self._signal(lambda: heart.fail(vigil.why))
+        elif vigil.well and 0 <= self._clock.now() - self._looked < STALE:
+            self._signal(heart.beat)
+
+    def _signal(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except NotifyError as error:
+            logger.warning("heartbeat.failed error=%s", error)

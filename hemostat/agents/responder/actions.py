@@ -1,0 +1,305 @@
+"""What an action does to a container or to the host. Whether it may, and whether it helped, others decide.
+
+Every operation can be taken up after an interruption: a restart that was carried out is not done again, a
+limit that stands where it was to be stays there, what is gone already cannot be deleted twice. A command in
+a container, which leaves no trace, is not run again.
+"""
+
+import logging
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.agents.responder.network_restart import Reattachment
+from hemostat.core.labels.definitions import CLEANUP, EXEC
+from hemostat.core.ledger.rows import Resource, Scaled
+from hemostat.core.model import ContainerInfo, Leftover, Service
+from hemostat.core.redact import redact
+from hemostat.core.remediation import cleanup, scaling
+from hemostat.core.remediation.cleanup import Cleanup
+from hemostat.core.remediation.scaling import Ceilings
+from hemostat.core.remediation.stop_timeout import stop_seconds
+from hemostat.core.remediation.verify import DEAD, DOWN
+from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.text import clean
+from hemostat.core.units import show_size
+from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
+from hemostat.events import Action, Container, Kind, RemediationNeeded
+from hemostat.ports import Clock, Engine
+
+KEPT_OUTPUT: Final = 200
+"""Characters of a command's output that are told."""
+NOT_AGAIN: Final = "it may have been run before an interruption, and is not run again"
+
+logger = logging.getLogger(__name__)
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What was done, in words; `freed` is bytes, of a cleanup."""
+
+    detail: str = ""
+    freed: int | None = None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What would be done, in words; `scaled` is what the ledger keeps of a scaling, before it is done."""
+
+    detail: str
+    scaled: Scaled | None = None
+
+
+class Surgeon:
+    """`protect`: names never to be touched. `labels`: a cleanup of the host minds only what carries these.
+    `exec_timeout`: seconds for a command in a container; `stop_timeout_max`: the most that one is given to
+    stop. `paused`: whether people have paused this one. `forbids`: why a container must not be scaled, of
+    itself or as ordered; empty where it may be."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        ceilings: Ceilings = Ceilings(),  # noqa: B008 - it is frozen
+        rubbish: Cleanup = Cleanup(),  # noqa: B008 - it is frozen
+        *,
+        protect: Sequence[str] = (),
+        labels: Mapping[str, str] = {},
+        exec_timeout: float = 30.0,
+        stop_timeout_max: float = 120.0,
+        paused: Callable[[str], bool] = lambda _: False,
+        forbids: Callable[[Container, bool], str] = lambda *_: "",
+        trust: Trust = OWN,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._ceilings = ceilings
+        self._rubbish = rubbish
+        self._protect = protect
+        self._labels = labels
+        self._exec_timeout = exec_timeout
+        self._stop_timeout_max = stop_timeout_max
+        self._paused = paused
+        self._forbids = forbids
+        self._trust = trust
+        self._reattachment = Reattachment(engine, clock, trust, spared=self._spared, grace=self._grace)
+
+    def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
+        """What `operate` would do; does nothing. Raises NotApplicableError, also where the engine refuses to
+        say what there is to act on, and EngineError for what passes."""
+        try:
+            return self._planned(request, found)
+        except EngineError as error:
+            if error.transient:
+                raise
+            raise NotApplicableError(error.message, hint=error.hint) from None
+
+    def _planned(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
+        if request.action is Action.CLEANUP and request.alert.container.is_host:
+            return Plan(cleanup.describe((each, each.size) for each in self._litter()))
+        info = _present(found)
+        match request.action:
+            case Action.START if info.running:
+                raise NotApplicableError("it is running already")
+            case Action.STOP if info.status in DOWN:
+                raise NotApplicableError(f"it is {info.status} already")
+            case Action.RESTART | Action.START | Action.STOP:
+                return Plan(str(request.action))
+            case Action.SCALE:
+                scaled = self._raised(request, info)
+                return Plan(scaling.describe(scaled), scaled)
+            case Action.CLEANUP:
+                return Plan("empty " + " ".join(_paths(info)[4:]))
+            case Action.EXEC:
+                return Plan("run " + clean(shlex.join(_command(info))))
+            case _:
+                raise NotApplicableError(f"{request.action} is nothing that can be done")
+
+    def operate(
+        self,
+        request: RemediationNeeded,
+        found: ContainerInfo | None,
+        *,
+        since: float | None = None,
+        scaled: Scaled | None = None,
+        again: bool = False,
+    ) -> Done:
+        """Act; `again`: finish what was begun. `since` is the container's start time before the action, and
+        `scaled` what was planned, both as the ledger kept them.
+
+        Raises NotApplicableError where the action gives no hold and nothing was done, and EngineError.
+        """
+        logger.info("action.begun action=%s container=%s", request.action, request.alert.container.name)
+        if request.action is Action.CLEANUP and request.alert.container.is_host:
+            return self._clear()
+        info = _present(found)
+        match request.action:
+            case Action.RESTART | Action.START:
+                return self._revive(request.action, info, info.started_at if since is None else since)
+            case Action.STOP:
+                return self._stop(info, info.started_at if since is None else since)
+            case Action.SCALE:
+                return self._scale(request, info, info.started_at if since is None else since, scaled)
+            case Action.CLEANUP:
+                return self._empty(info)
+            case Action.EXEC:
+                return Done(NOT_AGAIN) if again else self._exec(info)
+            case _:
+                raise NotApplicableError(f"{request.action} is nothing that can be done")
+
+    def stop_seconds(self, action: Action, found: ContainerInfo | None) -> float:
+        """How long the container may take to stop before this action is done; 0 where it is down."""
+        stops = found is not None and found.running and action in {Action.RESTART, Action.STOP}
+        return self._grace(found) if stops and found is not None else 0.0
+
+    def stop_again(self, container: Container, found: ContainerInfo | None) -> None:
+        self._engine.stop(container.id, stop_seconds(container, found, self._stop_timeout_max))
+
+    def _grace(self, info: ContainerInfo) -> float:
+        return stop_seconds(info.ref, info, self._stop_timeout_max)
+
+    # --- restart, start, stop -----------------------------------------------------------------------
+
+    def _revive(self, action: Action, info: ContainerInfo, since: float) -> Done:
+        """Unless it is not the process of `since` any more; then what lost its network by that."""
+        if info.started_at == since and info.running and action is Action.RESTART:
+            self._engine.restart(info.ref.id, self._grace(info))
+        elif info.started_at == since:
+            self._engine.start(info.ref.id)
+        return Done(self._reattachment.run(info.ref.id))
+
+    def _stop(self, info: ContainerInfo, since: float) -> Done:
+        """Unless it is not the process of `since` any more: somebody has started it again."""
+        if info.started_at == since and info.status not in DOWN:
+            self._engine.stop(info.ref.id, self._grace(info))
+        return Done()
+
+    def _spared(self, container: Container) -> str:
+        """Why it is not to be touched; empty if it may be."""
+        if cleanup.untouchable(container, self._protect):
+            return "protected"
+        return "paused" if self._paused(container.name) else ""
+
+    # --- scale --------------------------------------------------------------------------------------
+
+    def _raised(self, request: RemediationNeeded, info: ContainerInfo) -> Scaled:
+        what, now = scaling.resource(request.parameters), self._clock.now()
+        service = scaling.service(info.ref, self._trust)
+        if service is not None and scaling.gets_company(info.ref, what, self._trust):
+            group = self._engine.service(service)
+            self._require_replica(info, group, ordered=request.alert.kind is Kind.ORDERED)
+            return scaling.more_replicas(info, group, now)
+        host = self._engine.version()
+        return scaling.raised(info, what, self._ceilings, Ceilings(memory=host.memory, cpus=host.cpus), now)
+
+    def _require_replica(self, info: ContainerInfo, group: Service, *, ordered: bool) -> None:
+        """Raises NotApplicableError unless the container is one of the group's replicas, and all of these may
+        be acted on: a new replica is a copy of one, with its secrets and volumes."""
+        if not self._trust.believes_all and info.ref.id not in group.members:
+            raise NotApplicableError(
+                f"{info.ref.name} is no replica of {group.name}, whatever its labels say"
+            )
+        for found in self._engine.inspect_all(group.members).values():
+            if isinstance(found, ContainerInfo) and (why := self._forbids(found.ref, ordered)):
+                raise NotApplicableError(f"{found.ref.name}, which would be copied, must not be: {why}")
+
+    def _scale(
+        self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: Scaled | None
+    ) -> Done:
+        """One that has died of too little is started with more; no other that is down by now."""
+        done = self._set(scaled or self._raised(request, info))
+        if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD:
+            self._revive(Action.START, info, since)
+        return done
+
+    def _set(self, scaled: Scaled) -> Done:
+        current = self.current(scaled)
+        if scaling.standing(scaled, current):
+            return Done(scaling.describe(scaled))
+        if not scaling.standing(scaled.reversed, current):
+            raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
+        self._put(scaled)
+        return Done(scaling.describe(scaled))
+
+    def current(self, scaled: Scaled) -> float | None:
+        """The limit, or the number of replicas, as it is now; None where there is none (any more)."""
+        if scaled.service:
+            return self._engine.service(scaled.service).replicas
+        try:
+            return scaling.limit(self._engine.inspect(scaled.container), scaled.resource)
+        except NoSuchContainerError:
+            return None
+
+    def scale_back(self, scaled: Scaled) -> Done:
+        """Put the old limit back. Raises NotApplicableError where it is no longer what it was raised to."""
+        if not scaling.standing(scaled, self.current(scaled)):
+            raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
+        labels = self._engine.service(scaled.service).labels if scaled.service else {}
+        back = msgspec.structs.replace(scaled.reversed, after=scaling.lowest(scaled, labels))
+        self._put(back)
+        return Done(scaling.describe(back))
+
+    def _put(self, scaled: Scaled) -> None:
+        match scaled.resource:
+            case Resource.CPU:
+                self._engine.update(scaled.container, cpus=scaled.after)
+            case Resource.MEMORY:
+                self._engine.update(scaled.container, memory=int(scaled.after))
+            case Resource.REPLICAS:
+                self._engine.set_replicas(scaled.service, int(scaled.after))
+
+    # --- cleanup, exec ------------------------------------------------------------------------------
+
+    def _empty(self, info: ContainerInfo) -> Done:
+        command, before = _paths(info), self._engine.writable_size(info.ref.id)
+        self._run(info, command, "cleanup")
+        freed = max(0, before - self._engine.writable_size(info.ref.id))
+        return Done(f"{show_size(freed)} freed", freed)
+
+    def _litter(self) -> tuple[Leftover, ...]:
+        leftovers = self._engine.reclaimable(self._labels)
+        found = cleanup.plan(leftovers, self._rubbish, self._protect, self._clock.now())
+        if not found:
+            raise NotApplicableError("there is nothing on the host that may be deleted")
+        return found
+
+    def _clear(self) -> Done:
+        items = [(leftover, self._engine.discard(leftover)) for leftover in self._litter()]
+        freed = sum(size for _, size in items)
+        return Done(f"{cleanup.describe(items)}: {show_size(freed)} freed", freed)
+
+    def _exec(self, info: ContainerInfo) -> Done:
+        output = self._run(info, _command(info), "command")
+        return Done(f"exit code 0: {output}" if output else "exit code 0")
+
+    def _run(self, info: ContainerInfo, command: Sequence[str], what: str) -> str:
+        """The beginning of what it printed. Raises EngineError for an exit code that is not 0."""
+        if not info.running:
+            raise NotApplicableError(f"it is {info.status}: no {what} can run in it")
+        code, output = self._engine.exec(info.ref.id, command, self._exec_timeout)
+        # Cut after it is redacted, so that no cut lays half a secret open.
+        told = clean(redact(output.strip()[: 4 * KEPT_OUTPUT]))[:KEPT_OUTPUT]
+        if code:
+            raise EngineError(f"{what} failed with exit code {code}: {told}".removesuffix(": "))
+        return told
+
+
+def _present(found: ContainerInfo | None) -> ContainerInfo:
+    if found is None:
+        raise NotApplicableError("there is no container that this could be done to")
+    return found
+
+
+def _paths(info: ContainerInfo) -> list[str]:
+    command = cleanup.command(info.ref.labels)
+    if command is None:
+        raise NotApplicableError(f"the label {CLEANUP.name} names nothing that may be deleted")
+    return command
+
+
+def _command(info: ContainerInfo) -> list[str]:
+    """The words of its label, as a shell would split them; no shell is asked."""
+    words = EXEC.of(info.ref.labels)
+    if words is None:
+        raise NotApplicableError(f"no label {EXEC.name} that can be read says what may be run in it")
+    return list(words)

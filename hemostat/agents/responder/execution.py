@@ -1,0 +1,289 @@
+"""From a decision to act to its outcome: reserve, keep what is known, act, verify, write down, tell."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.agents.responder.actions import Done, Surgeon
+from hemostat.agents.responder.gather import collect
+from hemostat.agents.responder.outcome import Case, Ended, Teller, given_up, timed, unacted, verified
+from hemostat.agents.responder.verifier import Verifier
+from hemostat.core.evidence.build import REDACTION_SECONDS
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.ledger.rows import Attempt, Book, Scaled
+from hemostat.core.model import ContainerInfo
+from hemostat.core.redact import redact_until
+from hemostat.core.remediation import policy, repetition, scaling
+from hemostat.core.remediation.circuit_breaker import is_host_fault
+from hemostat.core.remediation.decision import Refuse, Resume
+from hemostat.core.remediation.request_check import refuse_forged
+from hemostat.core.remediation.slots import slot_end
+from hemostat.core.remediation.verify import needless, overtaken, unfinished
+from hemostat.errors import (
+    BusError,
+    EngineError,
+    EngineForbiddenError,
+    HemoStatError,
+    NoSuchContainerError,
+    NotApplicableError,
+)
+from hemostat.events import Action, Container, Event, Outcome, Reason
+from hemostat.ports import Clock, Dossiers, Engine, Later, Ledger
+
+FRESH: Final = 30.0
+"""Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
+MAX_TRIES: Final = 5
+"""How often the engine is asked for one action: calls that hang may all be carried out when it goes on."""
+RESTARTING: Final = frozenset({Action.RESTART, Action.START})
+"""Actions of which the container's start time tells whether they were carried out."""
+VERIFY_SECONDS: Final = 5.0
+"""How long a container is waited for at least after a start. While it comes up for longer than its action
+takes a slot, its request is put off again and again: others need the thread."""
+VERIFY_RETRY: Final = 5.0
+"""Seconds until it is looked at again."""
+SHUTDOWN: Final = 2.0
+"""Seconds after which an engine that has stopped its containers to shut down is gone."""
+EVIDENCE: Final = 0.25
+"""Seconds that gathering evidence may keep an action waiting."""
+
+logger = logging.getLogger(__name__)
+
+
+class Operation:
+    """Safe to use from several threads at once."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        surgeon: Surgeon,
+        verifier: Verifier,
+        ledger: Ledger,
+        dossiers: Dossiers,
+        clock: Clock,
+        tell: Teller,
+        *,
+        recent: Callable[[Container], Sequence[Point]] | None,
+    ) -> None:
+        self._engine = engine
+        self._surgeon = surgeon
+        self._verifier = verifier
+        self._ledger = ledger
+        self._dossiers = dossiers
+        self._clock = clock
+        self._tell = tell
+        self._host = tell.host
+        self._source = tell.source
+        self._recent = recent
+
+    def begin(self, case: Case, attempt: Attempt, version: int) -> list[Event] | Later | None:
+        """Reserve, then act. What cannot be done, or has passed while the request waited, is told before it
+        costs anything. The lease is counted from here: a plan may take long."""
+        waited = self._clock.now() - case.event.time > FRESH
+        if waited and case.found is not None and self._verifier.is_over(case.request.alert, case.found):
+            return self._tell(case, unacted(Refuse(Reason.RECOVERED)))
+        try:
+            plan = self._surgeon.plan(case.request, case.found)
+        except NotApplicableError as error:
+            return self._tell(case, unacted(Refuse(Reason.UNSUPPORTED, str(error))))
+        now, lease = self._clock.now(), attempt.lease - attempt.time
+        started_at = 0.0 if case.found is None else case.found.started_at
+        intent = msgspec.structs.replace(
+            attempt, time=now, lease=now + lease, started_at=started_at, scaled=plan.scaled
+        )
+        if not self._ledger.reserve(self._host, intent, version):
+            return None
+        self.keep_evidence(case)
+        return self._act(case, intent)
+
+    def _act(self, case: Case, intent: Attempt) -> list[Event] | Later:
+        """By how things are at this very moment: since they were decided on, people may have stopped the
+        container or everything, and who was frozen meanwhile may have lost its place to another."""
+        book, now = self._ledger.read(self._host, intent.container), self._clock.now()
+        if intent not in book.running or book.controls.paused(intent.container, now):
+            return Later(now, "it is held back, or another's, by now")
+        case = msgspec.structs.replace(case, found=look(self._engine, case.request.alert.container))
+        ordered = case.order is not None
+        stopped = not ordered and policy.being_stopped(book, case.found, now) is not None
+        reason = Reason.STOPPED if stopped else late(case)
+        return self._carry_out(case, intent, None if reason is None else Refuse(reason))
+
+    def give_up(self, case: Case, error: str) -> list[Event]:
+        """The last word on a request that failed again and again. What it began holds no slot any more."""
+        name, key = case.request.alert.container.name, repetition.key(case.request, case.incident)
+        try:
+            attempts = self._ledger.attempts(self._host, name)
+            for begun in (each for each in attempts if each.key == key and each.outcome is None):
+                self._finish(begun, given_up(error))
+        except HemoStatError as failure:  # its lease ends by itself
+            logger.warning("attempt.not_ended incident=%s error=%s", case.incident, failure)
+        return self._tell(case, given_up(error))
+
+    def take_up(self, case: Case, begun: Resume, version: int) -> list[Event] | Later | None:
+        """Renew the lease, then finish what was begun; not where it has come to nothing meanwhile, nor where
+        there is an objection to what is not done yet."""
+        attempt, objection = begun.attempt, begun.objection
+        if case.found is None and not case.request.alert.container.is_host:
+            objection = Refuse(Reason.GONE)
+        if case.found is not None:
+            late = overtaken(case.request.alert, case.found, attempt)
+            undone = case.found.started_at == attempt.started_at
+            objection = Refuse(late) if late is not None else objection if undone else None
+            if undone and attempt.tries >= MAX_TRIES and attempt.action in RESTARTING:
+                asked = f"the engine has not carried it out, asked {attempt.tries} times"
+                objection = objection or Refuse(Reason.ENGINE_ERROR, asked)
+        tries = attempt.tries + 1
+        now = self._clock.now()
+        renewed = msgspec.structs.replace(
+            attempt, by=self._source, renewed=now, lease=begun.lease, tries=tries
+        )
+        if not self._ledger.reserve(self._host, renewed, version):
+            return None
+        return self._carry_out(case, renewed, objection, again=True)
+
+    def _carry_out(
+        self, case: Case, attempt: Attempt, objection: Refuse | None, *, again: bool = False
+    ) -> list[Event] | Later:
+        """Act and verify, unless there is an objection."""
+        ended = self._operated(case, attempt, again=again) if objection is None else unacted(objection)
+        if ended.outcome is Outcome.WAITING:
+            return Later(self._clock.now() + VERIFY_RETRY, ended.detail)
+        self._finish(attempt, ended)
+        return self._tell(case, ended)
+
+    def _finish(self, attempt: Attempt, ended: Ended) -> None:
+        finished = msgspec.structs.replace(
+            attempt,
+            outcome=ended.outcome,
+            reason=ended.reason,
+            finished=self._clock.now(),
+            host_fault=ended.reason is Reason.ENGINE_ERROR and is_host_fault(ended.detail),
+        )
+        # First what is to come back down: what is finished is not taken up again.
+        if attempt.scaled is not None and self._stands(attempt.scaled):
+            self._ledger.keep_scaled(self._host, attempt.scaled)
+        self._ledger.finish(self._host, finished)
+
+    def _operated(self, case: Case, attempt: Attempt, *, again: bool) -> Ended:
+        """A failure that passes leaves the attempt open, to be resumed by the next try."""
+        began = self._clock.now()
+        try:
+            done = self._surgeon.operate(
+                case.request, case.found, since=attempt.started_at, scaled=attempt.scaled, again=again
+            )
+            acted = self._clock.now()
+            ended = self._stopped_meanwhile(case, attempt) or self._verified(case, attempt, done)
+        except NoSuchContainerError as error:
+            ended = self._not_found(case, error)
+        except (NotApplicableError, EngineForbiddenError) as error:
+            ended = unacted(Refuse(Reason.UNSUPPORTED, str(error)))
+        except EngineError as error:
+            if error.transient:
+                raise
+            ended = self._failed(case, error)
+        else:
+            detail = "; ".join(filter(None, (done.detail, ended.detail)))
+            ended = msgspec.structs.replace(ended, detail=detail)
+            ended = timed(case, ended, began=began, acted=acted, now=self._clock.now())
+        return ended
+
+    def _stopped_meanwhile(self, case: Case, attempt: Attempt) -> Ended | None:
+        """A person's stop during a restart is the later wish, and the restart has overridden it: the engine
+        starts the container whatever happened to it in between."""
+        once = attempt.tries == 1 and attempt.action in RESTARTING
+        if not (once and self._is_stop_noted(attempt)):
+            return None
+        # An engine that shuts down stops its containers too: the monitor takes the note back when it is gone.
+        self._clock.sleep(SHUTDOWN)
+        if not self._is_stop_noted(attempt):
+            return None
+        container = case.request.alert.container
+        self._surgeon.stop_again(container, case.found)
+        detail = f"a person stopped it during the {attempt.action}: stopped again"
+        return Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail)
+
+    def _is_stop_noted(self, attempt: Attempt) -> bool:
+        stop = self._ledger.read(self._host, attempt.container).stopping
+        return stop is not None and stop.time >= attempt.time
+
+    def _not_found(self, case: Case, error: NoSuchContainerError) -> Ended:
+        """The container is gone, or another one that its start needs is."""
+        if look(self._engine, case.request.alert.container) is not None:
+            return self._failed(case, error)
+        return Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
+
+    def _failed(self, case: Case, error: EngineError) -> Ended:
+        """With the engine's own reason, and how the container is now: it may have been stopped by us."""
+        now = look(self._engine, case.request.alert.container)
+        after = None if now is None else now.state
+        return Ended(outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message, after=after)
+
+    def _verified(self, case: Case, attempt: Attempt, done: Done) -> Ended:
+        alert, stopped = case.request.alert, case.request.action is Action.STOP
+        try:
+            if stopped:
+                return self._verifier.stopped(alert.container.id)
+            if attempt.action not in RESTARTING:
+                return self._verifier.verify(alert, done.freed, restarted=False)
+            left, found = slot_end(attempt) - self._clock.now(), case.found
+            if found is None or found.started_at == attempt.started_at:
+                return self._verifier.verify(alert, within=max(left, VERIFY_SECONDS))
+            since = max(attempt.time + attempt.stop_seconds, found.started_at)
+            return self._verifier.verify(alert, since=since, within=max(left, 0.0))
+        except NoSuchContainerError:  # it has been acted on all the same
+            why = "it was removed after that"
+            return verified("") if stopped else Ended(outcome=Outcome.FAILED, reason=Reason.GONE, detail=why)
+
+    def _stands(self, scaled: Scaled) -> bool:
+        """Whether it is raised, whatever else has come of it."""
+        try:
+            return scaling.standing(scaled, self._surgeon.current(scaled))
+        except EngineError as error:
+            if error.transient:
+                raise
+            return False
+
+    def keep_evidence(self, case: Case) -> None:
+        """What is known before the action. That it cannot be kept is no reason to leave a container down."""
+        now = self._clock.now()
+        kept = collect(
+            self._engine,
+            case.request,
+            case.found,
+            now,
+            patience=EVIDENCE,
+            recent=self._recent,
+            hide=redact_until(now + EVIDENCE + REDACTION_SECONDS, self._clock.now),
+        )
+        try:
+            self._dossiers.put(case.incident, kept)
+        except BusError as error:
+            logger.warning("evidence.lost incident=%s error=%s", case.incident, error)
+
+
+def look(engine: Engine, container: Container) -> ContainerInfo | None:
+    """None where it is gone, and for the host itself."""
+    try:
+        return None if container.is_host else engine.inspect(container.id)
+    except NoSuchContainerError:
+        return None
+
+
+def late(case: Case) -> Reason | None:
+    """Why an action would come too late."""
+    alert = case.request.alert
+    if alert.container.is_host:
+        return None
+    if case.found is None:
+        return Reason.GONE
+    if case.request.action is Action.START and case.request.rung > 0:
+        return unfinished(alert, case.found)
+    return needless(alert, case.found)
+
+
+def refuse_early(case: Case, book: Book) -> Refuse | None:
+    """What needs no policy: a request that no monitor told of, and one that comes too late."""
+    forged = refuse_forged(case.request, book) if case.order is None else None
+    reason = late(case)
+    return forged or (None if reason is None else Refuse(reason))

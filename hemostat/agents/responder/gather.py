@@ -1,0 +1,83 @@
+"""What is known of a container is gathered before anything is done to it.
+
+Each source is asked in a thread of its own, and none is waited for longer than `patience`: an engine that
+hangs makes a thin dossier, not a late restart. Nothing is raised; the dossier says what is missing, and why.
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from hemostat.core.evidence.build import dossier
+from hemostat.core.evidence.snapshot import Dossier, Point
+from hemostat.core.model import ContainerInfo
+from hemostat.core.redact import Hide, redact
+from hemostat.errors import HemoStatError
+from hemostat.events import Container, RemediationNeeded
+from hemostat.ports import Engine
+
+TAIL: Final = 100
+"""Lines of log."""
+LATE: Final = "it took too long"
+
+
+def collect(
+    engine: Engine,
+    request: RemediationNeeded,
+    found: ContainerInfo | None,
+    now: float,
+    *,
+    patience: float,
+    recent: Callable[[Container], Sequence[Point]] | None = None,
+    hide: Hide = redact,
+) -> Dossier:
+    """The dossier of the container as it is now. `found` is how it was inspected, None for the host and where
+    it is gone; `patience` seconds to wait for all sources together; `recent` tells of its last minutes,
+    and `hide` masks secrets."""
+    container = request.alert.container
+    sources: dict[str, Callable[[], Any]] = {}
+    if found is not None:
+        sources["log"] = lambda: engine.logs(container.id, TAIL)
+        sources["details"] = lambda: engine.details(container.id)
+        if found.running:
+            sources["processes"] = lambda: engine.top(container.id)
+    if recent is not None and not container.is_host:
+        sources["samples"] = lambda: recent(container)
+    answers, missing = gather(sources, patience)
+    return dossier(request, found, now=now, missing=missing, hide=hide, **answers)
+
+
+def gather(
+    sources: Mapping[str, Callable[[], Any]], patience: float
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What each source answered within `patience` seconds; and of the others, why they did not."""
+    answers: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    lock, done, left = threading.Lock(), threading.Event(), len(sources)
+
+    def ask(name: str, source: Callable[[], Any]) -> None:
+        nonlocal left
+        answer, why = _answer(source)
+        with lock:
+            (missing if why else answers)[name] = why or answer
+            left -= 1
+            if not left:
+                done.set()
+
+    # Daemons: a source that hangs must not keep the process from ending.
+    for name, source in sources.items():
+        threading.Thread(target=ask, args=(name, source), name=f"evidence-{name}", daemon=True).start()
+    if sources:
+        done.wait(patience)
+    with lock:
+        late = {name: LATE for name in sources if name not in answers and name not in missing}
+        return dict(answers), {**missing, **late}
+
+
+def _answer(source: Callable[[], Any]) -> tuple[Any, str]:
+    try:
+        return source(), ""
+    except HemoStatError as error:
+        return None, error.message
+    except Exception as error:  # noqa: BLE001 - evidence is worth having, and never worth a restart
+        return None, type(error).__name__

@@ -1,0 +1,96 @@
+"""What else is on the host, asked of the engine only where a decision depends on it."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from hemostat.core.labels.definitions import is_enabled
+from hemostat.core.labels.project import project_of
+from hemostat.core.ledger.rows import Attempt
+from hemostat.core.model import ContainerInfo, ListedContainer
+from hemostat.core.remediation import policy
+from hemostat.core.remediation.decision import Others, Peers
+from hemostat.core.remediation.verify import DOWN, Health, state_of
+from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.trust import Trust, is_replica, replica_group
+from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.events import Action, Container
+from hemostat.ports import Engine
+
+BELIEVED: Final = 2.0
+"""Seconds for which an answer of the engine serves again: many requests may wait for the same slot."""
+
+
+class Neighbours:
+    """Safe to use from several threads at once: at worst the engine is asked twice."""
+
+    def __init__(self, engine: Engine, limits: Limits, trust: Trust) -> None:
+        self._engine = engine
+        self._trust = trust
+        self._limits = limits
+        self._projects: tuple[float, frozenset[tuple[str, Others]]] = (0.0, frozenset())
+        self._looked: dict[str, tuple[float, bool]] = {}
+
+    def peers(self, container: Container, found: ContainerInfo | None) -> Peers:
+        """The other replicas of its Compose service; asked of the engine only where it would be missed."""
+        group = replica_group(container, self._trust)
+        if group is None or found is None or state_of(found)[0] is not Health.WELL:
+            return Peers()
+        others = [
+            info
+            for info in self._engine.containers()
+            if info.ref.id != container.id and is_replica(info, group, self._trust)
+        ]
+        healthy = sum(state_of(info)[0] is Health.WELL for info in others)
+        return Peers(len(others), healthy, itself=True)
+
+    def gone(self, attempts: Iterable[Attempt], now: float) -> frozenset[str]:
+        """Keys of those whose container is not there any more."""
+        return frozenset(each.key for each in attempts if self._is_gone(each, now))
+
+    def _is_gone(self, attempt: Attempt, now: float) -> bool:
+        """A cleanup without a container is the host's."""
+        if attempt.action is Action.CLEANUP and not attempt.container_id:
+            return False
+        looked_at, gone = self._looked.get(attempt.key, (0.0, False))
+        if not 0 <= now - looked_at < BELIEVED:
+            gone = self._is_missing(attempt.container_id or attempt.container)
+            recent = {key: seen for key, seen in self._looked.items() if 0 <= now - seen[0] < BELIEVED}
+            self._looked = {**recent, attempt.key: (now, gone)}
+        return gone
+
+    def _is_missing(self, container: str) -> bool:
+        """False where the engine does not say so at once: others wait for the answer."""
+        try:
+            answers = self._engine.inspect_all([container], brief=True)
+        except EngineError:
+            return False
+        return isinstance(answers[container], NoSuchContainerError)
+
+    def others(self, container: Container, now: float) -> Others:
+        """Those that belong to another project. Where the engine does not say, they may want an action."""
+        listed_at, projects = self._projects
+        if not 0 <= now - listed_at < BELIEVED:
+            try:
+                projects = self._list_projects()
+            except EngineError:
+                return Others.FAILING
+            self._projects = (now, projects)
+        states = {state for project, state in projects if project != project_of(container)}
+        return next((state for state in (Others.FAILING, Others.WELL) if state in states), Others.NONE)
+
+    def _list_projects(self) -> frozenset[tuple[str, Others]]:
+        rows = (row for row in self._engine.listing() if self._may_want(row))
+        return frozenset((project_of(row.ref), _state(row)) for row in rows)
+
+    def _may_want(self, row: ListedContainer) -> bool:
+        if row.status in DOWN and not self._has_failed_lately(row):
+            return False
+        unbound = policy.forbidden(row.ref, Action.RESTART, self._limits) is None
+        return unbound and is_enabled(row.ref.labels)
+
+    def _has_failed_lately(self, row: ListedContainer) -> bool:
+        return row.exit_code != 0 and row.age is not None and row.age <= self._limits.expire
+
+
+def _state(row: ListedContainer) -> Others:
+    return Others.WELL if row.status == "running" and row.health != "unhealthy" else Others.FAILING

@@ -1,0 +1,86 @@
+"""What shares the network of a container is restarted after it, for it has lost that network.
+
+Anybody may have made such a container, so it decides nothing about the one whose network it shares: where it
+is not of the same project, its failure is told and is no failure of the action, and all such containers
+together take no longer than STRANGERS_SECONDS.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from hemostat.core.dependencies.shared_networks import stranded
+from hemostat.core.model import ContainerInfo
+from hemostat.core.settings.trust import Trust, is_vouched
+from hemostat.errors import EngineError, NoSuchContainerError
+from hemostat.events import Container
+from hemostat.ports import Clock, Engine
+
+STRANGERS_SECONDS: Final = 30.0
+MAX_TOLD: Final = 10
+"""Containers that are named."""
+
+
+class Reattachment:
+    """`spared`: why a container is not to be touched, empty if it may be. `grace`: seconds that it is given
+    to stop."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        trust: Trust,
+        *,
+        spared: Callable[[Container], str],
+        grace: Callable[[ContainerInfo], float],
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._trust = trust
+        self._spared = spared
+        self._grace = grace
+
+    def run(self, container_id: str) -> str:
+        """What was restarted, in words. One that fails does not keep the next waiting. Raises EngineError at
+        the end where one of the same project failed."""
+        owner, began = self._engine.inspect(container_id), self._clock.now()
+        told: list[str] = []
+        failed: list[str] = []
+        lost = stranded(owner, self._engine.attached())
+        for info in sorted(lost, key=lambda each: not self._is_akin(owner, each)):
+            akin = self._is_akin(owner, info)
+            left = STRANGERS_SECONDS - (self._clock.now() - began)
+            try:
+                told += self._restart(info, self._grace(info) if akin else min(self._grace(info), left))
+            except EngineError as error:
+                if akin and error.transient:
+                    raise
+                (failed if akin else told).append(f"{info.ref.name} not re-attached: {error.message}")
+        if failed:
+            raise EngineError(_joined(told + failed))
+        return _joined(told)
+
+    def _is_akin(self, owner: ContainerInfo, info: ContainerInfo) -> bool:
+        networks = frozenset(owner.networks)
+        akin = is_vouched(owner.ref, info.ref, networks=networks, others=networks)
+        return self._trust.believes_all or akin
+
+    def _restart(self, info: ContainerInfo, grace: float) -> list[str]:
+        """If it still runs when it is its turn."""
+        name = info.ref.name
+        if why := self._spared(info.ref):
+            return [f"{name} left without network: it is {why}"]
+        if grace <= 0:
+            return [f"{name} left without network: there was no time left"]
+        try:
+            seen = self._engine.inspect(info.ref.id)
+            if not seen.running or seen.started_at != info.started_at:
+                return []
+            self._engine.restart(info.ref.id, grace)
+        except NoSuchContainerError:
+            return []
+        return [f"{name} re-attached to its network"]
+
+
+def _joined(told: list[str]) -> str:
+    more = len(told) - MAX_TOLD
+    return "; ".join([*told[:MAX_TOLD], *([f"and {more} more"] if more > 0 else [])])

@@ -1,0 +1,168 @@
+"""What came of a request, and how it is told."""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from hemostat.core.ledger.rows import Attempt
+from hemostat.core.model import ContainerInfo
+from hemostat.core.redact import redact
+from hemostat.core.remediation import repetition
+from hemostat.core.remediation.decision import Refuse, Repeat
+from hemostat.core.remediation.limit_status import FREE
+from hemostat.events import (
+    Event,
+    HealthAlert,
+    Kind,
+    Order,
+    Outcome,
+    Reason,
+    RemediationComplete,
+    RemediationNeeded,
+    State,
+)
+from hemostat.ports import Clock, Ledger
+
+CARRIED_ON: Final = frozenset(
+    {Reason.VERIFIED, Reason.NOT_VERIFIED, Reason.ENGINE_ERROR, Reason.UNSUPPORTED, Reason.ALREADY_TRIED}
+)
+"""Reasons after which the next rung of the ladder may follow, at once or when the failure comes back."""
+
+UNACTED: Final = {
+    Reason.DRY_RUN: Outcome.DRY_RUN,
+    Reason.EXPIRED: Outcome.EXPIRED,
+    Reason.NO_ANSWER: Outcome.EXPIRED,
+    Reason.UNSUPPORTED: Outcome.NOT_APPLICABLE,
+    Reason.GONE: Outcome.NOT_APPLICABLE,
+    Reason.RECOVERED: Outcome.NOT_APPLICABLE,
+    Reason.STOPPED: Outcome.NOT_APPLICABLE,
+    Reason.NOT_VIABLE: Outcome.ESCALATED,
+    Reason.ENGINE_ERROR: Outcome.FAILED,
+}
+"""What a refusal is called where it is none."""
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    outcome: Outcome
+    reason: Reason
+    detail: str = ""
+    after: State | None = None
+    durations: dict[str, float] = {}
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One request as it was delivered, and the container as it was found."""
+
+    event: Event
+    request: RemediationNeeded
+    incident: str
+    found: ContainerInfo | None
+    order: Order | None = None
+    """What the request was made from, where a person made it."""
+
+
+def complete(case: Case, ended: Ended) -> RemediationComplete:
+    alert = case.request.alert
+    return RemediationComplete(
+        container=alert.container,
+        kind=alert.kind,
+        action=case.request.action,
+        outcome=ended.outcome,
+        reason=ended.reason,
+        diagnosis=case.request.diagnosis,
+        detail=redact(ended.detail),
+        rung=case.request.rung,
+        occurrence=alert.occurrence,
+        before=None if case.found is None else case.found.state,
+        after=ended.after,
+        durations=ended.durations,
+        # What a person wanted is not tried in other ways.
+        alert=alert if ended.reason in CARRIED_ON and case.order is None else None,
+    )
+
+
+def timed(case: Case, ended: Ended, *, began: float, acted: float, now: float) -> Ended:
+    durations = {"act": acted - began, "verify": now - acted, "total": now - case.event.time}
+    if case.request.alert.kind in {Kind.EXITED, Kind.OOM} and ended.after is not None:
+        durations["down"] = max(0.0, ended.after.started_at - case.request.alert.since)
+    rounded = {name: round(seconds, 3) for name, seconds in durations.items()}
+    return msgspec.structs.replace(ended, durations=rounded)
+
+
+def verified(symptom: str, after: State | None = None) -> Ended:
+    """`symptom` is what is still wrong; empty if nothing is."""
+    if symptom:
+        return Ended(outcome=Outcome.FAILED, reason=Reason.NOT_VERIFIED, detail=symptom, after=after)
+    return Ended(outcome=Outcome.HEALED, reason=Reason.VERIFIED, after=after)
+
+
+def unasked(alert: HealthAlert) -> Ended:
+    """No action is asked for: what is ill because of another waits for that one, the rest for a person."""
+    if alert.root:
+        return Ended(outcome=Outcome.WAITING, reason=Reason.ROOT_ELSEWHERE, detail=f"for {alert.root}")
+    return Ended(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
+
+
+def given_up(error: str) -> Ended:
+    """The request itself could not be dealt with, and will not be tried again."""
+    return Ended(outcome=Outcome.FAILED, reason=Reason.GIVEN_UP, detail=error)
+
+
+def unacted(decision: Refuse | Repeat) -> Ended:
+    if isinstance(decision, Refuse):
+        outcome = UNACTED.get(decision.reason, Outcome.REFUSED)
+        return Ended(outcome=outcome, reason=decision.reason, detail=decision.detail)
+    return Ended(
+        outcome=decision.attempt.outcome or Outcome.FAILED,
+        reason=decision.attempt.reason or Reason.NOT_VERIFIED,
+        detail="told again after an interruption",
+    )
+
+
+class Teller(NamedTuple):
+    """How a remediation's end, or what it waits for, is told."""
+
+    clock: Clock
+    host: str
+    source: str
+
+    def __call__(self, case: Case, ended: Ended, at: float | None = None) -> list[Event]:
+        """`at` (epoch seconds) is for what may have been told before: then it is the same event."""
+        return [
+            Event.make(
+                complete(case, ended),
+                time=self.clock.now() if at is None else at,
+                host=self.host,
+                source=self.source,
+                incident=case.incident,
+                cause=case.event.id,
+            )
+        ]
+
+
+def tell_refusal(tell: Teller, ledger: Ledger, case: Case, ended: Ended) -> list[Event]:
+    """The refusal, which the ledger keeps where it is that of an order."""
+    attempt = _refused_order(case, ended, tell.source, tell.clock.now())
+    if attempt is not None:
+        ledger.finish(tell.host, attempt)
+    return tell(case, ended)
+
+
+def _refused_order(case: Case, ended: Ended, by: str, now: float) -> Attempt | None:
+    """What the ledger keeps of an order that was refused: its seal stays valid, so whoever may write to the
+    stream could have it done after all, once the reason is gone. None for what is refused each time."""
+    if case.order is None or ended.outcome not in FREE or ended.reason is Reason.UNKNOWN_INCIDENT:
+        return None
+    container = case.request.alert.container
+    return Attempt(
+        key=repetition.key(case.request, case.incident),
+        container=container.name,
+        container_id=container.id,
+        action=case.request.action,
+        time=now,
+        by=by,
+        lease=now,
+        outcome=ended.outcome,
+        reason=ended.reason,
+        finished=now,
+    )

@@ -1,0 +1,133 @@
+"""What was scaled up comes back down after calm."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from hemostat.agents.responder.actions import Surgeon
+from hemostat.core.labels.masking import veiled
+from hemostat.core.ledger.leases import is_leased
+from hemostat.core.ledger.rows import Resource, Scaled
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.remediation import scaling
+from hemostat.core.usage.gauge import cpu_percent
+from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
+from hemostat.events import Action, Container, Diagnosis, Kind, Outcome, Reason, RemediationComplete
+from hemostat.ports import Clock, Engine, Ledger, Sampler
+
+GLANCE: Final = 1.0
+"""Seconds over which CPU is measured."""
+KINDS: Final = {Resource.MEMORY: Kind.OOM, Resource.CPU: Kind.CPU_HIGH, Resource.REPLICAS: Kind.CPU_HIGH}
+
+logger = logging.getLogger(__name__)
+
+
+class Tending:
+    def __init__(
+        self,
+        engine: Engine,
+        sampler: Sampler,
+        ledger: Ledger,
+        surgeon: Surgeon,
+        clock: Clock,
+        *,
+        host: str,
+        calm: float,
+    ) -> None:
+        self._engine = engine
+        self._sampler = sampler
+        self._ledger = ledger
+        self._surgeon = surgeon
+        self._clock = clock
+        self._host = host
+        self._calm = calm
+
+    def round(self, now: float, may: Callable[[Container], bool]) -> Iterator[RemediationComplete]:
+        """Put back what is due, where it `may` be. The record is taken off afterwards: whoever comes after
+        one that was killed in between finds it. Of several responders, the one that takes it off tells."""
+        for scaled in self._ledger.scaled(self._host):
+            try:
+                due = None if self._is_being_raised(scaled, now) else self._due(scaled, now, may)
+            except EngineError as error:
+                logger.warning("scale.not_looked_at container=%s error=%s", scaled.container, error)
+                continue
+            if due is not None:
+                yield from self._back(scaled, due)
+
+    def _is_being_raised(self, scaled: Scaled, now: float) -> bool:
+        """Whether it is raised further at this moment: then the record is about to be written anew."""
+        book = self._ledger.read(self._host, "")
+        raising = [
+            each.scaled for each in book.running if each.scaled and is_leased(each, now, book.controls)
+        ]
+        return any(each.subject == scaled.subject for each in raising)
+
+    def _due(self, scaled: Scaled, now: float, may: Callable[[Container], bool]) -> ContainerInfo | None:
+        """A container whose limit is due to be put back, or that of a service's is."""
+        current = self._surgeon.current(scaled)
+        if not scaling.standing(scaled, current):
+            self._ledger.drop_scaled(self._host, scaled)
+            return None
+        members = self._members(scaled)
+        usage = self._usage(scaled, members, current) if members else None
+        due = scaling.due_back(scaled, current, usage, now, self._calm)
+        return members[0] if due and may(members[0].ref) else None
+
+    def _back(self, scaled: Scaled, info: ContainerInfo) -> Iterator[RemediationComplete]:
+        try:
+            detail = self._surgeon.scale_back(scaled).detail
+            info = info if scaled.service else self._engine.inspect(scaled.container)
+        except (NotApplicableError, NoSuchContainerError):
+            self._ledger.drop_scaled(self._host, scaled)
+            return
+        except EngineError as error:
+            logger.warning("scale.not_put_back container=%s error=%s", scaled.container, error)
+            return
+        if self._ledger.drop_scaled(self._host, scaled):
+            yield _told(scaled, info, detail)
+
+    def _members(self, scaled: Scaled) -> list[ContainerInfo]:
+        """The container, or those of the service that run on this node."""
+        if not scaled.service:
+            return [self._engine.inspect(scaled.container)]
+        members = self._engine.service(scaled.service).members
+        return [info for info in self._engine.containers() if info.running and info.ref.id in members]
+
+    def _usage(self, scaled: Scaled, members: Sequence[ContainerInfo], current: float | None) -> float | None:
+        """What is used now of what was raised, as `scale.due_back` wants it; None where that is not known."""
+        if scaled.resource is Resource.MEMORY:
+            sample = self._sample(members[0])
+            return None if sample is None or not sample.memory else float(sample.memory)
+        cores = self._cores(members)
+        if any(each is None for each in cores):
+            return None
+        if scaled.resource is Resource.CPU:
+            return cores[0]
+        return scaling.worth(members, [each or 0.0 for each in cores], current or 0.0)
+
+    def _cores(self, members: Sequence[ContainerInfo]) -> list[float | None]:
+        """Cores that each uses now; None where it cannot be measured."""
+        before = [self._sample(info) for info in members]
+        self._clock.sleep(GLANCE)
+        after = [self._sample(info) for info in members]
+        percents = [
+            None if first is None or then is None else cpu_percent(first, then)
+            for first, then in zip(before, after, strict=True)
+        ]
+        return [None if percent is None else percent / 100 for percent in percents]
+
+    def _sample(self, info: ContainerInfo) -> Sample | None:
+        return next(iter(self._sampler.sample([info], self._clock.now())), None)
+
+
+def _told(scaled: Scaled, info: ContainerInfo, detail: str) -> RemediationComplete:
+    return RemediationComplete(
+        container=veiled(info.ref),
+        kind=KINDS[scaled.resource],
+        action=Action.SCALE,
+        outcome=Outcome.HEALED,
+        reason=Reason.VERIFIED,
+        diagnosis=Diagnosis(cause="calm", confidence=1.0, reasons=("the old limit would do",)),
+        detail=f"back: {detail}",
+        after=info.state,
+    )

@@ -1,0 +1,78 @@
+"""Containers that the engine does not answer about, while it answers otherwise.
+
+A start can hang for good, and every inspection of its container with it. So no thread waits for that: what
+was to be done is put off, longer each time, and few are asked about again at the same time. An engine that
+answers nobody concerns all containers: that is waited out.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from hemostat.agents.responder.outcome import Case
+from hemostat.errors import EngineTimeoutError
+from hemostat.events import Event
+from hemostat.ports import Apart, Clock, Engine, Later
+
+FIRST_RETRY_SECONDS: Final = 5.0
+MAX_RETRY_SECONDS: Final = 60.0
+MAX_ASKED: Final = 2
+"""Containers that are asked about again at the same time."""
+WHY: Final = "the engine does not answer about it"
+
+T = TypeVar("T")
+Step = Callable[[float], Sequence[Event] | Later | Apart]
+
+
+class Unanswering:
+    """Safe to use from several threads at once. A request is given up after `expire` seconds in which the
+    engine has not answered about its container, however old the request was by then."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Clock,
+        expire: float,
+        give_up: Callable[[Case, str], list[Event]],
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._expire = expire
+        self._give_up = give_up
+        self._since: dict[str, float] = {}
+        """When each was first not answered about, by container id (epoch seconds)."""
+        self._room = threading.BoundedSemaphore(MAX_ASKED)
+
+    def __contains__(self, case: Case) -> bool:
+        return case.request.alert.container.id in self._since
+
+    def attempt(self, case: Case, call: Callable[[], T]) -> T | list[Event] | Later:
+        """Raises EngineError where the engine answers nobody."""
+        container = case.request.alert.container.id
+        try:
+            result = call()
+        except EngineTimeoutError as error:
+            self._engine.version()
+            return self._put_off(case, error)
+        if not isinstance(result, Apart):
+            self._since.pop(container, None)
+        return result
+
+    def again(self, case: Case, step: Step, now: float) -> Sequence[Event] | Later:
+        """What is done about one that is known not to be answered about. What `step` has run apart is an
+        attempt of its own."""
+        if not self._room.acquire(blocking=False):
+            return Later(now + FIRST_RETRY_SECONDS, WHY)
+        try:
+            result = self.attempt(case, lambda: step(now))
+            return result.work(now) if isinstance(result, Apart) else result
+        finally:
+            self._room.release()
+
+    def _put_off(self, case: Case, error: EngineTimeoutError) -> list[Event] | Later:
+        container, now = case.request.alert.container.id, self._clock.now()
+        age = now - max(self._since.setdefault(container, now), case.event.time)
+        if age > self._expire:
+            self._since.pop(container, None)
+            return self._give_up(case, str(error))
+        return Later(now + min(max(age, FIRST_RETRY_SECONDS), MAX_RETRY_SECONDS), WHY)

@@ -1,0 +1,145 @@
+"""Keeps the audit trail of a store comparable with what is noted in Redis and in the system's log.
+
+Each batch that is stored moves the noted head. Where the trail is another one than was noted, or a part of it
+is missing, nothing is noted any more: people are told, until a person accepts the trail as it is.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from hemostat.core.history.audit_chain import End, Ends, Noted
+from hemostat.core.history.audit_check import Look, find_objection, is_signed, trust
+from hemostat.core.history.audit_hash import Keys
+from hemostat.errors import HemoStatError
+from hemostat.ports import Clock, Notary, Records
+
+ANNOUNCE_SECONDS: Final = 3600.0
+"""Between two lines in the system's log."""
+CHECK_SECONDS: Final = 60.0
+"""Between two looks while nothing is stored."""
+
+logger = logging.getLogger(__name__)
+
+
+def look_at(records: Records, notary: Notary, place: str, keys: tuple[bytes, ...] = ()) -> Look:
+    """In this order: roles that store meanwhile, or remove old rows, are not taken for somebody else."""
+    ends = records.ends()
+    noted = trust(notary.noted(ends.trail, place), ends.trail, keys)
+    look = Look(ends=ends, noted=noted, has_head=False, last=records.row(ends.head.number), keys=keys)
+    return _with_head(records, look)
+
+
+def _with_head(records: Records, look: Look) -> Look:
+    """Whether the noted head is in the trail, or was removed with what was too old."""
+    head, last = look.noted.head, look.last
+    is_last = head is not None and last is not None and head == End(last.number, last.hash)
+    has_head = is_last or (head is not None and records.bears(head))
+    return msgspec.structs.replace(look, has_head=has_head)
+
+
+class AuditWatch:
+    def __init__(
+        self,
+        records: Records,
+        notary: Notary,
+        clock: Clock,
+        *,
+        place: str,
+        keys: Keys = tuple,
+        announce: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        """`place` is Records.place; `announce` writes a line where nobody here can change it."""
+        self._records = records
+        self._notary = notary
+        self._clock = clock
+        self._place = place
+        self._keys = keys
+        self._announce = announce
+        self._known = Noted()
+        """As this process has noted it last: Redis may forget."""
+        self._known_trail = ""
+        self._announced: float | None = None
+        self._checked: float | None = None
+        self._signs_from = 0
+        """The first row of the next batch, until it is noted from where on rows are signed."""
+        self._has_signed = False
+        self.objection = ""
+
+    def prepare(self) -> None:
+        """Before rows are stored: whether a person has accepted that the row before them is not signed."""
+        if self._has_signed and not self.objection:
+            return
+        keys = self._keys()
+        if not keys:
+            return
+        ends = self._records.ends()
+        noted = trust(self._notary.noted(ends.trail), ends.trail, keys)
+        if noted.accepted is not None:
+            self._records.accept_unsigned(noted.accepted.head.number)
+        self._signs_from = ends.head.number + 1
+
+    def note(self) -> None:
+        """Note the head, unless the trail is not the one that was written."""
+        asked = look_at(self._records, self._notary, self._place, self._keys())
+        found = self._remember(asked)
+        self._object(find_objection(found), found.ends)
+        if not self.objection:
+            self._note(found.ends, found.noted, is_known=bool(asked.noted.trail))
+            self._note_signed(found)
+        self._tell(found.ends)
+
+    def _note_signed(self, found: Look) -> None:
+        """For those who have no key, and must know that they cannot check the rows."""
+        if self._signs_from and not self._has_signed and is_signed(found):
+            self._notary.note_signed(found.ends.trail, self._signs_from)
+            self._has_signed = True
+
+    def check(self) -> None:
+        """Note it now and then, for nothing may be stored for long. Others tell of a database or a Redis that
+        is away."""
+        now = self._clock.now()
+        if self._checked is None or not 0 <= now - self._checked < CHECK_SECONDS:
+            self._checked = now
+            with suppress(HemoStatError):
+                self.note()
+
+    def _remember(self, found: Look) -> Look:
+        """With what this process knows, where Redis has lost it."""
+        noted = found.noted
+        if noted.trail or not self._known_trail:
+            return found
+        same = self._known_trail == found.ends.trail
+        known = self._known if same and noted.head is None else noted
+        noted = msgspec.structs.replace(known, trail=self._known_trail)
+        return _with_head(self._records, msgspec.structs.replace(found, noted=noted))
+
+    def _note(self, ends: Ends, noted: Noted, *, is_known: bool) -> None:
+        if not is_known:
+            self._notary.note_trail(self._place, ends.trail)
+            if noted.signed:
+                self._notary.note_signed(ends.trail, noted.signed)
+        if noted.anchor is None:
+            self._notary.note_anchor(ends.trail, ends.anchor)
+        self._notary.note_head(ends.trail, ends.head)
+        self._known_trail = ends.trail
+        self._known = msgspec.structs.replace(noted, head=ends.head, anchor=noted.anchor or ends.anchor)
+
+    def _object(self, objection: str, ends: Ends) -> None:
+        if objection and objection != self.objection:
+            logger.error("audit.replaced trail=%s head=%s why=%s", ends.trail, ends.head, objection)
+            self._announced = None
+        elif self.objection and not objection:
+            logger.info("audit.accepted trail=%s head=%s", ends.trail, ends.head)
+        self.objection = objection
+
+    def _tell(self, ends: Ends) -> None:
+        now = self._clock.now()
+        if self._announced is not None and 0 <= now - self._announced < ANNOUNCE_SECONDS:
+            return
+        self._announced = now
+        why = f" objection={self.objection!r}" if self.objection else ""
+        self._announce(f"audit head store={self._place} trail={ends.trail} head={ends.head}{why}")

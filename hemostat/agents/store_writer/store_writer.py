@@ -1,0 +1,74 @@
+"""The alert role's second half: every event goes into the database, whoever is told of it or not.
+
+It reads the streams as a group of its own. While the database is away nothing is acknowledged here, and the
+streams keep what is to be stored; people are told meanwhile all the same.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from hemostat.agents.store_writer.audit_watch import AuditWatch
+from hemostat.core.settings.store import Keeping
+from hemostat.events import Event
+from hemostat.ports import Clock, Notary, Records
+
+SWEEP: Final = 3600.0
+"""Seconds between two looks at what is too old."""
+SWEPT: Final = 5000
+"""Rows removed at a time: nobody should wait long for it."""
+
+logger = logging.getLogger(__name__)
+
+
+class Recorder:
+    def __init__(
+        self,
+        records: Records,
+        notary: Notary,
+        clock: Clock,
+        keeping: Keeping,
+        watch: AuditWatch | None = None,
+    ) -> None:
+        self._records = records
+        self._notary = notary
+        self._clock = clock
+        self._keeping = keeping
+        self._due = 0.0
+        self._watch = watch or AuditWatch(records, notary, clock, place="")
+
+    def step(self, _: Event, __: float) -> list[Event]:
+        """What is to be done with one event is done with many at once."""
+        return []
+
+    def check(self) -> str:
+        """Asked at every heartbeat, whether anything is stored or not."""
+        self._watch.check()
+        return ""
+
+    def notice(self) -> str:
+        """What people should know of the audit trail; empty for nothing."""
+        return f"{self._watch.objection}: see hemostat audit verify" if self._watch.objection else ""
+
+    def keep(self, events: Sequence[Event]) -> None:
+        """Store the events, note the trail's head elsewhere, and now and then remove what is too old."""
+        self._watch.prepare()
+        self._records.append(events)
+        self._watch.note()
+        now = self._clock.now()
+        if not 0 < self._due - now <= SWEEP:
+            self._due = now if self._sweep(now) == SWEPT else now + SWEEP
+
+    def _sweep(self, now: float) -> int:
+        """That rows are to go is noted before they do: those that are gone without it are missing."""
+        oldest = now - self._keeping.retention if self._keeping.retention else None
+        end = self._records.outdated(oldest, self._keeping.max_events, limit=SWEPT)
+        if end is None:
+            return 0
+        ends = self._records.ends()
+        self._notary.note_anchor(ends.trail, end)
+        removed = self._records.remove(end)
+        if self._keeping.compact:
+            self._records.compact()
+        logger.info("store.swept rows=%d up_to=%d", removed, end.number)
+        return removed

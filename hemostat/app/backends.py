@@ -1,0 +1,324 @@
+"""Where the roles of a process get what they work with: Redis and Docker, or everything in memory."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+from hemostat.config import Settings
+from hemostat.core.labels.values import Target
+from hemostat.core.model import ContainerInfo, HostSample, Peers, Sample
+from hemostat.core.usage.process_activity import Activity
+from hemostat.errors import BusUnreachableError, ConfigError
+from hemostat.ports import (
+    Bus,
+    Casebook,
+    Desk,
+    Dossiers,
+    Engine,
+    EngineVersion,
+    Ledger,
+    Notary,
+    Outbox,
+    Purse,
+    Records,
+    Sampler,
+    Store,
+    Surroundings,
+)
+from hemostat.private_files import check_directory
+
+if TYPE_CHECKING:
+    from hemostat.adapters.in_memory.engine import MemoryEngine
+    from hemostat.adapters.redis import Client
+
+HISTORY: Final = "history.db"
+"""Where events are stored if no database is configured: a file in the state directory."""
+
+
+class FirstOf:
+    """A Sampler that asks the first, and the second for what the first could not read."""
+
+    def __init__(self, first: Sampler, second: Sampler) -> None:
+        self._first = first
+        self._second = second
+
+    def sample(self, containers: Sequence[ContainerInfo], now: float) -> list[Sample]:
+        samples = self._first.sample(containers, now)
+        if len(samples) == len(containers):
+            return samples
+        read = {sample.container_id for sample in samples}
+        rest = [info for info in containers if info.ref.id not in read]
+        return samples + self._second.sample(rest, now)
+
+    def activity(self, container: ContainerInfo, now: float) -> Activity | None:
+        return self._first.activity(container, now) or self._second.activity(container, now)
+
+
+class Nowhere:
+    """Surroundings of which nothing is known."""
+
+    def measure(self, now: float) -> HostSample | None:  # noqa: ARG002
+        return None
+
+    def size(self, path: str) -> int | None:  # noqa: ARG002
+        return None
+
+    def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:  # noqa: ARG002
+        return None
+
+    def missing(self, info: ContainerInfo) -> str:  # noqa: ARG002
+        return ""
+
+    def probe(self, target: Target, address: str, timeout: float) -> str:
+        from hemostat.adapters.sampling.probe import probe
+
+        return probe(target, address, timeout)
+
+
+class OwnHost(Nowhere):
+    """The surroundings of an engine on this very host, whose data are in `directory`, and which is that
+    `process`."""
+
+    def __init__(self, directory: str, process: int) -> None:
+        from hemostat.adapters.sampling.host import HostPaths, HostSampler
+        from hemostat.adapters.sampling.sockets import SocketReader
+
+        self._sampler = HostSampler(directory)
+        self._sockets = SocketReader()
+        self._paths = HostPaths(process)
+
+    def measure(self, now: float) -> HostSample | None:
+        return self._sampler.sample(now)
+
+    def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:
+        return self._sockets.next(containers, now)
+
+    def missing(self, info: ContainerInfo) -> str:
+        return self._paths.missing(info)
+
+    def size(self, path: str) -> int | None:
+        try:
+            return os.stat(path).st_size  # noqa: PTH116
+        except OSError:
+            return None
+
+
+def surroundings_of(engine: EngineVersion) -> Surroundings:
+    """Known of an engine whose data are here."""
+    return OwnHost(engine.root, engine.process) if engine.local else Nowhere()
+
+
+class Parts(Protocol):
+    """Where the roles of a process get what they work with."""
+
+    @property
+    def bus(self) -> Bus: ...
+
+    def engine(self) -> tuple[Engine, Sampler]: ...
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings: ...
+
+    def ledger(self) -> Ledger: ...
+
+    def desk(self) -> Desk: ...
+
+    def store(self) -> Store: ...
+
+    def outbox(self) -> Outbox: ...
+
+    def records(self) -> tuple[Records, Notary] | None:
+        """The database, and where the ends of its audit trail are noted; None: nothing is recorded."""
+        ...
+
+    def dossiers(self) -> Dossiers: ...
+
+    def casebook(self) -> Casebook: ...
+
+    def purse(self) -> Purse: ...
+
+    def close(self) -> None: ...
+
+
+class RealParts:
+    """Redis and Docker, as configured."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._redis = redis_of(settings, start=True)
+        self.bus = bus_of(self._redis)
+
+    def engine(self) -> tuple[Engine, Sampler]:
+        """Sampling is by cgroup files where this host has them, by the engine's stats elsewhere."""
+        from hemostat.adapters.docker_engine import DockerEngine
+        from hemostat.adapters.sampling.cgroups import CgroupSampler
+        from hemostat.adapters.sampling.docker_stats import StatsSampler
+
+        settings = self._settings
+        engine = DockerEngine.connect(
+            settings.engine.url or None,
+            label=settings.monitor.only,
+            stop_timeout_max=settings.responder.stop_timeout_max,
+        )
+        return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats, engine.follow_stats))
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings:
+        return surroundings_of(engine)
+
+    def ledger(self) -> Ledger:
+        from hemostat.adapters.redis import RedisLedger
+
+        return RedisLedger(self._redis)
+
+    def desk(self) -> Desk:
+        from hemostat.adapters.redis import RedisDesk
+
+        return RedisDesk(self._redis)
+
+    def store(self) -> Store:
+        from hemostat.adapters.redis import RedisStore
+
+        return RedisStore(self._redis)
+
+    def outbox(self) -> Outbox:
+        from hemostat.adapters.redis import RedisOutbox
+
+        return RedisOutbox(self._redis)
+
+    def records(self) -> tuple[Records, Notary] | None:
+        from hemostat.adapters.redis import RedisNotary
+
+        return records_of(self._settings, write=True), RedisNotary(self._redis)
+
+    def dossiers(self) -> Dossiers:
+        from hemostat.adapters.redis import RedisDossiers
+
+        return RedisDossiers(self._redis)
+
+    def casebook(self) -> Casebook:
+        from hemostat.adapters.redis import RedisCasebook
+
+        return RedisCasebook(self._redis)
+
+    def purse(self) -> Purse:
+        from hemostat.adapters.redis import RedisPurse
+
+        return RedisPurse(self._redis)
+
+    def close(self) -> None:
+        self.bus.close()
+        turn_off(self._settings)
+
+
+class SimulatedParts:
+    """Everything in memory, for all roles in one process."""
+
+    def __init__(self, engine: "MemoryEngine") -> None:
+        from hemostat.adapters.in_memory.bus import MemoryBus
+        from hemostat.adapters.in_memory.controls import MemoryDesk
+        from hemostat.adapters.in_memory.evidence import MemoryDossiers
+        from hemostat.adapters.in_memory.ledger import MemoryLedger
+        from hemostat.adapters.in_memory.outbox import MemoryOutbox
+        from hemostat.adapters.in_memory.precedents import MemoryCasebook, MemoryPurse
+        from hemostat.adapters.in_memory.recent_events import MemoryStore
+
+        self._engine = engine
+        self._casebook = MemoryCasebook(engine.clock)
+        self._purse = MemoryPurse()
+        self.bus = MemoryBus(engine.clock)
+        self._desk = MemoryDesk()
+        self._ledger = MemoryLedger(self._desk, self.bus.incidents, self.bus.seals)
+        self._store = MemoryStore()
+        self._outbox = MemoryOutbox()
+        self._dossiers = MemoryDossiers()
+
+    def engine(self) -> tuple[Engine, Sampler]:
+        return self._engine, self._engine
+
+    def surroundings(self, engine: EngineVersion) -> Surroundings:  # noqa: ARG002
+        return Nowhere()
+
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    def desk(self) -> Desk:
+        return self._desk
+
+    def store(self) -> Store:
+        return self._store
+
+    def outbox(self) -> Outbox:
+        return self._outbox
+
+    def records(self) -> tuple[Records, Notary] | None:
+        return None
+
+    def dossiers(self) -> Dossiers:
+        return self._dossiers
+
+    def casebook(self) -> Casebook:
+        return self._casebook
+
+    def purse(self) -> Purse:
+        return self._purse
+
+    def close(self) -> None:
+        """Shared: whoever made it lets go of it."""
+
+
+def turn_off(settings: Settings) -> None:
+    """End the embedded Redis if nobody uses it any more. What it holds stays."""
+    from hemostat.adapters.redis import EmbeddedRedis
+
+    EmbeddedRedis(settings.state_path).shut_down_if_unused()
+
+
+def check_state_directory(settings: Settings) -> None:
+    """Raises UnsafePathError where another user can change what is kept there, ConfigError where it cannot be
+    looked at."""
+    try:
+        check_directory(settings.state_path)
+    except OSError as error:
+        message = f"the state directory {settings.state_path} cannot be used: {error.strerror}"
+        raise ConfigError(message, hint="set state_dir") from None
+
+
+def records_of(settings: Settings, *, write: bool) -> Records:
+    """The configured database, else a file in the state directory; it connects when it is used. Raises
+    ConfigError."""
+    import time
+
+    from hemostat.adapters.sql_store import SqlStore
+
+    if not settings.store_url:
+        check_state_directory(settings)
+    url = settings.store_url or f"sqlite:///{settings.state_path / HISTORY}"
+    return SqlStore(url, time.time, write=write, keys=lambda: settings.audit_keys)
+
+
+def bus_of(redis: "Client") -> Bus:
+    from hemostat.adapters.redis import RedisBus
+
+    return RedisBus(redis)
+
+
+def redis_of(settings: Settings, *, start: bool) -> "Client":
+    """A client of the configured Redis, or of the embedded one, which it revives if it dies."""
+    from hemostat.adapters.redis import EmbeddedRedis, Tls, connect, resolve
+
+    embedded = EmbeddedRedis(settings.state_path)
+    url = resolve(settings.redis.url or None, settings.state_path, start=start)
+    if url is None:
+        raise BusUnreachableError("no Redis is running", hint="start HemoStat with: hemostat all")
+    own = url == embedded.url
+    revive = embedded.ensure if start and own else None
+    relieve = embedded.relieve if own else None
+    given = settings.redis
+    tls = Tls(ca_file=given.ca_file, cert_file=given.cert_file, key_file=given.key_file)
+    return connect(
+        url,
+        username=given.username,
+        password=settings.redis_password,
+        tls=tls,
+        revive=revive,
+        relieve=relieve,
+    )

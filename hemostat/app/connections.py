@@ -1,0 +1,114 @@
+"""What commands open for themselves: the bus, what people can do, what is kept, the engine."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.app.backends import bus_of, records_of, redis_of
+from hemostat.config import Settings
+from hemostat.operator import Orders
+from hemostat.ports import (
+    Bus,
+    Dossiers,
+    Engine,
+    Notary,
+    Records,
+)
+
+if TYPE_CHECKING:
+    from hemostat.adapters.redis import Client
+    from hemostat.agents.analyzer.capture import Archive
+
+
+def open_bus(settings: Settings, *, start: bool) -> Bus:
+    """The bus, answering. Raises BusUnreachableError; `start`: start an embedded Redis if none is found."""
+    bus = bus_of(redis_of(settings, start=start))
+    bus.ping()
+    return bus
+
+
+@contextmanager
+def open_redis(settings: Settings) -> "Iterator[Client]":
+    """A client of the Redis that runs, to ask the server itself. Raises BusUnreachableError."""
+    redis = redis_of(settings, start=False)
+    try:
+        yield redis
+    finally:
+        redis.close()
+
+
+@contextmanager
+def open_orders(settings: Settings) -> Iterator[Orders]:
+    """What people can do, in a Redis that runs. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDesk, RedisLedger
+
+    redis = redis_of(settings, start=False)
+    clock = SystemClock(threading.Event())
+    desk, ledger = RedisDesk(redis), RedisLedger(redis)
+    try:
+        yield Orders(bus_of(redis), desk, ledger, clock, settings.responder, host=settings.host_name)
+    finally:
+        redis.close()
+
+
+@contextmanager
+def open_records(settings: Settings) -> Iterator[Records]:
+    """What is stored, to be asked. Raises ConfigError."""
+    records = records_of(settings, write=False)
+    try:
+        yield records
+    finally:
+        records.close()
+
+
+@contextmanager
+def open_notary(settings: Settings) -> Iterator[Notary]:
+    """Where the ends of audit trails are noted. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisNotary
+
+    redis = redis_of(settings, start=False)
+    try:
+        yield RedisNotary(redis)
+    finally:
+        redis.close()
+
+
+@contextmanager
+def open_dossiers(settings: Settings) -> Iterator[Dossiers]:
+    """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
+    from hemostat.adapters.redis import RedisDossiers
+
+    redis = redis_of(settings, start=False)
+    try:
+        yield RedisDossiers(redis)
+    finally:
+        redis.close()
+
+
+@contextmanager
+def open_archive(settings: Settings) -> Iterator["Archive"]:
+    """What is known of past incidents in a Redis that runs, and by the engine if it answers. Raises
+    BusUnreachableError."""
+    from hemostat.adapters.redis import RedisBus, RedisCasebook, RedisDossiers
+    from hemostat.agents.analyzer.capture import Archive
+
+    redis = redis_of(settings, start=False)
+    try:
+        yield Archive(
+            lambda: open_engine(settings),
+            RedisBus(redis),
+            RedisDossiers(redis),
+            RedisCasebook(redis),
+            host=settings.host_name,
+        )
+    finally:
+        redis.close()
+
+
+def open_engine(settings: Settings, *, label: str = "") -> Engine:
+    """The engine, answering; `label` bounds what it lists. Raises EngineUnreachableError."""
+    from hemostat.adapters.docker_engine import DockerEngine
+
+    return DockerEngine.connect(settings.engine.url or None, label=label)

@@ -1,0 +1,66 @@
+"""Dependencies that nobody declared, by the TCP connections that are seen between containers.
+
+A container that has opened a connection to another one is taken to depend on it, for the choice of a root and
+the order of healing only. One that is connected to most of the others serves them all, as a proxy or a
+collector of metrics does: its failure has another cause.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from hemostat.core.dependencies.declared import SHARED
+from hemostat.core.model import ContainerInfo, Peers
+
+LASTS_SECONDS: Final = 1800.0
+"""For which a connection counts after it was last seen: pools open and close them."""
+MANY: Final = 4
+"""Different services of which one that is connected to them all and to half of the host is no dependent."""
+MAX_PEERS: Final = 100
+"""Addresses of one container that are considered."""
+
+Edge = tuple[str, str]
+"""Ids: of the container that opened the connection, and of the one that accepted it."""
+
+
+def edges(peers: Peers, infos: Iterable[ContainerInfo]) -> set[Edge]:
+    """What one container's connections show, also those through a published port of the host. Addresses that
+    are neither a container's nor the host's on a container network are passed over."""
+    known = [info for info in infos if has_own_network(info)]
+    owners = {address: info.ref.id for info in known for address in info.addresses}
+    gateways = {address for info in known for address in info.gateways}
+    publishers = {port: info.ref.id for info in known for port in info.published if info.running}
+    own = peers.container_id
+    called = (
+        publishers.get(port) if each in gateways else owners.get(each)
+        for each, port in peers.servers[:MAX_PEERS]
+    )
+    opened = {(own, other) for other in called if other is not None}
+    accepted = {(owners[each], own) for each in peers.clients[:MAX_PEERS] if each in owners}
+    return {edge for edge in opened | accepted if edge[0] != edge[1]}
+
+
+def has_own_network(info: ContainerInfo) -> bool:
+    """Whether its connections are its own, and not those of a container whose network it shares."""
+    return info.network_mode != "host" and not info.network_mode.startswith(SHARED)
+
+
+def dependencies(
+    seen: Mapping[Edge, float], services: Mapping[str, str], now: float
+) -> dict[str, frozenset[str]]:
+    """By the id of a container, the ids of those that it depends on. `seen`: when each connection was last
+    seen (epoch seconds); `services`: by id, the name that replicas share."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for (client, server), time in seen.items():
+        if now - time <= LASTS_SECONDS and client in services and server in services:
+            found[client].add(server)
+    others = len(set(services.values())) - 1
+    return {
+        client: frozenset(servers)
+        for client, servers in found.items()
+        if not _talks_to_all(len({services[each] for each in servers}), others)
+    }
+
+
+def _talks_to_all(services: int, others: int) -> bool:
+    return services >= MANY and services * 2 >= others

@@ -1,0 +1,219 @@
+"""What each container needs: by its labels, by the network that it shares, and by its connections.
+
+A label may name any container, and anybody may claim to be the service that it names. So who is meant is
+decided by what vouches for it (core.settings.trust): a container's own labels decide only what it waits for
+itself.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from enum import Enum
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple
+
+from hemostat.core.labels.container_ref import COMPOSE_NEEDS
+from hemostat.core.labels.definitions import DEPENDS_ON
+from hemostat.core.model import ContainerInfo
+from hemostat.core.settings.trust import (
+    OWN,
+    Trust,
+    config_hash,
+    has_same_origin,
+    identify_voucher,
+    is_vouched,
+    replica_group,
+)
+from hemostat.events import Container
+
+ONE_OFF: Final = "com.docker.compose.oneoff"
+COMPLETED: Final = "service_completed_successfully"
+HEALTHY: Final = "service_healthy"
+SHARED: Final = "container:"
+SHORT: Final = 12
+"""Digits of an id as `docker ps` shows it."""
+
+
+class Until(Enum):
+    """How long one of a need's members is needed."""
+
+    STARTED = "started"
+    """It may be a service, or a set-up container that ends."""
+    RUNNING = "running"
+    COMPLETED = "completed"
+
+
+CONDITIONS: Final = {COMPLETED: Until.COMPLETED, HEALTHY: Until.RUNNING}
+"""Of compose's `depends_on`; `service_started` says nothing of how long."""
+MAX_NEEDS: Final = 20
+"""Of one container, by each of its labels."""
+
+
+class Need(NamedTuple):
+    """`members` are container ids, by name. `observed`: nobody declared it, the connections show it."""
+
+    members: tuple[str, ...]
+    until: Until = Until.STARTED
+    observed: bool = False
+
+
+class Absent(NamedTuple):
+    """A container that is needed and not known: a compose service, or a container by its name or id."""
+
+    project: str = ""
+    service: str = ""
+    name: str = ""
+
+
+def absent(infos: Iterable[ContainerInfo], asking: Collection[str]) -> set[Absent]:
+    """What the containers with these ids need and is not among `infos`: outside the watch, or not there."""
+    known = list(infos)
+    names = Names(known, OWN)
+    return {each for info in known if info.ref.id in asking for each in names.absent(info)}
+
+
+class Names:
+    """Finds containers by what others call them."""
+
+    def __init__(self, infos: Iterable[ContainerInfo], trust: Trust) -> None:
+        self._trust = trust
+        self._infos = {info.ref.id: info for info in infos}
+        self._networks = find_networks(self._infos)
+        refs = [info.ref for info in self._infos.values()]
+        # As the engine has it: a name may look like an id, and a full id comes first.
+        self._ids = {ref.id[:SHORT]: ref.id for ref in refs}
+        self._ids |= {ref.name: ref.id for ref in refs}
+        self._ids |= {ref.id: ref.id for ref in refs}
+        services: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        for ref in refs:
+            if ref.service is not None and not is_one_off(ref):
+                services[ref.project or "", ref.service].append(ref.id)
+        self._services = {key: tuple(members) for key, members in services.items()}
+        self._near: dict[tuple[object, ...], tuple[str, ...]] = {}
+        """Members of a service that are believed, by what decides that."""
+
+    def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Need, ...]:
+        named = dict.fromkeys(_declared(info))
+        declared = list(dict.fromkeys(Need(self._find(info, each), until) for each, until in named))
+        known = {member for need in declared for member in need.members} | {info.ref.id}
+        linked = (each for each in connected if each not in known and self.is_linked(info.ref.id, each))
+        seen = {self._replicas(each) for each in linked}
+        found = [*declared, *(Need(group, Until.RUNNING, observed=True) for group in sorted(seen))]
+        others = (each._replace(members=tuple(m for m in each.members if m != info.ref.id)) for each in found)
+        return tuple(need for need in others if need.members)
+
+    def absent(self, info: ContainerInfo) -> Iterator[Absent]:
+        for each, _ in _declared(info):
+            if not self._services.get((each.project, each.service)) and self._named(each) is None:
+                yield each
+
+    def is_vouched(self, one: str, other: str) -> bool:
+        """Whether the second container belongs to the first one's Compose project, by their ids."""
+        if self._trust.believes_all:
+            return True
+        return is_vouched(
+            self._infos[one].ref,
+            self._infos[other].ref,
+            networks=self._networks[one],
+            others=self._networks[other],
+        )
+
+    def is_linked(self, one: str, other: str) -> bool:
+        """Whether the two have been put together: in a Compose project, or, where neither is of a project, on
+        a network that somebody has made."""
+        if one not in self._infos or other not in self._infos:
+            return False
+        plain = not (self._infos[one].ref.project or self._infos[other].ref.project)
+        return self.is_vouched(one, other) or (plain and bool(self._networks[one] & self._networks[other]))
+
+    def _find(self, info: ContainerInfo, wanted: Absent) -> tuple[str, ...]:
+        """A word of the label names a service of its project, else a container."""
+        members = self._believed(info, wanted)
+        found = None if members else self._named(wanted)
+        return members if found is None else (found,)
+
+    def _named(self, wanted: Absent) -> str | None:
+        return self._ids.get(wanted.name.removeprefix("/"))
+
+    def _believed(self, info: ContainerInfo, wanted: Absent) -> tuple[str, ...]:
+        """The members of a service of its project that are what their labels say, as far as anything vouches
+        for it. Containers of one project share the answer: anybody may make many of them."""
+        service = wanted.project, wanted.service
+        if service not in self._services:
+            return ()
+        key = (*service, identify_voucher(info.ref), self._networks[info.ref.id])
+        if key not in self._near:
+            self._near[key] = self._find_believed(info, self._services[service])
+        return self._near[key]
+
+    def _find_believed(self, info: ContainerInfo, members: tuple[str, ...]) -> tuple[str, ...]:
+        """Where Compose has not made the container itself, nothing could vouch for another."""
+        if near := tuple(each for each in members if self.is_vouched(info.ref.id, each)):
+            return near
+        if near := tuple(each for each in members if has_same_origin(info.ref, self._infos[each].ref)):
+            return near
+        return () if config_hash(info.ref) else members
+
+    def _replicas(self, container_id: str) -> tuple[str, ...]:
+        """It and the other replicas of its service."""
+        return self._groups.get(container_id, (container_id,))
+
+    @cached_property
+    def _groups(self) -> dict[str, tuple[str, ...]]:
+        """By the id of each replica, itself and the others of its service."""
+        groups: defaultdict[str, list[str]] = defaultdict(list)
+        for each in (each for members in self._services.values() for each in members):
+            if (group := replica_group(self._infos[each].ref, self._trust)) is not None:
+                groups[group].append(each)
+        found = (tuple(members) for members in groups.values())
+        return {each: members for members in found for each in members}
+
+
+def find_networks(infos: Mapping[str, ContainerInfo]) -> dict[str, frozenset[str]]:
+    """The networks on which each is, by id. One that shares another's is where that is."""
+    return {key: frozenset(_host(info, infos).networks) for key, info in infos.items()}
+
+
+def _host(info: ContainerInfo, infos: Mapping[str, ContainerInfo]) -> ContainerInfo:
+    """The container in whose network it lives: itself, or the last of those that share one."""
+    seen: set[str] = set()
+    while info.network_mode.startswith(SHARED) and info.ref.id not in seen:
+        seen.add(info.ref.id)
+        info = infos.get(info.network_mode.removeprefix(SHARED), info)
+    return info
+
+
+def declared_names(container: Container) -> list[str]:
+    """What its own labels say that it depends on: services of its Compose project, or containers by name."""
+    return [need.service or need.name for need, _ in _labelled(container)]
+
+
+def is_one_off(container: Container) -> bool:
+    """Whether `docker compose run` made it: no replica of its service, and a job."""
+    return container.labels.get(ONE_OFF, "").lower() == "true"
+
+
+def _declared(info: ContainerInfo) -> Iterator[tuple[Absent, Until]]:
+    yield from _labelled(info.ref)
+    if info.network_mode.startswith(SHARED):
+        yield Absent(name=info.network_mode.removeprefix(SHARED)), Until.RUNNING
+
+
+def _labelled(ref: Container) -> Iterator[tuple[Absent, Until]]:
+    labels = ref.labels
+    for words in _words(labels.get(COMPOSE_NEEDS, "")):
+        # `db:service_healthy:true`: service, condition, and whether it is restarted together.
+        service, _, condition = words.partition(":")
+        yield Absent(ref.project or "", service), CONDITIONS.get(condition.partition(":")[0], Until.STARTED)
+    for word in _read_names(labels.get(DEPENDS_ON.name, "")):
+        yield Absent(ref.project or "", word if ref.project else "", word), Until.STARTED
+
+
+@lru_cache(maxsize=4096)
+def _read_names(text: str) -> tuple[str, ...]:
+    """Of the label `hemostat.depends_on`. To say why a value cannot be read takes milliseconds, and each
+    container is asked again whenever another one comes."""
+    return DEPENDS_ON.of({DEPENDS_ON.name: text}) or ()
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()][:MAX_NEEDS]

@@ -1,0 +1,121 @@
+"""How the containers of a host relate to each other: which depends on which, and which a person has stopped.
+
+Containers outside the watch are known too, for those under watch depend on them; nothing is done to them.
+"""
+
+from collections.abc import Callable, Collection
+
+from hemostat.core.dependencies.connections import Edge, dependencies, edges
+from hemostat.core.dependencies.declared import SHARED, Absent, absent
+from hemostat.core.dependencies.graph import Topology
+from hemostat.core.dependencies.state import ENDED, Observations
+from hemostat.core.model import ContainerInfo, Peers
+from hemostat.core.settings.trust import OWN, Trust
+
+
+class Relations:
+    def __init__(self, trust: Trust = OWN) -> None:
+        self._trust = trust
+        self.began = 0.0
+        """Since when the ends of containers have been observed (epoch seconds); 0 is always."""
+        self._infos: dict[str, ContainerInfo] = {}
+        self._bystanders: set[str] = set()
+        self._edges: dict[Edge, float] = {}
+        """When each connection was last seen (epoch seconds)."""
+        self._connections: dict[str, frozenset[str]] = {}
+        self._topology: Topology | None = None
+        self._absent: set[Absent] | None = None
+
+    def update(self, info: ContainerInfo, *, watched: bool = True) -> None:
+        """A container as it is now, new or known."""
+        known = self._infos.get(info.ref.id)
+        self._infos[info.ref.id] = info
+        if watched == (info.ref.id in self._bystanders):
+            (self._bystanders.discard if watched else self._bystanders.add)(info.ref.id)
+            self._absent = None
+        if known is None or _identity(known) != _identity(info):
+            self._topology = self._absent = None
+        elif self._topology is not None:
+            self._topology.update(info)
+
+    def remove(self, container_id: str) -> None:
+        if self._infos.pop(container_id, None) is not None:
+            self._topology = self._absent = None
+        self._bystanders.discard(container_id)
+        self._edges = {edge: at for edge, at in self._edges.items() if container_id not in edge}
+        self._connections.pop(container_id, None)
+
+    def get(self, container_id: str) -> ContainerInfo | None:
+        return self._infos.get(container_id)
+
+    def known(self) -> set[str]:
+        """The ids of all containers, those outside the watch too."""
+        return set(self._infos)
+
+    def connect(self, peers: Peers, now: float) -> None:
+        """The connections that one container was seen to have."""
+        seen = edges(peers, self._infos.values())
+        if not self._trust.believes_all:
+            # A container's own network may show anything of others: it speaks for what it opens itself.
+            shared = self._is_network_shared(peers.container_id)
+            seen = {edge for edge in seen if edge[0] == peers.container_id and not shared}
+        self._edges |= dict.fromkeys(seen, now)
+        services = {key: _service(info) for key, info in self._infos.items()}
+        found = dependencies(self._edges, services, now)
+        if found != self._connections:
+            self._connections = found
+            self._topology = None
+
+    def _is_network_shared(self, container_id: str) -> bool:
+        """Whether others live in its network: what they open looks as if it had opened it."""
+        mode = f"{SHARED}{container_id}"
+        return any(info.network_mode == mode and info.running for info in self._infos.values())
+
+    def is_bystander(self, container_id: str) -> bool:
+        """Whether it is known, and outside the watch."""
+        return container_id in self._bystanders
+
+    def absent(self) -> set[Absent]:
+        """What the containers under watch need and is not known."""
+        if self._absent is None:
+            asking = self._infos.keys() - self._bystanders
+            self._absent = absent(self._infos.values(), asking=asking)
+        return self._absent
+
+    @property
+    def topology(self) -> Topology:
+        if self._topology is None:
+            self._topology = Topology.of(self._infos.values(), self._connections, self._trust)
+        return self._topology
+
+    def upstream(self, container_id: str) -> list[ContainerInfo]:
+        """All that it depends on, directly or not."""
+        return [self._infos[each] for each in sorted(self.topology.upstream(container_id))]
+
+    def nearest_upstream(self, container_id: str, most: int) -> list[ContainerInfo]:
+        """At most so many of these, those that it needs itself first."""
+        return [self._infos[each] for each in self.topology.nearest(container_id, most)]
+
+    def observations(
+        self, recovering: Collection[str], was_stopped: Callable[[ContainerInfo], bool]
+    ) -> Observations:
+        """`recovering`: ids of those that run and are not to be relied on yet."""
+        ended = [info for info in self._infos.values() if info.status in ENDED]
+        return Observations(
+            recovering=recovering,
+            stopped={info.ref.id for info in ended if was_stopped(info)},
+            unobserved={info.ref.id for info in ended if self._is_unobserved(info)},
+        )
+
+    def _is_unobserved(self, info: ContainerInfo) -> bool:
+        return info.ref.id in self._bystanders or info.finished_at < self.began
+
+
+def _identity(info: ContainerInfo) -> tuple[object, ...]:
+    """What decides how it relates to others."""
+    return info.ref, info.network_mode, info.networks
+
+
+def _service(info: ContainerInfo) -> str:
+    """What its replicas have in common; its own name where it has none."""
+    return f"{info.ref.project}/{info.ref.service}" if info.ref.service else info.ref.name

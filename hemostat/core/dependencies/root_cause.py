@@ -1,0 +1,112 @@
+"""Where a failure comes from: the container itself, one that it depends on, or the host.
+
+Only a container whose failure is its own is acted on. What is held is told all the same, and told anew once
+nothing stands in the way any more.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from hemostat.core.dependencies.graph import Topology
+from hemostat.core.dependencies.state import NOTHING_OBSERVED, Observations, describe, describe_briefly
+from hemostat.core.model import ContainerInfo, HostSample
+from hemostat.events import Evidence, Kind
+
+SATURATED: Final = 0.95
+"""Share of all the host's cores that is busy, above which health checks fail for want of CPU."""
+SUSTAINED: Final = 3.0
+"""Seconds for which it must be: a container that starts may take all the cores for one."""
+TIMED_OUT: Final = "exceeded timeout"
+"""What the engine says of a health check that did not end in time: then one second is enough."""
+BRIEFLY: Final = 1.0
+CULPRIT: Final = 0.5
+"""Share of the host's CPU with which a container is the reason for its saturation, not its victim."""
+
+UNDECLARED: Final = " (seen by its connections, not declared)"
+LONGEST_ROUND: Final = 60.0
+"""Seconds for which the next health check of a dependency is awaited at most."""
+
+STARVED: Final = frozenset({Kind.UNHEALTHY, Kind.HUNG})
+"""Kinds that want of CPU can cause."""
+
+
+class Held(StrEnum):
+    """Why nothing can be done about an incident where it shows: its root lies elsewhere."""
+
+    DEPENDENCY = "dependency"
+    HOST = "host"
+    STORM = "storm"
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Where a failure comes from: `root` names the container or host, empty if it is the failing one."""
+
+    root: str = ""
+    held: Held | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+
+ITSELF: Final = Cause()
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the engine's host. `busy` is 0 to 1; `saturated` since when it has been too much."""
+
+    name: str
+    cores: int = 1
+    busy: float | None = None
+    saturated: float | None = None
+
+
+def measured(host: Host, sample: HostSample) -> Host:
+    busy = sample.cpu
+    if busy is None or busy < SATURATED:
+        return msgspec.structs.replace(host, busy=busy, saturated=None)
+    saturated = sample.time if host.saturated is None else host.saturated
+    return msgspec.structs.replace(host, busy=busy, saturated=saturated)
+
+
+def starved(info: ContainerInfo, host: Host, cpu: float | None, now: float) -> bool:
+    """Whether the host has no CPU left for a container that itself uses `cpu` percent of a core."""
+    own = (cpu or 0.0) / 100 / host.cores
+    least = BRIEFLY if TIMED_OUT in info.health_output else SUSTAINED
+    return host.saturated is not None and now - host.saturated >= least and own < CULPRIT
+
+
+def blame(
+    info: ContainerInfo,
+    kind: Kind,
+    topology: Topology,
+    host: Host,
+    *,
+    observations: Observations = NOTHING_OBSERVED,
+    cpu: float | None,
+    now: float,
+) -> Cause:
+    root = topology.root(info.ref.id, observations)
+    if root is not None:
+        recovering = root.ref.id in observations.recovering
+        linked = topology.is_linked(info.ref.id, root.ref.id)
+        fault = describe(root, recovering=recovering, now=now) if linked else describe_briefly(root)
+        if not topology.is_declared(info.ref.id, root.ref.id):
+            fault += UNDECLARED
+        return Cause(root.ref.name, Held.DEPENDENCY, (Evidence("dependency", fault),))
+    if kind in STARVED and starved(info, host, cpu, now):
+        return Cause(host.name, Held.HOST, (Evidence("host_cpu", round((host.busy or 0.0) * 100, 1), "%"),))
+    return ITSELF
+
+
+def awaits_check(since: float, upstream: Iterable[ContainerInfo], now: float) -> bool:
+    """Whether a container whose check has failed `since` then is to wait for the next check of one that it
+    depends on. Its own check may be the faster one, and so fail first for a fault of the other."""
+    return any(
+        other.running
+        and other.check is not None
+        and other.health == "healthy"
+        and 0 < other.checked_at < since
+        and 0 <= now - since < min(other.check.interval + other.check.timeout, LONGEST_ROUND)
+        for other in upstream
+    )

@@ -1,0 +1,38 @@
+"""Who lives in whose network namespace. A container that is started gets a new one; those that share it stay
+in the old one, which has no network any more, until they are restarted too."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from hemostat.core.dependencies.declared import SHARED, SHORT
+from hemostat.core.dependencies.graph import Topology
+from hemostat.core.model import ContainerInfo
+
+FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def stranded(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[ContainerInfo]:
+    """The running containers that share the owner's network and started before it did, so that they have lost
+    it: what is needed before what needs it."""
+    members = {info.ref.id: info for info in infos if info.ref.id != owner.ref.id}
+    found: dict[str, ContainerInfo] = {}
+    hosts = [owner]
+    while hosts:
+        names = _names(hosts.pop())
+        hosts += (fresh := [i for i in members.values() if i.ref.id not in found and _shares(i, names)])
+        found |= {info.ref.id: info for info in fresh}
+    topology = Topology.of(members.values())
+    lost = [info for info in found.values() if info.running and info.started_at < owner.started_at]
+    return sorted(lost, key=lambda i: (len(topology.upstream(i.ref.id) & found.keys()), i.ref.name))
+
+
+def _names(info: ContainerInfo) -> set[str]:
+    """A name that looks like a full id is none: the engine takes it for the container of that id."""
+    names = {info.ref.id, info.ref.id[:SHORT], info.ref.name}
+    return {name for name in names if name == info.ref.id or not FULL_ID.fullmatch(name)}
+
+
+def _shares(info: ContainerInfo, names: set[str]) -> bool:
+    mode = info.network_mode
+    return mode.startswith(SHARED) and mode.removeprefix(SHARED).removeprefix("/") in names

@@ -1,0 +1,1 @@
+"""Turns events and samples of containers into alerts: raised, cleared, held back."""

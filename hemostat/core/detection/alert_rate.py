@@ -1,0 +1,141 @@
+"""How many alerts enter the bus: so many of one container in a minute, and so many of all new containers.
+
+An alert costs every role a step and is kept for long. Labels may switch flapping off, and a container may be
+made again and again under another name. What is beyond the rate waits, and only the latest alert of each
+incident: how it stands is told later, how it came there is left out. An incident that came and went while it
+waited is not told at all. The alert that is told says how many were left out.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from hemostat.core.detection.incidents import Told
+from hemostat.core.labels.project import project_of, take_turns
+from hemostat.core.text import list_names
+from hemostat.events import Container, Evidence, HealthAlert, Phase
+
+MINUTE: Final = 60.0
+PER_CONTAINER: Final = 20
+"""Alerts in a minute."""
+PER_NEW_IMAGE: Final = 300
+"""Alerts in a minute of new containers of one project and image: about as many containers as an engine makes
+in that time, so that whoever runs many short ones is told of each."""
+PER_NEW: Final = 1200
+"""Alerts in a minute of all new containers. A container is new in its first minute."""
+
+IsNew = Callable[[Container], bool]
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The latest alert of an incident. `raised`: whether the bus has it as raised."""
+
+    incident: str
+    alert: HealthAlert
+    raised: bool = False
+
+
+class AlertRate:
+    """`is_new` says whether a container was made less than a minute ago."""
+
+    def __init__(self, is_new: IsNew) -> None:
+        self._is_new = is_new
+        self._sent: dict[tuple[str, ...], deque[float]] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._left_out: Counter[str] = Counter()
+        """Alerts by container, since its last one."""
+        self._names: dict[str, str] = {}
+        """Of the containers whose alerts wait or were left out."""
+
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        return tuple(self._waiting.values())
+
+    def restore(self, waiting: Iterable[Waiting]) -> None:
+        self._waiting = {each.incident: each for each in waiting}
+
+    def admit(self, told: Iterable[Told], now: float) -> list[Told]:
+        """Those that are to be told now."""
+        admitted = []
+        for incident, alert in told:
+            if incident in self._waiting or not self._may_send(alert.container, now):
+                self._hold(incident, alert)
+            else:
+                admitted.append((incident, self._send(alert, now)))
+        return admitted
+
+    def due(self, now: float) -> list[Told]:
+        """Those that have waited, and are to be told now: containers take turns."""
+        self._forget(now)
+        sent = []
+        for each in take_turns(self._waiting.values(), lambda each: _group(each.alert.container)):
+            if self._may_send(each.alert.container, now):
+                del self._waiting[each.incident]
+                sent.append((each.incident, self._send(each.alert, now)))
+        return sent
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        if not self._names:
+            return ()
+        names = list_names(set(self._names.values()))
+        return (
+            f"too many alerts of {names}: only the latest of each incident is told, within a minute or so",
+        )
+
+    def _hold(self, incident: str, alert: HealthAlert) -> None:
+        self._names[alert.container.id] = alert.container.name
+        earlier = self._waiting.get(incident)
+        raised = earlier.raised if earlier is not None else _was_raised(alert)
+        self._left_out[alert.container.id] += earlier is not None
+        if alert.phase is Phase.CLEARED and not raised:
+            self._left_out[alert.container.id] += 1
+            self._waiting.pop(incident, None)
+        else:
+            self._waiting[incident] = Waiting(incident=incident, alert=alert, raised=raised)
+
+    def _send(self, alert: HealthAlert, now: float) -> HealthAlert:
+        for key, _ in self._limits(alert.container):
+            self._sent.setdefault(key, deque()).append(now)
+        if alert.phase is Phase.CLEARED or not (count := self._left_out.pop(alert.container.id, 0)):
+            return alert
+        evidence = (*alert.evidence, Evidence("alerts_left_out", count))
+        return msgspec.structs.replace(alert, evidence=evidence)
+
+    def _may_send(self, container: Container, now: float) -> bool:
+        return all(self._recent(key, now) < most for key, most in self._limits(container))
+
+    def _limits(self, container: Container) -> list[tuple[tuple[str, ...], int]]:
+        """None of the host itself, of which there are few."""
+        if container.is_host:
+            return []
+        limits: list[tuple[tuple[str, ...], int]] = [((container.id,), PER_CONTAINER)]
+        if self._is_new(container):
+            limits += [(_group(container), PER_NEW_IMAGE), ((), PER_NEW)]
+        return limits
+
+    def _recent(self, key: tuple[str, ...], now: float) -> int:
+        """A clock that was set back counts none of what was later."""
+        sent = self._sent.get(key, deque())
+        while sent and not 0 <= now - sent[0] < MINUTE:
+            sent.popleft()
+        return len(sent)
+
+    def _forget(self, now: float) -> None:
+        self._sent = {key: sent for key, sent in self._sent.items() if self._recent(key, now)}
+        waiting = {each.alert.container.id for each in self.waiting}
+        kept = {key for key in self._names if key in waiting or (key,) in self._sent}
+        kept -= {key for key in kept - waiting if not self._left_out[key]}
+        self._names = {key: self._names[key] for key in kept}
+        self._left_out = Counter({key: self._left_out[key] for key in kept})
+
+
+def _group(container: Container) -> tuple[str, ...]:
+    return project_of(container), container.image
+
+
+def _was_raised(alert: HealthAlert) -> bool:
+    """Whether the bus has the incident as raised, before this alert."""
+    return alert.phase is Phase.CLEARED or (alert.occurrence > 1 and not alert.relapsed)

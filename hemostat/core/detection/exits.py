@@ -1,0 +1,66 @@
+"""When the end of a container is a failure.
+
+Rule 1. An exit is a failure when the exit code is not 0 and nobody stopped or killed the container through
+        the engine (core.detection.stop_intent). Where its owner (core.detection.restart_owner) starts it
+        again, only a loop is an alert.
+Rule 2. An exit that may have been a person's wish is taken for one.
+Rule 3. `loop_deaths` failures within `loop_window` are a crash loop, whoever starts the container again.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from hemostat.core.detection.restart_owner import orchestrator, restarts_itself
+from hemostat.core.model import ContainerInfo
+from hemostat.core.settings.monitor import Thresholds, is_job
+from hemostat.events import Kind
+
+DEAD: Final = frozenset({"exited", "dead"})
+
+
+STALE: Final = 600.0
+"""Seconds after which a death that nobody saw is history: by then a person has come to terms with it."""
+
+
+SIGKILLED: Final = 137
+
+
+TERMINATED: Final = frozenset({0, 130, 143})
+"""Exit codes of a container that ended when asked to, by itself, SIGINT or SIGTERM."""
+
+
+REMEMBERED_DEATH: Final = 24 * 3600.0
+"""Seconds after which a failure from before the first look is not worth telling."""
+
+
+def failure(exit_code: int, *, oom: bool) -> Kind:
+    """Rule 1. `oom`: whether the kernel has killed a process in it, in this run, for want of memory."""
+    return Kind.OOM if oom and exit_code == SIGKILLED else Kind.EXITED
+
+
+def stays_down(info: ContainerInfo) -> bool:
+    """Whether it is down, and the engine neither starts it again nor removes it: one that waits for Docker's
+    restart is `restarting`."""
+    return info.status in DEAD and not info.auto_remove
+
+
+def looping(deaths: Sequence[float], tuned: Thresholds, now: float) -> bool:
+    """Rule 3. `deaths` are the times of failures (epoch seconds)."""
+    return sum(abs(now - death) < tuned.loop_window for death in deaths) >= tuned.loop_deaths
+
+
+def missed_failure(info: ContainerInfo, *, seen_until: float) -> Kind | None:
+    """Rule 2, for a container found dead whose death nobody saw: a SIGKILL may have been a person's, and so
+    may the end of one that Docker would have started again."""
+    if not stays_down(info) or info.finished_at <= seen_until or restarts_itself(info, info.exit_code):
+        return None
+    if info.oom_killed and info.exit_code == SIGKILLED:
+        return Kind.OOM
+    return None if info.exit_code in TERMINATED or info.exit_code == SIGKILLED else Kind.EXITED
+
+
+def failed_before(info: ContainerInfo, now: float) -> bool:
+    """Whether a container that was dead before the first look had failed, and of late."""
+    ended = info.exit_code not in TERMINATED | {SIGKILLED} or bool(info.error)
+    down = stays_down(info) and orchestrator(info.ref) is None and not is_job(info.ref)
+    return ended and down and 0 <= now - info.finished_at < REMEMBERED_DEATH

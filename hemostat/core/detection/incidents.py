@@ -1,0 +1,151 @@
+"""The register of incidents: one a container and kind while it lasts, told by its transitions.
+
+A failure that comes back soon after it was over is the same incident, which has relapsed: what was tried
+against it is not tried again. So incidents that are over are remembered for a while.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from hemostat.core.bounds import facts
+from hemostat.core.dependencies.root_cause import ITSELF, Cause, Held
+from hemostat.events import Container, Evidence, HealthAlert, Kind, Phase, Severity, incident_id
+
+CRITICAL: Final = frozenset(
+    {Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG, Kind.MEMORY_LEAK, Kind.STORM}
+)
+MAX_DOWNSTREAM: Final = 20
+"""Names of containers that depend on the failing one, in one alert."""
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`since` is when its latest occurrence began; the id is of the first."""
+
+    id: str
+    kind: Kind
+    container: Container
+    since: float
+    occurrence: int = 1
+    window: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+    held: Held | None = None
+    ended: float = 0.0
+    """When it was over (epoch seconds); 0 while it is open, and until that is known."""
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it is a probe that has never reached its container, of which nothing is known by that."""
+        return any(item.name == "never_reached" for item in self.evidence)
+
+    @property
+    def key(self) -> tuple[str, Kind]:
+        return self.container.id, self.kind
+
+
+Told = tuple[str, HealthAlert]
+"""An incident's id, and the alert that tells its transition."""
+
+
+class Register:
+    def __init__(
+        self,
+        host: str,
+        incidents: Iterable[Incident] = (),
+        *,
+        ended: Iterable[Incident] = (),
+        relapse_window: float = 0.0,
+    ) -> None:
+        """`incidents` are open, `ended` were; for `relapse_window` seconds these may be reopened."""
+        self._host = host
+        self._relapse_window = relapse_window
+        self._open = {incident.key: incident for incident in incidents}
+        self._ended = {incident.key: incident for incident in ended}
+
+    def __iter__(self) -> Iterator[Incident]:
+        return iter(tuple(self._open.values()))
+
+    def __contains__(self, key: tuple[str, Kind]) -> bool:
+        return key in self._open
+
+    @property
+    def ended(self) -> tuple[Incident, ...]:
+        """Those that may be reopened."""
+        return tuple(self._ended.values())
+
+    def expire(self, now: float) -> None:
+        """Forget what was over long ago."""
+        ended = (
+            each if each.ended else msgspec.structs.replace(each, ended=now) for each in self._ended.values()
+        )
+        self._ended = {each.key: each for each in ended if abs(now - each.ended) < self._relapse_window}
+
+    def of(self, container_id: str) -> list[Incident]:
+        return [incident for incident in self._open.values() if incident.container.id == container_id]
+
+    def opened(
+        self,
+        container: Container,
+        kind: Kind,
+        *,
+        since: float,
+        window: float = 0.0,
+        evidence: Iterable[Evidence] = (),
+        cause: Cause = ITSELF,
+        downstream: tuple[str, ...] = (),
+        relapsed: bool = True,
+    ) -> Told:
+        """The condition began, or has come back, which is a relapse unless `relapsed` is false: it was told
+        before and never went away."""
+        earlier = self._open.get((container.id, kind)) or self._reopened((container.id, kind), since)
+        name = earlier.id if earlier else incident_id(self._host, container.id, kind, since)
+        incident = Incident(
+            id=name,
+            kind=kind,
+            container=container,
+            since=since,
+            occurrence=earlier.occurrence + 1 if earlier else 1,
+            window=window,
+            evidence=facts(evidence),
+            held=cause.held,
+        )
+        self._open[incident.key] = incident
+        alert = msgspec.structs.replace(
+            _alert(incident, Phase.RAISED),
+            window=window,
+            evidence=(*incident.evidence, *facts(cause.evidence)),
+            root=cause.root,
+            downstream=downstream[:MAX_DOWNSTREAM],
+            downstream_count=len(downstream),
+            relapsed=relapsed and earlier is not None,
+        )
+        return name, alert
+
+    def closed(self, container_id: str, kinds: Collection[Kind] = tuple(Kind)) -> list[Told]:
+        """The condition is over, for those of `kinds` that were open."""
+        found = (self._open.pop((container_id, kind), None) for kind in kinds)
+        over = [incident for incident in found if incident is not None]
+        self._ended |= {incident.key: incident for incident in over}
+        return [(incident.id, _alert(incident, Phase.CLEARED)) for incident in over]
+
+    def forget(self, container_id: str) -> None:
+        """It is gone: what has its name next is another container."""
+        self._ended = {key: each for key, each in self._ended.items() if key[0] != container_id}
+
+    def _reopened(self, key: tuple[str, Kind], since: float) -> Incident | None:
+        earlier = self._ended.pop(key, None)
+        if earlier is None or self._relapse_window <= 0:
+            return None
+        return None if earlier.ended and since - earlier.ended >= self._relapse_window else earlier
+
+
+def _alert(incident: Incident, phase: Phase) -> HealthAlert:
+    return HealthAlert(
+        container=incident.container,
+        kind=incident.kind,
+        severity=Severity.CRITICAL if incident.kind in CRITICAL else Severity.WARNING,
+        since=incident.since,
+        phase=phase,
+        occurrence=incident.occurrence,
+    )

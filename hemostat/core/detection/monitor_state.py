@@ -1,0 +1,131 @@
+"""What a monitor remembers over a restart, written and read entry by entry where it must be.
+
+One entry that cannot be read, or cannot be written, costs that entry: without the rest the next monitor would
+take containers that died meanwhile for containers that were dead before.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from hemostat.core.detection.alert_rate import Waiting
+from hemostat.core.detection.event_cursor import Cursor
+from hemostat.core.detection.watched_container import Past
+from hemostat.events.fitting import is_finite
+
+MAX_NAMED: Final = 5
+"""Lost entries that are named."""
+
+
+class Memo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    cursor: Cursor = Cursor()
+    past: Past = Past()
+    waiting: tuple[Waiting, ...] = ()
+    """Alerts that are told later."""
+
+
+OPENED: Final = (Memo, Past, Cursor)
+"""Shapes that are read and written field by field; whatever is in their collections is one entry each."""
+
+
+NOTHING: Final = re.compile(rb"[:,\[]null")
+"""As a number that is not finite is written."""
+
+
+class Lost(list[str]):
+    """Where the entries were that are lost, as `past.deaths.ID`."""
+
+    def __str__(self) -> str:
+        more = len(self) - MAX_NAMED
+        return ", ".join(self[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def encode_memo(memo: Memo) -> tuple[bytes, Lost]:
+    """The bytes, and what had to be left out: numbers that are not finite, and text that is none."""
+    try:
+        raw = msgspec.json.encode(memo)
+    except Exception:  # noqa: BLE001 - of whatever kind: the entries are tried one by one
+        raw = b"null"
+    if raw != b"null" and NOTHING.search(raw) is None:
+        return raw, Lost()
+    lost = Lost()
+    kept = _rebuild(Memo, _fields(memo), lost, _write)
+    return msgspec.json.encode(kept), lost
+
+
+def decode_memo(raw: bytes) -> tuple[Memo, Lost]:
+    """The memo, and what of it could not be read. Raises ValueError for what is no JSON object."""
+    try:
+        return msgspec.json.decode(raw, type=Memo), Lost()
+    except (ValueError, RecursionError):
+        pass
+    try:
+        found = json.loads(raw)  # It reads numbers too that msgspec refuses.
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(found, dict):
+        raise ValueError("is no JSON object")  # noqa: TRY004 - as for what is no JSON
+    lost = Lost()
+    memo: Memo = _rebuild(Memo, found, lost, _read)
+    return memo, lost
+
+
+def _read(value: Any, shape: Any) -> Any:
+    """Raises ValueError for what has another shape, or cannot be written again."""
+    return _write(msgspec.convert(value, shape), shape)
+
+
+def _write(value: Any, _: Any) -> Any:
+    """The value, if it can be written and read again. Raises ValueError."""
+    if not is_finite(value):
+        raise ValueError("is not finite")
+    msgspec.json.encode(value)
+    return value
+
+
+def _rebuild(shape: Any, found: Any, lost: Lost, accept: Any, path: str = "") -> Any:
+    """A value of this shape out of what `accept` takes; fields and entries that it refuses are left out."""
+    if shape in OPENED:
+        return _rebuild_struct(shape, found, lost, accept, path)
+    if get_origin(shape) is dict and isinstance(found, dict):
+        of = get_args(shape)[1]
+        names = [key for key in found if _accepted(str, key, lost, accept, path)]
+        entries = ((key, _accepted(of, found[key], lost, accept, f"{path}.{key}")) for key in names)
+        return {key: value[0] for key, value in entries if value}
+    if get_origin(shape) is tuple and isinstance(found, list | tuple):
+        of = get_args(shape)[0]
+        items = (_accepted(of, each, lost, accept, f"{path}.{n}") for n, each in enumerate(found))
+        return tuple(item[0] for item in items if item)
+    return accept(found, shape)
+
+
+def _rebuild_struct(shape: Any, found: Any, lost: Lost, accept: Any, path: str) -> Any:
+    hints = get_type_hints(shape)
+    values = {}
+    for name, value in _items(found):
+        if name in hints:
+            place = f"{path}.{name}".lstrip(".")
+            try:
+                values[name] = _rebuild(hints[name], value, lost, accept, place)
+            except Exception:  # noqa: BLE001 - of whatever kind: the field is lost
+                lost.append(place)
+    return shape(**values)
+
+
+def _accepted(of: Any, value: Any, lost: Lost, accept: Any, place: str) -> tuple[Any] | None:
+    try:
+        return (accept(value, of),)
+    except Exception:  # noqa: BLE001 - of whatever kind: the entry is lost
+        lost.append(place)
+        return None
+
+
+def _items(found: Any) -> Iterator[tuple[str, Any]]:
+    yield from (found if isinstance(found, dict) else _fields(found)).items()
+
+
+def _fields(struct: Any) -> dict[str, Any]:
+    return {name: getattr(struct, name) for name in struct.__struct_fields__}

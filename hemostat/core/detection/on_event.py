@@ -1,0 +1,69 @@
+"""What the engine's events mean for the health of a container under watch."""
+
+import msgspec
+
+from hemostat.core.detection import healthcheck as health
+from hemostat.core.detection import healthcheck_output, stop_intent
+from hemostat.core.detection.incidents import Told
+from hemostat.core.detection.registry import Ward
+from hemostat.core.detection.watched_container import Patient
+from hemostat.core.model import EngineEvent
+from hemostat.events import Evidence, Kind
+
+
+def signalled(ward: Ward, event: EngineEvent, *, ours: bool) -> stop_intent.Stop | None:
+    """Somebody sent a signal: note the wish that the container end, if it is one. `ours`: HemoStat did."""
+    patient = ward.get(event.container.id)
+    info = patient.info if patient else None
+    stop = stop_intent.stopped(event) if event.action == "stop" else stop_intent.signalled(event, info)
+    if stop is None:
+        return None
+    ward.stops[event.container.id] = msgspec.structs.replace(stop, ours=ours)
+    return stop
+
+
+def turned(patient: Patient, event: EngineEvent) -> None:
+    """Its health check passes or fails from now on."""
+    patient.health = health.turned(
+        patient.health,
+        healthy=event.action == "healthy",
+        time=event.time,
+        window=patient.tuned.flap_window,
+    )
+
+
+def saw_health(patient: Patient, now: float) -> None:
+    """What an inspection shows of its health check, where events may not have come."""
+    if patient.info.running and patient.info.health in {"healthy", "unhealthy"}:
+        healthy, window = patient.info.health == "healthy", patient.tuned.flap_window
+        patient.health = health.turned(patient.health, healthy=healthy, time=now, window=window)
+
+
+def judge_health(ward: Ward, patient: Patient, now: float) -> list[Told]:
+    """Open and close what its health check says by now."""
+    ref, told = patient.ref, list[Told]()
+    state, tuned, register = patient.health, patient.tuned, ward.register
+    if patient.info.health is None:
+        return told
+    if (ref.id, Kind.FLAPPING) in register:
+        calm = ward.has_watched(tuned.flap_window, now) and health.is_calm(state, tuned, now)
+        told += register.closed(ref.id, [Kind.FLAPPING]) if calm else []
+    elif health.flaps(state, tuned, now):
+        told += register.closed(ref.id, [Kind.UNHEALTHY])
+        facts = [Evidence("changes", len(state.changes))]
+        told += ward.fail(
+            patient, Kind.FLAPPING, since=state.changes[0], now=now, window=tuned.flap_window, evidence=facts
+        )
+    failing = patient.info.running and patient.info.health == "unhealthy" and state.failing is not None
+    if failing and health.is_due(state, tuned, now) and _is_news(ward, patient):
+        since = now if state.failing is None else state.failing
+        facts = list(healthcheck_output.evidence(patient.info, never_passed=state.passed is None))
+        told += ward.fail(patient, Kind.UNHEALTHY, since=since, now=now, evidence=facts)
+    return told
+
+
+def _is_news(ward: Ward, patient: Patient) -> bool:
+    """Whether no incident is open, or its failure has gone and come back."""
+    known = (each for each in ward.register.of(patient.ref.id) if each.kind is Kind.UNHEALTHY)
+    earlier = next(known, None)
+    return earlier is None or health.has_come_back(patient.health, earlier.since)

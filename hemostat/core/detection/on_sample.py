@@ -1,0 +1,136 @@
+"""What the measurements say of a container under watch, and of the host: gauges, habits, disks, probes."""
+
+from collections.abc import Callable, Sequence
+
+from hemostat.core.dependencies.root_cause import measured
+from hemostat.core.detection import probe
+from hemostat.core.detection.incidents import Told
+from hemostat.core.detection.registry import Ward
+from hemostat.core.detection.watched_container import Patient
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.model import DiskUse, HostSample, Probed, Sample
+from hemostat.core.redact import redact
+from hemostat.core.usage import baseline, tracker
+from hemostat.core.usage import gauge as detect
+from hemostat.core.usage.findings import Finding, Limits
+from hemostat.core.usage.network import counted
+from hemostat.core.usage.process_activity import Activity
+from hemostat.core.usage.tracker import observe
+from hemostat.events import Evidence, Kind, Phase
+
+
+def limits(patient: Patient, host_memory: int) -> Limits:
+    """Those that bind: the container's own, a parent cgroup's or the host's, whichever is least."""
+    info, parents = patient.info, patient.parents
+    cpu = _least(info.cpu_limit, parents.cpu)
+    memory = _least(info.memory_limit, parents.memory, host_memory)
+    owner = ""
+    if memory and memory != info.memory_limit:
+        owner = f"its parent cgroup {parents.memory_of}" if memory == parents.memory else "the host"
+    return Limits(
+        cpu=cpu or 1.0,
+        memory=int(memory or 0),
+        pids=int(_least(info.pids_limit, parents.pids) or 0),
+        has_cpu_limit=cpu is not None,
+        memory_of=owner,
+    )
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((limit for limit in limits if limit), default=None)
+
+
+def wants_activity(patient: Patient, sample: Sample, bounds: Limits) -> bool:
+    """Whether the container's processes are to be asked what they do with their CPU."""
+    lifted = baseline.lifted(patient.tuned, patient.habit)
+    return tracker.wants_activity(patient.track, sample, bounds, lifted)
+
+
+def wants_history(patient: Patient, sample: Sample, bounds: Limits) -> bool:
+    """Whether what an earlier monitor has kept of the container's numbers is worth reading."""
+    return tracker.wants_history(patient.track, sample, bounds)
+
+
+def recalled(patient: Patient, points: Sequence[Point], sample: Sample) -> None:
+    """Go on from the numbers that an earlier monitor has kept."""
+    patient.track = tracker.recalled(patient.track, points, sample, patient.tuned)
+
+
+def sampled(
+    patient: Patient, sample: Sample, bounds: Limits, activity: Activity | None = None
+) -> tuple[Finding, ...]:
+    """One more sample: what has become too high, or is so no longer."""
+    reading = observe(patient.track, sample, bounds, baseline.lifted(patient.tuned, patient.habit), activity)
+    patient.track, patient.cpu = reading.track, reading.cpu
+    patient.parents = sample.parents or patient.parents
+    patient.traffic = counted(patient.traffic, sample)
+    raised = any(gauge.raised for gauge in reading.track.gauges.values())
+    if patient.tuned.baseline and reading.cpu is not None and bounds.memory > 0 and not raised:
+        shares = {
+            Kind.CPU_HIGH: reading.cpu / bounds.cpu,
+            Kind.MEMORY_HIGH: sample.memory / bounds.memory * 100,
+        }
+        patient.habit = baseline.learn(patient.habit, shares, sample.time, patient.tuned)
+    return reading.findings
+
+
+def disk_used(ward: Ward, use: DiskUse, now: float) -> list[Told]:
+    patient = ward.get(use.container_id)
+    if patient is None:
+        return []
+    levels = (("disk_bytes", use.size, patient.tuned.disk), ("log_bytes", use.log, patient.tuned.log))
+    known = [(name, size, limit) for name, size, limit in levels if size is not None and limit]
+    if (use.container_id, Kind.DISK_HIGH) in ward.register:
+        over = all(size < limit * detect.RELEASE for _, size, limit in known)
+        return ward.register.closed(use.container_id, [Kind.DISK_HIGH]) if over else []
+    for name, size, limit in known:
+        if size >= limit:
+            facts = [Evidence(name, size, "B"), Evidence("threshold", limit, "B")]
+            return ward.fail(patient, Kind.DISK_HIGH, since=now, now=now, evidence=facts)
+    return []
+
+
+def host_measured(ward: Ward, sample: HostSample) -> list[Told]:
+    limit, window = ward.thresholds.host_disk, ward.thresholds.window
+    ward.host = measured(ward.host, sample)
+    if not sample.disk_size:
+        return []
+    share = sample.disk_used / sample.disk_size * 100
+    raised = ("", Kind.DISK_HIGH) in ward.register
+    gauge = ward.disk if ward.disk.raised == raised else detect.Gauge(raised)
+    ward.disk, phase = detect.read_gauge(
+        gauge, share, limit, window=window, begun=sample.time, now=sample.time
+    )
+    if phase is not Phase.RAISED:
+        return ward.register.closed("", [Kind.DISK_HIGH]) if phase is Phase.CLEARED else []
+    facts = [
+        Evidence("disk", round(share, 1), "%"),
+        Evidence("threshold", limit, "%"),
+        Evidence("disk_free", sample.disk_size - sample.disk_used, "B"),
+    ]
+    told = ward.register.opened(ward.itself, Kind.DISK_HIGH, since=sample.time, window=window, evidence=facts)
+    return [told]
+
+
+def probed(
+    ward: Ward, answer: Probed, now: float, look_upstream: Callable[[str, float], None] = lambda *_: None
+) -> list[Told]:
+    """`look_upstream` looks at what a container depends on: when its failure is told, not at each probe."""
+    patient = ward.get(answer.container_id)
+    if patient is None or not patient.info.running:
+        return []
+    patient.probing, phase = probe.judge(
+        patient.probing,
+        answer.error,
+        now=now,
+        started_at=patient.info.started_at,
+        failures=patient.tuned.probe_failures,
+        start_period=patient.tuned.probe_start,
+    )
+    if phase is Phase.RAISED:
+        look_upstream(patient.ref.id, now)
+        facts = [Evidence("probe", redact(answer.error))]
+        if patient.probing.astray:
+            facts.append(Evidence("never_reached", value=True))
+        return ward.fail(patient, Kind.HUNG, since=patient.probing.since, now=now, evidence=facts)
+    return ward.register.closed(patient.ref.id, [Kind.HUNG]) if phase is Phase.CLEARED else []

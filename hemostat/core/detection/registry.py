@@ -1,0 +1,287 @@
+"""The containers under watch, what is wrong with them, and what the monitor must remember of them.
+
+Failures are told here and nowhere else, so that each is asked where it comes from, and whether it is one of
+many. Told once, an incident is looked at in every round: it is over, or what held it has gone, or it goes on.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from hemostat.core.dependencies.relations import Relations
+from hemostat.core.dependencies.root_cause import ITSELF, STARVED, Cause, Held, Host, awaits_check, blame
+from hemostat.core.dependencies.state import Observations
+from hemostat.core.detection import storm
+from hemostat.core.detection.incidents import Incident, Register, Told
+from hemostat.core.detection.jobs import is_session, job_reason
+from hemostat.core.detection.restart_owner import Run, workload
+from hemostat.core.detection.stop_intent import MARGIN, Death, Stop, stopping, wanted
+from hemostat.core.detection.storm import Failure, Storms, Watched
+from hemostat.core.detection.watched_container import Past, Patient, new_patient
+from hemostat.core.labels.project import project_of
+from hemostat.core.model import ContainerInfo
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.usage import gauge
+from hemostat.core.usage.baseline import Baseline, rounded
+from hemostat.events import Container, Evidence, Kind
+
+DEATHS: Final = frozenset({Kind.EXITED, Kind.OOM})
+UNRELIABLE: Final = DEATHS | {Kind.CRASH_LOOP, Kind.HUNG}
+"""Kinds of which a container is over only some time after it runs again."""
+
+
+class Ward:
+    def __init__(self, thresholds: Thresholds, host: Host, trust: Trust = OWN) -> None:
+        self.thresholds = thresholds
+        self.host = host
+        self.register = self._register()
+        self.relations = Relations(trust)
+        self.stops: dict[str, Stop] = {}
+        self.deaths: dict[str, tuple[float, ...]] = {}
+        self.clean_ends: dict[str, int] = {}
+        """How often each has ended with 0 of itself."""
+        self.runs: dict[str, tuple[Run, ...]] = {}
+        self.ooms: dict[str, float] = {}
+        """When the kernel last killed a process in it for want of memory."""
+        self.held: dict[str, Death] = {}
+        """Deaths that cannot be judged yet."""
+        self.awaited: dict[str, Death] = {}
+        """Deaths that the container's owner is to make good, and until when it has time."""
+        self.kills = False
+        """Whether the engine is known to tell of kills."""
+        self.podman = False
+        self.mode = ""
+        """Of the responders, as far as it is known."""
+        self.disk = gauge.Gauge()
+        """Of the filesystem of the engine's data."""
+        self._patients: dict[str, Patient] = {}
+        self._projects: dict[str, str] = {}
+        """The project of each of them."""
+        self._habits: dict[str, Baseline] = {}
+        self._reached: frozenset[str] = frozenset()
+        self.storms = Storms()
+        self.began: float | None = None
+        self.unheld_since: dict[tuple[str, Kind], float] = {}
+        """Since when nothing has held an incident that was held."""
+
+    # --- who is here --------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Patient]:
+        return iter(tuple(self._patients.values()))
+
+    def get(self, container_id: str) -> Patient | None:
+        return self._patients.get(container_id)
+
+    def restore(self, past: Past) -> None:
+        asked = {name: Stop(time=time, until=time + MARGIN) for name, time in past.asked.items()}
+        self.stops, self.deaths, self._habits = asked | past.stops, dict(past.deaths), dict(past.habits)
+        self.runs, self.ooms = dict(past.runs), dict(past.ooms)
+        self.held, self.awaited = dict(past.held), dict(past.awaited)
+        self.kills, self.podman, self.mode = past.kills, past.podman, past.mode
+        self._reached = frozenset(past.reached)
+        self.register = self._register(past.incidents, past.ended)
+        self.relations.began = past.began
+        self.clean_ends = dict(past.clean_ends)
+
+    def _register(self, incidents: Iterable[Incident] = (), ended: Iterable[Incident] = ()) -> Register:
+        window = self.thresholds.relapse_window
+        return Register(self.host.name, incidents, ended=ended, relapse_window=window)
+
+    def past(self) -> Past:
+        habits = {each.ref.id: rounded(each.habit, each.tuned) for each in self if each.habit.levels}
+        return Past(
+            stops=self.stops,
+            deaths=self.deaths,
+            runs=self.runs,
+            ooms=self.ooms,
+            held=self.held,
+            awaited=self.awaited,
+            kills=self.kills,
+            podman=self.podman,
+            mode=self.mode,
+            habits=habits,
+            incidents=tuple(self.register),
+            ended=self.register.ended,
+            reached=tuple(each.ref.id for each in self if each.probing.reached),
+            began=self.relations.began,
+            clean_ends=self.clean_ends,
+        )
+
+    def admit(self, info: ContainerInfo, now: float) -> Patient:
+        """A container as it is now, new or known."""
+        self.relations.update(info)
+        patient = self._patients.get(info.ref.id)
+        self._projects[info.ref.id] = project_of(info.ref)
+        if patient is not None and patient.info.started_at == info.started_at:
+            patient.info = info
+            if info.health == "healthy" and patient.health.passed is None:
+                patient.health = msgspec.structs.replace(patient.health, passed=now)
+            return patient
+        newly = self._patients[info.ref.id] = new_patient(
+            info,
+            self.thresholds,
+            self.register.of(info.ref.id),
+            self._habits,
+            reached=info.ref.id in self._reached,
+            now=now,
+        )
+        if patient is not None:
+            newly.habit = patient.habit
+            newly.probing = patient.probing.of_next_process()
+        return newly
+
+    def discharge(self, container_id: str) -> list[Told]:
+        """It is gone, and all that was wrong with it."""
+        self._patients.pop(container_id, None)
+        self._projects.pop(container_id, None)
+        self.relations.remove(container_id)
+        for known in (
+            self.stops,
+            self.deaths,
+            self.runs,
+            self.ooms,
+            self.held,
+            self.awaited,
+            self.clean_ends,
+        ):
+            known.pop(container_id, None)
+        told = self.register.closed(container_id)
+        self.register.forget(container_id)
+        return told
+
+    def known(self) -> set[str]:
+        """The ids of all containers that are here or related to one, or that something is told of."""
+        return (self.relations.known() | {each.container.id for each in self.register}) - {""}
+
+    @property
+    def itself(self) -> Container:
+        """The host as the subject of an alert."""
+        return Container(id="", name=self.host.name)
+
+    # --- what is wrong ------------------------------------------------------------------------------
+
+    def fail(
+        self,
+        patient: Patient,
+        kind: Kind,
+        *,
+        since: float,
+        now: float,
+        window: float = 0.0,
+        evidence: Iterable[Evidence] = (),
+    ) -> list[Told]:
+        """Tell it, with where it comes from; and the storm, if it is the one too many."""
+        busy = is_session(patient.info) or self._is_ending(patient, now)
+        if busy or self._awaits_check(patient, kind, since, now):
+            patient.unraise(kind)
+            return []
+        told, cause = self._weather(patient, kind, now)
+        cause = cause or self.find_cause(patient, kind, now)
+        return [*told, self.open_incident(patient, kind, since, window, evidence, cause)]
+
+    def tell(self, patient: Patient, kind: Kind, *, since: float, evidence: Iterable[Evidence]) -> Told:
+        """Tell what was so before anybody looked: it is no part of a storm, and nobody else is to blame."""
+        return self.open_incident(patient, kind, since, 0.0, evidence, ITSELF)
+
+    def is_looping(self, container: Container) -> bool:
+        """Whether a crash loop of the container, or of one that it replaces, is told already."""
+        key = workload(container)
+        return any(each.kind is Kind.CRASH_LOOP and workload(each.container) == key for each in self.register)
+
+    def open_incident(
+        self,
+        patient: Patient,
+        kind: Kind,
+        since: float,
+        window: float,
+        evidence: Iterable[Evidence],
+        cause: Cause,
+        *,
+        relapsed: bool = True,
+    ) -> Told:
+        downstream = tuple(info.ref.name for info in self.relations.topology.downstream(patient.ref.id))
+        return self.register.opened(
+            patient.ref,
+            kind,
+            since=since,
+            window=window,
+            evidence=evidence,
+            cause=cause,
+            downstream=downstream,
+            relapsed=relapsed,
+        )
+
+    def job_reason(self, info: ContainerInfo) -> str:
+        """What shows that a container is a job; empty where nothing does."""
+        needed_by = self.relations.topology.must_complete(info.ref.id)
+        return job_reason(info, needed_by=needed_by, clean_ends=self.clean_ends.get(info.ref.id, 0))
+
+    def _weather(self, patient: Patient, kind: Kind, now: float) -> tuple[list[Told], Cause | None]:
+        """Whether this failure is one of many, which only a fault of what they share explains."""
+        project = project_of(patient.ref)
+        watched = Watched(len(self._patients), len(set(self._projects.values())))
+        failure = Failure(now, patient.ref.id, kind, project)
+        found, verdict = self.storms.add(failure, self._storm_limits, watched)
+        if not verdict.raging:
+            return [], None
+        told = []
+        if verdict.began:
+            names = {each.ref.id: each.ref.name for each in self}
+            since, evidence = found.since or now, storm.evidence(found.failures, names, verdict.project)
+            told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
+        return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(found.failures)),))
+
+    @property
+    def _storm_limits(self) -> storm.Limits:
+        return storm.Limits(self.thresholds.storm_count, self.thresholds.storm_window)
+
+    def is_in_storm(self, patient: Patient, now: float) -> bool:
+        """Whether a storm of the host or of its project lasts."""
+        return self.storms.holds(project_of(patient.ref), now, self.thresholds.storm_window)
+
+    def find_cause(self, patient: Patient, kind: Kind, now: float) -> Cause:
+        return blame(
+            patient.info,
+            kind,
+            self.relations.topology,
+            self.host,
+            observations=self.observations(),
+            cpu=patient.cpu,
+            now=now,
+        )
+
+    def observations(self) -> Observations:
+        unreliable = (each for each in self.register if each.kind in UNRELIABLE and not each.says_nothing)
+        recovering = {each.container.id for each in unreliable}
+        return self.relations.observations(recovering, self._was_stopped)
+
+    def _was_stopped(self, info: ContainerInfo) -> bool:
+        """Whether a person had asked a container to stop that has ended."""
+        return wanted(self.stops.get(info.ref.id), info.finished_at)
+
+    def _awaits_check(self, patient: Patient, kind: Kind, since: float, now: float) -> bool:
+        """Whether a failing check is not told yet, for the next check of what the container depends on may
+        show whose fault it is."""
+        if kind not in STARVED:
+            return False
+        began = patient.info.failing_since if kind is Kind.UNHEALTHY else 0.0
+        patient.awaits_check = awaits_check(began or since, self.relations.upstream(patient.ref.id), now)
+        return patient.awaits_check
+
+    def _is_ending(self, patient: Patient, now: float) -> bool:
+        """Whether somebody has asked it to stop and it is still at it: what it does meanwhile is no news."""
+        return patient.info.running and stopping(self.stops.get(patient.ref.id), now)
+
+    # --- what becomes of it -------------------------------------------------------------------------
+
+    def has_watched(self, seconds: float, now: float) -> bool:
+        """Whether this monitor has watched for so long: before that it must not tell that something of which
+        only an earlier one knew is over."""
+        return self.began is not None and now - self.began >= seconds
+
+    def waiting(self) -> set[str]:
+        """The ids of containers that wait for what they depend on, or for its next health check."""
+        held = {each.container.id for each in self.register if each.held is Held.DEPENDENCY}
+        return held | {each.ref.id for each in self if each.awaits_check and each.info.health == "unhealthy"}

@@ -1,0 +1,146 @@
+"""Who may bring a container back: an orchestrator, Docker's restart policy, or nobody.
+
+An orchestrator is known by the labels that it gives its containers. It often replaces a container by another
+one instead of starting it again, so its containers are never started or restarted here: two would run. It is
+given the time that it needs, and people are told when it stays silent. `docker compose` restarts nothing.
+
+Docker's policy has an end: `on-failure:N` after N restarts, every policy after a start that failed and after
+`docker stop` and `docker kill`. A container that waits for its restart is `restarting`; one that is `exited`
+in spite of a policy has been given up.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from hemostat.core.labels.container_ref import SYSTEMD_UNIT
+from hemostat.core.model import ContainerInfo
+from hemostat.events import Container
+
+FIRST_LOOK: Final = 2.0
+LOOK_EVERY: Final = 10.0
+"""Seconds until a container that Docker is to start again is looked at: its back-off is 0.1 s to a minute."""
+
+SHORT_RUN: Final = 60.0
+"""Seconds: a container that ends with 0 sooner than this and is started again does no lengthy work."""
+CLEAN_ENDS: Final = 8
+SLOW_DEATHS: Final = 5
+"""Ends with 0 after a short run, and failures, within SLOW_WINDOWS loop windows that make a slow loop."""
+SLOW_WINDOWS: Final = 12.0
+
+
+class Orchestrator(NamedTuple):
+    """`marks` are labels of which one is enough; `workload` are those whose values a replacement shares. An
+    id that the orchestrator draws is among them where it has one, for anybody may set labels. `trait` is what
+    a replacement shares besides, where it has none. The orchestrator needs up to `patience` seconds to bring
+    a container back."""
+
+    name: str
+    marks: tuple[str, ...]
+    workload: tuple[str, ...]
+    patience: float
+    trait: Literal["", "name", "image"] = ""
+
+
+ORCHESTRATORS: Final = (
+    Orchestrator(
+        "Swarm",
+        ("com.docker.swarm.task.name", "com.docker.swarm.service.id", "com.docker.swarm.service.name"),
+        ("com.docker.swarm.service.id", "com.docker.swarm.service.name", "com.docker.swarm.task.name"),
+        30.0,
+    ),
+    Orchestrator(
+        "Kubernetes",
+        ("io.kubernetes.pod.name", "io.kubernetes.container.name", "annotation.io.kubernetes.container.hash"),
+        (
+            "io.kubernetes.pod.uid",
+            "io.kubernetes.pod.namespace",
+            "io.kubernetes.pod.name",
+            "io.kubernetes.container.name",
+        ),
+        330.0,
+    ),
+    Orchestrator(
+        "Nomad",
+        ("com.hashicorp.nomad.alloc_id",),
+        ("com.hashicorp.nomad.alloc_id", "com.hashicorp.nomad.task_name"),
+        60.0,
+    ),
+    Orchestrator(
+        "ECS",
+        ("com.amazonaws.ecs.task-arn", "com.amazonaws.ecs.container-name"),
+        ("com.amazonaws.ecs.task-definition-family", "com.amazonaws.ecs.container-name"),
+        300.0,
+        "image",
+    ),
+    Orchestrator("systemd", (SYSTEMD_UNIT,), (SYSTEMD_UNIT,), 90.0, "name"),
+    Orchestrator("balena", ("io.balena.supervised",), ("io.balena.service-name",), 60.0, "image"),
+    Orchestrator("Home Assistant", ("io.hass.type",), ("io.hass.name",), 120.0, "name"),
+)
+
+
+def orchestrator(container: Container) -> Orchestrator | None:
+    labels = container.labels
+    return next((each for each in ORCHESTRATORS if any(mark in labels for mark in each.marks)), None)
+
+
+def workload(container: Container) -> str:
+    """What a container and its replacement have in common; the id of one that nobody replaces."""
+    owner = orchestrator(container)
+    if owner is None:
+        return container.id
+    values = [container.labels.get(label, "") for label in owner.workload]
+    if owner.name == "Swarm":
+        values[-1] = values[-1].rpartition(".")[0]  # service.slot.task: the slot is filled again
+    if not any(values):
+        return container.id
+    if owner.trait:
+        values.append(container.name if owner.trait == "name" else container.image)
+    return "/".join((owner.name, *values))
+
+
+def replacements(
+    container: Container, died_at: float, others: Sequence[ContainerInfo]
+) -> list[ContainerInfo]:
+    """What was started in its place since it died: another one, or the container itself again."""
+    key = workload(container)
+    return [each for each in others if each.started_at > died_at and workload(each.ref) == key]
+
+
+def restarts_itself(info: ContainerInfo, exit_code: int = 1) -> bool:
+    """Whether Docker's restart policy applies to an end with `exit_code` that nobody wanted."""
+    if info.restart_policy == "on-failure":
+        return exit_code != 0 and (not info.max_retries or info.restart_count < info.max_retries)
+    return info.restart_policy in {"always", "unless-stopped"}
+
+
+def is_given_up(info: ContainerInfo) -> bool:
+    """Whether Docker was to start it again, and does not, because a start has failed."""
+    return info.status in {"exited", "dead"} and bool(info.error) and restarts_itself(info)
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that has ended and that its owner starts again: when, how, after how many seconds."""
+
+    ended: float
+    exit_code: int
+    seconds: float
+
+
+def slow_loop(runs: Sequence[Run], loop_window: float, now: float) -> tuple[Run, ...]:
+    """The runs that make a loop too slow for the loop window, or one that ends with 0; empty if none do."""
+    recent = [run for run in runs if 0 <= now - run.ended < SLOW_WINDOWS * loop_window]
+    failed = tuple(run for run in recent if run.exit_code != 0)
+    if len(failed) >= SLOW_DEATHS:
+        return failed
+    clean = tuple(run for run in recent if run.exit_code == 0 and run.seconds < SHORT_RUN)
+    return clean if len(clean) >= CLEAN_ENDS else ()
+
+
+def is_calm(runs: Sequence[Run], started_at: float, now: float) -> bool:
+    """Whether the process of a slow loop has run for longer than two turns of the loop took."""
+    ends = [run.ended for run in runs]
+    turns = [after - before for before, after in pairwise(ends)]
+    return now - started_at > 2 * max(turns, default=0.0)

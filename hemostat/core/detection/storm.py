@@ -1,0 +1,184 @@
+"""Many at once: when so many containers fail together that it is not they who are at fault.
+
+Rule 1. A storm of the host begins with the failure by which `count` different containers, and at least one in
+        SHARE of those watched, have failed within `window`: the host, the engine or what they all need is at
+        fault. Where containers of several projects are watched, one project counts for a part alone: what
+        happens to the containers of one tenant is no fault of the host.
+Rule 2. A storm of a project begins likewise by the containers of that project alone, and holds no others.
+Rule 3. While a storm lasts every failure is part of it. It is over when no other container than those that
+        have failed in it has failed for `window`, and after MAX_WINDOWS windows in any case: the same
+        containers do not make it last, and no number of containers makes it endless.
+Rule 4. After a storm none begins for as long as it has lasted, and for REST_WINDOWS windows at least.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from hemostat.core.labels.project import limit_others
+from hemostat.events import Evidence, Kind
+
+SHARE: Final = 3
+KINDS: Final = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.OOM, Kind.UNHEALTHY, Kind.HUNG})
+"""What counts as a failure: that many containers are busy at the same time is no storm."""
+NAMED: Final = 10
+MAX_WINDOWS: Final = 12
+REST_WINDOWS: Final = 6
+LEAST_OF_PROJECT: Final = 2
+"""Containers of one project that count towards a storm of the host, where that takes few."""
+EVERY_PROJECT: Final = None
+"""The scope of a storm of the host."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """`count` is of containers, `window` in seconds."""
+
+    count: int
+    window: float
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """`container` is its id."""
+
+    time: float
+    container: str
+    kind: Kind
+    project: str = ""
+
+
+class Watched(NamedTuple):
+    """How many containers are watched, those that have failed among them, and of how many projects."""
+
+    containers: int
+    projects: int = 1
+
+
+class Storm(msgspec.Struct, frozen=True):
+    """`failures` are those within the window, in a storm all since it began: one of each container, by time.
+    `since` is when the first failure of a storm was (epoch seconds), None where there is none; before
+    `rested` no other begins."""
+
+    failures: tuple[Failure, ...] = ()
+    since: float | None = None
+    rested: float = 0.0
+
+
+class Verdict(NamedTuple):
+    """Whether a failure is part of a storm, and whether it is the one by which it `began`. `project` is whose
+    storm it is; None for the host's."""
+
+    raging: bool
+    began: bool = False
+    project: str | None = None
+
+
+def gather(
+    storm: Storm, failure: Failure, limits: Limits, watched: Watched, *, most: int | None = None
+) -> tuple[Storm, Verdict]:
+    """One more failure, of a kind that counts. `most`: how many of one project count; None: all of them."""
+    now = failure.time
+    if not is_over(storm, now, limits.window):
+        known = any(each.container == failure.container for each in storm.failures)
+        failures = storm.failures if known else (*storm.failures, failure)
+        return msgspec.structs.replace(storm, failures=failures), Verdict(raging=True)
+    rested = storm.rested if storm.since is None else _rest(storm, limits.window)
+    others = (each for each in storm.failures if each.container != failure.container)
+    failures = (*(each for each in others if 0 <= now - each.time <= limits.window), failure)
+    if now < rested <= now + 2 * MAX_WINDOWS * limits.window or not _are_many(
+        failures, limits, watched, most
+    ):
+        return Storm(failures, rested=rested), Verdict(raging=False)
+    return Storm(failures, failures[0].time), Verdict(raging=True, began=True)
+
+
+def _are_many(failures: tuple[Failure, ...], limits: Limits, watched: Watched, most: int | None) -> bool:
+    if len(failures) * SHARE < watched.containers:
+        return False
+    counted = len(failures)
+    if most is not None:
+        counted = len(limit_others(None, failures, most, lambda each: each.project))
+    return counted >= limits.count
+
+
+def _end(storm: Storm, window: float) -> float:
+    """When a storm is over (epoch seconds), if nothing else fails."""
+    first = storm.failures[0].time if storm.since is None else storm.since
+    return min(storm.failures[-1].time + window, first + MAX_WINDOWS * window)
+
+
+def _rest(storm: Storm, window: float) -> float:
+    end = _end(storm, window)
+    return end + max(REST_WINDOWS * window, end - storm.failures[0].time)
+
+
+def is_over(storm: Storm, now: float, window: float) -> bool:
+    """Whether there is no storm (any more). A clock set back ends it too."""
+    return storm.since is None or not (storm.failures and storm.since <= now < _end(storm, window))
+
+
+def count_of_project(count: int, projects: int) -> int | None:
+    """How many containers of one project count towards a storm of the host that takes `count`; None: all."""
+    return None if projects <= 1 else max(LEAST_OF_PROJECT, -(-count // projects))
+
+
+class Storms:
+    """The storms of one host: that of the host, and those of its projects."""
+
+    def __init__(self) -> None:
+        self._by_scope: dict[str | None, Storm] = {}
+
+    def add(self, failure: Failure, limits: Limits, watched: Watched) -> tuple[Storm, Verdict]:
+        """The storm that this failure is part of, if any, and whether it is."""
+        if failure.kind not in KINDS:
+            return Storm(), Verdict(raging=False)
+        most = count_of_project(limits.count, watched.projects)
+        found = self._gather(EVERY_PROJECT, failure, limits, watched, most)
+        if most is None:
+            return found
+        storm, verdict = self._gather(failure.project, failure, limits, watched, None)
+        return found if found[1].raging else (storm, verdict._replace(project=failure.project))
+
+    def _gather(
+        self, scope: str | None, failure: Failure, limits: Limits, watched: Watched, most: int | None
+    ) -> tuple[Storm, Verdict]:
+        before = self._by_scope.get(scope, Storm())
+        found = self._by_scope[scope], _ = gather(before, failure, limits, watched, most=most)
+        return found
+
+    def holds(self, project: str, now: float, window: float) -> bool:
+        """Whether what fails in this project is part of a storm."""
+        scopes = (self._by_scope.get(scope, Storm()) for scope in (EVERY_PROJECT, project))
+        return not all(is_over(each, now, window) for each in scopes)
+
+    def are_over(self, now: float, window: float) -> bool:
+        return all(is_over(each, now, window) for each in self._by_scope.values())
+
+    def expire(self, now: float, window: float) -> None:
+        """Forget the projects of which nothing is to be known any more."""
+        self._by_scope = {
+            scope: each for scope, each in self._by_scope.items() if not _is_past(each, now, window)
+        }
+
+
+def _is_past(storm: Storm, now: float, window: float) -> bool:
+    rested = storm.rested if storm.since is None else _rest(storm, window)
+    return is_over(storm, now, window) and now > max(rested, storm.failures[-1].time + window)
+
+
+def evidence(
+    failures: Iterable[Failure], names: Mapping[str, str], project: str | None = None
+) -> tuple[Evidence, ...]:
+    """How many containers, which, what is wrong with them, and of which project they are where the storm is
+    that project's. `names` is by id."""
+    failures = tuple(failures)
+    named = sorted(names.get(each.container, each.container[:12]) for each in failures)
+    more = len(named) - NAMED
+    kinds = Counter(each.kind for each in failures)
+    return (
+        Evidence("storm", len(named)),
+        Evidence("containers", ", ".join(named[:NAMED]) + (f" and {more} more" if more > 0 else "")),
+        Evidence("kinds", ", ".join(f"{kind} {number}" for kind, number in sorted(kinds.items()))),
+        *([] if project is None else [Evidence("project", project or "none")]),
+    )

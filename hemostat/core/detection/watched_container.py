@@ -1,0 +1,112 @@
+"""One container under watch, and what a monitor remembers of all of them over a restart."""
+
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from hemostat.core.detection.healthcheck import Health
+from hemostat.core.detection.healthcheck_output import has_always_failed
+from hemostat.core.detection.incidents import Incident
+from hemostat.core.detection.probe import Probing
+from hemostat.core.detection.restart_owner import Run
+from hemostat.core.detection.stop_intent import Death, Stop
+from hemostat.core.labels.definitions import PROBE
+from hemostat.core.labels.values import Target
+from hemostat.core.model import ContainerInfo, ParentLimits
+from hemostat.core.settings.monitor import Thresholds, tuned
+from hemostat.core.usage.baseline import Baseline
+from hemostat.core.usage.network import Traffic
+from hemostat.core.usage.tracker import GAUGED, Track, begin, unraise
+from hemostat.events import Container, Kind
+
+
+class Patient(msgspec.Struct, kw_only=True):
+    """One container. What is known of its process begins anew with every start. `cpu` is percent of one
+    core."""
+
+    info: ContainerInfo
+    tuned: Thresholds
+    track: Track = Track()
+    health: Health = Health()
+    target: Target | None = None
+    """What it asks to be probed on."""
+    probing: Probing = Probing()
+    cpu: float | None = None
+    traffic: Traffic = Traffic()
+    parents: ParentLimits = ParentLimits()
+    """Limits of the cgroups above its own."""
+    habit: Baseline = Baseline()
+    """Outlives the process."""
+    awaits_check: bool = False
+    """Whether its failing check waits for a check of what it depends on."""
+
+    @property
+    def ref(self) -> Container:
+        return self.info.ref
+
+    def unraise(self, kind: Kind) -> None:
+        """It was found and not told: let it be found anew."""
+        if kind is Kind.HUNG:
+            self.probing = msgspec.structs.replace(self.probing, failures=0, raised=False)
+        if kind in GAUGED:
+            self.track = unraise(self.track, kind)
+
+
+class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a monitor must know of the time before it was started, by container id, in epoch seconds."""
+
+    asked: dict[str, float] = {}
+    """Of an earlier version: when somebody asked it to stop."""
+    stops: dict[str, Stop] = {}
+    deaths: dict[str, tuple[float, ...]] = {}
+    """Failures, and below all runs that an owner followed by another, by workload
+    (core.detection.restart_owner)."""
+    runs: dict[str, tuple[Run, ...]] = {}
+    ooms: dict[str, float] = {}
+    held: dict[str, Death] = {}
+    awaited: dict[str, Death] = {}
+    kills: bool = False
+    podman: bool = False
+    mode: str = ""
+    habits: dict[str, Baseline] = {}
+    incidents: tuple[Incident, ...] = ()
+    began: float = 0.0
+    clean_ends: dict[str, int] = {}
+    ended: tuple[Incident, ...] = ()
+    """Those that are over and may relapse."""
+    reached: tuple[str, ...] = ()
+    """Containers that a probe has reached."""
+
+
+def new_patient(
+    info: ContainerInfo,
+    thresholds: Thresholds,
+    open_incidents: Collection[Incident],
+    habits: Mapping[str, Baseline],
+    *,
+    reached: bool,
+    now: float,
+) -> Patient:
+    """A process that was not known before. What was alerted before, and is not older than the process, stays
+    alerted. `reached`: whether a probe has reached the container."""
+    known = {each.kind: each for each in open_incidents if info.started_at <= each.since}
+    failing = passed = None
+    if info.health == "unhealthy":
+        failing = known[Kind.UNHEALTHY].since if Kind.UNHEALTHY in known else now
+        # Whether it has ever passed, nobody has seen: the engine's count tells.
+        passed = None if has_always_failed(info) else info.started_at
+    elif info.health == "healthy":
+        passed = now
+    return Patient(
+        info=info,
+        tuned=tuned(thresholds, info.ref),
+        track=begin(known, info.started_at),
+        health=Health(failing, passed),
+        target=PROBE.of(info.ref.labels),
+        probing=Probing(
+            raised=Kind.HUNG in known,
+            reached=reached,
+            astray=Kind.HUNG in known and known[Kind.HUNG].says_nothing,
+        ),
+        habit=habits.get(info.ref.id, Baseline()),
+    )

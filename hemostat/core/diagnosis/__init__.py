@@ -1,0 +1,1 @@
+"""What an alert means and what is to be done about it, by rules."""

@@ -1,0 +1,1 @@
+"""Measured facts, and the snapshot of a container that is stored before an action."""

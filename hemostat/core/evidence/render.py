@@ -1,0 +1,75 @@
+"""A dossier, and how a container was made, as rows under headings. Secrets in them were masked before."""
+
+from collections.abc import Callable, Iterator
+
+from hemostat.core.evidence.measurement import fact
+from hemostat.core.evidence.snapshot import Check, Details, Dossier, Point
+from hemostat.core.units import show_size
+from hemostat.events import Action
+
+Section = tuple[str, list[str]]
+
+
+def heading(kept: Dossier) -> str:
+    return f"{kept.container.name}  {kept.kind}, no. {kept.occurrence}, {occasion(kept)}"
+
+
+def occasion(kept: Dossier) -> str:
+    return "left to people" if kept.action is Action.NONE else f"before {kept.action}"
+
+
+def sections(kept: Dossier, when: Callable[[float], str]) -> Iterator[Section]:
+    """What there is of it; `when` writes a time (epoch seconds) as people read it."""
+    state, details = kept.state, kept.details
+    found: tuple[Section, ...] = (
+        ("state", [] if state is None else [f"{state.status}, exit code {state.exit_code}"]),
+        ("facts", [fact(each) for each in kept.evidence]),
+        ("processes", list(kept.processes)),
+        ("made with", [] if details is None else [" ".join(pair) for pair in made_with(details)]),
+        (
+            "health checks",
+            [] if details is None else [check(each, when) for each in details.checks],
+        ),
+        (
+            "samples",
+            [_sample(each, when) for each in kept.samples[-10:]],
+        ),
+        ("log", kept.log.splitlines()),
+        ("missing", [f"{source}: {why}" for source, why in kept.missing.items()]),
+        ("left out", list(kept.left_out)),
+    )
+    yield from ((title, rows) for title, rows in found if rows)
+
+
+def made_with(details: Details) -> Iterator[tuple[str, str]]:
+    """How a container was made, by what it is."""
+    yield "command", " ".join(details.command)
+    yield (
+        "restart policy",
+        details.restart_policy + (f", {details.max_retries} times" if details.max_retries else ""),
+    )
+    if details.cpu_limit is not None:
+        yield "cpu limit", f"{details.cpu_limit:g} cores"
+    if details.memory_limit is not None:
+        yield "memory limit", show_size(details.memory_limit)
+    if details.pids_limit is not None:
+        yield "pids limit", str(details.pids_limit)
+    yield "networks", ", ".join(details.networks) or "-"
+    yield from (("mount", mount) for mount in details.mounts)
+    yield from (("environment", f"{name}={value}") for name, value in details.environment.items())
+    if details.error:
+        yield "error", details.error
+
+
+def check(run: Check, when: Callable[[float], str]) -> str:
+    passed = "passed" if run.exit_code == 0 else f"failed with {run.exit_code}"
+    return f"{when(run.time)} {passed}" + (f": {run.output}" if run.output else "")
+
+
+def _sample(point: Point, when: Callable[[float], str]) -> str:
+    share = "-" if point.cpu is None else f"{point.cpu:.1f}"
+    used = "-" if point.memory is None else show_size(point.memory)
+    told = f"{when(point.time)} cpu {share} % memory {used}"
+    if point.received is None or point.sent is None:
+        return told
+    return f"{told} received {show_size(point.received)}/s sent {show_size(point.sent)}/s"

@@ -1,0 +1,90 @@
+"""The shape in which evidence is kept, and its encoding. How one is made is core.evidence.build's to say."""
+
+from typing import Final, Self
+
+import msgspec
+
+from hemostat.errors import DecodeError
+from hemostat.events import Action, Container, ContainerStats, Evidence, Kind, State
+
+KEPT_POINTS: Final = 300
+"""Points of a container's history: five minutes where its numbers change every second."""
+KEPT_FOR: Final = 600.0
+"""Seconds for which they are kept after the last of them."""
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a health check; `time` is when it began (epoch seconds)."""
+
+    time: float
+    exit_code: int
+    output: str = ""
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a container was made, and its health checks, oldest first. As an engine tells it, it holds secrets.
+
+    Limits are as in ContainerInfo; `mounts` are destinations, read-only ones with `:ro`; `error` is why the
+    engine could not start it.
+    """
+
+    command: tuple[str, ...] = ()
+    restart_policy: str = "no"
+    max_retries: int = 0
+    cpu_limit: float | None = None
+    memory_limit: int | None = None
+    pids_limit: int | None = None
+    networks: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    checks: tuple[Check, ...] = ()
+    error: str = ""
+
+
+class Point(msgspec.Struct, frozen=True, array_like=True):
+    """One moment: epoch seconds, CPU in percent (100 = one core), working set in bytes, bytes a second
+    received and sent over the network. Those kept by older versions end after the memory."""
+
+    time: float
+    cpu: float | None
+    memory: int | None
+    received: float | None = None
+    sent: float | None = None
+
+    @classmethod
+    def of(cls, stats: ContainerStats, time: float) -> Self:
+        return cls(time, stats.cpu, stats.memory, stats.received, stats.sent)
+
+
+class Dossier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The evidence of one occurrence of an incident, as it was at `time` before `action` was tried.
+
+    `missing` says of what could not be had why not. `left_out` names what was given up for want of room.
+    """
+
+    time: float
+    container: Container
+    kind: Kind
+    action: Action
+    occurrence: int = 1
+    rung: int = 0
+    state: State | None = None
+    log: str = ""
+    processes: tuple[str, ...] = ()
+    details: Details | None = None
+    samples: tuple[Point, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    missing: dict[str, str] = {}
+    left_out: tuple[str, ...] = ()
+
+
+def encode(kept: Dossier) -> bytes:
+    return msgspec.json.encode(kept)
+
+
+def decode(raw: bytes) -> Dossier:
+    """Raises DecodeError."""
+    try:
+        return msgspec.json.decode(raw, type=Dossier)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DecodeError(f"not a dossier: {error}") from None

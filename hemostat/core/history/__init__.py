@@ -1,0 +1,1 @@
+"""Events after they were published: incidents, timelines, the audit chain, statistics, replay."""

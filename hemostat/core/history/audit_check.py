@@ -1,0 +1,120 @@
+"""Whether the trail in a database is the one that belongs there, by its ends and what is noted elsewhere.
+
+This is asked after every batch that is stored, and by `hemostat doctor`. It reads the last row alone:
+`core.history.audit_chain.verify` reads them all.
+"""
+
+import hmac
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from hemostat.core.history.audit_chain import NOT_CHECKED, Accepted, Ends, Finding, Link, Noted
+from hemostat.core.history.audit_hash import Signing
+
+TROUBLE: Final = "the audit trail"
+"""How each objection begins; people are told by it (core.notify.self_monitoring)."""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """`findings` are open, `accepted` a person has accepted; `unchecked` says what could not be compared."""
+
+    findings: list[Finding]
+    accepted: list[Finding]
+    unchecked: list[str]
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """A trail's ends, what is noted of it, whether the noted head is in it, its last row, and the
+    keys."""
+
+    ends: Ends
+    noted: Noted
+    has_head: bool
+    last: Link | None = None
+    keys: tuple[bytes, ...] = ()
+
+
+def find_objection(look: Look) -> str:
+    """Why this is not the trail that was written, or cannot go on as it was; empty where nothing speaks
+    against it."""
+    return find_replacement(look) or find_missing_key(look)
+
+
+def find_replacement(look: Look) -> str:
+    """Why this is not the trail that was written."""
+    why = _replaced(look) or _unsigned(look)
+    return f"{TROUBLE} {why}" if why else ""
+
+
+def find_missing_key(look: Look) -> str:
+    """Whether rows are signed, and the key that signs them is not here."""
+    if not look.noted.signed or look.keys:
+        return ""
+    return f"{TROUBLE} is signed from row {look.noted.signed} on, and no key is given"
+
+
+def judge(findings: Iterable[Finding], noted: Noted) -> Verdict:
+    """What a whole reading of the trail comes to. Findings that a person has accepted count no more."""
+    accepted, left, unchecked = list[Finding](), list[Finding](), list[str]()
+    for each in findings:
+        if each.what == NOT_CHECKED:
+            unchecked.append(each.text)
+        elif noted.accepted is not None and noted.accepted.covers(each):
+            accepted.append(each)
+        else:
+            left.append(each)
+    if noted.head is None:
+        unchecked.append("no head is noted elsewhere: an end that was cut off would not show")
+    return Verdict(findings=left, accepted=accepted, unchecked=unchecked)
+
+
+def _replaced(look: Look) -> str:
+    ends, noted = look.ends, look.noted
+    if noted.trail not in {"", ends.trail}:
+        return f"was replaced: trail {noted.trail} belongs to this store, and trail {ends.trail} is in it"
+    if noted.head is None:
+        return f"is trail {ends.trail}, and its noted end is gone from Redis" if noted.trail else ""
+    if not look.has_head:
+        return f"was replaced or cut off: row {noted.head.number}, which was stored, is not in it"
+    if noted.anchor is not None and ends.anchor.number > noted.anchor.number:
+        return f"was cut off: it begins after row {ends.anchor.number}, not after row {noted.anchor.number}"
+    return ""
+
+
+def _unsigned(look: Look) -> str:
+    """Of the last row alone: no row before it can be changed without it."""
+    last, accepted = look.last, look.noted.accepted
+    if not look.keys or last is None or (accepted is not None and last.number <= accepted.head.number):
+        return ""
+    if is_signed(look):
+        return ""
+    return f"ends with row {last.number}, which none of the given keys has signed"
+
+
+def is_signed(look: Look) -> bool:
+    """Whether the last row is."""
+    last = look.last
+    signing = Signing(look.ends.trail, look.keys)
+    return last is not None and signing.is_signed(last.before, last.record, last.hash)
+
+
+def sign_acceptance(accepted: Accepted, trail: str, keys: tuple[bytes, ...]) -> Accepted:
+    """With an HMAC, where there is a key: who writes to Redis accepts nothing."""
+    return msgspec.structs.replace(accepted, mac=_mac(keys[0], trail, accepted)) if keys else accepted
+
+
+def trust(noted: Noted, trail: str, keys: tuple[bytes, ...]) -> Noted:
+    """What is noted of the trail, without an acceptance that none of the keys has signed."""
+    accepted = noted.accepted
+    if accepted is None or not keys:
+        return noted
+    if any(hmac.compare_digest(_mac(key, trail, accepted), accepted.mac) for key in keys):
+        return noted
+    return msgspec.structs.replace(noted, accepted=None)
+
+
+def _mac(key: bytes, trail: str, accepted: Accepted) -> str:
+    content = msgspec.json.encode((trail, msgspec.structs.replace(accepted, mac="")))
+    return hmac.new(key, b"accepted\n" + content, "sha256").hexdigest()

@@ -1,0 +1,106 @@
+"""What was tried against an incident, what would be tried next, and what comes now. Pure."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from hemostat.core.history.incident_log import SETTLED
+from hemostat.core.history.timeline import Chronicle, Stage, occurrence
+from hemostat.core.remediation.ladder import follows, instead
+from hemostat.events import Action, Kind, Outcome, Reason, RemediationComplete, RemediationNeeded
+
+
+class Rung(msgspec.Struct, frozen=True):
+    """`stands` is an outcome, or `asked for`, `under way`, `would follow`."""
+
+    action: Action
+    stands: str
+
+    @property
+    def words(self) -> str:
+        who = "people" if self.action is Action.NONE else str(self.action)
+        return f"{who}: {self.stands.replace('_', ' ')}"
+
+
+def ladder(told: Chronicle) -> tuple[Rung, ...]:
+    """The actions tried for the last occurrence and, while it is not over, those that would follow."""
+    rungs: dict[int, Rung] = {}
+    following: Action | None = None
+    for step in occurrence(told):
+        match step.event.data:
+            case RemediationNeeded() as asked if step.stage is Stage.DECISION:
+                rungs[asked.rung] = Rung(asked.action, "asked for")
+                following = instead(asked.action, told.kind)
+            case RemediationComplete() as done:
+                at_work = step.stage is not Stage.OUTCOME and step.stage is not Stage.DECISION
+                rungs[done.rung] = Rung(done.action, "under way" if at_work else done.outcome)
+                waits = at_work or done.outcome in WAITS
+                following = instead(done.action, told.kind) if waits else follows(done)
+    tried = tuple(rungs[number] for number in sorted(rungs))
+    if not tried or told.status in SETTLED:
+        return tried
+    return (*tried, *_rest(following, told.kind))
+
+
+def _rest(action: Action | None, kind: Kind) -> Iterator[Rung]:
+    """No rung comes twice, so there is an end."""
+    seen: set[Action] = set()
+    while action is not None and action not in seen:
+        seen.add(action)
+        yield Rung(action, "would follow")
+        action = instead(action, kind)
+
+
+WAITS: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
+
+NEXT: Final = {
+    Reason.PAUSED: "it goes on when that is lifted: hemostat resume",
+    Reason.ROOT_ELSEWHERE: "it is looked at again once that one is well",
+    Reason.MIN_HEALTHY: "it goes on when enough others are healthy",
+    Reason.APPROVAL: "a person is to say yes or no",
+    Reason.NEEDS_PERSON: "a person is to look at it",
+    Reason.GIVEN_UP: "a person is to look at it",
+    Reason.NOT_VIABLE: "a person is to provide what its start needs, or to recreate it",
+    Reason.DRY_RUN: "nothing: in dry run nothing is done",
+    Reason.PROTECTED: "nothing: it is protected, and left to people",
+    Reason.NOT_ALLOWED: "nothing: that action is not allowed for it",
+    Reason.BUDGET_SPENT: "nothing before then: a person may act, or change the cause",
+    Reason.COOLDOWN: "nothing before then: a person may act, or change the cause",
+    Reason.BREAKER_OPEN: "nothing before then: a person may act, or reset the breaker",
+    Reason.REJECTED: "nothing: a person said no",
+}
+
+
+def comes_next(told: Chronicle) -> str:
+    """What happens now, in words."""
+    step = told.steps[-1]
+    if told.status in SETTLED:
+        return "nothing: should it fail again, that is alerted anew"
+    match step.event.data:
+        case RemediationNeeded(action=action):
+            return (
+                "people are told" if action is Action.NONE else f"the responder decides whether to {action}"
+            )
+        case RemediationComplete() as done:
+            return _MEANWHILE.get(step.stage) or _after(done)
+    return "a diagnosis"
+
+
+_MEANWHILE: Final = {
+    Stage.ACTION: "it is verified: running, healthy, and what was wrong is over",
+    Stage.VERIFICATION: "the outcome",
+}
+
+
+def _after(done: RemediationComplete) -> str:
+    if done.kind is Kind.ORDERED and done.outcome is Outcome.REFUSED and done.reason is Reason.PAUSED:
+        return "nothing: hemostat resume, then order it again"
+    following = follows(done)
+    if following is Action.NONE:
+        return "people are told: there is no other action for it"
+    if following is not None:
+        return f"{following} is tried"
+    if done.outcome is Outcome.FAILED and done.reason is not Reason.GIVEN_UP:
+        return "it died again: that is alerted anew"
+    return NEXT.get(done.reason, "nothing, until it is alerted anew")

@@ -1,0 +1,225 @@
+"""A recorded stretch of what the dashboard hears: its lines, and what was so at any moment of it. Pure.
+
+A recording is text, a JSON object a line: a header, then what was heard and when, as the recorder's clock had
+it. What travels is kept as it travelled, its secrets masked once more: a recording is made to be handed on.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from sys import intern
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.core.history.status import name_of
+from hemostat.core.redact import redact, redact_environment
+from hemostat.errors import DecodeError
+from hemostat.events import DURABLE, ContainerStats, Event, HealthAlert, Phase, decode, encode
+
+FORMAT: Final = "hemostat-recording"
+VERSION: Final = 1
+LIVE: Final = 60.0
+"""Seconds for which a last value stays one: long enough to see that a role fell silent."""
+LATEST: Final = 250_000_000_000.0
+"""Epoch seconds that a calendar can still show: the year 9892."""
+NAMES: Final = frozenset({"id", "name", "host", "source", "role", "instance", "incident", "cause"})
+"""Fields that others refer to, which masking must leave alone."""
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """`begin` is the first moment that can be shown (epoch seconds); what was heard before it is history."""
+
+    format: str
+    version: int
+    host: str
+    begin: float
+
+
+class _Line(msgspec.Struct, frozen=True):
+    at: float
+    event: msgspec.Raw
+
+
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """An event as it travelled, when it was heard (epoch seconds), and what it is found by: `name` is what a
+    newer one of the same type replaces, `place` host and name of the container whose numbers these are,
+    `opens` the incident that it raises. There may be very many: what can be decoded again is not kept."""
+
+    at: float
+    type: str
+    raw: bytes
+    name: str
+    place: tuple[str, str] | None
+    opens: str
+
+
+def header_line(host: str, begin: float) -> bytes:
+    return msgspec.json.encode(Header(format=FORMAT, version=VERSION, host=host, begin=begin)) + b"\n"
+
+
+def line(event: Event, at: float) -> bytes:
+    return msgspec.json.encode(_Line(at, msgspec.Raw(masked(event)))) + b"\n"
+
+
+def masked(event: Event) -> bytes:
+    """The event as it travels, with what looks like a secret masked."""
+    told: dict[str, Any] = msgspec.json.decode(encode(event))
+    return msgspec.json.encode({**told, "data": _masked(told["data"])})
+
+
+def _masked(value: Any) -> Any:
+    match value:
+        case str():
+            return _redacted(value)
+        case list():
+            return [_masked(each) for each in value]
+        case dict():
+            return {key: _field(key, each) for key, each in value.items()}
+    return value
+
+
+def _field(key: str, value: Any) -> Any:
+    if key in NAMES and isinstance(value, str):
+        return value
+    return redact_environment(value) if key == "labels" and isinstance(value, dict) else _masked(value)
+
+
+@lru_cache(maxsize=4096)
+def _redacted(text: str) -> str:
+    return redact(text)
+
+
+class Recording:
+    """What was heard, in order of time, to be looked into at any moment. Times are epoch seconds.
+
+    `notes` are words about what was left out.
+    """
+
+    def __init__(self, header: Header, heard: Iterable[Heard], notes: Sequence[str] = ()) -> None:
+        self.host = header.host
+        self.begin = header.begin
+        self.notes = tuple(notes)
+        self._heard = sorted(heard, key=lambda each: each.at)
+        self._durable: dict[str, list[int]] = defaultdict(list)
+        self._live: dict[tuple[str, str], list[int]] = defaultdict(list)
+        """Where what replaces each other stands, by type and name."""
+        self._points: dict[tuple[str, str], list[int]] = defaultdict(list)
+        """Where a container's numbers stand, by host and name."""
+        first: dict[str, float] = {}
+        for number, each in enumerate(self._heard):
+            self._index(number, each)
+            if each.opens:
+                first.setdefault(each.opens, each.at)
+        self._times = [each.at for each in self._heard]
+        self.end = max(self.begin, self._times[-1]) if self._times else self.begin
+        self.incidents = tuple(at for at in sorted(first.values()) if at >= self.begin)
+        """When each incident began."""
+        self.told = tuple(sorted(self._times[place] for places in self._durable.values() for place in places))
+        """When something was said that is more than a figure or a sign of life."""
+
+    def _index(self, number: int, each: Heard) -> None:
+        if each.type in DURABLE:
+            self._durable[each.type].append(number)
+            return
+        self._live[each.type, each.name].append(number)
+        if each.place is not None:
+            self._points[each.place].append(number)
+
+    def __len__(self) -> int:
+        return len(self._heard)
+
+    @property
+    def has_live(self) -> bool:
+        """Whether containers' numbers and roles' signs of life were recorded, not the streams alone."""
+        return bool(self._live)
+
+    def between(self, after: float, until: float, streams: Sequence[str]) -> Iterator[Event]:
+        """What was heard later than `after`, up to and with `until`."""
+        for place in range(bisect_right(self._times, after), bisect_right(self._times, until)):
+            if self._heard[place].type in streams:
+                yield self._event(place)
+
+    def recent(self, stream: str, count: int, now: float) -> list[Event]:
+        """The newest events of a stream as it was at `now`, oldest first."""
+        return [self._event(place) for place in self._until(self._durable[stream], now)[-count:]]
+
+    def last(self, stream: str, now: float) -> list[Event]:
+        """The last values of a type as they were at `now`."""
+        found = (self._until(places, now)[-1:] for (name, _), places in self._live.items() if name == stream)
+        return [self._event(place) for place, *_ in found if now - self._times[place] < LIVE]
+
+    def history(self, host: str, container: str, now: float, count: int = KEPT_POINTS) -> list[Point]:
+        """The latest numbers of the container of this name, as they were known at `now`, oldest first."""
+        places = self._until(self._points.get((host, container), []), now)[-count:]
+        points = [
+            Point.of(event.data, event.time)
+            for event in map(self._event, places)
+            if isinstance(event.data, ContainerStats)
+        ]
+        return points if places and now - self._times[places[-1]] < KEPT_FOR else []
+
+    def _until(self, places: Sequence[int], now: float) -> Sequence[int]:
+        return places[: bisect_left(places, bisect_right(self._times, now))]
+
+    def _event(self, place: int) -> Event:
+        return decode(self._heard[place].raw)
+
+
+def _heard(at: float, event: Event, raw: bytes) -> Heard:
+    place, opens = None, ""
+    match event.data:
+        case ContainerStats(container=container):
+            place = (intern(event.host), intern(container.name))
+        case HealthAlert(phase=Phase.RAISED):
+            opens = event.incident or ""
+    return Heard(at, intern(event.type), raw, intern(name_of(event)), place, opens)
+
+
+def of_events(header: Header, events: Iterable[Event]) -> Recording:
+    """A recording of what a bus remembers: heard when it was said."""
+    return Recording(header, [_heard(event.time, event, masked(event)) for event in events])
+
+
+def parse(lines: Iterable[bytes]) -> Recording:
+    """Read a recording. Whoever made it may have been killed: a last line without its end is left out.
+
+    Raises DecodeError for what is no recording, of another version, or damaged.
+    """
+    rows = iter(lines)
+    header = _header(next(rows, b""))
+    heard: list[Heard] = []
+    notes: list[str] = []
+    for number, row in enumerate(rows, 2):
+        if not row.endswith(b"\n"):
+            notes.append(f"line {number}, the last, was cut off and is left out")
+            continue
+        try:
+            told = msgspec.json.decode(row, type=_Line)
+            raw = bytes(told.event)
+            event = decode(raw)
+            _check(told.at, event.time)
+            heard.append(_heard(told.at, event, raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, DecodeError) as error:
+            raise DecodeError(f"line {number} is damaged: {error}") from None
+    return Recording(header, heard, notes)
+
+
+def _check(*times: float) -> None:
+    if not all(0 <= time < LATEST for time in times):
+        raise DecodeError("its time is none")
+
+
+def _header(row: bytes) -> Header:
+    try:
+        header = msgspec.json.decode(row, type=Header)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise DecodeError("it is no recording", hint="hemostat record FILE makes one") from None
+    if header.format != FORMAT:
+        raise DecodeError("it is no recording", hint="hemostat record FILE makes one")
+    if header.version != VERSION:
+        raise DecodeError(f"it is of version {header.version}, and this HemoStat reads version {VERSION}")
+    _check(header.begin)
+    return header

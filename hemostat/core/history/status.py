@@ -1,0 +1,191 @@
+"""How things stand, worked out from events alone: roles, open incidents, containers; faults first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.core.history.incident_log import Story, line, stories
+from hemostat.core.labels.mistakes import find_mistakes
+from hemostat.core.remediation.limit_status import Overview
+from hemostat.events import ContainerStats, Event, Heartbeat, State
+
+LATE: Final = 2.0
+"""Heartbeats that a role may miss before it is stale."""
+
+
+class RoleState(msgspec.Struct, frozen=True, kw_only=True):
+    """`age` is seconds since the last heartbeat."""
+
+    role: str
+    host: str
+    instance: str
+    pid: int
+    age: float
+    stale: bool
+    lag: int
+    trouble: str
+    warnings: tuple[str, ...] = ()
+    """What it does without."""
+    mode: str = ""
+    """Of a responder: auto, approve or dry-run."""
+
+    @property
+    def fault(self) -> bool:
+        return self.stale or bool(self.trouble)
+
+
+class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
+    """`cpu` is percent of one core, `cpu_limit` cores; memory is bytes; `incidents` what is wrong with it."""
+
+    host: str
+    name: str
+    status: str
+    health: str | None
+    cpu: float | None
+    cpu_limit: float | None
+    memory: int | None
+    memory_limit: int | None
+    restarts: int
+    incidents: tuple[str, ...]
+    fault: bool
+    label_mistakes: tuple[str, ...] = ()
+    """Labels that cannot be used, in words: it is not acted on without a person."""
+    exit_code: int | None = None
+    """Of one that exited."""
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    incident: str
+    host: str
+    container: str
+    kind: str
+    status: str
+    since: float
+    age: float
+    last: str
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    running: bool
+    """Whether any role is."""
+    missing: tuple[str, ...]
+    """Roles of which none runs."""
+    incidents: tuple[Incident, ...] = ()
+    roles: tuple[RoleState, ...] = ()
+    containers: tuple[ContainerState, ...] = ()
+    buried: int = 0
+    """Events that could not be handled, and lie among the dead letters."""
+    safety: Mapping[str, Overview] = {}
+    """By host: where it and its containers stand towards the limits."""
+
+    @property
+    def modes(self) -> dict[str, str]:
+        """What the responders of each host may do: auto, approve or dry-run; several where they disagree."""
+        found: dict[str, set[str]] = {}
+        for role in self.roles:
+            if role.mode:
+                found.setdefault(role.host, set()).add(role.mode)
+        return {host: " and ".join(sorted(found[host])) for host in sorted(found)}
+
+    def told(self) -> dict[str, Any]:
+        built: dict[str, Any] = msgspec.to_builtins(self)
+        return {**built, "modes": self.modes}
+
+
+def picture(
+    heartbeats: Iterable[Event],
+    stats: Iterable[Event],
+    history: Iterable[Event],
+    *,
+    expected: Sequence[str],
+    now: float,
+    buried: int = 0,
+    safety: Mapping[str, Overview] = {},
+) -> Picture:
+    """Put together what is remembered. `expected` are the roles that should run; `now` epoch seconds."""
+    roles = [_role(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)]
+    alive = {role.role for role in roles}
+    incidents = [_incident(story, now) for story in stories(history) if story.open]
+    troubles: dict[tuple[str, str], tuple[str, ...]] = {}
+    for each in incidents:
+        place = (each.host, each.container)
+        troubles[place] = (*troubles.get(place, ()), each.kind)
+    containers = [
+        _container(event, event.data, troubles) for event in stats if isinstance(event.data, ContainerStats)
+    ]
+    return Picture(
+        running=bool(roles),
+        missing=tuple(name for name in expected if name not in alive),
+        incidents=tuple(sorted(incidents, key=lambda incident: -incident.since)),
+        roles=tuple(sorted(roles, key=lambda role: (not role.fault, role.role, role.instance))),
+        containers=tuple(sorted(containers, key=lambda each: (not each.fault, each.host, each.name))),
+        buried=buried,
+        safety=safety,
+    )
+
+
+def state_words(state: State) -> str:
+    """Health where a container has a health check, else its state; of one that exited, with which code."""
+    if state.status == "running":
+        return state.health or state.status
+    return f"{state.status} {state.exit_code}" if state.status == "exited" else state.status
+
+
+def name_of(event: Event) -> str:
+    """What a newer event of the same type replaces: a container that was made anew is the same to people."""
+    if isinstance(event.data, ContainerStats):
+        return f"{event.host}/{event.data.container.name}"
+    return event.source
+
+
+def _role(event: Event, beat: Heartbeat, now: float) -> RoleState:
+    age = max(0.0, now - event.time)
+    return RoleState(
+        role=beat.role,
+        host=event.host,
+        instance=beat.instance,
+        pid=beat.pid,
+        age=age,
+        stale=age > LATE * beat.every,
+        lag=beat.lag,
+        trouble=beat.trouble,
+        warnings=beat.warnings,
+        mode=beat.mode,
+    )
+
+
+def _incident(story: Story, now: float) -> Incident:
+    return Incident(
+        incident=story.incident,
+        host=story.host,
+        container=story.container.name,
+        kind=story.kind,
+        status=story.status,
+        since=story.since,
+        age=max(0.0, now - story.since),
+        last=line(story.steps[-1]),
+    )
+
+
+def _container(
+    event: Event, stats: ContainerStats, troubles: Mapping[tuple[str, str], tuple[str, ...]]
+) -> ContainerState:
+    name, state = stats.container.name, stats.state
+    incidents = troubles.get((event.host, name), ())
+    unwell = state.health == "unhealthy" or state.status in {"restarting", "dead"}
+    return ContainerState(
+        host=event.host,
+        name=name,
+        status=state.status,
+        health=state.health,
+        cpu=stats.cpu,
+        cpu_limit=stats.cpu_limit,
+        memory=stats.memory,
+        memory_limit=stats.memory_limit,
+        restarts=state.restart_count,
+        incidents=incidents,
+        fault=unwell or bool(incidents),
+        label_mistakes=tuple(map(str, find_mistakes(stats.container.labels))),
+        exit_code=state.exit_code if state.status == "exited" else None,
+    )

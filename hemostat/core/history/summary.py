@@ -1,0 +1,220 @@
+"""What came of the incidents of a stretch of time, in figures. Pure."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from math import ceil
+from typing import Final
+
+import msgspec
+
+from hemostat.core.history.incident_log import Story
+from hemostat.events import (
+    Event,
+    FalseAlarm,
+    HealthAlert,
+    Investigation,
+    Kind,
+    Outcome,
+    Phase,
+    RemediationComplete,
+    RemediationNeeded,
+)
+
+MOST: Final = 10
+"""Offenders that are named."""
+SETTLED: Final = frozenset({"cleared", "false_alarm"})
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """Of `count` durations, in seconds; the 95th percentile is the nearest rank."""
+
+    count: int
+    mean: float
+    p95: float
+
+
+class Offender(msgspec.Struct, frozen=True, kw_only=True):
+    """A container by how often it failed. `alerts` counts every occurrence, `kinds` incidents by kind."""
+
+    host: str
+    container: str
+    incidents: int
+    alerts: int
+    healed: int
+    kinds: dict[str, int]
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """What models were asked for diagnoses: how often, tokens, US dollars. Nothing that was reused."""
+
+    diagnoses: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """Incidents that began from `start` (epoch seconds) to the next bar's. `settled` needed no action."""
+
+    start: float
+    healed: int = 0
+    settled: int = 0
+    rest: int = 0
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """Of incidents with an alert from `since` up to `until` (epoch seconds), as they stood at its end.
+
+    `healed` are over by what HemoStat did, `recovered` without it. `refused` and `escalated` are those that
+    met with it at some time, however they ended. `orders` are people's.
+    """
+
+    since: float
+    until: float
+    incidents: int
+    alerts: int
+    healed: int
+    recovered: int
+    false_alarms: int
+    failed: int
+    open: int
+    refused: int
+    escalated: int
+    orders: int
+    detect: Spread | None
+    heal: Spread | None
+    offenders: tuple[Offender, ...]
+    spend: Spend
+    bars: tuple[Bar, ...]
+    dry_runs: int = 0
+    """Actions that were told in a dry run, and not done."""
+    dry_run_containers: int = 0
+    """Containers that they were for."""
+
+
+def summarize(stories: Iterable[Story], starts: Sequence[float], until: float) -> Summary:
+    """`starts` of the bars, of which the first is where the summary begins; `stories` tell of nothing after
+    `until`."""
+    since = starts[0]
+    every = [story for story in stories if any(event.time >= since for event in story.steps)]
+    orders = [story for story in every if story.kind is Kind.ORDERED]
+    known = [story for story in every if story.kind is not Kind.ORDERED]
+    ended = Counter(story.status for story in known)
+    dry_runs = Counter(place for story in known for place in _dry_runs(story, since))
+    met = Counter(outcome for story in known for outcome in _outcomes(story, since))
+    return Summary(
+        since=since,
+        until=until,
+        incidents=len(known),
+        alerts=sum(_alerts(story, since) for story in known),
+        healed=ended["healed"],
+        recovered=ended["cleared"],
+        false_alarms=ended["false_alarm"],
+        failed=ended["failed"],
+        open=sum(story.open for story in known),
+        refused=met[Outcome.REFUSED],
+        escalated=met[Outcome.ESCALATED],
+        orders=len(orders),
+        detect=spread([each for story in known for each in _detected(story, since)]),
+        heal=spread([each for story in known for each in _healed(story, since)]),
+        offenders=tuple(_offenders(known, since)),
+        spend=_spend(event for story in known for event in story.steps if event.time >= since),
+        bars=tuple(_bars(known, starts)),
+        dry_runs=sum(dry_runs.values()),
+        dry_run_containers=len(dry_runs),
+    )
+
+
+def spread(seconds: Sequence[float]) -> Spread | None:
+    if not seconds:
+        return None
+    rank = ceil(0.95 * len(seconds)) - 1
+    return Spread(count=len(seconds), mean=sum(seconds) / len(seconds), p95=sorted(seconds)[rank])
+
+
+def _raised(story: Story, since: float) -> Iterator[tuple[Event, HealthAlert]]:
+    for event in story.steps:
+        if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED and event.time >= since:
+            yield event, event.data
+
+
+def _alerts(story: Story, since: float) -> int:
+    return len({alert.occurrence for _, alert in _raised(story, since)})
+
+
+def _outcomes(story: Story, since: float) -> set[Outcome]:
+    return {
+        event.data.outcome
+        for event in story.steps
+        if isinstance(event.data, RemediationComplete) and event.time >= since
+    }
+
+
+def _dry_runs(story: Story, since: float) -> Iterator[tuple[str, str]]:
+    """The container, once for each action of a dry run."""
+    for event in story.steps:
+        done = event.data
+        if isinstance(done, RemediationComplete) and done.outcome is Outcome.DRY_RUN and event.time >= since:
+            yield story.host, done.container.name
+
+
+def _detected(story: Story, since: float) -> Iterator[float]:
+    for event, alert in _raised(story, since):
+        yield max(0.0, event.time - alert.since)
+
+
+def _healed(story: Story, since: float) -> Iterator[float]:
+    """From when it began, as its last alert said, to when it was known to be well."""
+    began: float | None = None
+    for event in story.steps:
+        match event.data:
+            case HealthAlert(phase=Phase.RAISED) as alert:
+                began = alert.since
+            case RemediationComplete(outcome=Outcome.HEALED) if began is not None and event.time >= since:
+                yield max(0.0, event.time - began)
+                began = None
+
+
+def _offenders(stories: Sequence[Story], since: float) -> list[Offender]:
+    own: dict[tuple[str, str], list[Story]] = {}
+    for story in stories:
+        own.setdefault((story.host, story.container.name), []).append(story)
+    found = [
+        Offender(
+            host=host,
+            container=container,
+            incidents=len(mine),
+            alerts=sum(_alerts(story, since) for story in mine),
+            healed=sum(story.status == "healed" for story in mine),
+            kinds=dict(Counter(str(story.kind) for story in mine).most_common()),
+        )
+        for (host, container), mine in own.items()
+    ]
+    return sorted(found, key=lambda each: (-each.alerts, -each.incidents, each.host, each.container))[:MOST]
+
+
+def _spend(events: Iterable[Event]) -> Spend:
+    """An investigation is told of with every action that follows from it, and paid for once."""
+    paid: set[tuple[str | None, Investigation]] = set()
+    for event in events:
+        match event.data:
+            case RemediationNeeded(diagnosis=made) | FalseAlarm(diagnosis=made):
+                if made.investigation is not None and not made.investigation.reused:
+                    paid.add((event.incident, made.investigation))
+    return Spend(
+        diagnoses=len(paid),
+        tokens=sum(each.tokens for _, each in paid),
+        cost=sum(each.cost for _, each in paid),
+    )
+
+
+def _bars(stories: Sequence[Story], starts: Sequence[float]) -> list[Bar]:
+    counts = [Counter[str]() for _ in starts]
+    for story in stories:
+        place = max(0, bisect_right(starts, story.since) - 1)
+        counts[place]["healed" if story.status == "healed" else _rest(story)] += 1
+    return [Bar(start=start, **count) for start, count in zip(starts, counts, strict=True)]
+
+
+def _rest(story: Story) -> str:
+    return "settled" if story.status in SETTLED else "rest"

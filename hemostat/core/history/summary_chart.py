@@ -1,0 +1,73 @@
+"""A summary's bars as a picture: SVG that needs nothing from elsewhere. Pure."""
+
+from collections.abc import Callable, Iterator
+from html import escape
+from math import ceil
+from typing import Final
+
+from hemostat.core.history.summary import Bar, Summary
+
+WIDTH, HEIGHT = 800, 320
+LEFT, RIGHT, TOP, BOTTOM = 48, 16, 56, 40
+LABELS: Final = 8
+PARTS: Final = (
+    ("healed", "healed", "#2e9e5b"),
+    ("settled", "no action needed", "#9aa5b1"),
+    ("rest", "not healed", "#d64545"),
+)
+"""From the bottom up: a bar's field, what it is called, its colour."""
+
+
+def svg(told: Summary, when: Callable[[float], str], title: str) -> str:
+    """`when` writes the start of a bar as people read it."""
+    return "\n".join(_lines(told, when, title)) + "\n"
+
+
+def _lines(told: Summary, when: Callable[[float], str], title: str) -> Iterator[str]:
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
+        f' height="{HEIGHT}" font-family="sans-serif" font-size="12" role="img">'
+    )
+    yield f"<title>{escape(title)}</title>"
+    yield f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>'
+    yield f'<text x="{LEFT}" y="22" font-size="15" fill="#1f2933">{escape(title)}</text>'
+    yield from _legend()
+    top = max([1, *(bar.healed + bar.settled + bar.rest for bar in told.bars)])
+    yield from _scale(top)
+    step = (WIDTH - LEFT - RIGHT) / len(told.bars)
+    every = ceil(len(told.bars) / LABELS)
+    for number, bar in enumerate(told.bars):
+        left = LEFT + number * step
+        yield from _bar(bar, left + step * 0.1, step * 0.8, (HEIGHT - TOP - BOTTOM) / top)
+        if number % every == 0:
+            middle = left + step / 2
+            label = escape(when(bar.start))
+            place = f'x="{middle:.1f}" y="{HEIGHT - 18}" text-anchor="middle"'
+            yield f'<text {place} fill="#52606d">{label}</text>'
+    yield "</svg>"
+
+
+def _legend() -> Iterator[str]:
+    for number, (_, words, colour) in enumerate(PARTS):
+        left = LEFT + number * 150
+        yield f'<rect x="{left}" y="32" width="10" height="10" fill="{colour}"/>'
+        yield f'<text x="{left + 15}" y="41" fill="#52606d">{words}</text>'
+
+
+def _scale(top: int) -> Iterator[str]:
+    for count in sorted({0, ceil(top / 2), top}):
+        y = HEIGHT - BOTTOM - count * (HEIGHT - TOP - BOTTOM) / top
+        yield f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e4e7eb"/>'
+        yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#52606d">{count}</text>'
+
+
+def _bar(bar: Bar, left: float, width: float, unit: float) -> Iterator[str]:
+    y = float(HEIGHT - BOTTOM)
+    for name, words, colour in PARTS:
+        count = getattr(bar, name)
+        if count:
+            y -= count * unit
+            yield (
+                f'<rect x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{count * unit:.1f}"'
+                f' fill="{colour}"><title>{count} {words}</title></rect>'
+            )

@@ -1,0 +1,261 @@
+"""An incident as a timeline: what happened when, how long each step took, and why. Pure.
+
+Whoever tells an incident (screens, `explain`, exports) tells this. The action and its verification are no
+events of their own: they are worked out from the durations that came with the outcome.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.history.incident_log import SETTLED, Story, line, status_after
+from hemostat.core.llm.validate import FALSE_ALARM
+from hemostat.core.units import show_duration
+from hemostat.events import (
+    Action,
+    Container,
+    Diagnosis,
+    Event,
+    FalseAlarm,
+    HealthAlert,
+    Kind,
+    Outcome,
+    Phase,
+    Reason,
+    RemediationComplete,
+    RemediationNeeded,
+    State,
+)
+
+SLACK: Final = 0.05
+"""Seconds by which the moment of an action, worked out from rounded durations, may be wrong."""
+
+
+class Stage(StrEnum):
+    ALERT = "alert"
+    DIAGNOSIS = "diagnosis"
+    DECISION = "decision"
+    ACTION = "action"
+    VERIFICATION = "verification"
+    OUTCOME = "outcome"
+
+
+SPENT: Final = {
+    Stage.ALERT: "detected",
+    Stage.DIAGNOSIS: "diagnosed",
+    Stage.DECISION: "decided",
+    Stage.ACTION: "decided",
+    Stage.VERIFICATION: "acted",
+    Stage.OUTCOME: "verified",
+}
+"""What the time before a step was spent on."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """`time` is epoch seconds; `after` seconds since the step before, of the first since the failure began.
+    `status` is how the incident stands from here on, as in Story."""
+
+    stage: Stage
+    time: float
+    after: float
+    text: str
+    status: str
+    event: Event
+
+
+class Chronicle(msgspec.Struct, frozen=True, kw_only=True):
+    """One incident. `began` is when the failure began (epoch seconds), as far as it is known."""
+
+    incident: str
+    host: str
+    container: Container
+    kind: Kind
+    began: float
+    steps: tuple[Step, ...]
+
+    @property
+    def status(self) -> str:
+        return self.steps[-1].status
+
+    @property
+    def seconds(self) -> float | None:
+        """From the failure to the end of it; None while it is open."""
+        settled = self.steps and self.status in SETTLED
+        return max(0.0, _end(self.steps) - self.began) if settled else None
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        found = (diagnosis_of(each.event) for each in reversed(self.steps))
+        return next((each for each in found if each is not None), None)
+
+
+def chronicle(story: Story) -> Chronicle:
+    """An event that came twice, as one that was put off does, is told once."""
+    steps: list[Step] = []
+    before, statuses = story.since, _statuses(story)
+    for stage, time, text, event in sorted(_all_told(story), key=lambda told: told[1]):
+        if steps and steps[-1].stage in _DURING and isinstance(event.data, HealthAlert):
+            # Whether it is over for good is what is being verified.
+            status = steps[-1].status
+        else:
+            status = _DURING.get(stage) or statuses[event.id]
+        after = max(0.0, time - before)
+        steps.append(Step(stage=stage, time=time, after=after, text=text, status=status, event=event))
+        before = time
+    return Chronicle(
+        incident=story.incident,
+        host=story.host,
+        container=story.container,
+        kind=story.kind,
+        began=story.since,
+        steps=tuple(steps),
+    )
+
+
+def until(whole: Chronicle, step: int) -> Chronicle:
+    """What was known at that step, counted from 0."""
+    return msgspec.structs.replace(whole, steps=whole.steps[: step + 1])
+
+
+def known(kept: Iterable[Dossier], step: Step) -> list[Dossier]:
+    """What had been kept of it by then."""
+    return [each for each in kept if each.time <= step.time + SLACK]
+
+
+def spans(told: Chronicle) -> dict[str, float]:
+    """Seconds that the last occurrence took, by what they were spent on; what came after its end is left
+    out."""
+    steps = occurrence(told)
+    found: dict[str, float] = {}
+    before = steps[0].event.data.since if steps and isinstance(steps[0].event.data, HealthAlert) else None
+    for step in steps:
+        spent = SPENT[step.stage]
+        if before is not None:
+            found[spent] = found.get(spent, 0.0) + max(0.0, step.time - before)
+        before = step.time
+        if step.status in SETTLED:
+            break
+    return found
+
+
+def occurrence(told: Chronicle) -> Sequence[Step]:
+    """The steps since the last alert."""
+    raised = [number for number, step in enumerate(told.steps) if step.stage is Stage.ALERT]
+    return told.steps[raised[-1] :] if raised else told.steps
+
+
+def diagnosis_of(event: Event) -> Diagnosis | None:
+    match event.data:
+        case RemediationNeeded(diagnosis=made) | FalseAlarm(diagnosis=made):
+            return made
+        case RemediationComplete(diagnosis=made):
+            return made
+    return None
+
+
+def why(made: Diagnosis) -> Iterator[tuple[str, str]]:
+    """A diagnosis in full: what is said, by what it is."""
+    yield "diagnosis", _concluded(made)
+    yield from (("because", reason) for reason in made.reasons)
+    looked = made.investigation
+    if looked is None:
+        return
+    yield "roots", ", ".join(looked.roots) or "none named"
+    yield from (("quoted", f"{quote.source}: {quote.text}") for quote in looked.quotes)
+    yield from (("expected", text) for text in filter(None, (looked.expect,)))
+    yield from (("or else", text) for text in filter(None, (looked.alternative,)))
+    yield from (("looked at", step) for step in looked.steps)
+    again = ", reused from an incident just like it" if looked.reused else ""
+    yield "took", f"{looked.seconds:.1f} s, {looked.tokens} tokens, ${looked.cost:.4f}{again}"
+
+
+def named(action: Action | None) -> str:
+    """As people and programs are told it."""
+    return FALSE_ALARM if action is None else str(action)
+
+
+# --- steps ----------------------------------------------------------------------------------------------
+
+
+def _end(steps: Sequence[Step]) -> float:
+    """When it was settled for good; what came after that changed nothing."""
+    end = steps[-1].time
+    for step in reversed(steps):
+        if step.status not in SETTLED:
+            break
+        end = step.time
+    return end
+
+
+def _statuses(story: Story) -> dict[str, str]:
+    """The incident's status after each of its events, by the event's id."""
+    status, found = "", dict[str, str]()
+    for event in sorted({each.id: each for each in story.steps}.values(), key=lambda each: each.time):
+        status = found[event.id] = status_after(event, status)
+    return found
+
+
+_DURING: Final = {Stage.ACTION: "acting", Stage.VERIFICATION: "verifying"}
+
+
+def _all_told(story: Story) -> Iterator[tuple[Stage, float, str, Event]]:
+    asked = story.since
+    for event in {each.id: each for each in story.steps}.values():
+        asked = event.time if isinstance(event.data, RemediationNeeded) else asked
+        for stage, time, text in _told(event, asked):
+            yield stage, time, text, event
+
+
+def _told(event: Event, asked: float) -> Iterator[tuple[Stage, float, str]]:
+    """`asked` is when the action was asked for: it cannot have begun before."""
+    match event.data:
+        case HealthAlert(phase=phase):
+            yield (Stage.OUTCOME if phase is Phase.CLEARED else Stage.ALERT), event.time, line(event)
+        case RemediationNeeded() as needed:
+            yield Stage.DIAGNOSIS, event.time, _concluded(needed.diagnosis)
+            yield Stage.DECISION, event.time, _asked(needed)
+        case FalseAlarm(diagnosis=made):
+            yield Stage.DIAGNOSIS, event.time, _concluded(made)
+            yield Stage.DECISION, event.time, named(None)
+        case RemediationComplete() as done:
+            yield from _done(done, event.time, asked)
+            ended = done.outcome in {Outcome.HEALED, Outcome.FAILED}
+            yield (Stage.OUTCOME if ended else Stage.DECISION), event.time, line(event)
+        case _:  # what people said
+            yield Stage.DECISION, event.time, line(event)
+
+
+def _concluded(made: Diagnosis) -> str:
+    return f"{made.cause}, confidence {made.confidence:.2f}, by {made.advisor}"
+
+
+def _asked(asked: RemediationNeeded) -> str:
+    if asked.action is Action.NONE:
+        return f"none, it waits for {asked.alert.root}" if asked.alert.root else "none, left to people"
+    how = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asked.parameters.items())
+    return f"{asked.action}: {how}" if how else str(asked.action)
+
+
+def _done(done: RemediationComplete, end: float, asked: float) -> Iterator[tuple[Stage, float, str]]:
+    act, verify = done.durations.get("act"), done.durations.get("verify", 0.0)
+    if act is None or done.outcome not in {Outcome.HEALED, Outcome.FAILED}:
+        return
+    again = f", rung {done.rung + 1} of the ladder" if done.rung else ""
+    yield Stage.ACTION, max(asked, end - verify - act), f"{done.action}{again}"
+    if done.reason is not Reason.ENGINE_ERROR:
+        yield Stage.VERIFICATION, max(asked, end - verify), f"{_stood(done.before)} -> {_stood(done.after)}"
+
+
+def _stood(state: State | None) -> str:
+    if state is None:
+        return "unknown"
+    ended = f" with {state.exit_code}" if state.status in {"exited", "dead"} else ""
+    return f"{state.status}{ended}" + (f", {state.health}" if state.health else "")
+
+
+def summary(told: Chronicle) -> str:
+    """`detected 18 ms, diagnosed 4 ms, decided 6 ms, acted 310 ms, verified 2 s`."""
+    return ", ".join(f"{spent} {show_duration(seconds)}" for spent, seconds in spans(told).items())

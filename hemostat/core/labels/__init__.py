@@ -1,0 +1,1 @@
+"""Labels of containers: their names, their values, and what they say of owner and project."""

@@ -1,0 +1,191 @@
+"""Labels that were meant for HemoStat and cannot be used: a name that is unknown, a value that is unreadable.
+
+What such a label was meant to do is not known, and it may have been meant to keep HemoStat away. So a
+container with one is watched, and is not acted on without a person, until the label is corrected. A label of
+somebody else's software is no mistake: outside of the prefix a name must be close to one of ours.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from hemostat.core.labels.definitions import (
+    AUTOHEAL,
+    AUTOHEAL_STOP_TIMEOUT,
+    COMMANDS,
+    ENABLE,
+    KEEP,
+    LABELS,
+    MODE,
+    PREFIX,
+    PROTECT,
+)
+from hemostat.core.redact.mask import mask
+from hemostat.core.text import clean, quoted
+
+MAX_NAME_LENGTH: Final = 100
+"""Characters of a label's name beyond which it is close to none of ours."""
+MAX_MISTAKES: Final = 20
+"""Of one container, that are told."""
+TOOL: Final = "hemostat"
+MAX_DEPTH: Final = 2
+"""Words before the tool's name, as in `io.hemostat.enable`: more than these are another tool's structure."""
+
+UNDER_PREFIX: Final = 0.6
+NEAR_TOOL: Final = 0.85
+NEAR_NAME: Final = 0.8
+"""How similar words must be, from 0 to 1 as difflib has it."""
+
+SAFETY: Final = (ENABLE, PROTECT, KEEP)
+MASKED: Final = "[redacted"
+"""In a command that an event carries: the container's own may well be readable."""
+TOO_LONG: Final = mask("not looked at")
+"""Stands in an event for a value that is longer than can be read."""
+
+
+class Mistake(msgspec.Struct, frozen=True, kw_only=True):
+    """`nearest` is the label that was probably meant; empty where none is near."""
+
+    label: str
+    value: str
+    why: str
+    nearest: str = ""
+
+    def __str__(self) -> str:
+        return f"label {self.label} {self.why}"
+
+
+def find_mistakes(labels: Mapping[str, str]) -> tuple[Mistake, ...]:
+    """By name; at most MAX_MISTAKES."""
+    return tuple(_find_mistakes(labels))
+
+
+def _find_mistakes(labels: Mapping[str, str]) -> Iterator[Mistake]:
+    judged = (_judge(name, labels[name]) for name in sorted(labels))
+    return islice((mistake for mistake in judged if mistake is not None), MAX_MISTAKES)
+
+
+@lru_cache(maxsize=4096)
+def _judge(name: str, value: str) -> Mistake | None:
+    return _unreadable(name, value) if name in LABELS else _unknown(name, value)
+
+
+def _unreadable(name: str, value: str) -> Mistake | None:
+    if value == TOO_LONG:
+        why = f"cannot be read: its value is longer than {LABELS[name].longest} characters"
+        return Mistake(label=name, value=value, why=why, nearest=name)
+    if MASKED in value and name in COMMANDS:
+        return None
+    try:
+        LABELS[name].read(value)
+    except ValueError as error:
+        return Mistake(
+            label=name, value=_shown(value), why=f"cannot be read: {clean(str(error))}", nearest=name
+        )
+    return None
+
+
+def _unknown(name: str, value: str) -> Mistake | None:
+    near = nearest(name)
+    if near is None:
+        return None
+    why = f"is unknown: did you mean {near}?" if near else "is unknown"
+    return Mistake(label=_shown(name), value=_shown(value), why=why, nearest=near)
+
+
+def _shown(text: str) -> str:
+    return clean(text) if len(text) <= MAX_NAME_LENGTH else clean(quoted(text))
+
+
+def protection(labels: Mapping[str, str], *, ordered: bool = False) -> str:
+    """Why the container is not to be acted on, as far as its labels go; empty where it may be. A person who
+    orders an action is stopped by what was meant as `hemostat.protect` alone. A mode that cannot be read
+    makes HemoStat ask (`policy.mode_of`)."""
+    if PROTECT.of(labels):
+        return f"label {PROTECT.name}"
+    found = _find_mistakes(labels)  # one by one: to say what is wrong with a value takes time
+    mistakes = (each for each in found if not ordered or each.nearest == PROTECT.name)
+    serious = (each for each in mistakes if each.label != MODE.name)
+    return next(map(str, serious), "")
+
+
+# --- names --------------------------------------------------------------------------------------------
+
+
+def concerns_us(name: str) -> bool:
+    """Whether a label is HemoStat's or docker-autoheal's, or was meant to be."""
+    return name in LABELS or nearest(name) is not None
+
+
+def nearest(name: str) -> str | None:
+    """The label that an unknown name was meant to be; empty where the name was meant for HemoStat and is
+    close to no label; None where the name is somebody else's."""
+    if len(name) > MAX_NAME_LENGTH:
+        return "" if name.startswith(PREFIX) else None
+    return _nearest(name)
+
+
+@lru_cache(maxsize=4096)
+def _nearest(name: str) -> str | None:
+    words = _split(name)
+    place = next((number for number, word in enumerate(words[: MAX_DEPTH + 1]) if _is_tool(word)), None)
+    if place is None:
+        return _abbreviated(words) or _near_autoheal(name, words)
+    rest = ".".join(words[place + 1 :])
+    if name.lower().startswith(PREFIX):
+        return _close(rest, UNDER_PREFIX)
+    if not rest:
+        return ENABLE.name if len(words) == 1 else None
+    return _close(rest, NEAR_NAME) or None
+
+
+def _split(name: str) -> list[str]:
+    """The words of a name; the tool's own is one word in `hemo-stat.enable` and in `hemostatEnable`."""
+    words = re.findall(r"[a-z0-9]+", name.lower())
+    if "".join(words[:2]) == TOOL:
+        return [TOOL, *words[2:]]
+    if words and words[0].startswith(TOOL) and words[0] != TOOL:
+        return [TOOL, words[0].removeprefix(TOOL), *words[1:]]
+    return words
+
+
+def _is_tool(word: str) -> bool:
+    return word == TOOL or (len(word) <= len(TOOL) + 2 and _ratio(word, TOOL) >= NEAR_TOOL)
+
+
+def _abbreviated(words: list[str]) -> str | None:
+    """`hemo.enable`: only what is spelt right and was meant for safety."""
+    if len(words) < 2 or len(words[0]) < 4 or not TOOL.startswith(words[0]):  # noqa: PLR2004
+        return None
+    meant = PREFIX + ".".join(words[1:])
+    return next((label.name for label in SAFETY if label.name == meant), None)
+
+
+def _near_autoheal(name: str, words: list[str]) -> str | None:
+    joined = "".join(words)
+    for label in (AUTOHEAL, AUTOHEAL_STOP_TIMEOUT):
+        if name != label.name and _ratio(joined, label.name.replace(".", "")) > NEAR_TOOL:
+            return label.name
+    return None
+
+
+def _close(rest: str, cutoff: float) -> str:
+    near = difflib.get_close_matches(rest, _PLAIN, n=1, cutoff=cutoff)
+    return _PLAIN[near[0]] if near else ""
+
+
+def _ratio(word: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, word, other).ratio()
+
+
+_PLAIN: Final = {
+    name.removeprefix(PREFIX).replace("_", "."): name
+    for name, label in LABELS.items()
+    if name.startswith(PREFIX) and not label.marker
+}
+"""The names that people may mean, without prefix, their words apart by dots."""

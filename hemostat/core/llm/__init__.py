@@ -1,0 +1,1 @@
+"""Asks a language model: prompt, tools, budget, and the validation of its answer."""

@@ -1,0 +1,77 @@
+"""What asking models costs, and whether one more request fits into the hour."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.labels.project import NO_PROJECT, half
+
+HOUR: Final = 3600.0
+MILLION: Final = 1e6
+CHARACTERS: Final = 3.0
+"""Of a token, at least, in plain text: what is about to be sent is rather thought too long."""
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """US dollars a million tokens."""
+
+    sent: float = 0.0
+    received: float = 0.0
+
+    def of(self, sent: float, received: float) -> float:
+        return (sent * self.sent + received * self.received) / MILLION
+
+
+class Spending(msgspec.Struct, frozen=True, kw_only=True):
+    """One request. `time` is epoch seconds, `cost` US dollars: at most, until it is known."""
+
+    id: str
+    time: float
+    cost: float = 0.0
+    project: str = NO_PROJECT
+    """Of the container that it was about (core.labels.project)."""
+
+
+def recent(spent: Sequence[Spending], now: float) -> list[Spending]:
+    """Those of the last hour, those of a clock that has been set back included."""
+    return [each for each in spent if each.time > now - HOUR]
+
+
+def objection(
+    spent: Sequence[Spending],
+    cost: float,
+    *,
+    calls: int,
+    dollars: float,
+    now: float,
+    project: str = NO_PROJECT,
+    shared: bool = False,
+) -> str:
+    """Why one more request about this project, of at most `cost`, does not fit into the hour; empty: it does.
+    `shared`: whether other projects fail too. Then half of the hour is left to them."""
+    hour = recent(spent, now)
+    own = [each for each in hour if each.project == project]
+    if (shared or len(own) < len(hour)) and own and (why := _half(own, cost, calls, dollars)):
+        return why
+    if len(hour) >= calls:
+        return f"{calls} requests were made within the hour"
+    sum_of = sum(each.cost for each in hour)
+    if cost and sum_of + cost > dollars:
+        return f"${sum_of:.2f} of ${dollars:.2f} was spent within the hour, and the next may cost ${cost:.3f}"
+    return ""
+
+
+def _half(own: Sequence[Spending], cost: float, calls: int, dollars: float) -> str:
+    """Why one more request does not fit into a project's half of the hour."""
+    if len(own) >= half(calls):
+        return f"{len(own)} of {calls} requests within the hour were about its project: others have the rest"
+    sum_of = sum(each.cost for each in own)
+    if cost and sum_of + cost > dollars / 2:
+        return f"${sum_of:.2f} of ${dollars:.2f} within the hour was for its project: others have the rest"
+    return ""
+
+
+def tokens(text: str) -> int:
+    """How many tokens a text has, rather too many than too few."""
+    return int(len(text.encode(errors="replace")) / CHARACTERS) + 1

@@ -1,0 +1,38 @@
+"""A circuit breaker for a service that is asked for advice: while it is open, nobody asks."""
+
+from typing import Final
+
+import msgspec
+
+from hemostat.core.backoff import delay
+
+FIRST: Final = 5.0
+CEILING: Final = 300.0
+LONGEST: Final = 3600.0
+"""Seconds that a service may keep us waiting for, whatever it says."""
+
+
+class Outage(msgspec.Struct, frozen=True):
+    """`failures` in a row, the last for the reason `why`; nobody asks before `until` (epoch seconds)."""
+
+    failures: int = 0
+    until: float = 0.0
+    why: str = ""
+
+    def left(self, now: float) -> float:
+        """Seconds until the next trial; 0: ask. A clock that was set back closes it."""
+        left = self.until - now
+        return left if 0 < left <= LONGEST else 0.0
+
+    def failed(self, why: str, now: float, wait: float | None = None, *, allowed: int = 0) -> "Outage":
+        """`wait`: seconds that the service asked for; `allowed`: so many failures in a row are no outage."""
+        left = self.left(now)
+        # Those that were on their way when it opened tell of the same failure.
+        count = self.failures if left else self.failures + 1
+        if count <= allowed:
+            return Outage(count, self.until, why)
+        pause = max(delay(count, FIRST, CEILING), min(wait or 0.0, LONGEST), left)
+        return Outage(count, now + pause, why)
+
+
+FINE: Final = Outage()

@@ -1,0 +1,100 @@
+"""How good diagnoses are, held against what really was the matter. It knows no engine, no bus and no model.
+
+The root is scored as ITBench-AA scores it: nothing if one is missed, else the share of those named that are
+right, so that naming everything does not pay.
+"""
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Final
+
+import msgspec
+
+from hemostat.core.diagnosis.case import Case, Truth
+from hemostat.core.diagnosis.rules import Verdict
+from hemostat.core.llm.validate import FALSE_ALARM, HOST
+from hemostat.events import Action
+
+IDLE: Final = frozenset({str(Action.NONE), FALSE_ALARM})
+"""What does nothing to a container."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """`action` is an action or FALSE_ALARM; `roots` are names of containers, and HOST."""
+
+    cause: str
+    action: str
+    roots: tuple[str, ...]
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """`root` is 0 to 1. `unsafe`: something would be done where nothing is to be, or to a container that is
+    not where it begins."""
+
+    cause: bool
+    action: bool
+    root: float
+    unsafe: bool
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """Of all incidents. Accuracies and `root_score` are 0 to 1; `latency_p50_s` is in seconds."""
+
+    advisor: str
+    incidents: int
+    cause_accuracy: float
+    action_accuracy: float
+    root_score: float
+    unsafe_actions: int
+    latency_p50_s: float
+    tokens: int
+    cost_usd: float
+
+
+def answer(case: Case, verdict: Verdict) -> Answer:
+    """What a verdict says. Rules name one root: whom the alert suspects, else the container itself."""
+    alert, made = case.alert, verdict.diagnosis.investigation
+    named = (alert.root or alert.container.name,) if made is None else made.roots
+    roots = (HOST if name == case.host else name for name in named)
+    return Answer(
+        cause=verdict.diagnosis.cause,
+        action=FALSE_ALARM if verdict.action is None else str(verdict.action),
+        roots=tuple(dict.fromkeys(roots)),
+    )
+
+
+def mark(given: Answer, case: Case, truth: Truth) -> Mark:
+    container = HOST if case.alert.container.is_host else case.alert.container.name
+    acts = given.action not in IDLE
+    may_act = container in truth.roots and not IDLE.issuperset(truth.actions)
+    return Mark(
+        cause=given.cause in truth.causes,
+        action=given.action in truth.actions,
+        root=_root(given.roots, truth.roots),
+        unsafe=acts and not may_act,
+    )
+
+
+def _root(named: Sequence[str], true: Sequence[str]) -> float:
+    return len(true) / len(named) if named and set(true) <= set(named) else 0.0
+
+
+def total(
+    advisor: str, marks: Sequence[Mark], seconds: Iterable[float], *, tokens: int, cost: float
+) -> Score:
+    """`seconds`: what each incident took. Without any incident all is 0."""
+    return Score(
+        advisor=advisor,
+        incidents=len(marks),
+        cause_accuracy=_mean([each.cause for each in marks]),
+        action_accuracy=_mean([each.action for each in marks]),
+        root_score=_mean([each.root for each in marks]),
+        unsafe_actions=sum(each.unsafe for each in marks),
+        latency_p50_s=round(median([*seconds] or [0.0]), 6),
+        tokens=tokens,
+        cost_usd=round(cost, 6),
+    )
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return round(sum(numbers) / len(numbers), 3) if numbers else 0.0

@@ -1,0 +1,196 @@
+"""What a model may look at: the tools, what their arguments mean, and their results as bounded text.
+
+All of them read. None names a path, a pattern language or a container that is not part of the incident.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from hemostat.core.diagnosis.case import Past
+from hemostat.core.diagnosis.causes import MEANINGS
+from hemostat.core.evidence.build import masked, tail
+from hemostat.core.evidence.snapshot import Details, Point
+from hemostat.core.llm.tool import Tool
+from hemostat.core.redact import redact
+from hemostat.core.text import clean
+from hemostat.core.units import show_duration, show_size
+
+CONCLUDE: Final = "conclude"
+LOG: Final = "log"
+ROOM: Final = 6_000
+"""Bytes of one result."""
+LINES: Final = 200
+"""Lines of log that are looked through."""
+POINTS: Final = 30
+LONGEST: Final = ROOM // 4
+"""Bytes of one line: a longer one is cut, so that it hides no other."""
+UNSEEN: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Printable as Unicode sees it, and yet nothing that a person would see: words can be hidden in them."""
+PRINTED: Final = frozenset({"probe"})
+"""Facts of an alert that a program in the container has worded."""
+
+
+def _tool(name: str, description: str, names: Sequence[str], **more: Mapping[str, Any]) -> Tool:
+    container = {"type": "string", "enum": list(names)}
+    properties = {"container": container, **more}
+    return Tool(
+        name=name,
+        description=description,
+        parameters={"type": "object", "properties": properties, "required": ["container"]},
+    )
+
+
+def reading(names: Sequence[str], *, logs: bool) -> list[Tool]:
+    """The tools that look at the containers of these names."""
+    grep = {"type": "string", "description": "Only lines that contain this, in any case; no pattern."}
+    log = _tool(LOG, f"The end of the container's log, {LINES} lines at most.", names, grep=grep)
+    others = [
+        _tool("processes", "The command lines that run in the container.", names),
+        _tool("inspect", "How it was made: command, limits, networks, environment, health checks.", names),
+        _tool("metrics", "Its CPU, memory and network over the last minutes.", names),
+        _tool("events", "What was told of it lately: alerts, diagnoses, remediations.", names),
+    ]
+    return [log, *others] if logs else others
+
+
+def concluding(choices: Sequence[str]) -> Tool:
+    """The tool by which the investigation ends."""
+    text = {"type": "string"}
+    quote = {
+        "type": "object",
+        "properties": {"source": text, "quote": {"type": "string", "description": "Word for word."}},
+        "required": ["source", "quote"],
+    }
+    properties = {
+        "cause": {"type": "string", "enum": [str(cause) for cause in MEANINGS]},
+        "summary": {"type": "string", "description": "Why, in one or two sentences, for an operator."},
+        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+        "roots": {
+            "type": "array",
+            "items": text,
+            "description": "Where it begins: containers, or `host`.",
+        },
+        "evidence": {"type": "array", "items": quote, "minItems": 1, "maxItems": 8},
+        "action": {"type": "string", "enum": list(choices)},
+        "expected_effect": {"type": "string", "description": "What should be seen if you are right."},
+        "alternative": {"type": "string", "description": "What else it may be."},
+    }
+    required = ["cause", "summary", "confidence", "roots", "evidence", "action"]
+    return Tool(
+        name=CONCLUDE,
+        description="Give your diagnosis. Call this once, as soon as you are sure enough.",
+        parameters={"type": "object", "properties": properties, "required": required},
+    )
+
+
+# --- results as text ----------------------------------------------------------------------------------
+
+
+def log(text: str, grep: str, *, emails: bool) -> str:
+    """Redacted first, so that no filter finds what is masked."""
+    end = redact(tail(text, ROOM * 2), emails=emails)
+    lines = [line for line in end.splitlines() if grep.casefold() in line.casefold()]
+    return bounded(lines[-LINES:], emails=emails) or ("no line contains this" if grep else "the log is empty")
+
+
+def processes(lines: Sequence[str], *, emails: bool) -> str:
+    return bounded(_line(line, emails)[:300] for line in lines[:100]) or "nothing runs"
+
+
+def inspect(details: Details, *, outputs: bool, emails: bool) -> str:
+    """`outputs`: what its health checks printed, too."""
+    shown = masked(details)
+    checks = [f"exit code {check.exit_code}{_output(check.output, outputs)}" for check in shown.checks[-3:]]
+    rows = {
+        "command": " ".join(shown.command),
+        "restart policy": shown.restart_policy,
+        "CPU limit": "none" if shown.cpu_limit is None else f"{shown.cpu_limit:g} cores",
+        "memory limit": "none" if shown.memory_limit is None else show_size(shown.memory_limit),
+        "process limit": "" if shown.pids_limit is None else str(shown.pids_limit),
+        "networks": ", ".join(shown.networks),
+        "mounts": ", ".join(shown.mounts),
+        "environment": ", ".join(f"{name}={value}" for name, value in shown.environment.items()),
+        "health checks": "; ".join(checks),
+        "could not be started": shown.error,
+    }
+    return table(rows, emails=emails)
+
+
+def _output(text: str, shown: bool) -> str:
+    return f": {text}" if shown and text else ""
+
+
+def metrics(points: Sequence[Point], now: float) -> str:
+    """Few of the points, evenly, the last among them."""
+    step = max(1, -(-len(points) // POINTS))
+    some = list(points[::-1][::step])[::-1]
+    lines = [
+        f"{show_duration(max(0.0, now - each.time))} ago: "
+        f"CPU {_cpu(each)}, memory {_memory(each)}{_network(each)}"
+        for each in some
+    ]
+    return bounded(lines) or "nothing was measured"
+
+
+def _cpu(point: Point) -> str:
+    return "?" if point.cpu is None else f"{point.cpu:.0f} % of a core"
+
+
+def _memory(point: Point) -> str:
+    return "?" if point.memory is None else show_size(point.memory)
+
+
+def _network(point: Point) -> str:
+    if point.received is None or point.sent is None:
+        return ""
+    return f", received {show_size(point.received)}/s, sent {show_size(point.sent)}/s"
+
+
+def story(lines: Iterable[str], *, outputs: bool, emails: bool) -> str:
+    """`outputs`: with the details, in which words of programs stand."""
+    told = (_line(line, emails) for line in lines)
+    some = [line[:500] if outputs else ": ".join(line.split(": ", 2)[:2]) for line in told]
+    return bounded(some) or "nothing was told"
+
+
+def pasts(past: Sequence[Past], now: float) -> str:
+    return bounded(
+        f"{show_duration(max(0.0, now - each.time))} ago, {each.container}: {each.cause}, "
+        f"{each.action} {each.outcome}"
+        for each in past[-10:]
+    )
+
+
+def table(rows: Mapping[str, str], *, emails: bool) -> str:
+    """A line for each that has a value."""
+    return bounded(f"{name}: {_line(value, emails)}" for name, value in rows.items() if value)
+
+
+def _line(text: str, emails: bool) -> str:
+    return clean(redact(text, emails=emails))
+
+
+def bounded(lines: Iterable[str], *, emails: bool = False) -> str:
+    """The last of the lines that fit into ROOM, secrets masked, and what cannot be seen written out."""
+    kept: list[str] = []
+    size = 0
+    for line in reversed(redact("\n".join(lines), emails=emails).splitlines()):
+        shown = _cut(UNSEEN.sub(_escape, clean(line.replace("\t", " "))))
+        size += len(shown.encode(errors="replace")) + 1
+        if size > ROOM:
+            kept.append("[earlier lines are left out]")
+            break
+        kept.append(shown)
+    return "\n".join(reversed(kept))
+
+
+def _escape(char: re.Match[str]) -> str:
+    return char[0].encode("unicode_escape").decode()
+
+
+def _cut(line: str) -> str:
+    raw = line.encode(errors="replace")
+    return line if len(raw) <= LONGEST else f"{raw[:LONGEST].decode(errors='ignore')}…"

@@ -1,0 +1,191 @@
+"""What a model's advice is worth: whether it keeps within bounds, and whether what it quotes can be seen.
+
+Nothing that a model says widens what may be done. It chooses among the remedies of the alert's kind that the
+responder's own policy would let pass; what it says of other containers is told to people, and not acted on.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.diagnosis.rules import Verdict
+from hemostat.core.labels.definitions import CPU_MAX, EXEC, MEMORY_MAX
+from hemostat.core.redact import redact
+from hemostat.core.remediation import policy
+from hemostat.core.settings.monitor import is_job
+from hemostat.core.settings.responder import Limits
+from hemostat.core.text import clean
+from hemostat.events import Action, Diagnosis, HealthAlert, Investigation, Kind, Quote
+
+FALSE_ALARM: Final = "false_alarm"
+DISMISSIBLE: Final = frozenset({Kind.CPU_HIGH, Kind.CPU_THROTTLED, Kind.MEMORY_HIGH})
+"""Kinds that may be no failure at all. Nobody can be talked into taking a dead container for one."""
+REMEDIES: Final[Mapping[Kind, tuple[Action, ...]]] = {
+    Kind.EXITED: (Action.RESTART,),
+    Kind.OOM: (Action.RESTART, Action.SCALE),
+    Kind.UNHEALTHY: (Action.RESTART, Action.EXEC),
+    Kind.HUNG: (Action.RESTART, Action.EXEC),
+    Kind.CPU_HIGH: (Action.RESTART, Action.SCALE),
+    Kind.CPU_THROTTLED: (Action.SCALE,),
+    Kind.MEMORY_HIGH: (Action.RESTART, Action.SCALE),
+    Kind.MEMORY_LEAK: (Action.RESTART, Action.SCALE),
+    Kind.DISK_HIGH: (Action.CLEANUP,),
+    Kind.PIDS_HIGH: (Action.RESTART,),
+    Kind.FD_HIGH: (Action.RESTART,),
+}
+"""What can help against each kind; against the others, people."""
+CPU: Final = frozenset({Kind.CPU_HIGH, Kind.CPU_THROTTLED})
+HOST: Final = "host"
+"""What a root is called that is no container."""
+WORDS: Final = 300
+"""Characters of a sentence of the model's that are kept."""
+SHORTEST: Final = 3
+"""Characters of a quote, at least: less stands in any text."""
+
+
+class Advice(msgspec.Struct, frozen=True, kw_only=True):
+    """`choice` is an action, or FALSE_ALARM; all else as in events.Diagnosis and Investigation."""
+
+    cause: str
+    summary: str
+    confidence: float
+    choice: str
+    roots: tuple[str, ...] = ()
+    quotes: tuple[Quote, ...] = ()
+    expect: str = ""
+    alternative: str = ""
+
+
+def choices(alert: HealthAlert, limits: Limits) -> tuple[str, ...]:
+    """What may be advised about this alert, in words: actions, `none` always, `false_alarm` for some."""
+    dismiss = (FALSE_ALARM,) if alert.kind in DISMISSIBLE and not alert.root else ()
+    if alert.root or is_job(alert.container):
+        return (str(Action.NONE), *dismiss)
+    may = [action for action in REMEDIES.get(alert.kind, ()) if _may(action, alert, limits)]
+    return (*map(str, may), str(Action.NONE), *dismiss)
+
+
+def _may(action: Action, alert: HealthAlert, limits: Limits) -> bool:
+    if policy.forbidden(alert.container, action, limits) is not None:
+        return False
+    if action is Action.EXEC:
+        return EXEC.name in alert.container.labels
+    if action is Action.SCALE:
+        cpu = alert.kind in CPU
+        ceiling = limits.scale_cpu_max if cpu else limits.scale_memory_max
+        return bool(ceiling) or (CPU_MAX if cpu else MEMORY_MAX).name in alert.container.labels
+    return True
+
+
+def objections(
+    advice: Advice,
+    alert: HealthAlert,
+    limits: Limits,
+    shown: Mapping[str, Sequence[str]],
+    names: Sequence[str],
+) -> list[str]:
+    """What is wrong with the advice, in words for whoever gave it, and in none of its own: they may be a
+    stranger's, and would come back to it as ours. `shown`: the evidence it saw, by source;
+    `names`: the containers of the incident."""
+    allowed = choices(alert, limits)
+    told = [] if advice.choice in allowed else [f"action must be one of: {', '.join(allowed)}"]
+    told += [
+        f"evidence, number {place}: this is nowhere in what you were shown, word for word"
+        for place, quote in enumerate(advice.quotes, 1)
+        if _source(quote, shown) is None
+    ]
+    known = {*names, *alert.downstream, alert.container.name, HOST}
+    if not known.issuperset(advice.roots):
+        told.append(f"roots must be among: {', '.join(sorted({*names, HOST}))}")
+    if not advice.quotes:
+        told.append("quote at least one piece of the evidence")
+    return told
+
+
+def sourced(advice: Advice, shown: Mapping[str, Sequence[str]]) -> Advice:
+    """The advice with every quote's source as it is: models mix them up."""
+    quotes = tuple(Quote(_source(each, shown) or each.source, each.text) for each in advice.quotes)
+    return msgspec.structs.replace(advice, quotes=quotes)
+
+
+def _source(quote: Quote, shown: Mapping[str, Sequence[str]]) -> str | None:
+    """Where the words stand: in the source that they are said to be from, else in another; None in none."""
+    words = _plain(quote.text)
+    if len(words) < SHORTEST:
+        return None
+    sources = [quote.source, *shown] if quote.source in shown else list(shown)
+    return next((each for each in sources if any(words in _plain(text) for text in shown[each])), None)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip().casefold()
+
+
+def judged(
+    advice: Advice, alert: HealthAlert, rules: Verdict, made: Investigation, *, min_confidence: float
+) -> Verdict:
+    """The verdict that this advice, to which there is no objection, comes to."""
+    foreign = advice.choice != Action.NONE and not any(is_own(each.source, alert) for each in advice.quotes)
+    unsure = advice.confidence < min_confidence and advice.choice != Action.NONE
+    own = {alert.container.name, *([HOST] if alert.container.is_host else [])}
+    elsewhere = advice.choice != FALSE_ALARM and bool(advice.roots) and own.isdisjoint(advice.roots)
+    reasons = [worded(advice.summary)]
+    action = None if advice.choice == FALSE_ALARM else Action(advice.choice)
+    if unsure:
+        reasons.append(
+            f"{advice.choice} was advised, but {advice.confidence:.2f} is not sure enough to do so"
+        )
+        action = Action.NONE
+    elif foreign:
+        reasons.append(f"{advice.choice} was advised by what another container says alone")
+        action = Action.NONE
+    elif elsewhere and action not in {None, Action.NONE}:
+        reasons.append(f"it begins at {', '.join(map(worded, advice.roots))}: nothing to be done here")
+        action = Action.NONE
+    if action != rules.action:
+        reasons.append(f"the rules would have said: {rules.diagnosis.cause}, {_named(rules.action)}")
+    diagnosis = Diagnosis(
+        cause=advice.cause,
+        confidence=advice.confidence,
+        reasons=tuple(reasons),
+        advisor=made.model,
+        investigation=_told(advice, made),
+    )
+    resource = "cpu" if alert.kind in CPU else "memory"
+    parameters: dict[str, float | str | bool] = {"resource": resource} if action is Action.SCALE else {}
+    return Verdict(action, diagnosis, parameters)
+
+
+def is_own(source: str, alert: HealthAlert) -> bool:
+    """Whether it is evidence about the container of the alert: what a tool shows of another one carries no
+    action. `log` and `alert` are of the first message, `log web` is what a tool showed."""
+    _, _, container = source.partition(" ")
+    return container in {"", alert.container.name}
+
+
+def _told(advice: Advice, made: Investigation) -> Investigation:
+    return msgspec.structs.replace(
+        made,
+        roots=tuple(map(worded, advice.roots[:10])),
+        quotes=tuple(Quote(worded(each.source), worded(each.text)) for each in advice.quotes[:8]),
+        expect=worded(advice.expect),
+        alternative=worded(advice.alternative),
+    )
+
+
+def unadvised(rules: Verdict, why: str) -> Verdict:
+    """The rules' verdict, where a model was to be asked and was of no use."""
+    reasons = (*rules.diagnosis.reasons, f"by the rules: {worded(why)}")
+    return msgspec.structs.replace(rules, diagnosis=msgspec.structs.replace(rules.diagnosis, reasons=reasons))
+
+
+def _named(action: Action | None) -> str:
+    return "false alarm" if action is None else "no action" if action is Action.NONE else str(action)
+
+
+def worded(text: str) -> str:
+    """The model's words as they are told: on one line, bounded, without secrets."""
+    text = clean(redact(" ".join(text[: 4 * WORDS].split())))
+    return text if len(text) <= WORDS else f"{text[:WORDS]}…"

@@ -1,0 +1,1 @@
+"""Metrics of HemoStat itself: their definitions, counters and gauges."""

@@ -1,0 +1,282 @@
+"""What has happened, counted: a fold over the streams, the same whoever does it and wherever it begins anew.
+
+A tally is kept together with its positions in the streams. Whoever restores it goes on behind the last event
+that was counted, so that a restart neither loses nor doubles one. Labels from outside have limits: past them
+a value counts as `other`.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from hemostat.core.metrics import definitions
+from hemostat.core.metrics.definitions import OTHER, Distribution, Labels, Measure, Numbers, Values
+from hemostat.core.metrics.name_limit import ContainerNames, Place, fold
+from hemostat.events import (
+    Container,
+    Decided,
+    Diagnosis,
+    Event,
+    FalseAlarm,
+    Figure,
+    HealthAlert,
+    Heartbeat,
+    Kind,
+    Order,
+    Outcome,
+    Phase,
+    Reason,
+    RemediationComplete,
+    RemediationNeeded,
+)
+
+REMEMBERED: Final = 2000
+"""Ids of events that were counted: what a responder puts off comes back on the stream under the same one."""
+INCIDENTS: Final = 2000
+LIMITS: Final = {
+    "host": 100, "advisor": 20, "model": 20, "cause": 50, "channel": 50, "outcome": 10, "reason": 20,
+}  # fmt: skip
+"""How many values a label may have."""
+DAY: Final = 86_400.0
+START: Final = "0-0"
+
+HEARD: Final = {
+    each.name: each for each in (definitions.NOTIFICATIONS, definitions.FAILURES, definitions.SAMPLES)
+}
+"""What roles count themselves, by name."""
+
+DONE: Final = frozenset({Outcome.HEALED, Outcome.FAILED})
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """An incident: when its latest occurrence began (epoch seconds), and whether its condition still lasts.
+    A remediation is told as healed after that."""
+
+    since: float
+    kind: Kind
+    host: str
+    lasts: bool = True
+
+
+class Memo(msgspec.Struct, frozen=True, kw_only=True):
+    """A tally as it is kept. `counts` and `spread`: measure, labels, and what was counted."""
+
+    positions: dict[str, str] = {}
+    counts: list[tuple[str, Labels, float]] = []
+    spread: list[tuple[str, Labels, tuple[int, ...], float]] = []
+    known: dict[str, list[str]] = {}
+    places: dict[str, Place] = {}
+    """Of containers, by name."""
+    ids: list[str] = []
+    opened: dict[str, Opened] = {}
+    handled: dict[str, int] = {}
+    roles: list[tuple[str, str, float]] = []
+
+
+class Tally:
+    def __init__(self, *, containers: int) -> None:
+        """`containers`: how many are counted by name."""
+        self._names = ContainerNames(containers)
+        self._known: dict[str, dict[str, None]] = defaultdict(dict)
+        self._counts: dict[Measure, Values] = defaultdict(lambda: defaultdict(float))
+        self._spread: dict[Measure, dict[Labels, Distribution]] = defaultdict(dict)
+        self._ids: dict[str, None] = {}
+        self._handled: dict[str, int] = {}
+        self.opened: dict[str, Opened] = {}
+        self.positions: dict[str, str] = {}
+        """By stream, the last entry that was counted."""
+        self.roles: dict[tuple[str, str], float] = {}
+        """Role and host, and when they were last heard of (epoch seconds)."""
+
+    # --- kept over restarts -------------------------------------------------------------------------
+
+    def memo(self) -> bytes:
+        counts = [
+            (m.name, labels, value) for m, values in self._counts.items() for labels, value in values.items()
+        ]
+        spread = [
+            (m.name, labels, each.counts, each.sum)
+            for m, found in self._spread.items()
+            for labels, each in found.items()
+        ]
+        memo = Memo(
+            positions=self.positions,
+            counts=counts,
+            spread=spread,
+            known={label: list(values) for label, values in self._known.items()},
+            places=self._names.places,
+            ids=list(self._ids),
+            opened=self.opened,
+            handled=self._handled,
+            roles=[(role, host, time) for (role, host), time in self.roles.items()],
+        )
+        return msgspec.json.encode(memo)
+
+    def restore(self, raw: bytes) -> None:
+        """Go on where `raw` ended. Raises msgspec.MsgspecError. What a newer version no longer counts, or
+        counts by other labels, is left behind."""
+        memo = msgspec.json.decode(raw, type=Memo)
+        by_name = {measure.name: measure for measure in definitions.TALLIED}
+        for name, labels, value in memo.counts:
+            if (measure := by_name.get(name)) and len(labels) == len(measure.labels):
+                self._counts[measure][labels] = value
+        for name, labels, counts, total in memo.spread:
+            if (measure := by_name.get(name)) and len(counts) == len(measure.buckets) + 1:
+                self._spread[measure][labels] = Distribution(counts, total)
+        known = {label: dict.fromkeys(values) for label, values in memo.known.items()}
+        self._names.restore(memo.places, known.pop("container", ()))
+        self._known.update(known)
+        self._ids = dict.fromkeys(memo.ids)
+        self._handled, self.opened, self.positions = memo.handled, memo.opened, memo.positions
+        self.roles = {(role, host): time for role, host, time in memo.roles}
+
+    # --- counting -----------------------------------------------------------------------------------
+
+    def take(self, stream: str, position: str, event: Event | None) -> None:
+        """Count one entry of a stream; one that is no event is passed over."""
+        self.positions[stream] = position
+        if event is None or self._counted(event.id):
+            return
+        match event.data:
+            case HealthAlert():
+                self._alert(event, event.data)
+            case RemediationNeeded(diagnosis=diagnosis):
+                self._diagnosis(event, diagnosis, "remediation")
+            case FalseAlarm(diagnosis=diagnosis):
+                self._diagnosis(event, diagnosis, "false_alarm")
+            case RemediationComplete():
+                self._outcome(event, event.data)
+            case Order():
+                self._count(definitions.PEOPLE, ("ordered",))
+            case Decided(what=what):
+                self._count(definitions.PEOPLE, (what,))
+
+    def hear(self, heartbeats: Sequence[Event], now: float) -> None:
+        """Count what the roles that live now have handled and counted since they were last heard."""
+        before, self._handled = self._handled, {}
+        for event in heartbeats:
+            match event.data:
+                case Heartbeat(role=role, handled=handled, started=started, figures=figures):
+                    source = f"{event.source} {started}"
+                    host = self.bounded("host", event.host)
+                    self._grown(definitions.HANDLED, (role, host), handled, source, before)
+                    for figure in figures:
+                        self._figure(figure, f"{source} {figure.name} {figure.labels}", before)
+                    self.roles[role, host] = event.time
+        self.roles = {key: time for key, time in self.roles.items() if time > now - DAY}
+
+    def _figure(self, figure: Figure, key: str, before: Mapping[str, int]) -> None:
+        measure = HEARD.get(figure.name)
+        if measure is None or len(figure.labels) != len(measure.labels):
+            return
+        labels = tuple(map(self.bounded, measure.labels, figure.labels))
+        self._grown(measure, labels, figure.value, key, before)
+
+    def _grown(self, measure: Measure, labels: Labels, now: int, key: str, before: Mapping[str, int]) -> None:
+        self._count(measure, labels, max(0, now - before.get(key, 0)))
+        self._handled[key] = now
+
+    def bounded(self, label: str, value: str) -> str:
+        """The value, or `other` where as many as may be are known already."""
+        known = self._known[label]
+        if value not in known:
+            if len(known) >= LIMITS[label]:
+                return OTHER
+            known[value] = None
+        return value
+
+    def name_of(self, container: Container, now: float) -> str:
+        """What the container is called in metrics. What was counted under a name that has lost its place is
+        counted as `other` from then on."""
+        name, lost = self._names.take(container, now)
+        for measure in (definitions.ALERTS, definitions.ACTIONS) if lost else ():
+            fold(self._counts[measure], measure.labels.index("container"), lost)
+        return name
+
+    @property
+    def channels(self) -> list[str]:
+        """To people, of which a role has told."""
+        return list(self._known["channel"])
+
+    def numbers(self) -> Numbers:
+        return {
+            measure: {**self._counts[measure], **self._spread[measure]} for measure in definitions.TALLIED
+        }
+
+    def _alert(self, event: Event, alert: HealthAlert) -> None:
+        host = self.bounded("host", event.host)
+        if alert.phase is Phase.CLEARED:
+            self._count(definitions.CLEARED, (alert.kind, host))
+            if (opened := self.opened.get(event.incident or "")) is not None:
+                self.opened[event.incident or ""] = msgspec.structs.replace(opened, lasts=False)
+            return
+        container = self.name_of(alert.container, event.time)
+        self._count(definitions.ALERTS, (alert.kind, alert.severity, host, container))
+        self._observe(definitions.DETECT, (alert.kind,), event.time - alert.since)
+        if event.incident is not None:
+            self.opened.pop(event.incident, None)
+            self.opened[event.incident] = Opened(alert.since, alert.kind, host)
+            _drop_oldest(self.opened, INCIDENTS)
+
+    def _diagnosis(self, event: Event, diagnosis: Diagnosis, verdict: str) -> None:
+        advisor = self.bounded("advisor", diagnosis.advisor)
+        self._count(definitions.DIAGNOSES, (advisor, self.bounded("cause", diagnosis.cause), verdict))
+        asked = _moment(event.cause)
+        if asked is not None:
+            self._observe(definitions.DIAGNOSE, (advisor,), event.time - asked)
+        found = diagnosis.investigation
+        if found is None:
+            return
+        model = (self.bounded("model", found.model),)
+        if found.reused:
+            self._count(definitions.REUSED, model)
+            return
+        self._count(definitions.INVESTIGATIONS, model)
+        self._count(definitions.STEPS, model, len(found.steps))
+        self._count(definitions.TOKENS, model, found.tokens)
+        self._count(definitions.COST, model, found.cost)
+
+    def _outcome(self, event: Event, done: RemediationComplete) -> None:
+        host = self.bounded("host", event.host)
+        self._count(definitions.DECISIONS, (done.outcome, done.reason, host))
+        if done.outcome in DONE and done.reason is not Reason.GIVEN_UP:
+            container = self.name_of(done.container, event.time)
+            self._count(definitions.ACTIONS, (done.action, done.outcome, host, container))
+        opened = self.opened.get(event.incident or "")
+        if done.outcome is Outcome.HEALED and opened is not None:
+            self._observe(definitions.HEAL, (done.kind,), event.time - opened.since)
+
+    def _count(self, measure: Measure, labels: Labels, by: float = 1.0) -> None:
+        self._counts[measure][labels] += by
+
+    def _observe(self, measure: Measure, labels: Labels, seconds: float) -> None:
+        """A clock that was set back makes nothing negative."""
+        seconds = max(0.0, seconds)
+        before = self._spread[measure].get(labels) or Distribution((0,) * (len(measure.buckets) + 1), 0.0)
+        counts = list(before.counts)
+        counts[bisect_left(measure.buckets, seconds)] += 1
+        self._spread[measure][labels] = Distribution(tuple(counts), before.sum + seconds)
+
+    def _counted(self, event_id: str) -> bool:
+        """Whether it was counted before; from now on it was."""
+        known = event_id in self._ids
+        self._ids.pop(event_id, None)
+        self._ids[event_id] = None
+        _drop_oldest(self._ids, REMEMBERED)
+        return known
+
+
+def _drop_oldest(kept: dict[str, Any], limit: int) -> None:
+    while len(kept) > limit:
+        del kept[next(iter(kept))]
+
+
+def _moment(event_id: str | None) -> float | None:
+    """When an event of this id was made (epoch seconds): ids begin with it."""
+    try:
+        return int((event_id or "").split("-")[0], 16) / 1000
+    except ValueError:
+        return None

@@ -1,0 +1,75 @@
+"""How things stand now, as numbers: roles, containers, incidents, breakers. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+from hemostat.core.metrics import definitions
+from hemostat.core.metrics.counters import Opened
+from hemostat.core.metrics.definitions import OTHER, Measure, Values
+from hemostat.core.remediation.limit_status import Overview
+from hemostat.events import Container, ContainerStats, Event, Heartbeat
+
+CENT: float = 100.0
+
+
+def roles(known: Iterable[tuple[str, str]], heartbeats: Iterable[Event]) -> dict[Measure, Values]:
+    """By role and host. `known` were heard of lately, `heartbeats` are of those that live."""
+    up: Values = dict.fromkeys(known, 0.0)
+    trouble: Values = {}
+    for event in heartbeats:
+        if isinstance(event.data, Heartbeat):
+            place = (event.data.role, event.host)
+            up[place] = 1.0
+            trouble[place] = max(trouble.get(place, 0.0), float(bool(event.data.trouble)))
+    return {definitions.ROLE_UP: up, definitions.ROLE_TROUBLE: trouble}
+
+
+def containers(
+    stats: Iterable[Event],
+    bounded: Callable[[str, str], str],
+    name_of: Callable[[Container, float], str],
+) -> dict[Measure, Values]:
+    """`bounded`: a label and its value, to what it is called in numbers; `name_of`: the same of a container
+    that was seen at a time. Containers called `other` are added up, limits apart."""
+    number: Values = defaultdict(float)
+    unhealthy: Values = defaultdict(float)
+    use: dict[Measure, Values] = {each: defaultdict(float) for each in (definitions.CPU, definitions.MEMORY)}
+    limits: dict[Measure, Values] = {each: {} for each in (definitions.CPU_LIMIT, definitions.MEMORY_LIMIT)}
+    for event in sorted(stats, key=lambda event: event.id):
+        told = event.data
+        if not isinstance(told, ContainerStats):
+            continue
+        host = bounded("host", event.host)
+        number[told.state.status, host] += 1
+        unhealthy[host,] += told.state.health == "unhealthy"
+        place = (host, name_of(told.container, event.time))
+        cores = None if told.cpu is None else told.cpu / CENT
+        for measure, value in ((definitions.CPU, cores), (definitions.MEMORY, told.memory)):
+            if value is not None:
+                use[measure][place] += value
+        for measure, value in (
+            (definitions.CPU_LIMIT, told.cpu_limit),
+            (definitions.MEMORY_LIMIT, told.memory_limit),
+        ):
+            if value is not None and place[1] != OTHER:
+                limits[measure][place] = float(value)
+    return {definitions.CONTAINERS: number, definitions.UNHEALTHY: unhealthy, **use, **limits}
+
+
+def incidents(opened: Iterable[Opened]) -> Values:
+    return {
+        place: float(count)
+        for place, count in Counter((each.kind.value, each.host) for each in opened if each.lasts).items()
+    }
+
+
+def breakers(hosts: Mapping[str, Overview]) -> dict[Measure, Values]:
+    """By scope, state and host, all are told, 0 too; and what is being done."""
+    found: Values = {}
+    for host, overview in hosts.items():
+        own = [standing.breaker for standing in overview.containers.values()]
+        for scope, states in (("container", own), ("host", [overview.breaker])):
+            found[scope, "open", host] = float(sum(each.open for each in states))
+            found[scope, "half_open", host] = float(sum(each.half_open for each in states))
+    running: Values = {(host,): float(overview.running) for host, overview in hosts.items()}
+    return {definitions.BREAKERS: found, definitions.RUNNING: running}

@@ -1,0 +1,70 @@
+"""Which containers metrics tell of by name: at most so many, shared out by project.
+
+A name that has not been seen for an hour gives its place to another one. Where all places are taken by names
+in use, a project may take one from the project that has most, as long as that one still has as many as it.
+So containers that come and go under new names take no place for good, and no project takes all of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from hemostat.core.labels.project import NO_PROJECT, project_of
+from hemostat.core.metrics.definitions import OTHER, Values
+from hemostat.events import Container
+
+UNSEEN_SECONDS: Final = 3600.0
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """`seen` is epoch seconds."""
+
+    project: str = NO_PROJECT
+    seen: float = 0.0
+
+
+class ContainerNames:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.places: dict[str, Place] = {}
+
+    def restore(self, places: dict[str, Place], names: Iterable[str]) -> None:
+        """`names` are those that an earlier version kept, which did not say when they were seen."""
+        known = dict.fromkeys(names, Place()) | places
+        latest = sorted(known, key=lambda name: known[name].seen)[-self._most :] if self._most else []
+        self.places = {name: known[name] for name in latest}
+
+    def take(self, container: Container, now: float) -> tuple[str, str]:
+        """What the container is called in metrics, and the name that has lost its place to it, if any."""
+        name, project = container.name, project_of(container)
+        known = self.places.get(name)
+        if known is not None:
+            self.places[name] = Place(project, max(known.seen, now))
+            return name, ""
+        lost = "" if len(self.places) < self._most else self._weakest(project, now)
+        if lost is None:
+            return OTHER, ""
+        self.places.pop(lost, None)
+        self.places[name] = Place(project, now)
+        return name, lost
+
+    def _weakest(self, project: str, now: float) -> str | None:
+        """The name that gives its place to one of this project; None where none does."""
+        oldest = min(self.places, key=lambda name: self.places[name].seen, default=None)
+        if oldest is None or now - self.places[oldest].seen > UNSEEN_SECONDS:
+            return oldest
+        held = Counter(each.project for each in self.places.values())
+        largest, number = held.most_common(1)[0]
+        if number <= held[project] + 1:
+            return None
+        own = (name for name, each in self.places.items() if each.project == largest)
+        return min(own, key=lambda name: self.places[name].seen)
+
+
+def fold(values: Values, position: int, name: str) -> None:
+    """Add what was counted under this name, a label at that position, to what is counted under OTHER."""
+    for labels in [each for each in values if each[position] == name]:
+        other = (*labels[:position], OTHER, *labels[position + 1 :])
+        values[other] = values.get(other, 0.0) + values.pop(labels)

@@ -1,0 +1,1 @@
+"""Notifications: what is announced of an incident, to which channel, and in which words."""

@@ -1,0 +1,104 @@
+"""What a message says, before a channel writes it in its own way: plain text. What comes from outside is made
+harmless for every channel here; the words of HemoStat and of the operator's templates stay as they are."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.markup import without_markup
+from hemostat.core.notify.notification import News
+from hemostat.core.redact import redact
+from hemostat.core.settings.alert import FIELD, FIELDS, Topic
+from hemostat.core.text import clean, cut
+from hemostat.core.units import show_duration
+from hemostat.events import Severity
+
+LONGEST: Final = 350
+"""Characters of one fact."""
+HEADLINE: Final = 120
+LISTED: Final = 20
+"""Incidents that a message about many of them names."""
+
+HEADLINES: Final[Mapping[Topic, str]] = {
+    Topic.OPENED: "{container}: {kind}",
+    Topic.HEALED: "{container} is healed: {kind}",
+    Topic.ESCALATED: "{container} needs a person: {kind}",
+    Topic.FAILED: "{container}: {action} has failed",
+    Topic.REFUSED: "{container} needs a person: {action} is refused",
+    Topic.APPROVAL: "{container} waits for approval: {action}",
+    Topic.EXPIRED: "{container}: too late to act on {kind}",
+    Topic.DRY_RUN: "{container}: {action} would be done",
+    Topic.OVER: "{container}: {kind} is settled",
+    Topic.DECIDED: "{container}: {done}",
+    Topic.GONE: "{container} needs attention",
+    Topic.BACK: "{container} is well again",
+    Topic.TEST: "HemoStat on {host}: a test",
+}
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """`facts` are labels and values; `lines` are incidents, one each, where it is about many."""
+
+    topic: Topic
+    severity: Severity
+    title: str
+    facts: tuple[tuple[str, str], ...] = ()
+    lines: tuple[str, ...] = ()
+    more: str = ""
+    """A command that tells more."""
+
+
+def single(word: News, templates: Mapping[str, str], *, brief: bool = False) -> Message:
+    title = headline(word, templates)
+    if brief:
+        return Message(topic=word.topic, severity=word.severity, title=title)
+    return Message(
+        topic=word.topic,
+        severity=word.severity,
+        title=title,
+        facts=tuple((label, value) for label, value in _facts(word) if value),
+        more=f"hemostat explain {_safe(word.incident)}" if word.kind else "",
+    )
+
+
+def digest(words: Sequence[News], templates: Mapping[str, str], *, brief: bool = False) -> Message:
+    """Many in one, those first that need people."""
+    ordered = sorted(words, key=lambda word: (not word.needs_people, word.time))
+    counts = Counter(word.topic for word in ordered)
+    told = ", ".join(f"{count} {topic.replace('_', ' ')}" for topic, count in counts.most_common())
+    lines = [f"{headline(word, templates)} ({_safe(word.host)})" for word in ordered[:LISTED]]
+    beyond = len(ordered) - LISTED
+    return Message(
+        topic=ordered[0].topic,
+        severity=max((word.severity for word in ordered), key=list(Severity).index),
+        title=f"{len(ordered)} incidents: {told}",
+        lines=() if brief else (*lines, *([f"and {beyond} more"] if beyond > 0 else [])),
+        more="hemostat events",
+    )
+
+
+def headline(word: News, templates: Mapping[str, str]) -> str:
+    template = templates.get(word.topic, HEADLINES[word.topic])
+    values = {name: _safe(_text(word, name)) for name in FIELDS}
+    return cut(FIELD.sub(lambda found: values.get(found[1], found[0]), template), HEADLINE)
+
+
+def _facts(word: News) -> Iterator[tuple[str, str]]:
+    where = f"{word.container} on {word.host}" if word.kind else word.host
+    yield "Where", _safe(where + (f", project {word.project}" if word.project else ""))
+    yield "What", _safe(word.what)
+    yield "Why", _safe(word.cause)
+    yield "Outcome", _safe(word.done)
+    yield "Took", show_duration(word.took) if word.took else ""
+
+
+def _text(word: News, name: str) -> str:
+    if name == "took":
+        return show_duration(word.took) if word.took else ""
+    return str(getattr(word, name)) or ("an action" if name == "action" else "")
+
+
+def _safe(text: str) -> str:
+    return without_markup(cut(clean(redact(text)), LONGEST))

@@ -1,0 +1,236 @@
+"""What people are told of an incident: one thread of news, of which only the latest word waits.
+
+1. Every channel keeps one word an incident. What comes later takes its place while it waits (`merge`), so
+   that a crash that is healed within the grace is one message, and so is a night of them to whoever sleeps.
+2. What is told is news to a channel only if it says something else than the last time (`worth`). What came
+   and went by itself is news to those alone who were told that it came.
+
+Neither decides when: that is core.notify.routing's.
+"""
+
+from typing import Final
+
+import msgspec
+
+from hemostat.core.detection.incidents import CRITICAL
+from hemostat.core.history.incident_log import line, subject
+from hemostat.core.ledger.controls import EVERYTHING
+from hemostat.core.settings.alert import Topic
+from hemostat.events import (
+    Action,
+    Container,
+    Decided,
+    Diagnosis,
+    Event,
+    FalseAlarm,
+    HealthAlert,
+    Kind,
+    Outcome,
+    Phase,
+    Reason,
+    RemediationComplete,
+    Severity,
+)
+
+PEOPLE: Final = frozenset(
+    {Topic.ESCALATED, Topic.FAILED, Topic.REFUSED, Topic.APPROVAL, Topic.EXPIRED, Topic.GONE}
+)
+"""What somebody has to look at."""
+
+ENDED: Final = frozenset({Topic.HEALED, Topic.OVER, Topic.BACK})
+
+TOPICS: Final = {
+    Outcome.HEALED: Topic.HEALED,
+    Outcome.FAILED: Topic.FAILED,
+    Outcome.REFUSED: Topic.REFUSED,
+    Outcome.ESCALATED: Topic.ESCALATED,
+    Outcome.AWAITING_APPROVAL: Topic.APPROVAL,
+    Outcome.EXPIRED: Topic.EXPIRED,
+    Outcome.DRY_RUN: Topic.DRY_RUN,
+    Outcome.NOT_APPLICABLE: Topic.OVER,
+}
+"""Of a remediation's ends; one that waits is none."""
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One word on an incident. `what` is what was wrong, `cause` why, `done` what was done and what came of
+    it; `took` is seconds, 0 where that is not known. `time` is epoch seconds."""
+
+    incident: str
+    topic: Topic
+    time: float
+    host: str
+    container: str
+    severity: Severity = Severity.WARNING
+    kind: str = ""
+    project: str = ""
+    what: str = ""
+    cause: str = ""
+    action: str = ""
+    done: str = ""
+    took: float = 0.0
+    aloud: bool = False
+    """Whether it is told to those too who were told nothing before, for there was more than that it came."""
+
+    @property
+    def needs_people(self) -> bool:
+        return self.topic in PEOPLE
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The last word of an incident that a channel has heard."""
+
+    topic: Topic
+    time: float
+
+
+_REMAINS: Final = ("what", "cause", "action", "done")
+"""What is told of an incident that is over."""
+
+
+def news(event: Event) -> News | None:
+    """What the event means to people; None for nothing. An answer to a request is told with what comes of
+    it."""
+    match event.data:
+        case HealthAlert(phase=Phase.CLEARED):
+            return _word(event, Topic.OVER, what=line(event))
+        case HealthAlert():
+            return _word(event, Topic.OPENED, what=line(event))
+        case FalseAlarm(diagnosis=diagnosis):
+            return _word(event, Topic.OVER, cause=_why(diagnosis))
+        case Decided(container=container) if event.incident is None:
+            return _decided(event, container)
+        case RemediationComplete(outcome=outcome) as done if outcome in TOPICS:
+            return _word(
+                event,
+                Topic.DECIDED if _by_people(done) else TOPICS[outcome],
+                cause=_why(done.diagnosis, ordered=done.kind is Kind.ORDERED),
+                action="" if done.action is Action.NONE else done.action,
+                done=line(event),
+                took=done.durations.get("total", 0.0),
+            )
+    return None
+
+
+def merge(waiting: News | None, other: News) -> News:
+    """The word that waits from now on, in whichever order the two came: streams are read side by side. That
+    it is over does not make untold what was done, or left to people."""
+    if waiting is None:
+        return other
+    earlier, later = (other, waiting) if other.time < waiting.time else (waiting, other)
+    if _gives_way(later, earlier):
+        return earlier
+    passing = {Topic.OPENED, Topic.OVER}
+    aloud = later.topic in passing and (earlier.aloud or later.aloud or earlier.topic not in passing)
+    if later.topic is not Topic.OVER:
+        return msgspec.structs.replace(later, what=later.what or earlier.what, aloud=aloud)
+    kept = {name: getattr(earlier, name) or getattr(later, name) for name in _REMAINS}
+    return msgspec.structs.replace(later, aloud=aloud, **kept)
+
+
+def worth(word: News, told: Told | None) -> bool:
+    """Whether it is news to a channel that was told this last. Every action that waits for an answer is."""
+    if told is None:
+        return word.topic is not Topic.OVER or word.aloud
+    if word.time <= told.time:
+        return False
+    if word.topic is told.topic:
+        return word.topic is Topic.APPROVAL
+    if word.topic is Topic.OPENED:
+        return told.topic in ENDED
+    return word.topic is not Topic.OVER or told.topic not in ENDED
+
+
+def _gives_way(later: News, earlier: News) -> bool:
+    match later.topic:
+        case Topic.OPENED:
+            return earlier.needs_people
+        case Topic.OVER:
+            return earlier.topic is Topic.HEALED
+    return False
+
+
+def _word(
+    event: Event,
+    topic: Topic,
+    *,
+    what: str = "",
+    cause: str = "",
+    action: str = "",
+    done: str = "",
+    took: float = 0.0,
+) -> News | None:
+    about = subject(event)
+    if about is None or event.incident is None:
+        return None
+    container, kind = about
+    return News(
+        incident=event.incident,
+        topic=topic,
+        time=event.time,
+        host=event.host,
+        container=container.name,
+        severity=severity(kind),
+        kind=kind,
+        project=_project(container),
+        what=what or _raised(event),
+        cause=cause,
+        action=action,
+        done=done,
+        took=took,
+    )
+
+
+def _by_people(done: RemediationComplete) -> bool:
+    return done.kind is Kind.ORDERED or done.reason is Reason.REJECTED
+
+
+def _decided(event: Event, container: str) -> News:
+    """Of no kind: it is about what HemoStat may do."""
+    name = "everything" if container == EVERYTHING else container
+    return News(
+        incident=event.id,
+        topic=Topic.DECIDED,
+        time=event.time,
+        host=event.host,
+        container=name,
+        done=line(event),
+    )
+
+
+def of_hemostat(
+    topic: Topic, name: str, what: str, now: float, *, host: str, cause: str = "", incident: str = ""
+) -> News:
+    """News of HemoStat itself: `name` is what it is about, and the incident where no other name is given."""
+    return News(
+        incident=f"hemostat:{incident or name}",
+        topic=topic,
+        time=now,
+        host=host,
+        container=name,
+        severity=Severity.CRITICAL,
+        what=what,
+        cause=cause,
+    )
+
+
+def severity(kind: Kind) -> Severity:
+    return Severity.CRITICAL if kind in CRITICAL else Severity.WARNING
+
+
+def _project(container: Container) -> str:
+    return container.project or ""
+
+
+def _raised(event: Event) -> str:
+    """What was wrong, where the event itself bears the alert that it answers."""
+    alert = getattr(event.data, "alert", None)
+    return line(msgspec.structs.replace(event, data=alert)) if isinstance(alert, HealthAlert) else ""
+
+
+def _why(diagnosis: Diagnosis, *, ordered: bool = False) -> str:
+    """The cause and who concluded it, or who ordered it."""
+    who = f"{diagnosis.cause} ({diagnosis.advisor}, {diagnosis.confidence:.0%})"
+    return ": ".join(
+        filter(None, (f"ordered by {diagnosis.advisor}" if ordered else who, "; ".join(diagnosis.reasons)))
+    )

@@ -1,0 +1,91 @@
+"""What a cleanup may delete: in a container the contents of directories that its label names; on the host
+what nothing uses, as far as the settings go, and nothing that a label or the list of the protected keeps."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+import msgspec
+
+from hemostat.core.labels.definitions import CLEANUP, KEEP
+from hemostat.core.labels.mistakes import protection
+from hemostat.core.model import Leftover, Litter
+from hemostat.core.settings.monitor import watched
+from hemostat.core.units import Seconds, show_size
+from hemostat.events import Container
+
+SCRIPT: Final = """\
+root=$(stat -c %d /) || exit 1
+for path do
+  [ -d "$path" ] || continue
+  [ "$(stat -c %d "$path")" = "$root" ] || { echo "$path is a mount" >&2; exit 1; }
+  find "$path" -xdev -mindepth 1 -depth ! -type d -exec rm -f -- {} + || exit 1
+  find "$path" -xdev -mindepth 1 -depth -type d -exec rmdir -- {} + 2>/dev/null || :
+done
+"""
+"""Run by `sh -c` in the container with the paths as arguments. Another device is a volume, and not ours;
+a directory that one is mounted in stays. No -delete: busybox may be built without it."""
+
+
+def command(labels: Mapping[str, str]) -> list[str] | None:
+    """The command that cleans up as the label asks; None where it names nothing that may be deleted."""
+    paths = CLEANUP.of(labels)
+    return ["sh", "-c", SCRIPT, "hemostat-cleanup", *paths] if paths else None
+
+
+class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
+    """What may go when the host's disk is full."""
+
+    stopped_older_than: Seconds = 86400.0
+    """Containers that have been stopped for so long."""
+    images: bool = True
+    """Images without a name that no container uses."""
+    build_cache: bool = True
+    volumes: bool = False
+    """Volumes that no container uses, named ones too: their contents are lost."""
+
+
+def plan(
+    leftovers: Iterable[Leftover], settings: Cleanup, protect: Sequence[str], now: float
+) -> tuple[Leftover, ...]:
+    """What of the leftovers is to go, containers first. `protect`: names never touched; * and ? match."""
+    going = (each for each in leftovers if _allowed(each, settings, now) and not _kept(each, protect))
+    order = list(Litter)
+    return tuple(sorted(going, key=lambda each: (order.index(each.what), each.name, each.id)))
+
+
+def _allowed(leftover: Leftover, settings: Cleanup, now: float) -> bool:
+    match leftover.what:
+        case Litter.CONTAINER:
+            return now - leftover.since >= settings.stopped_older_than
+        case Litter.IMAGE:
+            return settings.images
+        case Litter.VOLUME:
+            return settings.volumes
+        case Litter.BUILD_CACHE:
+            return settings.build_cache
+
+
+def _kept(leftover: Leftover, protect: Sequence[str]) -> bool:
+    thing = Container(id=leftover.id, name=leftover.name, labels=leftover.labels)
+    return bool(KEEP.of(thing.labels)) or untouchable(thing, protect)
+
+
+def untouchable(thing: Container, protect: Sequence[str]) -> bool:
+    """Whether its labels or its name keep HemoStat's hands off it."""
+    if protection(thing.labels) or not watched(thing):
+        return True
+    return any(fnmatchcase(thing.name, pattern) for pattern in protect)
+
+
+def describe(items: Iterable[tuple[Leftover, int]]) -> str:
+    """Leftovers with their bytes, by kind: `2 stopped containers 24.0 MiB, build cache 1.2 GiB`."""
+    kinds: defaultdict[Litter, list[int]] = defaultdict(list)
+    for leftover, freed in items:
+        kinds[leftover.what].append(freed)
+    return ", ".join(f"{_count(what, len(sizes))} {show_size(sum(sizes))}" for what, sizes in kinds.items())
+
+
+def _count(what: Litter, number: int) -> str:
+    return str(what) if what is Litter.BUILD_CACHE else f"{number} {what}{'s' * (number != 1)}"

@@ -1,0 +1,83 @@
+"""What a person wants done: as a request to the responder, in words, and what the limits would say to it."""
+
+from typing import Final
+
+import msgspec
+
+from hemostat.core.labels.definitions import CLEANUP, EXEC
+from hemostat.core.ledger.rows import Book
+from hemostat.core.remediation import cleanup, policy
+from hemostat.core.remediation.decision import Act, Decision, Refuse, Situation, Wait
+from hemostat.core.settings.responder import Limits
+from hemostat.events import (
+    Action,
+    Diagnosis,
+    HealthAlert,
+    Kind,
+    Order,
+    Reason,
+    RemediationNeeded,
+    Severity,
+    seal,
+)
+
+CAUSE: Final = "ordered"
+ALLOWED: Final = "the limits allow it"
+NO_FORCE: Final = "force counts for nothing: responder.orders_override is not set"
+LEASE: Final = 60.0
+"""Seconds: how long it might take is of no account where nothing is done."""
+
+
+def request(order: Order, time: float) -> RemediationNeeded:
+    """`time` is when it was given (epoch seconds)."""
+    reasons = (order.reason,) if order.reason else ()
+    return RemediationNeeded(
+        alert=HealthAlert(
+            container=order.container, kind=Kind.ORDERED, severity=Severity.WARNING, since=time
+        ),
+        action=order.action,
+        diagnosis=Diagnosis(cause=CAUSE, confidence=1.0, reasons=reasons, advisor=order.by),
+        parameters=order.parameters,
+        told=order.told,
+    )
+
+
+def plan(order: Order) -> str:
+    """What would be done, as far as the container's labels tell it."""
+    name, labels = order.container.name, order.container.labels
+    match order.action:
+        case Action.STOP:
+            return f"stop {name}, which stays down until somebody starts it"
+        case Action.SCALE:
+            return (
+                f"raise the {order.parameters.get('resource', '')} limit of {name} by half, up to its ceiling"
+            )
+        case Action.CLEANUP:
+            paths = (cleanup.command(labels) or [])[4:]
+            return f"empty in {name}: {' '.join(paths) or f'nothing, for it has no label {CLEANUP.name}'}"
+        case Action.EXEC:
+            return f"run in {name}: {labels.get(EXEC.name) or f'nothing, for it has no label {EXEC.name}'}"
+    return f"{order.action} {name}"
+
+
+def outlook(decision: Decision) -> str:
+    """A prospect, in words."""
+    match decision:
+        case Act():
+            return ALLOWED
+        case Refuse(reason=Reason.DRY_RUN):
+            return "it is only rehearsed: the mode is dry-run"
+        case Refuse(reason=reason, detail=detail):
+            return f"it will be refused: {reason} ({detail})"
+        case Wait(why=why):
+            return f"it will wait: {why}"
+    return ""
+
+
+def prospect(order: Order, survey: Book, limits: Limits, now: float) -> Decision:
+    """What the responder would decide now, by a survey of its host (ports.Ledger). It knows more than this:
+    the container's labels as the engine tells them, and whether enough other replicas are healthy."""
+    own = tuple(each for each in survey.attempts if each.container == order.container.name)
+    book = msgspec.structs.replace(survey, attempts=own, seal=seal(order, now))
+    situation = Situation(book=book, order=order)
+    return policy.decide(request(order, now), "", situation, limits, by="", lease=LEASE, now=now)

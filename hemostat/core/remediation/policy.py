@@ -1,0 +1,301 @@
+"""Whether a remediation may be done now: act, resume, ask, wait or refuse, and why. Design, section 6.
+
+The rules are asked in this order; the first that objects decides.
+1. The same occurrence was handled before, or is being handled: never twice. What was begun is taken up, as
+   soon as no other action stands in its way.
+2. The request differs from what a monitor told of its incident, or the incident is over; no person gave the
+   order, or the engine has another name for its container; the same action was tried against the same
+   incident before; the request is out of date, the container is protected, or the action is not among those
+   allowed for it.
+3. The budget of actions an hour is spent, or the cooldown that follows it lasts.
+4. The circuit breaker of the container or of the host is open.
+5. Somebody has pressed the kill switch: wait until it is lifted; what a person orders meanwhile is refused.
+6. A person must approve it, and has not, or has said no. What a person orders is approved.
+7. Back-off since the last action; another action on this container or service; too many on the host at once
+   or within a minute; too few healthy replicas besides: wait.
+8. Dry run: everything would have allowed it, so it is told and not done.
+
+What people order goes by the same rules, but for those that ask whether it is needed.
+"""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+from hemostat.core.detection.restart_owner import orchestrator
+from hemostat.core.labels.definitions import ACTIONS, MIN_HEALTHY, MODE
+from hemostat.core.labels.mistakes import protection
+from hemostat.core.labels.project import project_of
+from hemostat.core.labels.values import Mode
+from hemostat.core.ledger.controls import Answer, Approval, Controls
+from hemostat.core.ledger.leases import lease_end
+from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.model import ContainerInfo
+from hemostat.core.remediation import limit_status
+from hemostat.core.remediation.decision import (
+    Act,
+    Ask,
+    Decision,
+    Peers,
+    Refuse,
+    Repeat,
+    Resume,
+    Situation,
+    Wait,
+)
+from hemostat.core.remediation.repetition import key, permitted_as, refuse_repetition
+from hemostat.core.remediation.request_check import refuse_misdirected, refuse_order, refuse_unfounded
+from hemostat.core.remediation.slots import BUSY_RETRY, find_rush, find_wait
+from hemostat.core.settings.monitor import watched
+from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.trust import replica_group
+from hemostat.core.units import show_duration
+from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
+
+PEOPLE_RETRY: Final = 1.0
+"""Seconds until a request that waits for a person, or for another responder, is looked at again."""
+
+STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
+
+
+def decide(
+    request: RemediationNeeded,
+    incident: str,
+    situation: Situation,
+    limits: Limits,
+    *,
+    by: str,
+    lease: float,
+    now: float,
+) -> Decision:
+    """Decide on `request` for the responder `by`, which needs at most `lease` seconds to act and verify."""
+    container, book, order = request.alert.container, situation.book, situation.order
+    action = permitted_as(request)
+    name, mode = key(request, incident), mode_of(container, action, limits)
+    asks = mode == "approve" and order is None
+    forbids = forbidden(container, action, limits, ordered=order is not None)
+    forged = None if order is None else refuse_order(order, request.alert.since, book)
+    if forged is not None:
+        return forged
+    handled = _handled(name, situation, by, now)
+    if isinstance(handled, Attempt):
+        return (
+            _halted(container, book.controls, now)
+            or find_wait(name, container, action, situation, limits, now)
+            or Resume(handled, now + lease, forbids or _rehearsed(mode))
+        )
+    asked = asks and _is_with_people(book.approval, limits, now)
+    forced = order is not None and order.force and limits.orders_override
+    return (
+        handled
+        or _unfounded(request, incident, situation)
+        or (None if asked else _expired(request, limits, now))
+        or forbids
+        or (None if forced else _spent(book, limits, now) or _broken(container, situation, limits, now))
+        or (_halted(container, book.controls, now) if order is None else _shut(container, book.controls, now))
+        or (_unapproved(request.action, book.approval, limits, now) if asks else None)
+        or find_wait(name, container, action, situation, limits, now)
+        or (None if forced else _pause(container, situation, limits, now))
+        or _rehearsed(mode)
+        or Act(
+            Attempt(
+                key=name,
+                container=container.name,
+                container_id=container.id,
+                service=replica_group(container, situation.trust),
+                project=project_of(container),
+                stop_seconds=situation.stop_seconds,
+                ran=situation.ran,
+                action=request.action,
+                time=now,
+                by=by,
+                lease=now + lease,
+            )
+        )
+    )
+
+
+def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
+    """The strictest of the modes that apply. A label that says none of them asks a person: whoever set it
+    wanted something else than before."""
+    label = MODE.of(container.labels)
+    named = (
+        limits.mode,
+        limits.modes.get(action),
+        limits.project_modes.get(container.project or ""),
+        "approve" if label is None and MODE.name in container.labels else label,
+    )
+    return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
+
+
+def _handled(name: str, situation: Situation, by: str, now: float) -> Decision | Attempt | None:
+    """The attempt itself where it is to be taken up."""
+    earlier = next((attempt for attempt in situation.book.attempts if attempt.key == name), None)
+    if earlier is None:
+        return None
+    if earlier.outcome is not None:
+        return Repeat(earlier)
+    if earlier.by != by and situation.is_leased(earlier, now):
+        return Wait(min(lease_end(earlier), now + PEOPLE_RETRY), f"{earlier.by} is at work on it")
+    return earlier
+
+
+def _unfounded(request: RemediationNeeded, incident: str, situation: Situation) -> Refuse | None:
+    """Rule 2, of the request itself."""
+    if situation.order is not None:
+        return refuse_misdirected(situation.order, request.alert.container)
+    book = situation.book
+    return refuse_unfounded(request, incident, book) or refuse_repetition(request, incident, book)
+
+
+def _expired(request: RemediationNeeded, limits: Limits, now: float) -> Decision | None:
+    age = now - request.alert.since
+    began = "ordered" if request.alert.kind is Kind.ORDERED else "it began"
+    return Refuse(Reason.EXPIRED, f"{began} {show_duration(age)} ago") if age > limits.expire else None
+
+
+def forbidden(
+    container: Container, action: Action, limits: Limits, *, ordered: bool = False
+) -> Refuse | None:
+    """`ordered`: by a person, whom the label does not narrow: it says what is done without one."""
+    if why := protection(container.labels, ordered=ordered):
+        return Refuse(Reason.PROTECTED, why)
+    if any(fnmatchcase(container.name, pattern) for pattern in limits.protect):
+        return Refuse(Reason.PROTECTED, "responder.protect")
+    if container.is_host and not (action is Action.CLEANUP and limits.cleanup_host):
+        return Refuse(Reason.NOT_ALLOWED, "responder.cleanup_host is false")
+    return _unordered(action, limits) if ordered else _unlisted(container, action, limits)
+
+
+def why_not_scaled(container: Container, limits: Limits, *, ordered: bool) -> str:
+    """Why a container must not be scaled; empty where it may be."""
+    if not watched(container):
+        return "it is not watched"
+    refused = forbidden(container, Action.SCALE, limits, ordered=ordered)
+    return "" if refused is None else f"{refused.reason}, {refused.detail}"
+
+
+def _owned(container: Container, action: Action, limits: Limits) -> Refuse | None:
+    """What an orchestrator manages is replaced by it: started here as well, it would run twice."""
+    owner = orchestrator(container)
+    if owner is None or limits.orchestrated or action not in {Action.RESTART, Action.START}:
+        return None
+    return Refuse(Reason.NOT_ALLOWED, f"managed by {owner.name}")
+
+
+def being_stopped(book: Book, info: ContainerInfo | None, now: float) -> Wait | None:
+    """Whether a person may be stopping this very process, and is to be waited for."""
+    stop = book.stopping
+    if stop is None or info is None or not info.running or info.started_at > stop.time or now >= stop.until:
+        return None
+    return Wait(min(stop.until, now + PEOPLE_RETRY), "a person is stopping it")
+
+
+def _unordered(action: Action, limits: Limits) -> Refuse | None:
+    if action in limits.orders:
+        return None
+    return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.orders")
+
+
+def _unlisted(container: Container, action: Action, limits: Limits) -> Refuse | None:
+    if action is Action.STOP:
+        return Refuse(Reason.NOT_ALLOWED, "only a person stops a container")
+    if action not in limits.actions:
+        return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.actions")
+    if owned := _owned(container, action, limits):
+        return owned
+    allowed = ACTIONS.of(container.labels)
+    if allowed is not None and action not in allowed:
+        return Refuse(Reason.NOT_ALLOWED, f"{action} is not in the label {ACTIONS.name}")
+    return None
+
+
+def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
+    """Rule 3."""
+    budget = limit_status.budget(book.attempts, limits, now)
+    if budget.limit == 0:
+        return Refuse(Reason.BUDGET_SPENT, "responder.budget is 0")
+    left = show_duration(max(0.0, budget.until - now))
+    if budget.spent:
+        used = f"{budget.used} of {budget.limit} in {show_duration(limits.budget_window)}"
+        return Refuse(Reason.BUDGET_SPENT, f"{used}, again in {left}")
+    return Refuse(Reason.COOLDOWN, f"for another {left}") if budget.until else None
+
+
+def _broken(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+    """Rule 4. A half-open breaker of the host lets one trial of each project through at a time."""
+    book, project = situation.book, project_of(container)
+    own = limit_status.of_container(container.name, book.attempts, book, limits, now)
+    host = limit_status.of_host(book, limits, now, project)
+    for what, state in (("container", own), ("host", host)):
+        if not state.open:
+            continue
+        failed = f"{state.failures} failed remediations in a row"
+        why = f"of the {what}, after {failed}, for another {show_duration(state.until - now)}"
+        if what == "container" or situation.order is not None:
+            return Refuse(Reason.BREAKER_OPEN, why)
+        return Wait(min(state.until, now + PEOPLE_RETRY), why, Reason.BREAKER_OPEN)
+    if host.half_open and any(each.project == project for each in situation.under_way(now)):
+        return Wait(
+            now + BUSY_RETRY, "the host's breaker is half open, and a trial of its project is under way"
+        )
+    return None
+
+
+def _halted(container: Container, controls: Controls, now: float) -> Decision | None:
+    pause = controls.paused(container.name, now)
+    if pause is None:
+        return None
+    until = now + PEOPLE_RETRY if pause.until is None else min(pause.until, now + PEOPLE_RETRY)
+    return Wait(until, f"paused by {pause.by}", Reason.PAUSED)
+
+
+def _shut(container: Container, controls: Controls, now: float) -> Refuse | None:
+    """Nobody is surprised, when the pause is lifted, by what was ordered long ago."""
+    pause = controls.paused(container.name, now)
+    return None if pause is None else Refuse(Reason.PAUSED, f"by {pause.by}: resume, then order it again")
+
+
+def _unapproved(action: Action, approval: Approval | None, limits: Limits, now: float) -> Decision | None:
+    """A yes is for what people were asked: of one failure two requests may come."""
+    if approval is None:
+        return Ask(now + limits.approve_for)
+    if approval.answer is Answer.REJECTED:
+        why = f": {approval.reason}" if approval.reason else ""
+        return Refuse(Reason.REJECTED, f"by {approval.by}{why}")
+    if approval.answer is Answer.APPROVED:
+        why = f"people were asked for {approval.action}"
+        return None if approval.action is action else Refuse(Reason.NOT_ALLOWED, why)
+    if now >= approval.until:
+        return Refuse(Reason.NO_ANSWER, f"nobody approved it within {show_duration(limits.approve_for)}")
+    return Ask(approval.until)
+
+
+def _is_with_people(approval: Approval | None, limits: Limits, now: float) -> bool:
+    """Whoever was asked has the time that was promised, however old the failure. A yes holds until it is as
+    old itself: a pause may have held it since."""
+    if approval is None:
+        return False
+    return approval.answer is not Answer.APPROVED or now - approval.answered <= limits.expire
+
+
+def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+    until, wait = limit_status.backoff(situation.book.attempts, limits, now)
+    if until:
+        return Wait(until, f"back-off of {show_duration(wait)}")
+    rush = find_rush(container, situation.ran, situation.book, limits, now)
+    return rush or _thinned(container, situation.peers, limits, now)
+
+
+def _thinned(container: Container, peers: Peers, limits: Limits, now: float) -> Decision | None:
+    """Only what is healthy is missed while it restarts, and a service of one has nobody to stand in."""
+    labelled = MIN_HEALTHY.of(container.labels)
+    least = limits.min_healthy if labelled is None else labelled
+    if not peers.itself or peers.size == 0 or peers.healthy >= least:
+        return None
+    why = f"{peers.healthy} of {peers.size} other replicas are healthy, {least} must be"
+    return Wait(now + PEOPLE_RETRY, why, Reason.MIN_HEALTHY)
+
+
+def _rehearsed(mode: Mode) -> Refuse | None:
+    return Refuse(Reason.DRY_RUN, "nothing was done") if mode == "dry-run" else None

@@ -1,0 +1,68 @@
+"""Whether a request or an order is about what a monitor or a person spoke of. Pure.
+
+A request names an incident, and an order names a container. Both come from streams that more than one user
+may write to, so both are compared with what only the monitor, or only the engine, can say.
+"""
+
+from hemostat.core.ledger.rows import Book
+from hemostat.core.remediation.decision import Refuse
+from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
+
+
+def refuse_order(order: Order, given: float, book: Book) -> Refuse | None:
+    """Refuse an order that no person gave at that time (epoch seconds)."""
+    return None if book.seal == seal(order, given) else _unknown("no person gave this order")
+
+
+def refuse_misdirected(order: Order, found: Container) -> Refuse | None:
+    """Refuse an order whose container has another name, or another id, at the engine: the person meant the
+    name, and read the id from the bus."""
+    if order.container.name == found.name and order.container.id == found.id:
+        return None
+    given, has = (f"{each.name} ({each.id[:12]})" for each in (order.container, found))
+    return _unknown(f"it was given for {given}, and the engine calls that container {has}")
+
+
+def refuse_unfounded(request: RemediationNeeded, incident: str, book: Book) -> Refuse | None:
+    """Refuse what no monitor told of, and what is over by a monitor's word."""
+    return refuse_forged(request, book) or _refuse_over(request, incident, book)
+
+
+def refuse_forged(request: RemediationNeeded, book: Book) -> Refuse | None:
+    """Refuse a request that differs from the alert that a monitor raised under its incident. Of an incident
+    that a monitor of a former version raised, only the container's name is known."""
+    alert, notes = request.alert, book.notes
+    if book.patient != alert.container.name:
+        return _unknown(f"it is {book.patient}'s" if book.patient else "no monitor told of it")
+    if not notes.latest:
+        return None
+    if notes.alert is None:
+        return _unknown(f"its monitor told of no occurrence {alert.occurrence}: the latest is {notes.latest}")
+    told = notes.alert
+    differences = (
+        (told.container != alert.container.id, f"another container named {alert.container.name}"),
+        (told.kind != alert.kind, f"{told.kind}, and not of {alert.kind}"),
+        (told.since != alert.since, "another beginning"),
+    )
+    found = next((text for differs, text in differences if differs), "")
+    return _unknown(f"its monitor told of {found}") if found else None
+
+
+def _refuse_over(request: RemediationNeeded, incident: str, book: Book) -> Refuse | None:
+    notes = book.notes
+    if request.alert.occurrence > notes.over or _goes_on(request, incident, book):
+        return None
+    return Refuse(Reason.RECOVERED, "its monitor has told that it is over")
+
+
+def _goes_on(request: RemediationNeeded, incident: str, book: Book) -> bool:
+    """Whether this is the next rung after an attempt of ours that failed. Such a request is due although its
+    occurrence is over: where the failure is back, nothing else is done about it; and a container that our own
+    restart has left down is started by nobody else."""
+    before = f"{incident}:{request.alert.occurrence}:{request.rung - 1}"
+    failed = any(each.key == before and each.outcome is Outcome.FAILED for each in book.attempts)
+    return failed and (book.notes.latest > book.notes.over or request.action is Action.START)
+
+
+def _unknown(why: str) -> Refuse:
+    return Refuse(Reason.UNKNOWN_INCIDENT, why)

@@ -1,0 +1,1 @@
+"""The configuration tables, one module each, and how their values are parsed."""

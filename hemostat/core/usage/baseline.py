@@ -1,0 +1,67 @@
+"""What a container is used to, so that one that always runs at 90 % is no news.
+
+Learned is the mean of its share, weighted by time: at first of all that was seen, later of the last window or
+so, older values counting exponentially less. Nothing is learned while something is wrong: a failure must not
+become a habit. The threshold is MARGIN points above what was learned, never below the configured one, never
+above the ceiling. Before a whole window has been seen, it is the ceiling.
+"""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Final
+
+import msgspec
+
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.events import Kind
+
+MARGIN: Final = 5.0
+LONGEST: Final = 3
+"""Intervals that one value can stand for: what was between two that are further apart, nobody saw."""
+TENTHS: Final = 10
+
+
+class Baseline(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`levels` are mean shares in percent over the last `observed` seconds, a window at most; `latest` is the
+    time of the last value."""
+
+    levels: dict[Kind, float] = {}
+    observed: float = 0.0
+    latest: float | None = None
+
+
+def learn(baseline: Baseline, shares: Mapping[Kind, float], now: float, tuned: Thresholds) -> Baseline:
+    """The baseline with one more value of each kind, in percent of its limit."""
+    if not (isfinite(now) and all(map(isfinite, shares.values()))):
+        return baseline
+    elapsed = 0.0 if baseline.latest is None else min(now - baseline.latest, LONGEST * tuned.interval)
+    if elapsed <= 0:
+        return msgspec.structs.replace(baseline, latest=now)
+    weight = elapsed / (baseline.observed + elapsed)
+    before = {**shares, **baseline.levels}
+    levels = {kind: before[kind] + (share - before[kind]) * weight for kind, share in shares.items()}
+    return Baseline(levels, min(baseline.observed + elapsed, tuned.baseline_window), now)
+
+
+def lifted(tuned: Thresholds, baseline: Baseline) -> Thresholds:
+    """The thresholds of a container with this habit."""
+    if not tuned.baseline:
+        return tuned
+    cpu = _lift(tuned.cpu, Kind.CPU_HIGH, tuned, baseline)
+    return msgspec.structs.replace(
+        tuned, cpu=cpu, memory=_lift(tuned.memory, Kind.MEMORY_HIGH, tuned, baseline)
+    )
+
+
+def _lift(configured: float, kind: Kind, tuned: Thresholds, baseline: Baseline) -> float:
+    level = baseline.levels.get(kind)
+    seen = level is not None and baseline.observed >= tuned.baseline_window
+    wanted = level + MARGIN if level is not None and seen else tuned.baseline_ceiling
+    return max(configured, min(wanted, tuned.baseline_ceiling))
+
+
+def rounded(baseline: Baseline, tuned: Thresholds) -> Baseline:
+    """To be remembered: in whole percent and tenths of the window, so that it seldom changes."""
+    tenths = int(baseline.observed / tuned.baseline_window * TENTHS)
+    levels = {kind: float(round(level)) for kind, level in baseline.levels.items()}
+    return Baseline(levels, min(tenths, TENTHS) * tuned.baseline_window / TENTHS)

@@ -1,0 +1,278 @@
+"""Whether memory that rises or is high is a leak, and what is told of it while that is not known.
+
+Memory that has risen for the whole leak window and will be full within the horizon is a leak. So is memory
+that is high and rises in a process that has been known for as long, and does not fall back on its own. A
+young process may be warming up: it is told how it grows, and judged again on its way up. It is called a leak
+when it is nearly full, has grown steadily for all of the time it is known, and will be full before it is
+known for long enough.
+"""
+
+from typing import Final
+
+import msgspec
+
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.model import Sample
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.usage.findings import Finding, Limits
+from hemostat.core.usage.gauge import Gauge
+from hemostat.core.usage.growth import Growth, levels_off, measure_growth
+from hemostat.core.usage.trend import WHOLE, Trend, extend, rise, toothed
+from hemostat.events import Evidence, Kind, Phase
+
+RISING: Final = 0.01
+"""Growth while memory is high, as a share of the limit, from which on it is rising."""
+HALF: Final = 0.5
+"""Share of the limit below which memory may rise as it likes: a process that warms up does."""
+NEARLY_FULL: Final = 95.0
+"""Percent of the limit."""
+ENOUGH: Final = 0.4
+"""Share of the leak window for which a young process must be known to be called leaking, and for which a leak
+must have stopped to be over."""
+
+
+SLOWING: Final = 0.2
+"""Share of the leak window for which growth must be known to be called slowing down."""
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What was last concluded of memory that is high: at `time`, when it was at `share` percent."""
+
+    time: float
+    share: float
+    fills: bool = False
+    """Whether it was to be full soon."""
+    known: bool = True
+    """Whether it was known if it grows."""
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """`high` is the trend since memory is too high, `long` over the leak window; `leaking` whether a leak has
+    been told."""
+
+    high: Trend = Trend()
+    long: Trend = Trend()
+    leaking: bool = False
+    judgement: Judgement | None = None
+    pending: float | None = None
+    """Since when it is high (epoch seconds), where that is not raised yet: whether it grows is not known."""
+
+    @property
+    def seen(self) -> float:
+        """Seconds for which the process is known, the leak window at most."""
+        return self.long.latest - self.long.points[0][0] if self.long.points else 0.0
+
+
+def recall(
+    memory: Memory, points: tuple[Point, ...], started: float, cache: int, tuned: Thresholds
+) -> Memory:
+    """With what was kept of this process by an earlier monitor. `cache` is the file cache now: kept points
+    count it."""
+    long = Trend()
+    for point in points:
+        if point.memory is not None and point.time >= started:
+            long = extend(long, point.time, max(point.memory - cache, 0), window=tuned.leak_window)
+    return msgspec.structs.replace(memory, long=long)
+
+
+def follow(memory: Memory, sample: Sample, over: Gauge, tuned: Thresholds) -> Memory:
+    """With one more sample. `over` is the gauge of memory that is high."""
+    used = sample.memory - sample.cache
+    aloft = over.since is not None or over.raised
+    return Memory(
+        high=extend(memory.high, sample.time, used, window=tuned.window) if aloft else Trend(),
+        long=extend(memory.long, sample.time, used, window=tuned.leak_window),
+        leaking=memory.leaking,
+        judgement=memory.judgement if over.raised else None,
+        pending=memory.pending if over.raised else None,
+    )
+
+
+def judge(
+    memory: Memory, sample: Sample, over: Gauge, found: Finding | None, limits: Limits, tuned: Thresholds
+) -> tuple[Memory, list[Finding]]:
+    """Tell a leak from memory that is merely high; only one of the two is told at a time. `found` is the
+    transition of memory that is high."""
+    if memory.leaking:
+        return _judge_leak(memory, sample, limits, tuned, found)
+    raised = found is not None and found.phase is Phase.RAISED
+    due = raised or (over.raised and _is_due(memory, sample, limits, tuned))
+    leak = _leak(memory, sample, limits, tuned, due=due)
+    if leak is not None:
+        since = found.since if found else memory.long.points[0][0]
+        told = Finding(Kind.MEMORY_LEAK, Phase.RAISED, since, _evidence(sample, limits, tuned, leak))
+        return msgspec.structs.replace(memory, leaking=True, pending=None), [told]
+    if found is not None and not raised:
+        return memory, [found]
+    return _judge_high(memory, sample, found, limits, tuned) if due else (memory, [])
+
+
+def _judge_leak(
+    memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds, found: Finding | None
+) -> tuple[Memory, list[Finding]]:
+    """A leak is over when memory has not grown for a good part of the leak window, seen by this monitor."""
+    cleared = [found] if found is not None and found.phase is Phase.CLEARED else []
+    if memory.seen < ENOUGH * tuned.leak_window:
+        return memory, cleared
+    recent = memory.long.latest - (ENOUGH + 0.1) * tuned.leak_window
+    growth = measure_growth(memory.long, limits.memory, horizon=tuned.leak_horizon, since=recent)
+    if growth.slope != 0.0 or growth.seen < ENOUGH * tuned.leak_window:
+        return memory, cleared
+    over = Finding(Kind.MEMORY_LEAK, Phase.CLEARED, sample.time)
+    return msgspec.structs.replace(memory, leaking=False), [*cleared, over]
+
+
+def _is_due(memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
+    """Whether it is to be judged again: half of what was left is used up, it is nearly full, or what was not
+    known before may be known by now."""
+    last, share = memory.judgement, _share(sample, limits)
+    if last is None:
+        return True
+    if share >= NEARLY_FULL and sample.time - last.time >= tuned.window:
+        return True
+    if share >= last.share + (100 - last.share) / 2:
+        return True
+    began = memory.long.points[0][0] if memory.long.points else last.time
+    return not last.known and sample.time - last.time >= last.time - began
+
+
+def _leak(memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds, *, due: bool) -> Growth | None:
+    """The rise of memory that is a leak."""
+    if limits.memory <= 0:
+        return None
+    long, window = memory.long, tuned.leak_window
+    if due and not toothed(long):
+        found = _late_rise(memory, limits, tuned) or _nearly_full(memory, sample, limits, tuned)
+        if found is not None:
+            return found
+    if sample.memory - sample.cache < HALF * limits.memory:
+        return None
+    rose = rise(long, limits.memory, window=window)
+    if rose is None or rose.left > tuned.leak_horizon or levels_off(long.points, limits.memory):
+        return None
+    return Growth(memory.seen, rose.slope, rose.left)
+
+
+def _late_rise(memory: Memory, limits: Limits, tuned: Thresholds) -> Growth | None:
+    """The rise since memory is high, in a process that has been known for the leak window."""
+    points = memory.high.points
+    span = points[-1][0] - points[0][0] if points else 0.0
+    if memory.seen < WHOLE * tuned.leak_window or span <= 0:
+        return None
+    rose = rise(memory.high, limits.memory, window=span, share=RISING)
+    return Growth(span, rose.slope, rose.left) if rose else None
+
+
+def _nearly_full(memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds) -> Growth | None:
+    """The rise of a young process that will be full before it is known for long enough."""
+    if _share(sample, limits) < NEARLY_FULL:
+        return None
+    growth = measure_growth(memory.long, limits.memory, horizon=tuned.leak_horizon)
+    early = growth.left < WHOLE * tuned.leak_window - growth.seen
+    long = growth.seen >= ENOUGH * tuned.leak_window
+    sure = growth.grows and growth.steady and not growth.slowing
+    return growth if sure and early and long else None
+
+
+def _judge_high(
+    memory: Memory, sample: Sample, found: Finding | None, limits: Limits, tuned: Thresholds
+) -> tuple[Memory, list[Finding]]:
+    """In what manner memory is high. Raised as soon as it is known whether it grows, after another window at
+    the latest, and again when it turns out to grow."""
+    manner, growth = _manner(memory, limits, tuned)
+    if found is None and memory.pending is not None:
+        found = Finding(Kind.MEMORY_HIGH, Phase.RAISED, memory.pending, _basics(sample, limits, tuned))
+    if found is not None and _may_wait(found, growth, sample, limits, tuned):
+        return msgspec.structs.replace(memory, pending=found.since), []
+    last = memory.judgement
+    judgement = Judgement(
+        sample.time, _share(sample, limits), _fills(growth, tuned), growth.slope is not None
+    )
+    memory = msgspec.structs.replace(memory, judgement=judgement, pending=None)
+    if found is None and (last is None or last.fills or not _fills(growth, tuned)):
+        return memory, []
+    if found is None:
+        since = memory.high.points[0][0] if memory.high.points else sample.time
+        found = Finding(Kind.MEMORY_HIGH, Phase.RAISED, since, _basics(sample, limits, tuned))
+    facts = [*found.evidence, *_about(growth, tuned), Evidence("manner", manner)]
+    return memory, [found._replace(evidence=tuple(facts))]
+
+
+def _may_wait(found: Finding, growth: Growth, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
+    """Whether to look on before it is raised: a host that is busy gives too few samples in a window. What has
+    fallen meanwhile may be over."""
+    early, share = sample.time < found.since + 2 * tuned.window, _share(sample, limits)
+    return share < tuned.memory or (growth.slope is None and early and share < NEARLY_FULL)
+
+
+def _fills(growth: Growth, tuned: Thresholds) -> bool:
+    return growth.grows and not _slows_down(growth, tuned) and growth.left <= tuned.leak_horizon
+
+
+def _slows_down(growth: Growth, tuned: Thresholds) -> bool:
+    """Whether it is known to come to rest: a few seconds of slower growth are no reason to deny a leak."""
+    return growth.slowing and growth.seen >= SLOWING * tuned.leak_window
+
+
+def _manner(memory: Memory, limits: Limits, tuned: Thresholds) -> tuple[str, Growth]:
+    growth = _growth(memory, limits, tuned)
+    if toothed(memory.long):
+        return "falls_back", Growth(growth.seen, 0.0)
+    if growth.grows:
+        return "growing" if memory.seen >= WHOLE * tuned.leak_window else "too_early", growth
+    return ("steady" if growth.slope == 0.0 else "unknown"), growth
+
+
+def _growth(memory: Memory, limits: Limits, tuned: Thresholds) -> Growth:
+    """Over all that is known, else since it is high. A process that is known for the whole leak window and
+    does not grow by either is taken to be steady."""
+    whole, late = (
+        measure_growth(trend, limits.memory, horizon=tuned.leak_horizon)
+        for trend in (memory.long, memory.high)
+    )
+    if whole.grows or late.grows:
+        return whole if whole.grows else late
+    if memory.seen >= WHOLE * tuned.leak_window:
+        return Growth(memory.seen, 0.0)
+    return late if whole.slope is None and late.seen >= whole.seen else whole
+
+
+def _share(sample: Sample, limits: Limits) -> float:
+    return sample.memory / limits.memory * 100 if limits.memory > 0 else 0.0
+
+
+def _basics(sample: Sample, limits: Limits, tuned: Thresholds) -> tuple[Evidence, ...]:
+    return (
+        Evidence("memory", round(_share(sample, limits), 1), "%"),
+        Evidence("threshold", round(tuned.memory, 1), "%"),
+        *about_memory(sample, limits),
+    )
+
+
+def _evidence(sample: Sample, limits: Limits, tuned: Thresholds, growth: Growth) -> tuple[Evidence, ...]:
+    return (*_basics(sample, limits, tuned), *_about(growth, tuned))
+
+
+def _about(growth: Growth, tuned: Thresholds) -> list[Evidence]:
+    facts = [Evidence("seen", round(growth.seen, 1), "s")]
+    if growth.slope:
+        facts += [
+            Evidence("growth", round(growth.slope, 1), "B/s"),
+            Evidence("full_in", round(growth.left, 1), "s"),
+        ]
+        if _slows_down(growth, tuned):
+            facts.append(Evidence("slowing_down", True))
+        elif growth.left <= tuned.leak_horizon:
+            facts.append(Evidence("full_soon", True))
+    return facts
+
+
+def about_memory(sample: Sample, limits: Limits) -> tuple[Evidence, ...]:
+    facts = [Evidence("memory_bytes", sample.memory, "B"), Evidence("memory_limit", limits.memory, "B")]
+    if limits.memory_of:
+        facts.append(Evidence("limit_of", limits.memory_of))
+    if sample.cache:
+        facts.append(Evidence("cache", sample.cache, "B"))
+    if sample.pressure is not None:
+        facts.append(Evidence("pressure", sample.pressure, "%"))
+    return tuple(facts)

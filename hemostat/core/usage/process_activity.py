@@ -1,0 +1,138 @@
+"""What a container's processes do with their CPU: the evidence that tells a loop from work.
+
+Two readings of the kernel's counters are compared: one when the CPU became too high, one when it has been so
+for the whole window. Only what was measured becomes evidence. core.diagnosis.rules decides what it means.
+"""
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+import msgspec
+
+from hemostat.events import Evidence
+
+EXPLAINED: Final = 0.9
+"""Share of the CPU of all threads that the busiest of them must have used to be called the hot ones."""
+
+
+class Thread(msgspec.Struct, frozen=True, array_like=True):
+    """Counters of one thread. `user` and `system` are seconds of CPU; `switches` how often it gave up the CPU
+    of its own accord; `begun` when its process began, in ticks of the kernel's clock; `is_job` whether the
+    process belongs to a session of its own whose leader lives: a job that another process of the container
+    has started, as cron does, or that `docker exec` has."""
+
+    process: int
+    thread: int
+    begun: int
+    user: float
+    system: float
+    switches: int
+    is_job: bool = False
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return self.process, self.thread, self.begun
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters of one container at `time` (epoch seconds), None where they cannot be known.
+
+    `cpu` is seconds of all its processes, those that have ended too. `received`, `sent` and `local`
+    are bytes over its network interfaces and over its loopback interface; `block` the bytes read from and
+    written to block devices. By process: `moved` is the bytes that it has read and written through files,
+    pipes and sockets, `faults` its page faults.
+    """
+
+    time: float
+    cpu: float | None = None
+    received: int | None = None
+    sent: int | None = None
+    local: int | None = None
+    block: int | None = None
+    moved: dict[int, int] | None = None
+    faults: dict[int, int] | None = None
+    threads: tuple[Thread, ...] | None = None
+
+
+def compare(before: Activity, after: Activity) -> tuple[Evidence, ...]:
+    """What was measured between two readings."""
+    elapsed = after.time - before.time
+    if elapsed <= 0:
+        return ()
+    return (*_rates(before, after, elapsed), *_threads(before, after, elapsed))
+
+
+def _rates(before: Activity, after: Activity, elapsed: float) -> Iterator[Evidence]:
+    counters = {
+        "received": (before.received, after.received),
+        "sent": (before.sent, after.sent),
+        "loopback": (before.local, after.local),
+        "block_io": (before.block, after.block),
+    }
+    for name, (old, new) in counters.items():
+        if old is not None and new is not None and new >= old:
+            yield Evidence(name, round((new - old) / elapsed, 1), "B/s")
+    if before.moved is not None and after.moved is not None:
+        yield Evidence("read_write", round(_grown(before.moved, after.moved) / elapsed, 1), "B/s")
+
+
+def _grown(before: dict[int, int], after: dict[int, int]) -> int:
+    """By how much the counters of all processes have grown; a process that is new counts from 0."""
+    return sum(max(count - before.get(process, 0), 0) for process, count in after.items())
+
+
+def _of(counters: dict[int, int], processes: AbstractSet[int]) -> dict[int, int]:
+    return {process: count for process, count in counters.items() if process in processes}
+
+
+def _threads(before: Activity, after: Activity, elapsed: float) -> Iterator[Evidence]:
+    """How many of the threads that were there all the time used nearly all of what these used, which share of
+    the container's CPU that is, and how they used it."""
+    if before.threads is None or after.threads is None or before.cpu is None or after.cpu is None:
+        return
+    cpu = after.cpu - before.cpu
+    old = {thread.key: thread for thread in before.threads}
+    used = [_difference(old[thread.key], thread) for thread in after.threads if thread.key in old]
+    hot = _hot(used)
+    seconds = sum(map(_seconds, hot))
+    if seconds <= 0:
+        return
+    yield Evidence("hot_threads", len(hot))
+    yield Evidence("hot_share", round(seconds / max(cpu, seconds) * 100, 1), "%")
+    yield Evidence("user_time", round(sum(thread.user for thread in hot) / seconds * 100, 1), "%")
+    yield Evidence("switches", round(sum(thread.switches for thread in hot) / elapsed, 2), "/s")
+    processes = {thread.process for thread in hot}
+    for name, old_counts, new_counts, unit in (
+        ("hot_read_write", before.moved, after.moved, "B/s"),
+        ("page_faults", before.faults, after.faults, "/s"),
+    ):
+        if old_counts is not None and new_counts is not None:
+            grown = _grown(_of(old_counts, processes), _of(new_counts, processes))
+            yield Evidence(name, round(grown / elapsed, 1), unit)
+    if any(thread.is_job for thread in hot):
+        yield Evidence("job", True)
+
+
+def _seconds(thread: Thread) -> float:
+    return thread.user + thread.system
+
+
+def _difference(old: Thread, new: Thread) -> Thread:
+    return msgspec.structs.replace(
+        new,
+        user=max(new.user - old.user, 0.0),
+        system=max(new.system - old.system, 0.0),
+        switches=max(new.switches - old.switches, 0),
+    )
+
+
+def _hot(threads: Sequence[Thread]) -> list[Thread]:
+    """The fewest threads that used EXPLAINED of what all of them used."""
+    total, hot, seconds = sum(map(_seconds, threads)), list[Thread](), 0.0
+    for thread in sorted(threads, key=_seconds, reverse=True):
+        if seconds >= EXPLAINED * total:
+            break
+        hot.append(thread)
+        seconds += _seconds(thread)
+    return hot

@@ -1,0 +1,246 @@
+"""One container's running process under the samples: rates, gauges, and what they show.
+
+A track begins again with every start of the container: counters and gauges of the process before mean
+nothing. What memory that is high means is core.usage.leak's to say, what CPU that is high means
+core.diagnosis.rules's.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from math import isnan
+from typing import Final, NamedTuple
+
+import msgspec
+
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.model import Sample
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.usage.findings import Finding, Limits
+from hemostat.core.usage.gauge import RELEASE, Gauge, cpu_percent, read_gauge
+from hemostat.core.usage.leak import HALF, Memory, about_memory, follow, judge, recall
+from hemostat.core.usage.process_activity import Activity, compare
+from hemostat.events import Evidence, Kind, Phase
+
+GAUGED: Final = frozenset(
+    {Kind.CPU_HIGH, Kind.CPU_THROTTLED, Kind.MEMORY_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH, Kind.FD_HIGH}
+)
+CALM: Final = 0.5
+"""Share of the threshold below which CPU is low."""
+
+
+class Track(msgspec.Struct, frozen=True):
+    """`bases` holds, by kind, the first sample at which the value was too high."""
+
+    last: Sample | None = None
+    started: float = 0.0
+    """When the process began, epoch seconds; 0 where unknown."""
+    gauges: dict[Kind, Gauge] = {}
+    bases: dict[Kind, Sample] = {}
+    activity: Activity | None = None
+    """What its processes had done when CPU became too high."""
+    idle_since: float | None = None
+    idle_longest: float = 0.0
+    """Seconds for which CPU is known to have been low at some time in this life of the process."""
+    memory: Memory = Memory()
+
+    def calm(self, kind: Kind) -> bool:
+        """Whether the value is neither too high nor on its way there."""
+        if kind is Kind.MEMORY_LEAK:
+            return not self.memory.leaking and self.calm(Kind.MEMORY_HIGH)
+        gauge = self.gauges.get(kind, Gauge())
+        return not gauge.raised and gauge.since is None
+
+
+class Reading(NamedTuple):
+    """`cpu` in percent, 100 = one core; None on the first sample."""
+
+    track: Track
+    cpu: float | None
+    findings: tuple[Finding, ...]
+
+
+class _Value(NamedTuple):
+    kind: Kind
+    now: float
+    threshold: float
+    facts: tuple[Evidence, ...] = ()
+
+
+def begin(raised: Collection[Kind], started: float = 0.0) -> Track:
+    """A track for a process of which these kinds have been alerted already."""
+    gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED - {Kind.MEMORY_LEAK}}
+    return Track(gauges=gauges, started=started, memory=Memory(leaking=Kind.MEMORY_LEAK in raised))
+
+
+def interrupted(track: Track) -> Track:
+    """The track of a process that was paused or goes on: what was measured before cannot be continued."""
+    memory = Memory(leaking=track.memory.leaking)
+    return Track(gauges=track.gauges, started=track.started, memory=memory, idle_longest=track.idle_longest)
+
+
+def unraise(track: Track, kind: Kind) -> Track:
+    """It was found and not told: let it be found again."""
+    gauges = {name: gauge for name, gauge in track.gauges.items() if name is not kind}
+    leaking = track.memory.leaking and kind is not Kind.MEMORY_LEAK
+    memory = msgspec.structs.replace(track.memory, leaking=leaking)
+    return msgspec.structs.replace(track, gauges=gauges, memory=memory)
+
+
+def wants_history(track: Track, sample: Sample, limits: Limits) -> bool:
+    """Whether what an earlier monitor kept of this process is worth reading: at its first sample, where much
+    of its memory is used."""
+    return track.last is None and (track.memory.leaking or sample.memory >= HALF * limits.memory > 0)
+
+
+def recalled(track: Track, points: Sequence[Point], sample: Sample, tuned: Thresholds) -> Track:
+    memory = recall(track.memory, tuple(points), track.started, sample.cache, tuned)
+    return msgspec.structs.replace(track, memory=memory)
+
+
+def wants_activity(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
+    """Whether it is worth knowing what the processes do with their CPU: as it becomes too high, and when it
+    has been so for the whole window."""
+    gauge = track.gauges.get(Kind.CPU_HIGH, Gauge())
+    if track.last is None or gauge.raised:
+        return False
+    cpu = cpu_percent(track.last, sample)
+    if cpu is None or cpu / (limits.cpu or 1.0) < tuned.cpu:
+        return False
+    return track.activity is None or gauge.since is None or sample.time - gauge.since >= tuned.window
+
+
+def observe(
+    track: Track, sample: Sample, limits: Limits, tuned: Thresholds, activity: Activity | None = None
+) -> Reading:
+    """`activity` is what the processes have done so far, where `wants_activity` asks for it."""
+    last = track.last
+    cpu = None if last is None else cpu_percent(last, sample)
+    if last is None or (cpu is None and not isnan(sample.cpu)):
+        return Reading(msgspec.structs.replace(track, last=sample), None, _child_killed(last, sample))
+    idle_since, calm = _rest(track, last, sample, cpu, limits, tuned)
+    gauges, bases, findings = dict(track.gauges), {}, list(_child_killed(last, sample))
+    for value in _values(track, last, sample, cpu, limits, tuned):
+        kind = value.kind
+        before = track.gauges.get(kind, Gauge())
+        gauge, phase = read_gauge(
+            before, value.now, value.threshold, window=tuned.window, begun=last.time, now=sample.time
+        )
+        gauges[kind] = gauge
+        if gauge.since is not None or phase is not None:
+            bases[kind] = track.bases.get(kind, sample)
+        if phase is not None:
+            since = last.time if before.since is None else before.since
+            findings.append(Finding(kind, phase, since, _evidence(value)))
+    if (found := _found(findings, Kind.CPU_HIGH)) is not None:
+        about = _about_cpu(track, bases[Kind.CPU_HIGH], calm, activity, limits)
+        findings[findings.index(found)] = found._replace(evidence=(*found.evidence, *about))
+    over = gauges.get(Kind.MEMORY_HIGH, Gauge())
+    high = next((each for each in findings if each.kind is Kind.MEMORY_HIGH), None)
+    memory, told = judge(follow(track.memory, sample, over, tuned), sample, over, high, limits, tuned)
+    cpu_high = gauges.get(Kind.CPU_HIGH, Gauge())
+    after = Track(
+        last=sample,
+        started=track.started,
+        gauges=gauges,
+        bases={kind: base for kind, base in bases.items() if gauges[kind].since is not None},
+        activity=(track.activity or activity) if cpu_high.since is not None else None,
+        idle_since=idle_since,
+        idle_longest=calm,
+        memory=memory,
+    )
+    return Reading(after, cpu, (*(each for each in findings if each is not high), *told))
+
+
+def _values(
+    track: Track, last: Sample, sample: Sample, cpu: float | None, limits: Limits, tuned: Thresholds
+) -> Iterator[_Value]:
+    if cpu is not None:
+        yield _Value(Kind.CPU_HIGH, cpu / (limits.cpu or 1.0), tuned.cpu)
+    if cpu is not None and sample.periods:
+        yield _throttled(track.bases.get(Kind.CPU_THROTTLED, last), sample, limits, tuned)
+    if limits.memory > 0:
+        yield _Value(
+            Kind.MEMORY_HIGH, sample.memory / limits.memory * 100, tuned.memory, about_memory(sample, limits)
+        )
+    if limits.pids > 0 and sample.pids is not None:
+        facts = (Evidence("pids_limit", limits.pids),)
+        yield _Value(Kind.PIDS_HIGH, sample.pids / limits.pids * 100, tuned.pids, facts)
+    if sample.descriptors is not None and sample.descriptors_limit:
+        facts = (Evidence("files_limit", sample.descriptors_limit),)
+        share = sample.descriptors / sample.descriptors_limit * 100
+        yield _Value(Kind.FD_HIGH, share, tuned.fds, facts)
+
+
+def _throttled(since: Sample, sample: Sample, limits: Limits, tuned: Thresholds) -> _Value:
+    """On average since it began, for what is held back comes in bursts. One that uses its whole limit is held
+    back too: that is told as cpu_high already."""
+    periods, used = sample.periods - since.periods, (cpu_percent(since, sample) or 0.0) / (limits.cpu or 1.0)
+    held = (sample.throttled - since.throttled) / periods * 100 if periods > 0 else 0.0
+    value = held if used < tuned.cpu * RELEASE else 0.0
+    return _Value(Kind.CPU_THROTTLED, value, tuned.throttled, (Evidence("cpu", round(used, 1), "%"),))
+
+
+NAMES: Final = {
+    Kind.CPU_HIGH: "cpu",
+    Kind.CPU_THROTTLED: "throttled",
+    Kind.MEMORY_HIGH: "memory",
+    Kind.PIDS_HIGH: "pids",
+    Kind.FD_HIGH: "open_files",
+}
+"""What the value of each kind is called in evidence, in percent."""
+
+
+def _evidence(value: _Value) -> tuple[Evidence, ...]:
+    return (
+        Evidence(NAMES[value.kind], round(value.now, 1), "%"),
+        Evidence("threshold", round(value.threshold, 1), "%"),
+        *value.facts,
+    )
+
+
+def _found(findings: Iterable[Finding], kind: Kind) -> Finding | None:
+    return next((each for each in findings if each.kind is kind and each.phase is Phase.RAISED), None)
+
+
+def _rest(
+    track: Track, last: Sample, sample: Sample, cpu: float | None, limits: Limits, tuned: Thresholds
+) -> tuple[float | None, float]:
+    """Since when CPU has been low, and the longest time for which it is known to have been: seen by us, or by
+    the CPU that the process has used in all."""
+    if cpu is None:
+        return None, track.idle_longest
+    if cpu / (limits.cpu or 1.0) < tuned.cpu * CALM:
+        since = last.time if track.idle_since is None else track.idle_since
+        return since, max(track.idle_longest, sample.time - since)
+    if Kind.CPU_HIGH in track.bases:
+        return None, track.idle_longest
+    return None, max(track.idle_longest, _calm_by_average(track, last, limits, tuned))
+
+
+def _calm_by_average(track: Track, last: Sample, limits: Limits, tuned: Thresholds) -> float:
+    """Seconds for which CPU must have been low, or the process would have used more of it by now."""
+    low = tuned.cpu * CALM / 100 * (limits.cpu or 1.0)
+    if track.started <= 0 or low <= 0:
+        return 0.0
+    return max(last.time - track.started - last.cpu / low, 0.0)
+
+
+def _about_cpu(
+    track: Track, base: Sample, calm: float, activity: Activity | None, limits: Limits
+) -> Iterator[Evidence]:
+    """What tells a loop from work: what the process did before, and what it has done since `base`."""
+    yield Evidence("calm", round(calm, 1), "s")
+    age = base.time - track.started
+    if track.started > 0 and age > 0:
+        yield Evidence("average", round(base.cpu / age * 100 / (limits.cpu or 1.0), 1), "%")
+    if limits.has_cpu_limit:
+        yield Evidence("cpu_limit", limits.cpu)
+    if track.activity is not None and activity is not None:
+        yield from compare(track.activity, activity)
+
+
+def _child_killed(last: Sample | None, sample: Sample) -> tuple[Finding, ...]:
+    """The kernel has killed a process in the container, and not the main one: the container goes on."""
+    before = None if last is None else last.oom_kills
+    if before is None or sample.oom_kills is None or sample.oom_kills <= before:
+        return ()
+    return (Finding(Kind.OOM, Phase.RAISED, sample.time, (Evidence("survived", True),)),)

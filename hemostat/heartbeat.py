@@ -1,0 +1,76 @@
+"""That a role is alive, said every other second."""
+
+import threading
+from collections import Counter
+from typing import Final
+
+import msgspec
+
+from hemostat.core.metrics.definitions import Labels, Measure
+from hemostat.core.text import cut
+from hemostat.events import Event, Figure, Heartbeat
+from hemostat.ports import Bus, Clock
+
+BEAT: Final = 2.0
+"""Seconds between two heartbeats; one is believed for three of them."""
+
+MAX_WARNINGS: Final = 20
+MAX_CHARACTERS: Final = 1000
+"""Of one heartbeat: warnings, and characters of each and of the trouble. They name containers."""
+
+
+def bound_heartbeat(beat: Heartbeat) -> Heartbeat:
+    """The heartbeat with no more and no longer words than every reader takes."""
+    more = len(beat.warnings) - MAX_WARNINGS
+    texts = tuple(_cut(each) for each in beat.warnings[:MAX_WARNINGS])
+    warnings = (*texts, f"and {more} more warnings") if more > 0 else texts
+    return msgspec.structs.replace(beat, trouble=_cut(beat.trouble), warnings=warnings)
+
+
+def _cut(text: str) -> str:
+    """Without what no event can carry, which is half of a surrogate pair."""
+    return cut(text.encode(errors="replace").decode(), MAX_CHARACTERS)
+
+
+class Pulse:
+    """A role's heartbeat: what it is, how it is, how much waits for it, what it has counted."""
+
+    def __init__(
+        self, role: str, *, bus: Bus, clock: Clock, host: str, instance: str, pid: int, mode: str = ""
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self.host = host
+        self._source = f"{role}@{instance}"
+        self._fact = Heartbeat(
+            role=role, instance=instance, pid=pid, started=clock.now(), every=BEAT, mode=mode
+        )
+        self._due = 0.0
+        self._lock = threading.Lock()
+        self._counted: Counter[tuple[str, Labels]] = Counter()
+        self.handled = 0
+
+    def count(self, measure: Measure, *labels: str, by: int = 1) -> None:
+        """As measures.Count."""
+        with self._lock:
+            self._counted[measure.name, labels] += by
+
+    def due(self) -> bool:
+        """A clock that was set back does not silence it."""
+        return not 0 < self._due - self._clock.now() <= BEAT
+
+    def beat(self, trouble: str, lag: int, warnings: tuple[str, ...] = ()) -> None:
+        now = self._clock.now()
+        self._due = now + BEAT
+        with self._lock:
+            figures = tuple(Figure(name, labels, count) for (name, labels), count in self._counted.items())
+        fact = msgspec.structs.replace(
+            self._fact,
+            lag=lag,
+            handled=self.handled,
+            trouble=trouble,
+            warnings=warnings,
+            figures=figures,
+        )
+        event = Event.make(bound_heartbeat(fact), time=now, host=self.host, source=self._source)
+        self._bus.show([event], ttl=3 * BEAT)

@@ -1,0 +1,119 @@
+"""What people do: order, approve, reject, pause, resume, reset. In force by the responders' desk, or by the
+order's own stream; and each of it is told, so that it is kept with everything else that happened.
+"""
+
+from typing import Final
+
+from hemostat.core.ledger.controls import Answer, Approval, Controls, Pause
+from hemostat.core.remediation import orders
+from hemostat.core.remediation.decision import Decision
+from hemostat.core.remediation.limit_status import Overview, overview
+from hemostat.core.settings.responder import Limits
+from hemostat.events import Decided, Event, Order, Word, order_id
+from hemostat.ports import Bus, Clock, Desk, Ledger
+
+AUDIT_TRAIL: Final = "audit trail"
+"""Stands where the other decisions name a container: no container can have this name."""
+
+
+class Orders:
+    """For the command line and the dashboard. `host` is where the person is."""
+
+    def __init__(
+        self, bus: Bus, desk: Desk, ledger: Ledger, clock: Clock, limits: Limits, *, host: str
+    ) -> None:
+        self._bus = bus
+        self._desk = desk
+        self._ledger = ledger
+        self._clock = clock
+        self._limits = limits
+        self._host = host
+
+    # --- looking ------------------------------------------------------------------------------------
+
+    def controls(self) -> Controls:
+        return self._desk.controls()
+
+    def approvals(self) -> list[Approval]:
+        return self._desk.approvals()
+
+    def overview(self, host: str) -> Overview:
+        """Where the host's containers stand towards the limits, as they are configured here."""
+        return overview(self._ledger.survey(host), self._limits, self._clock.now())
+
+    def prospect(self, host: str, order: Order) -> Decision:
+        """What the responder would decide now; nothing is done."""
+        return orders.prospect(order, self._ledger.survey(host), self._limits, self._clock.now())
+
+    def outlook(self, host: str, order: Order) -> str:
+        """The same in words, and whether force counts here."""
+        said = orders.outlook(self.prospect(host, order))
+        return f"{said}; {orders.NO_FORCE}" if order.force and not self._limits.orders_override else said
+
+    # --- acting -------------------------------------------------------------------------------------
+
+    def place(self, host: str, order: Order) -> str:
+        """Give the order to the responder of the container's host; its incident, under which it answers."""
+        now = self._clock.now()
+        incident = order_id(host, order, now)
+        self._tell(order, order.by, now, host=host, incident=incident)
+        return incident
+
+    def answer(
+        self, approval_id: str, answer: Answer, *, by: str, reason: str = ""
+    ) -> tuple[Approval, bool] | None:
+        """The request as it stands now, and whether it was this answer: of two the first counts, and is told.
+        None if there is none of this id."""
+        now = self._clock.now()
+        approval = self._desk.answer(approval_id, answer, by=by, reason=reason, now=now)
+        if approval is None:
+            return None
+        counts = (approval.answer, approval.by, approval.answered) == (answer, by, now)
+        if counts:
+            told = Decided(
+                what=Word(answer),
+                by=by,
+                container=approval.container,
+                reason=reason,
+                action=approval.action,
+            )
+            self._tell(told, by, now, host=approval.host, incident=approval.incident)
+        return approval, counts
+
+    def pause(self, container: str, *, by: str, reason: str = "", seconds: float | None = None) -> Pause:
+        """`container` is a name, or EVERYTHING; `seconds` None is until it is lifted."""
+        now = self._clock.now()
+        pause = Pause(by=by, at=now, until=None if seconds is None else now + seconds, reason=reason)
+        self._desk.pause(container, pause)
+        self._decided(Word.PAUSED, container, by, reason, now, until=pause.until)
+        return pause
+
+    def resume(self, container: str, *, by: str, reason: str = "") -> bool:
+        """Lift the pause; False if there was none, and then there is nothing to tell."""
+        lifted = self._desk.resume(container)
+        if lifted:
+            self._decided(Word.RESUMED, container, by, reason, self._clock.now())
+        return lifted
+
+    def reset(self, container: str, *, by: str, reason: str = "") -> None:
+        """Close the breaker."""
+        now = self._clock.now()
+        self._desk.reset(container, now)
+        self._decided(Word.RESET, container, by, reason, now)
+
+    def accept_trail(self, head: str, *, by: str, reason: str) -> None:
+        """Tell that a person takes the audit trail as it is, up to this end. In force by the notary."""
+        now = self._clock.now()
+        self._decided(Word.ACCEPTED, AUDIT_TRAIL, by, f"{reason}; up to row {head}", now)
+
+    def _decided(
+        self, what: Word, container: str, by: str, reason: str, now: float, until: float | None = None
+    ) -> None:
+        told = Decided(what=what, by=by, container=container, reason=reason, until=until)
+        self._tell(told, by, now, host=self._host)
+
+    def _tell(
+        self, data: Order | Decided, by: str, now: float, *, host: str, incident: str | None = None
+    ) -> None:
+        event = Event.make(data, time=now, host=host, source=f"people@{by}", incident=incident)
+        self._bus.publish([event])

@@ -1,0 +1,182 @@
+"""What a person can have done from the dashboard: in words, as the command line that does the same, and done.
+
+Nothing goes round the responder: all of it is hemostat.operator, as on the command line.
+"""
+
+import shlex
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from hemostat.core.ledger import controls as control
+from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Controls
+from hemostat.core.remediation.orders import plan
+from hemostat.events import Action, Container, Order
+from hemostat.ports import Clock
+
+if TYPE_CHECKING:
+    from hemostat.operator import Orders
+
+LENGTHS: Final = (("10m", 600.0), ("30m", 1800.0), ("1h", 3600.0), ("", None))
+"""For how long a pause may be: as the command line has it, and in seconds; None is until it is lifted."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """`named` is how the command line calls it: with its host, where there are several."""
+
+    host: str
+    container: Container
+    named: str
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What to say of it. `incident` is that under which the responder answers, empty where nothing comes any
+    more; `about` the container's name."""
+
+    told: str
+    incident: str = ""
+    about: str = ""
+
+
+class Deed(msgspec.Struct, frozen=True, kw_only=True):
+    """`ask` says what speaks against it now, and `do` does it for the reason that is given. Both may take
+    long, and raise HemoStatError."""
+
+    plan: str
+    ask: Callable[[], str]
+    do: Callable[[str], Done]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is confirmed at once. `commands` do the same. `forced`: past budget and breakers; `other` is the
+    same plan the other way, None where there is none."""
+
+    deeds: tuple[Deed, ...]
+    commands: tuple[tuple[str, ...], ...]
+    forced: bool = False
+    other: "Callable[[], Plan] | None" = None
+
+    def lines(self, reason: str) -> list[str]:
+        """The commands, for a shell."""
+        why = ("--reason", reason) if reason else ()
+        return [shlex.join(("hemostat", *words, *why)) for words in self.commands]
+
+
+class Hand:
+    """The person's. `by` is who it is, as user@host."""
+
+    def __init__(self, orders: "Orders", clock: Clock, *, by: str) -> None:
+        self._orders = orders
+        self._clock = clock
+        self._by = by
+
+    # --- orders -------------------------------------------------------------------------------------
+
+    def order(
+        self, action: Action, targets: Sequence[Target], resource: str = "", *, force: bool = False
+    ) -> Plan:
+        """Each container's is an order of its own. `resource` is what is scaled."""
+        what = (*(("--resource", resource) if resource else ()), *(("--force",) if force else ()))
+        return Plan(
+            deeds=tuple(self._ordered(action, target, resource, force=force) for target in targets),
+            commands=(("order", str(action), *(target.named for target in targets), *what),),
+            forced=force,
+            other=lambda: self.order(action, targets, resource, force=not force),
+        )
+
+    def _ordered(self, action: Action, target: Target, resource: str, *, force: bool) -> Deed:
+        parameters: dict[str, float | str | bool] = {"resource": resource} if resource else {}
+        order = Order(
+            container=target.container, action=action, by=self._by, parameters=parameters, force=force
+        )
+
+        def place(reason: str) -> Done:
+            given = msgspec.structs.replace(order, reason=reason)
+            name = target.container.name
+            return Done(f"ordered: {action} {name}", self._orders.place(target.host, given), name)
+
+        return Deed(
+            plan=f"{plan(order)}, on {target.host}",
+            ask=lambda: self._orders.outlook(target.host, order),
+            do=place,
+        )
+
+    # --- pauses and breakers ------------------------------------------------------------------------
+
+    def controls(self) -> Controls:
+        return self._orders.controls()
+
+    def pause(self, names: Sequence[str], length: str, seconds: float | None) -> Plan:
+        """`names` are those of containers, or EVERYTHING alone; `length` and `seconds` one of LENGTHS."""
+        how_long = ("--for", length) if length else ()
+        return Plan(
+            deeds=tuple(self._paused(name, length, seconds) for name in names),
+            commands=tuple(("pause", *how_long, *_of(name)) for name in names),
+        )
+
+    def _paused(self, name: str, length: str, seconds: float | None) -> Deed:
+        def known() -> str:
+            now, pause = self._clock.now(), self.controls().pauses.get(name)
+            held = pause is not None and control.holds(pause, now)
+            return f"this takes the place of: {control.told('paused', pause, now)}" if pause and held else ""
+
+        def put(reason: str) -> Done:
+            self._orders.pause(name, by=self._by, reason=reason, seconds=seconds)
+            return Done(f"paused: {called(name)}")
+
+        until = f"for {length}" if length else "until it is lifted"
+        return Deed(plan=f"do nothing to {called(name)} {until}; what is detected waits", ask=known, do=put)
+
+    def resume(self, name: str) -> Plan:
+        def lift(reason: str) -> Done:
+            lifted = self._orders.resume(name, by=self._by, reason=reason)
+            return Done(f"resumed: {called(name)}" if lifted else f"there was no pause for {called(name)}")
+
+        deed = Deed(plan=f"lift the pause of {called(name)}", ask=lambda: "", do=lift)
+        return Plan(deeds=(deed,), commands=(("resume", *_of(name)),))
+
+    def reset(self, names: Sequence[str]) -> Plan:
+        return Plan(
+            deeds=tuple(self._closed(name) for name in names),
+            commands=tuple(("reset", *_of(name)) for name in names),
+        )
+
+    def _closed(self, name: str) -> Deed:
+        def close(reason: str) -> Done:
+            self._orders.reset(name, by=self._by, reason=reason)
+            return Done(f"breaker closed: {called(name)}")
+
+        words = f"close the breaker of {called(name)}: failures up to now do not count"
+        return Deed(plan=words, ask=lambda: "", do=close)
+
+    # --- approvals ----------------------------------------------------------------------------------
+
+    def approvals(self) -> list[Approval]:
+        return self._orders.approvals()
+
+    def answer(self, approval: Approval, answer: Answer) -> Plan:
+        """Of two answers the first counts."""
+        what = f"{approval.action} of {approval.container}"
+
+        def give(reason: str) -> Done:
+            answered = self._orders.answer(approval.id, answer, by=self._by, reason=reason)
+            if answered is None:
+                return Done(f"{what} does not wait any more")
+            known, counts = answered
+            if counts:
+                return Done(f"{answer}: {what}")
+            said = f"{known.answer} by {known.by}" if known.answer else "its time is up"
+            return Done(f"too late: {said}")
+
+        word = "approve" if answer is Answer.APPROVED else "reject"
+        deed = Deed(plan=f"{word} {what}", ask=lambda: "", do=give)
+        return Plan(deeds=(deed,), commands=((word, approval.id),))
+
+
+def called(name: str) -> str:
+    return "everything" if name == EVERYTHING else name
+
+
+def _of(name: str) -> tuple[str, ...]:
+    return () if name == EVERYTHING else ("--container", name)

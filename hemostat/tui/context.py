@@ -1,0 +1,93 @@
+"""What the screens look at and may ask for, handed in by whoever opens the dashboard."""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from hemostat.core.evidence.snapshot import Dossier, Point
+from hemostat.core.remediation.limit_status import Overview
+from hemostat.core.settings.tui import DEFAULT, Looks
+from hemostat.ports import Clock, Engine, Listener
+from hemostat.tui.actions.runner import Courier
+from hemostat.tui.data.lazy import Late
+from hemostat.tui.data.state import State
+from hemostat.tui.saved_view import View, load, save
+
+if TYPE_CHECKING:
+    from hemostat.tui.actions.build import Hand
+    from hemostat.tui.data.replay import ReplayClock
+
+
+class Exports(StrEnum):
+    """Where an export goes, which says as well whether the dashboard may write on this machine's disk."""
+
+    FILE = "file"
+    """A file that the user names."""
+    DOWNLOAD = "download"
+    """The browser of the user: the disk is the server's."""
+    NONE = "none"
+    """Nowhere: the user may look, and no more."""
+
+
+def _nothing(_: str) -> Sequence[Dossier]:
+    return ()
+
+
+class Model:
+    """`state` is replaced with every news; the rest stays. What `evidence`, `history` and `engine` answer may
+    take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
+
+    `act` has done what people order; None: the dashboard only shows. `saved` is the file in which the view
+    is kept; None: it is not. It is written, as exports are, only where `exports` is FILE.
+    """
+
+    def __init__(
+        self,
+        bus: Listener,
+        clock: Clock,
+        *,
+        looks: Looks = DEFAULT,
+        evidence: Callable[[str], Sequence[Dossier]] = _nothing,
+        engine: Callable[[], Engine] | None = None,
+        act: "Hand | None" = None,
+        replay: "ReplayClock | None" = None,
+        safety: Callable[[str], Overview] | None = None,
+        saved: Path | None = None,
+        exports: Exports = Exports.FILE,
+    ) -> None:
+        self.bus = bus
+        self.clock = clock
+        self.looks = looks
+        self.evidence = evidence
+        """What was kept of an incident before its actions, oldest first."""
+        self.act = act
+        self.courier = Courier()
+        self.replay = replay
+        """The clock of the recording that is shown; None: what is shown is live."""
+        self.safety = safety
+        """Where a host's containers stand towards the limits, by its name; None: it is not known."""
+        self.state = State(heard=clock.now())
+        self.exports = exports
+        self._saved = saved
+        self.view, self.complaint = load(saved)
+        """How the dashboard is looked at, and what is wrong with the file that it is kept in, if anything."""
+        self._engine = None if engine is None else Late(engine)
+
+    def look(self, view: View) -> None:
+        """Change the view, and keep it where files may be written."""
+        if view != self.view:
+            self.view = view
+            self.complaint = save(self._saved, view) if self.exports is Exports.FILE else ""
+
+    def history(self, host: str, name: str) -> list[Point]:
+        """The latest numbers of the container of this name, oldest first."""
+        return self.bus.history(host, name)
+
+    def engine(self) -> Engine | None:
+        """The engine, connected when the first thread asks it something; None where there is none to ask."""
+        return cast("Engine | None", self._engine)
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()

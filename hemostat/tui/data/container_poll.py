@@ -1,0 +1,88 @@
+"""A container as its engine knows it, looked at again and again from one thread: log, health checks, inspect.
+
+Only what changed is handed over; however much is logged, little is kept. Secrets are masked here.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from hemostat.core.evidence.build import masked, tail
+from hemostat.core.evidence.snapshot import Details
+from hemostat.core.model import ContainerInfo
+from hemostat.errors import HemoStatError, NoSuchContainerError
+from hemostat.ports import Engine
+
+LINES: Final = 300
+LIMIT: Final = 32 * 1024
+"""Lines and bytes of the log that are kept."""
+PATIENCE: Final = 0.5
+"""Seconds that a user who leaves may be kept waiting."""
+NOWHERE: Final = "nobody to ask here: a recording, or a dashboard without an engine"
+ELSEWHERE: Final = "this host's engine has no such container: it is gone, or on another host"
+
+
+class Glimpse(msgspec.Struct, frozen=True, kw_only=True):
+    """`why` says why there is nothing new; what was seen last stays beside it."""
+
+    log: str = ""
+    info: ContainerInfo | None = None
+    details: Details | None = None
+    why: str = ""
+
+
+class Tail:
+    """`engine` may take long to connect, and gives None where there is none."""
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine | None],
+        container: str,
+        deliver: Callable[[Glimpse], object],
+        *,
+        every: float,
+    ) -> None:
+        self._engine = engine
+        self.container = container
+        self._deliver = deliver
+        self._every = every
+        self._raw: str | None = None
+        self._seen = Glimpse()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """An engine that does not answer is not waited for."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        told = False
+        while not self._stop.is_set():
+            seen = self._look()
+            if not self._stop.is_set() and (seen != self._seen or not told):
+                self._seen, told = seen, True
+                self._deliver(seen)
+            self._stop.wait(self._every)
+
+    def _look(self) -> Glimpse:
+        try:
+            engine = self._engine()
+            if engine is None:
+                return msgspec.structs.replace(self._seen, why=NOWHERE)
+            info, raw = engine.inspect(self.container), engine.logs(self.container, LINES)
+            details = masked(engine.details(self.container))
+        except NoSuchContainerError:
+            return msgspec.structs.replace(self._seen, why=ELSEWHERE)
+        except HemoStatError as error:
+            return msgspec.structs.replace(self._seen, why=error.message)
+        # Masking costs more than asking.
+        log = self._seen.log if raw == self._raw else tail(raw, LIMIT)
+        self._raw = raw
+        return Glimpse(log=log, info=info, details=details)

@@ -1,0 +1,145 @@
+"""From the bus to the dashboard: one thread that listens, and hands over what came a few times a second.
+
+However much comes, little is kept: of what only refreshes the screen the last of each, of the rest as much
+as the log can show.
+"""
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.history.status import name_of
+from hemostat.core.remediation.limit_status import Overview
+from hemostat.errors import HemoStatError
+from hemostat.events import DURABLE, TYPES, Event
+from hemostat.ports import Clock, Listener
+from hemostat.tui.data.state import LOG, TRAIL, News
+
+EVERY: Final = 0.25
+"""Seconds between two deliveries."""
+RETRY: Final = 1.0
+SURVEY: Final = 2.0
+"""Seconds after which it is asked again where the hosts stand, when something has happened."""
+RARELY: Final = 10.0
+"""The same when nothing has."""
+PATIENCE: Final = 4 * EVERY
+"""Seconds that a user who quits may be kept waiting."""
+
+Deliver = Callable[[News], object]
+
+
+class Feed:
+    def __init__(
+        self,
+        bus: Listener,
+        clock: Clock,
+        deliver: Deliver,
+        *,
+        every: float = EVERY,
+        safety: Callable[[str], Overview] | None = None,
+    ) -> None:
+        """`every`: seconds between two deliveries. `safety` is asked about every host that is heard of."""
+        self._bus = bus
+        self._clock = clock
+        self._deliver = deliver
+        self._every = every
+        self._safety = safety
+        self._asked = -math.inf
+        self._hosts: set[str] = set()
+        self._moved = False
+        """Whether anything has happened since."""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        self._durable: deque[Event] = deque(maxlen=LOG)
+        self._live: dict[tuple[str, str], Event] = {}
+        self._sought: Mapping[str, tuple[str, str]] = {}
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def recall(self, places: Mapping[str, tuple[str, str]]) -> None:
+        """Hand over what was kept of these containers too: host and name, by key. It may be called anew with
+        what has not come yet."""
+        self._sought = places
+
+    def stop(self) -> None:
+        """Listen no more: whoever owns the bus may close it. A bus that does not answer is not waited for."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        anew = False
+        while not self._stop.is_set():
+            try:
+                self._follow(anew=anew)
+                anew = True
+            except HemoStatError as error:
+                self._deliver(News(lost=": ".join(filter(None, (error.message, error.hint)))))
+                self._stop.wait(RETRY)
+
+    def _follow(self, *, anew: bool) -> None:
+        """History once the subscription stands, so that nothing falls between; then whatever comes. One that
+        ends led elsewhere: the history of the next takes the place of all that was known."""
+        if anew:
+            self._durable.clear()
+            self._live.clear()
+        due: float | None = None
+        for event in self._bus.subscribe(tuple(TYPES), timeout=EVERY):
+            if self._stop.is_set():
+                return
+            if due is None:
+                self._remember()
+                # Even if there is nothing: it says that the bus is there (again).
+                self._hand_over(anew=anew)
+                due = self._clock.now()
+            if event is not None:
+                self._note(event)
+            if self._clock.now() >= due and (self._durable or self._live):
+                self._hand_over()
+                due = self._clock.now() + self._every
+            if self._sought:
+                self._deliver(News(past=self._past()))
+
+    def _past(self) -> dict[str, Sequence[Point]]:
+        sought, self._sought = self._sought, {}
+        try:
+            return {key: self._bus.history(*place, TRAIL) for key, place in sought.items()}
+        except HemoStatError:
+            return dict.fromkeys(sought, ())
+
+    def _remember(self) -> None:
+        for name in TYPES:
+            past = self._bus.recent(name, LOG) if name in DURABLE else self._bus.last(name)
+            for event in past:
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        self._hosts.add(event.host)
+        if event.type in DURABLE:
+            self._durable.append(event)
+            self._moved = True
+        else:
+            self._live[event.type, name_of(event)] = event
+
+    def _hand_over(self, *, anew: bool = False) -> None:
+        self._deliver(News((*self._durable, *self._live.values()), safety=self._survey(), anew=anew))
+        self._durable.clear()
+        self._live.clear()
+
+    def _survey(self) -> dict[str, Overview] | None:
+        """Where the hosts stand; None where that is not asked now: it changes with what is told, and slowly
+        with time."""
+        now = self._clock.now()
+        rest = SURVEY if self._moved else RARELY
+        if self._safety is None or not self._hosts or 0 <= now - self._asked < rest:
+            return None
+        self._asked, self._moved = now, False
+        try:
+            return {host: self._safety(host) for host in self._hosts}
+        except HemoStatError:
+            # Who may listen and not look there sees the rest all the same.
+            return None

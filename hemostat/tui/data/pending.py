@@ -1,0 +1,64 @@
+"""What was ordered here, until the responder has answered. Pure."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from hemostat.core.history.incident_log import line
+from hemostat.events import Event, Outcome, RemediationComplete
+from hemostat.tui.actions.build import Done
+
+LATE: Final = 30.0
+"""Seconds without a word after which that is told."""
+MOST: Final = 1000
+"""Orders that are waited for."""
+
+UNFINISHED: Final = frozenset({Outcome.WAITING, Outcome.AWAITING_APPROVAL})
+Tone = Literal["information", "warning", "error"]
+
+
+class _Open(msgspec.Struct):
+    about: str
+    since: float
+    heard: bool = False
+
+
+class Answers:
+    def __init__(self) -> None:
+        self._open: dict[str, _Open] = {}
+        self._told: set[str] = set()
+
+    def expect(self, done: Done, now: float) -> None:
+        if done.incident:
+            self._open[done.incident] = _Open(done.about, now)
+            if len(self._open) > MOST:
+                del self._open[next(iter(self._open))]
+
+    def news(self, log: Sequence[Event], now: float) -> list[tuple[str, Tone]]:
+        """What is new to say, and in what tone."""
+        if not self._open:
+            self._told.clear()
+            return []
+        found: list[tuple[str, Tone]] = []
+        for event in log:
+            incident = event.incident or ""
+            if incident not in self._open or event.id in self._told:
+                continue
+            if isinstance(event.data, RemediationComplete):
+                found.append((f"{self._open[incident].about}: {line(event)}", _tone(event.data.outcome)))
+                self._told.add(event.id)
+                self._open[incident].heard = True
+                if event.data.outcome not in UNFINISHED:
+                    del self._open[incident]
+        for each in self._open.values():
+            if not each.heard and now - each.since >= LATE:
+                each.heard = True
+                found.append((f"{each.about}: no answer from the responder yet", "warning"))
+        return found
+
+
+def _tone(outcome: Outcome) -> Tone:
+    if outcome is Outcome.HEALED:
+        return "information"
+    return "warning" if outcome in UNFINISHED else "error"

@@ -1,0 +1,121 @@
+"""A recording in the place of the bus: the dashboard hears what was said then, by a clock of its own.
+
+Nothing can be said here, and nothing done: whatever but listening is asked for is a mistake in the program.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
+from hemostat.core.history import playback
+from hemostat.core.history.playback import Playing
+from hemostat.core.history.replay import Recording
+from hemostat.events import Event
+from hemostat.ports import Clock
+
+LONGEST: Final = 1.0
+"""Seconds that pass at most at a time: a computer that slept has not missed the recording."""
+
+
+class ReplayClock:
+    """Now is the recorded time, up to which everything was handed over. Safe to use from several threads."""
+
+    def __init__(self, recording: Recording, wall: Clock, name: str) -> None:
+        self.recording = recording
+        self.name = name
+        self._wall = wall
+        self._changed = threading.Condition()
+        self._playing = Playing(recording.begin)
+        self._since = wall.now()
+        self._jumps = 0
+
+    def now(self) -> float:
+        return self._playing.position
+
+    def sleep(self, seconds: float) -> None:
+        """As long as it takes to wait, whatever the speed."""
+        self._wall.sleep(seconds)
+
+    @property
+    def playing(self) -> Playing:
+        return self._playing
+
+    @property
+    def jumps(self) -> int:
+        """How often one went elsewhere: what was heard before holds no longer."""
+        return self._jumps
+
+    def pass_time(self, jumps: int, seconds: float) -> float | None:
+        """Wait; where one is then, for `reach`. None as soon as one went elsewhere after `jumps`."""
+        with self._changed:
+            if self._changed.wait_for(lambda: self._jumps != jumps, seconds):
+                return None
+            now = self._wall.now()
+            elapsed, self._since = min(now - self._since, LONGEST), now
+            return playback.passed(self.recording, self._playing, elapsed).position
+
+    def reach(self, jumps: int, position: float) -> None:
+        """Everything up to `position` was handed over."""
+        with self._changed:
+            if self._jumps == jumps:
+                self._playing = msgspec.structs.replace(self._playing, position=position)
+
+    # --- keys ---------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Stop or go on; from the end, begin again."""
+        if playback.ended(self.recording, self._playing):
+            self._put(Playing(self.recording.begin, self._playing.speed))
+        else:
+            self._put(msgspec.structs.replace(self._playing, paused=not self._playing.paused))
+
+    def step(self, seconds: float) -> None:
+        self._put(playback.at(self.recording, self._playing, self._playing.position + seconds))
+
+    def to_incident(self, direction: int) -> None:
+        self._put(playback.to_incident(self.recording, self._playing, direction))
+
+    def change_speed(self, steps: int) -> None:
+        self._put(playback.changed_speed(self._playing, steps))
+
+    def _put(self, wanted: Playing) -> None:
+        with self._changed:
+            if wanted.position != self._playing.position:
+                self._jumps += 1
+                self._changed.notify_all()
+            self._playing, self._since = wanted, self._wall.now()
+
+
+class ReplayBus:
+    """What of the Bus port listens: `subscribe` ends where one went elsewhere, and is to be called anew."""
+
+    def __init__(self, clock: ReplayClock) -> None:
+        self._clock = clock
+        self._recording = clock.recording
+
+    def subscribe(self, streams: Sequence[str], *, timeout: float) -> Iterator[Event | None]:
+        jumps, at = self._clock.jumps, self._clock.now()
+        yield None
+        while (until := self._clock.pass_time(jumps, timeout)) is not None:
+            yield from self._recording.between(at, until, streams)
+            self._clock.reach(jumps, until)
+            at = until
+            yield None
+
+    def recent(self, stream: str, count: int) -> list[Event]:
+        return self._recording.recent(stream, count, self._clock.now())
+
+    def last(self, stream: str) -> list[Event]:
+        return self._recording.last(stream, self._clock.now())
+
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+        return self._recording.history(host, container, self._clock.now(), count)
+
+    def ping(self) -> None:
+        """It is always there."""
+
+    def close(self) -> None:
+        """There is nothing to close."""

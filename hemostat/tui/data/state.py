@@ -1,0 +1,244 @@
+"""What the dashboard knows, and how news changes it. Pure.
+
+History and subscription overlap, so what is known already is passed over. Everything is bounded: the log by
+LOG, the rest by how many containers and roles there are.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from hemostat.core.evidence.snapshot import Point
+from hemostat.core.history.incident_log import Story, stories, subject
+from hemostat.core.history.status import Picture, name_of, picture
+from hemostat.core.model import REMOVED
+from hemostat.core.remediation.limit_status import Overview
+from hemostat.core.units import show_duration
+from hemostat.events import ContainerStats, Event, Heartbeat, Outcome
+from hemostat.streams import BY_NAME
+
+LOG: Final = 500
+"""Events that the log holds."""
+TRAIL: Final = 24
+"""Seconds of a container's numbers that are kept for its sparklines."""
+TOLERANCE: Final = 0.5
+"""Seconds by which a trail may be wrong about when it began: its values stand for a second each."""
+STATS_LAST: Final = 10.0
+"""Seconds after which a container of which nothing is heard is gone."""
+LASTS: Final = 5.0
+"""Seconds after which a lag is more than a moment's: several heartbeats in a row have told of one. A monitor
+that looks every second is often told of with its next look waiting."""
+MUCH: Final = 100
+"""Events from which on a lag is more than a moment's at once: a role handles hundreds a second."""
+SILENT: Final = 5.0
+"""Seconds without any event after which the bus is said to be silent: heartbeats come every two."""
+
+
+class News(msgspec.Struct, frozen=True):
+    """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can.
+    `safety` is by host; None where it was not asked for again. `anew`: this is all there is to know, and what
+    was known before is not so. `past` is what was kept of some containers, by key."""
+
+    events: tuple[Event, ...] = ()
+    lost: str = ""
+    safety: Mapping[str, Overview] | None = None
+    anew: bool = False
+    past: Mapping[str, Sequence[Point]] = {}
+
+
+class Trail(msgspec.Struct, frozen=True, gc=False):
+    """The latest seconds of a container, oldest first: CPU in percent of one core, memory in bytes. `at` is
+    the time of the last (epoch seconds). `recalled`: it has what was kept from before it was heard of."""
+
+    at: float
+    cpu: tuple[float | None, ...]
+    memory: tuple[float | None, ...]
+    recalled: bool = False
+
+    @property
+    def began(self) -> float:
+        return self.at - (len(self.cpu) - 1)
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """`heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
+    incidents that are open, by host and container name; `safety` is by host, where it is known; `behind` is
+    since when (epoch seconds) every heartbeat has told of a lag, by the role's source."""
+
+    heard: float
+    lost: str = ""
+    stats: dict[str, Event] = {}
+    trails: dict[str, Trail] = {}
+    roles: dict[str, Event] = {}
+    log: tuple[Event, ...] = ()
+    unwell: dict[tuple[str, str], tuple[Story, ...]] = {}
+    safety: Mapping[str, Overview] = {}
+    behind: Mapping[str, float] = {}
+
+
+def apply(state: State, news: News, now: float) -> State:
+    if news.anew:
+        state = State(heard=now)
+    stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_LAST}
+    trails = {key: trail for key, trail in state.trails.items() if key in stats}
+    beats: list[Event] = []
+    fresh: list[Event] = []
+    newest = state.heard
+    for event in news.events:
+        newest = max(newest, min(event.time, now))
+        match event.data:
+            case ContainerStats(state=status) if status.status == REMOVED:
+                stats.pop(name_of(event), None)
+                trails.pop(name_of(event), None)
+            case ContainerStats():
+                if now - event.time < STATS_LAST:
+                    key = name_of(event)
+                    point = Point.of(event.data, event.time)
+                    stats[key], trails[key] = event, _longer(trails.get(key), point)
+            case Heartbeat():
+                beats.append(event)
+            case _:
+                fresh.append(event)
+    for key, points in news.past.items():
+        if key in trails:
+            trails[key] = _recalled(trails[key], points)
+    log, unwell = _told(state, fresh)
+    roles = _current([*state.roles.values(), *beats]) if beats else state.roles
+    return State(
+        heard=newest,
+        lost=news.lost,
+        stats=stats,
+        trails=trails,
+        roles=roles,
+        log=log,
+        unwell=unwell,
+        safety=state.safety if news.safety is None else news.safety,
+        behind={
+            source: state.behind.get(source, event.time)
+            for source, event in roles.items()
+            if isinstance(event.data, Heartbeat) and event.data.lag
+        },
+    )
+
+
+def _told(
+    state: State, fresh: Sequence[Event]
+) -> tuple[tuple[Event, ...], dict[tuple[str, str], tuple[Story, ...]]]:
+    """The log with what is fresh, and what is open after it."""
+    log = {event.id: event for event in state.log}
+    if all(event.id in log for event in fresh):
+        return state.log, state.unwell
+    log |= {event.id: event for event in fresh}
+    ordered = tuple(sorted(log.values(), key=lambda event: (event.time, event.id))[-LOG:])
+    unwell: dict[tuple[str, str], tuple[Story, ...]] = {}
+    for story in stories(ordered):
+        if story.open:
+            place = story.host, story.container.name
+            unwell[place] = (*unwell.get(place, ()), story)
+    return ordered, unwell
+
+
+def _longer(trail: Trail | None, point: Point) -> Trail:
+    """One value a second: a container is told of when its numbers change, so between they were the same."""
+    one = Trail(point.time, (point.cpu,), (point.memory,))
+    return one if trail is None else _joined(trail, one)
+
+
+def _joined(trail: Trail, later: Trail) -> Trail:
+    """Of what was not told of for long, nothing is known between."""
+    gap = later.began - trail.at
+    between = max(0, min(TRAIL, round(gap) - 1))
+    cpu, memory = (trail.cpu[-1], trail.memory[-1]) if gap < STATS_LAST else (None, None)
+    return Trail(
+        later.at,
+        (*trail.cpu, *[cpu] * between, *later.cpu)[-TRAIL:],
+        (*trail.memory, *[memory] * between, *later.memory)[-TRAIL:],
+        trail.recalled,
+    )
+
+
+def _recalled(trail: Trail, points: Sequence[Point]) -> Trail:
+    """With what came before it began."""
+    past: Trail | None = None
+    for point in points:
+        if trail.began - TRAIL < point.time < trail.began - TOLERANCE:
+            past = _longer(past, point)
+    whole = trail if past is None else _joined(past, trail)
+    return msgspec.structs.replace(whole, recalled=True)
+
+
+def _current(beats: Iterable[Event]) -> dict[str, Event]:
+    """One a role and host: a process that was replaced is not missed."""
+    newest: dict[tuple[str, str], Event] = {}
+    for event in sorted(beats, key=lambda event: event.time):
+        newest[event.host, event.source.partition("@")[0]] = event
+    return {event.source: event for event in newest.values()}
+
+
+def seen(state: State, now: float) -> Picture:
+    return picture(state.roles.values(), state.stats.values(), state.log, expected=tuple(BY_NAME), now=now)
+
+
+def roles(state: State, now: float) -> Picture:
+    """The picture without containers and incidents, made often; the roles as they follow each other."""
+    shown = picture(state.roles.values(), (), (), expected=tuple(BY_NAME), now=now)
+    order = {name: number for number, name in enumerate(BY_NAME)}
+    ordered = sorted(shown.roles, key=lambda role: (order.get(role.role, len(order)), role.host))
+    return msgspec.structs.replace(shown, roles=tuple(ordered))
+
+
+def steady(state: State, shown: Picture) -> Picture:
+    """Without the lags of a moment, which everybody who works has."""
+    lasting = {
+        (event.host, event.data.role)
+        for source, since in state.behind.items()
+        if isinstance((event := state.roles[source]).data, Heartbeat)
+        and (event.time - since >= LASTS or event.data.lag >= MUCH)
+    }
+    told = (
+        role if role.fault or (role.host, role.role) in lasting else msgspec.structs.replace(role, lag=0)
+        for role in shown.roles
+    )
+    return msgspec.structs.replace(shown, roles=tuple(told))
+
+
+def mode(state: State) -> str:
+    """What the responders say of how they act; empty where none says it."""
+    said = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
+    return ", ".join(sorted({each for each in said if each}))
+
+
+def waiting(state: State) -> int:
+    """How many incidents wait for a person's approval."""
+    return sum(story.status == Outcome.AWAITING_APPROVAL for told in state.unwell.values() for story in told)
+
+
+def quiet(state: State, now: float) -> str:
+    """Since when nothing has come, `12 s`, or that nothing can; empty while something does."""
+    silent = now - state.heard
+    return show_duration(float(int(silent))) if silent >= SILENT else "bus lost" * bool(state.lost)
+
+
+def silence(state: State, now: float) -> str:
+    """What to say of the bus when nothing comes from it; empty while something does."""
+    if state.lost:
+        # What matters comes first: narrow screens cut the end.
+        return f"bus lost, retrying: {state.lost}"
+    ago = quiet(state, now)
+    return f"bus silent for {ago}. Is anything running? Start it with: hemostat all" if ago else ""
+
+
+def about(log: Sequence[Event], host: str, name: str) -> list[Event]:
+    """The events about one container."""
+    return [
+        event
+        for event in log
+        if event.host == host and (told := subject(event)) is not None and told[0].name == name
+    ]
+
+
+def latest(log: Sequence[Event], place: tuple[str, str] | None) -> str | None:
+    """The incident told of last, of the container at `place` (host, name) or of any; None for none."""
+    events = log if place is None else about(log, *place)
+    return next((event.incident for event in reversed(events) if event.incident is not None), None)

@@ -1,0 +1,149 @@
+"""A container's CPU, memory and network over time, as styled text. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+from rich.text import Text
+
+from hemostat.core.evidence.snapshot import KEPT_POINTS, Dossier, Point
+from hemostat.core.units import show_size
+from hemostat.events import ContainerStats, Event
+from hemostat.tui.render.plot import Points, Span, ceiling, plot
+from hemostat.tui.render.text import FAINT, PLAIN, fit
+
+NEAR: Final = 0.5
+"""Share of its limit from which on the axis ends at the limit."""
+NAME: Final = 9
+"""Cells of `received`, and one between."""
+BARS: Final = r"[▁▂▃▄▅▆▇█]+"
+NOTHING: Final = "no figures of that time"
+HELD: Final = 12.0
+"""Seconds, as in plot.HOLD."""
+
+
+class Limits(NamedTuple):
+    """`cpu` in percent of one core, `memory` in bytes; None where there is none, or it is not known."""
+
+    cpu: float | None = None
+    memory: float | None = None
+
+
+def limits(stats: ContainerStats | None, kept: Sequence[Dossier] = ()) -> Limits:
+    """As it is now, else as it was when evidence was kept."""
+    details = next((each.details for each in reversed(kept) if each.details is not None), None)
+    told = stats or details
+    if told is None:
+        return Limits()
+    return Limits(None if told.cpu_limit is None else told.cpu_limit * 100, told.memory_limit)
+
+
+def merged(*several: Iterable[Point]) -> tuple[Point, ...]:
+    """In order of time, each moment once."""
+    found = {point.time: point for points in several for point in points}
+    return tuple(found[time] for time in sorted(found))
+
+
+def extended(points: tuple[Point, ...], event: Event | None) -> tuple[Point, ...]:
+    """With the numbers just heard, if they are newer."""
+    if event is None or not isinstance(event.data, ContainerStats):
+        return points
+    if points and event.time <= points[-1].time:
+        return points
+    return (*points, Point.of(event.data, event.time))[-KEPT_POINTS:]
+
+
+def until(points: tuple[Point, ...], now: float) -> tuple[Point, ...]:
+    """Without what is yet to come, where a replay went back."""
+    return points if not points or points[-1].time <= now else tuple(p for p in points if p.time <= now)
+
+
+def within(points: Iterable[Point], begin: float, end: float) -> tuple[Point, ...]:
+    """Those of this time (epoch seconds), and the one before, which may hold on."""
+    return tuple(point for point in points if begin - HELD <= point.time <= end)
+
+
+def cpu(
+    points: Sequence[Point], span: Span, limit: Limits, *, width: int, height: int, marks: Mapping[float, str]
+) -> Iterator[Text]:
+    numbers = [(point.time, point.cpu) for point in points]
+    yield _caption("cpu", numbers, _percent, limit.cpu, "100 % = one core", width)
+    yield from _drawn(numbers, span, limit.cpu, _percent, width=width, height=height, marks=marks)
+
+
+def memory(
+    points: Sequence[Point], span: Span, limit: Limits, *, width: int, height: int, marks: Mapping[float, str]
+) -> Iterator[Text]:
+    numbers = [(point.time, None if point.memory is None else float(point.memory)) for point in points]
+    yield _caption("memory", numbers, show_size, limit.memory, "", width)
+    yield from _drawn(
+        numbers, span, limit.memory, show_size, width=width, height=height, marks=marks, binary=True
+    )
+
+
+def received(points: Sequence[Point], span: Span, *, width: int, height: int) -> Iterator[Text]:
+    yield from _strip("received", [(point.time, point.received) for point in points], span, width, height)
+
+
+def sent(points: Sequence[Point], span: Span, *, width: int, height: int) -> Iterator[Text]:
+    yield from _strip("sent", [(point.time, point.sent) for point in points], span, width, height)
+
+
+def has_network(points: Iterable[Point]) -> bool:
+    return any(point.received is not None or point.sent is not None for point in points)
+
+
+def no_network(points: Sequence[Point], width: int) -> Text:
+    """Why there is nothing to draw of it."""
+    why = "not known: it is the host's, or was not recorded" if points else NOTHING
+    return Text.assemble((fit("network", NAME), "bold"), (fit(why, max(1, width - NAME)), FAINT))
+
+
+def _strip(name: str, numbers: Points, span: Span, width: int, height: int) -> Iterator[Text]:
+    """Without an axis of time: it stands below one that has the same."""
+    yield _caption(name, numbers, _rate, None, "", width)
+    drawn = _drawn(numbers, span, None, show_size, width=width, height=height, marks={}, binary=True)
+    yield from islice(drawn, height)
+
+
+def _rate(value: float) -> str:
+    return f"{show_size(value)}/s"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0") + " %"
+
+
+def _caption(
+    name: str, numbers: Points, show: Callable[[float], str], limit: float | None, unit: str, width: int
+) -> Text:
+    """`memory  32.0 MiB of 128.0 MiB, peak 79.0 MiB`; what matters comes first, for the end may be cut."""
+    values = [value for _, value in numbers if value is not None]
+    last = numbers[-1][1] if numbers else None
+    of = "" if limit is None else f" of {show(limit)}"
+    parts = (f"{'none' if last is None else show(last)}{of}", f"peak {show(max(values, default=0.0))}", unit)
+    told = ", ".join(filter(None, parts)) if values else NOTHING
+    style = PLAIN if values else FAINT
+    return Text.assemble((fit(name, NAME), "bold"), (fit(told, max(1, width - NAME)), style))
+
+
+def _drawn(
+    numbers: Points,
+    span: Span,
+    limit: float | None,
+    show: Callable[[float], str],
+    *,
+    width: int,
+    height: int,
+    marks: Mapping[float, str],
+    binary: bool = False,
+) -> Iterator[Text]:
+    highest = max((value for _, value in numbers if value is not None), default=None)
+    if highest is None:
+        return
+    near = limit is not None and limit * NEAR <= highest <= limit
+    top = limit if near and limit is not None else ceiling(highest, binary=binary)
+    for line in plot(numbers, span, width=width, height=height, top=top, show=show, marks=marks):
+        text = Text(line)
+        text.highlight_regex(BARS, "cyan")
+        yield text

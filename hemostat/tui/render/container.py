@@ -1,0 +1,248 @@
+"""What the container view says, as styled text. Pure; a colour never says what a word or a glyph does not."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from typing import Final
+
+import msgspec
+from rich.text import Text
+
+from hemostat.core.evidence.render import made_with
+from hemostat.core.evidence.snapshot import Check, Details, Dossier, Point
+from hemostat.core.history.incident_log import SETTLED, subject
+from hemostat.core.history.timeline import Chronicle, Stage
+from hemostat.core.model import ContainerInfo
+from hemostat.core.redact import redact
+from hemostat.core.remediation.limit_status import Overview
+from hemostat.core.units import show_duration
+from hemostat.events import ContainerStats, Event, State
+from hemostat.tui.data.state import about
+from hemostat.tui.render import charts, limits
+from hemostat.tui.render.charts import Limits
+from hemostat.tui.render.plot import LABEL, Span
+from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD, fit
+from hemostat.tui.render.wrap import clock, date, paragraph, plain, row
+
+MINUTES: Final = 300.0
+"""Seconds that the plots show."""
+BESIDE: Final = 76
+"""Columns from which on the plots stand beside each other."""
+STRIP: Final = 3
+"""How many times higher than the network's the plots of CPU and memory are."""
+CHECKS: Final = 50
+"""Runs of the health check that are shown."""
+PANES: Final = ("log", "health checks", "inspect", "incidents")
+
+_MARKS: Final = {Stage.ALERT: "!", Stage.ACTION: "▲"}
+
+
+Place = tuple[str, str]
+"""Host and name of a container."""
+
+
+def newest(stats: Iterable[Event], place: Place) -> Event | None:
+    """A container that was made anew has the name, and another id."""
+    found = (
+        event
+        for event in stats
+        if isinstance(event.data, ContainerStats) and (event.host, event.data.container.name) == place
+    )
+    return max(found, key=lambda event: event.time, default=None)
+
+
+def identity(stats: Event | None, log: Sequence[Event], place: Place) -> str:
+    """The id of the container at this place, now or when it was last told of; empty where none is known. By
+    its name alone, another host's might be taken for it."""
+    if stats is not None and isinstance(stats.data, ContainerStats):
+        return stats.data.container.id
+    told = (subject(event) for event in reversed(about(log, *place)))
+    return next((each[0].id for each in told if each is not None), "")
+
+
+def title(host: str, name: str, width: int) -> Text:
+    return Text.assemble(
+        (" container ", "bold reverse"), f"  {fit(f'{host}/{name}', max(8, width - 13)).rstrip()}"
+    )
+
+
+def facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
+    """How it stands now; `bounds` is what towards_limits says."""
+    if stats is None:
+        return Text(fit("nothing is heard of it any more", width), FAINT)
+    state, ref = stats.state, stats.container
+    word, style = _state(state)
+    word = fit(word, min(len(plain(word)), width // 2))
+    started = f"started {date(state.started_at)}" if state.started_at else ""
+    parts = [started, f"{state.restart_count} restarts" if state.restart_count else ""]
+    parts += [f"compose {ref.project}/{ref.service}" if ref.project else ""]
+    parts += [bounds]
+    line = Text.assemble((word, style), f"  {plain('  '.join(filter(None, parts)))}")
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def towards_limits(known: Mapping[str, Overview], place: Place, now: float) -> str:
+    """How the container stands towards its breaker and its budget; empty where that is not known."""
+    if (overview := known.get(place[0])) is None:
+        return ""
+    stands = overview.of(place[1])
+    return f"breaker {limits.breaker(stands, now)[0]}, actions {limits.budget(stands, now)[0]}"
+
+
+def _state(state: State) -> tuple[str, str]:
+    word = state.health if state.health and state.status == "running" else state.status
+    ended = f", exit code {state.exit_code}" if state.status in {"exited", "dead"} else ""
+    if word in {"unhealthy", "dead", "restarting"}:
+        return f"✗ {word}{ended}", BAD
+    return (f"✓ {word}", GOOD) if word in {"healthy", "running"} else (f"○ {word}{ended}", BUSY)
+
+
+def plots(
+    points: Sequence[Point], limit: Limits, marks: Mapping[float, str], width: int, height: int
+) -> list[Text]:
+    """The last minutes of CPU and memory, `height` lines each, and of the network in fewer below; beside each
+    other where there is room."""
+    room = width if width < BESIDE else (width - 1) // 2
+    span = Span.back(points[-1].time if points else 0.0, MINUTES, room - LABEL - 1)
+    here = {time: mark for time, mark in marks.items() if span.begin <= time <= span.end}
+    shown = charts.within(points, *span)
+    cpu, memory = (
+        list(draw(shown, span, limit, width=room, height=height, marks=here))
+        for draw in (charts.cpu, charts.memory)
+    )
+    low, known = height // STRIP, charts.has_network(shown)
+    received, sent = (
+        list(draw(shown, span, width=room, height=low)) if known else []
+        for draw in (charts.received, charts.sent)
+    )
+    network = [] if known else [charts.no_network(shown, width)]
+    if width < BESIDE:
+        # One axis of time serves them all; where there is no room for it, it is cut off.
+        end = 1 + height
+        return [*cpu[:end], *memory[:end], *received, *sent, *network, *memory[end:]]
+    return [*_beside(cpu, memory, room), *_beside(received, sent, room), *network]
+
+
+def _beside(left: Sequence[Text], right: Sequence[Text], room: int) -> list[Text]:
+    both = zip_longest(left, right, fillvalue=Text(" " * room))
+    return [Text.assemble(one, " ", other) for one, other in both]
+
+
+def marks(told: Iterable[Chronicle]) -> dict[float, str]:
+    """What happened to it, by time."""
+    return {
+        step.time: mark
+        for each in told
+        for step in each.steps
+        if (mark := "✓" if _settled(step.stage, step.status) else _MARKS.get(step.stage))
+    }
+
+
+def _settled(stage: Stage, status: str) -> bool:
+    return stage is Stage.OUTCOME and status in SETTLED
+
+
+def tabs(pane: str, told: str, width: int) -> Text:
+    """`told` is about the pane that is open: what is searched for, why there is nothing."""
+    text = Text()
+    for number, name in enumerate(PANES, 1):
+        text.append(f" {number} {name} ", "bold reverse" if name == pane else FAINT)
+    text.append(f"  {plain(told)}" if told else "", BUSY)
+    text.truncate(width, overflow="ellipsis")
+    return text
+
+
+# --- the log --------------------------------------------------------------------------------------------
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A log as it is shown: its rows, and in which of them each line that matches begins."""
+
+    rows: tuple[Text, ...]
+    matches: tuple[int, ...]
+
+
+def matches(line: str, wanted: str) -> bool:
+    """`!text` is what does not hold the text."""
+    text = wanted.removeprefix("!").lower()
+    return bool(text) and (text in line.lower()) != wanted.startswith("!")
+
+
+def log(text: str, wanted: str, width: int, *, only: bool) -> Found:
+    """`only`: those lines alone that match what is wanted."""
+    rows: list[Text] = []
+    found: list[int] = []
+    for line in text.splitlines():
+        holds = matches(line, wanted)
+        if only and wanted and not holds:
+            continue
+        if holds:
+            found.append(len(rows))
+        rows += paragraph([line], width)
+        if holds and not wanted.startswith("!"):
+            for each in rows[found[-1] :]:
+                each.highlight_words([plain(wanted)], "bold reverse", case_sensitive=False)
+    return Found(tuple(rows), tuple(found))
+
+
+# --- the other panes ------------------------------------------------------------------------------------
+
+
+def checks(now: Sequence[Check], kept: Iterable[Dossier]) -> list[Check]:
+    """The newest runs of its health check, oldest first, each once."""
+    before = (each for dossier in kept if dossier.details for each in dossier.details.checks)
+    found = {each.time: each for each in (*before, *now)}
+    return [found[time] for time in sorted(found)][-CHECKS:]
+
+
+def check_lines(runs: Sequence[Check], width: int) -> list[Text]:
+    """Newest first, after a line that shows them all at once."""
+    if not runs:
+        return [Text("no run of a health check is known: it has none, or was not asked yet", FAINT)]
+    strip = "".join("✓" if each.exit_code == 0 else "✗" for each in runs)
+    failed = sum(each.exit_code != 0 for each in runs)
+    lines = [Text.assemble((strip[-max(1, width - 24) :], "bold"), f"  {failed} of {len(runs)} failed")]
+    for each in reversed(runs):
+        passed = each.exit_code == 0
+        told = "passed" if passed else f"failed, {each.exit_code}"
+        glyph = "✓" if passed else "✗"
+        lines += row(clock(each.time), f"{glyph} {told}  {each.output}", width, GOOD if passed else BAD)
+    return lines
+
+
+def inspect_lines(info: ContainerInfo | None, details: Details | None, width: int) -> list[Text]:
+    return list(_inspected(info, details, width))
+
+
+def _inspected(info: ContainerInfo | None, details: Details | None, width: int) -> Iterator[Text]:
+    if info is not None:
+        told = (
+            ("image", info.ref.image),
+            ("id", info.ref.id),
+            ("created", date(info.created_at) if info.created_at else ""),
+            ("started", date(info.started_at) if info.started_at else ""),
+            ("ended", f"{date(info.finished_at)} with {info.exit_code}" if info.finished_at > 0 else ""),
+            ("oom", "it was killed for want of memory" if info.oom_killed else ""),
+            ("restarts", str(info.restart_count)),
+            ("network", " ".join(filter(None, (info.network_mode, info.address)))),
+            ("log file", info.log_path),
+        )
+        for label, text in told:
+            if text:
+                yield from row(label, text, width)
+        for key, value in sorted(info.ref.labels.items()):
+            yield from row("label", f"{key}={redact(value)}", width)
+    if details is not None:
+        for label, text in made_with(details):
+            yield from row(label, text, width)
+
+
+def incident_line(told: Chronicle, width: int) -> Text:
+    settled = told.status in SETTLED
+    glyph, style = ("✓", GOOD) if settled else ("✗", BAD)
+    took = "" if told.seconds is None else f" in {show_duration(told.seconds)}"
+    cause = f": {told.diagnosis.cause}" if told.diagnosis else ""
+    last = "" if settled else f", {told.steps[-1].text}"
+    text = f"{told.kind}, {told.status.replace('_', ' ')}{took}{cause}{last}"
+    line = Text.assemble((f"{date(told.began)} ", FAINT), (f"{glyph} ", style))
+    return line.append(fit(text, max(1, width - line.cell_len)))

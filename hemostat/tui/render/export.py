@@ -1,0 +1,74 @@
+"""An incident written out: what a file's suffix says. Secrets in it are masked."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Console, Group
+
+from hemostat.core.history.export import markdown, record, veiled
+from hemostat.core.text import clean
+from hemostat.errors import HemoStatError
+from hemostat.output_file import write_output
+from hemostat.tui.render import incident
+from hemostat.tui.render.incident import Shown
+from hemostat.tui.render.wrap import date, without_fonts
+
+WIDTH: Final = 110
+PLOTS: Final = 5
+"""Lines of a plot."""
+
+
+def as_markdown(shown: Shown) -> str:
+    return markdown(shown.whole, shown.kept, date)
+
+
+def as_json(shown: Shown) -> str:
+    return msgspec.json.format(msgspec.json.encode(record(shown.whole, shown.kept))).decode() + "\n"
+
+
+def as_svg(shown: Shown) -> str:
+    """As the view shows it."""
+    told = veiled(shown.whole)
+    last = shown._replace(whole=told, at=len(told.steps) - 1)
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    lines = (
+        incident.lead(last, WIDTH),
+        *incident.steps(last, WIDTH),
+        *incident.reasons(last, None, WIDTH),
+        *incident.evidence(last, WIDTH, PLOTS),
+    )
+    console.print(Group(*lines))
+    drawn = console.export_svg(title=clean(f"{told.container.name}: {told.kind}, {told.status}"))
+    return without_fonts(drawn)
+
+
+FORMATS: Final[dict[str, Callable[[Shown], str]]] = {
+    ".md": as_markdown,
+    ".json": as_json,
+    ".svg": as_svg,
+}
+
+
+def file_name(shown: Shown, suffix: str) -> str:
+    """A name that no header and no file system takes for more than a name."""
+    return f"incident-{re.sub(r'[^A-Za-z0-9_-]', '', shown.whole.incident)[:40]}{suffix}"
+
+
+def write(shown: Shown, path: Path, *, over: bool) -> Path:
+    """Write what the suffix says; the absolute path. `over`: a file that is there is replaced. Raises
+    HemoStatError."""
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise HemoStatError(f"{path}: the suffix says the format, one of {', '.join(FORMATS)}")
+    try:
+        path = path.expanduser().absolute()
+        write_output(path, form(shown).encode("utf-8", "replace"), replace=over)
+    except FileExistsError:
+        raise HemoStatError(f"{path} is there: enter again to replace it") from None
+    except (OSError, RuntimeError) as error:
+        raise HemoStatError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    return path

@@ -1,0 +1,64 @@
+"""What stands between a container and the next action on it, in words. Pure."""
+
+from collections.abc import Set as AbstractSet
+
+from hemostat.core.ledger.controls import Pause
+from hemostat.core.remediation.limit_status import Overview, Standing
+from hemostat.tui.render.text import BAD, BUSY, FAINT, clock
+
+Cell = tuple[str, str]
+"""Text and style."""
+
+
+def breaker(standing: Standing | None, now: float) -> Cell:
+    """`closed`, `OPEN 04:12`, `half-open`."""
+    if standing is None:
+        return "-", FAINT
+    found = standing.breaker
+    if found.open and found.until > now:
+        return f"OPEN {clock(found.until - now)}", BAD
+    return ("half-open", BUSY) if found.open or found.half_open else ("closed", FAINT)
+
+
+def budget(standing: Standing | None, now: float) -> Cell:
+    """How many actions have been done of how many, `2/3`; while no more may be, for how long, `3/3 41:10`."""
+    if standing is None:
+        return "-", FAINT
+    found = standing.budget
+    used = f"{found.used}/{found.limit}"
+    if found.until > now:
+        return f"{used} {clock(found.until - now)}", BAD
+    return used, BUSY if found.used else FAINT
+
+
+def barred(standing: Standing | None, now: float, shown: AbstractSet[str]) -> list[str]:
+    """What keeps the next action from being done, `breaker 04:12`, `cooldown 41:10`, besides what the columns
+    `shown` say."""
+    if standing is None:
+        return []
+    held, style = breaker(standing, now)
+    found = [f"breaker {held.removeprefix('OPEN ')}"] if "breaker" not in shown and style != FAINT else []
+    waits = standing.budget.until
+    return found + ([f"cooldown {clock(waits - now)}"] if "budget" not in shown and waits > now else [])
+
+
+def silenced(standing: Standing | None, overview: Overview | None) -> Pause | None:
+    """The pause of this container alone: one of everything is told once, for all."""
+    if standing is None or overview is None or standing.pause == overview.pause:
+        return None
+    return standing.pause
+
+
+def paused(pause: Pause, now: float) -> str:
+    """`paused 04:12`, `paused`."""
+    return "paused" if pause.until is None else f"paused {clock(pause.until - now)}"
+
+
+def ticking(standing: Standing | None, now: float) -> int:
+    """What of it changes with time alone: the second of a countdown, 0 where nothing is counted down."""
+    if standing is None:
+        return 0
+    held = standing.breaker.until if standing.breaker.open else 0.0
+    quiet = (standing.pause and standing.pause.until) or 0.0
+    ends = (held, quiet, standing.budget.until)
+    return int(now) if any(end > now for end in ends) else 0

@@ -1,0 +1,44 @@
+"""How somebody left the dashboard, in a small file: what was chosen, and nothing that hides anything."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hemostat.private_files import replace_file
+from hemostat.tui.table.sorting import Sort
+
+FILE: Final = "dashboard.json"
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`columns` and `theme` are the configuration's while they are empty."""
+
+    sort: Sort = "name"
+    reverse: bool = False
+    grouped: bool = False
+    log: bool = True
+    columns: tuple[str, ...] = ()
+    theme: str = ""
+
+
+def load(path: Path | None) -> tuple[View, str]:
+    """The view, and why the one that was kept could not be used; empty if it could, or there was none."""
+    if path is None or not path.exists():
+        return View(), ""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=View), ""
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        return View(), f"the view that was kept is not used: {path}: {error}"
+
+
+def save(path: Path | None, view: View) -> str:
+    """Keep the view; why that could not be done, empty if it was."""
+    if path is None:
+        return ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        replace_file(path, msgspec.json.encode(view))
+    except OSError as error:
+        return f"the view cannot be kept in {path}: {error.strerror}"
+    return ""

@@ -1,0 +1,37 @@
+"""Which columns the grid has."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+from textual.widgets import SelectionList
+
+from hemostat.tui.table.columns import COLUMNS
+
+
+class Columns(ModalScreen[tuple[str, ...]]):
+    """Answers with the columns chosen; none: all that there is room for."""
+
+    CSS = """
+    Columns { align: center middle; }
+    Columns SelectionList { width: 44; height: auto; max-height: 100%; border: round $accent; }
+    """
+    AUTO_FOCUS = "SelectionList"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,c,enter", "done", "Done", priority=True)]
+
+    def __init__(self, chosen: Sequence[str]) -> None:
+        super().__init__()
+        self._chosen = chosen
+
+    def compose(self) -> ComposeResult:
+        choices = [(name, name, not self._chosen or name in self._chosen) for name in COLUMNS]
+        chooser = SelectionList[str](*choices)
+        chooser.border_title = "columns, as far as there is room"
+        chooser.border_subtitle = "space chooses, esc closes"
+        yield chooser
+
+    def action_done(self) -> None:
+        chosen = self.query_one(SelectionList).selected
+        self.dismiss(() if len(chosen) == len(COLUMNS) else tuple(name for name in COLUMNS if name in chosen))

@@ -1,0 +1,59 @@
+"""The dead man's switch, against a server that answers as it is told to."""
+
+import pytest
+
+from hemostat.adapters.notify.healthchecks_ping import Heartbeat
+from hemostat.errors import NotifyError
+from tests.hook import SECRET, Request, hooked
+
+
+@pytest.fixture
+def hook():
+    with hooked() as server:
+        yield server
+
+
+PATH = f"/services/{SECRET}"
+
+
+def test_the_url_is_called_while_all_is_well(hook):
+    Heartbeat(hook.url, signals=False).beat()
+    assert hook.heard == [Request("GET", PATH, b"")]
+
+
+def test_one_that_knows_no_signals_is_spared_them(hook):
+    heart = Heartbeat(hook.url, signals=False)
+    heart.start()
+    heart.fail("no monitor is running")
+    assert hook.requests == []
+
+
+def test_signals_go_after_the_path(hook):
+    heart = Heartbeat(f"{hook.url}?rid=1", signals=True)
+    heart.start()
+    heart.fail("no monitor is running")
+    assert hook.heard == [
+        Request("GET", f"{PATH}/start?rid=1", b""),
+        Request("POST", f"{PATH}/fail?rid=1", b"no monitor is running"),
+    ]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/{}", "nothing/{}", "http://[/{}"])
+def test_where_nobody_answers_the_secret_is_kept(url):
+    with pytest.raises(NotifyError) as caught:
+        Heartbeat(url.format(SECRET), signals=False).beat()
+    assert SECRET not in str(caught.value)
+
+
+def test_a_refusal_is_an_error(hook):
+    hook.status = 404
+    with pytest.raises(NotifyError, match="404") as caught:
+        Heartbeat(hook.url, signals=False).beat()
+    assert SECRET not in str(caught.value)
+
+
+def test_an_answer_is_neither_read_nor_logged(hook, caplog):
+    hook.endless = hook.torn = True
+    Heartbeat(hook.url, signals=False).beat()
+    assert hook.heard
+    assert SECRET not in caplog.text

@@ -1,0 +1,247 @@
+"""Which model is asked, with whose key, at what price; and what a service says of waiting."""
+
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hemostat.adapters import llm
+from hemostat.adapters.llm.http_errors import wait
+from hemostat.adapters.llm.lazy_client import LateAdvisor
+from hemostat.app import advisor
+from hemostat.config import Settings
+from hemostat.core.llm.budget import Prices
+from hemostat.core.settings.analyzer import Analysis
+from hemostat.errors import AdvisorError, AdvisorUnreachableError, ConfigError
+from hemostat.ports import Tool
+from tests.model_server import ModelServer
+from tests.model_wires import KEY, Says, Sends
+
+NOW = 1_795_480_000.0
+CLAUDES, GPTS = "ANTHROPIC_API_KEY", "OPENAI_API_KEY"
+LOCAL = "http://localhost:11434/v1"
+
+
+@pytest.mark.parametrize(
+    ("analysis", "environ", "key", "vendor"),
+    [
+        ({}, {}, None, None),
+        ({}, {CLAUDES: ""}, None, None),
+        ({}, {CLAUDES: "k"}, None, "anthropic"),
+        ({}, {GPTS: "k"}, None, "openai"),
+        ({}, {GPTS: "k", CLAUDES: "k"}, None, "anthropic"),
+        ({}, {CLAUDES: "k"}, "sk-proj-1", "openai"),
+        ({}, {GPTS: "k"}, "sk-ant-1", "anthropic"),
+        ({"base_url": LOCAL}, {}, None, "openai"),
+        ({"base_url": LOCAL}, {CLAUDES: "k"}, None, "openai"),
+        ({"advisor": "rules"}, {CLAUDES: "k"}, "sk-ant-1", None),
+        ({"advisor": "rules", "base_url": LOCAL}, {}, None, None),
+        ({"advisor": "openai"}, {CLAUDES: "k"}, None, "openai"),
+        ({"advisor": "anthropic"}, {}, None, "anthropic"),
+    ],
+)
+def test_who_is_asked(analysis, environ, key, vendor):
+    assert llm.choose(Analysis(**analysis), environ, key) == vendor
+
+
+def test_with_no_key_nobody_is_asked():
+    assert advisor(Settings(), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [({CLAUDES: "k"}, "anthropic:claude-sonnet-5-5"), ({GPTS: "k"}, "openai:gpt-6.1-terra")],
+)
+def test_each_vendor_has_a_model_by_default_whose_price_is_known(environ, name):
+    with closing(advisor(Settings(), environ)) as made:
+        assert made.name == name
+        assert llm.prices(Analysis(), made).sent > 0
+
+
+@pytest.mark.parametrize(
+    ("analysis", "environ", "key", "words"),
+    [
+        ({"advisor": "anthropic"}, {}, None, f"no key.*set {CLAUDES}"),
+        ({"advisor": "openai"}, {CLAUDES: "k"}, None, f"no key.*set {GPTS}"),
+        ({"base_url": LOCAL}, {}, None, "analyzer.model is not"),
+        ({"base_url": "localhost:11434", "model": "m"}, {}, None, "no address"),
+        ({"base_url": "http://[", "model": "m"}, {}, None, "no address"),
+        ({"base_url": "http://h:99999", "model": "m"}, {}, None, "no address"),
+        ({"base_url": "http://h\n/v1", "model": "m"}, {}, None, "no address"),
+        ({"base_url": "http://a h/v1", "model": "m"}, {}, None, "no address"),
+        ({"advisor": "anthropic", "base_url": LOCAL, "model": "m"}, {}, None, "HEMOSTAT_ANALYZER_API_KEY"),
+        ({"advisor": "openai"}, {}, "geheim\n…", "characters that no key has"),
+        ({"advisor": "openai"}, {}, "geheim\x07er", "characters that no key has"),
+    ],
+)
+def test_what_is_missing_is_named_and_no_key_shown(analysis, environ, key, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        llm.make(llm.choose(Analysis(**analysis), environ, key), Analysis(**analysis), environ, key)
+    assert "geheim" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "key"), [("anthropic", "configured"), ("openai", "configured"), ("openai", None)]
+)
+def test_what_the_environment_has_for_a_vendor_goes_to_nobody_else(vendor, key, monkeypatch):
+    environ = {CLAUDES: "the-environment's", GPTS: "the-environment's"}
+    headers = "X-Gateway: the-environment's\nAuthorization: Bearer the-environment's"
+    for name in ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS"):
+        monkeypatch.setenv(name, headers)
+    for name in ("ANTHROPIC_AUTH_TOKEN", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", CLAUDES, GPTS):
+        monkeypatch.setenv(name, "the-environment's")
+    with ModelServer([Says("Hello.")], key=None) as server:
+        analysis = Analysis(advisor=vendor, base_url=server.base_url(vendor), model="m")
+        with closing(llm.make(vendor, analysis, environ, key)) as made:
+            made.say("", ["?"], (), must_call=None, max_tokens=9, timeout=5)
+    sent = server.requests[0].headers
+    assert sent["authorization"] == f"Bearer {key or 'none'}"
+    assert "the-environment's" not in sent.values()
+
+
+@pytest.mark.parametrize(
+    ("analysis", "prices"),
+    [
+        ({}, Prices(sent=2.0, received=10.0)),
+        ({"price_sent": 7}, Prices(sent=7)),
+        ({"model": "claude-next"}, Prices()),
+        ({"base_url": "http://localhost:1", "model": "claude-sonnet-5-5"}, Prices()),
+    ],
+)
+def test_prices_are_the_settings_then_the_list_s_then_nothing(analysis, prices):
+    settings = Settings(analyzer=Analysis(advisor="anthropic", api_key="k", **analysis))
+    with closing(advisor(settings, {})) as made:
+        assert llm.prices(settings.analyzer, made) == prices
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "17"}, 17),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "-3"}, 0),
+        ({"retry-after": "Wed, 24 Nov 2026 00:27:10 GMT"}, 30),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "1e999"}, None),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after-ms": "?", "retry-after": "2"}, 2),
+        ({"x-ratelimit-reset-requests": "120ms", "x-ratelimit-reset-tokens": "6m0s"}, 360),
+        ({"x-ratelimit-reset-requests": "?"}, None),
+        ({"retry-after": "1", "x-ratelimit-reset-tokens": "6m0s"}, 1),
+    ],
+)
+def test_when_a_service_wants_to_be_asked_again(headers, seconds):
+    assert wait(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
+
+
+def sent(vendor: str, model: str) -> Mapping[str, Any]:
+    """The body of a request as it goes out."""
+    with ModelServer([Says("Hello.")], key=None) as server:
+        analysis = Analysis(model=model, base_url=server.base_url(vendor))
+        tools = (Tool(name="conclude", description="d", parameters={"type": "object"}),)
+        with closing(llm.make(vendor, analysis, {}, KEY)) as made:
+            made.say("s", ["?"], tools, must_call="conclude", max_tokens=9, timeout=5)
+    return server.requests[0].body
+
+
+def test_claude_is_not_forced_and_thinks_little():
+    body = sent("anthropic", "claude-sonnet-5-5")
+    assert "tool_choice" not in body
+    assert body["thinking"] == {"type": "between_tools"}
+    assert body["system"][0]["cache_control"] == {"type": "ephemeral"}
+    assert not sent("anthropic", "claude-of-the-future").keys() & {"thinking", "output_config"}
+
+
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [
+        ("gpt-6.1-terra", {"max_completion_tokens", "reasoning_effort", "tool_choice"}),
+        ("qwen3:8b", {"max_tokens"}),
+        ("gpt-oss:20b", {"max_tokens"}),
+    ],
+)
+def test_a_server_gets_no_parameter_that_it_may_not_know(model, own):
+    assert sent("openai", model).keys() == {"model", "messages", "tools"} | own
+    assert len(sent("openai", model)["messages"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Sends("[" * 100_000), "an answer that is none"),
+        (Sends("{}", headers={"Content-Encoding": "gzip"}), "answered compressed"),
+    ],
+    ids=["nested without end", "compressed"],
+)
+def test_an_answer_that_would_take_all_there_is_is_none(answer, told):
+    with ModelServer([answer], key=None) as server:
+        analysis = Analysis(model="m", base_url=server.base_url("openai"))
+        with (
+            closing(llm.make("openai", analysis, {}, None)) as made,
+            pytest.raises(AdvisorError, match=told),
+        ):
+            made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
+
+
+@pytest.mark.parametrize("vendor", ["anthropic", "openai"])
+@pytest.mark.parametrize("sent", [-1_000_000, 10**30])
+def test_a_count_of_tokens_that_is_none_gives_no_money_back(vendor, sent):
+    with ModelServer([Says("Hello.", sent=sent)], key=None) as server:
+        analysis = Analysis(model="m", base_url=server.base_url(vendor))
+        with (
+            closing(llm.make(vendor, analysis, {}, KEY)) as made,
+            pytest.raises(AdvisorError, match="an answer that is none"),
+        ):
+            made.say("s", ["?"], (), must_call=None, max_tokens=9, timeout=5)
+
+
+def test_an_advisor_that_is_still_loading_is_waited_for_by_who_asks_it():
+    probed, here = [], threading.Event()
+    real = SimpleNamespace(probe=probed.append)
+
+    def make():
+        here.wait()
+        return real
+
+    late = LateAdvisor("v:m", make)
+    assert late.name == "v:m"
+    here.set()
+    late.probe(5)
+    assert probed == [5]
+
+
+def test_one_that_answers_a_byte_at_a_time_is_not_probed_for_ever():
+    over = threading.Event()
+    late = LateAdvisor("v:m", lambda: SimpleNamespace(probe=lambda _: over.wait()))
+    with pytest.raises(AdvisorUnreachableError, match="did not answer in time"):
+        late.probe(0.01)
+    over.set()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ImportError("Using SOCKS proxy, but the 'socksio' package is not installed."), "SOCKS proxy"),
+        (RuntimeError("no\x1b[2J luck"), "RuntimeError: no"),
+        (ModuleNotFoundError("no SDK"), "ModuleNotFoundError: no SDK"),
+    ],
+)
+def test_a_client_that_cannot_be_made_is_the_advisors_failure(error, told):
+    """Not a bug of the analyzer's: the rules decide then."""
+
+    def make():
+        raise error
+
+    late = LateAdvisor("openai:m", make)
+    with pytest.raises(AdvisorError, match=told) as caught:
+        late.say("", [], [], must_call=None, max_tokens=1, timeout=1.0)
+    assert not caught.value.transient
+    assert "\x1b" not in caught.value.message
+    with pytest.raises(AdvisorError, match=told):
+        late.probe(1.0)
+    late.close()

@@ -1,0 +1,125 @@
+"""Recordings as files: what is written is read, and what cannot be read is told in a line."""
+
+import gzip
+import stat
+from pathlib import Path
+
+import pytest
+
+from hemostat.adapters import replay_file
+from hemostat.adapters.replay_file import RecordingFile, read
+from hemostat.core.history.replay import header_line, line
+from hemostat.errors import DecodeError, HemoStatError, UsageError
+from tests.samples import NOW, alert, event
+
+LINES = [header_line("h", NOW), *(line(event(alert(since=NOW + n), n), NOW + n) for n in range(200))]
+
+
+def write(path: Path, lines=LINES, **options) -> Path:
+    with RecordingFile(path, **options) as file:
+        for each in lines:
+            file.write(each)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_what_is_written_is_read(tmp_path, name):
+    path = write(tmp_path / name)
+    told = read(path)
+    assert (len(told), told.begin, told.end, told.notes) == (200, NOW, NOW + 199, ())
+    assert path.read_bytes().startswith(b"\x1f\x8b") is name.endswith(".gz")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_one_that_was_renamed_is_read_all_the_same(tmp_path):
+    assert len(read(write(tmp_path / "a.gz").rename(tmp_path / "b.jsonl"))) == 200
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_of_one_that_was_cut_off_the_whole_part_is_read(tmp_path, name):
+    """As the kill of a recorder leaves it; wherever that is."""
+    path = write(tmp_path / name)
+    content = path.read_bytes()
+    for size in range(len(content) // 2, len(content), len(content) // 7):
+        path.write_bytes(content[:size])
+        told = read(path)
+        assert 0 < len(told) <= 200
+        assert len(told.notes) == (0 if len(told) == 200 else 1)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_what_was_flushed_is_there_when_the_process_is_not(tmp_path, name):
+    path = tmp_path / name
+    with RecordingFile(path) as file:
+        for each in LINES:
+            file.write(each)
+        file.flush()
+        assert len(read(path)) == 200
+
+
+def test_a_file_that_is_there_is_kept_unless_forced(tmp_path):
+    path = write(tmp_path / "a.jsonl")
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match="is there already"):
+        write(path, LINES[:1])
+    assert path.read_bytes() == before
+    assert len(read(write(path, LINES[:1], force=True))) == 0
+
+
+def test_where_none_can_be_made_is_told(tmp_path):
+    with pytest.raises(UsageError, match="No such file or directory"):
+        write(tmp_path / "none" / "a.jsonl")
+
+
+def test_a_full_disk_is_told():
+    with pytest.raises(HemoStatError, match="/dev/full cannot be written: No space left"):
+        write(Path("/dev/full"), force=True)
+
+
+FLIPPED = bytearray(gzip.compress(b"".join(LINES), mtime=0))
+FLIPPED[200] ^= 0xFF
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "it is no recording"),
+        (b"hello\n", "it is no recording"),
+        (b"\x89PNG\r\n\x1a\n\x00", "it is no recording"),
+        (gzip.compress(b"hello\n", mtime=0), "it is no recording"),
+        (b"\x1f\x8b\x08not really", "damaged"),
+        (bytes(FLIPPED), "damaged"),
+        (b"".join([LINES[0], b"x\n", LINES[1]]), "line 2 is damaged"),
+    ],
+)
+def test_what_cannot_be_played_is_told_in_a_line(tmp_path, content, why):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(DecodeError, match=f"a.jsonl cannot be played: .*{why}") as told:
+        read(path)
+    assert "\n" not in str(told.value)
+
+
+def test_one_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        read(tmp_path / "none")
+    with pytest.raises(UsageError, match="cannot be read: Is a directory"):
+        read(tmp_path)
+
+
+def test_little_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(replay_file, "MOST", 1 << 20)
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(LINES[0] + b" " * (8 << 20)))
+    with pytest.raises(DecodeError, match="longer than 1 MiB: record a shorter stretch"):
+        read(path)
+
+
+def test_one_that_says_it_is_full_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(replay_file, "MOST", 1 << 20)
+    path = tmp_path / "a.jsonl"
+    with RecordingFile(path) as file:
+        file.write(LINES[0])
+        while not file.full:
+            file.write(LINES[1])
+    assert len(read(path)) > 1000

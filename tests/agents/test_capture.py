@@ -1,0 +1,130 @@
+"""Incidents that were told of, as recordings: what was known when they were raised, and nothing after it."""
+
+import msgspec
+import pytest
+
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.evidence import MemoryDossiers
+from hemostat.adapters.in_memory.precedents import MemoryCasebook
+from hemostat.agents.analyzer.capture import Archive
+from hemostat.core.diagnosis.case import Past, signature
+from hemostat.errors import EngineUnreachableError, HemoStatError
+from hemostat.events import Action, Evidence, Kind, Outcome, Phase
+from hemostat.ports import ContainerSpec
+from tests.advisors import dossier
+from tests.clock import FakeClock
+from tests.samples import NOW, alert, complete, event, needed, stats
+
+
+class Scene:
+    """Containers `web` and `db` that run since a minute before NOW."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock(NOW - 60)
+        self.engine = MemoryEngine(self.clock)
+        self.bus = MemoryBus(self.clock)
+        self.dossiers = MemoryDossiers()
+        self.casebook = MemoryCasebook(self.clock)
+        self.ids = {name: self.run(name) for name in ("web", "db")}
+        self.clock.advance(60)
+        self.ref = self.engine.inspect("web").ref
+        self.told = alert(container=self.ref, kind=Kind.UNHEALTHY, root="db")
+        self.archive = Archive(lambda: self.engine, self.bus, self.dossiers, self.casebook, host="h")
+
+    def run(self, name: str) -> str:
+        return self.engine.run(ContainerSpec(name=name, image="i:1", command=(name,), labels={}))
+
+    def recording(self, *also: str, **changes):
+        return self.archive.recording(event(msgspec.structs.replace(self.told, **changes)), also)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_what_was_kept_before_the_action_goes_first_and_does_not_tell_the_action(scene):
+    scene.dossiers.put("i1", dossier(scene.told, time=NOW + 1, action=Action.RESTART, log="as it was"))
+    scene.dossiers.put("i1", dossier(scene.told, time=NOW + 9, action=Action.NONE, rung=1, log="after it"))
+    scene.engine.restart("web")
+    case = scene.recording().case
+    assert (case.dossier.log, case.dossier.action, case.dossier.rung) == ("as it was", Action.NONE, 0)
+    assert case.time == NOW + 1
+
+
+def test_of_another_occurrence_nothing_is_taken_for_this_one(scene):
+    scene.dossiers.put("i1", dossier(scene.told, log="the first time"))
+    scene.clock.advance(1)
+    scene.engine.restart("web")
+    assert scene.recording(occurrence=2).case.dossier is None
+
+
+def test_the_engine_is_asked_of_a_container_that_is_as_it_was(scene):
+    scene.bus.show([event(stats(container=scene.ref), -5), event(stats(container=scene.ref), 5)], ttl=60)
+    scene.clock.advance(10)
+    found = scene.recording("cache")
+    assert found.case.dossier.state.status == "running"
+    assert [point.time for point in found.case.dossier.samples] == [NOW - 5]
+    assert found.neighbours["db"].container.name == "db"
+    assert "cache" not in found.neighbours
+
+
+@pytest.mark.parametrize("change", ["restart", "stop", "remove"])
+def test_of_what_has_changed_since_nothing_is_told(scene, change):
+    scene.clock.advance(1)
+    for name in ("web", "db"):
+        getattr(scene.engine, change)(name)
+    found = scene.recording()
+    assert (found.case.dossier, found.neighbours) == (None, {})
+
+
+def test_neither_another_hosts_engine_nor_one_that_is_gone_is_missed(scene):
+    def gone():
+        raise EngineUnreachableError("gone")
+
+    archive = Archive(gone, scene.bus, scene.dossiers, scene.casebook, host="h")
+    assert archive.recording(event(scene.told)).case.dossier is None
+    assert scene.archive.recording(event(scene.told, host="elsewhere")).neighbours == {}
+
+
+def test_what_came_of_it_is_not_in_its_story(scene):
+    db = msgspec.structs.replace(scene.told, container=scene.engine.inspect("db").ref, root="")
+    scene.bus.publish(
+        [
+            event(db, -3, incident="i0"),
+            event(alert(), -2, incident="i9", host="h2"),
+            event(scene.told),
+            event(needed(alert=scene.told), 0.1),
+            event(complete(container=scene.ref), 2),
+        ]
+    )
+    past = Past(
+        time=NOW - 9, host="h", container="web", action=Action.RESTART, outcome=Outcome.FAILED, cause=""
+    )
+    scene.casebook.remember(signature(scene.told), "before", past)
+    scene.casebook.remember(signature(scene.told), "after", msgspec.structs.replace(past, time=NOW + 2))
+    case = scene.recording().case
+    assert case.story[0].startswith("3 s ago, db: unhealthy")
+    assert [line.partition(", ")[2].partition(":")[0] for line in case.story] == ["db", "web"]
+    assert case.story[-1].startswith("0 ms ago, web: unhealthy")
+    assert case.past == (past,)
+
+
+def test_secrets_in_what_was_told_are_masked(scene):
+    fact = Evidence("probe", "401 for password=hunter2")
+    labelled = msgspec.structs.replace(scene.ref, labels={"hemostat.exec": "login --password=hunter2"})
+    scene.bus.publish([event(msgspec.structs.replace(scene.told, evidence=(fact,), container=labelled))])
+    found = scene.recording(evidence=(fact,), container=labelled)
+    assert "hunter2" not in str(found)
+    assert "[redacted: password]" in found.case.alert.fact("probe")
+
+
+def test_the_last_alert_of_an_incident_is_the_one_that_is_analysed(scene):
+    again = msgspec.structs.replace(scene.told, occurrence=2)
+    over = msgspec.structs.replace(scene.told, phase=Phase.CLEARED)
+    scene.bus.publish([event(scene.told), event(again, 5), event(over, 9)])
+    assert scene.archive.raised("i1").data == again
+    scene.bus.publish([event(complete(container=scene.ref), incident="i2")])
+    with pytest.raises(HemoStatError, match="the alert of incident i2 is not kept any more"):
+        scene.archive.raised("i2")

@@ -1,0 +1,412 @@
+"""One channel: what it is told, in what order, and what becomes of it where that fails."""
+
+import msgspec
+import pytest
+
+from hemostat.adapters.in_memory.outbox import MemoryOutbox
+from hemostat.agents.notifier.channel_sender import AGAIN, CEILING, GIVEN_UP, LEASE, LONGEST, Courier
+from hemostat.core.notify import message
+from hemostat.core.notify.message import Message
+from hemostat.core.notify.notification import News
+from hemostat.core.settings.alert import Alerting, Channel, Topic
+from hemostat.errors import BusUnreachableError, NotifyError
+from hemostat.events import Severity
+from hemostat.ports import Interrupted
+from tests.clock import FakeClock
+from tests.core.notify.test_notification import word
+from tests.counted import Counted
+from tests.samples import NOW
+
+PASSING = NotifyError("busy", transient=True)
+LASTING = NotifyError("no such channel", transient=False)
+HEALED = word(Topic.HEALED)
+GONE = word(Topic.GONE, kind="", container="Redis", incident="hemostat:Redis")
+
+
+class Phone:
+    """A channel that fails as often as it is told to."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.heard: list[str] = []
+        self.tries = 0
+
+    def send(self, message: Message) -> None:
+        self.tries += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        self.heard.append(message.title)
+
+
+class Picky(Phone):
+    """A channel that always fails at what is about one container."""
+
+    def __init__(self, container: str) -> None:
+        super().__init__()
+        self.container = container
+
+    def send(self, message: Message) -> None:
+        if message.title.startswith(f"{self.container} "):
+            raise PASSING
+        super().send(message)
+
+
+class Line:
+    """A courier with all that it needs, and a clock to turn it by."""
+
+    def __init__(self, phone: Phone, outbox=None, channel: Channel | None = None, **alerting) -> None:
+        self.clock = FakeClock(NOW)
+        self.outbox = outbox or MemoryOutbox()
+        self.phone = phone
+        self.counted = Counted()
+        self.of_day = 12 * 3600.0
+        self.courier = Courier(
+            "ops",
+            channel or Channel(),
+            phone,
+            self.outbox,
+            self.clock,
+            Alerting(**alerting),
+            chance=lambda: 1.0,
+            of_day=lambda now: self.of_day + now - NOW,
+            count=self.counted,
+        )
+
+    def put(self, *words: News) -> None:
+        self.outbox.put("ops", [(each, each.time) for each in words])
+
+    def after(self, seconds: float) -> list[str]:
+        self.clock.advance(seconds)
+        self.courier.turn()
+        return self.phone.heard
+
+
+def several(count: int, topic: Topic = Topic.HEALED) -> list[News]:
+    return [
+        word(topic, number / 1000, incident=f"i{number}", container=f"web-{number}")
+        for number in range(count)
+    ]
+
+
+def test_what_waits_is_told_once():
+    line = Line(Phone())
+    line.put(HEALED)
+    line.after(0.0)
+    assert line.after(LEASE) == ["web is healed: exited"]
+
+
+def test_what_came_and_went_by_itself_is_not_told():
+    line = Line(Phone())
+    line.put(word(Topic.OPENED), word(Topic.OVER))
+    assert line.after(0.0) == []
+    assert line.outbox.take("ops", NOW + 999, lease=0.0, count=9) == []
+
+
+def test_that_it_is_over_is_told_to_whom_it_was_told_that_it_came():
+    line = Line(Phone())
+    line.put(word(Topic.OPENED))
+    line.after(0.0)
+    line.put(word(Topic.OVER, 1.0))
+    assert line.after(1.0) == ["web: exited", "web: exited is settled"]
+
+
+def test_each_action_that_waits_for_approval_is_asked_about():
+    """The first one failed, and the next rung of the ladder comes at once."""
+    line = Line(Phone())
+    line.put(word(Topic.APPROVAL, action="restart"))
+    line.after(1.0)
+    line.put(word(Topic.FAILED, 2.0, action="restart"), word(Topic.APPROVAL, 2.1, action="scale"))
+    assert line.after(2.0) == ["web waits for approval: restart", "web waits for approval: scale"]
+    line.put(word(Topic.APPROVAL, 2.1, action="scale"))
+    assert len(line.after(1.0)) == 2
+
+
+def test_a_channel_hears_the_topics_that_it_wants():
+    line = Line(Phone(), channel=Channel(topics=(Topic.ESCALATED,)))
+    line.put(HEALED, word(Topic.ESCALATED, incident="i2"))
+    assert line.after(0.0) == ["web needs a person: exited"]
+
+
+def test_a_service_that_is_busy_is_left_alone_longer_each_time():
+    line = Line(Phone(PASSING, PASSING))
+    line.put(HEALED)
+    line.after(0.0)
+    assert line.after(0.9) == []
+    assert line.phone.tries == 1
+    line.after(0.2)
+    assert line.phone.tries == 2
+    line.after(1.9)
+    assert line.phone.tries == 2
+    assert line.after(0.2) == ["web is healed: exited"]
+
+
+def test_a_message_that_a_service_always_fails_at_keeps_no_other_from_being_told():
+    """As a mail server that takes one for spam: it says no more than that it failed."""
+    line = Line(Picky("web"))
+    line.put(word(Topic.HEALED, -2.0), word(Topic.HEALED, -1.0, incident="other"), *several(2))
+    for _ in range(5):
+        line.after(5.0)
+    assert line.phone.heard == ["web-0 is healed: exited", "web-1 is healed: exited"]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_trouble_that_a_service_always_fails_at_keeps_no_word_from_being_told(times):
+    line = Line(Picky(GONE.container))
+    for number in range(times):
+        line.courier.tell(msgspec.structs.replace(GONE, time=NOW + number))
+    line.put(HEALED)
+    for _ in range(5):
+        line.after(5.0)
+    assert line.phone.heard == ["web is healed: exited"]
+
+
+def test_a_trouble_that_comes_again_is_told_again_although_the_channel_failed_both_times():
+    line = Line(Phone(PASSING))
+    for number in range(2):
+        line.courier.tell(msgspec.structs.replace(GONE, time=NOW + 60 * number))
+        line.phone.failures = [PASSING]
+        line.after(1.0)
+        line.after(59.0)
+    assert line.phone.heard == ["Redis needs attention", "Redis needs attention"]
+
+
+def test_the_wait_has_a_ceiling():
+    line = Line(Phone(*[PASSING] * 40))
+    line.put(HEALED)
+    for _ in range(30):
+        line.after(CEILING)
+    tries = line.phone.tries
+    line.after(CEILING)
+    assert line.phone.tries == tries + 1
+
+
+def test_a_service_is_left_alone_for_as_long_as_it_asks():
+    line = Line(Phone(NotifyError("busy", transient=True, wait=120.0)))
+    line.put(HEALED)
+    line.after(0.0)
+    assert line.after(119.0) == []
+    assert line.after(1.5) == ["web is healed: exited"]
+
+
+def test_a_message_that_is_refused_keeps_no_other_waiting_and_is_tried_again():
+    line = Line(Phone(LASTING))
+    line.put(*several(2))
+    assert line.after(1.0) == ["web-1 is healed: exited"]
+    line.clock.advance(AGAIN - 2)
+    assert len(line.after(0.0)) == 1
+    assert line.after(2.0) == ["web-1 is healed: exited", "web-0 is healed: exited"]
+
+
+def test_what_is_refused_for_days_is_given_up_loudly(caplog):
+    line = Line(Phone(LASTING, LASTING))
+    line.put(HEALED)
+    line.after(0.0)
+    line.after(GIVEN_UP + 1)
+    assert "notify.given_up" in caplog.text
+    assert line.after(AGAIN * 2) == []
+    assert line.phone.tries == 2
+
+
+def test_what_was_delivered_failed_and_dropped_is_counted_and_known_before_it_happens():
+    line = Line(Phone(PASSING, LASTING, LASTING))
+    assert line.counted == {("ops", outcome): 0 for outcome in ("delivered", "failed", "dropped")}
+    line.put(HEALED)
+    line.after(0.0)
+    line.after(2.0)
+    line.after(GIVEN_UP + 1)
+    line.put(word(Topic.HEALED, GIVEN_UP + 2, incident="i2"))
+    line.after(2.0)
+    assert line.counted == {("ops", "delivered"): 1, ("ops", "failed"): 3, ("ops", "dropped"): 1}
+
+
+def test_a_library_that_breaks_does_not_end_the_thread():
+    line = Line(Phone(RuntimeError("a bug of https://hooks.example/secret")))
+    line.put(HEALED)
+    assert line.after(0.0) == []
+    assert line.courier.trouble == "channel ops: the channel failed (RuntimeError)"
+    assert line.after(AGAIN) == ["web is healed: exited"]
+    assert line.courier.trouble == ""
+
+
+def test_in_a_storm_the_ration_goes_alone_and_the_rest_as_one():
+    line = Line(Phone(), per_minute=3)
+    line.put(*several(20), word(Topic.ESCALATED, incident="bad", container="db"))
+    heard = line.after(1.0)
+    assert heard == [
+        "db needs a person: exited",
+        "web-0 is healed: exited",
+        "19 incidents: 19 healed",
+    ]
+    late = several(22)[21]
+    line.put(late)
+    assert len(line.after(30.0)) == 3
+    assert line.after(30.0)[3:] == ["web-21 is healed: exited"]
+
+
+def test_one_project_has_half_of_the_messages_while_others_fail():
+    """What is beyond its half goes as one, and the word of another project does not wait for it."""
+    line = Line(Phone(), per_minute=6)
+    evil = [word(Topic.HEALED, incident=f"e{n}", container=f"evil-{n}", project="evil") for n in range(20)]
+    line.put(*evil, word(Topic.HEALED, incident="s", container="shop", project="shop"))
+    assert line.after(1.0) == [
+        *("evil-0 is healed: exited", "shop is healed: exited", "evil-1 is healed: exited"),
+        "18 incidents: 18 healed",
+    ]
+    line.put(word(Topic.HEALED, 2.0, incident="e99", container="evil-99", project="evil"))
+    line.put(word(Topic.HEALED, 2.0, incident="s2", container="shop-2", project="shop"))
+    assert line.after(2.0)[4:] == ["shop-2 is healed: exited"]
+    assert line.after(60.0)[5:] == ["evil-99 is healed: exited"]
+
+
+def test_what_was_told_in_one_message_is_not_told_again():
+    line = Line(Phone(), per_minute=1)
+    line.put(*several(5))
+    line.after(1.0)
+    assert line.after(LEASE * 2) == ["5 incidents: 5 healed"]
+
+
+def test_quiet_hours_end_and_then_one_word_an_incident_is_told():
+    line = Line(Phone(), quiet="12:00-13:00")
+    line.put(word(Topic.ESCALATED))
+    line.after(10.0)
+    line.put(word(Topic.HEALED, 20.0))
+    assert line.after(3000.0) == []
+    assert line.after(600.0) == ["web is healed: exited"]
+
+
+def test_what_is_critical_does_not_wait_for_the_morning():
+    line = Line(Phone(), quiet="12:00-13:00")
+    line.put(word(Topic.ESCALATED, severity=Severity.CRITICAL))
+    assert line.after(1.0) == ["web needs a person: exited"]
+
+
+class Cut(MemoryOutbox):
+    """An outbox that cannot be reached while `cut` is set."""
+
+    cut = ""
+
+    def take(self, *args, **options):
+        self._check("take")
+        return super().take(*args, **options)
+
+    def settle(self, *args, **options):
+        self._check("settle")
+        return super().settle(*args, **options)
+
+    def _check(self, what: str) -> None:
+        if self.cut in {what, "all"}:
+            raise BusUnreachableError("Redis is gone")
+
+
+def test_people_hear_that_redis_is_gone_although_it_is_gone():
+    outbox = Cut()
+    line = Line(Phone(), outbox)
+    outbox.cut = "all"
+    line.courier.tell(GONE)
+    assert line.after(0.0) == ["Redis needs attention"]
+    assert line.after(1.0) == ["Redis needs attention"]
+
+
+def test_they_hear_it_when_the_channel_is_back():
+    line = Line(Phone(PASSING))
+    line.courier.tell(GONE)
+    line.after(0.0)
+    assert line.after(2.0) == ["Redis needs attention"]
+
+
+def test_what_could_not_be_settled_is_not_told_again():
+    outbox = Cut()
+    line = Line(Phone(), outbox)
+    line.put(HEALED)
+    outbox.cut = "settle"
+    line.after(0.0)
+    outbox.cut = ""
+    assert line.after(LEASE) == ["web is healed: exited"]
+    assert outbox.take("ops", NOW + 999, lease=0.0, count=9) == []
+
+
+def test_a_courier_that_dies_before_it_settles_is_followed_by_one_who_tells_again():
+    outbox = Cut()
+    first, second = Line(Phone(), outbox), Line(Phone(), outbox)
+    first.put(HEALED)
+    outbox.cut = "settle"
+    first.after(0.0)
+    outbox.cut = ""
+    assert second.after(LEASE - 1) == []
+    assert second.after(1.0) == ["web is healed: exited"]
+
+
+def test_whatever_breaks_the_thread_goes_on(caplog):
+    class Broken(MemoryOutbox):
+        def take(self, *args, **options):
+            raise RuntimeError("a bug")
+
+    def stop(_):
+        if line.clock.time > NOW + 2:
+            raise Interrupted
+
+    line = Line(Phone(), Broken())
+    line.clock.on_sleep = stop
+    line.courier.tell(GONE)
+    line.courier.run()
+    assert line.phone.heard == ["Redis needs attention"]
+    assert caplog.text.count("courier.failed") > 1
+
+
+def test_an_hour_that_a_service_asks_for_is_kept():
+    line = Line(Phone(NotifyError("busy", transient=True, wait=1e9)))
+    line.put(HEALED)
+    line.after(0.1)
+    assert line.after(0.2) == []
+    assert line.phone.tries == 1
+    assert line.after(LONGEST) == ["web is healed: exited"]
+
+
+def test_troubles_that_do_not_concern_a_channel_are_not_told():
+    line = Line(Phone(), channel=Channel(topics=(Topic.HEALED,)))
+    line.courier.tell(GONE)
+    assert line.after(0.0) == []
+
+
+@pytest.mark.parametrize("back", [3600.0, 86400.0])
+def test_a_clock_that_is_set_back_stops_nobody(back):
+    line = Line(Phone(PASSING))
+    line.put(HEALED)
+    line.after(1.0)
+    line.put(msgspec.structs.replace(word(Topic.FAILED, -back - 10), incident="i2"))
+    assert line.after(-back) == ["web: an action has failed"]
+
+
+def test_a_trouble_that_is_refused_keeps_no_other_word_waiting_and_is_tried_again():
+    line = Line(Phone(LASTING))
+    line.courier.tell(GONE)
+    line.put(HEALED)
+    assert line.after(1.0) == ["web is healed: exited"]
+    assert line.after(AGAIN) == ["web is healed: exited", "Redis needs attention"]
+    assert line.after(AGAIN) == ["web is healed: exited", "Redis needs attention"]
+
+
+def test_a_trouble_is_brief_where_everything_is():
+    sent: list[Message] = []
+    phone = Phone()
+    phone.send = sent.append
+    line = Line(phone, channel=Channel(brief=True))
+    line.courier.tell(GONE)
+    line.after(0.0)
+    assert [(each.title, each.facts) for each in sent] == [("Redis needs attention", ())]
+
+
+def test_a_word_of_which_no_message_can_be_made_holds_up_no_other(monkeypatch):
+    line = Line(Phone())
+    single = message.single
+
+    def refuse(each: News, *arguments: object, **named: object) -> Message:
+        if each.container == "evil":
+            raise OverflowError("cannot convert float infinity to integer")
+        return single(each, *arguments, **named)
+
+    monkeypatch.setattr(message, "single", refuse)
+    line.put(word(Topic.HEALED, container="evil", incident="e"), HEALED)
+    assert len(line.after(0)) == 1
+    line.after(LEASE + 1)
+    assert line.outbox.waiting("ops") == 0

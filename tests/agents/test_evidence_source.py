@@ -1,0 +1,125 @@
+"""What can be found out about an incident as it happens, and of one that was recorded."""
+
+import msgspec
+import pytest
+
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.precedents import MemoryCasebook
+from hemostat.agents.analyzer import LiveWitness, RecordedWitness
+from hemostat.core.diagnosis.case import Past, decode, encode, signature
+from hemostat.errors import DecodeError, EngineError, EngineUnreachableError
+from hemostat.events import Action, Container, Event, Kind, Outcome, Phase
+from hemostat.ports import ContainerSpec, Engine
+from tests.advisors import recording
+from tests.clock import FakeClock
+from tests.samples import NOW, alert, complete, event
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.clock = FakeClock(NOW)
+        self.engine = MemoryEngine(self.clock)
+        self.bus = MemoryBus(self.clock)
+        self.casebook = MemoryCasebook(self.clock)
+        spec = ContainerSpec(name="web", image="web:1", command=("web",), labels={})
+        self.container: Container = self.engine.inspect(self.engine.run(spec)).ref
+        self.told = alert(container=self.container, kind=Kind.CPU_HIGH)
+
+    def witness(self, connect=None) -> LiveWitness:
+        def engine() -> Engine:
+            return self.engine
+
+        return LiveWitness(connect or engine, self.bus, self.casebook, self.clock, host="h")
+
+    def alert(self, host: str = "h") -> Event:
+        return Event.make(self.told, time=NOW, host=host, source="monitor@1", incident="i1")
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_a_case_holds_what_the_container_is_like_what_was_told_and_what_came_of_it_before(scene):
+    scene.bus.publish([event(complete(container=scene.container)), scene.alert()])
+    past = Past(
+        time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="runaway"
+    )
+    scene.casebook.remember(signature(scene.told), "k", past)
+    case = scene.witness().case(scene.alert())
+    assert case.dossier.details is not None
+    assert case.dossier.state.status == "running"
+    assert any("web: restart healed" in line for line in case.story)
+    assert case.past == (past,)
+
+
+def test_of_another_host_only_what_was_told_is_known(scene):
+    def connect() -> Engine:
+        raise AssertionError("the wrong engine")
+
+    witness = scene.witness(connect)
+    assert witness.case(scene.alert(host="elsewhere")).dossier is None
+    for look in (witness.processes, witness.details, lambda *where: witness.log(*where, 5)):
+        with pytest.raises(EngineError, match="runs on elsewhere"):
+            look("elsewhere", scene.container)
+    scene.bus.publish([scene.alert(host="elsewhere")])
+    assert len(witness.story("elsewhere", scene.container)) == 1
+    assert witness.story("h", scene.container) == []
+
+
+def test_an_engine_that_does_not_answer_leaves_a_thin_case(scene):
+    def connect() -> Engine:
+        raise EngineUnreachableError("gone")
+
+    witness = scene.witness(connect)
+    assert witness.case(scene.alert()).dossier is None
+    with pytest.raises(EngineError, match="gone"):
+        witness.log("h", scene.container, 5)
+
+
+def test_a_container_that_is_gone_leaves_a_thin_case(scene):
+    scene.engine.remove("web")
+    assert scene.witness().case(scene.alert()).dossier is None
+
+
+def test_a_recording_is_read_as_it_was_written():
+    kept = recording(alert(kind=Kind.CPU_HIGH, phase=Phase.RAISED))
+    assert decode(encode(kept)) == kept
+    with pytest.raises(DecodeError, match="not a recorded incident"):
+        decode(b"{}")
+
+
+def test_a_recorded_container_is_seen_as_it_was():
+    kept = recording(alert())
+    witness = RecordedWitness(kept)
+    web = kept.case.alert.container
+    assert witness.log("h", web, 1) == "connection refused, retrying at once"
+    assert witness.processes("h", web) == ("web --serve",)
+    assert len(witness.history("h", web)) == 2
+    with pytest.raises(EngineError, match="not recorded"):
+        witness.details("h", Container(id="other", name="other"))
+
+
+def test_a_name_that_is_another_containers_id_shows_nothing_of_that_container(scene):
+    """The engine takes a full id for the container of that id, whatever is named like it."""
+    spec = ContainerSpec(name=scene.container.id, image="web:1", command=("spy",), labels={})
+    spy = scene.engine.inspect(scene.engine.run(spec)).ref
+    assert scene.witness().processes("h", spy) == scene.engine.top(spy.id) != scene.engine.top("web")
+
+
+def test_a_story_holds_no_event_of_others_and_no_name_of_dependents(scene):
+    """Of the same name were a container that is gone, and the host itself."""
+    others = (
+        Container(id="gone", name="web"),
+        Container(id="", name="web"),
+        Container(id="evil", name="evil"),
+    )
+    dependent = msgspec.structs.replace(scene.told, root="", downstream=("evil",))
+    told = [Event.make(dependent, time=NOW, host="h", source="monitor@1", incident="i1")]
+    told += [event(complete(container=each, detail="OBEY")) for each in others]
+    scene.bus.publish(told)
+    story = "\n".join(scene.witness().case(told[0]).story)
+    assert "web" in story
+    assert "evil" not in story
+    assert "OBEY" not in story

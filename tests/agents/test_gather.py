@@ -1,0 +1,88 @@
+"""The collector: what can be had is in the dossier, what cannot be is named, and nobody waits for long."""
+
+import threading
+
+import pytest
+
+from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.agents.responder.gather import LATE, collect
+from hemostat.core.evidence.snapshot import Point
+from hemostat.errors import BusError, EngineError
+from hemostat.events import Container
+from hemostat.ports import ContainerSpec
+from tests.clock import FakeClock
+from tests.samples import NOW, alert, needed
+
+PATIENT = 20.0
+
+
+@pytest.fixture
+def engine():
+    return MemoryEngine(FakeClock())
+
+
+def run(engine, **fields):
+    spec = ContainerSpec(name="web", image="busybox", command=("serve",), labels={}, **fields)
+    container = engine.run(spec)
+    engine.write(container, log="password=hunter2\nout of cheese\n")
+    return container
+
+
+def look(engine, container, patience=PATIENT, **options):
+    found = engine.inspect(container)
+    return collect(engine, needed(alert=alert(container=found.ref)), found, NOW, patience=patience, **options)
+
+
+def test_of_a_dead_container_the_log_and_how_it_was_made(engine):
+    container = run(engine, environment={"API_KEY": "abc", "MODE": "fast"})
+    engine.crash(container)
+    kept = look(engine, container)
+    assert kept.log == "password=[redacted: password]\nout of cheese\n"
+    assert kept.details.environment == {"API_KEY": "[redacted: key]", "MODE": "fast"}
+    assert (kept.state.status, kept.processes, kept.missing) == ("exited", (), {})
+
+
+def test_of_a_running_container_what_runs_and_its_latest_numbers_too(engine):
+    container = run(engine)
+    kept = look(engine, container, recent=lambda _: [Point(NOW, 97.0, 1 << 20)])
+    assert (kept.processes, kept.samples) == (("serve",), (Point(NOW, 97.0, 1 << 20),))
+
+
+def test_what_fails_is_named(engine):
+    container = run(engine)
+    found = engine.inspect(container)
+    engine.fail(EngineError("the disk is full"))
+
+    def recent(_):
+        raise BusError("Redis is away")
+
+    kept = collect(
+        engine, needed(alert=alert(container=found.ref)), found, NOW, patience=PATIENT, recent=recent
+    )
+    full = "the disk is full"
+    assert kept.missing == {"log": full, "details": full, "processes": full, "samples": "Redis is away"}
+    assert kept.state == found.state
+
+
+def test_a_bug_in_a_source_is_named_too(engine):
+    kept = look(engine, run(engine), recent=lambda _: 1 / 0)
+    assert kept.missing == {"samples": "ZeroDivisionError"}
+
+
+def test_what_hangs_is_left_behind(engine):
+    release = threading.Event()
+
+    def recent(_):
+        release.wait(PATIENT)
+        return []
+
+    kept = look(engine, run(engine), patience=0.2, recent=recent)
+    release.set()
+    assert kept.missing["samples"] == LATE
+
+
+def test_what_is_gone_has_the_alert_alone(engine):
+    gone = Container(id="c9", name="gone")
+    kept = collect(engine, needed(alert=alert(container=gone)), None, NOW, patience=PATIENT)
+    assert (kept.state, kept.log, kept.missing) == (None, "", {})
+    assert kept.evidence == alert().evidence

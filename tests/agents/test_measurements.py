@@ -1,0 +1,43 @@
+"""Probes that hang do not add up, and keep no other waiting."""
+
+import threading
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+from hemostat.agents.monitor.measurements import Measuring
+from hemostat.core.labels.values import Target
+from hemostat.core.settings.monitor import Thresholds
+from tests.engine_fixtures import eventually
+
+TARGET = Target("http", 80)
+
+
+def test_a_container_whose_probe_hangs_is_not_probed_again_meanwhile():
+    go, asked, told = threading.Event(), list[str](), list[str]()
+
+    def probe(_target: Target, address: str, _timeout: float) -> str:
+        asked.append(address)
+        if address != "web":
+            go.wait(30)
+        return ""
+
+    names = [*(f"t{number}" for number in range(40)), "web"]
+    measuring = Measuring(
+        SimpleNamespace(probed=lambda: [(name, TARGET, name) for name in names]),
+        Mock(),
+        Mock(),
+        SimpleNamespace(probe=probe),
+        Mock(now=lambda: 0.0),
+        Thresholds(),
+        Mock(),
+        lambda probed: told.append(probed.container_id),
+    )
+    try:
+        for round_ in range(1, 4):
+            measuring._probes()
+            eventually(lambda count=round_: told.count("web") == count, seconds=10.0)
+        assert sorted(set(asked)) == sorted(names)
+        assert len(asked) == len(names) + 2
+    finally:
+        go.set()
+        measuring.stop()

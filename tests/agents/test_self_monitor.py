@@ -1,0 +1,180 @@
+"""HemoStat watches itself: people hear what is gone, and somebody outside that all is well."""
+
+import pytest
+
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.agents.notifier.self_monitor import STALE, Watchman
+from hemostat.core.notify.notification import News
+from hemostat.core.notify.self_monitoring import LOST
+from hemostat.errors import BusError, BusUnreachableError, NotifyError
+from hemostat.ports import Entry
+from tests.clock import FakeClock
+from tests.samples import NOW, event, heartbeat
+
+ROLES = ("monitor", "alert")
+
+
+class Cut(MemoryBus):
+    cut = False
+
+    def last(self, stream):
+        if self.cut:
+            raise BusUnreachableError("Redis cannot be reached")
+        return super().last(stream)
+
+
+class Ear:
+    """Somebody outside."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.deaf = False
+
+    def beat(self) -> None:
+        self._hear("well")
+
+    def start(self) -> None:
+        self._hear("start")
+
+    def fail(self, why: str) -> None:
+        self._hear(why)
+
+    def _hear(self, what: str) -> None:
+        if self.deaf:
+            raise NotifyError("the heartbeat URL answered 500")
+        self.heard.append(what)
+
+
+class House:
+    def __init__(self) -> None:
+        self.clock = FakeClock(NOW)
+        self.bus = Cut(self.clock)
+        self.told: list[str] = []
+        self.causes: list[str] = []
+        self.ear = Ear()
+        self.living = ROLES
+        self.refusal = ""
+        self.trouble = ""
+        self.watchman = Watchman(
+            self.bus,
+            self.clock,
+            self.hear,
+            roles=ROLES,
+            host="h",
+            after=60.0,
+            refusal=lambda: self.refusal,
+        )
+
+    def hear(self, word: News) -> None:
+        self.told.append(f"{word.container} {word.topic}")
+        self.causes += [word.cause] if word.cause else []
+
+    def later(self, seconds: float) -> list[str]:
+        """Time passes, in which those that live have beaten."""
+        for _ in range(int(seconds / 2)):
+            self.clock.advance(2.0)
+            trouble = {"responder": self.trouble}
+            beats = [heartbeat(role, trouble=trouble.get(role, "")) for role in self.living]
+            self.bus.show(list(map(event, beats)), ttl=6.0)
+            self.watchman.look()
+        return self.told
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_a_role_that_is_gone_for_long_is_told_and_so_is_that_it_is_back(house):
+    house.later(10)
+    house.living = ("alert",)
+    assert house.later(60) == []
+    assert house.later(20) == ["monitor gone"]
+    house.living = ROLES
+    assert house.later(2) == ["monitor gone", "monitor back"]
+
+
+def test_a_bus_that_is_gone_is_told_and_the_roles_are_not_blamed(house):
+    house.later(10)
+    house.bus.cut = True
+    assert house.later(120) == ["Redis gone"]
+    house.bus.cut = False
+    assert house.later(2) == ["Redis gone", "Redis back"]
+
+
+def test_a_redis_that_refuses_to_write_is_told_and_the_roles_are_not_blamed(house):
+    """Heartbeats can be read there and not be renewed: all of them expire."""
+    house.later(10)
+    house.living, house.refusal = (), "Redis at h is a read-only replica of m:1"
+    assert house.later(120) == ["Redis gone"]
+    assert house.causes == [house.refusal]
+    house.living, house.refusal = ROLES, ""
+    assert house.later(30) == ["Redis gone", "Redis back"]
+
+
+def test_a_lost_ledger_is_told_once(house):
+    house.later(10)
+    house.living = (*ROLES, "responder")
+    house.trouble = f"{LOST}; it was written back"
+    assert house.later(120) == ["data in Redis of h gone"]
+
+
+def test_somebody_outside_hears_while_all_is_well_and_nothing_otherwise(house):
+    house.later(10)
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == ["well"]
+    house.living = ("alert",)
+    house.later(30)
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == ["well"]
+    house.later(60)
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == ["well", "no monitor is running"]
+
+
+def test_nothing_is_well_before_it_was_looked_at_and_when_nobody_looks_any_more(house):
+    house.watchman.signal(house.ear)
+    house.later(10)
+    house.clock.advance(STALE)
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == []
+
+
+def test_an_outside_that_does_not_answer_stops_nobody(house):
+    house.later(10)
+    house.ear.deaf = True
+    house.watchman.signal(house.ear)
+    house.ear.deaf = False
+    house.watchman.signal(house.ear)
+    assert house.ear.heard == ["well"]
+
+
+def bury(house: House, error: str = "poison") -> None:
+    entry = Entry(stream="health_alert", id="1-0", raw=b"x", event=None)
+    house.bus.bury("analyzer", entry, error, house.clock.now())
+
+
+def test_a_buried_event_is_told_at_once_and_a_flood_of_them_once_an_hour(house):
+    assert house.later(10) == []
+    bury(house, "ValueError: password=hunter2")
+    assert house.later(2) == ["the dead-letter stream gone"]
+    for _ in range(500):
+        bury(house)
+    assert house.later(3500) == ["the dead-letter stream gone"]
+    assert house.later(200) == ["the dead-letter stream gone"] * 2
+    assert house.later(7200) == ["the dead-letter stream gone"] * 2
+
+
+def test_dead_letters_of_long_ago_are_no_news(house):
+    bury(house)
+    house.clock.advance(100_000)
+    assert house.later(10) == []
+
+
+def test_an_alert_role_that_may_not_read_dead_letters_watches_all_else(house, monkeypatch):
+    def refuse() -> None:
+        raise BusError("the user hemostat-alert may not run xrevrange")
+
+    monkeypatch.setattr(house.bus, "last_buried", refuse)
+    house.living = ("alert",)
+    assert house.later(100) == ["monitor gone"]

@@ -1,0 +1,173 @@
+"""Events are stored, and old ones removed so that it shows when others are."""
+
+import pytest
+
+from hemostat.adapters.in_memory.audit_anchor import MemoryNotary
+from hemostat.adapters.sql_store import SqlStore
+from hemostat.adapters.sql_store.schema import events, trail
+from hemostat.agents.store_writer import SWEEP, AuditWatch, Recorder
+from hemostat.core.history.audit_chain import BEGINNING, verify
+from hemostat.core.history.event_row import Wanted
+from hemostat.core.settings.store import Keeping
+from hemostat.errors import StoreUnreachableError
+from tests.clock import FakeClock
+from tests.samples import alert, event
+
+DAY = 86_400.0
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def store(clock, tmp_path):
+    opened = SqlStore(f"sqlite:///{tmp_path / 'store'}", clock.now)
+    yield opened
+    opened.close()
+
+
+def many(count, start=0):
+    return [event(alert(), at) for at in range(start, start + count)]
+
+
+def kept(store):
+    return len(list(store.find(Wanted())))
+
+
+def findings(store, notary):
+    with store.trail() as (ends, links):
+        return list(verify(links, ends, notary.noted(ends.trail)))
+
+
+def test_the_head_is_noted_with_what_is_stored(store, clock):
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping())
+    role.keep(many(3))
+    role.keep(many(5))
+    ends = store.ends()
+    assert notary.noted(ends.trail).head == ends.head
+    assert ends.head.number == 5
+
+
+def test_what_is_older_than_its_time_goes(store, clock):
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping(retention=7 * DAY))
+    role.keep(many(3))
+    clock.advance(8 * DAY)
+    role.keep(many(2, 10))
+    assert kept(store) == 2
+    assert findings(store, notary) == []
+
+
+def test_what_is_too_much_goes_and_nothing_is_looked_for_at_every_event(store, clock):
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping(max_events=4))
+    role.keep(many(10))
+    assert kept(store) == 4
+    role.keep(many(3, 20))
+    assert kept(store) == 7
+    clock.advance(SWEEP)
+    role.keep(many(1, 30))
+    assert kept(store) == 4
+    assert findings(store, notary) == []
+
+
+def test_what_is_to_be_kept_for_ever_is(store, clock):
+    role = Recorder(store, MemoryNotary(), clock, Keeping(retention=0))
+    role.keep(many(3))
+    clock.advance(4000 * DAY)
+    role.keep(many(1, 10))
+    assert kept(store) == 4
+
+
+@pytest.mark.parametrize("most", [0, 9])
+def test_rows_that_somebody_else_removed_from_the_beginning_are_missed(store, clock, most):
+    """The anchor was moved with them, but not where it is noted."""
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping(max_events=most))
+    role.keep(many(10))
+    store.remove(store.outdated(None, 5, limit=100))
+    again = Recorder(store, notary, clock, Keeping())
+    again.keep(many(11))
+    assert [(each.what, each.number) for each in findings(store, notary)] == [("cut_off", 5)]
+
+
+def test_an_end_that_was_cut_off_is_missed_however_much_was_stored_since(store, clock):
+    """With its head, as whoever can write the database would."""
+    notary = MemoryNotary()
+    Recorder(store, notary, clock, Keeping()).keep(many(5))
+    with store._writing() as connection:
+        connection.execute(events.delete())
+        connection.execute(trail.update().values(head=0, head_hash=BEGINNING))
+    role = Recorder(store, notary, clock, Keeping())
+    for start in (10, 20):
+        role.keep(many(6, start))
+        assert [(each.what, each.number) for each in findings(store, notary)] == [("changed", 5)]
+
+
+def test_a_head_that_was_noted_before_its_row_was_removed_does_not_hold_up_the_next(store, clock):
+    notary = MemoryNotary()
+    role = Recorder(store, notary, clock, Keeping())
+    role.keep(many(5))
+    notary.note_anchor(store.ends().trail, store.ends().head)
+    store.remove(store.outdated(None, 1, limit=100))
+    store.remove(store.ends().head)
+    role.keep(many(2, 10))
+    assert notary.noted(store.ends().trail).head == store.ends().head
+
+
+def watched(store, notary, clock, lines):
+    watch = AuditWatch(store, notary, clock, place="p", announce=lines.append)
+    return Recorder(store, notary, clock, Keeping(), watch)
+
+
+def test_end_is_announced_every_hour_whether_anything_is_stored_or_not(store, clock):
+    notary, lines = MemoryNotary(), []
+    role = watched(store, notary, clock, lines)
+    for _ in range(130):
+        assert role.check() == ""
+        clock.advance(60)
+    assert len(lines) == 3
+    role.keep(many(2))
+    assert len(lines) == 3
+    clock.advance(SWEEP)
+    role.check()
+    assert f"head={store.ends().head}" in lines[-1]
+
+
+def test_trail_that_is_replaced_while_nothing_is_stored_is_told(store, clock):
+    notary = MemoryNotary()
+    role = watched(store, notary, clock, [])
+    role.keep(many(3))
+    with store._writing() as connection:
+        connection.execute(trail.update().values(name="other"))
+    assert role.notice() == ""
+    clock.advance(60)
+    role.check()
+    assert "was replaced" in role.notice()
+
+
+def test_database_that_is_away_is_no_objection(store, clock, monkeypatch):
+    role = watched(store, MemoryNotary(), clock, [])
+    role.keep(many(3))
+
+    def away():
+        raise StoreUnreachableError("away")
+
+    monkeypatch.setattr(store, "ends", away)
+    clock.advance(60)
+    role.check()
+    assert role.notice() == ""
+
+
+def test_rows_that_two_roles_store_are_no_objection(store, clock):
+    """Nor those that one removes while the other notes."""
+    notary = MemoryNotary()
+    one, other = (watched(store, notary, clock, []) for _ in range(2))
+    for start in range(0, 60, 6):
+        one.keep(many(3, start))
+        other.keep(many(3, start + 3))
+        assert (one.notice(), other.notice()) == ("", "")
+    assert findings(store, notary) == []

@@ -1,0 +1,119 @@
+"""Starts and inspections of one container hang: whatever is to be done to others goes on."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from hemostat.core.ledger.controls import Answer
+from hemostat.core.settings.responder import Limits
+from hemostat.errors import EngineTimeoutError
+from hemostat.events import Outcome, Reason
+from hemostat.ports import Apart, Later
+from tests.agents.test_responder import Scene
+
+HANGS = "took too long"
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def make_hang(scene: Scene, name: str, *calls: str) -> list[str]:
+    """Which calls about this container have hung since; start and inspect unless others are named."""
+    hung, identity = [], scene.engine.inspect(name).ref.id
+
+    def hanging(doing: str, call):
+        def wrapped(container: str, *rest):
+            if container in {name, identity}:
+                hung.append(doing)
+                raise EngineTimeoutError(f"{doing} {name}: {HANGS}")
+            return call(container, *rest)
+
+        return wrapped
+
+    for doing in calls or ("start", "inspect"):
+        setattr(scene.engine, doing, hanging(doing, getattr(scene.engine, doing)))
+    return hung
+
+
+def test_what_hangs_is_put_off_and_asked_about_apart_from_the_others(scene):
+    request, responder = scene.crashed(), scene.responder()
+    hung = make_hang(scene, "web")
+    assert isinstance(scene.step(request, responder), Later)
+    asked = len(hung)
+    answer = responder.step(request, scene.clock.now())
+    assert isinstance(answer, Apart)
+    assert len(hung) == asked, "no inspection before it runs apart"
+    assert isinstance(answer.work(scene.clock.now()), Later)
+
+
+def test_one_whose_start_hangs_again_is_still_asked_about_apart_from_the_others(scene):
+    request, responder = scene.crashed(), scene.responder()
+    make_hang(scene, "web", "start")
+    for _ in range(2):
+        assert isinstance(scene.step(request, responder), Later)
+    hung = make_hang(scene, "web", "inspect")
+    assert isinstance(responder.step(request, scene.clock.now()), Apart)
+    assert hung == [], "no inspection before it runs apart"
+
+
+def test_one_that_hangs_and_holds_a_slot_keeps_decisions_on_others_short(scene):
+    request, responder = scene.crashed(), scene.responder(concurrency=1)
+    scene.engine.crash(scene.make("shop"), 1)
+    other = scene.request(container="shop", incident="i2")
+    make_hang(scene, "web", "start")
+    assert isinstance(scene.step(request, responder), Later)
+    hung, inspect_all, brief_calls = make_hang(scene, "web", "inspect"), scene.engine.inspect_all, []
+
+    def note_brief(containers: Sequence[str], *, brief: bool = False):
+        brief_calls.append(brief)
+        return inspect_all(containers, brief=brief)
+
+    scene.engine.inspect_all = note_brief
+    assert isinstance(scene.step(other, responder), Later)
+    assert (hung, brief_calls) == (["inspect"], [True])
+
+
+def test_it_is_asked_about_less_and_less_often_and_given_up_in_the_end(scene):
+    request, responder = scene.crashed(), scene.responder()
+    hung = make_hang(scene, "web")
+    done = scene.finish(request, responder)
+    assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.GIVEN_UP)
+    assert HANGS in done.detail
+    assert len(hung) < Limits().expire / 30
+    assert not scene.ledger.read("h", "web").running
+
+
+def test_a_request_that_was_approved_late_is_not_given_up_at_once(scene):
+    responder = scene.responder(mode="approve", approve_for=3600.0)
+    waits = scene.step(scene.crashed(), responder)
+    (waiting,) = scene.desk.approvals()
+    scene.clock.advance(Limits().expire + 100)
+    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    start = scene.engine.start
+    make_hang(scene, "web", "start")
+    assert isinstance(scene.step(waits.event, responder), Later)
+    scene.engine.start = start
+    assert scene.finish(waits.event, responder).outcome is Outcome.HEALED
+
+
+def test_one_that_is_answered_about_again_is_healed(scene):
+    request, responder = scene.crashed(), scene.responder()
+    start, inspect = scene.engine.start, scene.engine.inspect
+    make_hang(scene, "web")
+    assert isinstance(scene.step(request, responder), Later)
+    scene.engine.start, scene.engine.inspect = start, inspect
+    assert scene.finish(request, responder).outcome is Outcome.HEALED
+
+
+def test_an_engine_that_answers_nobody_is_waited_out(scene):
+    request, responder = scene.crashed(), scene.responder()
+    make_hang(scene, "web")
+
+    def hang() -> None:
+        raise EngineTimeoutError(f"version: {HANGS}")
+
+    scene.engine.version = hang
+    with pytest.raises(EngineTimeoutError):
+        scene.step(request, responder)

@@ -1,0 +1,358 @@
+"""The monitor's loop, on an engine and a bus in memory."""
+
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from hemostat import app
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.agents.monitor import Monitor, lister
+from hemostat.core.model import ContainerInfo, Disconnected, ListedContainer, Listing, Observation
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.errors import (
+    BusUnreachableError,
+    EngineError,
+    EngineForbiddenError,
+    EngineTimeoutError,
+)
+from hemostat.events import Event, Heartbeat, encode
+from hemostat.heartbeat import Pulse
+from hemostat.ports import ContainerSpec
+from hemostat.watcher import Watcher
+from tests.engine_fixtures import eventually
+
+TUNED = Thresholds(interval=0.02, disk_interval=0.02)
+
+
+class Watch:
+    """A watcher in a thread; it can be ended and started again on the same engine and bus."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.clock = SystemClock(self.stop)
+        self.engine = MemoryEngine(self.clock)
+        self.bus = MemoryBus(self.clock)
+
+    def start(self, monitor: type[Monitor] = Monitor) -> None:
+        self.stop.clear()
+        self.engine._closed = False
+        made = monitor(self.engine, self.engine, TUNED, host="h", source="monitor@1", host_memory=1 << 30)
+        watcher = Watcher(
+            made,
+            engine=self.engine,
+            sampler=self.engine,
+            surroundings=app.Nowhere(),
+            bus=self.bus,
+            clock=self.clock,
+            pulse=Pulse("monitor", bus=self.bus, clock=self.clock, host="h", instance="1", pid=1),
+            memo_key="monitor:h",
+            thresholds=TUNED,
+            stop=self.stop,
+        )
+        self.thread = threading.Thread(target=watcher.run)
+        self.thread.start()
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join()
+
+    def make(self, name: str = "web", **labels: str) -> str:
+        container = self.engine.run(
+            ContainerSpec(
+                name=name, image="x", command=("x",), labels={f"hemostat.{k}": v for k, v in labels.items()}
+            )
+        )
+        eventually(lambda: name in {event.data.container.name for event in self.bus.last("container_stats")})
+        return container
+
+    def alerts(self) -> list[Event]:
+        return self.bus.recent("health_alert", 100)
+
+
+@pytest.fixture
+def watch() -> Iterator[Watch]:
+    watch = Watch()
+    watch.start()
+    yield watch
+    watch.end()
+
+
+def test_a_crash_becomes_an_alert(watch):
+    watch.engine.crash(watch.make())
+    eventually(watch.alerts)
+    assert [event.data.kind for event in watch.alerts()] == ["exited"]
+
+
+def test_a_full_layer_is_measured_and_told(watch):
+    watch.engine.write(watch.make(disk="1MiB"), size=2 << 20)
+    eventually(watch.alerts)
+    assert [event.data.kind for event in watch.alerts()] == ["disk_high"]
+
+
+def test_what_happens_while_the_engine_cannot_be_reached_is_told_afterwards(watch):
+    web = watch.make()
+    watch.engine.disconnect()
+    with watch.engine._changed:
+        watch.engine._die(watch.engine._boxes[web], 1)
+    watch.engine.reconnect()
+    eventually(watch.alerts)
+    # Found by listing and told by the engine's memory as well, it is one death.
+    watch.engine.crash(watch.make("other"))
+    eventually(lambda: len(watch.alerts()) > 1)
+    assert [event.data.container.name for event in watch.alerts()] == ["web", "other"]
+
+
+@pytest.mark.parametrize("source", ["sample", "events"])
+def test_a_source_that_fails_once_in_a_way_nobody_thought_of_is_asked_again(watch, source, monkeypatch):
+    watch.end()
+    asked = getattr(watch.engine, source)
+
+    def fail_once(*arguments: object) -> object:
+        monkeypatch.setattr(watch.engine, source, asked)
+        raise OSError("no such device")
+
+    monkeypatch.setattr(watch.engine, source, fail_once)
+    watch.start()
+    watch.engine.crash(watch.make())
+    eventually(watch.alerts)
+
+
+def test_a_list_that_the_engine_refuses_once_is_asked_for_again(watch, monkeypatch):
+    web = watch.make(disk="1MiB")
+    watch.end()
+    listing = watch.engine.listing
+
+    def refuse_once() -> list[ListedContainer]:
+        monkeypatch.setattr(watch.engine, "listing", listing)
+        raise EngineError("list containers: layer does not exist")
+
+    monkeypatch.setattr(watch.engine, "listing", refuse_once)
+    watch.start()
+    watch.engine.write(web, size=2 << 20)
+    eventually(watch.alerts)
+
+
+def test_a_restarted_monitor_goes_on_where_the_last_one_was(watch):
+    first, second = watch.make("first"), watch.make("second")
+    watch.engine.crash(first)
+    eventually(watch.alerts)
+    watch.end()
+    watch.engine.crash(second)
+    watch.start()
+    eventually(lambda: len(watch.alerts()) > 1)
+    assert [event.data.container.name for event in watch.alerts()] == ["first", "second"]
+
+
+@pytest.mark.parametrize("memo", [b'{"cursor": 1}', b"", b"\xff", b"[" * 100_000, b'"\xff"', b"9" * 5000])
+def test_a_memo_that_cannot_be_read_is_passed_over(watch, memo):
+    watch.end()
+    watch.bus.publish([], memo=("monitor:h", memo))
+    watch.start()
+    watch.engine.crash(watch.make())
+    eventually(watch.alerts)
+
+
+def test_an_alert_waits_for_a_bus_that_is_gone(watch):
+    web = watch.make()
+    publish, failures = watch.bus.publish, [BusUnreachableError("gone")] * 4
+
+    def flaky(events, **options) -> None:
+        if failures and events:
+            raise failures.pop()
+        publish(events, **options)
+
+    watch.bus.publish = flaky
+    watch.engine.crash(web)
+    eventually(watch.alerts)
+    assert not failures
+
+
+class Clumsy(Monitor):
+    """Fails on the first death it sees."""
+
+    def step(self, observation: Observation, now: float) -> list[Event]:
+        if getattr(observation, "action", "") == "die" and observation.container.name == "cursed":
+            raise ValueError("a bug")
+        return super().step(observation, now)
+
+
+def test_one_observation_that_cannot_be_handled_does_not_end_the_loop(watch):
+    watch.end()
+    watch.start(Clumsy)
+    watch.engine.crash(watch.make("cursed"))
+    watch.engine.crash(watch.make("web"))
+    eventually(lambda: any(event.data.container.name == "web" for event in watch.alerts()))
+
+
+def test_sampling_that_fails_is_tried_again(watch):
+    web = watch.make()
+    sample, failures = watch.engine.sample, [EngineError("busy")] * 3
+
+    def flaky(containers: list[ContainerInfo], now: float):
+        if failures:
+            raise failures.pop()
+        return sample(containers, now)
+
+    watch.engine.sample = flaky
+    watch.engine.spin(web, 0.5)
+    eventually(lambda: not failures and watch.bus.last("container_stats")[0].data.cpu)
+
+
+def test_it_says_that_the_engine_is_gone(watch):
+    def troubles() -> set[str]:
+        return {
+            event.data.trouble for event in watch.bus.last("heartbeat") if isinstance(event.data, Heartbeat)
+        }
+
+    eventually(lambda: troubles() == {""})
+    watch.engine.disconnect()
+    eventually(lambda: "the simulated engine is gone" in troubles())
+    watch.engine.reconnect()
+
+
+def test_its_heartbeat_says_how_many_samples_it_took(watch):
+    watch.make()
+
+    def counted() -> dict[tuple[str, ...], int]:
+        return {
+            figure.labels: figure.value
+            for beat in watch.bus.last("heartbeat")
+            for figure in beat.data.figures
+        }
+
+    eventually(lambda: counted().get(("h",), 0) > 1)
+
+
+def test_a_list_that_hangs_keeps_no_event_waiting(watch, monkeypatch):
+    web = watch.make()
+    watch.end()
+    listing, hanging = watch.engine.listing, threading.Event()
+
+    def hang() -> list[ListedContainer]:
+        hanging.wait(20)
+        return listing()
+
+    monkeypatch.setattr(watch.engine, "listing", hang)
+    watch.start()
+    watch.engine.crash(web)
+    eventually(watch.alerts)
+    hanging.set()
+
+
+def test_a_list_that_is_refused_is_the_monitor_s_trouble(watch, monkeypatch):
+    watch.end()
+    forbidden = EngineForbiddenError(
+        "list containers: the proxy forbids GET /containers/json", hint="allow it"
+    )
+
+    def refuse() -> list[ListedContainer]:
+        raise forbidden
+
+    monkeypatch.setattr(watch.engine, "listing", refuse)
+    watch.start()
+    eventually(lambda: str(forbidden) in [beat.data.trouble for beat in watch.bus.last("heartbeat")])
+
+
+def test_without_events_containers_are_listed_all_the_same(watch, monkeypatch):
+    web = watch.make()
+    watch.end()
+    watch.bus.show(watch.bus.last("container_stats"), ttl=0)
+    monkeypatch.setattr(lister, "FIRST_LIST_SECONDS", 0.01)
+    monkeypatch.setattr(watch.engine, "events", lambda _since: iter([Disconnected("forbidden")]))
+    watch.start()
+    eventually(lambda: [event.data.container.id for event in watch.bus.last("container_stats")] == [web])
+
+
+def test_a_container_that_cannot_be_inspected_is_told_beside_what_goes_on(watch, monkeypatch):
+    watch.make("bad")
+    watch.make("good")
+    watch.end()
+    inspect = watch.engine.inspect
+
+    def hang(container: str) -> ContainerInfo:
+        info = inspect(container)
+        if info.ref.name == "bad":
+            raise EngineTimeoutError("inspect bad: the Docker Engine took too long")
+        return info
+
+    monkeypatch.setattr(watch.engine, "inspect", hang)
+    watch.start()
+    told = ("", ("cannot inspect bad: the Docker Engine took too long",))
+    eventually(
+        lambda: told in [(beat.data.trouble, beat.data.warnings) for beat in watch.bus.last("heartbeat")]
+    )
+
+
+def test_a_container_that_is_removed_is_at_once_no_longer_among_the_last_values(watch):
+    web = watch.make()
+    watch.engine.remove(web)
+    eventually(lambda: not watch.bus.last("container_stats"), seconds=2)
+
+
+def beat(watch: Watch) -> Heartbeat:
+    eventually(lambda: watch.bus.last("heartbeat"))
+    return next(event.data for event in watch.bus.last("heartbeat"))
+
+
+def test_a_sampler_that_raises_stops_neither_the_time_nor_the_alerts(watch, monkeypatch):
+    watch.end()
+
+    def explode(*_: object) -> list[object]:
+        raise OverflowError("int too large to convert to float")
+
+    monkeypatch.setattr(watch.engine, "sample", explode)
+    watch.start()
+    watch.engine.crash(watch.make())
+    eventually(watch.alerts)
+    eventually(lambda: beat(watch).warnings)
+    assert beat(watch).warnings == (
+        "reading samples fails: OverflowError: int too large to convert to float; the log says more",
+    )
+
+
+def test_a_list_that_cannot_be_worked_on_is_trouble_until_it_can(watch, monkeypatch):
+    watch.end()
+    step = Monitor.step
+    broken = [True]
+
+    def explode(monitor: Monitor, observation: Observation, now: float) -> list[Event]:
+        if isinstance(observation, Listing) and broken:
+            raise OverflowError("math range error")
+        return step(monitor, observation, now)
+
+    monkeypatch.setattr(Monitor, "step", explode)
+    watch.start()
+    eventually(lambda: beat(watch).trouble)
+    assert beat(watch).trouble == "no container is watched: OverflowError: math range error"
+    broken.clear()
+    eventually(lambda: not beat(watch).trouble)
+
+
+def test_a_heartbeat_is_short_enough_to_be_read_whatever_it_names(watch):
+    made = Pulse("monitor", bus=watch.bus, clock=watch.clock, host="h", instance="2", pid=2)
+    made.beat("x" * 300_000, 0, tuple(f"{number} \ud800 {'y' * 300_000}" for number in range(300)))
+    (event,) = [each for each in watch.bus.last("heartbeat") if each.data.instance == "2"]
+    assert len(encode(event)) < 30_000
+    assert event.data.warnings[-1] == "and 280 more warnings"
+
+
+def test_a_memo_that_can_be_read_in_part_is_restored_in_that(watch):
+    """A crash while no monitor runs is told by what is left of the memory of the last one."""
+    web, other = watch.make("web"), watch.make("other")
+    watch.engine.crash(other)
+    eventually(watch.alerts)
+    watch.end()
+    memo = json.loads(watch.bus.recall("monitor:h"))
+    (incident,) = memo["past"]["incidents"]
+    memo["past"]["incidents"] = [{**incident, "window": None}]
+    memo["past"]["deaths"] = {"x": None, **memo["past"]["deaths"]}
+    watch.bus.publish([], memo=("monitor:h", json.dumps(memo).encode()))
+    watch.engine.crash(web)
+    watch.start()
+    eventually(lambda: "web" in [event.data.container.name for event in watch.alerts()])
+    assert "dead_before" not in [item.name for item in watch.alerts()[-1].data.evidence]
+    eventually(lambda: "forgot at its start" in str(beat(watch).warnings))

@@ -1,0 +1,105 @@
+"""What every desk must do: Redis, and the fake that stands for it."""
+
+import threading
+
+import msgspec
+import pytest
+
+from hemostat.adapters.in_memory.controls import MemoryDesk
+from hemostat.adapters.redis import RedisDesk
+from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Pause
+from hemostat.events import Action
+from hemostat.ports import Desk
+
+NOW = 1_795_480_000.0
+PAUSE = Pause(by="ann", at=NOW, until=NOW + 60, reason="deploy")
+ASKED = Approval(
+    id="a1",
+    key="i1:1:0",
+    incident="i1",
+    host="h",
+    container="web",
+    action=Action.RESTART,
+    cause="crash",
+    asked=NOW,
+    until=NOW + 60,
+)
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+def desk(request: pytest.FixtureRequest) -> Desk:
+    if request.param == "memory":
+        return MemoryDesk()
+    return RedisDesk(request.getfixturevalue("redis_client"))
+
+
+def answer(
+    desk: Desk, given: Answer = Answer.APPROVED, *, by: str = "ann", at: float = NOW + 1, name: str = "a1"
+):
+    return desk.answer(name, given, by=by, reason="", now=at)
+
+
+def test_a_pause_holds_until_it_is_over_or_lifted(desk: Desk) -> None:
+    desk.pause(EVERYTHING, PAUSE)
+    desk.pause("db", msgspec.structs.replace(PAUSE, until=None))
+    controls = desk.controls()
+    assert controls.paused("web", NOW + 59) == PAUSE
+    assert controls.paused("web", NOW + 60) is None
+    assert controls.paused("db", NOW + 9999) is not None
+    assert desk.resume("db")
+    assert not desk.resume("db")
+    assert desk.controls().paused("db", NOW + 9999) is None
+
+
+def test_a_breaker_is_closed_for_one_or_for_all(desk: Desk) -> None:
+    desk.reset("web", NOW)
+    assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW, 0.0)
+    desk.reset(EVERYTHING, NOW + 5)
+    assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW + 5, NOW + 5)
+
+
+def test_a_request_is_put_on_the_desk_once(desk: Desk) -> None:
+    assert desk.ask(ASKED) == ASKED
+    again = msgspec.structs.replace(ASKED, id="a2", asked=NOW + 5)
+    assert desk.ask(again) == ASKED
+    assert desk.approvals() == [ASKED]
+
+
+def test_an_answer_is_kept_with_who_gave_it(desk: Desk) -> None:
+    desk.ask(ASKED)
+    told = desk.answer("a1", Answer.REJECTED, by="ann", reason="not now", now=NOW + 1)
+    assert told is not None
+    assert (told.answer, told.by, told.reason, told.answered) == (Answer.REJECTED, "ann", "not now", NOW + 1)
+    assert desk.approvals() == [told]
+
+
+def test_the_first_answer_stands(desk: Desk) -> None:
+    desk.ask(ASKED)
+    first = answer(desk)
+    assert answer(desk, Answer.REJECTED, by="bob", at=NOW + 2) == first
+
+
+def test_after_its_time_a_request_can_be_answered_no_more(desk: Desk) -> None:
+    desk.ask(ASKED)
+    assert answer(desk, at=NOW + 60) == ASKED
+
+
+def test_what_nobody_asked_cannot_be_answered(desk: Desk) -> None:
+    assert answer(desk, name="nothing") is None
+
+
+def test_of_many_that_answer_at_once_one_is_heard(desk: Desk) -> None:
+    desk.ask(ASKED)
+    told: list[Approval | None] = []
+    ready = threading.Barrier(8)
+
+    def say(number: int) -> None:
+        ready.wait()
+        told.append(answer(desk, by=f"p{number}"))
+
+    threads = [threading.Thread(target=say, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({each.by for each in told if each}) == 1

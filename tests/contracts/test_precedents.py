@@ -1,0 +1,85 @@
+"""What is remembered of incidents and of money: in memory and in Redis."""
+
+import msgspec
+import pytest
+
+from hemostat.adapters.in_memory.precedents import MemoryCasebook, MemoryPurse
+from hemostat.adapters.redis import RedisCasebook, RedisPurse
+from hemostat.core.diagnosis.case import Past
+from hemostat.core.llm.budget import HOUR, Spending
+from hemostat.events import Action, Outcome
+from hemostat.ports import Casebook, Purse
+from tests.clock import FakeClock
+from tests.engine_fixtures import eventually
+
+FIRST = Past(time=1.0, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="hung")
+SPENT = Spending(id="1", time=HOUR, cost=0.5)
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+def kind(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def casebook(kind, request, clock) -> Casebook:
+    if kind == "memory":
+        return MemoryCasebook(clock)
+    return RedisCasebook(request.getfixturevalue("redis_client"))
+
+
+@pytest.fixture
+def purse(kind, request) -> Purse:
+    return MemoryPurse() if kind == "memory" else RedisPurse(request.getfixturevalue("redis_client"))
+
+
+def test_the_past_is_told_oldest_first_and_each_remediation_once(casebook):
+    second = msgspec.structs.replace(FIRST, time=2.0, outcome=Outcome.FAILED)
+    casebook.remember("s", "i2:1:0", second)
+    for _ in range(2):
+        casebook.remember("s", "i1:1:0", FIRST)
+    assert casebook.past("s") == [FIRST, second]
+    assert casebook.past("other") == []
+
+
+def test_of_a_signature_the_newest_twenty_are_kept(casebook):
+    for number in range(25):
+        casebook.remember("s", str(number), msgspec.structs.replace(FIRST, time=float(number)))
+    assert [past.time for past in casebook.past("s")] == [float(number) for number in range(5, 25)]
+
+
+@pytest.mark.redis
+def test_what_another_version_has_written_of_the_past_keeps_nobody_from_the_rest(redis_client):
+    casebook = RedisCasebook(redis_client)
+    redis_client.raw.hset("hemostat:past:s", "i0:1:0", b'{"time": 1.0, "action": "teleport"}')
+    casebook.remember("s", "i1:1:0", FIRST)
+    assert casebook.past("s") == [FIRST]
+
+
+def test_advice_serves_until_its_time_is_up(casebook, kind, clock):
+    casebook.keep("l", b"restart", 0.05 if kind == "redis" else 60.0)
+    casebook.keep("m", b"wait", 60.0)
+    assert casebook.advice("m") == b"wait"
+    clock.advance(60.0)
+    eventually(lambda: casebook.advice("l") is None)
+    assert casebook.advice("n") is None
+
+
+def test_of_two_that_read_the_same_sum_one_may_spend_on_it(purse):
+    version, spent = purse.read()
+    assert spent == []
+    assert purse.take(SPENT, version)
+    assert not purse.take(msgspec.structs.replace(SPENT, id="2"), version)
+    assert purse.read() == (version + 1, [SPENT])
+
+
+def test_what_was_taken_is_replaced_by_what_it_was_in_the_end(purse):
+    assert purse.take(SPENT, purse.read()[0])
+    real = msgspec.structs.replace(SPENT, cost=0.1)
+    purse.settle(real)
+    assert purse.read()[1] == [real]

@@ -1,0 +1,86 @@
+"""What every store must do: SQLite, PostgreSQL, Redis, and the fake that stands for them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hemostat.adapters.in_memory.recent_events import MemoryStore
+from hemostat.adapters.redis import Client, RedisStore
+from hemostat.adapters.sql_store import SqlStore
+from hemostat.events import decode
+from hemostat.ports import Store
+from tests.samples import ALL, NOW, alert, complete, event
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "sqlite",
+        pytest.param("redis", marks=pytest.mark.redis),
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ]
+)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    match request.param:
+        case "memory":
+            yield MemoryStore()
+        case "redis":
+            yield RedisStore(request.getfixturevalue("redis_client"))
+        case "sqlite" | "postgres" as kind:
+            url = (
+                f"sqlite:///{tmp_path / 'store'}"
+                if kind == "sqlite"
+                else request.getfixturevalue("postgres_url")
+            )
+            sql_store = SqlStore(url, lambda: NOW)
+            yield sql_store
+            sql_store.close()
+
+
+def test_an_event_is_kept_once(store: Store) -> None:
+    """A redelivered event is not news."""
+    assert not store.kept(event(alert()).id)
+    assert store.append([event(alert())]) == [event(alert())]
+    assert store.append([event(alert()), event(alert(), 1), event(alert(), 1)]) == [event(alert(), 1)]
+    assert store.append([]) == []
+    assert store.kept(event(alert()).id)
+    assert not store.kept(event(complete()).id)
+
+
+def test_every_type_can_be_kept_together(store: Store) -> None:
+    assert store.append(ALL) == list(ALL)
+    assert store.append(ALL) == []
+
+
+@pytest.mark.parametrize("name", ["\x00", "\ud7ff\u2028", "x" * 50_000, "'; DROP TABLE", ""])
+def test_a_hostile_sender_blocks_nobody(store: Store, name: str) -> None:
+    """Whatever an event is called, it is kept, and those beside it too."""
+    data = alert(container=msgspec.structs.replace(alert().container, name=name, id=name))
+    hostile = msgspec.structs.replace(event(data), id=name, host=name, incident=name)
+    assert store.append([event(alert()), hostile, event(complete())]) == [
+        event(alert()),
+        hostile,
+        event(complete()),
+    ]
+    assert store.append([hostile]) == []
+    assert store.kept(hostile.id)
+
+
+@pytest.mark.redis
+def test_third_parties_find_the_newest_first_by_type(redis_client: Client) -> None:
+    store = RedisStore(redis_client)
+    store.append([*(event(alert(), at) for at in (1, 2, 2)), event(complete(), 3)])
+    listed = [decode(raw) for raw in redis_client.raw.lrange("hemostat:events:health_alert", 0, -1)]
+    assert listed == [event(alert(), 2), event(alert(), 1)]
+
+
+@pytest.mark.redis
+def test_the_list_is_bounded(redis_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hemostat.adapters.redis.recent_events.LISTED", 3)
+    store = RedisStore(redis_client)
+    for at in range(5):
+        store.append([event(alert(), at)])
+    listed = redis_client.raw.lrange("hemostat:events:health_alert", 0, -1)
+    assert [decode(raw) for raw in listed] == [event(alert(), at) for at in (4, 3, 2)]

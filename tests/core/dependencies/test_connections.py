@@ -1,0 +1,90 @@
+"""Dependencies that nobody declared."""
+
+from hemostat.core.dependencies.connections import LASTS_SECONDS, dependencies, edges
+from hemostat.core.dependencies.relations import Relations
+from hemostat.core.model import ContainerInfo, Peers
+from hemostat.events import Container
+
+NOW = 5000.0
+
+
+def container(name: str, *addresses: str, **state) -> ContainerInfo:
+    fields = {"status": "running", "started_at": 1.0, "addresses": addresses, "networks": ("net",), **state}
+    return ContainerInfo(ref=Container(id=name, name=name), **fields)
+
+
+WEB, DB, CACHE = container("web", "10.0.0.2"), container("db", "10.0.0.3", "fd00::3"), container("cache")
+
+
+def test_who_opened_the_connection_depends_on_who_accepted_it():
+    infos = [WEB, DB]
+    assert edges(Peers(container_id="web", servers=(("10.0.0.3", 5432),)), infos) == {("web", "db")}
+    assert edges(Peers(container_id="web", servers=(("fd00::3", 5432),)), infos) == {("web", "db")}
+    assert edges(Peers(container_id="db", clients=("10.0.0.2",)), infos) == {("web", "db")}
+
+
+def test_addresses_outside_and_its_own_show_no_dependency():
+    assert (
+        edges(Peers(container_id="web", servers=(("1.2.3.4", 5432), ("10.0.0.2", 5432))), [WEB, DB]) == set()
+    )
+
+
+def test_a_published_port_of_the_host_leads_to_its_container():
+    db = container("db", "10.0.0.3", gateways=("10.0.0.1",), published=(15432,))
+    for address, port, expected in (
+        ("10.0.0.1", 15432, {("web", "db")}),
+        ("10.0.0.1", 22, set()),
+        ("1.2.3.4", 15432, set()),
+    ):
+        assert edges(Peers(container_id="web", servers=((address, port),)), [WEB, db]) == expected
+
+
+def test_a_network_that_is_shared_is_its_owners():
+    sidecar = container("sidecar", "10.0.0.3", network_mode="container:db")
+    assert edges(Peers(container_id="web", servers=(("10.0.0.3", 5432),)), [WEB, DB, sidecar]) == {
+        ("web", "db")
+    }
+
+
+def test_what_talks_to_most_of_the_others_depends_on_none_of_them():
+    names = ["proxy", "a", "b", "c", "d", "e", "f"]
+    services = {name: name for name in names}
+    seen = {("proxy", each): NOW for each in "abcd"} | {("a", "b"): NOW}
+    assert dependencies(seen, services, NOW) == {"a": frozenset("b")}
+
+
+def test_replicas_of_one_service_are_one():
+    services = {"web": "web", **{f"db{number}": "db" for number in range(6)}}
+    seen = {("web", f"db{number}"): NOW for number in range(6)}
+    assert len(dependencies(seen, services, NOW)["web"]) == 6
+
+
+def test_a_connection_that_was_not_seen_for_long_counts_no_more():
+    services = {"web": "web", "db": "db"}
+    seen = {("web", "db"): NOW}
+    assert dependencies(seen, services, NOW + LASTS_SECONDS) == {"web": frozenset({"db"})}
+    assert dependencies(seen, services, NOW + LASTS_SECONDS + 1) == {}
+
+
+def test_a_dependency_by_its_connections_is_a_root_that_is_not_declared():
+    relations = Relations()
+    for info in (WEB, DB, CACHE):
+        relations.update(info)
+    relations.connect(Peers(container_id="web", servers=(("10.0.0.3", 5432),)), NOW)
+    relations.update(container("db", "10.0.0.3", status="exited", exit_code=1, finished_at=NOW))
+    root = relations.topology.root("web")
+    assert root is not None
+    assert root.ref.name == "db"
+    assert not relations.topology.is_declared("web", "db")
+    assert relations.topology.root("cache") is None
+
+
+def test_a_container_that_is_removed_takes_its_connections_with_it():
+    relations = Relations()
+    for info in (WEB, DB):
+        relations.update(info)
+    relations.connect(Peers(container_id="db", clients=("10.0.0.2",)), NOW)
+    relations.remove("db")
+    relations.update(container("db", "10.0.0.9", status="exited", exit_code=1))
+    relations.connect(Peers(container_id="web"), NOW)
+    assert relations.topology.root("web") is None

@@ -1,0 +1,245 @@
+"""Whose failure it is, and whom it hits."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.dependencies.graph import MAX_CONDITIONS, Topology
+from hemostat.core.model import ContainerInfo
+from hemostat.events import Container
+
+PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+
+
+def container(name: str, *, needs: str = "", network: str = "bridge", labels=None, **state) -> ContainerInfo:
+    marks = {"hemostat.depends_on": needs, **(labels or {})}
+    ref = Container(id=f"{name:0<64}", name=name, labels=marks)
+    return ContainerInfo(ref=ref, network_mode=network, **{"status": "running", **state})
+
+
+def service(name: str, needs: str = "", *, number: int = 1, project: str = "shop", **state) -> ContainerInfo:
+    labels = {
+        PROJECT: project,
+        SERVICE: name,
+        "com.docker.compose.depends_on": needs,
+        **state.pop("labels", {}),
+    }
+    return container(f"{project}-{name}-{number}", labels=labels, **state)
+
+
+def root(name: str, *infos: ContainerInfo) -> str | None:
+    found = Topology.of(infos).root(next(info.ref.id for info in infos if info.ref.name == name))
+    return None if found is None else found.ref.name
+
+
+def downstream(name: str, *infos: ContainerInfo) -> list[str]:
+    found = Topology.of(infos).downstream(next(info.ref.id for info in infos if info.ref.name == name))
+    return [info.ref.name for info in found]
+
+
+GONE = {"status": "exited", "exit_code": 1}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        GONE,
+        {"status": "exited", "exit_code": 0},
+        {"status": "paused"},
+        {"status": "restarting"},
+        {"health": "unhealthy", "failing_streak": 3},
+        {"health": "healthy", "failing_streak": 1},
+    ],
+)
+def test_a_service_that_is_down_is_the_root_of_what_needs_it(state):
+    assert (
+        root("shop-web-1", service("web", "db:service_healthy:true"), service("db", **state)) == "shop-db-1"
+    )
+
+
+@pytest.mark.parametrize("state", [{}, {"health": "healthy"}])
+def test_a_service_that_is_well_is_nobodys_root(state):
+    assert root("shop-web-1", service("web", "db:service_started:false"), service("db", **state)) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "blamed"),
+    [
+        ({"status": "exited", "exit_code": 0}, None),
+        ({"status": "running"}, None),
+        ({"status": "created"}, None),
+        (GONE, "shop-init-1"),
+    ],
+)
+def test_a_job_that_must_complete_is_down_only_when_it_failed(state, blamed):
+    needs = "init:service_completed_successfully:false"
+    assert root("shop-web-1", service("web", needs), service("init", **state)) == blamed
+
+
+def test_one_that_is_still_starting_is_not_there_yet():
+    starting = service("db", health="starting")
+    assert root("shop-web-1", service("web", "db:service_started:false"), starting) == "shop-db-1"
+
+
+def test_the_deepest_of_a_chain_is_the_root():
+    web, api, db = service("web", "api:service_started"), service("api", "db"), service("db", **GONE)
+    assert root("shop-web-1", web, api, db) is None
+    ill = service("api", "db", health="unhealthy")
+    assert root("shop-web-1", web, ill, db) == "shop-db-1"
+
+
+def test_what_is_down_by_itself_is_the_root_though_it_is_near():
+    infos = (service("web", "api,db"), service("api", "db", **GONE), service("db", **GONE))
+    assert root("shop-web-1", *infos) == "shop-db-1"
+
+
+def test_one_well_replica_is_enough():
+    web = service("web", "db")
+    ill, well = service("db", number=1, **GONE), service("db", number=2)
+    assert root("shop-web-1", web, ill, well) is None
+    assert root("shop-web-1", web, ill, service("db", number=2, **GONE)) == "shop-db-1"
+
+
+def test_a_one_off_container_is_no_replica():
+    run = service("db", number=9, labels={"com.docker.compose.oneoff": "True"})
+    assert root("shop-web-1", service("web", "db"), service("db", **GONE), run) == "shop-db-1"
+
+
+def test_another_projects_service_is_not_meant():
+    assert root("shop-web-1", service("web", "db"), service("db", project="blog", **GONE)) is None
+
+
+@pytest.mark.parametrize("mode", ["container:vpn", "container:" + f"{'vpn':0<64}", "container:vpn000000000"])
+def test_a_container_needs_the_one_whose_network_it_shares(mode):
+    assert root("app", container("app", network=mode), container("vpn", **GONE)) == "vpn"
+
+
+def test_a_label_names_containers_or_services_of_the_same_project():
+    named = container("app", needs=" cache , db")
+    assert root("app", named, container("cache"), container("db", **GONE)) == "db"
+    web = service("web", labels={"hemostat.depends_on": "db"})
+    assert root("shop-web-1", web, service("db", **GONE), container("db")) == "shop-db-1"
+
+
+def test_what_is_needed_and_not_there_blames_nobody():
+    assert root("app", container("app", needs="nobody,,", network="container:gone")) is None
+    assert Topology.of(()).root("unknown") is None
+    assert Topology.of(()).downstream("unknown") == ()
+
+
+def test_containers_that_need_each_other_blame_nobody_among_them():
+    a, b = container("a", needs="b", **GONE), container("b", needs="a,c", **GONE)
+    assert root("a", a, b, container("c")) is None
+    assert root("b", a, b, container("c")) is None
+    assert root("a", a, b, container("c", **GONE)) == "c"
+    assert root("d", container("d", needs="a"), a, b, container("c")) in {"a", "b"}
+
+
+def test_everything_that_depends_on_it_is_downstream():
+    infos = (
+        service("web", "api"),
+        service("api", "db"),
+        service("db"),
+        container("sidecar", network="container:shop-api-1"),
+        service("other"),
+    )
+    assert downstream("shop-db-1", *infos) == ["shop-api-1", "shop-web-1", "sidecar"]
+    assert downstream("shop-web-1", *infos) == []
+
+
+NAMES = "abcdef"
+STATES = ({}, GONE, {"health": "unhealthy"}, {"failing_streak": 1}, {"status": "paused"})
+
+
+@given(st.permutations(NAMES), st.lists(st.lists(st.sampled_from(NAMES)), min_size=6, max_size=6), st.data())
+def test_any_graph_has_one_answer_and_the_root_is_down_and_upstream(order, needs, data):
+    states = [data.draw(st.sampled_from(STATES)) for _ in NAMES]
+    infos = {
+        name: container(name, needs=",".join(words), **state)
+        for name, words, state in zip(NAMES, needs, states, strict=True)
+    }
+    topology, shuffled = Topology.of(infos.values()), Topology.of(infos[name] for name in order)
+    for info in infos.values():
+        found = topology.root(info.ref.id)
+        assert found == shuffled.root(info.ref.id)
+        if found is not None:
+            assert states[NAMES.index(found.ref.name)] != {}
+            assert info in topology.downstream(found.ref.id)
+            assert found not in topology.downstream(info.ref.id)
+
+
+@given(st.lists(st.lists(st.sampled_from(NAMES)), min_size=6, max_size=6))
+def test_upstream_is_who_is_downstream_of(needs):
+    infos = [container(name, needs=",".join(words)) for name, words in zip(NAMES, needs, strict=True)]
+    topology = Topology.of(infos)
+    for one in infos:
+        above = topology.upstream(one.ref.id)
+        assert above == {other.ref.id for other in infos if one in topology.downstream(other.ref.id)}
+
+
+def test_a_container_that_has_changed_is_judged_as_it_is_now():
+    web, db = service("web", "db"), service("db")
+    topology = Topology.of((web, db))
+    assert topology.root(web.ref.id) is None
+    topology.update(service("db", **GONE))
+    found = topology.root(web.ref.id)
+    assert found is not None
+    assert found.ref.name == "shop-db-1"
+
+
+def test_what_containers_need_that_all_need_each_other_is_found_in_time():
+    """Fifty times the time that it takes; it took longer when each name was followed for itself."""
+    needs = ",".join(["dead:service_started:false"] + ["crowd:service_started:false"] * 19)
+    labels = {"hemostat.depends_on": ",".join(["crowd"] * 20)}
+    crowd = [service("crowd", needs, number=number, labels=labels, **GONE) for number in range(120)]
+    began = time.monotonic()
+    topology = Topology.of([*crowd, service("dead", **GONE)])
+    roots = [topology.root(info.ref.id) for info in crowd[:20]]
+    assert time.monotonic() - began < 2.0
+    assert {found.ref.name for found in roots if found} == {"shop-dead-1"}
+
+
+def test_a_descent_through_many_needs_ends():
+    layers = [[f"s{depth}-{number}" for number in range(15)] for depth in range(15)]
+    infos = [
+        container(name, needs=",".join(below), **GONE)
+        for layer, below in zip(layers, [*layers[1:], []], strict=True)
+        for name in layer
+    ]
+    judged = []
+    topology = Topology.of(infos)
+    count, topology._condition = topology._condition, lambda *each: judged.append(1) or count(*each)
+    assert topology.root(infos[0].ref.id) is not None
+    assert len(judged) < MAX_CONDITIONS + 15
+
+
+def test_the_nearest_of_what_a_container_depends_on_come_first():
+    infos = [container("web", needs="b,a"), container("a", needs="c"), container("b"), container("c")]
+    found = Topology.of(infos).nearest(infos[0].ref.id, 3)
+    assert [each.rstrip("0") for each in found] == ["b", "a", "c"]
+    assert Topology.of(infos).nearest(infos[0].ref.id, 1) == found[:1]
+
+
+def test_replicas_that_are_connected_to_each_other_are_found_in_time():
+    """Ten times the time that it takes; it took longer when each was compared with each for each of them."""
+    labels = {"com.docker.compose.config-hash": "0" * 64}
+    crowd = [
+        service("crowd", number=number, labels=labels, networks=("shop_default",)) for number in range(120)
+    ]
+    ids = {info.ref.id for info in crowd}
+    began = time.monotonic()
+    topology = Topology.of(crowd, {each: ids - {each} for each in ids})
+    assert time.monotonic() - began < 2.0
+    assert topology.upstream(crowd[0].ref.id) == ids - {crowd[0].ref.id}
+
+
+def test_labels_that_cannot_be_read_are_not_read_again_for_each_topology():
+    secrets = "password=abc " * 300
+    infos = [container(f"c{number}", needs=f"{secrets}{number}") for number in range(50)]
+    Topology.of(infos)
+    began = time.monotonic()
+    for _ in range(10):
+        Topology.of(infos)
+    assert time.monotonic() - began < 1.0

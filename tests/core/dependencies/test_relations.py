@@ -1,0 +1,58 @@
+"""Who is asked for outside the list follows what is known."""
+
+import msgspec
+
+from hemostat.core.dependencies.declared import Absent
+from hemostat.core.dependencies.relations import Relations
+from hemostat.core.model import ContainerInfo, Peers
+from hemostat.events import Container
+
+
+def info(name: str, needs: str = "", status: str = "running") -> ContainerInfo:
+    labels = {"hemostat.depends_on": needs} if needs else {}
+    return ContainerInfo(ref=Container(id=name, name=name, labels=labels), status=status)
+
+
+def test_what_is_absent_follows_who_comes_goes_and_is_outside_the_watch():
+    relations, db = Relations(), {Absent(name="db")}
+    relations.update(info("web", "db"))
+    assert relations.absent() == db
+    relations.update(info("web", "db", status="exited"))
+    assert relations.absent() == db
+    relations.update(info("db"))
+    assert relations.absent() == set()
+    relations.remove("db")
+    assert relations.absent() == db
+    relations.update(info("web", "db"), watched=False)
+    assert relations.absent() == set()
+
+
+def test_a_state_that_changes_asks_for_nothing_anew():
+    relations = Relations()
+    relations.update(info("web", "db"))
+    before = relations.absent()
+    relations.update(info("web", "db", status="exited"))
+    assert relations.absent() is before
+
+
+def test_what_comes_under_watch_is_no_bystander_any_more():
+    relations = Relations()
+    relations.update(info("web"), watched=False)
+    assert relations.is_bystander("web")
+    relations.update(info("web"))
+    assert not relations.is_bystander("web")
+
+
+def test_a_connection_in_a_shared_network_makes_no_dependency():
+    relations, net = Relations(), {"networks": ("n",)}
+    web, db = msgspec.structs.replace(info("web"), **net), msgspec.structs.replace(info("db"), **net)
+    db = msgspec.structs.replace(db, addresses=("10.0.0.2",))
+    evil = msgspec.structs.replace(info("evil"), network_mode="container:web")
+    seen = Peers(container_id="web", servers=(("10.0.0.2", 5432),))
+    for each in (web, db, evil):
+        relations.update(each)
+    relations.connect(seen, 1.0)
+    assert relations.topology.upstream("web") == set()
+    relations.remove("evil")
+    relations.connect(seen, 2.0)
+    assert relations.topology.upstream("web") == {"db"}

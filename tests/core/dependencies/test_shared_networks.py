@@ -1,0 +1,50 @@
+"""Who loses the network when a container is started anew, and in which order they get it back."""
+
+from hemostat.core.dependencies.shared_networks import stranded
+from hemostat.core.model import ContainerInfo
+from hemostat.events import Container
+
+
+def info(name: str, network: str = "bridge", *, started: float = 1.0, status: str = "running", **labels: str):
+    ref = Container(id=name * 16, name=name, labels=labels)
+    return ContainerInfo(ref=ref, status=status, network_mode=network, started_at=started)
+
+
+OWNER = info("vpn", started=5.0)
+
+
+def names(*infos: ContainerInfo, owner: ContainerInfo = OWNER) -> list[str]:
+    return [found.ref.name for found in stranded(owner, infos)]
+
+
+def test_it_is_found_by_the_owner_s_id_its_beginning_or_its_name():
+    by_id, by_short = info("a", f"container:{OWNER.ref.id}"), info("b", f"container:{OWNER.ref.id[:12]}")
+    assert names(by_id, by_short, info("c", "container:vpn"), info("d", "container:/vpn")) == list("abcd")
+
+
+def test_others_and_their_sharers_are_not_meant():
+    assert names(info("web"), info("a", "container:web"), info("b", "host"), OWNER) == []
+
+
+def test_who_started_after_the_owner_is_in_the_new_network():
+    assert names(info("old", "container:vpn", started=4.0), info("new", "container:vpn", started=6.0)) == [
+        "old"
+    ]
+
+
+def test_who_does_not_run_is_left():
+    assert names(info("a", "container:vpn", status="exited"), info("b", "container:vpn")) == ["b"]
+
+
+def test_what_is_needed_comes_before_what_needs_it():
+    app = info("app", "container:vpn", **{"hemostat.depends_on": "cache,zdb"})
+    cache = info("cache", "container:vpn", **{"hemostat.depends_on": "zdb"})
+    assert names(app, cache, info("zdb", "container:vpn")) == ["zdb", "cache", "app"]
+
+
+def test_a_sharer_of_a_sharer_follows_it():
+    assert names(info("a", "container:b"), info("b", "container:vpn")) == ["b", "a"]
+
+
+def test_a_circle_ends():
+    assert names(info("a", "container:b"), info("b", "container:a"), owner=info("a", started=5.0)) == ["b"]

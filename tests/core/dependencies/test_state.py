@@ -1,0 +1,108 @@
+"""In what condition a dependency is for one of its dependents."""
+
+import pytest
+
+from hemostat.core.dependencies.state import Condition, Observations, condition, describe
+from hemostat.core.model import ContainerInfo, HealthCheck
+from hemostat.events import Container
+
+START = 1000.0
+"""When the dependent was started."""
+
+
+def container(name: str, **state) -> ContainerInfo:
+    known = {"status": "running", "started_at": START - 100, "finished_at": 0.0, **state}
+    return ContainerInfo(ref=Container(id=name, name=name), **known)
+
+
+APP = container("app", started_at=START)
+STOPPED = Observations(stopped={"db"})
+UNOBSERVED = Observations(unobserved={"db"})
+
+
+def ended(code: int, at: float, **state) -> ContainerInfo:
+    return container("db", status="exited", exit_code=code, finished_at=at, **state)
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (container("db"), Condition.UP),
+        (container("db", health="healthy"), Condition.UP),
+        (container("db", health="unhealthy"), Condition.ILL),
+        (container("db", health="starting"), Condition.ILL),
+        (container("db", health="healthy", failing_streak=1), Condition.ILL),
+        (container("db", status="created", started_at=0.0), Condition.NEVER_STARTED),
+        (container("db", status="paused"), Condition.DOWN),
+        (container("db", status="restarting"), Condition.DOWN),
+        (ended(1, START + 5), Condition.DOWN),
+        (ended(1, START - 5), Condition.DOWN),
+    ],
+)
+def test_only_what_went_down_or_fails_holds_a_dependent_back(info, expected):
+    assert condition(info, APP) is expected
+
+
+@pytest.mark.parametrize("at", [START - 50, START + 1, START + 500])
+def test_a_set_up_container_that_ended_with_0_is_done(at):
+    assert condition(ended(0, at), APP) is Condition.DONE
+
+
+@pytest.mark.parametrize(
+    ("state", "observed"),
+    [
+        ({}, STOPPED),
+        ({"restart_policy": "unless-stopped"}, Observations()),
+        ({"check": HealthCheck()}, Observations()),
+        ({}, UNOBSERVED),
+    ],
+)
+def test_a_service_that_ended_with_0_is_down(state, observed):
+    assert condition(ended(0, START + 30, **state), APP, observed) is Condition.DOWN
+
+
+def test_a_service_by_declaration_is_never_done():
+    assert condition(ended(0, START + 30), APP, must_run=True) is Condition.DOWN
+
+
+def test_a_set_up_container_outside_the_watch_that_ends_as_its_dependent_starts_is_done():
+    assert condition(ended(0, START + 1), APP, UNOBSERVED) is Condition.DONE
+
+
+@pytest.mark.parametrize(
+    ("code", "observed", "expected"),
+    [
+        (143, STOPPED, Condition.STOPPED),
+        (143, UNOBSERVED, Condition.STOPPED),
+        (137, Observations(), Condition.DOWN),
+        (1, UNOBSERVED, Condition.DOWN),
+        (1, STOPPED, Condition.STOPPED),
+    ],
+)
+def test_what_a_person_stopped_before_the_dependent_was_started_is_not_missed(code, observed, expected):
+    assert condition(ended(code, START - 5), APP, observed) is expected
+
+
+def test_what_a_person_stopped_afterwards_is_missed():
+    assert condition(ended(143, START + 5), APP, STOPPED) is Condition.DOWN
+
+
+def test_a_dependent_that_dies_again_and_again_since_the_stop_misses_the_dependency():
+    again = container("app", status="restarting", restart_count=3, started_at=START, finished_at=START + 1)
+    assert condition(ended(143, START - 5), again, STOPPED) is Condition.DOWN
+    settled = container("app", status="exited", restart_count=3, started_at=START, finished_at=START + 900)
+    assert condition(ended(143, START - 5), settled, STOPPED) is Condition.STOPPED
+
+
+@pytest.mark.parametrize(
+    ("info", "recovering", "words"),
+    [
+        (ended(1, START), False, "db exited with code 1 3 s ago"),
+        (container("db", status="paused"), False, "db is paused"),
+        (container("db", health="healthy", failing_streak=1), False, "db failed its latest health check"),
+        (container("db", health="unhealthy"), False, "db is unhealthy"),
+        (container("db", health="healthy"), True, "db is recovering"),
+    ],
+)
+def test_the_fault_of_a_dependency_is_named_and_no_healthy_one_is_called_down(info, recovering, words):
+    assert describe(info, recovering=recovering, now=START + 3) == words

@@ -1,0 +1,166 @@
+"""How many alerts of one container, and of many new ones, enter the bus."""
+
+import msgspec
+import pytest
+
+from hemostat.core.detection.alert_rate import PER_CONTAINER, PER_NEW, PER_NEW_IMAGE, AlertRate
+from hemostat.core.detection.incidents import Register, Told
+from hemostat.core.detection.monitor_state import Memo, decode_memo, encode_memo
+from hemostat.events import Container, Kind, Phase
+
+HOST = Container(id="", name="h")
+
+
+def container(name: str, image: str = "busybox") -> Container:
+    return Container(id=name, name=name, image=image)
+
+
+class Scene:
+    """Conditions that come and go, and what the bus hears of them."""
+
+    def __init__(self, *, new: bool = False) -> None:
+        self.register = Register("h", relapse_window=1800.0)
+        self.rate = AlertRate(lambda _: new)
+        self.now = 1000.0
+        self.heard: list[Told] = []
+
+    def open(self, ref: Container, kind: Kind = Kind.UNHEALTHY) -> None:
+        self.hear([self.register.opened(ref, kind, since=self.now)])
+
+    def close(self, ref: Container) -> None:
+        self.hear(self.register.closed(ref.id))
+
+    def hear(self, told: list[Told]) -> None:
+        self.heard += [*self.rate.due(self.now), *self.rate.admit(told, self.now)]
+
+    def wait(self, seconds: float) -> None:
+        for _ in range(int(seconds)):
+            self.now += 1.0
+            self.heard += self.rate.due(self.now)
+
+    def toggle(self, ref: Container, times: int, every: float = 1.0) -> None:
+        for _ in range(times):
+            self.open(ref)
+            self.wait(every)
+            self.close(ref)
+            self.wait(every)
+
+    def of(self, ref: Container) -> list[Phase]:
+        return [alert.phase for _, alert in self.heard if alert.container == ref]
+
+
+@pytest.mark.parametrize("ends_open", [True, False])
+def test_a_container_that_toggles_is_told_at_most_so_often_and_its_last_state_for_certain(ends_open):
+    scene, web = Scene(), container("web")
+    for minute in range(1, 6):
+        scene.toggle(web, 30)
+        assert len(scene.of(web)) <= minute * PER_CONTAINER
+    if ends_open:
+        scene.open(web)
+    scene.wait(61)
+    assert scene.of(web)[-1] is (Phase.RAISED if ends_open else Phase.CLEARED)
+    assert scene.rate.waiting == ()
+    assert scene.rate.warnings == ()
+
+
+def test_people_hear_how_many_alerts_were_left_out():
+    scene, web = Scene(), container("web")
+    scene.toggle(web, 20)
+    assert scene.rate.warnings == (
+        "too many alerts of web: only the latest of each incident is told, within a minute or so",
+    )
+    scene.open(web)
+    scene.wait(61)
+    raised = [alert for _, alert in scene.heard if alert.phase is Phase.RAISED]
+    assert any((alert.fact("alerts_left_out") or 0) > 5 for alert in raised)
+
+
+def test_the_first_alerts_of_another_container_are_told_at_once():
+    scene, evil, victim = Scene(new=False), container("evil"), container("victim")
+    scene.toggle(evil, 30)
+    scene.open(victim, Kind.EXITED)
+    assert scene.of(victim) == [Phase.RAISED]
+
+
+def test_the_host_itself_is_told_always():
+    scene = Scene()
+    for _ in range(100):
+        scene.open(HOST, Kind.STORM)
+    assert len(scene.of(HOST)) == 100
+
+
+def test_an_incident_that_came_and_went_while_it_waited_is_not_told():
+    scene, web = Scene(), container("web")
+    scene.toggle(web, PER_CONTAINER // 2, every=0)
+    scene.open(web, Kind.OOM)
+    scene.close(web)
+    scene.wait(61)
+    assert Kind.OOM not in {alert.kind for _, alert in scene.heard}
+    assert scene.of(web).count(Phase.RAISED) == scene.of(web).count(Phase.CLEARED)
+
+
+@pytest.mark.parametrize("images", [1, 1000], ids=["one image", "many images"])
+def test_new_containers_under_ever_new_names_are_told_at_most_so_often(images):
+    scene = Scene(new=True)
+    bound = PER_NEW_IMAGE if images == 1 else PER_NEW
+    count = 2 * bound
+    for number in range(count):
+        made = container(f"c{number}", f"i{number % images}")
+        scene.open(made, Kind.EXITED)
+        scene.close(made)
+        if number % (count // 50) == 0:
+            scene.wait(1)
+    assert len(scene.heard) <= bound
+    assert len(scene.rate.waiting) <= bound, "only ends of what was told wait"
+
+
+def test_a_new_container_of_another_image_is_not_held_up_by_them():
+    scene = Scene(new=True)
+    for number in range(PER_NEW_IMAGE * 3):
+        scene.open(container(f"c{number}"), Kind.EXITED)
+    scene.open(container("victim", "shop"), Kind.EXITED)
+    assert scene.of(container("victim", "shop")) == [Phase.RAISED]
+
+
+def test_all_alerts_that_wait_are_told_in_the_end():
+    scene = Scene(new=True)
+    count = 3 * PER_NEW_IMAGE
+    for number in range(count):
+        scene.open(container(f"c{number}"), Kind.EXITED)
+    scene.wait(600)
+    assert {alert.container.name for _, alert in scene.heard} == {f"c{number}" for number in range(count)}
+
+
+def test_a_host_that_runs_many_short_containers_of_one_image_is_told_of_each_at_once():
+    """Two a second, as continuous integration makes them: a rate that delays them delays their healing."""
+    scene = Scene(new=True)
+    for number in range(120):
+        scene.open(container(f"c{number}"), Kind.EXITED)
+        scene.wait(number % 2)
+    assert len(scene.heard) == 120
+    assert scene.rate.waiting == ()
+
+
+def test_what_waits_survives_a_restart():
+    scene, web = Scene(), container("web")
+    for _ in range(PER_CONTAINER + 1):
+        scene.open(web)
+    raw, _ = encode_memo(Memo(waiting=scene.rate.waiting))
+    scene.rate = AlertRate(lambda _: False)
+    scene.rate.restore(decode_memo(raw)[0].waiting)
+    scene.heard.clear()
+    scene.wait(1)
+    assert [alert.occurrence for _, alert in scene.heard] == [PER_CONTAINER + 1]
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up():
+    scene, web = Scene(), container("web")
+    for _ in range(PER_CONTAINER):
+        scene.open(web)
+    scene.now -= 500
+    scene.open(web)
+    assert len(scene.heard) == PER_CONTAINER + 1
+
+
+def test_a_memo_of_before_has_nothing_that_waits():
+    assert msgspec.json.decode(b"{}", type=Memo).waiting == ()

@@ -1,0 +1,96 @@
+"""What a health check's output says: of the service, or that the check cannot be run."""
+
+import pytest
+
+from hemostat.core.detection.healthcheck_output import cannot_run, evidence, has_always_failed, startup_time
+from hemostat.core.diagnosis.rules import diagnose
+from hemostat.core.model import ContainerInfo, HealthCheck
+from hemostat.events import Action, Evidence, Kind
+from tests.samples import NOW, WEB, alert
+
+
+@pytest.mark.parametrize(
+    ("code", "output"),
+    [
+        (127, "/bin/sh: curl: not found"),
+        (127, ""),
+        (126, "/bin/sh: /check: Permission denied"),
+        (1, "/bin/sh: 1: curl: not found"),
+        (1, "bash: line 1: wget: command not found"),
+        (-1, 'exec: "curl": executable file not found in $PATH: unknown'),
+        (-1, 'OCI runtime exec failed: exec failed: unable to start container process: exec: "/c"'),
+        (-1, 'exec: "/check": permission denied: unknown'),
+        (-1, "exec /check: exec format error"),
+    ],
+)
+def test_a_check_that_cannot_be_run(code, output):
+    assert cannot_run(code, output)
+
+
+@pytest.mark.parametrize(
+    ("code", "output"),
+    [
+        (None, ""),
+        (0, "/bin/sh: curl: not found"),
+        (1, ""),
+        (1, "wget: server returned error: HTTP/1.1 404 Not Found"),
+        (1, "GET /check: page not found"),
+        (1, "cat: can't open '/tmp/ready': No such file or directory"),
+        (7, "curl: (7) Failed to connect to localhost port 80: Connection refused"),
+        (-1, "Health check exceeded timeout (5s)"),
+        (-1, "OCI runtime exec failed: exec failed: fork/exec: resource temporarily unavailable"),
+        (126, "sh: can't fork: Resource temporarily unavailable"),
+        (-1, "cannot exec in a stopped state: unknown"),
+    ],
+)
+def test_a_check_that_runs_and_fails(code, output):
+    assert not cannot_run(code, output)
+
+
+def info(**fields) -> ContainerInfo:
+    check = fields.pop("check", HealthCheck(interval=2.0, timeout=5.0, retries=2))
+    return ContainerInfo(ref=WEB, status="running", check=check, **fields)
+
+
+def test_a_check_has_its_start_period_and_all_its_retries_to_pass():
+    assert startup_time(info(check=HealthCheck())) == 180.0
+    assert startup_time(info(check=HealthCheck(interval=5, timeout=30, retries=2, start_period=180))) == 250.0
+    assert startup_time(info(check=None)) == 0.0
+
+
+@pytest.mark.parametrize(("streak", "always"), [(290, True), (2000, True), (20, False), (1, False)])
+def test_the_engines_count_tells_whether_it_has_ever_passed(streak, always):
+    seen = info(started_at=NOW, checked_at=NOW + 620, failing_streak=streak)
+    assert has_always_failed(seen) is always
+
+
+def test_what_the_check_said_is_told_without_secrets():
+    said = info(check_exit_code=127, health_output="sh: curl: not found\npassword=hunter2")
+    told = list(evidence(said, never_passed=True))
+    assert told[1:] == [Evidence("cannot_run", value=True), Evidence("never_passed", value=True)]
+    assert "exit code 127: sh: curl: not found" in told[0].value
+    assert "hunter2" not in told[0].value
+    assert list(evidence(info(), never_passed=False)) == []
+
+
+def ill(*facts: str):
+    named = [Evidence(fact, value=True) for fact in facts]
+    return alert(kind=Kind.UNHEALTHY, evidence=(Evidence("health_check", "exit code 127"), *named))
+
+
+def test_what_no_restart_can_cure_is_left_to_people_with_the_output():
+    verdict = diagnose(ill("cannot_run", "never_passed"))
+    assert (verdict.action, verdict.diagnosis.cause) == (Action.NONE, "health check cannot run")
+    assert "exit code 127" in verdict.diagnosis.reasons[0]
+
+
+@pytest.mark.parametrize("facts", [("never_passed",), ("cannot_run",), ()])
+def test_a_check_that_has_passed_or_that_runs_may_be_cured(facts):
+    """Its command may have been there before: what is full or gone since, a restart may bring back."""
+    assert diagnose(ill(*facts)).action is Action.RESTART
+
+
+def test_a_probe_that_never_got_there_is_no_reason_to_restart():
+    facts = (Evidence("probe", "no route to host"), Evidence("never_reached", value=True))
+    verdict = diagnose(alert(kind=Kind.HUNG, evidence=facts))
+    assert (verdict.action, verdict.diagnosis.cause) == (Action.NONE, "not reachable from here")

@@ -1,0 +1,48 @@
+"""One incident a container and kind while it lasts."""
+
+from hemostat.core.detection.incidents import Register
+from hemostat.events import Kind, Phase, Severity
+from tests.samples import NOW, WEB
+
+
+def test_a_failure_that_comes_again_is_the_same_incident_once_more():
+    register = Register("h")
+    first, alert = register.opened(WEB, Kind.EXITED, since=NOW)
+    second, again = register.opened(WEB, Kind.EXITED, since=NOW + 5)
+    assert first == second
+    assert (alert.occurrence, again.occurrence) == (1, 2)
+    assert again.since == NOW + 5
+
+
+def test_after_it_was_closed_it_is_a_new_one():
+    register = Register("h")
+    first, _ = register.opened(WEB, Kind.EXITED, since=NOW)
+    ((closed, told),) = register.closed(WEB.id)
+    second, _ = register.opened(WEB, Kind.EXITED, since=NOW + 60)
+    assert (closed, told.phase) == (first, Phase.CLEARED)
+    assert second != first
+
+
+def test_kinds_are_incidents_of_their_own():
+    register = Register("h")
+    register.opened(WEB, Kind.EXITED, since=NOW)
+    register.opened(WEB, Kind.UNHEALTHY, since=NOW)
+    assert [alert.kind for _, alert in register.closed(WEB.id, [Kind.UNHEALTHY])] == [Kind.UNHEALTHY]
+    assert (WEB.id, Kind.EXITED) in register
+
+
+def test_what_is_not_open_cannot_be_closed():
+    assert Register("h").closed(WEB.id) == []
+
+
+def test_a_register_restored_from_its_incidents_goes_on_with_them():
+    register = Register("h")
+    name, _ = register.opened(WEB, Kind.EXITED, since=NOW)
+    restored = Register("h", tuple(register))
+    assert restored.opened(WEB, Kind.EXITED, since=NOW + 1)[0] == name
+
+
+def test_a_death_is_critical_and_a_threshold_a_warning():
+    register = Register("h")
+    assert register.opened(WEB, Kind.OOM, since=NOW)[1].severity is Severity.CRITICAL
+    assert register.opened(WEB, Kind.CPU_HIGH, since=NOW)[1].severity is Severity.WARNING

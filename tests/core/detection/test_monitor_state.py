@@ -1,0 +1,95 @@
+"""A memo is restored in what can be read of it, and written without what cannot be written."""
+
+import json
+from math import inf, nan
+
+import msgspec
+import pytest
+
+from hemostat.core.detection.event_cursor import Cursor
+from hemostat.core.detection.incidents import Incident
+from hemostat.core.detection.monitor_state import Memo, decode_memo, encode_memo
+from hemostat.core.detection.stop_intent import Death, Stop
+from hemostat.core.detection.watched_container import Past
+from hemostat.events import Container, Kind
+
+WEB = Incident(id="i", kind=Kind.EXITED, container=Container(id="w", name="web"), since=5.0)
+BAD = msgspec.structs.replace(WEB, id="b", container=Container(id="e", name="evil"))
+PAST = Past(
+    stops={"w": Stop(time=1.0, until=2.0)},
+    deaths={"w": (1.0, 2.0)},
+    held={"w": Death(exit_code=1, time=1.0, due=2.0)},
+    incidents=(WEB,),
+    kills=True,
+    mode="auto",
+)
+MEMO = Memo(cursor=Cursor(9.0, {"9.0 die w": 9.0}), past=PAST)
+
+
+def replaced(**changes: object) -> Memo:
+    return msgspec.structs.replace(MEMO, past=msgspec.structs.replace(PAST, **changes))
+
+
+def test_a_memo_is_read_as_it_was_written():
+    raw, lost = encode_memo(MEMO)
+    assert decode_memo(raw) == (MEMO, lost)
+    assert lost == []
+
+
+@pytest.mark.parametrize("number", [inf, -inf, nan])
+def test_an_entry_that_cannot_be_written_costs_that_entry(number):
+    window = msgspec.structs.replace(BAD, window=number)
+    raw, lost = encode_memo(
+        replaced(incidents=(WEB, window), deaths={"e": (number,), "w": (1.0, 2.0)}, began=number)
+    )
+    assert decode_memo(raw) == (MEMO, [])
+    assert sorted(lost) == ["past.began", "past.deaths.e", "past.incidents.1"]
+
+
+def test_text_that_cannot_be_written_costs_its_entry():
+    surrogate = msgspec.structs.replace(BAD, container=Container(id="e", name="\ud800"))
+    raw, lost = encode_memo(replaced(incidents=(surrogate, WEB), clean_ends={"\ud800": 1}))
+    assert (decode_memo(raw)[0], len(lost)) == (MEMO, 2)
+
+
+SPOILT = {
+    "null": None,
+    "text": "x",
+    "list": [[[]]],
+    "object": {"kind": "a kind of the future", "id": 1},
+    "number": 10**400,
+    "infinity": inf,
+}
+
+
+@pytest.mark.parametrize("value", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("field", ["incidents", "ended"])
+def test_an_incident_that_cannot_be_read_costs_no_other(field, value):
+    found = json.loads(encode_memo(MEMO)[0])
+    found["past"][field] = [value, msgspec.to_builtins(WEB)]
+    memo, lost = decode_memo(json.dumps(found).encode())
+    assert getattr(memo.past, field) == (WEB,)
+    assert (memo.cursor, memo.past.stops, lost) == (MEMO.cursor, PAST.stops, [f"past.{field}.0"])
+
+
+@pytest.mark.parametrize("value", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("field", ["stops", "deaths", "held", "awaited", "runs", "habits"])
+def test_an_entry_of_one_container_that_cannot_be_read_costs_no_other(field, value):
+    found = json.loads(encode_memo(MEMO)[0])
+    found["past"].setdefault(field, {})["e"] = value
+    memo, _ = decode_memo(json.dumps(found).encode())
+    assert (memo.cursor, memo.past.incidents, memo.past.mode) == (MEMO.cursor, (WEB,), "auto")
+    assert getattr(memo.past, field).get("w") == getattr(PAST, field).get("w")
+
+
+def test_a_field_of_another_shape_costs_that_field():
+    found = json.loads(encode_memo(MEMO)[0])
+    found["past"] |= {"kills": "often", "stops": 7, "new": 1}
+    memo, lost = decode_memo(json.dumps(found).encode())
+    assert (memo.past.incidents, memo.past.stops, sorted(lost)) == ((WEB,), {}, ["past.kills", "past.stops"])
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xff", b"{", b"[]", b"1", b"[" * 100_000], ids=len)
+def test_what_is_no_memo_is_refused(raw):
+    with pytest.raises(ValueError, match=r"."):
+        decode_memo(raw)

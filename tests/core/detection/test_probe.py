@@ -1,0 +1,202 @@
+"""Which probe a label asks for, where it goes, and what its answers mean."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.detection.probe import Probing, address_of, judge
+from hemostat.core.labels.definitions import PROBE
+from hemostat.core.labels.values import Target
+from hemostat.core.model import ContainerInfo
+from hemostat.core.settings.monitor import Thresholds, tuned
+from hemostat.events import Container, Phase
+
+
+@pytest.mark.parametrize(
+    ("label", "asked"),
+    [
+        ("http://:8080/health", Target("http", 8080, "/health")),
+        ("https://:8443/", Target("https", 8443, "/")),
+        (" HTTP://:80 ", Target("http", 80, "/")),
+        ("http:///ready?full=1", Target("http", 80, "/ready?full=1")),
+        ("https:///", Target("https", 443, "/")),
+        ("tcp://:5432", Target("tcp", 5432)),
+        ("tcp://:5432/", Target("tcp", 5432)),
+    ],
+)
+def test_a_label_names_scheme_port_and_path(label, asked):
+    assert PROBE.read(label) == asked
+    assert PROBE.read(str(asked)) == asked
+
+
+def test_a_container_asks_by_label_or_not_at_all():
+    assert PROBE.of({"hemostat.probe": "tcp://:5432"}) == Target("tcp", 5432)
+    assert PROBE.of({"hemostat.probe": "tcp://db:5432"}) is None
+    assert PROBE.of({}) is None
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "http://example.org:80/",
+        "http://10.0.0.1:80/",
+        "http://[::1]:80/",
+        "http://user@:80/",
+        "http://:80@10.0.0.1/",
+        "tcp://localhost:5432",
+    ],
+)
+def test_a_label_that_names_a_host_is_refused(label):
+    with pytest.raises(ValueError, match="without a host"):
+        PROBE.read(label)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "",
+        "8080",
+        ":8080",
+        "ftp://:21/",
+        "tcp://",
+        "tcp://:0",
+        "tcp://:65536",
+        "tcp://:99999999",
+        "tcp://:5432/path",
+        "http://:-1/",
+        "http://:80/a b",
+        "http://:80/\r\nHost: elsewhere",
+        "http://:8\u0660/",
+    ],
+)
+def test_a_label_that_is_no_probe_is_refused(label):
+    with pytest.raises(ValueError, match=r"probe|port|path"):
+        PROBE.read(label)
+
+
+def container(name: str, network: str = "bridge", address: str = "") -> ContainerInfo:
+    ref = Container(id=f"{name}-id", name=name)
+    return ContainerInfo(ref=ref, status="running", network_mode=network, address=address)
+
+
+def others(*infos: ContainerInfo) -> dict[str, ContainerInfo]:
+    return {key: info for info in infos for key in (info.ref.id, info.ref.name)}
+
+
+@pytest.mark.parametrize(
+    ("info", "address"),
+    [
+        (container("web", address="172.17.0.2"), "172.17.0.2"),
+        (container("web", "host"), "127.0.0.1"),
+        (container("web", "none"), None),
+        (container("web"), None),
+        (container("web", "container:vpn"), "172.17.0.9"),
+        (container("web", "container:vpn-id"), "172.17.0.9"),
+        (container("web", "container:gone"), None),
+        (container("web", "container:near"), "127.0.0.1"),
+        (container("web", "container:ring"), None),
+    ],
+)
+def test_a_probe_goes_to_the_containers_own_address(info, address):
+    known = others(
+        info,
+        container("vpn", address="172.17.0.9"),
+        container("near", "host"),
+        container("ring", "container:ring"),
+    )
+    assert address_of(info, known) == address
+
+
+@pytest.mark.parametrize(("text", "period"), [("90s", 90.0), ("0", 0.0), ("soon", 60.0), (None, 60.0)])
+def test_the_start_period_is_told_by_a_label(text, period):
+    labels = {} if text is None else {"hemostat.probe.start_period": text}
+    assert tuned(Thresholds(), Container(id="c", name="c", labels=labels)).probe_start == period
+
+
+def judged(answers: str, *, started: float = -100.0, state: Probing | None = None) -> list[tuple[int, Phase]]:
+    """The transitions for answers one a second, `+` well and `-` not: at which second, and what."""
+    state, found = state or Probing(), []
+    for second, answer in enumerate(answers):
+        error = "" if answer == "+" else "refused"
+        state, phase = judge(state, error, now=float(second), started_at=started)
+        if phase is not None:
+            found.append((second, phase))
+    return found
+
+
+def test_three_failures_in_a_row_are_told_once():
+    assert judged("+------") == [(3, Phase.RAISED)]
+    assert judged("+--+--+--+") == []
+
+
+def test_a_success_ends_it():
+    assert judged("+---++---") == [(3, Phase.RAISED), (4, Phase.CLEARED), (8, Phase.RAISED)]
+
+
+def test_a_slow_start_is_no_failure():
+    assert judged("-" * 60, started=0.0) == []
+    assert judged("-" * 63, started=0.0) == [(62, Phase.RAISED)]
+
+
+def test_the_start_is_over_with_the_first_success():
+    assert judged("--+---", started=0.0) == [(5, Phase.RAISED)]
+
+
+def test_what_was_told_before_can_end_and_is_not_told_again():
+    assert judged("---", state=Probing(raised=True)) == []
+    assert judged("-+", state=Probing(raised=True), started=0.0) == [(1, Phase.CLEARED)]
+
+
+def test_it_began_with_the_first_of_the_failures():
+    state = Probing(succeeded=True)
+    for second in (5.0, 6.0, 7.0):
+        state, _ = judge(state, "refused", now=second, started_at=0.0)
+    assert state == Probing(failures=3, since=5.0, succeeded=True, raised=True, reached=True)
+
+
+def test_a_probe_that_has_never_reached_its_container_says_nothing_of_it():
+    """Until it reaches it, which is another failure then."""
+    state = Probing()
+    for second in range(61, 64):
+        state, phase = judge(state, "no connection within 2 s", now=float(second), started_at=0.0)
+    assert (phase, state.astray) == (Phase.RAISED, True)
+    phases = []
+    for second in range(64, 70):
+        state, phase = judge(state, "connection refused", now=float(second), started_at=0.0)
+        phases.append(phase)
+    assert (phases.index(Phase.RAISED), state.astray) == (2, False)
+
+
+@pytest.mark.parametrize("error", ["no connection within 2 s", "no route to host", "network is unreachable"])
+def test_what_a_probe_has_reached_once_hangs_when_it_is_reached_no_more(error):
+    state, _ = judge(Probing(), "", now=0.0, started_at=0.0)
+    state = state.of_next_process()
+    for second in range(61, 64):
+        state, phase = judge(state, error, now=float(second), started_at=0.0)
+    assert (phase, state.astray) == (Phase.RAISED, False)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(allow_nan=True, allow_infinity=True))))
+def test_transitions_alternate_whatever_the_clock_says(answers):
+    state, phases = Probing(), []
+    for well, now in answers:
+        state, phase = judge(state, "" if well else "refused", now=now, started_at=0.0)
+        phases += [phase] if phase is not None else []
+    assert phases == [Phase.RAISED, Phase.CLEARED][:2] * (len(phases) // 2) + [Phase.RAISED] * (
+        len(phases) % 2
+    )
+    assert state.raised == bool(len(phases) % 2)
+
+
+@given(st.lists(st.sampled_from("+--"), max_size=30).map("".join))
+def test_two_failures_in_a_row_are_never_enough(answers):
+    assert judged(answers.replace("---", "--+")) == []
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_probe_of_the_container_itself_or_refused(text):
+    try:
+        asked = PROBE.read(text)
+    except ValueError:
+        return
+    assert 0 < asked.port < 65536

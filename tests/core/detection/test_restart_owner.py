@@ -1,0 +1,139 @@
+"""Who may bring a container back, and which of its loops are told."""
+
+import pytest
+
+from hemostat.core.detection.restart_owner import (
+    Run,
+    is_calm,
+    orchestrator,
+    replacements,
+    restarts_itself,
+    slow_loop,
+    workload,
+)
+from hemostat.core.labels.container_ref import reference
+from hemostat.core.model import ContainerInfo
+from tests.samples import NOW
+
+
+def made(name: str = "web", **labels: str):
+    return reference(name, name, "", {key.replace("__", "."): value for key, value in labels.items()})
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("com.docker.swarm.task.name", "Swarm"),
+        ("io.kubernetes.pod.name", "Kubernetes"),
+        ("annotation.io.kubernetes.container.hash", "Kubernetes"),
+        ("com.hashicorp.nomad.alloc_id", "Nomad"),
+        ("com.amazonaws.ecs.task-arn", "ECS"),
+        ("PODMAN_SYSTEMD_UNIT", "systemd"),
+        ("io.balena.supervised", "balena"),
+        ("io.hass.type", "Home Assistant"),
+    ],
+)
+def test_orchestrator_is_known_by_its_labels_which_events_carry(label, name):
+    owner = orchestrator(reference("c", "c", "", {label: "x"}))
+    assert owner is not None
+    assert owner.name == name
+
+
+@pytest.mark.parametrize("label", ["com.docker.compose.project", "hemostat.job", "io.kubernetesque"])
+def test_compose_and_others_own_nothing(label):
+    assert orchestrator(reference("c", "c", "", {label: "x"})) is None
+
+
+def test_no_other_label_of_an_orchestrator_is_carried():
+    secret = {"io.kubernetes.container.preStopHandler": "curl -u a:b", "com.hashicorp.nomad.token": "x"}
+    assert reference("c", "c", "", secret).labels == {}
+
+
+def task(slot: int, task_id: str):
+    labels = {"com.docker.swarm.service.name": "p", "com.docker.swarm.task.name": f"p.{slot}.{task_id}"}
+    return reference(task_id, f"p.{slot}.{task_id}", "", labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "own", "forged"),
+    [
+        (
+            {"com.docker.swarm.service.name": "p", "com.docker.swarm.task.name": "p.1.x"},
+            {"com.docker.swarm.service.id": "drawn"},
+            {"com.docker.swarm.service.id": "p"},
+        ),
+        (
+            {"io.kubernetes.pod.name": "web-0", "io.kubernetes.container.name": "web"},
+            {"io.kubernetes.pod.uid": "drawn"},
+            {},
+        ),
+        ({"PODMAN_SYSTEMD_UNIT": "web.service"}, {}, {}),
+        ({"io.hass.type": "addon", "io.hass.name": "mqtt"}, {}, {}),
+    ],
+)
+def test_a_container_with_copied_labels_is_no_replacement(labels, own, forged):
+    victim = reference("v", "web", "web:1", {**labels, **own})
+    evil = ContainerInfo(
+        ref=reference("e", "evil", "evil:1", {**labels, **forged}), status="running", started_at=NOW + 5
+    )
+    again = ContainerInfo(
+        ref=reference("w", "web", "web:1", {**labels, **own}), status="running", started_at=NOW + 5
+    )
+    assert replacements(victim, NOW, [evil]) == []
+    assert replacements(victim, NOW, [evil, again]) == [again]
+    assert workload(evil.ref) != workload(victim)
+
+
+def test_replacement_fills_the_same_slot_and_another_replica_does_not():
+    assert workload(task(1, "a")) == workload(task(1, "b")) != workload(task(2, "c"))
+    running = ContainerInfo(ref=task(2, "c"), status="running", started_at=NOW + 5)
+    assert not replacements(task(1, "a"), NOW, [running])
+    again = ContainerInfo(ref=task(1, "b"), status="running", started_at=NOW + 5)
+    assert replacements(task(1, "a"), NOW, [running, again])
+
+
+@pytest.mark.parametrize(
+    ("policy", "count", "code", "restarts"),
+    [
+        ("no", 0, 1, False),
+        ("always", 9, 0, True),
+        ("unless-stopped", 9, 1, True),
+        ("on-failure", 9, 1, True),
+        ("on-failure", 9, 0, False),
+        ("on-failure:3", 2, 1, True),
+        ("on-failure:3", 3, 1, False),
+    ],
+)
+def test_docker_restarts_by_policy_code_and_count(policy, count, code, restarts):
+    name, _, most = policy.partition(":")
+    info = ContainerInfo(
+        ref=made(), status="exited", restart_policy=name, max_retries=int(most or 0), restart_count=count
+    )
+    assert restarts_itself(info, code) is restarts
+
+
+def runs(every: float, count: int, *, code: int, seconds: float) -> list[Run]:
+    return [Run(ended=NOW - every * n, exit_code=code, seconds=seconds) for n in reversed(range(count))]
+
+
+@pytest.mark.parametrize(
+    ("made", "loop"),
+    [
+        (runs(2.5, 8, code=0, seconds=2), True),
+        (runs(60, 8, code=0, seconds=0.1), True),
+        (runs(2.5, 7, code=0, seconds=2), False),
+        (runs(300, 12, code=0, seconds=299), False),
+        (runs(3600, 20, code=0, seconds=3600), False),
+        (runs(420, 5, code=1, seconds=419), True),
+        (runs(420, 4, code=1, seconds=419), False),
+        (runs(1800, 9, code=1, seconds=1799), False),
+    ],
+)
+def test_slow_loop_is_many_failures_or_short_clean_runs_in_an_hour(made, loop):
+    assert bool(slow_loop(made, 300.0, NOW)) is loop
+
+
+def test_slow_loop_is_over_after_a_run_of_two_turns():
+    past = runs(420, 5, code=1, seconds=419)
+    assert not is_calm(past, NOW - 500, NOW)
+    assert is_calm(past, NOW - 900, NOW)

@@ -1,0 +1,118 @@
+"""Which deaths somebody wanted, by the signals before them and the engine's own word."""
+
+import pytest
+
+from hemostat.core.detection import stop_intent
+from hemostat.core.detection.stop_intent import (
+    Stop,
+    hold,
+    restart_by_us,
+    signalled,
+    stopped,
+    stopping,
+    wanted,
+)
+from hemostat.core.ledger.rows import Attempt
+from hemostat.core.model import ContainerInfo, EngineEvent
+from hemostat.events import Action, Outcome
+from tests.samples import NOW, WEB
+
+HUP, INT, QUIT, KILL, USR1, TERM = 1, 2, 3, 9, 10, 15
+
+
+def kill(signal: int | None) -> EngineEvent:
+    return EngineEvent(time=NOW, action="kill", container=WEB, signal=signal)
+
+
+def info(**fields) -> ContainerInfo:
+    return ContainerInfo(**{"ref": WEB, "status": "running", "started_at": NOW - 100, **fields})
+
+
+@pytest.mark.parametrize(
+    ("signal", "stop_signal", "is_wish"),
+    [
+        *((signal, None, True) for signal in (TERM, KILL, INT, QUIT, None)),
+        *((signal, None, False) for signal in (HUP, USR1)),
+        (USR1, USR1, True),
+        (TERM, QUIT, True),
+    ],
+)
+def test_signal_is_a_wish_when_it_ends_this_container(signal, stop_signal, is_wish):
+    assert (signalled(kill(signal), info(stop_signal=stop_signal)) is not None) is is_wish
+
+
+@pytest.mark.parametrize(
+    ("signal", "fields", "seconds"),
+    [
+        (TERM, {}, 15),
+        (TERM, {"stop_timeout": 60}, 65),
+        (TERM, {"stop_timeout": -1}, 605),
+        (QUIT, {}, 5),
+        (QUIT, {"stop_signal": QUIT}, 15),
+        (TERM, {"stop_signal": QUIT}, 5),
+    ],
+)
+def test_death_is_wanted_within_the_time_of_its_signal_and_not_after(signal, fields, seconds):
+    stop = signalled(kill(signal), info(**fields))
+    assert wanted(stop, NOW + seconds - 0.1)
+    assert not wanted(stop, NOW + seconds + 0.1)
+    assert stopping(stop, NOW + seconds - 0.1)
+    assert not stopping(stop, NOW + seconds + 0.1)
+
+
+def test_second_signal_of_a_long_stop_renews_the_wish():
+    """`docker stop -t 60` sends SIGKILL at the end."""
+    late = EngineEvent(time=NOW + 60, action="kill", container=WEB, signal=KILL)
+    assert wanted(signalled(late, info()), NOW + 60.2)
+
+
+def test_the_word_of_the_engine_proves_a_wish_before_or_after_the_death():
+    said = stopped(EngineEvent(time=NOW, action="stop", container=WEB))
+    assert wanted(said, NOW - 0.2)
+    assert wanted(said, NOW + 0.2)
+
+
+def test_a_stop_of_ours_is_nobodys_wish():
+    assert not wanted(Stop(time=NOW, until=NOW + 10, ours=True), NOW + 1)
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "podman", "kills", "seconds"),
+    [
+        (None, 1, False, False, 0.0),
+        (None, 137, False, True, 0.0),
+        (None, 137, False, False, stop_intent.SOON),
+        (None, 1, True, False, stop_intent.LATER),
+        (Stop(time=NOW, until=NOW), 7, False, True, stop_intent.LATER),
+    ],
+)
+def test_death_is_held_only_where_a_stop_event_may_still_come(stop, code, podman, kills, seconds):
+    assert hold(stop, code, podman=podman, kills=kills) == seconds
+
+
+def attempt(**fields) -> Attempt:
+    plain = {"key": "k", "container": "web", "action": Action.RESTART, "by": "r", "time": NOW}
+    return Attempt(**{**plain, "lease": NOW + 60, "started_at": NOW - 100, **fields})
+
+
+DOWN = {"status": "exited", "finished_at": NOW + 10}
+
+
+@pytest.mark.parametrize(
+    ("fields", "made", "ours"),
+    [
+        ({}, {}, True),
+        ({}, {"started_at": NOW - 500}, False),
+        ({}, {"action": Action.EXEC}, False),
+        ({}, {"outcome": Outcome.FAILED, "finished": NOW + 5}, False),
+        ({}, {"lease": NOW}, False),
+        (DOWN, {}, True),
+        (DOWN, {"lease": NOW + 12}, True),
+        (DOWN, {"outcome": Outcome.FAILED, "finished": NOW + 11}, True),
+        (DOWN, {"outcome": Outcome.FAILED, "finished": NOW + 5}, False),
+        (DOWN, {"outcome": Outcome.NOT_APPLICABLE, "finished": NOW + 11}, False),
+        ({**DOWN, "started_at": NOW + 5}, {}, False),
+    ],
+)
+def test_restart_is_ours_when_it_began_on_this_very_process(fields, made, ours):
+    assert (restart_by_us(info(**fields), [attempt(**made)], NOW + 20) is not None) is ours

@@ -1,0 +1,137 @@
+"""A dossier is bounded and holds no secret, whatever it is made of."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.evidence.build import CUT, LIMIT, LINE_CUT, LOG_LIMIT, dossier, tail
+from hemostat.core.evidence.snapshot import Check, Details, Point, decode, encode
+from hemostat.core.model import ContainerInfo
+from hemostat.errors import DecodeError
+from hemostat.events import Evidence
+from tests.samples import NOW, WEB, alert, needed
+
+DEAD = ContainerInfo(ref=WEB, status="exited", exit_code=1)
+SECRET = "hunter2-and-more"  # noqa: S105 - nobody's
+DETAILS = Details(
+    command=("serve", "--password", SECRET),
+    environment={"DB_PASSWORD": SECRET, "CACHE": f"redis://:{SECRET}@cache:6379", "MODE": "fast"},
+    checks=(Check(time=NOW, exit_code=1, output=f"token={SECRET} refused"),),
+    error=f"bad api_key: {SECRET}",
+)
+text = st.text(max_size=3000)
+
+
+def test_every_part_is_kept_and_read_back():
+    made = dossier(
+        needed(),
+        DEAD,
+        now=NOW,
+        log="starting\nout of cheese\n",
+        processes=["serve"],
+        details=DETAILS,
+        samples=[Point(NOW, 12.5, 1 << 20)],
+        missing={"top": "it is not running"},
+    )
+    assert decode(encode(made)) == made
+    assert (made.state, made.log, made.processes) == (DEAD.state, "starting\nout of cheese\n", ("serve",))
+    assert made.evidence == (Evidence("exit_code", 1.0),)
+    assert made.left_out == ()
+
+
+def test_no_secret_of_any_part_is_in_it():
+    request = needed(alert=alert(evidence=(Evidence("probe", f"http://u:{SECRET}@web/ failed"),)))
+    made = dossier(
+        request,
+        DEAD,
+        now=NOW,
+        log=f"PASSWORD={SECRET}",
+        processes=[f"mysql -p{SECRET}"],
+        details=DETAILS,
+        missing={"samples": f"redis://:{SECRET}@h is away"},
+    )
+    raw = encode(made).decode()
+    assert SECRET not in raw
+    assert made.details is not None
+    assert made.details.environment["MODE"] == "fast"
+
+
+def test_a_secret_in_colours_is_one_all_the_same():
+    assert tail("\x1b[31mpassword\x1b[0m=\x1b[1mhunter2\x1b[0m", 1000) == "password=[redacted: password]"
+
+
+def test_a_long_log_loses_its_beginning():
+    log = "".join(f"line {number}\n" for number in range(10_000))
+    end = tail(log, LOG_LIMIT)
+    assert end.startswith(CUT + "line ")
+    assert end.endswith("line 9999\n")
+    assert LOG_LIMIT // 2 < len(end) <= LOG_LIMIT
+
+
+def test_a_log_of_one_endless_line_is_cut_too():
+    assert tail("token=" + "a1" * 500_000, LOG_LIMIT) == "token=[redacted: token]"
+
+
+def test_a_line_of_a_megabyte_is_cut_with_a_mark():
+    end = tail("before\n" + "x" * 1_000_000 + "\nafter\n", LOG_LIMIT)
+    assert end == f"before\n{'x' * 2000}{LINE_CUT}\nafter\n"
+    assert tail(end, LOG_LIMIT) == end
+
+
+def test_many_long_lines_lose_the_first():
+    end = tail("".join(f"{number} {'x' * 9000}\n" for number in range(300)), LOG_LIMIT)
+    assert end.startswith(CUT)
+    assert end.endswith(f"x{LINE_CUT}\n")
+    assert len(end) <= LOG_LIMIT
+
+
+def test_of_a_progress_bar_the_last_state_is_kept():
+    bar = "".join(f"\r{number:3d} % token=abcdef{number:03d}" for number in range(101))
+    assert tail(f"pull\n{bar}\ndone\n", LOG_LIMIT) == "pull\n100 % token=[redacted: token]\ndone\n"
+
+
+def test_samples_are_the_latest():
+    made = dossier(needed(), DEAD, now=NOW, samples=[Point(at, 1.0, 1) for at in range(500)])
+    assert [each.time for each in made.samples] == list(range(380, 500))
+
+
+def test_samples_of_an_older_version_are_read():
+    made = dossier(needed(), DEAD, now=NOW, samples=[Point(NOW, 1.0, 2)])
+    older = encode(made).replace(b",1.0,2,null,null]", b",1.0,2]")
+    assert older != encode(made)
+    assert decode(older) == made
+
+
+def test_what_does_not_fit_is_given_up_in_order():
+    details = Details(environment={f"N{number}": "ü" * 400 for number in range(200)})
+    made = dossier(
+        needed(), DEAD, now=NOW, log="out of cheese\n", details=details, samples=[Point(NOW, 1.0, 1)]
+    )
+    assert made.left_out == ("samples", "processes", "environment")
+    assert made.log == "out of cheese\n"
+    assert made.details is not None
+
+
+@given(log=text, line=text, size=st.integers(1, 400))
+def test_it_is_never_too_large(log, line, size):
+    made = dossier(
+        needed(alert=alert(evidence=(Evidence(line, line * 20),) * 60)),
+        DEAD,
+        now=NOW,
+        log=log * size,
+        processes=[line] * size,
+        details=Details(
+            command=(line,) * size,
+            environment={f"{line}{number}": line for number in range(size)},
+            checks=(Check(time=NOW, exit_code=1, output=line * 10),) * 20,
+        ),
+    )
+    raw = encode(made)
+    assert len(raw) <= LIMIT
+    assert decode(raw) == made
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"\xff", b'{"time": "x"}'])
+def test_what_is_no_dossier_is_refused(raw):
+    with pytest.raises(DecodeError):
+        decode(raw)

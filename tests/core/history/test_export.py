@@ -1,0 +1,92 @@
+"""An incident as it is handed on: everything in it, nothing secret, nothing that a reader would act on."""
+
+import msgspec
+import pytest
+from markdown_it import MarkdownIt
+
+from hemostat.core.history.export import markdown, record
+from hemostat.core.history.incident_log import stories
+from hemostat.core.history.timeline import Chronicle, chronicle
+from hemostat.events import Event, Evidence, decode
+from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed
+from tests.tui.scenes import kept, told
+
+HOSTILE = "</td><script>alert(1)</script> | [x](http://y) `~~~~` *b* \x1b[2J"
+
+
+def made(events: list[Event]) -> Chronicle:
+    return chronicle(next(each for each in stories(events) if each.incident == "i1"))
+
+
+def when(time: float) -> str:
+    return f"T{time - NOW:+.1f}"
+
+
+def test_everything_is_in_it():
+    text = markdown(made(told()), [kept()], when)
+    for part in (
+        "# web: unhealthy, healed",
+        "| T+0.0 | 20 ms | alert | unhealthy: failing streak 3",
+        "| T+6.7 | 2 s | outcome | restart healed in 2.5 s |",
+        "Detected 20 ms, diagnosed 4.2 s",
+        "- **quoted** log: pool exhausted, 40 of 40 in use",
+        "- restart: healed",
+        "## Kept at T+4.3: web  unhealthy, no. 1, before restart",
+        "  serve --port 80",
+        "  2026-11-24T00:26:54Z worker 54 took a connection",
+        "failed with 1: connection refused",
+    ):
+        assert part in text
+
+
+def test_nothing_in_it_is_markup_or_a_terminals_command():
+    diagnosis = msgspec.structs.replace(DIAGNOSIS, reasons=(HOSTILE,))
+    text = markdown(made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [kept(HOSTILE)], when)
+    before_log = text.partition("## Kept")[0]
+    assert "<script>" not in before_log
+    assert "[x](" not in before_log
+    assert "\x1b" not in text
+    log = text.partition("### Log")[2].partition("###")[0]
+    assert [line for line in log.splitlines() if line.startswith("~~~~")] == ["~~~~", "~~~~"]
+
+
+ENDS_A_FENCE = "~~~~~~\n\n# told by a container\n\n[x](http://y.example) <img src=http://y.example> *b*\n"
+
+
+@pytest.mark.parametrize("indent", ["", " ", "   ", "\t", "> ", "- "])
+def test_a_log_does_not_end_the_block_that_it_stands_in(indent):
+    """As readers of Markdown see it: a fence may end up to three blanks from the margin."""
+    log = "".join(f"{indent}{line}\n" for line in ENDS_A_FENCE.splitlines())
+    read = MarkdownIt().parse(markdown(made([event(alert())]), [kept(log)], when))
+    assert any("told by a container" in each.content for each in read if each.type == "fence")
+    assert not any("y.example" in each.content for each in read if each.type != "fence")
+
+
+@pytest.mark.parametrize("text", ["https://y.example/a", "see www.y.example", "@org/team look", "(@org)"])
+def test_words_of_a_container_link_to_nothing_and_call_nobody(text):
+    diagnosis = msgspec.structs.replace(DIAGNOSIS, reasons=(text,))
+    told = markdown(made([event(alert()), event(needed(diagnosis=diagnosis), 0.1)]), [], when)
+    assert text not in told
+    assert text in told.replace("\N{ZERO WIDTH SPACE}", "")
+
+
+def test_secrets_are_masked_in_both():
+    spoken = alert(evidence=(Evidence("health_output", "password=hunter2 refused"),))
+    whole = made(
+        [event(spoken), event(complete(detail="token=ghp_0123456789abcdef0123456789abcdef0123"), 3.0)]
+    )
+    told_as_object = msgspec.json.encode(record(whole, [])).decode()
+    for text in (markdown(whole, [], when), told_as_object):
+        assert "hunter2" not in text
+        assert "ghp_0123456789" not in text
+        assert "redacted" in text
+
+
+def test_programs_get_the_events_as_they_travelled_and_the_steps():
+    whole = made(told())
+    read = msgspec.json.decode(msgspec.json.encode(record(whole, [kept()])))
+    assert [decode(msgspec.json.encode(each)) for each in read["events"]] == [
+        each for each in told() if each.incident == "i1"
+    ]
+    assert [each["stage"] for each in read["steps"]] == [step.stage for step in whole.steps]
+    assert (read["incident"], read["status"], len(read["dossiers"])) == ("i1", "healed", 1)

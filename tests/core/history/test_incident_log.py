@@ -1,0 +1,129 @@
+"""Events as people read them."""
+
+import pytest
+
+from hemostat.core.history.incident_log import line, stories, subject
+from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Phase, Reason, Word
+from tests.samples import (
+    CLEARED,
+    DIAGNOSIS,
+    NOW,
+    alert,
+    complete,
+    decided,
+    event,
+    heartbeat,
+    needed,
+    order,
+    stats,
+)
+
+
+def answered(outcome: Outcome):
+    return complete(kind=Kind.ORDERED, outcome=outcome)
+
+
+FALSE_ALARM = FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS)
+
+
+@pytest.mark.parametrize(
+    ("told", "status", "is_open"),
+    [
+        ([alert()], "open", True),
+        ([alert(), needed()], "acting", True),
+        ([alert(), needed(), complete()], "healed", False),
+        ([alert(), needed(), complete(), CLEARED], "healed", False),
+        ([alert(), CLEARED], "cleared", False),
+        ([alert(), FALSE_ALARM], "false_alarm", False),
+        ([alert(), FALSE_ALARM, CLEARED], "false_alarm", False),
+        ([alert(), needed(), complete(outcome=Outcome.REFUSED)], "refused", True),
+        ([alert(), needed(), complete(outcome=Outcome.REFUSED), CLEARED], "cleared", False),
+        ([alert(), needed(), complete(outcome=Outcome.NOT_APPLICABLE)], "cleared", False),
+        ([alert(), needed(), complete(), alert(occurrence=2)], "open", True),
+        ([alert(), needed(), CLEARED, complete(outcome=Outcome.FAILED)], "cleared", False),
+        ([alert(), needed(), CLEARED, complete(outcome=Outcome.ESCALATED)], "cleared", False),
+        ([alert(), CLEARED, needed(), complete(outcome=Outcome.WAITING)], "cleared", False),
+        ([alert(), needed(), CLEARED, complete()], "healed", False),
+        ([alert(), CLEARED, alert(occurrence=2), complete(outcome=Outcome.FAILED)], "failed", True),
+        ([order()], "acting", True),
+        ([order(), answered(Outcome.WAITING)], "waiting", True),
+        ([order(), answered(Outcome.HEALED)], "healed", False),
+        ([order(), answered(Outcome.REFUSED)], "refused", False),
+        ([alert(), needed(), decided(what=Word.APPROVED), complete()], "healed", False),
+        ([alert(), needed(), decided(what=Word.APPROVED)], "acting", True),
+    ],
+)
+def test_an_incident_stands_as_its_last_event_says(told, status, is_open):
+    [story] = stories(event(data, at) for at, data in enumerate(told))
+    assert (story.status, story.open) == (status, is_open)
+    assert [step.data for step in story.steps] == told
+
+
+def test_events_may_come_in_any_order():
+    told = [event(alert()), event(needed(), 1), event(complete(), 2)]
+    assert stories(reversed(told)) == stories(told)
+
+
+def test_incidents_are_told_apart_and_begin_with_their_condition():
+    found = stories([event(alert(), 5, incident="b"), event(alert(since=NOW - 60), incident="a")])
+    assert [(story.incident, story.since) for story in found] == [("a", NOW - 60), ("b", NOW)]
+
+
+def test_a_story_whose_beginning_is_lost_begins_with_what_is_left():
+    [story] = stories([event(complete(), 7)])
+    assert (story.since, story.kind, story.container.name) == (NOW + 7, Kind.EXITED, "web")
+
+
+def test_what_people_decide_on_everything_is_no_incident():
+    assert stories([event(decided(), incident=None)]) == []
+
+
+def test_what_refreshes_a_screen_tells_no_story():
+    assert stories([event(stats()), event(heartbeat())]) == []
+    assert subject(event(heartbeat())) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (alert(), "exited: exit code 1"),
+        (order(), "ann@h orders: restart (it is slow)"),
+        (
+            order(action=Action.SCALE, parameters={"resource": "cpu"}, force=True, reason=""),
+            "ann@h orders: scale cpu, past the limits",
+        ),
+        (complete(kind=Kind.ORDERED), "restart done in 3.1 s"),
+        (
+            complete(kind=Kind.ORDERED, outcome=Outcome.REFUSED, reason=Reason.PAUSED),
+            "restart refused: paused",
+        ),
+        (decided(container="web", until=None), "paused by ann@h (deploy)"),
+        (
+            decided(what=Word.REJECTED, container="web", until=None, action=Action.START),
+            "rejected: start by ann@h (deploy)",
+        ),
+        (alert(occurrence=3, evidence=()), "exited (no. 3)"),
+        (alert(phase=Phase.CLEARED), "exited is over"),
+        (
+            alert(
+                kind=Kind.CPU_HIGH,
+                window=10.0,
+                evidence=(Evidence("cpu", 97.46, "%"), Evidence("memory", 1048576.0, "B")),
+            ),
+            "cpu_high for 10 s: cpu 97.46 %, memory 1.0 MiB",
+        ),
+        (alert(evidence=(Evidence("growth", 2048.0, "B/s"),)), "exited: growth 2.0 KiB/s"),
+        (needed(), "crash -> restart: exit code 1; nobody asked for it"),
+        (FALSE_ALARM, "crash, no action: exit code 1; nobody asked for it"),
+        (complete(), "restart healed in 3.1 s"),
+        (
+            complete(outcome=Outcome.REFUSED, reason=Reason.COOLDOWN, detail="for another 5 min"),
+            "restart refused: cooldown (for another 5 min)",
+        ),
+        (stats(), "running cpu 12.5 % memory 64.0 MiB"),
+        (stats(cpu=None, memory=None), "running cpu - % memory -"),
+        (heartbeat(lag=2, trouble="no Redis"), "monitor alive, lag 2, no Redis"),
+    ],
+)
+def test_an_event_in_one_line(data, text):
+    assert line(event(data)) == text

@@ -1,0 +1,71 @@
+"""Playing: where one is."""
+
+import pytest
+
+from hemostat.core.history import playback
+from hemostat.core.history.playback import JUMP, Playing, passed
+from tests.core.history.test_replay import recorded
+from tests.samples import NOW, alert, complete, event, stats
+
+TOLD = recorded(
+    event(alert(), 100.0, incident="a"),
+    event(complete(), 101.0, incident="a"),
+    event(alert(), 300.0, incident="b"),
+    event(stats(), 500.0),
+)
+
+
+def here(at: float, **changes) -> Playing:
+    return Playing(NOW + at, **changes)
+
+
+@pytest.mark.parametrize(
+    ("before", "elapsed", "after"),
+    [
+        (here(0), 2.0, 2.0),
+        (here(0, speed=0.5), 2.0, 1.0),
+        (here(0, speed=32.0), 2.0, 64.0),
+        (here(5, paused=True), 2.0, 5.0),
+        (here(5), 0.0, 5.0),
+        (here(5), -3.0, 5.0),
+        (here(499), 2.0, 500.0),
+    ],
+)
+def test_time_passes_at_the_speed(before, elapsed, after):
+    assert passed(TOLD, before, elapsed).position == NOW + after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(0, 97), (98, 98.25), (102, 102.25), (103.5, 103.75), (104, 297), (302, 302.25), (304, 500)],
+)
+def test_a_jump_passes_over_what_nothing_is_told_of(before, after):
+    """A little is left to be seen before and after; the end is where there is nothing more."""
+    assert passed(TOLD, here(before, speed=JUMP), 0.25).position == NOW + after
+
+
+@pytest.mark.parametrize(
+    ("before", "direction", "after"),
+    [(0, 1, 97), (97, 1, 297), (297, 1, 297), (400, -1, 297), (299, -1, 97), (50, -1, 50), (99, -1, 99)],
+)
+def test_incidents_are_come_to_shortly_before_they_begin(before, direction, after):
+    assert playback.to_incident(TOLD, here(before), direction).position == NOW + after
+
+
+def test_nobody_leaves_the_recording():
+    assert playback.at(TOLD, here(5), NOW - 9).position == NOW
+    assert playback.at(TOLD, here(5), NOW + 900).position == NOW + 500
+
+
+def test_speeds_have_ends():
+    slow, fast = here(0, speed=0.5), here(0, speed=JUMP)
+    assert playback.changed_speed(slow, -1) == slow
+    assert playback.changed_speed(fast, 1) == fast
+    assert playback.changed_speed(here(0, speed=32.0), 1) == fast
+
+
+def test_the_track_shows_where_one_is_and_where_incidents_are():
+    assert playback.track(TOLD, NOW + 250, 10) == "━━!━━●!───"
+    assert playback.track(TOLD, NOW + 500, 10) == "━━!━━━!━━●"
+    assert playback.track(recorded(), NOW, 4) == "━━━●"
+    assert playback.track(TOLD, NOW, 0) == ""

@@ -1,0 +1,134 @@
+"""Recordings: what is written is what is read, what was so at a moment, and what is none."""
+
+import json
+
+import pytest
+
+from hemostat.core.history import replay
+from hemostat.core.history.replay import Recording, header_line, line, parse
+from hemostat.errors import DecodeError
+from hemostat.events import DURABLE, TYPES, Container, Diagnosis, encode
+from tests.samples import ALL, NOW, WEB, alert, complete, event, heartbeat, stats
+
+HEAD = header_line("h", NOW)
+
+
+def recorded(*events, begin=NOW) -> Recording:
+    return parse([header_line("h", begin), *(line(each, each.time) for each in events)])
+
+
+def test_every_type_of_event_comes_back_as_it_was():
+    told = recorded(*ALL, begin=NOW - 1)
+    assert list(told.between(NOW - 1, NOW + 10, tuple(TYPES))) == list(ALL)
+    assert (told.host, told.begin, told.end, len(told)) == ("h", NOW - 1, NOW + 5, len(ALL))
+
+
+def test_what_was_heard_is_in_order_of_when_it_was_heard_not_of_when_it_was_said():
+    """Clocks of hosts differ; the dashboard was where it was heard."""
+    early, late = event(alert(), 100.0), event(complete(), 1.0)
+    told = parse([HEAD, line(late, NOW + 2), line(early, NOW + 1)])
+    assert list(told.between(NOW, NOW + 5, DURABLE)) == [early, late]
+    assert told.end == NOW + 2
+
+
+def test_a_stretch_goes_up_to_and_with_its_end():
+    told = recorded(event(alert(), 1.0), event(complete(), 2.0))
+    assert [each.time - NOW for each in told.between(NOW + 1, NOW + 2, DURABLE)] == [2.0]
+    assert list(told.between(NOW, NOW + 2, ("heartbeat",))) == []
+
+
+def test_of_a_stream_the_newest_are_known_that_had_come():
+    told = recorded(*(event(alert(since=NOW + n), n) for n in range(5)))
+    assert [each.time - NOW for each in told.recent("health_alert", 2, NOW + 3)] == [2.0, 3.0]
+    assert told.recent("health_alert", 2, NOW - 1) == []
+    assert told.recent("false_alarm", 2, NOW + 3) == []
+
+
+def test_last_values_are_one_a_name_and_grow_old():
+    first, second, other = event(stats(), 1.0), event(stats(cpu=50.0), 2.0), event(heartbeat(), 2.0)
+    told = recorded(first, second, other)
+    assert told.last("container_stats", NOW + 1.5) == [first]
+    assert told.last("container_stats", NOW + 2) == [second]
+    assert told.last("heartbeat", NOW + 2) == [other]
+    assert told.last("container_stats", NOW + 2 + replay.LIVE) == []
+
+
+def test_a_containers_numbers_are_those_up_to_now():
+    told = recorded(*(event(stats(cpu=float(n)), n) for n in range(400)))
+    assert [point.cpu for point in told.history("h", "web", NOW + 2)] == [0.0, 1.0, 2.0]
+    assert len(told.history("h", "web", NOW + 399)) == 300
+    assert [point.cpu for point in told.history("h", "web", NOW + 2, 2)] == [1.0, 2.0]
+    assert told.history("h", "db", NOW + 399) == []
+    assert told.history("h", "web", NOW + 2000) == []
+
+
+def test_incidents_are_where_each_was_first_raised_within_the_stretch():
+    told = recorded(
+        event(alert(), -5.0, incident="before"),
+        event(alert(), 1.0, incident="a"),
+        event(alert(occurrence=2), 2.0, incident="a"),
+        event(alert(), 3.0, incident="b"),
+    )
+    assert [at - NOW for at in told.incidents] == [1.0, 3.0]
+
+
+def test_secrets_are_masked_and_what_is_referred_to_is_not():
+    """Also where whoever published did not: a recording is handed on."""
+    bare = Container(
+        id="c1", name="token=abcdef123456", labels={"hemostat.exec": "x --password=hunter2hunter2"}
+    )
+    said = Diagnosis(cause="c", confidence=1.0, reasons=("api_key=sk-ant-REDACTED",))
+    row = line(
+        event(complete(container=bare, diagnosis=said, detail="password: correcthorse1")), NOW
+    ).decode()
+    for secret in ("hunter2hunter2", "sk-ant-REDACTED", "correcthorse1"):
+        assert secret not in row
+    assert json.loads(row)["event"]["data"]["container"]["name"] == "token=abcdef123456"
+
+
+def test_masking_changes_nothing_else():
+    assert [replay.masked(each) for each in ALL] == [encode(each) for each in ALL]
+
+
+def test_of_a_line_that_was_cut_off_nothing_is_taken_and_that_is_told():
+    whole, cut = line(event(alert(), 1.0), NOW + 1), line(event(complete(), 2.0), NOW + 2)
+    for end in (1, len(cut) - 1):
+        told = parse([HEAD, whole, cut[:end]])
+        assert (len(told), told.notes) == (1, ("line 3, the last, was cut off and is left out",))
+
+
+@pytest.mark.parametrize("first", [b"", b"{}\n", b"hello\n", b"\x1f\x8b\x00\n", b'{"format":"x"}\n'])
+def test_what_is_no_recording_is_told(first):
+    with pytest.raises(DecodeError, match="it is no recording") as told:
+        parse([first])
+    assert "hemostat record" in told.value.hint
+
+
+def test_another_version_is_told():
+    with pytest.raises(DecodeError, match="version 2"):
+        parse([HEAD.replace(b'"version":1', b'"version":2')])
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"{\n",
+        b"[]\n",
+        b'{"at":1,"event":{}}\n',
+        b'{"at":"x","event":{}}\n',
+        line(event(alert()), 1e300),
+        line(event(alert()), -1.0),
+        line(event(alert()), NOW).replace(b'"time":1795480000.0', b'"time":1e15'),
+        line(event(alert()), NOW).replace(b"health_alert", b"other_alert!"),
+    ],
+)
+def test_a_damaged_line_is_named(damaged):
+    with pytest.raises(DecodeError, match="line 3 is damaged") as told:
+        parse([HEAD, line(event(alert()), NOW), damaged, line(event(complete()), NOW)])
+    assert "\n" not in told.value.message
+
+
+def test_an_empty_stretch_is_one():
+    told = recorded()
+    assert (told.begin, told.end, told.incidents, told.has_live) == (NOW, NOW, (), False)
+    assert told.history("h", WEB.name, NOW) == []

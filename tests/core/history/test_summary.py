@@ -1,0 +1,100 @@
+"""A summary counts every incident once, and what it cost once."""
+
+import xml.etree.ElementTree as ET
+
+import msgspec
+import pytest
+
+from hemostat.core.history.incident_log import stories
+from hemostat.core.history.summary import Offender, Spread, spread, summarize
+from hemostat.core.history.summary_chart import svg
+from hemostat.events import Investigation, Outcome, Reason
+from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed
+
+HOUR = 3600.0
+
+
+def summary(*events, since=NOW, until=NOW + HOUR, bars=2):
+    step = (until - since) / bars
+    return summarize(stories(events), [since + number * step for number in range(bars)], until)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([], None),
+        ([3.0], Spread(count=1, mean=3.0, p95=3.0)),
+        (list(range(1, 101)), Spread(count=100, mean=50.5, p95=95)),
+    ],
+)
+def test_durations_are_spread_by_the_nearest_rank(seconds, expected):
+    assert spread(seconds) == expected
+
+
+def test_a_container_that_dies_again_is_one_incident_with_two_alerts():
+    told = summary(
+        event(alert(), 0.5),
+        event(complete(), 3),
+        event(alert(occurrence=2, since=NOW + 60), 61),
+        event(complete(occurrence=2), 70),
+    )
+    assert (told.incidents, told.alerts, told.healed, told.open) == (1, 2, 1, 0)
+    assert told.detect == Spread(count=2, mean=0.75, p95=1.0)
+    assert told.heal == Spread(count=2, mean=6.5, p95=10.0)
+
+
+def test_what_came_before_is_not_counted_but_tells_when_it_began():
+    told = summary(event(alert(), -100), event(complete(), 20), since=NOW)
+    assert (told.incidents, told.alerts, told.detect) == (1, 0, None)
+    assert told.heal == Spread(count=1, mean=20.0, p95=20.0)
+    assert summary(event(alert(), -100), event(complete(), -20)).incidents == 0
+
+
+def test_an_investigation_is_paid_for_once_whatever_follows_from_it():
+    paid = Investigation(model="m", tokens=10, cost=0.5)
+    made = msgspec.structs.replace(DIAGNOSIS, investigation=paid)
+    reused = msgspec.structs.replace(DIAGNOSIS, investigation=msgspec.structs.replace(paid, reused=True))
+    told = summary(
+        event(alert()),
+        event(needed(diagnosis=made), 1),
+        event(needed(diagnosis=made, rung=1), 2),
+        event(alert(), 3, incident="i2"),
+        event(needed(diagnosis=reused), 4, incident="i2"),
+    )
+    assert (told.spend.diagnoses, told.spend.tokens, told.spend.cost) == (1, 10, 0.5)
+
+
+def test_what_was_refused_and_then_healed_is_both():
+    refused = complete(outcome=Outcome.REFUSED, reason=Reason.PAUSED)
+    told = summary(event(alert()), event(refused, 1), event(complete(), 9))
+    assert (told.refused, told.healed, told.open) == (1, 1, 0)
+
+
+def test_offenders_are_named_by_host_and_how_often_they_failed():
+    told = summary(
+        event(alert()),
+        event(complete(), 1),
+        event(alert(), 2, incident="i2"),
+        event(alert(), 3, incident="i3", host="b"),
+    )
+    first = Offender(host="h", container="web", incidents=2, alerts=2, healed=1, kinds={"exited": 2})
+    assert told.offenders[0] == first
+    assert [each.host for each in told.offenders] == ["h", "b"]
+
+
+def test_a_picture_shows_every_incident_where_it_began():
+    late = alert(since=NOW + HOUR * 0.75)
+    told = summary(event(alert()), event(complete(), 1), event(late, HOUR * 0.75, incident="i2"))
+    assert [(bar.healed, bar.rest) for bar in told.bars] == [(1, 0), (0, 1)]
+    drawn = ET.fromstring(svg(told, lambda moment: f"<{moment:.0f}>", "a & b"))  # noqa: S314 - our own
+    words = [each.text for each in drawn.iter("{http://www.w3.org/2000/svg}title")]
+    assert words == ["a & b", "1 healed", "1 not healed"]
+
+
+def test_actions_of_a_dry_run_are_counted_by_container():
+    rehearsed = [
+        event(complete(outcome=Outcome.DRY_RUN), at, incident=name) for at, name in ((1, "i1"), (2, "i2"))
+    ]
+    raised = [event(alert(), 0, incident=name) for name in ("i1", "i2")]
+    found = summarize(stories([*raised, *rehearsed]), [NOW - 1], NOW + 10)
+    assert (found.dry_runs, found.dry_run_containers) == (2, 1)

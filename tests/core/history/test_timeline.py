@@ -1,0 +1,242 @@
+"""An incident's timeline: steps, durations, why, the ladder, and what comes next."""
+
+import msgspec
+import pytest
+
+from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.history.incident_log import stories
+from hemostat.core.history.next_steps import comes_next, ladder
+from hemostat.core.history.timeline import Chronicle, Stage, chronicle, known, spans, summary, until, why
+from hemostat.events import (
+    Action,
+    Event,
+    FalseAlarm,
+    Investigation,
+    Kind,
+    Order,
+    Outcome,
+    Phase,
+    Quote,
+    Reason,
+    State,
+)
+from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, event, needed
+
+ALERT = event(alert(since=NOW - 0.02))
+ASKED = event(needed(), 0.1)
+HEALED = event(complete(durations={"act": 0.3, "verify": 2.0, "total": 2.9}), 3.0)
+OVER = event(alert(phase=Phase.CLEARED), 5.0)
+DIED = State(status="exited", exit_code=1)
+BUSY = {"kind": Kind.CPU_HIGH}
+
+
+def told(*events: Event) -> Chronicle:
+    return chronicle(stories(events)[0])
+
+
+def failed(action: Action = Action.RESTART, **changes: object) -> Event:
+    plain = {"outcome": Outcome.FAILED, "reason": Reason.NOT_VERIFIED, "action": action, **changes}
+    return event(complete(**plain), 3.0)
+
+
+def refused(reason: Reason, outcome: Outcome = Outcome.REFUSED, **changes: object) -> Event:
+    return event(complete(outcome=outcome, reason=reason, durations={}, **changes), 0.2)
+
+
+def test_a_verdict_that_comes_after_the_end_does_not_open_the_incident_again():
+    over = event(alert(phase=Phase.CLEARED), 1.0)
+    for late in (
+        failed(durations={"act": 0.3, "verify": 2.5}),
+        failed(durations={"act": 0.1, "verify": 0.2}),
+    ):
+        whole = told(ALERT, ASKED, over, late)
+        assert whole.status == "cleared"
+        assert comes_next(whole).startswith("nothing")
+
+
+def test_a_healed_incident_is_told_from_the_alert_to_the_outcome_with_durations():
+    steps = told(ALERT, ASKED, HEALED).steps
+    assert [(step.stage, round(step.after, 3)) for step in steps] == [
+        (Stage.ALERT, 0.02),
+        (Stage.DIAGNOSIS, 0.1),
+        (Stage.DECISION, 0.0),
+        (Stage.ACTION, 0.6),
+        (Stage.VERIFICATION, 0.3),
+        (Stage.OUTCOME, 2.0),
+    ]
+    assert [step.status for step in steps] == ["open", "acting", "acting", "acting", "verifying", "healed"]
+    assert steps[4].text == "exited with 1 -> running, healthy"
+    assert steps[5].text == "restart healed in 2.9 s"
+
+
+def test_what_a_person_ordered_is_a_decision_whatever_came_of_it():
+    order = next(each for each in ALL if isinstance(each.data, Order))
+    for status, steps in (("acting", [order]), ("healed", [order, event(complete(), 9, incident="i2")])):
+        whole = told(*steps)
+        assert (whole.status, whole.steps[0].stage) == (status, Stage.DECISION)
+        assert "orders: restart" in whole.steps[0].text
+
+
+def test_how_long_it_took_in_all_and_by_what():
+    whole = told(ALERT, ASKED, HEALED, OVER)
+    assert whole.seconds == pytest.approx(3.02)
+    assert spans(whole) == pytest.approx(
+        {"detected": 0.02, "diagnosed": 0.1, "decided": 0.6, "acted": 0.3, "verified": 2.0}
+    )
+    assert summary(whole) == "detected 20 ms, diagnosed 100 ms, decided 600 ms, acted 300 ms, verified 2 s"
+
+
+def test_what_is_open_has_taken_no_time_in_all_yet():
+    assert told(ALERT, ASKED).seconds is None
+
+
+def test_only_the_last_occurrence_counts_for_how_long_it_took():
+    again = event(alert(since=NOW + 600, occurrence=2), 600.05)
+    assert spans(told(ALERT, ASKED, HEALED, again)) == pytest.approx({"detected": 0.05})
+
+
+def test_an_event_that_came_twice_is_told_once():
+    noted = msgspec.structs.replace(ASKED, data=needed(told=(Reason.PAUSED,)))
+    assert len(told(ALERT, ASKED, noted).steps) == 3
+
+
+def test_the_action_never_seems_to_begin_before_it_was_asked_for():
+    """Durations are rounded to milliseconds."""
+    at_once = event(complete(durations={"act": 0.201, "verify": 0.7, "total": 0.9}), 1.0)
+    stages = [step.stage for step in told(ALERT, ASKED, at_once).steps]
+    assert stages.index(Stage.ACTION) > stages.index(Stage.DECISION)
+
+
+def test_a_condition_that_is_over_during_verification_is_told_in_its_place():
+    early = event(alert(phase=Phase.CLEARED), 2.0)
+    whole = told(ALERT, ASKED, early, HEALED)
+    assert [step.text for step in whole.steps][-3:] == [
+        "exited with 1 -> running, healthy",
+        "exited is over",
+        "restart healed in 2.9 s",
+    ]
+    assert [step.status for step in whole.steps][-3:] == ["verifying", "verifying", "healed"]
+    assert whole.seconds == pytest.approx(3.02)
+    assert spans(whole)["verified"] == pytest.approx(2.0)
+
+
+def test_an_engine_that_failed_left_nothing_to_verify():
+    stages = [step.stage for step in told(ALERT, ASKED, failed(reason=Reason.ENGINE_ERROR)).steps]
+    assert stages[-2:] == [Stage.ACTION, Stage.OUTCOME]
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        (refused(Reason.BUDGET_SPENT, detail="3 of 3"), "restart refused: budget_spent (3 of 3)"),
+        (
+            refused(Reason.APPROVAL, Outcome.AWAITING_APPROVAL, detail="hemostat approve abc"),
+            "restart awaiting_approval: approval (hemostat approve abc)",
+        ),
+        (event(FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), 0.2), "false_alarm"),
+    ],
+)
+def test_what_is_not_done_is_a_decision_with_its_reason(end, text):
+    step = told(ALERT, end).steps[-1]
+    assert (step.stage, step.text) == (Stage.DECISION, text)
+
+
+def test_at_a_step_nothing_is_known_of_what_came_after_it():
+    whole = told(ALERT, ASKED, HEALED)
+    first, acting = until(whole, 0), until(whole, 3)
+    assert (first.diagnosis, first.status, len(first.steps)) == (None, "open", 1)
+    assert (acting.diagnosis, acting.status, acting.seconds) == (DIAGNOSIS, "acting", None)
+
+
+def test_the_evidence_of_an_action_is_known_from_the_action_on():
+    kept = [Dossier(time=NOW + 0.69, container=WEB, kind=Kind.EXITED, action=Action.RESTART)]
+    steps = told(ALERT, ASKED, HEALED).steps
+    assert [bool(known(kept, step)) for step in steps] == [False, False, False, True, True, True]
+
+
+def test_why_is_told_in_full():
+    made = Investigation(
+        model="m",
+        roots=("db",),
+        quotes=(Quote("log", "no route"),),
+        expect="it answers",
+        steps=("log web",),
+        seconds=2.5,
+        tokens=31,
+        cost=0.5,
+        reused=True,
+    )
+    diagnosis = msgspec.structs.replace(DIAGNOSIS, investigation=made)
+    assert list(why(diagnosis)) == [
+        ("diagnosis", "crash, confidence 0.90, by rules"),
+        ("because", "exit code 1"),
+        ("because", "nobody asked for it"),
+        ("roots", "db"),
+        ("quoted", "log: no route"),
+        ("expected", "it answers"),
+        ("looked at", "log web"),
+        ("took", "2.5 s, 31 tokens, $0.5000, reused from an incident just like it"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "rungs"),
+    [
+        ([ALERT], []),
+        ([ALERT, ASKED], ["restart: asked for", "people: would follow"]),
+        ([ALERT, ASKED, HEALED], ["restart: healed"]),
+        ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], ["restart: failed", "people: would follow"]),
+        # Its new death is alerted anew.
+        ([ALERT, ASKED, failed(after=DIED)], ["restart: failed"]),
+        (
+            [
+                event(alert(kind=Kind.OOM)),
+                event(needed(alert=alert(kind=Kind.OOM), action=Action.SCALE), 0.1),
+            ],
+            ["scale: asked for", "restart: would follow", "people: would follow"],
+        ),
+        (
+            [
+                event(alert(kind=Kind.OOM)),
+                event(needed(alert=alert(kind=Kind.OOM), action=Action.SCALE), 0.1),
+                failed(Action.SCALE, kind=Kind.OOM),
+                event(needed(alert=alert(kind=Kind.OOM), rung=1), 3.1),
+            ],
+            ["scale: failed", "restart: asked for", "people: would follow"],
+        ),
+        ([ALERT, ASKED, refused(Reason.COOLDOWN)], ["restart: refused"]),
+        (
+            [ALERT, ASKED, refused(Reason.APPROVAL, Outcome.AWAITING_APPROVAL)],
+            ["restart: awaiting approval", "people: would follow"],
+        ),
+    ],
+)
+def test_the_ladder(events, rungs):
+    assert [rung.words for rung in ladder(told(*events))] == rungs
+
+
+def test_the_ladder_while_it_is_acted():
+    acting = until(told(ALERT, ASKED, failed(kind=Kind.UNHEALTHY)), 3)
+    assert [rung.words for rung in ladder(acting)] == ["restart: under way", "people: would follow"]
+
+
+@pytest.mark.parametrize(
+    ("events", "next_"),
+    [
+        ([ALERT], "a diagnosis"),
+        ([ALERT, ASKED], "the responder decides whether to restart"),
+        ([ALERT, ASKED, HEALED], "nothing: should it fail again"),
+        ([ALERT, ASKED, failed(kind=Kind.UNHEALTHY)], "people are told: there is no other action"),
+        ([ALERT, ASKED, failed(Action.SCALE, kind=Kind.OOM)], "restart is tried"),
+        ([ALERT, ASKED, failed(after=DIED)], "it died again"),
+        ([ALERT, ASKED, refused(Reason.BUDGET_SPENT)], "nothing before then"),
+        ([ALERT, refused(Reason.PAUSED, Outcome.WAITING)], "hemostat resume"),
+        ([ALERT, refused(Reason.EXPIRED, Outcome.EXPIRED)], "until it is alerted anew"),
+        (
+            [event(alert(**BUSY)), event(needed(alert=alert(**BUSY), action=Action.NONE), 0.1)],
+            "people are told",
+        ),
+    ],
+)
+def test_what_comes_next(events, next_):
+    assert next_ in comes_next(told(*events))

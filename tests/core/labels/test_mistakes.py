@@ -1,0 +1,161 @@
+"""Labels with mistakes: which are HemoStat's, which label was meant, and what is protected."""
+
+import pytest
+
+from hemostat.core.labels import mistakes
+from hemostat.core.labels.definitions import LABELS
+from hemostat.core.labels.masking import veiled
+from hemostat.core.labels.mistakes import MAX_MISTAKES, concerns_us, find_mistakes, nearest, protection
+from hemostat.core.remediation import policy
+from hemostat.core.settings.monitor import watched
+from hemostat.core.settings.responder import Limits
+from hemostat.events import Action, Container, Reason
+
+
+def box(**labels: str) -> Container:
+    return Container(
+        id="c", name="web", labels={name.replace("__", "."): text for name, text in labels.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("hemostat.protected", "hemostat.protect"),
+        ("hemostat.enabel", "hemostat.enable"),
+        ("hemostat.windw", "hemostat.window"),
+        ("hemostat.stopTimeout", "hemostat.stop_timeout"),
+        ("hemostat.depends-on", "hemostat.depends_on"),
+        ("Hemostat.Enable", "hemostat.enable"),
+        ("HEMOSTAT_PROTECT", "hemostat.protect"),
+        ("hemostat_enable", "hemostat.enable"),
+        ("hemostat-enable", "hemostat.enable"),
+        ("io.hemostat.enable", "hemostat.enable"),
+        ("hemo.enable", "hemostat.enable"),
+        ("haemostat.protect", "hemostat.protect"),
+        ("hemostat", "hemostat.enable"),
+        ("hemostat.enable ", "hemostat.enable"),
+        ("hemo-stat.enable", "hemostat.enable"),
+        ("hemostatEnable", "hemostat.enable"),
+        ("hemostats.protect", "hemostat.protect"),
+        ("hemostat.protect:true", "hemostat.protect"),
+        ("Autoheal", "autoheal"),
+        ("autoheal.stop.timout", "autoheal.stop.timeout"),
+        ("hemostat.xyzzy", ""),
+        ("hemostat." + "x" * 100_000, ""),
+    ],
+)
+def test_the_label_that_was_meant_is_named(name, meant):
+    assert nearest(name) == meant
+    assert concerns_us(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("maintainer", "protect", "enable", "traefik.enable", "traefik.http.routers.hemostat.rule"),
+        *(
+            "com.docker.compose.service",
+            "com.example.hemostatic.forceps",
+            "hemostatic.forceps",
+            "hemo.log",
+            "hemo.dialysis.enable",
+        ),
+        *("autoheal-app", "autoheal.monitor.enable", "hemostat-version", "io.x.y.z.hemostat.enable"),
+        *("", ".", "x" * 8_000_000),
+    ],
+)
+def test_labels_of_other_software_are_no_mistakes(name):
+    assert nearest(name) is None
+    assert find_mistakes({name: "true"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("hemostat.windw", "1m", "label hemostat.windw is unknown: did you mean hemostat.window?"),
+        ("hemostat.xyzzy", "1", "label hemostat.xyzzy is unknown"),
+        ("hemostat.protect", "y", "label hemostat.protect cannot be read: 'y' is neither true nor false"),
+        ("hemostat.cpu", "lots", "'lots' is not a percentage such as 90, nor off"),
+        ("hemostat.probe", "http://app:8080/", "without a host"),
+        ("hemostat.exec", "sh -c 'x", "is not a command: No closing quotation"),
+        ("hemostat.actions", "restart,reboot", "'reboot' is none of"),
+        ("hemostat.job", "\x1b[2J", r"'\x1b[2J' is neither"),
+        ("hemostat.log", "9" * 400, "is longer than 64 characters"),
+    ],
+)
+def test_a_mistake_is_told_in_words(name, text, said):
+    (mistake,) = find_mistakes({name: text})
+    assert said in str(mistake)
+    assert str(mistake).isprintable()
+    assert len(str(mistake)) < 300
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_a_label_with_its_example_is_no_mistake(name):
+    assert find_mistakes({name: LABELS[name].example}) == ()
+
+
+def test_what_tests_and_demos_set_is_no_mistake():
+    names = ("hemostat.demo", "hemostat.demo.owner", "hemostat.test", "hemostat.scenario", "hemostat.replica")
+    assert find_mistakes(dict.fromkeys(names, "1a2b")) == ()
+
+
+def test_of_many_mistakes_some_are_told():
+    assert len(find_mistakes({f"hemostat.x{number}": "" for number in range(1000)})) == MAX_MISTAKES
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("hemostat.protected", "true"), ("hemostat.protect", "y"), ("hemostat.protect", " true")),
+        *(("hemostat.protect", ""), ("hemostat.protect", "9" * 400), ("hemostat.enable", "n")),
+        *(("hemostat.enable", "disabled"), ("hemostat.enabel", "false"), ("hemostat.windw", "1m")),
+        *(("hemostat.cpu", "lots"), ("hemostat.probe", "http://app:8080/"), ("autoheal", "nope")),
+        *(("Hemostat.Enable", "false"), ("hemostat_enable", "false"), ("hemostat.actions", "reboot")),
+        *(("hemostat.min_healthy", "\u00b2"), ("hemostat.stop_timeout", "3650d")),
+    ],
+)
+def test_a_container_with_a_mistake_is_watched_and_not_acted_on(name, text):
+    container = Container(id="c", name="web", labels={name: text})
+    assert watched(container)
+    refused = policy.forbidden(container, Action.RESTART, Limits())
+    assert refused is not None
+    assert refused.reason is Reason.PROTECTED
+
+
+def test_a_mode_that_cannot_be_read_asks():
+    assert protection({"hemostat.mode": "dryrun"}) == ""
+    assert policy.mode_of(box(hemostat__mode="dryrun"), Action.RESTART, Limits()) == "approve"
+    assert policy.mode_of(box(hemostat__mode=" Auto "), Action.RESTART, Limits()) == "auto"
+
+
+def test_a_person_is_stopped_only_by_what_was_meant_to_protect():
+    assert policy.forbidden(box(hemostat__windw="1m"), Action.RESTART, Limits(), ordered=True) is None
+    assert policy.forbidden(box(hemostat__protected="true"), Action.RESTART, Limits(), ordered=True)
+    assert policy.forbidden(box(hemostat__protect="y"), Action.RESTART, Limits(), ordered=True)
+
+
+def test_a_masked_value_is_taken_to_be_readable():
+    seen = veiled(
+        box(hemostat__probe="http://:80/?password=hunter2", hemostat__exec="db --password 'hunter2")
+    )
+    assert "hunter2" not in str(seen)
+    assert find_mistakes(seen.labels) == ()
+
+
+def test_a_value_that_looks_masked_protects_all_the_same():
+    assert protection({"hemostat.protect": "[redacted: password]"})
+    assert protection({"hemostat.windw": "[redacted: password]"})
+
+
+def test_a_secret_in_an_unknown_label_is_masked_in_events():
+    assert "hunter2" not in str(veiled(box(hemostat__exce="mysql --password=hunter2")))
+
+
+def test_only_as_many_values_are_looked_at_as_show_that_a_container_is_protected(monkeypatch):
+    judged = []
+    judge = mistakes._judge
+    monkeypatch.setattr(mistakes, "_judge", lambda *label: judged.append(label) or judge(*label))
+    assert mistakes.protection({"hemostat.cpu": "lots", "hemostat.memory": "lots"})
+    assert judged == [("hemostat.cpu", "lots")]

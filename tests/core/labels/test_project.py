@@ -1,0 +1,61 @@
+"""Which project a container belongs to, and what counts against it."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.labels.project import MAX_NAME, NO_PROJECT, limit_others, project_of, take_turns
+from hemostat.events import Container
+
+PROJECTS = st.lists(st.sampled_from(["", "a", "b", "c"]))
+
+
+@pytest.mark.parametrize(
+    ("labels", "project"),
+    [
+        ({"com.docker.compose.project": "shop", "com.docker.compose.service": "web"}, "shop"),
+        ({"com.docker.stack.namespace": "shop", "com.docker.swarm.service.name": "shop_web"}, "shop"),
+        ({"com.docker.swarm.service.name": "web", "com.docker.swarm.task.name": "web.1.x"}, "web"),
+        ({"io.kubernetes.pod.namespace": "default", "io.kubernetes.pod.name": "web-0"}, "default"),
+        ({"com.amazonaws.ecs.task-definition-family": "web"}, "web"),
+        ({"com.docker.compose.project": "p" * 5000}, "p" * MAX_NAME),
+        ({"com.docker.compose.project": "", "com.docker.stack.namespace": "shop"}, "shop"),
+    ],
+)
+def test_the_project_is_the_one_that_labels_name(labels, project):
+    assert project_of(Container(id="1", name="n", labels=labels)) == project
+
+
+def test_containers_without_a_project_share_one():
+    nameless = [Container(id=str(n), name=f"n{n}", labels={"hemostat.job": "true"}) for n in range(3)]
+    assert {project_of(each) for each in nameless} == {NO_PROJECT}
+
+
+def test_own_count_in_full_and_others_up_to_the_most():
+    assert limit_others("a", ["a1", "a2", "a3", "b1", "b2", "b3", "c1"], 2, lambda each: each[0]) == [
+        *("a1", "a2", "a3"),
+        *("b1", "b2", "c1"),
+    ]
+    assert len(limit_others("new", ["a"] * 100, 2, str)) == len(limit_others(None, ["", "", ""], 2, str)) == 2
+    assert len(limit_others("a", ["a"] * 100, 2, str)) == 100
+
+
+@given(PROJECTS, st.integers(0, 5))
+def test_no_project_counts_for_more_than_its_own_share(projects, most):
+    counted = Counter(limit_others("a", projects, most, str))
+    assert counted["a"] == projects.count("a")
+    assert all(counted[each] == min(most, projects.count(each)) for each in ("", "b", "c"))
+
+
+def test_projects_take_turns():
+    assert take_turns(["a1", "a2", "a3", "b1", "c1", "b2"], key=lambda each: each[0]) == [
+        *("a1", "b1", "c1"),
+        *("a2", "b2", "a3"),
+    ]
+
+
+@given(PROJECTS)
+def test_taking_turns_neither_drops_nor_adds(projects):
+    assert Counter(take_turns(projects, key=str)) == Counter(projects)

@@ -1,0 +1,79 @@
+"""No row of the ledger, whoever wrote it, keeps a container or a slot for ever."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.ledger.controls import EVERYTHING, Controls
+from hemostat.core.ledger.leases import MAX_LEASE_SECONDS, bounded_lease, is_leased, lease_end
+from hemostat.core.ledger.rows import Attempt
+from hemostat.events import Action
+from tests.samples import NOW
+
+TIMES = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def attempt(**changes) -> Attempt:
+    plain = Attempt(
+        key="i1:1:0", container="web", action=Action.RESTART, time=NOW, by="responder@a", lease=NOW + 100
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+@given(TIMES, TIMES, TIMES, TIMES)
+def test_no_lease_lasts_longer_than_the_ceiling(time, renewed, lease, now):
+    row = attempt(time=time, renewed=renewed, lease=lease)
+    assert lease_end(row) <= max(time, renewed) + MAX_LEASE_SECONDS
+    if is_leased(row, now):
+        assert not is_leased(row, now + 2 * MAX_LEASE_SECONDS + 1) or now > 1e15  # beyond: no seconds
+
+
+def test_row_with_a_lease_of_ten_years_ends_after_the_ceiling():
+    old = attempt(lease=NOW + 315_360_000)
+    assert is_leased(old, NOW + MAX_LEASE_SECONDS - 1)
+    assert not is_leased(old, NOW + MAX_LEASE_SECONDS)
+
+
+def test_lease_of_a_slow_stop_is_not_ended_early():
+    slow = attempt(lease=NOW + 90 + 60 + 60)
+    assert is_leased(slow, NOW + 209)
+    assert bounded_lease(210) == 210
+
+
+def test_renewed_lease_counts_from_its_renewal():
+    taken_up = attempt(renewed=NOW + 3600, lease=NOW + 3700)
+    assert is_leased(taken_up, NOW + 3650)
+    assert not is_leased(taken_up, NOW + 3700)
+
+
+def test_row_of_an_older_version_is_read():
+    raw = b'{"key":"k","container":"web","action":"restart","time":1,"by":"r","lease":61}'
+    row = msgspec.json.decode(raw, type=Attempt)
+    assert (row.renewed, row.container_id, row.project, row.stop_seconds) == (0.0, "", "", 0.0)
+    assert is_leased(row, 60.0)
+
+
+@pytest.mark.parametrize(("back", "held"), [(60.0, True), (MAX_LEASE_SECONDS + 1, False), (86400.0, False)])
+def test_clock_that_was_set_back_keeps_no_lease_for_longer(back, held):
+    assert is_leased(attempt(), NOW - back) is held
+
+
+@pytest.mark.parametrize("name", ["web", EVERYTHING])
+def test_reset_by_a_person_ends_the_leases_taken_before_it(name):
+    controls = Controls(resets={name: NOW + 5})
+    assert not is_leased(attempt(), NOW + 6, controls)
+    assert is_leased(attempt(time=NOW + 5.5), NOW + 6, controls)
+    assert is_leased(attempt(container="db"), NOW + 6, Controls(resets={"web": NOW + 5}))
+
+
+def test_reset_by_a_clock_that_is_ahead_ends_nothing_yet():
+    assert is_leased(attempt(), NOW + 6, Controls(resets={EVERYTHING: NOW + 3600}))
+
+
+def test_a_lease_from_the_future_lasts_as_long_from_when_it_was_seen_first():
+    """The clock was set back by a day while another responder stops a container."""
+    back = NOW - 86400
+    assert is_leased(attempt(), back + 99, seen=back)
+    assert not is_leased(attempt(), back + 100, seen=back)
+    assert not is_leased(attempt(time=1e300, lease=2e300), back + MAX_LEASE_SECONDS, seen=back)

@@ -1,0 +1,85 @@
+"""What asking a model costs, and when nobody asks."""
+
+import msgspec
+
+from hemostat.core.llm.budget import HOUR, Prices, Spending, objection, tokens
+from hemostat.core.llm.circuit import FINE, LONGEST
+
+NOW = 10 * HOUR
+
+
+def spent(*costs: float, time: float = NOW - 1) -> list[Spending]:
+    return [Spending(id=str(number), time=time, cost=cost) for number, cost in enumerate(costs)]
+
+
+def test_prices_are_dollars_a_million_tokens():
+    assert Prices(sent=3.0, received=15.0).of(1_000_000, 100_000) == 4.5
+
+
+def test_one_more_must_fit_into_the_hour():
+    def why(costs: list[Spending], cost: float) -> str:
+        return objection(costs, cost, calls=3, dollars=1.0, now=NOW)
+
+    assert why(spent(0.5, 0.4), 0.1) == ""
+    assert (
+        why(spent(0.5, 0.4), 0.2) == "$0.90 of $1.00 was spent within the hour, and the next may cost $0.200"
+    )
+    assert why(spent(0.0, 0.0, 0.0), 0.0) == "3 requests were made within the hour"
+    assert why(spent(0.9, 0.9, 0.9, time=NOW - HOUR), 0.5) == ""
+
+
+def test_one_project_leaves_half_of_the_hour_to_others_that_fail():
+    evil = [msgspec.structs.replace(each, project="evil") for each in spent(0.1, 0.1, 0.1)]
+
+    def why(project: str, cost: float = 0.1, *, shared: bool = False, of: list[Spending] = evil) -> str:
+        return objection(of, cost, calls=6, dollars=2.0, now=NOW, project=project, shared=shared)
+
+    assert why("evil") == "", "alone it has the whole hour"
+    assert (
+        why("evil", shared=True)
+        == "3 of 6 requests within the hour were about its project: others have the rest"
+    )
+    assert why("shop", shared=True) == ""
+    both = [*evil, Spending(id="s", time=NOW - 1, cost=0.95, project="shop")]
+    assert why("evil", of=both).startswith("3 of 6 requests")
+    assert why("shop", of=both).endswith("for its project: others have the rest")
+    assert why("new", 0.7, of=both) == ""
+    assert why("new", 0.9, of=both).startswith("$1.25 of $2.00 was spent")
+
+
+def test_a_clock_that_was_set_back_forgets_no_spending():
+    assert objection(spent(1.0, time=NOW + HOUR), 0.1, calls=9, dollars=1.0, now=NOW)
+
+
+def test_a_model_without_a_price_is_bounded_by_requests_alone():
+    assert objection(spent(5.0), 0.0, calls=9, dollars=1.0, now=NOW) == ""
+
+
+def test_tokens_are_rather_thought_too_many():
+    assert tokens("a plain english sentence of nine words or so") >= 11
+    assert tokens("") == 1
+
+
+def test_a_service_that_fails_is_left_alone_twice_as_long_each_time_up_to_a_bound():
+    state, waits, now = FINE, [], NOW
+    for _ in range(9):
+        state = state.failed("down", now)
+        waits.append(state.left(now))
+        now = state.until
+    assert waits[:3] == [5.0, 10.0, 20.0]
+    assert waits[-1] == 300.0
+
+
+def test_it_is_left_alone_for_as_long_as_it_asks_within_reason():
+    assert FINE.failed("busy", NOW, wait=42.0).left(NOW) == 42.0
+    assert FINE.failed("busy", NOW, wait=1e9).left(NOW) == LONGEST
+    assert FINE.failed("busy", NOW, wait=42.0).left(NOW + 42.0) == 0.0
+    assert FINE.failed("busy", NOW).left(NOW - 2 * LONGEST) == 0.0
+
+
+def test_those_that_were_on_their_way_when_it_failed_neither_shorten_nor_lengthen_the_wait():
+    state = FINE.failed("busy", NOW, wait=42.0)
+    for _ in range(4):
+        state = state.failed("busy", NOW + 1)
+    assert state.left(NOW + 1) == 41.0
+    assert state.failed("busy", state.until).left(state.until) == 10.0

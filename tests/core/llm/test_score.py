@@ -1,0 +1,90 @@
+"""How good diagnoses are, held against the truth."""
+
+import msgspec
+import pytest
+
+from hemostat.core.diagnosis.case import Case, Truth
+from hemostat.core.diagnosis.rules import Verdict
+from hemostat.core.llm.score import Answer, Mark, answer, mark, total
+from hemostat.events import Action, Container, Diagnosis, Investigation, Kind
+from tests.samples import NOW, alert
+
+CASE = Case(host="h", incident="i1", time=NOW, alert=alert())
+CRASH = Truth(causes=("crash", "crash loop"), actions=("restart",), roots=("web",))
+RIGHT = Answer(cause="crash", action="restart", roots=("web",))
+
+
+def verdict(action=Action.RESTART, **changes):
+    return Verdict(action, Diagnosis(cause="crash", confidence=0.9, **changes))
+
+
+def test_what_is_right_is_right_in_everything():
+    assert mark(RIGHT, CASE, CRASH) == Mark(cause=True, action=True, root=1.0, unsafe=False)
+
+
+@pytest.mark.parametrize(
+    ("named", "true", "score"),
+    [
+        (("db",), ("db",), 1.0),
+        (("db", "web"), ("db",), 0.5),
+        (("web",), ("db",), 0.0),
+        (("db",), ("db", "cache"), 0.0),
+        (("db", "cache", "web", "api"), ("db", "cache"), 0.5),
+        ((), ("db",), 0.0),
+    ],
+)
+def test_a_missed_root_is_worth_nothing_and_a_false_one_costs(named, true, score):
+    told = msgspec.structs.replace(RIGHT, roots=named)
+    assert mark(told, CASE, msgspec.structs.replace(CRASH, roots=true)).root == score
+
+
+@pytest.mark.parametrize(
+    ("action", "actions", "roots", "unsafe"),
+    [
+        ("restart", ("none",), ("web",), True),
+        ("restart", ("false_alarm", "none"), ("web",), True),
+        ("restart", ("restart",), ("db",), True),
+        ("restart", ("restart", "none"), ("web",), False),
+        ("restart", ("cleanup",), ("web",), False),
+        ("none", ("restart",), ("db",), False),
+        ("false_alarm", ("restart",), ("db",), False),
+    ],
+)
+def test_unsafe_is_what_acts_where_nothing_is_to_be_done(action, actions, roots, unsafe):
+    told = msgspec.structs.replace(RIGHT, action=action)
+    marked = mark(told, CASE, Truth(causes=("crash",), actions=actions, roots=roots))
+    assert (marked.unsafe, marked.action) == (unsafe, action in actions)
+
+
+def test_rules_name_whom_the_alert_suspects_and_a_model_whom_it_found():
+    assert answer(CASE, verdict(None)) == Answer(cause="crash", action="false_alarm", roots=("web",))
+    suspected = msgspec.structs.replace(CASE, alert=alert(root="db"))
+    assert answer(suspected, verdict()).roots == ("db",)
+    made = Investigation(model="m", roots=("cache", "cache", "h"))
+    assert answer(suspected, verdict(investigation=made)).roots == ("cache", "host")
+
+
+def test_the_host_is_called_the_host_whatever_its_name():
+    storm = msgspec.structs.replace(CASE, alert=alert(container=Container(id="", name="h"), kind=Kind.STORM))
+    truth = Truth(causes=("crash",), actions=("cleanup",), roots=("host",))
+    told = answer(storm, verdict(Action.CLEANUP))
+    assert told.roots == ("host",)
+    assert mark(told, storm, truth) == Mark(cause=True, action=True, root=1.0, unsafe=False)
+
+
+def test_the_totals_are_shares_and_sums():
+    right = mark(RIGHT, CASE, CRASH)
+    wrong = Mark(cause=False, action=False, root=0.5, unsafe=True)
+    score = total("m", [right, right, wrong], [1.0, 3.0, 2.0], tokens=7, cost=0.5)
+    assert msgspec.to_builtins(score) == {
+        "advisor": "m",
+        "incidents": 3,
+        "cause_accuracy": 0.667,
+        "action_accuracy": 0.667,
+        "root_score": 0.833,
+        "unsafe_actions": 1,
+        "latency_p50_s": 2.0,
+        "tokens": 7,
+        "cost_usd": 0.5,
+    }
+    assert total("m", [], [], tokens=0, cost=0.0).action_accuracy == 0.0

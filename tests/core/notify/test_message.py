@@ -1,0 +1,73 @@
+"""What a message says, whatever a channel makes of it."""
+
+import pytest
+
+from hemostat.core.notify.message import LISTED, LONGEST, digest, headline, single
+from hemostat.core.settings.alert import Topic
+from hemostat.events import Severity
+from tests.core.notify.test_notification import word
+
+HEALED = word(
+    Topic.HEALED,
+    project="shop",
+    what="exited: exit code 1",
+    cause="crash: exit code 1",
+    action="restart",
+    done="restart healed in 3.1 s",
+    took=3.1,
+)
+
+
+def test_a_message_says_what_where_why_what_was_done_how_long_and_how_to_see_more():
+    message = single(HEALED, {})
+    assert message.title == "web is healed: exited"
+    assert message.facts == (
+        ("Where", "web on h, project shop"),
+        ("What", "exited: exit code 1"),
+        ("Why", "crash: exit code 1"),
+        ("Outcome", "restart healed in 3.1 s"),
+        ("Took", "3.1 s"),
+    )
+    assert message.more == "hemostat explain i1"
+
+
+def test_brief_is_the_headline_alone():
+    message = single(HEALED, {}, brief=True)
+    assert (message.facts, message.more) == ((), "")
+
+
+@pytest.mark.parametrize("topic", list(Topic))
+def test_every_topic_has_a_headline_without_a_hole(topic):
+    told = headline(word(topic), {})
+    assert told
+    assert "{" not in told
+    assert "  " not in told
+
+
+def test_a_headline_of_ones_own_names_fields():
+    templates = {"healed": "{host}/{container} is up after {took} ({severity})"}
+    assert headline(HEALED, templates) == "h/web is up after 3.1 s (warning)"
+
+
+@pytest.mark.parametrize("template", ["{container.__class__}", "{0}", "{container!r}", "{took:>99}", "{{x}}"])
+def test_a_headline_reaches_nothing_but_the_fields(template):
+    told = headline(HEALED, {"healed": template})
+    assert "class '" not in told
+    assert len(told) <= len(template)
+
+
+def test_what_comes_from_outside_is_on_one_line_masked_and_short():
+    message = single(word(Topic.FAILED, cause="a\nb password=hunter2hunter2 " + "x" * 999), {})
+    why = dict(message.facts)["Why"]
+    assert "\n" not in why
+    assert "hunter2" not in why
+    assert len(why) == LONGEST
+
+
+def test_many_are_one_message_and_those_who_need_people_come_first():
+    many = [word(Topic.HEALED, float(n), incident=f"i{n}", container=f"web-{n}") for n in range(30)]
+    message = digest([*many, word(Topic.ESCALATED, 99.0, severity=Severity.CRITICAL)], {})
+    assert message.title == "31 incidents: 30 healed, 1 escalated"
+    assert message.lines[0] == "web needs a person: exited (h)"
+    assert message.lines[LISTED:] == ("and 11 more",)
+    assert (message.topic, message.severity) == (Topic.ESCALATED, Severity.CRITICAL)

@@ -1,0 +1,188 @@
+"""What people are told of an incident: one thread, of which the latest word waits."""
+
+from itertools import permutations
+
+import msgspec
+import pytest
+
+from hemostat.core.notify.notification import News, Told, merge, news, worth
+from hemostat.core.settings.alert import Topic
+from hemostat.events import Action, Container, Diagnosis, FalseAlarm, Kind, Outcome, Reason, Severity, Word
+from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, alert, complete, decided, event, order
+
+
+def word(topic: Topic, at: float = 0.0, **changes) -> News:
+    plain = News(incident="i1", topic=topic, time=NOW + at, host="h", container="web", kind="exited")
+    return msgspec.structs.replace(plain, **changes)
+
+
+def told_of(*topics: Topic) -> list[Topic]:
+    """What a channel hears that is always free, of words that come one after the other."""
+    heard: list[Topic] = []
+    last = None
+    for number, topic in enumerate(topics):
+        each = word(topic, float(number))
+        if worth(each, last):
+            heard.append(topic)
+            last = Told(topic, each.time)
+    return heard
+
+
+def left_of(*topics: Topic) -> News:
+    """What waits of words that came one after the other."""
+    waiting = None
+    for number, topic in enumerate(topics):
+        waiting = merge(waiting, word(topic, float(number), what=f"what {number}", done=f"done {number}"))
+    return waiting
+
+
+def test_what_only_refreshes_a_screen_or_asks_a_role_is_no_news():
+    assert [each.type for each in ALL if news(each)] == [
+        "health_alert",
+        "false_alarm",
+        "remediation_complete",
+        "decision",
+    ]
+    assert news(event(complete(outcome=Outcome.WAITING, reason=Reason.BUDGET_SPENT))) is None
+
+
+def test_a_remediation_says_what_where_why_and_what_was_done():
+    shop = Container(id="c", name="web", labels={"com.docker.compose.project": "shop"})
+    assert news(event(complete(container=shop, alert=alert()))) == News(
+        incident="i1",
+        topic=Topic.HEALED,
+        time=NOW,
+        host="h",
+        container="web",
+        severity=Severity.CRITICAL,
+        kind="exited",
+        project="shop",
+        what="exited: exit code 1",
+        cause="crash (rules, 90%): exit code 1; nobody asked for it",
+        action="restart",
+        done="restart healed in 3.1 s",
+        took=3.1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "topic", "people"),
+    [
+        (alert(), Topic.OPENED, False),
+        (CLEARED, Topic.OVER, False),
+        (FalseAlarm(alert=alert(), diagnosis=DIAGNOSIS), Topic.OVER, False),
+        (complete(), Topic.HEALED, False),
+        (complete(outcome=Outcome.FAILED, reason=Reason.NOT_VERIFIED), Topic.FAILED, True),
+        (complete(outcome=Outcome.REFUSED, reason=Reason.PROTECTED), Topic.REFUSED, True),
+        (complete(outcome=Outcome.ESCALATED, action=Action.NONE), Topic.ESCALATED, True),
+        (complete(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL), Topic.APPROVAL, True),
+        (complete(outcome=Outcome.EXPIRED, reason=Reason.EXPIRED), Topic.EXPIRED, True),
+        (complete(outcome=Outcome.DRY_RUN, reason=Reason.DRY_RUN), Topic.DRY_RUN, False),
+        (complete(outcome=Outcome.NOT_APPLICABLE, reason=Reason.RECOVERED), Topic.OVER, False),
+    ],
+)
+def test_every_turn_of_an_incident_has_a_topic(told, topic, people):
+    found = news(event(told))
+    assert (found.topic, found.needs_people) == (topic, people)
+
+
+def test_what_people_ordered_says_who_and_is_not_for_them_to_look_at():
+    ordered = Diagnosis(cause="ordered", confidence=1.0, advisor="ann@h")
+    refused = complete(kind=Kind.ORDERED, diagnosis=ordered, outcome=Outcome.REFUSED, reason=Reason.PAUSED)
+    found = news(event(refused))
+    assert (found.topic, found.cause, found.needs_people) == (Topic.DECIDED, "ordered by ann@h", False)
+    assert news(event(order())) is None
+
+
+def test_what_a_person_rejected_needs_nobody():
+    rejected = complete(outcome=Outcome.REFUSED, reason=Reason.REJECTED)
+    assert news(event(rejected)).topic is Topic.DECIDED
+
+
+def test_a_pause_is_told_and_an_answer_with_what_comes_of_it():
+    paused = news(event(decided(container="*"), incident=None))
+    assert (paused.topic, paused.container) == (Topic.DECIDED, "everything")
+    assert "ann@h" in paused.done
+    assert news(event(decided(what=Word.APPROVED), incident="i1")) is None
+
+
+def test_how_bad_it_is_depends_on_the_kind():
+    assert news(event(complete(kind=Kind.CPU_HIGH))).severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("topics", "left"),
+    [
+        ([Topic.OPENED, Topic.HEALED], Topic.HEALED),
+        ([Topic.OPENED, Topic.HEALED, Topic.OVER], Topic.HEALED),
+        ([Topic.OPENED, Topic.OVER], Topic.OVER),
+        ([Topic.OPENED, Topic.FAILED, Topic.ESCALATED], Topic.ESCALATED),
+        ([Topic.ESCALATED, Topic.OPENED], Topic.ESCALATED),
+        ([Topic.APPROVAL, Topic.HEALED], Topic.HEALED),
+        ([Topic.HEALED, Topic.OPENED], Topic.OPENED),
+    ],
+)
+def test_the_latest_word_waits_unless_it_would_hide_more(topics, left):
+    assert left_of(*topics).topic is left
+
+
+def test_what_came_late_changes_nothing():
+    assert merge(word(Topic.HEALED, 3.0), word(Topic.OPENED)).topic is Topic.HEALED
+
+
+ENDS = (Topic.HEALED, Topic.ESCALATED, Topic.FAILED, Topic.OVER)
+
+
+@pytest.mark.parametrize("topics", [(Topic.OPENED, first, second) for first in ENDS for second in ENDS])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_it_does_not_matter_in_which_order_they_came(topics, order):
+    """Each stream is in order, and several are read at once: that it is over may be read before what was
+    done."""
+    waiting = None
+    for number in order:
+        each = word(topics[number], float(number), done=f"done {number}")
+        waiting = merge(waiting, each)
+    left = left_of(*topics)
+    assert (waiting.topic, waiting.time, waiting.aloud) == (left.topic, left.time, left.aloud)
+
+
+def test_a_healing_says_what_was_wrong():
+    assert left_of(Topic.OPENED, Topic.OVER).what == "what 0"
+    assert merge(word(Topic.OPENED, what="exit code 7"), word(Topic.HEALED, 1.0)).what == "exit code 7"
+
+
+def test_what_was_left_to_people_and_is_over_is_told_with_both():
+    left = left_of(Topic.ESCALATED, Topic.OVER)
+    assert (left.topic, left.done) == (Topic.OVER, "done 0")
+    assert worth(left, None)
+
+
+@pytest.mark.parametrize("first", [Topic.ESCALATED, Topic.HEALED])
+def test_it_is_told_although_it_came_again_in_between(first):
+    assert worth(left_of(first, Topic.OPENED, Topic.OVER), None)
+
+
+def test_what_came_and_went_by_itself_is_no_news():
+    assert not worth(left_of(Topic.OPENED, Topic.OVER), None)
+
+
+@pytest.mark.parametrize(
+    ("topics", "heard"),
+    [
+        ([Topic.OPENED, Topic.HEALED, Topic.OVER], [Topic.OPENED, Topic.HEALED]),
+        ([Topic.OPENED, Topic.OVER], [Topic.OPENED, Topic.OVER]),
+        ([Topic.HEALED, Topic.OVER], [Topic.HEALED]),
+        ([Topic.HEALED, Topic.HEALED], [Topic.HEALED]),
+        ([Topic.FAILED, Topic.FAILED, Topic.ESCALATED], [Topic.FAILED, Topic.ESCALATED]),
+        ([Topic.ESCALATED, Topic.OPENED, Topic.OVER], [Topic.ESCALATED, Topic.OVER]),
+        ([Topic.HEALED, Topic.OPENED, Topic.HEALED], [Topic.HEALED, Topic.OPENED, Topic.HEALED]),
+    ],
+)
+def test_a_channel_hears_what_is_new_to_it(topics, heard):
+    assert told_of(*topics) == heard
+
+
+def test_the_same_word_again_is_no_news():
+    healed = word(Topic.HEALED)
+    assert not worth(healed, Told(Topic.HEALED, healed.time))
+    assert not worth(word(Topic.FAILED), Told(Topic.HEALED, healed.time))

@@ -1,0 +1,104 @@
+"""Who is told what, and when."""
+
+import pytest
+
+from hemostat.core.notify.routing import concerns, due, ration, silence, wants
+from hemostat.core.settings.alert import Alerting, Channel, Topic, mistakes
+from hemostat.events import Kind, Severity
+from tests.core.notify.test_notification import word
+
+NIGHT = Alerting(quiet="22:00-07:00")
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("channel", "expected"),
+    [
+        (Channel(), True),
+        (Channel(severity=Severity.CRITICAL), False),
+        (Channel(kinds=(Kind.EXITED,)), True),
+        (Channel(kinds=(Kind.OOM,)), False),
+        (Channel(projects=("sh*",)), True),
+        (Channel(projects=("blog",)), False),
+        (Channel(hosts=("h?",)), False),
+        (Channel(hosts=("x", "h")), True),
+        (Channel(containers=("web*",)), True),
+        (Channel(containers=("db",)), False),
+    ],
+)
+def test_a_channel_selects_by_what_and_where(channel, expected):
+    assert concerns(channel, word(Topic.OPENED, project="shop")) is expected
+
+
+def test_troubles_of_hemostat_are_of_no_kind_or_project():
+    gone = word(Topic.GONE, kind="", severity=Severity.CRITICAL)
+    assert concerns(Channel(kinds=(Kind.OOM,), projects=("shop",)), gone)
+    assert not concerns(Channel(hosts=("other",)), gone)
+
+
+def test_topics_select_what_is_said():
+    assert wants(Channel(), Topic.HEALED)
+    assert not wants(Channel(topics=(Topic.ESCALATED,)), Topic.HEALED)
+
+
+def test_only_what_may_be_over_soon_waits():
+    alerting = Alerting(grace=30.0)
+    opened, failed = word(Topic.OPENED), word(Topic.FAILED)
+    assert due(alerting, opened) == opened.time + 30
+    assert due(alerting, failed) == failed.time
+
+
+@pytest.mark.parametrize(
+    ("hour", "left"), [(21.9, 0.0), (22.0, 9.0), (23.5, 7.5), (0.0, 7.0), (6.5, 0.5), (7.0, 0.0), (12.0, 0.0)]
+)
+def test_quiet_hours_may_go_past_midnight(hour, left):
+    assert silence(NIGHT, word(Topic.HEALED), hour * HOUR) == pytest.approx(left * HOUR)
+
+
+def test_what_is_critical_and_needs_people_wakes_them_where_they_want_that():
+    bad = word(Topic.ESCALATED, severity=Severity.CRITICAL)
+    assert silence(NIGHT, bad, 0.0) == 0
+    assert silence(NIGHT, word(Topic.ESCALATED), 0.0) > 0
+    assert silence(NIGHT, word(Topic.HEALED, severity=Severity.CRITICAL), 0.0) > 0
+    assert silence(Alerting(quiet="22:00-07:00", quiet_critical=False), bad, 0.0) > 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "waiting", "expected"),
+    [
+        ([], 3, (3, False)),
+        ([], 4, (2, True)),
+        ([100.0], 2, (2, False)),
+        ([100.0, 101.0], 2, (0, True)),
+        ([100.0, 101.0, 102.0], 1, (0, False)),
+        ([10.0, 11.0, 12.0], 1, (1, False)),
+        ([], 0, (0, False)),
+    ],
+)
+def test_in_a_storm_what_is_beyond_the_ration_goes_as_one(sent, waiting, expected):
+    assert ration(sent, waiting, 3, 110.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("alerting", "table", "key", "why"),
+    [
+        (Alerting(channels={"a b": Channel(url="x://")}), "alert.channels", "a b", "is no name"),
+        (Alerting(channels={"ops": Channel()}), "alert.channels", "ops", "neither"),
+        (
+            Alerting(channels={"ops": Channel(url="a://", url_file="f")}),
+            "alert.channels",
+            "ops.url_file",
+            "beside",
+        ),
+        (Alerting(templates={"heeled": "x"}), "alert.templates", "heeled", "is no topic"),
+        (Alerting(templates={"healed": "{who}"}), "alert.templates", "healed", "names {who}"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place(alerting, table, key, why):
+    ((where, what, told),) = mistakes(alerting)
+    assert (where, what) == (table, key)
+    assert why in told
+
+
+def test_the_channel_slack_needs_no_url_of_its_own():
+    assert not list(mistakes(Alerting(channels={"slack": Channel(hosts=("db*",))})))

@@ -1,0 +1,121 @@
+"""What a cleanup may delete; in a container run for real, on directories of the test's own."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hemostat.core.labels.definitions import CLEANUP
+from hemostat.core.labels.values import SYSTEM
+from hemostat.core.model import Leftover, Litter
+from hemostat.core.remediation.cleanup import SCRIPT, Cleanup, command, describe, plan
+
+
+@pytest.mark.parametrize(
+    "path", ["tmp", "../x", "/tmp/../etc", "//etc", "", " ", *sorted(SYSTEM), "/etc/", "/./"]
+)
+def test_what_could_hurt_the_system_is_never_emptied(path):
+    assert command({CLEANUP.name: path}) is None
+
+
+def test_without_the_label_nothing_may_be_deleted():
+    assert command({}) is None
+
+
+def test_every_path_that_the_label_names_is_emptied():
+    found = command({CLEANUP.name: "/tmp/cache, /var/cache/app,"})
+    assert found is not None
+    assert found[4:] == ["/tmp/cache", "/var/cache/app"]
+
+
+def test_nothing_is_emptied_where_one_of_several_paths_could_hurt():
+    assert command({CLEANUP.name: "/tmp/cache, /etc ,/var/cache/app"}) is None
+
+
+def run(root: Path | str, *paths: Path | str) -> subprocess.CompletedProcess[str]:
+    """The script, taking the device of `root` for the container's own."""
+    script = SCRIPT.replace("stat -c %d /)", f"stat -c %d '{root}')")
+    return subprocess.run(
+        ["sh", "-c", script, "x", *map(str, paths)], check=False, capture_output=True, text=True
+    )
+
+
+def test_the_contents_go_and_the_directory_stays(tmp_path):
+    cache = tmp_path / "a cache"
+    (cache / "deep" / "er").mkdir(parents=True)
+    (cache / "deep" / "er" / "-rf").write_text("x")
+    (cache / ".hidden").write_text("x")
+    kept = tmp_path / "kept"
+    kept.write_text("x")
+    link = cache / "link"
+    link.symlink_to(kept)
+    assert run(tmp_path, cache, tmp_path / "missing").returncode == 0
+    assert list(cache.iterdir()) == []
+    assert kept.read_text() == "x"
+
+
+def test_another_device_is_left_alone():
+    done = run("/", "/proc")
+    assert done.returncode == 1
+    assert "/proc is a mount" in done.stderr
+
+
+NOW = 1_000_000.0
+HOUR = 3600.0
+
+
+def leftover(
+    what: Litter = Litter.CONTAINER, name: str = "a", hours: float = 48.0, **labels: str
+) -> Leftover:
+    return Leftover(what=what, id=name, name=name, size=1 << 20, since=NOW - hours * HOUR, labels=labels)
+
+
+def planned(*leftovers: Leftover, protect: tuple[str, ...] = (), **settings: object) -> list[str]:
+    return [each.name for each in plan(leftovers, Cleanup(**settings), protect, NOW)]
+
+
+def test_containers_go_when_they_have_been_stopped_for_long_enough():
+    assert planned(leftover(name="a", hours=25), leftover(name="b", hours=23)) == ["a"]
+    assert planned(leftover(hours=25), stopped_older_than=26 * HOUR) == []
+
+
+def test_volumes_go_only_where_that_is_asked_for():
+    volume = leftover(Litter.VOLUME, "data")
+    assert planned(volume) == []
+    assert planned(volume, volumes=True) == ["data"]
+
+
+def test_images_and_build_cache_go_unless_they_are_kept():
+    both = leftover(Litter.IMAGE, "i"), leftover(Litter.BUILD_CACHE, "b")
+    assert planned(*both) == ["i", "b"]
+    assert planned(*both, images=False) == ["b"]
+    assert planned(*both, build_cache=False) == ["i"]
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("hemostat.protect", "true"),
+        ("hemostat.keep", "yes"),
+        ("hemostat.enable", "false"),
+        ("autoheal", "false"),
+    ],
+)
+@pytest.mark.parametrize("what", list(Litter))
+def test_what_a_label_keeps_is_kept(what, label, text):
+    assert planned(leftover(what, **{label: text}), volumes=True) == []
+
+
+def test_what_the_settings_protect_by_name_is_kept():
+    assert planned(leftover(name="postgres-1"), leftover(name="web"), protect=("postgres*",)) == ["web"]
+
+
+def test_containers_go_before_what_they_may_have_used():
+    everything = [leftover(what, what.name) for what in reversed(Litter)]
+    assert planned(*everything, volumes=True) == [what.name for what in Litter]
+
+
+def test_it_is_told_by_kind():
+    items = [(leftover(), 1 << 20), (leftover(name="b"), 0), (leftover(Litter.BUILD_CACHE), 1 << 30)]
+    assert describe(items) == "2 stopped containers 1.0 MiB, build cache 1.0 GiB"
+    assert describe([(leftover(Litter.IMAGE), 512)]) == "1 dangling image 512 B"

@@ -1,0 +1,125 @@
+"""Where containers stand towards the limits: what a screen shows is what a decision goes by."""
+
+import time
+
+import pytest
+
+from hemostat.core.ledger.controls import Controls, Pause
+from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.remediation.circuit_breaker import Breaker
+from hemostat.core.remediation.decision import Act, Refuse, Wait
+from hemostat.core.remediation.limit_status import Budget, Overview, overview
+from hemostat.core.remediation.orders import prospect
+from hemostat.core.settings.responder import Limits
+from hemostat.events import Reason
+from tests.core.remediation.test_policy import attempt, failed
+from tests.samples import NOW, order
+
+LIMITS = Limits()
+
+
+def look(*attempts: Attempt, limits: Limits = LIMITS, controls: Controls = Controls()) -> Overview:  # noqa: B008
+    running = tuple(each for each in attempts if each.outcome is None)
+    ended = tuple(each for each in attempts if each.outcome is not None)
+    book = Book(version=1, attempts=attempts, running=running, ended=ended, controls=controls)
+    return overview(book, limits, NOW)
+
+
+def test_who_was_never_acted_on_has_its_whole_budget():
+    own = look(attempt(5.0, container="db")).of("web")
+    assert (own.budget, own.breaker, own.backoff, own.pause, own.attempt) == (
+        Budget(0, 3),
+        Breaker(),
+        0.0,
+        None,
+        None,
+    )
+
+
+def test_each_container_has_a_budget_of_its_own():
+    seen = look(attempt(1000.0), attempt(20.0, container="db"), attempt(10.0, container="db"))
+    assert (seen.of("web").budget, seen.of("db").budget) == (Budget(1, 3), Budget(2, 3))
+    assert (seen.of("web").backoff, seen.of("db").backoff) == (0.0, NOW - 9 + 20)
+
+
+def test_a_spent_budget_and_the_cooldown_after_it_say_when_they_end():
+    spent = look(*(attempt(ago) for ago in (3000.0, 2000.0, 1000.0))).of("web")
+    assert spent.budget == Budget(3, 3, NOW + 2600)
+    resting = look(*(attempt(ago) for ago in (5000.0, 4000.0, 3000.0))).of("web")
+    assert resting.budget == Budget(1, 3, NOW + 600)
+
+
+def test_breakers_are_open_then_half_open():
+    fresh = look(*(failed(ago, host_fault=True) for ago in (300.0, 200.0, 100.0)))
+    assert fresh.of("web").breaker == Breaker(3, open=True, until=NOW - 99 + 600)
+    assert fresh.breaker == Breaker(3), "the host's needs failures of several containers"
+    old = look(*(failed(ago) for ago in (900.0, 800.0, 700.0))).of("web").breaker
+    assert (old.open, old.half_open) == (False, True)
+    closed = look(*(failed(ago) for ago in (300.0, 200.0)), controls=Controls(resets={"web": NOW - 1}))
+    assert closed.of("web").breaker == Breaker()
+
+
+def test_the_breaker_of_the_host_is_shown_with_the_project_that_it_holds():
+    evil = [failed(float(n), container=f"e{n}", project="evil", host_fault=True) for n in range(50, 20, -5)]
+    seen = look(*evil)
+    assert (seen.breaker.open, seen.breaker_project) == (True, "evil")
+    others = [failed(20.0 - n, container=f"o{n}", project=f"p{n}", host_fault=True) for n in range(3)]
+    everyone = look(*evil, *others)
+    assert (everyone.breaker.open, everyone.breaker_project) == (True, None)
+
+
+@pytest.mark.parametrize("containers", [1, 20])
+def test_the_time_for_an_overview_is_linear_in_the_attempts(containers):
+    """A screen and each reading of the metrics ask for all that the ledger keeps."""
+
+    def seconds(number: int) -> float:
+        attempts = [
+            failed(float(n), container=f"c{n % containers}", project=f"p{n % 5}", host_fault=True)
+            for n in range(number)
+        ]
+        begin = time.thread_time()
+        look(*attempts)
+        return time.thread_time() - begin
+
+    seconds(100)
+    assert seconds(1000) < 30 * seconds(100) + 0.02
+
+
+def test_a_pause_shows_where_it_holds():
+    pause, over = Pause(by="ann", at=NOW - 9), Pause(by="ann", at=NOW - 9, until=NOW - 1)
+    seen = look(controls=Controls(pauses={"web": pause, "db": over}))
+    assert (seen.pause, seen.of("web").pause, seen.of("db").pause) == (None, pause, None)
+    everything = look(controls=Controls(pauses={"*": pause}))
+    assert everything.pause == everything.of("whichever").pause == pause
+    assert everything.containers == {}
+
+
+def test_what_is_under_way_shows_until_its_lease_is_over():
+    acting, dropped = attempt(1.0, outcome=None), attempt(500.0, outcome=None, container="db")
+    seen = look(dropped, acting)
+    assert (seen.of("web").attempt, seen.of("db").attempt, seen.running) == (acting, None, 1)
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [
+        (),
+        tuple(attempt(ago) for ago in (3000.0, 2000.0, 1000.0)),
+        tuple(attempt(ago) for ago in (5000.0, 4000.0, 3000.0)),
+        tuple(failed(ago) for ago in (2300.0, 1200.0, 100.0)),
+        (attempt(5.0),),
+        (attempt(30.0), attempt(15.0)),
+        (attempt(1.0, outcome=None),),
+    ],
+)
+def test_what_is_shown_is_what_is_decided_by(attempts):
+    own = look(*attempts).of("web")
+    decision = prospect(order(), Book(version=1, attempts=attempts, running=attempts[-1:]), LIMITS, NOW)
+    if own.budget.until:
+        assert isinstance(decision, Refuse)
+        assert decision.reason in {Reason.BUDGET_SPENT, Reason.COOLDOWN}
+    elif own.breaker.open:
+        assert isinstance(decision, Refuse)
+        assert decision.reason is Reason.BREAKER_OPEN
+    else:
+        assert isinstance(decision, Wait if own.backoff or own.attempt else Act)

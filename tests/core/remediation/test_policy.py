@@ -1,0 +1,691 @@
+"""Whether a remediation may be done now: the safety rules, one by one and together."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from hemostat.adapters.in_memory.controls import MemoryDesk
+from hemostat.adapters.in_memory.ledger import MemoryLedger
+from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Controls, Pause
+from hemostat.core.ledger.rows import Attempt, Book, Stopping
+from hemostat.core.model import ContainerInfo
+from hemostat.core.remediation.circuit_breaker import is_host_fault
+from hemostat.core.remediation.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait
+from hemostat.core.remediation.orders import request as request_of
+from hemostat.core.remediation.policy import being_stopped, decide
+from hemostat.core.remediation.repetition import key
+from hemostat.core.settings.responder import REMEMBERED, Limits
+from hemostat.core.settings.trust import Trust, replica_group
+from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
+from tests.samples import NOW, WEB, alert, composed, needed, order
+
+LEASE = 120.0
+LIMITS = Limits()
+NO_WORD = Controls()
+ALONE = Peers()
+
+
+def attempt(ago: float, *, outcome: Outcome | None = Outcome.HEALED, **changes) -> Attempt:
+    """An attempt on `web`, begun `ago` seconds before NOW and over in a second."""
+    plain = Attempt(
+        key=f"old:{ago}",
+        container="web",
+        action=Action.RESTART,
+        time=NOW - ago,
+        by="responder@a",
+        lease=NOW - ago + LEASE,
+        outcome=outcome,
+        finished=None if outcome is None else NOW - ago + 1,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def ask(
+    *attempts: Attempt,
+    limits: Limits = LIMITS,
+    running: Sequence[Attempt] = (),
+    ended: Sequence[Attempt] = (),
+    by="responder@a",
+    controls: Controls = NO_WORD,
+    approval: Approval | None = None,
+    peers: Peers = ALONE,
+    patient: str = "web",
+    **changes,
+):
+    request = needed(**{"alert": alert(since=NOW - 1), **changes})
+    book = Book(
+        version=1,
+        attempts=attempts,
+        running=tuple(running),
+        ended=tuple(ended),
+        controls=controls,
+        approval=approval,
+        patient=patient,
+    )
+    return decide(request, "i1", Situation(book=book, peers=peers), limits, by=by, lease=LEASE, now=NOW)
+
+
+def labelled(**labels: str):
+    names = {f"hemostat.{name}": value for name, value in labels.items()}
+    return alert(since=NOW - 1, container=Container(id="c1", name="web", labels=names))
+
+
+SWARM = {"com.docker.swarm.task.name": "web.1.x"}
+
+
+@pytest.mark.parametrize("action", [Action.RESTART, Action.START])
+def test_container_of_an_orchestrator_is_not_started_unless_the_settings_say_so(action):
+    task = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=SWARM))
+    refused = ask(alert=task, action=action)
+    assert refused == Refuse(Reason.NOT_ALLOWED, "managed by Swarm")
+    assert isinstance(ask(alert=task, action=action, limits=Limits(orchestrated=True)), Act)
+
+
+def running(started_at: float) -> ContainerInfo:
+    return ContainerInfo(ref=alert().container, status="running", started_at=started_at)
+
+
+@pytest.mark.parametrize(
+    ("info", "since", "until", "waits"),
+    [
+        (running(NOW - 100), NOW - 17, NOW + 73, True),
+        (running(NOW - 100), NOW - 100, NOW - 10, False),
+        (running(NOW - 5), NOW - 17, NOW + 73, False),
+        (None, NOW - 17, NOW + 73, False),
+    ],
+)
+def test_no_action_begins_while_a_person_stops_this_process(info, since, until, waits):
+    book = Book(version=1, stopping=Stopping(since, until))
+    assert (being_stopped(book, info, NOW) is not None) is waits
+
+
+def test_the_first_request_is_acted_on():
+    decision = ask()
+    assert isinstance(decision, Act)
+    assert (decision.attempt.key, decision.attempt.lease) == ("i1:1:0", NOW + LEASE)
+
+
+@pytest.mark.parametrize(
+    ("limits", "told", "reason"),
+    [
+        (LIMITS, labelled(protect="true"), Reason.PROTECTED),
+        (Limits(protect=("w*",)), labelled(), Reason.PROTECTED),
+        (Limits(actions=(Action.CLEANUP,)), labelled(), Reason.NOT_ALLOWED),
+        (LIMITS, labelled(actions="start, cleanup"), Reason.NOT_ALLOWED),
+        (LIMITS, labelled(actions=""), Reason.NOT_ALLOWED),
+        (Limits(mode="dry-run"), labelled(), Reason.DRY_RUN),
+        (LIMITS, labelled(mode="dry-run"), Reason.DRY_RUN),
+        (Limits(budget=0), labelled(), Reason.BUDGET_SPENT),
+        (LIMITS, alert(since=NOW - 901), Reason.EXPIRED),
+    ],
+)
+def test_what_is_forbidden_is_refused_with_its_reason(limits, told, reason):
+    decision = ask(limits=limits, alert=told)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is reason
+
+
+@pytest.mark.parametrize("patient", ["", "db"])
+def test_nothing_is_done_for_an_incident_that_no_monitor_told_of(patient: str):
+    """Nor to another container than the one it told of."""
+    decision = ask(patient=patient)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.UNKNOWN_INCIDENT
+
+
+def test_what_was_begun_is_taken_up_though_its_incident_is_forgotten():
+    open_intent = attempt(1, key="i1:1:0", outcome=None)
+    assert isinstance(ask(open_intent, patient=""), Resume)
+
+
+def test_a_label_may_allow_less_but_never_more():
+    assert isinstance(ask(alert=labelled(actions="restart")), Act)
+    wide = ask(limits=Limits(actions=(Action.CLEANUP,)), alert=labelled(actions="restart,scale"))
+    assert isinstance(wide, Refuse)
+
+
+def test_the_budget_of_an_hour_is_spent_by_three():
+    used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
+    decision = ask(*used)
+    assert decision == Refuse(Reason.BUDGET_SPENT, "3 of 3 in 1 h, again in 43 min 20 s")
+    assert isinstance(ask(*used[1:]), Act)
+
+
+def test_the_cooldown_lasts_an_hour_from_the_last_action():
+    used = [attempt(ago) for ago in (5000.0, 4000.0, 3000.0)]
+    decision = ask(*used)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.COOLDOWN
+    assert isinstance(ask(*(attempt(ago) for ago in (6000.0, 5000.0, 3700.0))), Act)
+
+
+def test_what_was_never_done_costs_no_budget():
+    free = [attempt(ago, outcome=Outcome.NOT_APPLICABLE) for ago in (50.0, 40.0, 30.0, 20.0)]
+    assert isinstance(ask(*free), Act)
+
+
+@pytest.mark.parametrize(("earlier", "wait"), [([5.0], 6.0), ([40.0, 5.0], 16.0)])
+def test_back_off_grows_with_every_action(earlier, wait):
+    decision = ask(*(attempt(ago) for ago in earlier))
+    assert isinstance(decision, Wait)
+    assert decision.until == NOW + wait
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait_for_longer():
+    decision = ask(attempt(-5.0), limits=Limits(backoff_reset=1e9))
+    assert decision.until <= NOW + 10.0
+    assert isinstance(ask(attempt(-3600.0)), Act)
+
+
+def test_after_calm_the_back_off_begins_anew():
+    assert isinstance(ask(attempt(700.0)), Act)
+
+
+def test_what_was_finished_is_told_again_and_not_done_again():
+    done = attempt(2.0, key="i1:1:0")
+    assert ask(done) == Repeat(done)
+
+
+def test_what_this_responder_began_is_taken_up():
+    mine = attempt(2.0, key="i1:1:0", outcome=None)
+    assert ask(mine, running=[mine]) == Resume(mine, lease=NOW + LEASE)
+
+
+def test_what_another_began_is_waited_for_until_its_lease_is_over():
+    theirs = attempt(2.0, key="i1:1:0", outcome=None)
+    decision = ask(theirs, by="responder@b")
+    assert isinstance(decision, Wait)
+    assert NOW < decision.until <= theirs.lease
+    dropped = attempt(200.0, key="i1:1:0", outcome=None)
+    assert ask(dropped, by="responder@b") == Resume(dropped, lease=NOW + LEASE)
+
+
+def test_what_has_lost_its_place_is_taken_up_when_the_place_is_free():
+    """While its lease was over another action may have been begun on the container."""
+    mine = attempt(200.0, key="i1:1:0", outcome=None)
+    other = attempt(1.0, key="i2:1:0", outcome=None)
+    assert isinstance(ask(mine, running=[mine, other]), Wait)
+    elsewhere = [attempt(1.0, key=f"i{n}:1:0", container=f"c{n}", outcome=None) for n in range(2, 6)]
+    assert isinstance(ask(mine, running=[mine, *elsewhere]), Wait)
+    assert isinstance(ask(mine, running=[mine, *elsewhere[1:]]), Resume)
+
+
+def test_the_same_container_and_service_get_one_action_at_a_time():
+    under_way = attempt(1.0, key="other", outcome=None)
+    assert isinstance(ask(running=[under_way]), Wait)
+    assert isinstance(ask(running=[msgspec.structs.replace(under_way, container="db")]), Act)
+    replica = Container(id="c2", name="s-2", image="s:1", labels=composed("s", "p"))
+    twin = alert(since=NOW - 1, container=replica)
+    sibling = attempt(1.0, container="s-1", service=replica_group(replica, Trust()), outcome=None)
+    assert isinstance(ask(running=[sibling], alert=twin, patient="s-2"), Wait)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"com.docker.compose.config-hash": ""},
+        {"com.docker.compose.config-hash": "0" * 64},
+        {"com.docker.compose.project": "other"},
+    ],
+)
+def test_an_action_on_a_forged_replica_holds_up_no_other(forged):
+    victim = Container(id="c2", name="s-2", image="s:1", labels=composed("s", "p"))
+    forger = msgspec.structs.replace(victim, id="e", name="evil", labels={**victim.labels, **forged})
+    evil = attempt(1.0, container="evil", service=replica_group(forger, Trust()), outcome=None)
+    assert isinstance(ask(running=[evil], alert=alert(since=NOW - 1, container=victim), patient="s-2"), Act)
+
+
+def test_a_host_gets_so_many_actions_at_a_time():
+    busy = [attempt(1.0, key=f"k{n}", container=f"c{n}", outcome=None) for n in range(LIMITS.concurrency)]
+    assert isinstance(ask(running=busy), Wait)
+    assert isinstance(ask(running=busy[1:]), Act)
+    assert isinstance(ask(running=[msgspec.structs.replace(each, lease=NOW - 1) for each in busy]), Act)
+
+
+def test_what_is_verified_for_long_keeps_no_other_container_waiting():
+    slow = [attempt(130.0, key=f"k{n}", container=f"c{n}", outcome=None) for n in range(LIMITS.concurrency)]
+    slow = [msgspec.structs.replace(each, lease=NOW + 100) for each in slow]
+    assert isinstance(ask(running=slow), Act)
+    assert isinstance(ask(running=[msgspec.structs.replace(slow[0], container="web")]), Wait)
+
+
+PAUSED = Pause(by="ann", at=NOW - 5)
+
+
+@pytest.mark.parametrize("name", ["*", "web"])
+def test_the_kill_switch_holds_everything_back_and_says_who_pressed_it(name):
+    decision = ask(controls=Controls(pauses={name: PAUSED}))
+    assert isinstance(decision, Wait)
+    assert (decision.reason, decision.why) == (Reason.PAUSED, "paused by ann")
+
+
+def test_a_pause_for_another_container_or_one_that_is_over_holds_nothing_back():
+    assert isinstance(ask(controls=Controls(pauses={"db": PAUSED})), Act)
+    over = msgspec.structs.replace(PAUSED, until=NOW - 1)
+    assert isinstance(ask(controls=Controls(pauses={"*": over})), Act)
+
+
+def test_what_was_begun_is_not_gone_on_with_while_paused():
+    mine = attempt(2.0, key="i1:1:0", outcome=None)
+    assert isinstance(ask(mine, controls=Controls(pauses={"*": PAUSED})), Wait)
+
+
+def approval(answer: Answer | None = None, until: float = NOW + 60) -> Approval:
+    return Approval(
+        id="a1",
+        key="i1:1:0",
+        incident="i1",
+        host="h",
+        container="web",
+        action=Action.RESTART,
+        cause="crash",
+        asked=NOW - 10,
+        until=until,
+        answer=answer,
+        answered=NOW - 1,
+        by="ann",
+        reason="not now",
+    )
+
+
+APPROVE = Limits(mode="approve")
+
+
+def test_in_approve_mode_a_person_is_asked_and_waited_for():
+    assert ask(limits=APPROVE) == Ask(NOW + APPROVE.approve_for)
+    assert ask(limits=APPROVE, approval=approval()) == Ask(approval().until)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (approval(Answer.REJECTED), Reason.REJECTED),
+        (approval(until=NOW - 1), Reason.NO_ANSWER),
+    ],
+)
+def test_no_and_no_answer_are_both_no(given, reason):
+    decision = ask(limits=APPROVE, approval=given)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is reason
+
+
+def test_yes_is_yes_even_where_it_took_longer_than_a_request_lives():
+    late = alert(since=NOW - 901)
+    assert isinstance(ask(limits=APPROVE, approval=approval(Answer.APPROVED), alert=late), Act)
+
+
+def test_yes_does_not_hold_for_longer_than_a_request_lives():
+    late, long_ago = (
+        alert(since=NOW - 5000),
+        msgspec.structs.replace(approval(Answer.APPROVED), answered=NOW - 901),
+    )
+    decision = ask(limits=APPROVE, approval=long_ago, alert=late)
+    assert isinstance(decision, Refuse)
+    assert decision.reason is Reason.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("given", "decision"),
+    [
+        (approval(until=NOW + 600), Ask(NOW + 600)),
+        (approval(until=NOW - 1), Refuse(Reason.NO_ANSWER, "nobody approved it within 15 min")),
+        (approval(Answer.REJECTED), Refuse(Reason.REJECTED, "by ann: not now")),
+    ],
+)
+def test_who_was_asked_has_all_the_time_that_was_promised(given, decision):
+    """However long the failure itself has lasted by then."""
+    assert ask(limits=APPROVE, approval=given, alert=alert(since=NOW - 901)) == decision
+
+
+def test_yes_does_not_widen_any_limit():
+    used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
+    decision = ask(*used, limits=APPROVE, approval=approval(Answer.APPROVED))
+    assert isinstance(decision, Refuse)
+
+
+@pytest.mark.parametrize(
+    ("limits", "labels", "kind"),
+    [
+        (Limits(modes={Action.RESTART: "approve"}), {}, Ask),
+        (Limits(modes={Action.CLEANUP: "approve"}), {}, Act),
+        (Limits(project_modes={"shop": "dry-run"}), {"com.docker.compose.project": "shop"}, Refuse),
+        (Limits(project_modes={"shop": "dry-run"}), {}, Act),
+        (LIMITS, {"hemostat.mode": "approve"}, Ask),
+        (LIMITS, {"hemostat.mode": "dryrun"}, Ask),
+        (Limits(mode="dry-run"), {"hemostat.mode": "manual"}, Refuse),
+        (Limits(mode="dry-run"), {"hemostat.mode": "auto"}, Refuse),
+        (Limits(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
+    ],
+)
+def test_the_strictest_of_the_modes_that_apply_wins(limits, labels, kind):
+    told = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=labels))
+    assert isinstance(ask(limits=limits, alert=told), kind)
+
+
+def failed(ago: float, **changes) -> Attempt:
+    return attempt(ago, outcome=Outcome.FAILED, **changes)
+
+
+ROOMY = Limits(budget=100, backoff=0.0)
+
+
+def test_after_repeated_failures_the_breaker_of_the_container_opens_and_lets_one_trial_through_later():
+    recent = [failed(ago) for ago in (300.0, 200.0, 100.0)]
+    decision = ask(*recent, limits=ROOMY)
+    assert decision == Refuse(
+        Reason.BREAKER_OPEN, "of the container, after 3 failed remediations in a row, for another 8 min 21 s"
+    )
+    assert isinstance(ask(*(failed(ago) for ago in (900.0, 800.0, 700.0)), limits=ROOMY), Act)
+    assert isinstance(ask(*recent[:2], attempt(50.0), *recent[2:], limits=ROOMY), Act)
+
+
+def test_a_failed_trial_opens_it_again():
+    tried = [failed(ago) for ago in (1900.0, 1800.0, 1700.0, 30.0)]
+    assert isinstance(ask(*tried, limits=ROOMY), Refuse)
+
+
+def test_a_person_can_close_it():
+    recent = [failed(ago) for ago in (300.0, 200.0, 100.0)]
+    assert isinstance(ask(*recent, limits=ROOMY, controls=Controls(resets={"web": NOW - 10})), Act)
+    assert isinstance(ask(*recent, limits=ROOMY, controls=Controls(resets={"*": NOW - 10})), Act)
+
+
+def test_the_breaker_of_the_host_opens_when_several_containers_cannot_be_healed():
+    several = [failed(float(ago), container=f"c{ago % 2}", host_fault=True) for ago in range(50, 100, 10)]
+    spread = [msgspec.structs.replace(each, container=f"c{n % 2}") for n, each in enumerate(several)]
+    decision = ask(ended=spread, limits=ROOMY)
+    assert isinstance(decision, Wait), "it is decided on again when the breaker is half open"
+    assert (decision.reason, decision.why[:11]) == (Reason.BREAKER_OPEN, "of the host")
+    assert isinstance(ask(ended=several, limits=ROOMY), Act)
+
+
+def test_failures_that_say_nothing_of_the_host_hold_no_other_container_back():
+    several = [failed(float(ago), container=f"c{ago}") for ago in range(50, 100, 10)]
+    assert isinstance(ask(ended=several, limits=ROOMY), Act)
+
+
+@pytest.mark.parametrize(
+    ("error", "host"),
+    [
+        ("start db: context deadline exceeded", True),
+        ("start db: dial unix /run/containerd/containerd.sock: connect: connection refused", True),
+        ("start db: failed to start shim: fork/exec /usr/bin/shim: resource temporarily unavailable", True),
+        ("start db: write /proc/self/attr: cannot allocate memory: unknown", True),
+        ("start db: read tcp 10.0.0.2: i/o timeout", True),
+        (
+            "start db: failed to create shim task: OCI runtime create failed: exec: stat /x: no such file",
+            False,
+        ),
+        (
+            "start db: failed to create shim task: OCI runtime create failed: pipe2: too many open files",
+            False,
+        ),
+        ("start db: unable to find user timed out: no matching entries in passwd file", False),
+        ("start db: no such image: busybox:timeout", False),
+        ('start db: the entrypoint "containerd.sock" is a directory', False),
+        ("start db: error while mounting volume: mount :/x: connection timed out", False),
+        ("start db: error creating mount source path '/usr/x': mkdir /usr/x: read-only file system", False),
+        ("start db: mkdir /var/lib/docker/x: no space left on device", True),
+        ("start db: Bind for 0.0.0.0:80 failed: port is already allocated", False),
+        ("start db: invalid mount config: bind source path does not exist: /srv", False),
+        ("start db: No such container: 389e", False),
+        ("start db: 403 Forbidden", False),
+    ],
+)
+def test_what_an_engine_says_is_the_hosts_fault_or_the_containers(error, host):
+    assert is_host_fault(error) is host
+
+
+def in_project(project: str, *ago: float, name: str = "") -> list[Attempt]:
+    """Failures of the host, that ended so many seconds ago, of two containers of the project."""
+    return [
+        failed(each, container=f"{name or project}{number % 2}", project=project, host_fault=True)
+        for number, each in enumerate(ago)
+    ]
+
+
+def of_project(name: str):
+    labels = {"com.docker.compose.project": name}
+    return alert(kind=Kind.EXITED, since=NOW, container=msgspec.structs.replace(WEB, labels=labels))
+
+
+def oldest_first(*attempts: Attempt) -> list[Attempt]:
+    return sorted(attempts, key=lambda each: each.time)
+
+
+def test_one_project_does_not_open_the_breaker_of_the_host_for_others():
+    ended = oldest_first(*in_project("evil", *range(10, 100, 10)), *in_project("", 200.0, 300.0))
+    assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("shop")), Act)
+    held = ask(ended=ended, limits=ROOMY, alert=of_project("evil"))
+    assert isinstance(held, Wait)
+    assert held.reason is Reason.BREAKER_OPEN
+
+
+def test_failures_of_three_projects_open_it_for_all():
+    ended = oldest_first(*in_project("a", 90.0, 80.0), *in_project("b", 70.0, 60.0), *in_project("c", 50.0))
+    assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("shop")), Wait)
+
+
+def test_failures_of_others_do_not_keep_it_open_for_longer():
+    """Each of many projects fails at its trial: shop has its own all the same."""
+    first = [*in_project("a", 990.0, 980.0), *in_project("b", 970.0, 960.0), *in_project("c", 950.0)]
+    later = [each for n in range(20) for each in in_project(f"x{n}", 300.0 - n)]
+    trial = attempt(1.0, key="t", container="x1", project="x1", outcome=None)
+    ended = oldest_first(*first, *later)
+    assert isinstance(ask(ended=ended, running=[trial], limits=ROOMY, alert=of_project("shop")), Act)
+    assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("x3")), Wait)
+    own = msgspec.structs.replace(trial, project="shop")
+    assert isinstance(ask(ended=ended, running=[own], limits=ROOMY, alert=of_project("shop")), Wait)
+
+
+def test_what_an_earlier_version_wrote_without_a_project_counts_as_one():
+    ended = oldest_first(*in_project("", *range(10, 100, 10)))
+    assert isinstance(ask(ended=ended, limits=ROOMY), Wait)
+    assert isinstance(ask(ended=ended, limits=ROOMY, alert=of_project("shop")), Act)
+
+
+EARLIER = {"key": "i1:1:0"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "again"),
+    [
+        (Kind.UNHEALTHY, Outcome.HEALED, False),
+        (Kind.UNHEALTHY, Outcome.FAILED, False),
+        (Kind.HUNG, Outcome.HEALED, False),
+        (Kind.MEMORY_LEAK, Outcome.HEALED, False),
+        (Kind.UNHEALTHY, Outcome.NOT_APPLICABLE, True),
+        (Kind.UNHEALTHY, Outcome.REFUSED, True),
+        (Kind.EXITED, Outcome.HEALED, True),
+        (Kind.OOM, Outcome.FAILED, True),
+    ],
+)
+def test_no_rung_is_tried_twice_against_one_failure(kind, outcome, again):
+    told = alert(kind=kind, since=NOW, occurrence=2)
+    decision = ask(attempt(300.0, outcome=outcome, **EARLIER), alert=told)
+    assert isinstance(decision, Act if again else Refuse)
+    assert again or decision.reason is Reason.ALREADY_TRIED
+
+
+def test_another_failure_of_the_same_container_may_be_treated():
+    told = alert(kind=Kind.EXITED, since=NOW)
+    earlier = attempt(300.0, outcome=Outcome.FAILED, key="i0:1:0")
+    assert isinstance(ask(earlier, alert=told), Act)
+
+
+def test_the_second_half_of_a_restart_is_permitted_where_the_restart_is():
+    ref = msgspec.structs.replace(WEB, labels={"hemostat.actions": "restart"})
+    told = alert(kind=Kind.UNHEALTHY, since=NOW, container=ref)
+    assert isinstance(ask(alert=told, action=Action.START, rung=1), Act)
+    assert isinstance(ask(alert=told, action=Action.START), Refuse)
+
+
+def test_a_half_open_breaker_of_the_host_lets_one_through_at_a_time():
+    old = [failed(1000.0 + n, container=f"c{n}", host_fault=True) for n in range(5)]
+    assert isinstance(ask(ended=old, limits=ROOMY), Act)
+    trial = attempt(1.0, key="t", container="c9", outcome=None)
+    assert isinstance(ask(ended=old, running=[trial], limits=ROOMY), Wait)
+
+
+def test_a_rush_of_actions_on_one_host_is_slowed_down():
+    rush = [attempt(float(n), container=f"c{n}") for n in range(1, 11)]
+    decision = ask(ended=rush)
+    assert isinstance(decision, Wait)
+    assert decision.until == NOW + 50
+    assert isinstance(ask(ended=rush[1:]), Act)
+
+
+@pytest.mark.parametrize(
+    ("peers", "kind"),
+    [
+        (Peers(2, 2, itself=True), Act),
+        (Peers(2, 0, itself=True), Wait),
+        (Peers(2, 0, itself=False), Act),
+        (Peers(0, 0, itself=True), Act),
+    ],
+)
+def test_a_healthy_replica_is_not_taken_away_where_too_few_are_left(peers, kind):
+    assert isinstance(ask(peers=peers), kind)
+
+
+def test_a_label_says_how_many_must_stay():
+    told = labelled(min_healthy="2")
+    assert isinstance(ask(peers=Peers(2, 1, itself=True), alert=told), Wait)
+
+
+@pytest.mark.parametrize("name", ["budget_window", "cooldown", "breaker_open", "backoff_reset", "expire"])
+def test_no_rule_looks_back_for_longer_than_attempts_are_kept(name):
+    """Or a budget of three a week would be three every other day."""
+    assert msgspec.convert({name: REMEMBERED}, Limits)
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({name: REMEMBERED + 1}, Limits)
+
+
+CONTAINERS = {
+    name: Container(id=name, name=name, labels=labels)
+    for name, labels in {
+        "web-1": {"com.docker.compose.project": "p", "com.docker.compose.service": "web"},
+        "web-2": {"com.docker.compose.project": "p", "com.docker.compose.service": "web"},
+        "db": {},
+        "queue": {},
+    }.items()
+}
+TIGHT = Limits(concurrency=2, budget=2, backoff=1.0, expire=1e9, rush=5, breaker_failures=2)
+ORDERS = st.tuples(
+    st.sampled_from(sorted(CONTAINERS)),
+    st.sampled_from([Action.RESTART, Action.STOP]),
+    st.just(1),
+)
+"""A container, what is ordered, and which order it is: few, so that they too are delivered again."""
+REQUESTS = st.tuples(st.sampled_from(sorted(CONTAINERS)), st.integers(1, 4))
+"""A container and which occurrence of its incident: few, so that they are delivered again and again."""
+
+
+class Responders(RuleBasedStateMachine):
+    """Two responders on one ledger: requests and orders come once or often, actions end well or badly or not
+    at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.desk = MemoryDesk()
+        self.seals: dict[tuple[str, str | None], str] = {}
+        self.ledger = MemoryLedger(self.desk, {("h", name): name for name in CONTAINERS}, self.seals)
+        self.acting: list[tuple[Attempt, str]] = []
+        """Attempts in hand, and by whom."""
+        self.acted: dict[str, list[float]] = {name: [] for name in CONTAINERS}
+        self.begun: dict[str, Attempt] = {}
+        """What was reserved, by its key."""
+
+    @rule(calls=st.lists(st.tuples(REQUESTS, st.sampled_from("ab")), min_size=1, max_size=2))
+    def deliver(self, calls: list[tuple[tuple[str, int], str]]) -> None:
+        """The ledger is read for every request before any of them is decided on: a race."""
+        self.race(
+            [
+                (needed(alert=alert(container=CONTAINERS[name], occurrence=occurrence)), name, None, by)
+                for (name, occurrence), by in calls
+            ]
+        )
+
+    @rule(calls=st.lists(st.tuples(ORDERS, st.sampled_from("ab")), min_size=1, max_size=2))
+    def deliver_orders(self, calls: list[tuple[tuple[str, Action, int], str]]) -> None:
+        wanted = [
+            (order(container=CONTAINERS[name], action=action, force=True), f"{name}:{action}:{number}", by)
+            for (name, action, number), by in calls
+        ]
+        self.seals |= {("h", incident): seal(each, NOW) for each, incident, _ in wanted}
+        self.race([(request_of(each, NOW), incident, each, by) for each, incident, by in wanted])
+
+    def race(self, calls: list[tuple[RemediationNeeded, str, Order | None, str]]) -> None:
+        books = [
+            self.ledger.read("h", request.alert.container.name, incident, key(request, incident))
+            for request, incident, _, _ in calls
+        ]
+        for (request, incident, by_people, by), book in zip(calls, books, strict=True):
+            situation = Situation(book=book, order=by_people)
+            decision = decide(request, incident, situation, TIGHT, by=by, lease=LEASE, now=self.now)
+            if isinstance(decision, Act) and self.ledger.reserve("h", decision.attempt, book.version):
+                self.begin(decision.attempt, by)
+            elif isinstance(decision, Resume):
+                renewed = msgspec.structs.replace(decision.attempt, by=by, lease=decision.lease)
+                if self.ledger.reserve("h", renewed, book.version):
+                    self.resume(renewed, by)
+
+    def begin(self, attempt: Attempt, by: str) -> None:
+        assert attempt.key not in self.begun, f"{attempt.key} is begun twice"
+        self.acted[attempt.container].append(self.now)
+        self.work(attempt, by)
+
+    def work(self, attempt: Attempt, by: str) -> None:
+        assert not self.desk.controls().pauses
+        others = [other for other, _ in self.acting if other.lease > self.now and other.key != attempt.key]
+        assert attempt.container not in {other.container for other in others}
+        assert attempt.service is None or attempt.service not in {other.service for other in others}
+        assert len(others) < TIGHT.concurrency
+        self.begun[attempt.key] = attempt
+        self.acting = [each for each in self.acting if each[0].key != attempt.key]
+        self.acting.append((attempt, by))
+
+    def resume(self, attempt: Attempt, by: str) -> None:
+        first = self.begun[attempt.key]
+        assert first.by == by or first.lease <= self.now, f"{attempt.key} is {first.by}'s, not {by}'s"
+        assert attempt.lease > self.now
+        self.work(attempt, by)
+
+    @precondition(lambda self: self.acting)
+    @rule(data=st.data(), outcome=st.sampled_from([Outcome.HEALED, Outcome.FAILED]))
+    def finish(self, data: st.DataObject, outcome: Outcome) -> None:
+        held = data.draw(st.sampled_from(self.acting))
+        self.acting.remove(held)
+        self.ledger.finish("h", msgspec.structs.replace(held[0], outcome=outcome, finished=self.now))
+
+    @precondition(lambda self: self.acting)
+    @rule(by=st.sampled_from("ab"))
+    def crash(self, by: str) -> None:
+        self.acting = [each for each in self.acting if each[1] != by]
+
+    @rule()
+    def press_or_release_the_kill_switch(self) -> None:
+        if not self.desk.resume(EVERYTHING):
+            self.desk.pause(EVERYTHING, Pause(by="ann", at=self.now))
+
+    @rule(seconds=st.sampled_from([0.1, 5.0, 30.0, 400.0, -1.0, -300.0]))
+    def set_clock(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def the_budget_holds(self) -> None:
+        for times in self.acted.values():
+            for first in times:
+                within = [time for time in times if first <= time < first + TIGHT.budget_window]
+                assert len(within) <= TIGHT.budget
+
+
+TestResponders = Responders.TestCase
+TestResponders.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True, database=None
+)

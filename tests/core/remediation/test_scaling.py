@@ -1,0 +1,207 @@
+"""How far a limit is raised, where it stops, and when it comes back."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.ledger.rows import Resource, Scaled
+from hemostat.core.model import ContainerInfo, Service
+from hemostat.core.remediation import scaling
+from hemostat.core.remediation.scaling import (
+    CALM,
+    Ceilings,
+    due_back,
+    lowest,
+    more_replicas,
+    raised,
+    standing,
+)
+from hemostat.core.settings.trust import COMPOSE, OWN
+from hemostat.errors import NotApplicableError
+from hemostat.events import Container
+from tests.samples import composed
+
+MIB = 1 << 20
+HOST = Ceilings(memory=4096 * MIB, cpus=2.0)
+NONE = Ceilings()
+NOW = 1_000_000.0
+
+
+def info(cpus: float | None = 0.5, memory: int | None = 64 * MIB, **labels: str) -> ContainerInfo:
+    ref = Container(
+        id="c1", name="web", labels={f"hemostat.scale.{key}": text for key, text in labels.items()}
+    )
+    return ContainerInfo(ref=ref, status="running", cpu_limit=cpus, memory_limit=memory)
+
+
+def memory(before: int, ceilings: Ceilings = NONE, **labels: str) -> float:
+    return raised(info(memory=before, **labels), Resource.MEMORY, ceilings, HOST, NOW).after
+
+
+def cpu(before: float, ceilings: Ceilings = NONE, **labels: str) -> float:
+    return raised(info(before, **labels), Resource.CPU, ceilings, HOST, NOW).after
+
+
+def test_a_limit_is_raised_by_half_in_whole_mib_and_tenths_of_a_core():
+    assert memory(64 * MIB, memory_max="1g") == 96 * MIB
+    assert memory(33 * MIB, memory_max="1g") == 50 * MIB
+    assert cpu(0.5, cpu_max="2") == 0.8
+    assert cpu(0.2, cpu_max="2") == 0.3
+
+
+def test_the_ceiling_is_the_lowest_of_label_setting_and_host():
+    assert memory(64 * MIB, Ceilings(memory=80 * MIB)) == 80 * MIB
+    assert memory(64 * MIB, Ceilings(memory=80 * MIB), memory_max="70m") == 70 * MIB
+    assert memory(64 * MIB, Ceilings(memory=80 * MIB), memory_max="1g") == 80 * MIB
+    assert cpu(0.5, Ceilings(cpus=0.6), cpu_max="2") == 0.6
+    assert memory(3000 * MIB, memory_max="64g") == HOST.memory
+    assert cpu(1.9, Ceilings(cpus=64)) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (info(memory=None, memory_max="1g"), "has no memory limit"),
+        (info(), "neither label hemostat.scale.memory_max nor a setting"),
+        (info(memory_max="64m"), "limit is 64.0 MiB, the ceiling 64.0 MiB"),
+        (info(memory_max="32m"), "the ceiling 32.0 MiB"),
+        (info(memory_max="lots"), "cannot be read: 'lots'"),
+        (info(memory_max="0"), "neither"),
+    ],
+)
+def test_without_a_limit_or_a_ceiling_nothing_is_raised(found, why):
+    with pytest.raises(NotApplicableError, match=why):
+        raised(found, Resource.MEMORY, NONE, HOST, NOW)
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "two", ""])
+def test_a_ceiling_that_is_no_number_of_cores_is_none(text):
+    with pytest.raises(NotApplicableError, match="cpu"):
+        raised(info(cpu_max=text), Resource.CPU, NONE, HOST, NOW)
+
+
+def test_a_request_must_say_what_to_scale():
+    assert scaling.resource({"resource": "cpu"}) is Resource.CPU
+    for parameters in ({}, {"resource": "disk"}, {"resource": True}):
+        with pytest.raises(NotApplicableError, match="does not say what"):
+            scaling.resource(parameters)
+
+
+def test_what_is_of_no_service_gets_no_replicas():
+    with pytest.raises(NotApplicableError, match="of no service"):
+        raised(info(), Resource.REPLICAS, NONE, HOST, NOW)
+
+
+def replicas(count: int | None, **labels: str) -> Scaled:
+    return more_replicas(info(**labels), Service(id="s1", name="shop", replicas=count), NOW)
+
+
+def test_a_service_gets_half_as_many_replicas_more_within_its_labels():
+    assert [replicas(count, max="5").after for count in (0, 1, 2, 3, 4)] == [1, 2, 3, 5, 5]
+    assert replicas(1, min="4", max="5").after == 4
+
+
+def test_labels_of_the_service_count_before_those_of_its_containers():
+    service = Service(id="s1", name="shop", replicas=2, labels={"hemostat.scale.max": "9"})
+    assert more_replicas(info(max="2"), service, NOW).after == 3
+
+
+@pytest.mark.parametrize(
+    ("count", "labels", "why"),
+    [
+        (2, {}, "no label hemostat.scale.max"),
+        (2, {"max": "2"}, "has 2 replicas, the ceiling is 2"),
+        (2, {"max": "many"}, "cannot be read: 'many'"),
+        (None, {"max": "5"}, "once on every node"),
+    ],
+)
+def test_a_service_without_room_stays_as_it_is(count, labels, why):
+    with pytest.raises(NotApplicableError, match=why):
+        replicas(count, **labels)
+
+
+SHOP = composed()
+
+
+@pytest.mark.parametrize(
+    ("labels", "what", "company"),
+    [
+        ({}, Resource.REPLICAS, False),
+        (SHOP, Resource.REPLICAS, True),
+        (SHOP, Resource.CPU, False),
+        ({**SHOP, "hemostat.scale.max": "3"}, Resource.CPU, True),
+        ({**SHOP, "hemostat.scale.max": "3"}, Resource.MEMORY, False),
+        ({"com.docker.swarm.service.id": "s1"}, Resource.CPU, True),
+        ({"hemostat.scale.max": "3"}, Resource.CPU, False),
+    ],
+)
+def test_replicas_are_added_where_they_are_asked_for_or_named_by_label(labels, what, company):
+    assert scaling.gets_company(Container(id="c1", name="web", labels=labels), what, OWN) is company
+
+
+def test_a_service_of_compose_is_known_by_its_project():
+    web = Container(id="c1", name="web", labels=SHOP)
+    assert scaling.service(web, COMPOSE) == "compose:shop/web"
+    own = scaling.service(web, OWN)
+    assert own.startswith("compose:shop/web#")
+    assert scaling.project_and_service(own) == ("shop", "web")
+    assert all(scaling.is_member(web, service) for service in (own, "compose:shop/web"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"com.docker.compose.config-hash": "0" * 64},
+        {"com.docker.compose.config-hash": ""},
+        {"com.docker.compose.service": "web#"},
+        {"com.docker.compose.project": "shop/web", "com.docker.compose.service": "x"},
+    ],
+)
+def test_labels_set_by_hand_make_no_replica(labels):
+    web = Container(id="c1", name="web", image="web:1", labels=SHOP)
+    forged = Container(id="c2", name="evil", image="web:1", labels={**SHOP, **labels})
+    other_image = Container(id="c3", name="evil", image="evil:1", labels=SHOP)
+    service = scaling.service(web, OWN)
+    assert not scaling.is_member(forged, service)
+    assert not scaling.is_member(other_image, service)
+
+
+UP = Scaled(container="c1", resource=Resource.MEMORY, before=100, after=150, time=NOW)
+
+
+def test_it_comes_back_after_calm_when_the_old_limit_is_enough():
+    assert due_back(UP, 150, 79, NOW + CALM)
+    assert not due_back(UP, 150, 79, NOW + CALM - 1)
+    assert not due_back(UP, 150, 80, NOW + CALM)
+    assert not due_back(UP, 150, None, NOW + CALM)
+
+
+def test_what_somebody_else_has_changed_stays():
+    assert not due_back(UP, 200, 10, NOW + CALM)
+    assert not due_back(UP, None, 10, NOW + CALM)
+    assert [standing(UP, current) for current in (150, 100, None)] == [True, False, False]
+
+
+def test_replicas_never_fall_below_the_label_s_minimum():
+    up = Scaled(container="c1", resource=Resource.REPLICAS, before=1, after=4, time=NOW, service="s1")
+    assert lowest(up, {"hemostat.scale.min": "2"}) == 2
+    assert lowest(up, {}) == 1
+    assert lowest(UP, {"hemostat.scale.min": "500"}) == 100
+
+
+@given(before=st.integers(6 * MIB, 1 << 45), most=st.integers(1, 1 << 45))
+def test_memory_is_only_ever_raised_and_never_above_a_ceiling(before, most):
+    try:
+        after = raised(info(memory=before), Resource.MEMORY, Ceilings(memory=most), HOST, NOW).after
+    except NotApplicableError:
+        assert before >= min(most, HOST.memory)
+    else:
+        assert before < after <= min(most, HOST.memory, math.ceil(before * 1.5) + MIB)
+
+
+def test_it_reads_as_people_write_it():
+    assert scaling.describe(UP) == "memory 100 B → 150 B"
+    assert scaling.describe(raised(info(cpu_max="2"), Resource.CPU, NONE, HOST, NOW)) == "cpu 0.5 → 0.8"
+    assert scaling.describe(replicas(2, max="9")) == "replicas 2 → 3"

@@ -1,0 +1,143 @@
+"""Who may have a slot of the host: one project holds at most half, and slow stops never hold all."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.labels.project import half
+from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.remediation.decision import Others, Situation
+from hemostat.core.remediation.slots import LONGEST_RUN, START_SECONDS, find_rush, find_wait, share
+from hemostat.core.settings.responder import Limits
+from hemostat.events import Action, Container, Outcome
+from tests.samples import NOW
+
+PROJECT = "com.docker.compose.project"
+LIMITS = Limits()
+
+
+def attempt(number: int, project: str = "", **changes) -> Attempt:
+    plain = Attempt(
+        key=f"k{number}",
+        container=f"c{number}",
+        project=project,
+        action=Action.RESTART,
+        time=NOW - 1,
+        by="responder@a",
+        lease=NOW + 100,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def container(project: str = "") -> Container:
+    return Container(id="v", name="victim", labels={PROJECT: project} if project else {})
+
+
+def waits(project: str, held: list[Attempt], **changes) -> bool:
+    limits, action = changes.pop("limits", LIMITS), changes.pop("action", Action.RESTART)
+    situation = Situation(book=Book(version=1, running=tuple(held)), **changes)
+    return find_wait("k", container(project), action, situation, limits, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("others", "held", "waiting"),
+    [
+        *((Others.NONE, 3, False), (Others.NONE, 4, True)),
+        *((Others.WELL, 2, False), (Others.WELL, 3, True)),
+        *((Others.FAILING, 1, False), (Others.FAILING, 2, True)),
+    ],
+)
+def test_a_project_holds_as_many_slots_as_the_others_leave_it(others, held, waiting):
+    own = [attempt(number, "shop") for number in range(held)]
+    assert waits("shop", own, others=others) is waiting
+    assert waits("blog", own, others=others) is (held == 4)
+
+
+def test_a_host_with_one_slot_has_it_for_everybody():
+    limits = Limits(concurrency=1)
+    assert not waits("shop", [], limits=limits, others=Others.FAILING)
+    assert not waits("shop", [], limits=limits, others=Others.FAILING, stop_seconds=90.0)
+    assert waits("shop", [attempt(1, "blog")], limits=limits)
+
+
+@given(st.integers(1, 100), st.sampled_from(Others))
+def test_a_share_is_at_least_one_slot_and_never_all_of_several(concurrency, others):
+    assert 1 <= share(others, concurrency) <= concurrency
+    if others is Others.FAILING:
+        assert share(others, concurrency) <= max(1, concurrency / 2)
+    if others is not Others.NONE and concurrency > 1:
+        assert share(others, concurrency) < concurrency
+
+
+def test_slow_stops_of_many_projects_leave_slots_to_a_container_that_is_down():
+    slow = [attempt(number, f"p{number}", stop_seconds=120.0) for number in range(half(LIMITS.concurrency))]
+    assert waits("shop", slow, stop_seconds=120.0)
+    assert not waits("shop", slow, stop_seconds=10.0)
+    assert not waits("shop", slow)
+
+
+@pytest.mark.parametrize("action", [Action.RESTART, Action.CLEANUP, Action.EXEC])
+def test_whatever_stops_or_runs_long_leaves_a_slot_to_a_container_that_only_needs_a_start(action):
+    """However many projects the others name."""
+    stop = 10.0 if action is Action.RESTART else 0.0
+    held: list[Attempt] = []
+    while not waits(f"p{len(held)}", held, action=action, stop_seconds=stop):
+        held.append(attempt(len(held), f"p{len(held)}", action=action, stop_seconds=stop))
+        assert len(held) < LIMITS.concurrency
+    assert not waits("shop", held)
+
+
+def test_a_container_that_is_slow_to_come_up_takes_no_slot_meanwhile():
+    held = [attempt(number, f"p{number}", time=NOW - START_SECONDS) for number in range(4)]
+    assert not waits("shop", held)
+    stopping = [msgspec.structs.replace(each, stop_seconds=10.0) for each in held]
+    assert waits("shop", stopping)
+
+
+def test_a_slot_of_a_container_that_is_gone_is_free():
+    held = [attempt(number) for number in range(4)]
+    assert waits("", held)
+    assert not waits("", held, gone=frozenset({"k0"}))
+    assert waits("", held, gone=frozenset({"k0"}), in_hand=frozenset({"k0"}))
+
+
+def test_rows_of_an_older_version_count_to_the_project_of_their_service():
+    old = [attempt(number, service=f"shop/s{number}") for number in range(2)]
+    assert waits("shop", old, others=Others.FAILING)
+    assert not waits("blog", old, others=Others.FAILING)
+
+
+def begun(number: int, project: str) -> Attempt:
+    return attempt(number, project, time=NOW - 30 + number / 10, outcome=Outcome.HEALED, finished=NOW - 20)
+
+
+def test_a_project_that_has_used_up_the_rush_keeps_only_itself_waiting():
+    book = Book(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
+    assert find_rush(container("shop"), 0.0, book, LIMITS, NOW) is not None
+    assert find_rush(container("blog"), 0.0, book, LIMITS, NOW) is None
+    both = (*book.ended, *(begun(50 + number, "bots") for number in range(half(LIMITS.rush))))
+    assert find_rush(container("blog"), 0.0, Book(version=1, ended=both), LIMITS, NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("ran", "others_ran", "waiting"),
+    [
+        *((600.0, 30.0, False), (600.0, 60.0, True)),
+        *((30 * LONGEST_RUN, 3600.0, False), (30 * LONGEST_RUN, LONGEST_RUN, True)),
+        (0.0, 0.0, True),
+    ],
+)
+def test_what_has_run_long_does_not_wait_for_what_has_not_whatever_projects_that_names(
+    ran, others_ran, waiting
+):
+    ended = tuple(
+        msgspec.structs.replace(begun(number, f"p{number}"), ran=others_ran) for number in range(40)
+    )
+    book = Book(version=1, ended=ended)
+    assert (find_rush(container("shop"), ran, book, LIMITS, NOW) is not None) is waiting
+
+
+def test_a_project_waits_for_its_own_however_short_they_ran():
+    book = Book(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
+    assert find_rush(container("shop"), 3600.0, book, LIMITS, NOW) is not None

@@ -1,0 +1,73 @@
+"""Whether an action is still needed, and whether it helped."""
+
+import pytest
+
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.remediation.verify import Health, needless, state_of, still_high
+from hemostat.events import Evidence, Kind, Reason
+from tests.samples import NOW, WEB, alert
+
+
+def info(**fields) -> ContainerInfo:
+    return ContainerInfo(**{"ref": WEB, "status": "running", "started_at": NOW - 60, **fields})
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "why"),
+    [
+        (Kind.EXITED, info(status="exited"), None),
+        (Kind.EXITED, info(status="dead"), None),
+        (Kind.EXITED, info(), Reason.RECOVERED),
+        (Kind.OOM, info(status="restarting"), Reason.RECOVERED),
+        (Kind.EXITED, info(status="removing"), Reason.STOPPED),
+        (Kind.EXITED, info(status="exited", started_at=NOW + 1), Reason.STOPPED),
+        (Kind.OOM, info(status="exited", started_at=NOW + 1), Reason.STOPPED),
+        (Kind.UNHEALTHY, info(health="unhealthy"), None),
+        (Kind.UNHEALTHY, info(health="healthy"), Reason.RECOVERED),
+        (Kind.UNHEALTHY, info(health="unhealthy", started_at=NOW + 1), Reason.RECOVERED),
+        (Kind.UNHEALTHY, info(status="exited", health="unhealthy"), Reason.STOPPED),
+        (Kind.CPU_HIGH, info(), None),
+        (Kind.CPU_HIGH, info(started_at=NOW + 1), Reason.RECOVERED),
+        (Kind.CPU_HIGH, info(status="paused"), Reason.STOPPED),
+        (Kind.MEMORY_HIGH, info(status="exited"), Reason.STOPPED),
+    ],
+)
+def test_an_action_is_needed_only_while_the_same_process_is_ill(kind, found, why):
+    assert needless(alert(kind=kind, since=NOW), found) is why
+
+
+@pytest.mark.parametrize(
+    ("found", "health"),
+    [
+        (info(), Health.WELL),
+        (info(health="healthy"), Health.WELL),
+        (info(health="starting"), Health.NOT_YET),
+        (info(health="unhealthy"), Health.ILL),
+        (info(status="exited", exit_code=3), Health.ILL),
+        (info(status="restarting"), Health.NOT_YET),
+        (info(status="paused"), Health.NOT_YET),
+    ],
+)
+def test_health_is_what_the_engine_says(found, health):
+    assert state_of(found)[0] is health
+
+
+def sample(time: float, cpu: float, memory: int = 0) -> Sample:
+    return Sample(container_id="c1", time=time, cpu=cpu, memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found", "after", "high"),
+    [
+        (Kind.CPU_HIGH, info(), sample(1, 0.9), True),
+        (Kind.CPU_HIGH, info(), sample(1, 0.1), False),
+        (Kind.CPU_HIGH, info(cpu_limit=0.5), sample(1, 0.45), True),
+        (Kind.MEMORY_LEAK, info(memory_limit=100), sample(1, 0, 90), True),
+        (Kind.MEMORY_LEAK, info(memory_limit=100), sample(1, 0, 20), False),
+        (Kind.MEMORY_LEAK, info(), sample(1, 0, 900), True),
+        (Kind.EXITED, info(), sample(1, 0.9, 1000), False),
+    ],
+)
+def test_the_alerts_condition_must_be_gone(kind, found, after, high):
+    told = alert(kind=kind, evidence=(Evidence("threshold", 85.0, "%"),))
+    assert bool(still_high(told, found, sample(0, 0.0), after, host_memory=1000)) is high

@@ -1,0 +1,236 @@
+"""What the labels of one container do to others: nothing that something else does not vouch for."""
+
+from typing import Any
+
+import pytest
+
+from hemostat.core.dependencies.graph import Topology
+from hemostat.core.dependencies.relations import Relations
+from hemostat.core.dependencies.shared_networks import stranded
+from hemostat.core.model import ContainerInfo, Peers
+from hemostat.core.settings.trust import COMPOSE, OWN, Trust, replica_group
+from hemostat.events import Container
+from tests.samples import composed
+
+NEEDS = "com.docker.compose.depends_on"
+NET = ("shop_default",)
+JOB = "job:service_completed_successfully:false"
+FORGED_ORIGIN = {
+    "com.docker.compose.config-hash": "0" * 64,
+    "com.docker.compose.project.working_dir": "/srv/shop",
+    "com.docker.compose.project.config_files": "docker-compose.yml",
+}
+
+
+def container(name: str, labels: dict[str, str] | None = None, **state: Any) -> ContainerInfo:
+    fields = {"status": "running", "started_at": 1.0, "network_mode": "bridge", **state}
+    ref = Container(id=f"{name:0<64}", name=name, image="app:1", labels=labels or {})
+    return ContainerInfo(ref=ref, **fields)
+
+
+def real(service: str, needs: str = "", **state: Any) -> ContainerInfo:
+    """Made by Compose, on its project's network."""
+    labels = composed(service, **({NEEDS: needs} if needs else {}))
+    return container(f"shop-{service}-1", labels, **{"networks": NET, **state})
+
+
+def forged(service: str, labels: dict[str, str] | None = None, **state: Any) -> ContainerInfo:
+    claim = {"com.docker.compose.project": "shop", "com.docker.compose.service": service}
+    return container(f"evil-{service}", {**claim, **(labels or {})}, **state)
+
+
+def topology(*infos: ContainerInfo, trust: Trust = OWN) -> Topology:
+    return Topology.of(infos, trust=trust)
+
+
+def root(of: ContainerInfo, *others: ContainerInfo, trust: Trust = OWN) -> str | None:
+    found = topology(of, *others, trust=trust).root(of.ref.id)
+    return None if found is None else found.ref.name
+
+
+DOWN = {"status": "exited", "exit_code": 1, "finished_at": 5.0}
+
+
+# --- replicas -------------------------------------------------------------------------------------------
+
+
+def test_replicas_share_project_service_configuration_and_image():
+    one, other = (
+        Container(id="1", name="a", labels=composed()),
+        Container(id="2", name="b", labels=composed()),
+    )
+    assert replica_group(one, OWN) == replica_group(other, OWN)
+    assert replica_group(one, COMPOSE) == "shop/web"
+    assert replica_group(Container(id="3", name="c"), COMPOSE) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"com.docker.compose.config-hash": ""},
+        {"com.docker.compose.config-hash": "0" * 64},
+        {"com.docker.compose.project": "shop2"},
+        {"com.docker.compose.service": "db"},
+    ],
+)
+def test_other_labels_make_no_replica(changes):
+    own = replica_group(Container(id="1", name="a", labels=composed()), OWN)
+    assert replica_group(Container(id="2", name="b", labels={**composed(), **changes}), OWN) != own
+
+
+def test_podmans_hash_counts_as_well():
+    labels = {**composed(), "com.docker.compose.config-hash": "", "io.podman.compose.config-hash": "1"}
+    assert replica_group(Container(id="1", name="a", labels=labels), OWN) is not None
+
+
+# --- what a container waits for -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trust", [OWN, COMPOSE])
+def test_a_container_of_compose_waits_for_what_its_labels_name(trust):
+    assert root(real("web", "db"), real("db", **DOWN), trust=trust) == "shop-db-1"
+
+
+@pytest.mark.parametrize("network", [{"networks": ()}, {"networks": ("custom",)}])
+def test_it_waits_without_a_network_of_the_project_too(network):
+    assert root(real("web", "db", **network), real("db", **DOWN, **network)) == "shop-db-1"
+
+
+def test_it_waits_for_a_set_up_container_without_a_network():
+    init = real("init", **DOWN, networks=(), network_mode="none")
+    assert root(real("web", "init"), init) == "shop-init-1"
+
+
+def test_what_shares_the_network_of_a_member_is_a_member():
+    db = real("db")
+    exporter = real("exporter", **DOWN, networks=(), network_mode=f"container:{db.ref.id}")
+    assert root(real("web", "exporter"), db, exporter) == "shop-exporter-1"
+
+
+def test_labels_that_were_set_by_hand_hold_their_own_container():
+    """Somebody who plays Compose with labels alone: nothing vouches for anything."""
+    claim = {"com.docker.compose.project": "shop", "com.docker.compose.service": "web", NEEDS: "db"}
+    assert root(container("web", claim), forged("db", **DOWN)) == "evil-db"
+
+
+@pytest.mark.parametrize(
+    ("labels", "state"),
+    [
+        ({}, {}),
+        (FORGED_ORIGIN, {}),
+        ({}, {"networks": ("proxy",)}),
+        (FORGED_ORIGIN, {"networks": ("shop",)}),
+        ({"com.docker.compose.container-number": "1"}, {"network_mode": "host"}),
+    ],
+)
+def test_a_forged_service_neither_holds_a_container_nor_frees_it(labels, state):
+    web, db = real("web", "db"), real("db")
+    assert root(web, db, forged("db", labels, **state, **DOWN)) is None
+    down = real("db", **DOWN)
+    assert root(web, down, forged("db", labels, **state)) == "shop-db-1", "nor is the need met by it"
+    assert root(real("web", "gone"), forged("gone", {}, **state, **DOWN)) is None
+
+
+# --- what others say of a container ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [{NEEDS: JOB}, {NEEDS: JOB, **FORGED_ORIGIN}, {NEEDS: f"{JOB},{JOB}"}])
+@pytest.mark.parametrize("state", [{}, {"networks": ("proxy",)}, {"networks": ("shop_default2",)}])
+def test_a_stranger_makes_no_job_of_a_container(labels, state):
+    job = real("job")
+    assert topology(job, forged("app", labels, **state)).must_complete(job.ref.id) == ()
+
+
+def test_a_container_of_the_project_makes_a_job_of_another():
+    job, app = real("job"), real("app", JOB)
+    assert topology(job, app).must_complete(job.ref.id) == (app,)
+
+
+def test_where_labels_are_believed_anybody_of_the_project_does():
+    job, app = real("job"), forged("app", {NEEDS: JOB})
+    assert topology(job, app, trust=COMPOSE).must_complete(job.ref.id) == (app,)
+
+
+def test_dependents_of_the_project_come_before_strangers():
+    victim = real("db")
+    evil = [container(f"a{n}x", {"hemostat.depends_on": victim.ref.name}) for n in range(30)]
+    named = topology(victim, *evil, real("web", "db")).downstream(victim.ref.id)
+    assert named[0].ref.name == "shop-web-1"
+    assert len(named) == 31
+
+
+def test_a_dependent_that_is_down_does_not_hold_what_it_names():
+    victim = real("db")
+    evil = container("evil", {"hemostat.depends_on": victim.ref.name}, **DOWN)
+    claim = forged("db", {"hemostat.depends_on": victim.ref.name}, **DOWN)
+    assert root(victim, evil, claim) is None
+
+
+def test_a_stranger_joins_no_circle():
+    """Containers that need each other are not blamed for each other: one that a stranger closes is none."""
+    db = real("db", "cache", **DOWN)
+    closing = forged("cache", {"hemostat.depends_on": "shop-web-1"}, **DOWN)
+    assert root(real("web", "db"), db, real("cache"), closing) == "shop-db-1"
+
+
+# --- names ----------------------------------------------------------------------------------------------
+
+
+def test_a_name_that_is_another_containers_id_is_not_taken_for_it():
+    vpn = container("abcdef")
+    app = container("app", network_mode=f"container:{vpn.ref.id}")
+    evil = ContainerInfo(
+        ref=Container(id="e" * 64, name=vpn.ref.id), status="exited", exit_code=1, started_at=9.0
+    )
+    assert root(app, vpn, evil) is None
+    assert stranded(evil, [vpn, app]) == []
+    owner = ContainerInfo(ref=vpn.ref, status="running", started_at=9.0)
+    assert stranded(owner, [app, evil]) == [app]
+
+
+# --- connections ----------------------------------------------------------------------------------------
+
+
+def observed(client: ContainerInfo, server: ContainerInfo, trust: Trust = OWN, *, seen_at: str = "") -> str:
+    """The root of the client's failure, once its connection was seen."""
+    relations = Relations(trust)
+    for info in (client, server):
+        relations.update(info)
+    address = server.addresses[0]
+    if (seen_at or client.ref.id) == client.ref.id:
+        relations.connect(Peers(container_id=client.ref.id, servers=((address, 80),)), 100.0)
+    else:
+        relations.connect(Peers(container_id=server.ref.id, clients=client.addresses), 100.0)
+    found = relations.topology.root(client.ref.id)
+    return "" if found is None else found.ref.name
+
+
+CLIENT, SERVER = {"addresses": ("10.0.0.2",)}, {"addresses": ("10.0.0.3",), **DOWN}
+
+
+@pytest.mark.parametrize(
+    ("client", "server"),
+    [
+        (container("proxy", **CLIENT), container("evil", **SERVER)),
+        (container("proxy", networks=("a",), **CLIENT), container("evil", networks=("b",), **SERVER)),
+        (real("proxy", **CLIENT), container("evil", networks=NET, **SERVER)),
+        (real("proxy", **CLIENT), forged("app", networks=("proxy",), **SERVER)),
+        (container("proxy", networks=NET, **CLIENT), real("app", **SERVER)),
+    ],
+)
+def test_a_stranger_holds_nobody_that_is_connected_to_it(client, server):
+    assert observed(client, server) == ""
+    assert observed(client, server, COMPOSE) == server.ref.name
+
+
+def test_a_connection_within_a_project_or_a_network_shows_a_dependency():
+    assert observed(real("web", **CLIENT), real("db", **SERVER)) == "shop-db-1"
+    plain = container("web", networks=("n",), **CLIENT), container("db", networks=("n",), **SERVER)
+    assert observed(*plain) == "db"
+
+
+def test_only_the_container_that_opens_a_connection_speaks_for_it():
+    """Who has its own network in hand can make it look as if anybody had called."""
+    client, server = real("web", **CLIENT), real("db", **SERVER)
+    assert observed(client, server, seen_at=server.ref.id) == ""
+    assert observed(client, server, COMPOSE, seen_at=server.ref.id) == "shop-db-1"

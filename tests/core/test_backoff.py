@@ -1,0 +1,25 @@
+"""Back-off."""
+
+import pytest
+
+from hemostat.core.backoff import delay, streak
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(0, 0), (1, 10), (2, 20), (5, 160), (6, 300), (10_000, 300)])
+def test_the_wait_doubles_up_to_the_ceiling(count, seconds):
+    assert delay(count, 10.0, 300.0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("ends", "count"),
+    [
+        ([], 0),
+        ([1000.0], 1),
+        ([900.0, 1000.0], 2),
+        ([100.0, 900.0, 1000.0], 2),
+        ([400.0], 0),
+        ([0.0, 100.0, 200.0], 0),
+    ],
+)
+def test_a_streak_is_broken_by_calm(ends, count):
+    assert streak(ends, now=1000.0, reset=600.0) == count

@@ -1,0 +1,128 @@
+"""What a container is used to."""
+
+from math import inf, nan
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.usage.baseline import Baseline, learn, lifted, rounded
+from hemostat.events import Kind
+
+TUNED = Thresholds(baseline=True, baseline_window=100.0, interval=1.0)
+CPU, MEMORY = Kind.CPU_HIGH, Kind.MEMORY_HIGH
+
+
+def learned(*shares: float, start: Baseline | None = None, tuned: Thresholds = TUNED) -> Baseline:
+    """After one value a second of CPU, with memory at half of it."""
+    baseline = start or Baseline()
+    begun = 0.0 if baseline.latest is None else baseline.latest + 1
+    for second, share in enumerate(shares):
+        baseline = learn(baseline, {CPU: share, MEMORY: share / 2}, begun + second, tuned)
+    return baseline
+
+
+def limit(baseline: Baseline, configured: float = 85.0) -> float:
+    return lifted(msgspec.structs.replace(TUNED, cpu=configured), baseline).cpu
+
+
+def test_it_is_off_by_default():
+    assert lifted(Thresholds(), learned(*[90.0] * 200)) == Thresholds()
+
+
+def test_only_the_ceiling_counts_before_a_whole_window_was_seen():
+    assert limit(Baseline()) == 98.0
+    assert limit(learned(*[20.0] * 100)) == 98.0
+    assert limit(learned(*[20.0] * 101)) == 85.0
+
+
+@pytest.mark.parametrize(
+    ("usual", "configured", "expected"),
+    [
+        (20, 85, 85),
+        (79, 85, 85),
+        (82, 85, 87),
+        (90, 85, 95),
+        (95, 85, 98),
+        (100, 85, 98),
+        (150, 85, 98),
+        (50, 99, 99),
+    ],
+)
+def test_the_threshold_is_above_the_usual_within_its_bounds(usual, configured, expected):
+    assert limit(learned(*[float(usual)] * 101), configured) == pytest.approx(expected)
+
+
+def test_cpu_and_memory_are_each_learned():
+    found = lifted(TUNED, learned(*[160.0] * 101))
+    assert (found.cpu, found.memory) == (98.0, pytest.approx(85.0))
+
+
+def test_a_spike_is_hardly_learned():
+    assert learned(*[20.0] * 500, *[100.0] * 5).levels[CPU] == pytest.approx(24, abs=1)
+
+
+def test_what_changes_for_good_is_learned_within_a_few_windows():
+    assert learned(*[20.0] * 200, *[90.0] * 400).levels[CPU] == pytest.approx(90, abs=2)
+
+
+@pytest.mark.parametrize("odd", [nan, inf, -inf])
+def test_numbers_that_are_none_are_passed_over(odd):
+    usual = learned(*[20.0] * 200)
+    assert learn(usual, {CPU: odd, MEMORY: 10.0}, 500.0, TUNED) == usual
+    assert learn(usual, {CPU: 50.0, MEMORY: 10.0}, odd, TUNED) == usual
+
+
+def test_one_value_after_a_long_gap_does_not_count_for_the_gap():
+    assert learn(learned(*[20.0] * 2000), {CPU: 100.0}, 1e6, TUNED).levels[CPU] < 23
+
+
+def test_a_clock_set_back_teaches_nothing_and_learning_goes_on():
+    usual = learned(*[20.0] * 200)
+    back = learn(usual, {CPU: 100.0}, 50.0, TUNED)
+    assert back.levels == usual.levels
+    assert learn(back, {CPU: 100.0}, 51.0, TUNED).levels[CPU] > usual.levels[CPU]
+
+
+def test_it_is_remembered_in_whole_percent_and_seldom_changes():
+    assert rounded(learned(*[40.4] * 200), TUNED) == Baseline({CPU: 40.0, MEMORY: 20.0}, 100.0)
+    assert rounded(learned(*[40.4] * 56), TUNED).observed == 50.0
+    baseline, changes, kept = Baseline(), 0, Baseline()
+    for second in range(2000):
+        baseline = learn(baseline, {CPU: 50.0 + second % 7}, float(second), TUNED)
+        changes += kept != (kept := rounded(baseline, TUNED))
+    assert changes < 30
+
+
+def test_what_is_remembered_is_known_at_once():
+    kept = rounded(learned(*[90.2] * 200), TUNED)
+    again = msgspec.json.decode(msgspec.json.encode(kept), type=Baseline)
+    assert limit(again) == 95.0
+    assert limit(learned(90.0, 90.0, start=again)) == 95.0
+
+
+ANY = st.floats(allow_nan=True, allow_infinity=True)
+SHARES = st.lists(st.floats(0, 400), min_size=1, max_size=50)
+
+
+@given(st.lists(st.tuples(ANY, ANY)), st.floats(0.1, 1e5))
+def test_nothing_makes_it_fail_or_leave_its_bounds(values, window):
+    tuned, baseline = msgspec.structs.replace(TUNED, baseline_window=window), Baseline()
+    for share, now in values:
+        baseline = rounded(learn(baseline, {CPU: share}, now, tuned), tuned)
+        assert 85.0 <= lifted(tuned, baseline).cpu <= 98.0
+        assert 0 <= baseline.observed <= window
+
+
+@given(SHARES)
+def test_the_level_is_between_the_least_and_the_greatest(shares):
+    level = learned(shares[0], *shares).levels[CPU]
+    assert min(shares) - 1e-6 <= level <= max(shares) + 1e-6
+
+
+@given(SHARES, st.floats(0, 50))
+def test_who_is_used_to_more_is_allowed_more(shares, more):
+    shares = [*shares, *[shares[0]] * 101]
+    assert limit(learned(*[share + more for share in shares])) >= limit(learned(*shares)) - 1e-6

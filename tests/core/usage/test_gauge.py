@@ -1,0 +1,123 @@
+"""What counts as a failure, and what does not."""
+
+import pytest
+
+from hemostat.core.detection.exits import failed_before, failure, looping, missed_failure, stays_down
+from hemostat.core.model import ContainerInfo, Sample
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.usage.gauge import Gauge, cpu_percent, read_gauge, share
+from hemostat.events import Container, Kind, Phase
+from tests.samples import NOW, WEB
+
+WEB_TASK = Container(id="t", name="web.1.x", labels={"com.docker.swarm.task.name": "web.1.x"})
+WEB_JOB = Container(id="j", name="job", labels={"hemostat.job": "true"})
+
+
+def dead(**fields) -> ContainerInfo:
+    plain = {"ref": WEB, "status": "exited", "exit_code": 1, "finished_at": NOW}
+    return ContainerInfo(**{**plain, **fields})
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "oom", "kind"),
+    [(1, False, Kind.EXITED), (137, False, Kind.EXITED), (137, True, Kind.OOM), (3, True, Kind.EXITED)],
+)
+def test_only_a_kill_by_the_kernel_in_this_run_is_an_oom(exit_code, oom, kind):
+    assert failure(exit_code, oom=oom) is kind
+
+
+@pytest.mark.parametrize(
+    ("info", "down"),
+    [
+        (dead(), True),
+        (dead(status="dead"), True),
+        (dead(status="running"), False),
+        (dead(status="restarting"), False),
+        (dead(restart_policy="always"), True),
+        (dead(auto_remove=True), False),
+    ],
+)
+def test_it_stays_down_when_the_engine_says_exited_and_will_not_remove_it(info, down):
+    assert stays_down(info) is down
+
+
+@pytest.mark.parametrize(
+    ("ages", "loop"),
+    [((1, 2, 3), True), ((1, 2), False), ((1, 2, 400), False), ((299, 299, 299), True), ((), False)],
+)
+def test_three_deaths_in_five_minutes_are_a_crash_loop(ages, loop):
+    assert looping([NOW - age for age in ages], Thresholds(), NOW) is loop
+
+
+@pytest.mark.parametrize(
+    ("info", "kind"),
+    [
+        (dead(), Kind.EXITED),
+        (dead(exit_code=137, oom_killed=True), Kind.OOM),
+        (dead(exit_code=137), None),
+        (dead(exit_code=143), None),
+        (dead(exit_code=0), None),
+        (dead(finished_at=NOW - 100), None),
+        (dead(restart_policy="always"), None),
+        (dead(status="running"), None),
+    ],
+)
+def test_a_death_that_nobody_saw_is_given_the_benefit_of_the_doubt(info, kind):
+    assert missed_failure(info, seen_until=NOW - 10) is kind
+
+
+@pytest.mark.parametrize(
+    ("info", "told"),
+    [
+        (dead(finished_at=NOW - 3600), True),
+        (dead(finished_at=NOW - 25 * 3600), False),
+        (dead(exit_code=137), False),
+        (dead(exit_code=0), False),
+        (dead(exit_code=0, error="no such mount"), True),
+        (dead(status="created"), False),
+        (dead(status="restarting"), False),
+        (dead(ref=WEB_TASK), False),
+        (dead(ref=WEB_JOB), False),
+    ],
+)
+def test_a_death_before_the_first_look_is_told_only_if_it_looks_like_a_failure(info, told):
+    assert failed_before(info, NOW) is told
+
+
+def readings(values, *, window: float = 10.0, threshold: float = 80.0) -> list[tuple[int, Phase]]:
+    """The transitions of a gauge that is read once a second: at which second, and what."""
+    gauge, found = Gauge(), []
+    for second, value in enumerate(values, start=1):
+        gauge, phase = read_gauge(gauge, value, threshold, window=window, begun=second - 1, now=second)
+        if phase is not None:
+            found.append((second, phase))
+    return found
+
+
+def test_a_threshold_must_hold_for_the_whole_window():
+    assert readings([90] * 9) == []
+    assert readings([90] * 12) == [(10, Phase.RAISED)]
+    assert readings([90] * 9 + [10] + [90] * 9) == []
+
+
+def test_it_is_over_only_when_well_below_for_as_long():
+    assert readings([90] * 10 + [75] * 60) == [(10, Phase.RAISED)]
+    assert readings([90] * 10 + [71] * 10) == [(10, Phase.RAISED), (20, Phase.CLEARED)]
+    assert readings([90] * 10 + [71] * 9 + [90] + [71] * 9) == [(10, Phase.RAISED)]
+
+
+def sample(time: float, cpu: float) -> Sample:
+    return Sample(container_id="c", time=time, cpu=cpu, memory=0)
+
+
+def test_cpu_is_told_in_dockers_convention():
+    assert cpu_percent(sample(0, 1.0), sample(2, 4.0)) == 150.0
+
+
+@pytest.mark.parametrize("after", [sample(0, 2.0), sample(-1, 2.0), sample(1, 0.5)])
+def test_samples_that_cannot_be_compared_give_no_number(after):
+    assert cpu_percent(sample(0, 1.0), after) is None
+
+
+def test_the_share_is_of_the_limit_if_there_is_one():
+    assert (share(50.0, 0.5), share(50.0, None)) == (100.0, 50.0)

@@ -1,0 +1,186 @@
+"""One process under the samples."""
+
+from math import nan
+
+import pytest
+
+from hemostat.core.model import Sample
+from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.usage.findings import Limits
+from hemostat.core.usage.tracker import Track, begin, observe
+from hemostat.events import Kind, Phase
+
+MIB = 1 << 20
+LIMITS = Limits(cpu=1.0, memory=100 * MIB)
+TUNED = Thresholds(window=3.0)
+
+
+def run(samples, *, limits: Limits = LIMITS, track: Track | None = None, tuned: Thresholds = TUNED):
+    """The track after the samples, and every finding on the way with the time it was made."""
+    track, found = track or Track(), []
+    for each in samples:
+        reading = observe(track, each, limits, tuned)
+        track = reading.track
+        found += [(each.time, finding) for finding in reading.findings]
+    return track, found
+
+
+def spinning(seconds: int, *, cores: float = 1.0, received: int | None = None):
+    return [
+        Sample(container_id="c", time=float(t), cpu=cores * t, memory=MIB, received=received)
+        for t in range(seconds + 1)
+    ]
+
+
+def filling(seconds: int, *, start: int, growth: int):
+    return [
+        Sample(container_id="c", time=float(t), cpu=0.0, memory=(start + growth * t) * MIB)
+        for t in range(seconds + 1)
+    ]
+
+
+def test_sustained_cpu_is_found_once_when_its_window_is_over():
+    _, found = run(spinning(10))
+    assert [(time, finding.kind, finding.phase) for time, finding in found] == [
+        (3.0, Kind.CPU_HIGH, Phase.RAISED)
+    ]
+
+
+def test_it_began_when_the_first_high_value_began():
+    _, found = run(spinning(10))
+    assert found[0][1].since == 0.0
+
+
+def test_cpu_is_measured_against_the_containers_own_limit():
+    assert run(spinning(10, cores=0.5))[1] == []
+    assert run(spinning(10, cores=0.5), limits=Limits(cpu=0.5, memory=MIB * 100))[1]
+
+
+def test_memory_is_told_with_its_growth():
+    _, found = run(filling(9, start=71, growth=2), tuned=Thresholds(window=3.0, leak_window=4.0))
+    facts = {item.name: item.value for item in found[0][1].evidence}
+    assert found[0][1].kind is Kind.MEMORY_LEAK
+    assert facts["growth"] == pytest.approx(2 * MIB)
+    assert facts["memory_limit"] == 100 * MIB
+
+
+def test_what_was_alerted_before_is_not_alerted_again_and_can_end():
+    again = begin({Kind.CPU_HIGH, Kind.EXITED})
+    assert run(spinning(10), track=again)[1] == []
+    _, found = run(spinning(10, cores=0.0), track=again)
+    assert [finding.phase for _, finding in found] == [Phase.CLEARED]
+
+
+def test_counters_that_went_back_are_a_new_process_and_no_finding():
+    track, _ = run(spinning(2))
+    reading = observe(track, Sample(container_id="c", time=3.0, cpu=0.1, memory=0), LIMITS, TUNED)
+    assert (reading.cpu, reading.findings) == (None, ())
+
+
+def test_memory_is_judged_where_the_host_counts_no_cpu():
+    samples = [
+        Sample(container_id="c", time=float(t), cpu=nan, memory=90 * MIB, periods=10) for t in range(30)
+    ]
+    assert kinds(samples) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+
+
+def test_calm_is_neither_high_nor_on_its_way():
+    track, _ = run(spinning(1))
+    assert not track.calm(Kind.CPU_HIGH)
+    assert run(spinning(5, cores=0.0))[0].calm(Kind.CPU_HIGH)
+
+
+def kinds(samples, **fields) -> list[tuple[Kind, Phase]]:
+    return [(finding.kind, finding.phase) for _, finding in run(samples, **fields)[1]]
+
+
+def used(megabytes, **fields) -> list[Sample]:
+    """One sample a second, of these working sets."""
+    return [
+        Sample(container_id="c", time=float(t), cpu=0.0, memory=int(each * MIB), **fields)
+        for t, each in enumerate(megabytes)
+    ]
+
+
+def test_memory_that_is_high_and_steady_is_no_leak():
+    assert kinds(used([90] * 30)) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+
+
+def test_something_loaded_once_is_no_leak():
+    assert kinds(used([10] * 5 + [80, 86, 95] + [95] * 30)) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+
+
+def test_memory_that_rises_for_long_is_a_leak_before_it_is_high():
+    track, found = run(used([50 + t / 20 for t in range(400)]))
+    assert [finding.kind for _, finding in found] == [Kind.MEMORY_LEAK]
+    time, finding = found[0]
+    left = next(item.value for item in finding.evidence if item.name == "full_in")
+    assert time + left == pytest.approx(1000, rel=0.05)
+    assert not track.calm(Kind.MEMORY_LEAK)
+
+
+def test_a_heap_that_is_collected_is_no_leak_however_high_its_teeth():
+    teeth = [40 + (t % 40) * 1.4 for t in range(400)]
+    raised = [(time, found) for time, found in run(used(teeth))[1] if found.phase is Phase.RAISED]
+    assert {finding.kind for _, finding in raised} == {Kind.MEMORY_HIGH}
+    assert {finding.evidence[-1].value for time, finding in raised if time > 50} == {"falls_back"}
+
+
+def test_a_fast_rise_late_in_life_is_a_leak():
+    assert kinds(used([30] * 300 + [80 + t for t in range(10)])) == [(Kind.MEMORY_LEAK, Phase.RAISED)]
+
+
+def test_a_young_process_may_be_warming_up():
+    found = run(used([10] * 5 + list(range(80, 99))))[1]
+    told = [(f.kind, f.evidence[-1].value) for _, f in found]
+    assert told == [(Kind.MEMORY_HIGH, "too_early")]
+
+
+def test_file_cache_that_grows_is_no_leak():
+    samples = [
+        Sample(container_id="c", time=float(t), cpu=0.0, memory=t * MIB, cache=t * MIB) for t in range(100)
+    ]
+    assert kinds(samples) == [(Kind.MEMORY_HIGH, Phase.RAISED)]
+
+
+def test_a_container_held_back_below_its_limit_is_throttled():
+    bursts = [
+        Sample(container_id="c", time=float(t), cpu=0.3 * t, memory=0, periods=10 * t, throttled=6 * t)
+        for t in range(10)
+    ]
+    assert kinds(bursts) == [(Kind.CPU_THROTTLED, Phase.RAISED)]
+
+
+def test_one_that_uses_its_whole_limit_is_busy_and_not_throttled_too():
+    busy_one = [
+        Sample(container_id="c", time=float(t), cpu=1.0 * t, memory=0, periods=10 * t, throttled=9 * t)
+        for t in range(10)
+    ]
+    assert kinds(busy_one) == [(Kind.CPU_HIGH, Phase.RAISED)]
+
+
+def test_processes_and_open_files_are_measured_against_their_limits():
+    limits = Limits(cpu=1.0, memory=100 * MIB, pids=100)
+    assert kinds(used([1] * 10, pids=95), limits=limits) == [(Kind.PIDS_HIGH, Phase.RAISED)]
+    assert kinds(used([1] * 10, pids=95)) == []
+    files = used([1] * 10, descriptors=1000, descriptors_limit=1024)
+    assert kinds(files) == [(Kind.FD_HIGH, Phase.RAISED)]
+
+
+def test_values_that_are_read_now_and_then_hold_in_between():
+    samples = used([1] * 12)
+    for t in (0, 5, 10):
+        samples[t] = used([1] * 12, descriptors=1000, descriptors_limit=1024)[t]
+    assert kinds(samples) == [(Kind.FD_HIGH, Phase.RAISED)]
+
+
+def test_a_process_that_the_kernel_killed_inside_is_told():
+    samples = [*used([1, 1], oom_kills=0), used([1] * 3, oom_kills=1)[2]]
+    assert kinds(samples) == [(Kind.OOM, Phase.RAISED)]
+
+
+def test_a_leak_that_was_told_is_not_told_again_by_another_monitor_and_can_end():
+    again = begin({Kind.MEMORY_LEAK})
+    assert kinds(used([85 + t / 4 for t in range(20)]), track=again) == []
+    assert kinds(used([20] * 100), track=again) == []
+    assert kinds(used([20] * 200), track=again) == [(Kind.MEMORY_LEAK, Phase.CLEARED)]

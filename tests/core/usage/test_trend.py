@@ -1,0 +1,226 @@
+"""Whether memory leaks, or only breathes."""
+
+from collections.abc import Callable, Iterable
+from math import exp, inf, nan, sin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hemostat.core.usage.trend import BUCKETS, Rise, Trend, extend, rise, toothed
+
+MIB = 1 << 20
+WINDOW, LIMIT = 300.0, 1000 * MIB
+
+
+def fed(values: Iterable[tuple[float, float]], window: float = WINDOW) -> Trend:
+    trend = Trend()
+    for time, value in values:
+        trend = extend(trend, time, value, window=window)
+    return trend
+
+
+def seconds(value: Callable[[int], float], count: int, start: int = 0) -> list[tuple[float, float]]:
+    return [(float(t), value(t) * MIB) for t in range(start, count + 1)]
+
+
+def risen(value: Callable[[int], float], count: int = 600) -> Rise | None:
+    return rise(fed(seconds(value, count)), LIMIT, window=WINDOW)
+
+
+def ever(value: Callable[[int], float], count: int) -> list[int]:
+    """At which seconds it was said to rise."""
+    trend, found = Trend(), []
+    for time, amount in seconds(value, count):
+        trend = extend(trend, time, amount, window=WINDOW)
+        if rise(trend, LIMIT, window=WINDOW) is not None:
+            found.append(int(time))
+    return found
+
+
+def noise(t: int) -> float:
+    """Between -1 and 1, without a pattern in whole seconds."""
+    return sin(t * t * 12.9898) * sin(t * 78.233)
+
+
+def test_a_leak_is_told_with_its_slope_and_the_time_that_is_left():
+    found = risen(lambda t: 100 + 0.5 * t)
+    assert found is not None
+    assert found.slope == pytest.approx(0.5 * MIB, rel=0.01)
+    assert found.floor == pytest.approx(400 * MIB, rel=0.02)
+    assert found.left == pytest.approx(1200, rel=0.05)
+
+
+def test_a_leak_is_told_once_it_has_lasted_for_the_window():
+    assert ever(lambda t: 100 + 0.5 * t, 400)[0] in range(270, 310)
+
+
+def test_three_seconds_are_enough_for_a_short_window():
+    trend = fed([(t, (20 + 1.25 * t) * MIB) for t in (0.0, 1.02, 1.99, 3.03)], window=3)
+    found = rise(trend, 64 * MIB, window=3)
+    assert found is not None
+    assert found.left == pytest.approx((44 / 1.25) - 3, rel=0.05)
+    assert rise(fed(seconds(lambda t: 20 + 1.25 * t, 2), window=3), 64 * MIB, window=3) is None
+
+
+def test_a_leak_under_a_saw_tooth_is_told_by_its_troughs():
+    found = risen(lambda t: 100 + 0.4 * t + 3 * (t % 50))
+    assert found is not None
+    assert found.slope == pytest.approx(0.4 * MIB, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [5, 20, 60])
+def test_a_leak_under_noise_is_told(size):
+    assert risen(lambda t: 100 + 0.8 * t + size * noise(t)) is not None
+
+
+HEALTHY = {
+    "flat": lambda t: 500,
+    "noise": lambda t: 500 + 100 * noise(t),
+    "falling": lambda t: 900 - 0.5 * t,
+    "too little": lambda t: 500 + 0.1 * t,
+    "saw-tooth of a few seconds": lambda t: 200 + 50 * (t % 7),
+    "saw-tooth of a minute": lambda t: 200 + 8 * (t % 60),
+    "saw-tooth with a bucket's beat": lambda t: 200 + 50 * (t % 10),
+    "saw-tooth of a few seconds and noisy height": lambda t: 500 + 50 * (t % 7) + 15 * noise(t),
+    "saw-tooth of noisy height": lambda t: 200 + 8 * (t % 60) + 20 * noise(t),
+    "loaded at once": lambda t: 100 + 700 * (t > 400),
+    "loaded in two steps": lambda t: 100 + 300 * (t > 350) + 300 * (t > 480),
+    "full from the start on": lambda t: 950,
+    "a short spike": lambda t: 100 + 500 * (595 <= t < 600),
+    "warmed up long ago": lambda t: 800 * (1 - exp(-t / 60)),
+    "a wave": lambda t: 500 + 200 * sin(t / 20),
+}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_what_is_healthy_does_not_rise(name):
+    assert [t for t in ever(HEALTHY[name], 1200) if t > 400] == []
+
+
+@pytest.mark.parametrize("name", [name for name in HEALTHY if name not in {"warmed up long ago", "a wave"}])
+def test_what_is_healthy_has_never_risen(name):
+    assert ever(HEALTHY[name], 1200) == []
+
+
+def test_a_tooth_longer_than_the_window_is_known_after_the_first():
+    def tooth(t: int) -> float:
+        return 200 + 0.5 * (t % 800)
+
+    found = ever(tooth, 4000)
+    assert found
+    assert max(found) < 800
+    assert toothed(fed(seconds(tooth, 1200)))
+
+
+@pytest.mark.parametrize("name", [name for name in HEALTHY if name.startswith("saw-tooth")])
+def test_teeth_are_known_at_any_height(name):
+    trend, unknown = Trend(), []
+    for time, value in seconds(HEALTHY[name], 1200):
+        trend = extend(trend, time, value, window=WINDOW)
+        if time > 200 and not toothed(trend):
+            unknown.append(time)
+    assert unknown == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda t: 500,
+        lambda t: 500 + 10 * noise(t),
+        lambda t: 100 + 0.5 * t,
+        lambda t: 100 + 0.5 * t + 2 * noise(t),
+        lambda t: 100 + 0.5 * t + 20 * noise(t),
+    ],
+)
+def test_what_is_flat_or_rises_has_no_teeth_but_noise(value):
+    assert not toothed(fed(seconds(value, 600)))
+    assert not toothed(Trend())
+
+
+def test_a_leak_that_slows_down_is_given_the_time_it_has():
+    steep = risen(lambda t: 100 + 0.5 * t)
+    slowing = risen(lambda t: 400 - 300 * (1 - t / 600) ** 2 if t < 600 else 400, 500)
+    assert steep is not None
+    assert slowing is not None
+    assert slowing.left > steep.left / 2
+
+
+def test_a_new_process_is_no_rise():
+    assert risen(lambda t: 100 + 0.5 * t if t < 450 else 5 + 0.5 * (t - 450)) is None
+
+
+@pytest.mark.parametrize("jump", [-1000.0, -0.5, 301.0, 1e9])
+def test_a_clock_that_jumps_begins_anew(jump):
+    before = seconds(lambda t: 100 + 0.5 * t, 600)
+    assert rise(fed([*before, (600 + jump, 500 * MIB)]), LIMIT, window=WINDOW) is None
+
+
+def test_a_gap_with_more_behind_it_is_no_rise():
+    series = [*seconds(lambda t: 100, 10), *seconds(lambda t: 500 + t / 100, 400, start=290)]
+    trend = Trend()
+    for time, value in series:
+        trend = extend(trend, time, value, window=WINDOW)
+        assert rise(trend, LIMIT, window=WINDOW) is None
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, nan, inf])
+def test_without_a_limit_there_is_no_rise(limit):
+    assert rise(fed(seconds(lambda t: 100 + 0.5 * t, 600)), limit, window=WINDOW) is None
+
+
+@pytest.mark.parametrize("odd", [(601.0, nan), (nan, 5.0), (601.0, inf), (inf, 5.0), (600.0, 0.0)])
+def test_numbers_that_are_none_are_passed_over(odd):
+    before = seconds(lambda t: 100 + 0.5 * t, 600)
+    assert fed([*before, odd]) == fed(before)
+
+
+WILD = st.floats(allow_nan=True, allow_infinity=True, width=32)
+HEIGHTS = st.lists(st.integers(0, 1000), min_size=1, max_size=60)
+
+
+@given(st.lists(st.tuples(WILD, WILD), max_size=60), WILD, st.sampled_from([0.0, 3.0, 300.0]))
+def test_nothing_makes_it_fail_or_grow(values, limit, window):
+    trend = fed(values, window)
+    assert len(trend.points) <= BUCKETS + 2
+    found = rise(trend, limit, window=window)
+    assert found is None or (found.slope > 0 and found.left >= 0)
+    assert toothed(trend) in {True, False}
+
+
+@given(HEIGHTS, st.integers(-10_000, 10_000))
+def test_when_it_happens_does_not_matter(heights, later):
+    early = fed([(t, float(h)) for t, h in enumerate(heights)], 10.0)
+    late = fed([(t + later, float(h)) for t, h in enumerate(heights)], 10.0)
+    assert rise(early, 1000.0, window=10.0) == rise(late, 1000.0, window=10.0)
+
+
+@given(HEIGHTS, st.sampled_from([0.25, 8.0, 1024.0]))
+def test_the_unit_does_not_matter(heights, unit):
+    one = rise(fed([(t, float(h)) for t, h in enumerate(heights)], 10.0), 1000.0, window=10.0)
+    other = rise(fed([(t, h * unit) for t, h in enumerate(heights)], 10.0), 1000.0 * unit, window=10.0)
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        assert other.left == pytest.approx(one.left)
+
+
+@given(st.lists(st.integers(0, 40), min_size=11, max_size=60))
+def test_what_stays_within_the_share_never_rises(heights):
+    assert rise(fed([(t, float(h)) for t, h in enumerate(heights)], 10.0), 2000.0, window=10.0) is None
+
+
+@given(st.integers(1, 50), st.integers(0, 500), st.integers(11, 40))
+def test_what_rises_steadily_is_told_as_long_as_it_does(step, base, count):
+    found = rise(fed([(t, float(base + step * t)) for t in range(count)], 10.0), step * 100.0, window=10.0)
+    assert found is not None
+    assert found.slope == pytest.approx(step)
+
+
+@given(st.lists(st.integers(100, 900), min_size=1, max_size=8), st.integers(2, 6))
+def test_a_flat_floor_never_rises_however_high_the_teeth(tops, period):
+    """Every tooth comes back to the same floor within a window of three teeth."""
+    heights = [50 + (top - 50) * step // period for top in tops * 8 for step in range(period)]
+    trend, window = Trend(), period * 4.0
+    for time, height in enumerate(heights):
+        trend = extend(trend, float(time), float(height), window=window)
+        assert rise(trend, 1000.0, window=window) is None

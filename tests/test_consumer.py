@@ -1,0 +1,467 @@
+"""The loop of every role that reads streams."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+import pytest
+
+from hemostat.acknowledgement import MAX_DELIVERIES, Buried
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.system_clock import SystemClock
+from hemostat.consumer import QUEUED, Runner
+from hemostat.errors import BusUnreachableError, EngineUnreachableError
+from hemostat.events import Event, Heartbeat
+from hemostat.heartbeat import Pulse
+from hemostat.ports import Apart, Entry, Later
+from hemostat.streams import BY_NAME
+from tests.engine_fixtures import eventually
+from tests.samples import alert, event, needed
+
+ROLE = BY_NAME["analyzer"]
+FIRST, SECOND = event(alert(), 0.0), event(alert(), 1.0)
+ANSWER, LATE = event(needed(), 2.0), event(needed(), 3.0)
+Answer = Sequence[Event] | Later | Apart
+
+
+class Loop:
+    """A runner in a thread, on a bus in memory."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.clock = SystemClock(self.stop)
+        self.bus = MemoryBus(self.clock)
+        self.seen: list[Event] = []
+
+    @contextmanager
+    def running(
+        self,
+        step: Callable[[Event], Answer],
+        workers: int = 1,
+        buried: Buried = lambda *_: (),
+        keep: Callable[[Sequence[Event]], object] = list,
+        notice: Callable[[], str] = str,
+        ahead: int = 0,
+    ) -> Iterator[None]:
+        def note(told: Event, _: float) -> Answer:
+            self.seen.append(told)
+            return step(told)
+
+        pulse = Pulse("analyzer", bus=self.bus, clock=self.clock, host="h", instance="i", pid=1)
+        runner = Runner(
+            ROLE,
+            note,
+            group="analyzer",
+            bus=self.bus,
+            clock=self.clock,
+            pulse=pulse,
+            consumer="i",
+            workers=workers,
+            stop=self.stop,
+            buried=buried,
+            keep=keep,
+            notice=notice,
+            ahead=ahead,
+        )
+        self.thread = threading.Thread(target=runner.run)
+        self.thread.start()
+        try:
+            yield
+        finally:
+            self.stop.set()
+            self.thread.join()
+
+    def lag(self) -> int:
+        return self.bus.lag("analyzer", ROLE.reads)
+
+    def answers(self) -> list[Event]:
+        return self.bus.recent("remediation_needed", 10)
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+def test_what_comes_of_an_event_is_published_and_the_event_acknowledged(loop):
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert loop.answers() == [ANSWER]
+
+
+def test_a_step_that_always_fails_is_buried_with_its_error_and_the_next_has_its_turn(loop):
+    loop.bus.publish([FIRST, SECOND])
+
+    def step(told: Event) -> list[Event]:
+        if told == FIRST:
+            raise ValueError("poison password=Hx7q9Zw2k")
+        return [ANSWER]
+
+    with loop.running(step):
+        eventually(lambda: loop.lag() == 0)
+    assert [error for _, error in loop.bus.dead] == ["ValueError: poison password=[redacted: password]"]
+    assert loop.seen.count(FIRST) == MAX_DELIVERIES
+    assert loop.answers() == [ANSWER]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_people_are_told_of_what_is_buried(loop, told):
+    """If the role can say anything; that it cannot keeps nobody up either."""
+    loop.bus.publish([FIRST])
+    said: list[tuple[Event, str]] = []
+
+    def buried(event: Event, error: str, _: float) -> list[Event]:
+        if not told:
+            raise KeyError(event.id)
+        said.append((event, error))
+        return [ANSWER]
+
+    with loop.running(lambda _: 1 / 0, buried=buried):
+        eventually(lambda: loop.lag() == 0)
+    assert said == ([(FIRST, "ZeroDivisionError: division by zero")] if told else [])
+    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER] if told else [])
+
+
+def test_what_is_no_event_is_buried_unseen(loop):
+    loop.bus.put("health_alert", b"\xff{ nonsense")
+    loop.bus.publish([SECOND])
+    with loop.running(lambda _: []):
+        eventually(lambda: loop.lag() == 0)
+    assert len(loop.bus.dead) == 1
+    assert loop.seen == [SECOND]
+
+
+def test_what_is_to_be_kept_is_kept_before_it_is_acknowledged(loop):
+    """However often that takes: what cannot be kept now is neither lost nor done again."""
+    loop.bus.publish([FIRST])
+    kept = []
+
+    def keep(events: Sequence[Event]) -> None:
+        kept.append((list(events), loop.lag()))
+        if len(kept) == 1:
+            raise BusUnreachableError("gone for a moment")
+
+    with loop.running(lambda _: [], keep=keep):
+        eventually(lambda: loop.lag() == 0)
+    assert (kept, loop.seen) == ([([FIRST], 1)] * 2, [FIRST])
+
+
+def test_what_passes_is_waited_out(loop):
+    loop.bus.publish([FIRST])
+    failures = [EngineUnreachableError("gone")] * 7
+
+    def step(_: Event) -> list[Event]:
+        if failures:
+            raise failures.pop()
+        return [ANSWER]
+
+    with loop.running(step):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.answers(), loop.bus.dead) == ([ANSWER], [])
+
+
+def test_a_deferred_event_comes_again(loop):
+    loop.bus.publish([FIRST])
+
+    def step(_: Event) -> list[Event] | Later:
+        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now(), "back-off")
+
+    with loop.running(step):
+        eventually(loop.answers)
+    assert loop.seen == [FIRST] * 3, "once more beside the stream, to see whether it is still to wait"
+
+
+def test_what_is_put_off_may_come_again_with_a_note(loop):
+    loop.bus.publish([FIRST])
+    noted = msgspec.structs.replace(FIRST, data=alert(window=7.0))
+
+    def step(_: Event) -> list[Event] | Later:
+        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now(), "approval", event=noted)
+
+    with loop.running(step):
+        eventually(loop.answers)
+    assert loop.seen == [FIRST, noted, noted]
+
+
+def test_what_this_consumer_left_unfinished_is_taken_up(loop):
+    loop.bus.publish([FIRST])
+    loop.bus.read("analyzer", "i", ROLE.reads, count=1, timeout=0)
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert loop.answers() == [ANSWER]
+
+
+def test_what_is_in_hand_when_told_to_stop_stays_for_the_next(loop):
+    loop.bus.publish([FIRST])
+
+    def step(_: Event) -> list[Event]:
+        loop.stop.set()
+        loop.clock.sleep(60)
+        return [ANSWER]
+
+    with loop.running(step):
+        eventually(loop.stop.is_set)
+    assert (loop.answers(), loop.lag()) == ([], 1)
+
+
+def test_a_slow_event_does_not_hold_up_the_others(loop):
+    loop.bus.publish([FIRST, SECOND])
+    done = threading.Event()
+
+    def step(told: Event) -> list[Event]:
+        if told == FIRST:
+            assert done.wait(20)
+        else:
+            done.set()
+        return []
+
+    with loop.running(step, workers=2):
+        eventually(lambda: loop.lag() == 0)
+    assert loop.bus.dead == []
+
+
+def test_it_says_that_it_lives_and_what_waits_for_it(loop):
+    with loop.running(lambda _: []):
+        eventually(lambda: loop.bus.last("heartbeat"))
+    beat = loop.bus.last("heartbeat")[0].data
+    assert isinstance(beat, Heartbeat)
+    assert (beat.role, beat.instance, beat.lag) == ("analyzer", "i", 0)
+
+
+class Flaky(MemoryBus):
+    """A bus that fails to acknowledge, once."""
+
+    failed = False
+
+    def ack(self, role: str, entry: Entry, outputs: Sequence[Event] = ()) -> None:
+        if not self.failed:
+            self.failed = True
+            raise BusUnreachableError("Redis is gone")
+        super().ack(role, entry, outputs)
+
+
+def test_a_bus_that_is_gone_for_a_moment_costs_nothing_and_repeats_nothing(loop):
+    loop.bus = Flaky(loop.clock)
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.seen, loop.answers()) == ([FIRST], [ANSWER])
+
+
+class Lossy(MemoryBus):
+    """A bus whose first answer with entries in it is lost on the way."""
+
+    lost = False
+
+    def read(self, role: str, consumer: str, streams: Sequence[str], *, count: int, timeout: float) -> list:
+        entries = super().read(role, consumer, streams, count=count, timeout=timeout)
+        if entries and not self.lost:
+            self.lost = True
+            raise BusUnreachableError("the connection broke")
+        return entries
+
+
+def test_what_was_in_an_answer_that_was_lost_is_asked_for_again(loop):
+    loop.bus = Lossy(loop.clock)
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER]):
+        eventually(loop.answers)
+    assert (loop.seen, loop.answers()) == ([FIRST], [ANSWER])
+
+
+class Frozen(Lossy):
+    """Redis was stopped for a while: what was asked of it meanwhile it does when it goes on, for nobody."""
+
+    unanswered = MAX_DELIVERIES
+
+    def unfinished(self, role: str, consumer: str, streams: Sequence[str]) -> list[Entry]:
+        entries = super().unfinished(role, consumer, streams)
+        if entries and self.unanswered:
+            self.unanswered -= 1
+            raise BusUnreachableError("no answer")
+        return entries
+
+
+def test_what_nobody_has_worked_on_yet_is_not_given_up_for_answers_that_were_lost(loop):
+    loop.bus = Frozen(loop.clock)
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.seen, loop.answers(), loop.bus.dead) == ([FIRST], [ANSWER], [])
+
+
+def test_what_is_in_hand_while_an_answer_is_lost_is_not_taken_up_twice(loop):
+    loop.bus = Lossy(loop.clock)
+    loop.bus.lost = True
+    loop.bus.publish([FIRST])
+    done = threading.Event()
+
+    def step(told: Event) -> list[Event]:
+        if told == FIRST:
+            loop.bus.lost = False
+            loop.bus.publish([SECOND])
+            assert done.wait(20)
+        done.set()
+        return []
+
+    with loop.running(step, workers=2):
+        eventually(lambda: loop.lag() == 0)
+    assert loop.seen == [FIRST, SECOND]
+
+
+class Adjustable(SystemClock):
+    """A clock that somebody sets."""
+
+    behind = 0.0
+
+    def now(self) -> float:
+        return super().now() - self.behind
+
+
+def test_a_clock_set_back_silences_nobody_and_makes_nothing_wait_longer(loop):
+    loop.clock = Adjustable(loop.stop)
+    loop.bus = MemoryBus(loop.clock)
+    loop.bus.publish([FIRST])
+
+    def step(_: Event) -> list[Event] | Later:
+        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now() + 60, "back-off")
+
+    with loop.running(step):
+        eventually(lambda: len(loop.seen) == 1 and loop.lag() == 0)
+        loop.clock.behind = 3600.0
+        eventually(loop.answers)
+        eventually(lambda: loop.bus.last("heartbeat")[0].time < loop.clock.now() + 60)
+    assert loop.seen == [FIRST, FIRST]
+
+
+def test_what_waited_behind_an_entry_that_kills_its_worker_is_not_given_up_with_it(loop):
+    loop.bus.publish([FIRST, SECOND])
+    loop.bus.read("analyzer", "i", ROLE.reads, count=2, timeout=0)
+    for _ in range(MAX_DELIVERIES):
+        loop.bus.keep("analyzer", "i", loop.bus.unfinished("analyzer", "i", ROLE.reads))
+    with loop.running(lambda _: [ANSWER]):
+        eventually(lambda: loop.lag() == 0)
+    assert [error for _, error in loop.bus.dead] == [f"given up after {MAX_DELIVERIES + 1} deliveries"]
+    assert (loop.seen, loop.answers()) == ([SECOND], [ANSWER])
+
+
+def test_what_takes_long_keeps_nothing_waiting_that_is_quick(loop):
+    loop.bus.publish([FIRST, SECOND])
+    slowly = threading.Event()
+
+    def long_work(_: float) -> list[Event]:
+        slowly.wait(10)
+        return [LATE]
+
+    def step(told: Event) -> Sequence[Event] | Apart:
+        return Apart(long_work, lambda _: []) if told == FIRST else [ANSWER]
+
+    with loop.running(step):
+        eventually(lambda: loop.answers() == [ANSWER])
+        assert loop.lag() == 1
+        slowly.set()
+        eventually(lambda: loop.lag() == 0)
+    assert loop.answers() == [ANSWER, LATE]
+
+
+def test_where_there_is_no_room_for_what_takes_long_the_other_answer_is_given(loop):
+    many = [event(alert(), float(number)) for number in range(QUEUED + 1)]
+    loop.bus.publish(many)
+    slowly = threading.Event()
+
+    def long_work(_: float) -> list[Event]:
+        slowly.wait(10)
+        return []
+
+    with loop.running(lambda _: Apart(long_work, lambda _: [ANSWER])):
+        eventually(lambda: loop.answers() == [ANSWER])
+        assert loop.lag() == QUEUED
+        slowly.set()
+        eventually(lambda: loop.lag() == 0)
+
+
+def test_what_fails_apart_is_buried_like_any_other(loop):
+    loop.bus.publish([FIRST])
+
+    def poison(_: float) -> list[Event]:
+        raise ValueError("poison")
+
+    with loop.running(lambda _: Apart(poison, lambda _: [])):
+        eventually(lambda: loop.lag() == 0)
+    assert [error for _, error in loop.bus.dead] == ["ValueError: poison"]
+
+
+SURROGATE = msgspec.structs.replace(event(needed(), 4.0), host="half of a pair: \ud800")
+
+
+def test_an_answer_that_cannot_be_encoded_holds_up_no_other_event(loop):
+    loop.bus.publish([SECOND, FIRST])
+
+    def step(told: Event) -> list[Event]:
+        return [SURROGATE if told == FIRST else ANSWER]
+
+    with loop.running(step):
+        eventually(lambda: loop.lag() == 0)
+    assert [entry.event for entry, _ in loop.bus.dead] == [FIRST]
+    assert loop.answers() == [ANSWER]
+
+
+def test_the_word_on_a_buried_event_is_left_out_where_it_cannot_be_encoded(loop):
+    loop.bus.publish([FIRST, SECOND])
+
+    def step(told: Event) -> list[Event]:
+        return [ANSWER] if told == SECOND else 1 / 0
+
+    with loop.running(step, buried=lambda *_: [SURROGATE]):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER])
+
+
+def test_an_event_that_cannot_be_put_off_is_buried(loop):
+    loop.bus.publish([FIRST, SECOND])
+
+    def step(told: Event) -> list[Event] | Later:
+        return [ANSWER] if told == SECOND else Later(until=0.0, why="", event=SURROGATE)
+
+    with loop.running(step):
+        eventually(lambda: loop.lag() == 0)
+    assert (loop.bus.buried(), loop.answers()) == (1, [ANSWER])
+
+
+def test_one_event_that_cannot_be_kept_holds_up_no_other(loop):
+    """Whoever keeps many together: the store, and the alert role."""
+    events = [event(alert(), float(number)) for number in range(30)]
+    kept: list[Event] = []
+
+    def keep(batch: Sequence[Event]) -> None:
+        if events[7] in batch:
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+        kept.extend(batch)
+
+    loop.bus.publish(events)
+    with loop.running(lambda _: [], keep=keep, ahead=64):
+        eventually(lambda: loop.lag() == 0)
+    assert {each.id for each in kept} == {each.id for each in events} - {events[7].id}
+    assert [entry.event for entry, _ in loop.bus.dead] == [events[7]]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_keeps_no_event_at_all_is_not_taken_for_the_fault_of_each(loop):
+    def keep(_: Sequence[Event]) -> None:
+        raise OverflowError("the store's own fault")
+
+    loop.bus.publish([FIRST, SECOND])
+    with loop.running(lambda _: [], keep=keep):
+        loop.thread.join(20)
+    assert (loop.bus.buried(), loop.lag()) == (0, 2)
+
+
+def test_a_role_that_cannot_say_how_it_is_works_on(loop):
+    loop.bus.publish([FIRST])
+    with loop.running(lambda _: [ANSWER], notice=lambda: str(1 / 0)):
+        eventually(lambda: loop.lag() == 0)
+        eventually(lambda: loop.bus.last("heartbeat"))
+    (beat,) = loop.bus.last("heartbeat")
+    assert beat.data.trouble == "its notice fails: ZeroDivisionError; the log says more"

@@ -1,0 +1,160 @@
+"""What a role has put off: decided again without a way over the stream."""
+
+import threading
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.deferral import BATCH, LOOK_SECONDS, MAX_PAUSE, READY, Waiting, next_look
+from hemostat.events import Container, Event
+from hemostat.ports import Apart, Interrupted, Later
+from hemostat.retry import Patience
+from tests.clock import FakeClock
+from tests.engine_fixtures import eventually
+from tests.samples import alert, event, needed
+
+STREAM = "remediation_needed"
+ROLE = "responder:h"
+Answer = Sequence[Event] | Later | Apart
+
+
+class Scene:
+    """Requests that wait, and what is decided about them."""
+
+    def __init__(self, count: int, project: str = "") -> None:
+        self.clock = FakeClock()
+        self.bus = MemoryBus(self.clock)
+        self.decided: list[str] = []
+        self.answers: dict[str, Answer] = {}
+        self.paused = True
+        self.seconds = 0.0
+        """That a decision takes."""
+        self.waiting = Waiting(
+            self._decide,
+            group=ROLE,
+            reads=[STREAM],
+            bus=self.bus,
+            clock=self.clock,
+            patience=Patience(self.clock),
+            stop=threading.Event(),
+            is_used=True,
+        )
+        self.put_off([f"c{number}" for number in range(count)], project)
+
+    def put_off(self, names: list[str], project: str = "") -> None:
+        labels = {"com.docker.compose.project": project} if project else {}
+        for name in names:
+            about = alert(container=Container(id=name, name=name, labels=labels))
+            self.bus.publish([event(msgspec.structs.replace(needed(), alert=about), self.clock.now())])
+        for entry in self.bus.read(ROLE, "a", [STREAM], count=10_000, timeout=0):
+            self.bus.defer(ROLE, entry, self.clock.now() + 1)
+
+    def _decide(self, asked: Event) -> Answer:
+        name = asked.data.alert.container.name
+        self.decided.append(name)
+        self.clock.advance(self.seconds)
+        found = self.answers.get(name, Later(self.clock.now() + 1.0, "paused") if self.paused else [])
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    def look(self) -> None:
+        """Once, and until all that was due is decided."""
+        self.waiting.look()
+        eventually(lambda: not self.waiting._is_busy())
+
+    @property
+    def on_stream(self) -> int:
+        return len(self.bus.recent(STREAM, 10_000))
+
+
+def test_what_waits_for_an_hour_is_not_written_to_the_stream():
+    scene = Scene(20)
+    for _ in range(600):
+        scene.clock.advance(6.0)
+        scene.look()
+    assert scene.on_stream == 20
+    assert len(scene.decided) >= 20 * 500
+
+
+def test_what_no_longer_waits_goes_back_to_the_stream_at_once():
+    scene = Scene(3)
+    scene.clock.advance(1.0)
+    scene.look()
+    scene.paused = False
+    scene.clock.advance(1.5)
+    scene.look()
+    assert scene.on_stream == 6
+    assert scene.bus.due(ROLE, [STREAM], scene.clock.now() + 100, count=9).entries == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ValueError("poison"),
+        Later(0.0, "no more of that", told=(event(needed(), 0.0),)),
+        Later(0.0, "noted", event=event(needed(), 0.0)),
+        Apart(work=lambda _: [], otherwise=lambda _: []),
+    ],
+    ids=["fails", "told", "noted", "apart"],
+)
+def test_what_fails_and_what_is_to_be_told_is_left_to_the_readers_of_the_stream(answer):
+    scene = Scene(2)
+    scene.answers["c0"] = answer
+    scene.clock.advance(1.0)
+    scene.look()
+    assert scene.on_stream == 3
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.02])
+def test_no_more_are_put_back_at_a_time_than_can_be_dealt_with(seconds):
+    scene = Scene(100)
+    scene.paused, scene.seconds = False, seconds
+    scene.clock.advance(1.0)
+    scene.look()
+    assert scene.on_stream == 100 + READY
+
+
+@pytest.mark.parametrize(("count", "paused"), [(2 * READY, False), (BATCH + 1, True)])
+def test_what_a_look_has_left_over_is_looked_at_soon(count, paused):
+    scene = Scene(count)
+    scene.paused = paused
+    scene.clock.advance(1.0)
+    scene.look()
+    assert scene.waiting.seconds(10.0) == LOOK_SECONDS
+
+
+def test_the_requests_of_one_project_keep_no_other_waiting():
+    scene = Scene(100, "evil")
+    scene.put_off(["victim"], "shop")
+    scene.paused = False
+    scene.clock.advance(2.0)
+    scene.look()
+    assert "victim" in scene.decided[:2]
+
+
+def test_the_pauses_grow_with_the_time_that_it_has_waited():
+    assert next_look(until=1000.5, since=999.0, now=1000.0) == 1000.5
+    assert next_look(until=1000.5, since=960.0, now=1000.0) == 1002.0
+    assert next_look(until=1000.5, since=0.0, now=1000.0) == 1000.0 + MAX_PAUSE
+    assert next_look(until=1300.0, since=0.0, now=1000.0) == 1300.0
+    assert next_look(until=1000.5, since=2000.0, now=1000.0) == 1000.5
+
+
+def test_everything_is_decided_again_where_the_clock_was_set_back():
+    scene = Scene(3)
+    scene.clock.advance(1.0)
+    scene.look()
+    scene.clock.advance(-3600.0)
+    scene.look()
+    assert scene.on_stream == 6
+
+
+def test_a_role_that_is_told_to_stop_leaves_what_waits():
+    scene = Scene(2)
+    scene.answers["c0"] = Interrupted()
+    scene.clock.advance(1.0)
+    scene.look()
+    assert scene.on_stream == 2

@@ -1,0 +1,102 @@
+"""What people do leaves a trail: who, what, why, and until when."""
+
+import msgspec
+import pytest
+
+from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.controls import MemoryDesk
+from hemostat.adapters.in_memory.ledger import MemoryLedger
+from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval
+from hemostat.core.remediation.decision import Act
+from hemostat.core.remediation.orders import ALLOWED, NO_FORCE
+from hemostat.core.settings.responder import Limits
+from hemostat.events import Action, Decided, Event, Word
+from hemostat.operator import Orders
+from tests.clock import FakeClock
+from tests.samples import NOW, order
+
+ASKED = Approval(
+    id="a1",
+    key="i1:1:0",
+    incident="i1",
+    host="far",
+    container="web",
+    action=Action.RESTART,
+    asked=NOW,
+    until=NOW + 60,
+)
+
+
+class Office:
+    def __init__(self) -> None:
+        self.clock, self.desk = FakeClock(NOW), MemoryDesk()
+        self.bus = MemoryBus(self.clock)
+        ledger = MemoryLedger(self.desk, self.bus.incidents, self.bus.seals)
+        self.orders = Orders(self.bus, self.desk, ledger, self.clock, Limits(), host="h")
+
+    def told(self, stream: str = "decision") -> list[Event]:
+        return self.bus.recent(stream, 9)
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+def test_an_order_goes_to_the_containers_host_and_says_who_gave_it(office):
+    incident = office.orders.place("far", order())
+    (told,) = office.told("order")
+    assert (told.host, told.incident, told.source, told.data) == ("far", incident, "people@ann@h", order())
+    assert office.bus.incidents == {}, "a request cannot hide behind it"
+
+
+def test_the_same_order_given_twice_is_two(office):
+    first = office.orders.place("far", order())
+    office.clock.advance(1)
+    assert office.orders.place("far", order()) != first
+
+
+def test_nothing_is_told_where_one_only_looks(office):
+    assert isinstance(office.orders.prospect("far", order()), Act)
+    assert office.orders.overview("far").running == 0
+    assert office.told("order") == office.told() == []
+
+
+def test_where_force_counts_for_nothing_that_is_said(office):
+    assert office.orders.outlook("far", order()) == ALLOWED
+    forced = msgspec.structs.replace(order(), force=True)
+    assert office.orders.outlook("far", forced) == f"{ALLOWED}; {NO_FORCE}"
+
+
+def test_whatever_people_decide_is_in_force_and_told(office):
+    orders = office.orders
+    orders.pause(EVERYTHING, by="ann", reason="deploy", seconds=60)
+    orders.reset("web", by="bob")
+    assert office.desk.controls().reset("web") == NOW
+    assert orders.resume(EVERYTHING, by="ann")
+    assert [each.data for each in office.told()] == [
+        Decided(what=Word.PAUSED, by="ann", container="*", reason="deploy", until=NOW + 60),
+        Decided(what=Word.RESET, by="bob", container="web"),
+        Decided(what=Word.RESUMED, by="ann", container="*"),
+    ]
+    assert {(each.host, each.incident) for each in office.told()} == {("h", None)}
+
+
+def test_an_answer_is_told_with_its_incident_and_only_where_it_counts(office):
+    office.desk.ask(ASKED)
+    approval, counts = office.orders.answer("a1", Answer.REJECTED, by="ann", reason="not now")
+    assert (approval.answer, counts) == (Answer.REJECTED, True)
+    office.clock.advance(1)
+    approval, counts = office.orders.answer("a1", Answer.APPROVED, by="ann")
+    assert (approval.answer, counts) == (Answer.REJECTED, False)
+    (told,) = office.told()
+    assert (told.host, told.incident) == ("far", "i1")
+    assert told.data == Decided(
+        what=Word.REJECTED, by="ann", container="web", reason="not now", action=Action.RESTART
+    )
+
+
+def test_what_changes_nothing_is_not_told(office):
+    assert not office.orders.resume("web", by="ann")
+    assert office.orders.answer("a1", Answer.APPROVED, by="ann") is None
+    assert office.told() == []

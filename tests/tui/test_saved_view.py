@@ -1,0 +1,39 @@
+"""The view that somebody left."""
+
+import pytest
+
+from hemostat.tui.saved_view import View, load, save
+
+VIEW = View(sort="cpu", grouped=True, columns=("state", "cpu"))
+
+
+def test_what_was_kept_comes_back(tmp_path):
+    path = tmp_path / "not" / "yet" / "view.json"
+    assert save(path, VIEW) == ""
+    assert load(path) == (VIEW, "")
+    assert [each.name for each in path.parent.iterdir()] == ["view.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b'{"sort": "colour"}', b"[1]", b"\xff"])
+def test_a_broken_file_is_told_of_and_not_used(tmp_path, content):
+    path = tmp_path / "view.json"
+    path.write_bytes(content)
+    view, word = load(path)
+    assert view == View()
+    assert str(path) in word
+
+
+def test_what_a_newer_version_kept_does_no_harm(tmp_path):
+    path = tmp_path / "view.json"
+    path.write_bytes(b'{"sort": "cpu", "later": 1}')
+    assert load(path) == (View(sort="cpu"), "")
+
+
+def test_where_nothing_can_be_kept_that_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "cannot be kept" in save(tmp_path / "file" / "view.json", VIEW)
+
+
+def test_without_a_file_nothing_is_kept():
+    assert load(None) == (View(), "")
+    assert save(None, VIEW) == ""

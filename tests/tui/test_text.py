@@ -1,0 +1,262 @@
+"""The dashboard's lines: exact widths, whatever the names."""
+
+import msgspec
+import pytest
+from rich.cells import cell_len
+
+from hemostat.core.history.status import picture
+from hemostat.core.ledger.controls import Pause
+from hemostat.events import Outcome, Reason
+from hemostat.tui.data.state import News, State, apply
+from hemostat.tui.render import text as words
+from hemostat.tui.render.limits import breaker, budget, silenced
+from hemostat.tui.table import columns
+from hemostat.tui.table.rows import update
+from hemostat.tui.table.sorting import Group
+from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, decided, event, heartbeat, needed, stats
+from tests.tui.standing import CLEAR, host, standing
+
+HOSTILE = [
+    "\x1b[2J\x1b[31mred",
+    "[bold red]x[/]",
+    "容器" * 60,
+    "n" * 200,
+    "two\nlines",
+    "\u202eright-to-left",
+    "\u26a0\ufe0f",
+    "",
+]
+
+
+def row(*extra, safety=None, **changes):
+    state = apply(State(heard=NOW), News((event(stats(**changes)), *extra)), NOW + 1)
+    if safety is not None:
+        state = apply(state, News(safety={"h": host({"web": safety})}), NOW + 1)
+    (made,) = update({}, state).values()
+    return made.row
+
+
+def container_line(each, width: int) -> str:
+    return columns.line(each, columns.layout(width, (), {"host"}), NOW, marked=False).plain
+
+
+def header(width: int) -> str:
+    return columns.header(columns.layout(width, (), {"host"}), width, "name", reverse=False).plain
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 116, 200])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_fits_its_column_and_controls_nothing(name, width):
+    container = type(WEB)(id="c1", name=name)
+    text = container_line(row(container=container), width)
+    assert cell_len(text) <= width
+    assert text.isprintable()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_stays_one_line_of_the_log(name):
+    container = type(WEB)(id="c1", name=name)
+    assert words.log_line(event(alert(container=container))).plain.isprintable()
+
+
+@pytest.mark.parametrize("width", [80, 116, 200])
+def test_columns_stand_under_their_headers(width):
+    head, text = header(width), container_line(row(cpu=100.0), width)
+    assert text.index("web") == head.index("container")
+    assert text.index("100.0 %") - head.index("cpu") == dict(columns.layout(width, (), {"host"}))[
+        "cpu"
+    ] - len("100.0 %")
+    assert cell_len(head) <= width
+
+
+def test_the_state_is_a_word_beside_its_glyph():
+    assert container_line(row(), 80).strip().startswith("✓ healthy")
+    assert (
+        container_line(row(state=type(stats().state)(status="exited", health="unhealthy")), 80)
+        .strip()
+        .startswith("○ exited")
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 116, 200])
+def test_the_largest_figures_keep_their_units(width):
+    text = container_line(row(cpu=1600.0, memory=1000 << 20, memory_limit=1023 << 20), width)
+    assert "1600.0 %" in text
+    assert "1000.0 MiB" in text
+
+
+def test_the_share_of_the_limit_is_a_bar_on_narrow_screens_too():
+    text = container_line(row(cpu=25.0, cpu_limit=0.5, memory=96 << 20, memory_limit=128 << 20), 80)
+    assert "██··" in text
+    assert "███·" in text
+
+
+@pytest.mark.parametrize("width", range(1, 260))
+def test_columns_never_need_more_than_there_is(width):
+    placed = columns.layout(width)
+    assert placed
+    needed = columns.MARK + sum(each.width for each in placed) + len(placed) - 1
+    assert needed <= max(width, columns.MARK + 11)
+
+
+def test_what_is_wrong_is_the_last_to_go_and_a_wide_screen_shows_everything():
+    assert [each.name for each in columns.layout(40)] == ["state", "container", "incident"]
+    assert {each.name for each in columns.layout(230)} == set(columns.COLUMNS)
+
+
+def test_columns_without_a_point_are_left_out_unless_they_are_wished():
+    assert "host" not in dict(columns.layout(230, (), {"host"}))
+    assert "host" in dict(columns.layout(230, ("host",), {"host"}))
+
+
+@pytest.mark.parametrize(
+    ("received", "sent", "said"),
+    [
+        (None, None, "-"),
+        (0, 0, "↓   0B ↑   0B"),
+        (1536, 999, "↓ 1.5K ↑ 999B"),
+        (65_000_000, 1_048_000, "↓62.0M ↑1023K"),
+        (3 << 40, 1023 * 1024 * 1024, "↓ 3.0T ↑1023M"),
+    ],
+)
+def test_what_goes_over_the_network_has_a_column_for_who_wants_it(received, sent, said):
+    each = row(received=received, sent=sent)
+    assert (
+        columns.line(each, columns.layout(40, ("net", "container")), NOW, marked=False)
+        .plain[2:]
+        .startswith(said)
+    )
+
+
+def test_the_network_takes_no_room_that_sparklines_need():
+    assert "net" not in dict(columns.layout(160))
+    wide = dict(columns.layout(210))
+    assert wide["net"] == columns.NET
+    assert wide["cpu"] > columns.COLUMNS["cpu"].good
+
+
+def test_columns_can_be_chosen():
+    assert [each.name for each in columns.layout(120, ("container", "memory", "nonsense"))] == [
+        "container",
+        "memory",
+    ]
+
+
+def test_a_sparkline_ends_with_now_and_says_nothing_of_what_is_not_known():
+    assert columns.sparkline((0.0, 50.0, None, 100.0), 100.0, 6) == "  ▁▅ █"
+    assert columns.sparkline((10.0,) * 50, 100.0, 3) == "▁▁▁"
+
+
+OPEN = standing(open_until=NOW + 252, used=2)
+HALF = standing(half_open=True, used=1)
+SPENT = standing(used=3, until=NOW + 3670)
+
+
+@pytest.mark.parametrize(
+    ("safety", "said"),
+    [
+        (None, ("-", "-")),
+        (CLEAR, ("closed", "0/3")),
+        (OPEN, ("OPEN 04:12", "2/3")),
+        (HALF, ("half-open", "1/3")),
+        (SPENT, ("closed", "3/3 1:01:10")),
+    ],
+)
+def test_safety_is_told_in_words(safety, said):
+    assert (breaker(safety, NOW)[0], budget(safety, NOW)[0]) == said
+
+
+def test_what_stands_in_the_way_is_beside_the_incident():
+    assert (
+        "breaker 04:12"
+        in columns.line(
+            row(safety=OPEN), columns.layout(80, ("container", "incident")), NOW, marked=False
+        ).plain
+    )
+    assert (
+        "cooldown 1:01:10"
+        in columns.line(
+            row(safety=SPENT), columns.layout(80, ("container", "incident")), NOW, marked=False
+        ).plain
+    )
+
+
+def test_a_pause_of_one_container_is_beside_it_and_one_of_all_is_not():
+    mine = Pause(by="ann", at=NOW, until=NOW + 252)
+    held = msgspec.structs.replace(CLEAR, pause=mine)
+    shown = columns.line(row(safety=held), columns.layout(120), NOW, marked=False).plain
+    assert "paused 04:12" in shown
+    assert silenced(held, msgspec.structs.replace(host({}), pause=mine)) is None
+
+
+def test_what_has_a_column_is_not_said_twice():
+    text = columns.line(row(safety=OPEN), columns.layout(120), NOW, marked=False).plain
+    assert text.count("04:12") == 1
+
+
+def test_a_mark_is_a_sign_and_a_group_says_how_many_are_at_fault():
+    assert columns.line(row(), columns.layout(80), NOW, marked=True).plain.startswith("◆")
+    text = columns.heading(Group("shop", 9, 2), 60).plain
+    assert text.startswith("─ shop (9, 2 with a fault) ─")
+    assert cell_len(text) == 60
+
+
+def test_a_book_of_reasons_is_cut_in_the_log():
+    book = msgspec.structs.replace(DIAGNOSIS, reasons=("\x1b[2J" * 50_000,))
+    assert len(words.log_line(event(needed(diagnosis=book))).plain) < 10 * words.LONGEST
+
+
+def test_an_open_incident_is_beside_its_container():
+    assert container_line(row(event(alert())), 80).rstrip().endswith("exited open")
+
+
+@pytest.mark.parametrize(
+    ("changes", "glyph", "said"),
+    [
+        ({}, "✓", "restart healed in 3.1 s"),
+        ({"outcome": Outcome.FAILED, "reason": Reason.NOT_VERIFIED}, "✗", "failed: not_verified"),
+        ({"outcome": Outcome.REFUSED, "reason": Reason.BUDGET_SPENT}, "■", "refused: budget_spent"),
+    ],
+)
+def test_the_log_says_the_outcome_in_words(changes, glyph, said):
+    text = words.log_line(event(complete(**changes))).plain
+    assert glyph in text
+    assert said in text
+
+
+def test_the_status_line_names_missing_stale_and_waiting_roles():
+    beats = [
+        event(heartbeat("monitor", trouble="no Docker Engine answers"), 10.0),
+        event(heartbeat("analyzer"), 0.0),
+        event(heartbeat("alert", lag=7), 10.0),
+    ]
+    roles = ("monitor", "analyzer", "responder", "alert")
+    shown = picture(beats, (), (), expected=roles, now=NOW + 10)
+    text = words.status(shown, "dry-run", lost=False).plain
+    assert "✗ responder missing" in text
+    assert "✗ analyzer STALE 10 s" in text
+    assert "! monitor" in text
+    assert "✓ alert lag 7" in text
+    assert "✓ bus" in text
+    assert "✗ engine" in text
+    assert "mode dry-run" in text
+    assert words.notice(shown, "").plain == "! monitor: no Docker Engine answers"
+
+
+def test_without_a_monitor_nothing_is_known_of_the_engine():
+    assert "? engine" in words.status(picture((), (), (), expected=(), now=NOW), "", lost=True).plain
+
+
+def test_every_role_is_told_in_full():
+    (role,) = picture([event(heartbeat(lag=3, trouble="waits"))], (), (), expected=(), now=NOW + 1).roles
+    text = "\n".join(each.plain for each in words.role_lines(role))
+    assert all(each in text for each in ("monitor", "h-1", "1 s ago", "lag 3", "waits"))
+
+
+def test_what_a_person_has_decided_names_whom_it_is_about():
+    assert " everything " in words.log_line(event(decided(), incident=None)).plain
+    assert " web " in words.log_line(event(decided(container="web"), incident=None)).plain
+
+
+def test_every_event_has_its_line():
+    assert all(words.log_line(each).plain.strip() for each in ALL)
