@@ -15,13 +15,13 @@ from typing import Final
 import msgspec
 
 from hemostat import config
-from hemostat.adapters.replay_file import RecordingFile
+from hemostat.adapters.replay_file import ReplayFile
 from hemostat.cli.everything import child_command
 from hemostat.cli.options import Globals
-from hemostat.cli.record import Recorder
+from hemostat.cli.record import ReplayRecorder
 from hemostat.core.history.replay import header_line
 from hemostat.demo.scenarios import HEALTH, LEAK, MIB, SICKEN, SPIN
-from hemostat.demo.stage import IMAGE, LABEL, Stage, own_stage
+from hemostat.demo.stage import IMAGE, LABEL, DemoStage, own_stage
 from hemostat.errors import EngineError
 from hemostat.ports import ContainerSpec
 
@@ -94,7 +94,7 @@ def afternoon(fault: Do, start: Callable[[str], None], wait: Callable[[float], N
     wait(20)
 
 
-def open_shop(stage: Stage, specs: Sequence[ContainerSpec], ids: dict[str, str]) -> None:
+def open_shop(stage: DemoStage, specs: Sequence[ContainerSpec], ids: dict[str, str]) -> None:
     """Start the containers, and note their ids by service. The others fetch from the first."""
     web = ""
     for each in specs:
@@ -104,12 +104,12 @@ def open_shop(stage: Stage, specs: Sequence[ContainerSpec], ids: dict[str, str])
 
 
 @contextmanager
-def recording(stage: Stage, out: Path) -> Iterator[None]:
+def recording(stage: DemoStage, out: Path) -> Iterator[None]:
     stop = threading.Event()
-    with RecordingFile(out, force=True) as file:
+    with ReplayFile(out, force=True) as file:
         begin = stage.clock.now()
         file.write(header_line(HOST, begin))
-        recorder = Recorder(stage.bus, stage.clock, file, stop, begin)
+        recorder = ReplayRecorder(stage.bus, stage.clock, file, stop, begin)
         thread = threading.Thread(target=recorder.live, args=(None,))
         thread.start()
         try:

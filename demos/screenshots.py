@@ -27,13 +27,13 @@ from hemostat import app, config  # noqa: E402
 from hemostat.cli.everything import child_command  # noqa: E402
 from hemostat.cli.options import Globals  # noqa: E402
 from hemostat.demo.scenarios import SICKEN  # noqa: E402
-from hemostat.demo.stage import LABEL, Stage, own_stage  # noqa: E402
+from hemostat.demo.stage import LABEL, DemoStage, own_stage  # noqa: E402
 from hemostat.errors import EngineError  # noqa: E402
-from hemostat.operator import Orders  # noqa: E402
+from hemostat.operator import OperatorCommands  # noqa: E402
 from hemostat.ports import ContainerSpec  # noqa: E402
-from hemostat.tui.actions.build import Hand  # noqa: E402
+from hemostat.tui.actions.build import OrderBuilder  # noqa: E402
 from hemostat.tui.app import Dashboard  # noqa: E402
-from hemostat.tui.context import Model  # noqa: E402
+from hemostat.tui.context import DashboardContext  # noqa: E402
 
 RUN: Final = "screenshots"
 SIZES: Final = ((80, 24), (120, 40))
@@ -77,7 +77,7 @@ def afternoon(fault: Callable[[str, str], None], wait: Callable[[float], None]) 
     wait(15)
 
 
-async def draw(model: Model, size: tuple[int, int], keys: tuple[str, ...], last: str) -> str:
+async def draw(model: DashboardContext, size: tuple[int, int], keys: tuple[str, ...], last: str) -> str:
     dashboard = Dashboard(model)
     async with dashboard.run_test(size=size) as pilot:
         await shown(pilot, "✓ responder")
@@ -104,16 +104,18 @@ def lines(pilot: Pilot[None]) -> list[str]:
     return ["".join(segment.text for segment in strip) for strip in strips]
 
 
-def pictures(stage: Stage, orders: Orders, evidence: Callable[[str], object], directory: Path) -> None:
+def pictures(
+    stage: DemoStage, orders: OperatorCommands, evidence: Callable[[str], object], directory: Path
+) -> None:
     directory.mkdir(exist_ok=True)
     for name, (keys, last) in VIEWS.items():
         for size in SIZES:
-            model = Model(
+            model = DashboardContext(
                 stage.bus,
                 stage.clock,
                 evidence=evidence,
                 engine=lambda: stage.engine,
-                act=Hand(orders, stage.clock, by=f"ann@{HOST}"),
+                act=OrderBuilder(orders, stage.clock, by=f"ann@{HOST}"),
                 safety=orders.overview,
             )
             picture = asyncio.run(draw(model, size, keys, last))

@@ -15,8 +15,8 @@ from hemostat.core.backoff import delay
 from hemostat.core.redact import redact
 from hemostat.errors import AdapterError
 from hemostat.events import Event, encode
-from hemostat.ports import Bus, Clock, Entry, Later
-from hemostat.retry import CEILING, FIRST, Patience
+from hemostat.ports import Bus, Clock, Defer, Entry
+from hemostat.retry import CEILING, FIRST, Retry
 
 MAX_DELIVERIES: Final = 5
 MAX_ERROR_CHARACTERS: Final = 1000
@@ -30,7 +30,7 @@ Done = tuple[Entry, Sequence[Event]]
 logger = logging.getLogger(__name__)
 
 
-class Settling:
+class Acknowledger:
     """`keep` is handed the events that are about to be acknowledged. Safe to use from several threads."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Settling:
         bus: Bus,
         group: str,
         clock: Clock,
-        patience: Patience,
+        patience: Retry,
         *,
         keep: Callable[[Sequence[Event]], object],
         buried: Buried,
@@ -88,7 +88,7 @@ class Settling:
         self._acknowledged += len(done)
         return None
 
-    def put_off(self, entry: Entry, later: Later) -> None:
+    def put_off(self, entry: Entry, later: Defer) -> None:
         # What waits is looked at again and again: news is only what people are told of.
         level = logging.INFO if later.told else logging.DEBUG
         logger.log(level, "event.deferred why=%s", later.why)

@@ -27,15 +27,15 @@ from hemostat.core.redact.address import mask_url
 from hemostat.core.redact.mask import mask
 from hemostat.core.settings import alert as alerting
 from hemostat.core.settings import redis_address
-from hemostat.core.settings.analyzer import Analysis
-from hemostat.core.settings.environment import Unknown, nearest
-from hemostat.core.settings.metrics import Serving
-from hemostat.core.settings.monitor import Thresholds, mistakes
+from hemostat.core.settings.analyzer import AnalyzerSettings
+from hemostat.core.settings.environment import UnknownVariable, nearest
+from hemostat.core.settings.metrics import MetricsSettings
+from hemostat.core.settings.monitor import MonitorSettings, mistakes
 from hemostat.core.settings.parse import read
-from hemostat.core.settings.responder import Limits
-from hemostat.core.settings.store import Keeping
-from hemostat.core.settings.trust import Trust
-from hemostat.core.settings.tui import Looks
+from hemostat.core.settings.responder import ResponderSettings
+from hemostat.core.settings.store import StoreSettings
+from hemostat.core.settings.trust import TrustSettings
+from hemostat.core.settings.tui import TuiSettings
 from hemostat.core.units import MAX_BYTES, MAX_SECONDS
 from hemostat.errors import ConfigError
 from hemostat.text_file import find_credential, read_key_file, read_secret_file, read_text_file
@@ -76,14 +76,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where the embedded Redis and locks live; empty: the user's state directory."""
     redis: Redis = Redis()
     engine: Docker = Docker()
-    monitor: Thresholds = Thresholds()
-    analyzer: Analysis = Analysis()
-    responder: Limits = Limits()
-    alert: alerting.Alerting = alerting.Alerting()
-    store: Keeping = Keeping()
-    metrics: Serving = Serving()
-    tui: Looks = Looks()
-    trust: Trust = Trust()
+    monitor: MonitorSettings = MonitorSettings()
+    analyzer: AnalyzerSettings = AnalyzerSettings()
+    responder: ResponderSettings = ResponderSettings()
+    alert: alerting.AlertSettings = alerting.AlertSettings()
+    store: StoreSettings = StoreSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    tui: TuiSettings = TuiSettings()
+    trust: TrustSettings = TrustSettings()
 
     @property
     def host_name(self) -> str:
@@ -169,7 +169,7 @@ class Loaded(msgspec.Struct, frozen=True):
     settings: Settings
     origins: dict[str, str]
     path: Path | None
-    unknown: tuple[Unknown, ...] = ()
+    unknown: tuple[UnknownVariable, ...] = ()
     """Variables with our prefix that are no settings, and their nearest."""
 
 
@@ -269,11 +269,11 @@ def _from_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, Value]]:
         yield key, Value(text, f"environment {name}")
 
 
-def _unknown(environ: Mapping[str, str]) -> Iterator[Unknown]:
+def _unknown(environ: Mapping[str, str]) -> Iterator[UnknownVariable]:
     known = {*VARIABLES.values(), *OWN_VARIABLES}
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
-            yield Unknown.of(name, VARIABLES.values())
+            yield UnknownVariable.of(name, VARIABLES.values())
 
 
 def _from_file(path: Path) -> Iterator[tuple[str, Value]]:

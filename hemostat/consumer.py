@@ -18,14 +18,14 @@ from typing import Final
 
 import msgspec
 
-from hemostat.acknowledgement import MAX_DELIVERIES, Buried, Settling, describe
+from hemostat.acknowledgement import MAX_DELIVERIES, Acknowledger, Buried, describe
 from hemostat.core.backoff import delay
-from hemostat.deferral import Waiting
+from hemostat.deferral import DeferredEntries
 from hemostat.errors import AdapterError
 from hemostat.events import Event
-from hemostat.heartbeat import Pulse
-from hemostat.ports import Apart, Bus, Clock, Entry, Interrupted, Later
-from hemostat.retry import CEILING, FIRST, Patience
+from hemostat.heartbeat import HeartbeatSender
+from hemostat.ports import Bus, Clock, Defer, Entry, Interrupted, RunInBackground
+from hemostat.retry import CEILING, FIRST, Retry
 from hemostat.streams import Role
 
 BLOCK: Final = 1.0
@@ -38,7 +38,7 @@ ABANDONED: Final = 30.0
 QUEUED: Final = 4
 """For each that runs apart, how many may be there in all: the others wait for their turn."""
 
-Step = Callable[[Event, float], Sequence[Event] | Later | Apart]
+Step = Callable[[Event, float], Sequence[Event] | Defer | RunInBackground]
 """A role's work on one event at one time: what to publish, when to ask again, or what is to run apart."""
 
 INCIDENT: Final[ContextVar[str]] = ContextVar("incident", default="")
@@ -47,7 +47,7 @@ INCIDENT: Final[ContextVar[str]] = ContextVar("incident", default="")
 logger = logging.getLogger(__name__)
 
 
-class Runner:
+class EventConsumer:
     """Runs one role's `step` over its streams, on at most `workers` entries at a time."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Runner:
         group: str,
         bus: Bus,
         clock: Clock,
-        pulse: Pulse,
+        pulse: HeartbeatSender,
         consumer: str,
         workers: int,
         stop: threading.Event,
@@ -68,7 +68,7 @@ class Runner:
         buried: Buried = lambda *_: (),
         keep: Callable[[Sequence[Event]], object] = list,
         tries: float = MAX_DELIVERIES,
-        patience: Patience | None = None,
+        patience: Retry | None = None,
     ) -> None:
         """`ahead`: how many entries may be in hand beyond those worked on, where steps are short. `notice` is
         asked at every heartbeat for what people should know of the role; empty for nothing. `apart`: how many
@@ -87,8 +87,8 @@ class Runner:
         self._stop = stop
         self._notice = notice
         self._tries = tries
-        self._patience = patience or Patience(clock)
-        self._settling = Settling(bus, group, clock, self._patience, keep=keep, buried=buried)
+        self._patience = patience or Retry(clock)
+        self._settling = Acknowledger(bus, group, clock, self._patience, keep=keep, buried=buried)
         self._working: dict[Future[None], Sequence[Entry]] = {}
         self._slow: dict[Future[None], Sequence[Entry]] = {}
         self._begun: deque[tuple[Future[None], Entry]] = deque()
@@ -98,7 +98,7 @@ class Runner:
         self._astray = True
         """Whether entries may have been given to this consumer that it does not know of: by a process that
         was killed, or in an answer of Redis that was lost on the way."""
-        self._waiting = Waiting(
+        self._waiting = DeferredEntries(
             self._decide,
             group=group,
             reads=role.reads,
@@ -222,7 +222,7 @@ class Runner:
         self._settling.bury(entry, entry.error)
         return None
 
-    def _decide(self, event: Event) -> Sequence[Event] | Later | Apart:
+    def _decide(self, event: Event) -> Sequence[Event] | Defer | RunInBackground:
         about = INCIDENT.set(event.incident or "")
         try:
             return self._step(event, self._clock.now())
@@ -254,16 +254,16 @@ class Runner:
         return None
 
     def _settle(
-        self, entry: Entry, event: Event, result: Sequence[Event] | Later | Apart
+        self, entry: Entry, event: Event, result: Sequence[Event] | Defer | RunInBackground
     ) -> Sequence[Event] | None:
         match result:
-            case Later():
+            case Defer():
                 self._settling.put_off(entry, result)
                 self._waiting.note(result.until)
-            case Apart(work=work) if self._room.acquire(blocking=False):
+            case RunInBackground(work=work) if self._room.acquire(blocking=False):
                 future = self._apart.submit(self._handle_apart, entry, event, lambda _, now: work(now))
                 self._begun.append((future, entry))
-            case Apart(otherwise=otherwise):
+            case RunInBackground(otherwise=otherwise):
                 return self._work(entry, event, lambda _, now: otherwise(now))
             case _:
                 return result

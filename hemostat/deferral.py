@@ -14,8 +14,8 @@ from hemostat.core.history.incident_log import subject
 from hemostat.core.labels.project import NO_PROJECT, project_of, take_turns
 from hemostat.events import Event
 from hemostat.heartbeat import BEAT
-from hemostat.ports import Apart, Bus, Clock, Entry, Interrupted, Later
-from hemostat.retry import Patience
+from hemostat.ports import Bus, Clock, Defer, Entry, Interrupted, RunInBackground
+from hemostat.retry import Retry
 
 LOOK_SECONDS: Final = 0.05
 """Between two looks at what is due."""
@@ -29,7 +29,7 @@ WAITED_SHARE: Final = 0.05
 MAX_PAUSE: Final = 5.0
 """An entry that has waited for some time is decided again after WAITED_SHARE of them, at most MAX_PAUSE."""
 
-Decide = Callable[[Event], Sequence[Event] | Later | Apart]
+Decide = Callable[[Event], Sequence[Event] | Defer | RunInBackground]
 
 
 def next_look(until: float, since: float, now: float) -> float:
@@ -42,7 +42,7 @@ def _project(entry: Entry) -> str:
     return NO_PROJECT if about is None else project_of(about[0])
 
 
-class Waiting:
+class DeferredEntries:
     """`decide` is a role's step, which may be asked about one entry several times. `is_used`: whether the
     role may have put anything off."""
 
@@ -54,7 +54,7 @@ class Waiting:
         reads: Sequence[str],
         bus: Bus,
         clock: Clock,
-        patience: Patience,
+        patience: Retry,
         stop: threading.Event,
         is_used: bool,
     ) -> None:
@@ -154,7 +154,7 @@ class Waiting:
             result = self._decide(entry.event)
         except Exception:  # noqa: BLE001 - back on the stream it fails again, and is buried at last
             return None
-        if not isinstance(result, Later) or result.told or result.event is not None:
+        if not isinstance(result, Defer) or result.told or result.event is not None:
             return None
         return next_look(result.until, entry.event.time, self._clock.now())
 

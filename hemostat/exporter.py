@@ -14,13 +14,13 @@ import msgspec
 import hemostat
 from hemostat.core.ledger.controls import EVERYTHING
 from hemostat.core.metrics import definitions, gauges
-from hemostat.core.metrics.counters import START, Tally
+from hemostat.core.metrics.counters import START, Counters
 from hemostat.core.metrics.definitions import OTHER, Labels, Measure, Numbers, Values
 from hemostat.core.remediation.limit_status import overview
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import AdapterError
 from hemostat.events import DURABLE
-from hemostat.ports import Bus, Clock, Desk, Entry, Interrupted, Ledger, Outbox
+from hemostat.ports import Bus, Clock, ControlStore, Entry, Interrupted, Ledger, Outbox
 from hemostat.streams import ROLES
 
 MEMO: Final = "metrics"
@@ -38,10 +38,10 @@ class Exporter:
         self,
         bus: Bus,
         ledger: Ledger,
-        desk: Desk,
+        desk: ControlStore,
         outbox: Outbox,
         clock: Clock,
-        limits: Limits,
+        limits: ResponderSettings,
         *,
         containers: int,
     ) -> None:
@@ -52,7 +52,7 @@ class Exporter:
         self._outbox = outbox
         self._clock = clock
         self._limits = limits
-        self._tally = Tally(containers=containers)
+        self._tally = Counters(containers=containers)
         self._lock = threading.Lock()
         self._restored = False
         self._trouble = ""

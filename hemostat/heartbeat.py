@@ -32,7 +32,7 @@ def _cut(text: str) -> str:
     return cut(text.encode(errors="replace").decode(), MAX_CHARACTERS)
 
 
-class Pulse:
+class HeartbeatSender:
     """A role's heartbeat: what it is, how it is, how much waits for it, what it has counted."""
 
     def __init__(

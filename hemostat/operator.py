@@ -4,23 +4,30 @@ order's own stream; and each of it is told, so that it is kept with everything e
 
 from typing import Final
 
-from hemostat.core.ledger.controls import Answer, Approval, Controls, Pause
+from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
 from hemostat.core.remediation import orders
 from hemostat.core.remediation.decision import Decision
-from hemostat.core.remediation.limit_status import Overview, overview
-from hemostat.core.settings.responder import Limits
+from hemostat.core.remediation.limit_status import HostLimitStatus, overview
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Decided, Event, Order, Word, order_id
-from hemostat.ports import Bus, Clock, Desk, Ledger
+from hemostat.ports import Bus, Clock, ControlStore, Ledger
 
 AUDIT_TRAIL: Final = "audit trail"
 """Stands where the other decisions name a container: no container can have this name."""
 
 
-class Orders:
+class OperatorCommands:
     """For the command line and the dashboard. `host` is where the person is."""
 
     def __init__(
-        self, bus: Bus, desk: Desk, ledger: Ledger, clock: Clock, limits: Limits, *, host: str
+        self,
+        bus: Bus,
+        desk: ControlStore,
+        ledger: Ledger,
+        clock: Clock,
+        limits: ResponderSettings,
+        *,
+        host: str,
     ) -> None:
         self._bus = bus
         self._desk = desk
@@ -37,7 +44,7 @@ class Orders:
     def approvals(self) -> list[Approval]:
         return self._desk.approvals()
 
-    def overview(self, host: str) -> Overview:
+    def overview(self, host: str) -> HostLimitStatus:
         """Where the host's containers stand towards the limits, as they are configured here."""
         return overview(self._ledger.survey(host), self._limits, self._clock.now())
 
@@ -60,7 +67,7 @@ class Orders:
         return incident
 
     def answer(
-        self, approval_id: str, answer: Answer, *, by: str, reason: str = ""
+        self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str = ""
     ) -> tuple[Approval, bool] | None:
         """The request as it stands now, and whether it was this answer: of two the first counts, and is told.
         None if there is none of this id."""

@@ -15,7 +15,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class Patience:
+class Retry:
     """Repeats a call for as long as it fails in a way that waiting can mend.
 
     `error` is what is being waited for now; `trouble` the same as heartbeats tell it, empty for nothing.

@@ -10,8 +10,8 @@ from math import inf
 from typing import Final
 
 from hemostat.agents.monitor import Lister, Monitor
-from hemostat.agents.monitor.loop_errors import LIST, Failures
-from hemostat.agents.monitor.measurements import Measuring
+from hemostat.agents.monitor.loop_errors import LIST, LoopErrors
+from hemostat.agents.monitor.measurements import Measurements
 from hemostat.agents.monitor.observation_queue import ObservationQueue
 from hemostat.core.backoff import delay
 from hemostat.core.metrics.definitions import SAMPLES
@@ -28,11 +28,11 @@ from hemostat.core.model import (
     Waited,
 )
 from hemostat.core.remediation.policy import STRICTNESS
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import DURABLE, ContainerStats, Event, Heartbeat
-from hemostat.heartbeat import Pulse
-from hemostat.ports import Bus, Clock, Engine, Interrupted, Sampler, Surroundings
-from hemostat.retry import Patience
+from hemostat.heartbeat import HeartbeatSender
+from hemostat.ports import Bus, Clock, Engine, HostProbe, Interrupted, Sampler
+from hemostat.retry import Retry
 
 STATS_LAST: Final = 10.0
 """Seconds for which a container's last stats are believed."""
@@ -53,12 +53,12 @@ class Watcher:
         *,
         engine: Engine,
         sampler: Sampler,
-        surroundings: Surroundings,
+        surroundings: HostProbe,
         bus: Bus,
         clock: Clock,
-        pulse: Pulse,
+        pulse: HeartbeatSender,
         memo_key: str,
-        thresholds: Thresholds,
+        thresholds: MonitorSettings,
         stop: threading.Event,
     ) -> None:
         self._monitor = monitor
@@ -68,13 +68,13 @@ class Watcher:
         self._pulse = pulse
         self._memo_key = memo_key
         self._stop = stop
-        self._patience = Patience(clock)
+        self._patience = Retry(clock)
         self._queue = ObservationQueue()
         self._memo = b""
         self._mode = ""
         self._lister = Lister(engine, clock, self._queue.put)
-        self._failures = Failures()
-        self._measuring = Measuring(
+        self._failures = LoopErrors()
+        self._measuring = Measurements(
             monitor, engine, sampler, surroundings, clock, thresholds, self._failures, self._queue.put
         )
         self._relist_tries = 0

@@ -26,7 +26,7 @@ from aiohttp import web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
-from hemostat.core.settings.public_address import Public
+from hemostat.core.settings.public_address import PublicAddress
 from hemostat.web_listener import BoundedListener
 
 MOST: Final = 8
@@ -70,7 +70,7 @@ def own_name(host: str, names: frozenset[str]) -> bool:
     return True
 
 
-def own_origin(origin: str | None, host: str, *, required: bool, public: Public | None = None) -> bool:
+def own_origin(origin: str | None, host: str, *, required: bool, public: PublicAddress | None = None) -> bool:
     if origin is None:
         return not required
     return origin.lower() == (public.origin if public else f"http://{host.lower()}")
@@ -86,7 +86,7 @@ def clamped(value: object, bounds: tuple[int, int]) -> int:
 class Guard:
     """Lets in who has the token. `names` are the server's own; `public` is where a proxy shows it."""
 
-    def __init__(self, token: str, names: frozenset[str], public: Public | None = None) -> None:
+    def __init__(self, token: str, names: frozenset[str], public: PublicAddress | None = None) -> None:
         self._token = token
         self.public = public
         self._names = names | {"localhost"} | ({public.name} if public else set())
@@ -289,7 +289,7 @@ class Dashboard(AppService):
         await super().stop()
 
 
-def serve(command: str, token: str, listener: socket.socket, public: Public | None = None) -> None:
+def serve(command: str, token: str, listener: socket.socket, public: PublicAddress | None = None) -> None:
     """Serve until SIGINT or SIGTERM. `command` is a shell's, and runs the dashboard."""
     names = frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
     bounded = BoundedListener(listener)

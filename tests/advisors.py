@@ -4,17 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hemostat.adapters.llm.conclusion import read
-from hemostat.agents.analyzer import Terms
-from hemostat.core.diagnosis.case import Case, Recording
-from hemostat.core.evidence.snapshot import Details, Dossier, Point
+from hemostat.agents.analyzer import AdvisorTerms
+from hemostat.core.diagnosis.case import EvalCase, EvidenceCase
+from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, MetricPoint
 from hemostat.core.llm.budget import Prices
-from hemostat.core.settings.analyzer import Analysis
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.analyzer import AnalyzerSettings
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, HealthAlert, State
-from hemostat.ports import Call, Said, Tool, Turn, Usage
+from hemostat.ports import ModelTurn, Tool, ToolCallRequest, Turn, Usage
 from tests.samples import NOW
 
-Reply = Said | Exception | Callable[[Sequence[Turn]], Said]
+Reply = ModelTurn | Exception | Callable[[Sequence[Turn]], ModelTurn]
 
 CONCLUSION: Mapping[str, Any] = {
     "cause": "runaway",
@@ -28,12 +28,12 @@ CONCLUSION: Mapping[str, Any] = {
 }
 
 
-def calling(name: str, arguments: Mapping[str, Any] = {}, **more: Any) -> Said:
-    call = Call(id=f"call-{name}", name=name, arguments={**arguments, **more})
-    return Said(calls=(call,), usage=Usage(sent=1000, received=100))
+def calling(name: str, arguments: Mapping[str, Any] = {}, **more: Any) -> ModelTurn:
+    call = ToolCallRequest(id=f"call-{name}", name=name, arguments={**arguments, **more})
+    return ModelTurn(calls=(call,), usage=Usage(sent=1000, received=100))
 
 
-def concluding(**changes: Any) -> Said:
+def concluding(**changes: Any) -> ModelTurn:
     return calling("conclude", CONCLUSION, **changes)
 
 
@@ -57,7 +57,7 @@ class ScriptedAdvisor:
         must_call: str | None,
         max_tokens: int,
         timeout: float,
-    ) -> Said:
+    ) -> ModelTurn:
         self.asked.append(list(conversation))
         self.tools.append(tools)
         self.must_call.append(must_call)
@@ -77,23 +77,25 @@ class ScriptedAdvisor:
         return "\n".join(str(turn) for conversation in self.asked for turn in conversation)
 
 
-def terms(limits: Limits | None = None, prices: Prices | None = None, **analysis: Any) -> Terms:
-    return Terms(Analysis(**analysis), limits or Limits(), prices or Prices(), read)
+def terms(
+    limits: ResponderSettings | None = None, prices: Prices | None = None, **analysis: Any
+) -> AdvisorTerms:
+    return AdvisorTerms(AnalyzerSettings(**analysis), limits or ResponderSettings(), prices or Prices(), read)
 
 
-def dossier(told: HealthAlert, **changes: Any) -> Dossier:
+def dossier(told: HealthAlert, **changes: Any) -> EvidenceSnapshot:
     plain: dict[str, Any] = {
         "state": State(status="running", started_at=NOW - 600),
         "log": "started\nconnection refused, retrying at once\nconnection refused, retrying at once",
         "processes": ("web --serve",),
-        "details": Details(command=("web", "--serve"), environment={"MODE": "live"}),
-        "samples": (Point(NOW - 60, 99.0, 1 << 20), Point(NOW, 98.0, 1 << 20)),
+        "details": ContainerDetails(command=("web", "--serve"), environment={"MODE": "live"}),
+        "samples": (MetricPoint(NOW - 60, 99.0, 1 << 20), MetricPoint(NOW, 98.0, 1 << 20)),
     }
     about = {"time": NOW, "container": told.container, "kind": told.kind, "action": Action.NONE}
-    return Dossier(**{**about, **plain, **changes})
+    return EvidenceSnapshot(**{**about, **plain, **changes})
 
 
-def recording(told: HealthAlert, **changes: Any) -> Recording:
+def recording(told: HealthAlert, **changes: Any) -> EvalCase:
     kept = dossier(told, **changes)
-    case = Case(host="h", incident="i1", time=NOW, alert=told, dossier=kept)
-    return Recording(case=case)
+    case = EvidenceCase(host="h", incident="i1", time=NOW, alert=told, dossier=kept)
+    return EvalCase(case=case)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.core.model import Connected, Disconnected, EngineEvent
 from hemostat.errors import EngineUnreachableError
 from hemostat.ports import ContainerSpec, Engine
@@ -97,9 +97,9 @@ def _engine_for_marked_tests(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def docker_workshop(docker_engine: DockerEngine) -> Iterator[DockerWorkshop]:
+def docker_workshop(docker_engine: DockerEngine) -> Iterator[DockerTestContainers]:
     """A workshop that has the test image; what bears the session's label is removed at the end."""
-    workshop = DockerWorkshop(docker_engine)
+    workshop = DockerTestContainers(docker_engine)
     workshop.image(IMAGE, shutil.which("busybox") or "/bin/busybox")
     yield workshop
     for info in workshop.find(f"hemostat.test={SESSION}"):
@@ -114,7 +114,7 @@ def spec(command: tuple[str, ...] = OBEDIENT, **fields: object) -> ContainerSpec
 
 
 @pytest.fixture
-def make_container(docker_workshop: DockerWorkshop) -> Iterator[Callable[..., str]]:
+def make_container(docker_workshop: DockerTestContainers) -> Iterator[Callable[..., str]]:
     """Make and start a container; takes a ContainerSpec's `command` and further fields, gives the id."""
     made = []
 

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from hemostat.acknowledgement import MAX_DELIVERIES, Buried
-from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.consumer import QUEUED, Runner
+from hemostat.consumer import QUEUED, EventConsumer
 from hemostat.errors import BusUnreachableError, EngineUnreachableError
 from hemostat.events import Event, Heartbeat
-from hemostat.heartbeat import Pulse
-from hemostat.ports import Apart, Entry, Later
+from hemostat.heartbeat import HeartbeatSender
+from hemostat.ports import Defer, Entry, RunInBackground
 from hemostat.streams import BY_NAME
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, needed
@@ -22,7 +22,7 @@ from tests.samples import alert, event, needed
 ROLE = BY_NAME["analyzer"]
 FIRST, SECOND = event(alert(), 0.0), event(alert(), 1.0)
 ANSWER, LATE = event(needed(), 2.0), event(needed(), 3.0)
-Answer = Sequence[Event] | Later | Apart
+Answer = Sequence[Event] | Defer | RunInBackground
 
 
 class Loop:
@@ -31,7 +31,7 @@ class Loop:
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.clock = SystemClock(self.stop)
-        self.bus = MemoryBus(self.clock)
+        self.bus = InMemoryBus(self.clock)
         self.seen: list[Event] = []
 
     @contextmanager
@@ -48,8 +48,8 @@ class Loop:
             self.seen.append(told)
             return step(told)
 
-        pulse = Pulse("analyzer", bus=self.bus, clock=self.clock, host="h", instance="i", pid=1)
-        runner = Runner(
+        pulse = HeartbeatSender("analyzer", bus=self.bus, clock=self.clock, host="h", instance="i", pid=1)
+        runner = EventConsumer(
             ROLE,
             note,
             group="analyzer",
@@ -165,8 +165,8 @@ def test_what_passes_is_waited_out(loop):
 def test_a_deferred_event_comes_again(loop):
     loop.bus.publish([FIRST])
 
-    def step(_: Event) -> list[Event] | Later:
-        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now(), "back-off")
+    def step(_: Event) -> list[Event] | Defer:
+        return [ANSWER] if len(loop.seen) > 1 else Defer(loop.clock.now(), "back-off")
 
     with loop.running(step):
         eventually(loop.answers)
@@ -177,8 +177,8 @@ def test_what_is_put_off_may_come_again_with_a_note(loop):
     loop.bus.publish([FIRST])
     noted = msgspec.structs.replace(FIRST, data=alert(window=7.0))
 
-    def step(_: Event) -> list[Event] | Later:
-        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now(), "approval", event=noted)
+    def step(_: Event) -> list[Event] | Defer:
+        return [ANSWER] if len(loop.seen) > 1 else Defer(loop.clock.now(), "approval", event=noted)
 
     with loop.running(step):
         eventually(loop.answers)
@@ -230,7 +230,7 @@ def test_it_says_that_it_lives_and_what_waits_for_it(loop):
     assert (beat.role, beat.instance, beat.lag) == ("analyzer", "i", 0)
 
 
-class Flaky(MemoryBus):
+class Flaky(InMemoryBus):
     """A bus that fails to acknowledge, once."""
 
     failed = False
@@ -250,7 +250,7 @@ def test_a_bus_that_is_gone_for_a_moment_costs_nothing_and_repeats_nothing(loop)
     assert (loop.seen, loop.answers()) == ([FIRST], [ANSWER])
 
 
-class Lossy(MemoryBus):
+class Lossy(InMemoryBus):
     """A bus whose first answer with entries in it is lost on the way."""
 
     lost = False
@@ -322,11 +322,11 @@ class Adjustable(SystemClock):
 
 def test_a_clock_set_back_silences_nobody_and_makes_nothing_wait_longer(loop):
     loop.clock = Adjustable(loop.stop)
-    loop.bus = MemoryBus(loop.clock)
+    loop.bus = InMemoryBus(loop.clock)
     loop.bus.publish([FIRST])
 
-    def step(_: Event) -> list[Event] | Later:
-        return [ANSWER] if len(loop.seen) > 1 else Later(loop.clock.now() + 60, "back-off")
+    def step(_: Event) -> list[Event] | Defer:
+        return [ANSWER] if len(loop.seen) > 1 else Defer(loop.clock.now() + 60, "back-off")
 
     with loop.running(step):
         eventually(lambda: len(loop.seen) == 1 and loop.lag() == 0)
@@ -355,8 +355,8 @@ def test_what_takes_long_keeps_nothing_waiting_that_is_quick(loop):
         slowly.wait(10)
         return [LATE]
 
-    def step(told: Event) -> Sequence[Event] | Apart:
-        return Apart(long_work, lambda _: []) if told == FIRST else [ANSWER]
+    def step(told: Event) -> Sequence[Event] | RunInBackground:
+        return RunInBackground(long_work, lambda _: []) if told == FIRST else [ANSWER]
 
     with loop.running(step):
         eventually(lambda: loop.answers() == [ANSWER])
@@ -375,7 +375,7 @@ def test_where_there_is_no_room_for_what_takes_long_the_other_answer_is_given(lo
         slowly.wait(10)
         return []
 
-    with loop.running(lambda _: Apart(long_work, lambda _: [ANSWER])):
+    with loop.running(lambda _: RunInBackground(long_work, lambda _: [ANSWER])):
         eventually(lambda: loop.answers() == [ANSWER])
         assert loop.lag() == QUEUED
         slowly.set()
@@ -388,7 +388,7 @@ def test_what_fails_apart_is_buried_like_any_other(loop):
     def poison(_: float) -> list[Event]:
         raise ValueError("poison")
 
-    with loop.running(lambda _: Apart(poison, lambda _: [])):
+    with loop.running(lambda _: RunInBackground(poison, lambda _: [])):
         eventually(lambda: loop.lag() == 0)
     assert [error for _, error in loop.bus.dead] == ["ValueError: poison"]
 
@@ -422,8 +422,8 @@ def test_the_word_on_a_buried_event_is_left_out_where_it_cannot_be_encoded(loop)
 def test_an_event_that_cannot_be_put_off_is_buried(loop):
     loop.bus.publish([FIRST, SECOND])
 
-    def step(told: Event) -> list[Event] | Later:
-        return [ANSWER] if told == SECOND else Later(until=0.0, why="", event=SURROGATE)
+    def step(told: Event) -> list[Event] | Defer:
+        return [ANSWER] if told == SECOND else Defer(until=0.0, why="", event=SURROGATE)
 
     with loop.running(step):
         eventually(lambda: loop.lag() == 0)

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.deferral import BATCH, LOOK_SECONDS, MAX_PAUSE, READY, Waiting, next_look
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.deferral import BATCH, LOOK_SECONDS, MAX_PAUSE, READY, DeferredEntries, next_look
 from hemostat.events import Container, Event
-from hemostat.ports import Apart, Interrupted, Later
-from hemostat.retry import Patience
+from hemostat.ports import Defer, Interrupted, RunInBackground
+from hemostat.retry import Retry
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, needed
 
 STREAM = "remediation_needed"
 ROLE = "responder:h"
-Answer = Sequence[Event] | Later | Apart
+Answer = Sequence[Event] | Defer | RunInBackground
 
 
 class Scene:
@@ -25,19 +25,19 @@ class Scene:
 
     def __init__(self, count: int, project: str = "") -> None:
         self.clock = FakeClock()
-        self.bus = MemoryBus(self.clock)
+        self.bus = InMemoryBus(self.clock)
         self.decided: list[str] = []
         self.answers: dict[str, Answer] = {}
         self.paused = True
         self.seconds = 0.0
         """That a decision takes."""
-        self.waiting = Waiting(
+        self.waiting = DeferredEntries(
             self._decide,
             group=ROLE,
             reads=[STREAM],
             bus=self.bus,
             clock=self.clock,
-            patience=Patience(self.clock),
+            patience=Retry(self.clock),
             stop=threading.Event(),
             is_used=True,
         )
@@ -55,7 +55,7 @@ class Scene:
         name = asked.data.alert.container.name
         self.decided.append(name)
         self.clock.advance(self.seconds)
-        found = self.answers.get(name, Later(self.clock.now() + 1.0, "paused") if self.paused else [])
+        found = self.answers.get(name, Defer(self.clock.now() + 1.0, "paused") if self.paused else [])
         if isinstance(found, BaseException):
             raise found
         return found
@@ -94,9 +94,9 @@ def test_what_no_longer_waits_goes_back_to_the_stream_at_once():
     "answer",
     [
         ValueError("poison"),
-        Later(0.0, "no more of that", told=(event(needed(), 0.0),)),
-        Later(0.0, "noted", event=event(needed(), 0.0)),
-        Apart(work=lambda _: [], otherwise=lambda _: []),
+        Defer(0.0, "no more of that", told=(event(needed(), 0.0),)),
+        Defer(0.0, "noted", event=event(needed(), 0.0)),
+        RunInBackground(work=lambda _: [], otherwise=lambda _: []),
     ],
     ids=["fails", "told", "noted", "apart"],
 )

@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.adapters.in_memory.controls import MemoryDesk
-from hemostat.adapters.in_memory.ledger import MemoryLedger
-from hemostat.adapters.in_memory.outbox import MemoryOutbox
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.in_memory.ledger import InMemoryLedger
+from hemostat.adapters.in_memory.outbox import InMemoryOutbox
 from hemostat.core.ledger.controls import Pause
 from hemostat.core.metrics import definitions
-from hemostat.core.metrics.definitions import Delivery
+from hemostat.core.metrics.definitions import DeliveryResult
 from hemostat.core.settings.alert import Topic
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Figure
 from hemostat.exporter import BATCH, Exporter
@@ -21,7 +21,7 @@ from tests.core.notify.test_notification import word
 from tests.samples import CLEARED, alert, complete, event, heartbeat, needed, stats
 
 
-class Lost(MemoryBus):
+class Lost(InMemoryBus):
     """A bus that can be out of reach."""
 
     lost = False
@@ -39,19 +39,19 @@ def bus():
 
 @pytest.fixture
 def desk():
-    return MemoryDesk()
+    return InMemoryControls()
 
 
 @pytest.fixture
 def outbox():
-    return MemoryOutbox()
+    return InMemoryOutbox()
 
 
 @pytest.fixture
 def exporter(bus, desk, outbox):
     def make() -> Exporter:
-        clock, ledger = FakeClock(), MemoryLedger(desk, bus.incidents)
-        return Exporter(bus, ledger, desk, outbox, clock, Limits(), containers=10)
+        clock, ledger = FakeClock(), InMemoryLedger(desk, bus.incidents)
+        return Exporter(bus, ledger, desk, outbox, clock, ResponderSettings(), containers=10)
 
     return make
 
@@ -122,7 +122,7 @@ def test_what_people_have_said_is_told(desk, exporter):
 
 def test_what_waits_for_a_channel_is_told_although_its_role_is_gone(bus, outbox, exporter):
     told = exporter()
-    figure = Figure(definitions.NOTIFICATIONS.name, ("ops", Delivery.DELIVERED), 0)
+    figure = Figure(definitions.NOTIFICATIONS.name, ("ops", DeliveryResult.DELIVERED), 0)
     bus.show([event(heartbeat("alert", figures=(figure,)))], ttl=60)
     outbox.put("ops", [(word(Topic.HEALED), 0.0), (word(Topic.HEALED, incident="i2"), 0.0)])
     numbers = told.numbers()

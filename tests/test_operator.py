@@ -3,15 +3,15 @@
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.adapters.in_memory.controls import MemoryDesk
-from hemostat.adapters.in_memory.ledger import MemoryLedger
-from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.in_memory.ledger import InMemoryLedger
+from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer
 from hemostat.core.remediation.decision import Act
 from hemostat.core.remediation.orders import ALLOWED, NO_FORCE
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Decided, Event, Word
-from hemostat.operator import Orders
+from hemostat.operator import OperatorCommands
 from tests.clock import FakeClock
 from tests.samples import NOW, order
 
@@ -29,10 +29,10 @@ ASKED = Approval(
 
 class Office:
     def __init__(self) -> None:
-        self.clock, self.desk = FakeClock(NOW), MemoryDesk()
-        self.bus = MemoryBus(self.clock)
-        ledger = MemoryLedger(self.desk, self.bus.incidents, self.bus.seals)
-        self.orders = Orders(self.bus, self.desk, ledger, self.clock, Limits(), host="h")
+        self.clock, self.desk = FakeClock(NOW), InMemoryControls()
+        self.bus = InMemoryBus(self.clock)
+        ledger = InMemoryLedger(self.desk, self.bus.incidents, self.bus.seals)
+        self.orders = OperatorCommands(self.bus, self.desk, ledger, self.clock, ResponderSettings(), host="h")
 
     def told(self, stream: str = "decision") -> list[Event]:
         return self.bus.recent(stream, 9)
@@ -84,11 +84,11 @@ def test_whatever_people_decide_is_in_force_and_told(office):
 
 def test_an_answer_is_told_with_its_incident_and_only_where_it_counts(office):
     office.desk.ask(ASKED)
-    approval, counts = office.orders.answer("a1", Answer.REJECTED, by="ann", reason="not now")
-    assert (approval.answer, counts) == (Answer.REJECTED, True)
+    approval, counts = office.orders.answer("a1", ApprovalAnswer.REJECTED, by="ann", reason="not now")
+    assert (approval.answer, counts) == (ApprovalAnswer.REJECTED, True)
     office.clock.advance(1)
-    approval, counts = office.orders.answer("a1", Answer.APPROVED, by="ann")
-    assert (approval.answer, counts) == (Answer.REJECTED, False)
+    approval, counts = office.orders.answer("a1", ApprovalAnswer.APPROVED, by="ann")
+    assert (approval.answer, counts) == (ApprovalAnswer.REJECTED, False)
     (told,) = office.told()
     assert (told.host, told.incident) == ("far", "i1")
     assert told.data == Decided(
@@ -98,5 +98,5 @@ def test_an_answer_is_told_with_its_incident_and_only_where_it_counts(office):
 
 def test_what_changes_nothing_is_not_told(office):
     assert not office.orders.resume("web", by="ann")
-    assert office.orders.answer("a1", Answer.APPROVED, by="ann") is None
+    assert office.orders.answer("a1", ApprovalAnswer.APPROVED, by="ann") is None
     assert office.told() == []

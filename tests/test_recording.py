@@ -9,19 +9,19 @@ import pytest
 
 from hemostat import app, streams
 from hemostat.acknowledgement import MAX_DELIVERIES
-from hemostat.adapters.in_memory.audit_anchor import MemoryNotary
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.adapters.in_memory.outbox import MemoryOutbox
-from hemostat.adapters.in_memory.recent_events import MemoryStore
+from hemostat.adapters.in_memory.audit_anchor import InMemoryAuditAnchor
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.adapters.in_memory.outbox import InMemoryOutbox
+from hemostat.adapters.in_memory.recent_events import InMemoryRecentEvents
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.app import Parts
-from hemostat.app.store import STUCK, Backlog
+from hemostat.app import Backends
+from hemostat.app.store import STUCK, StoreBacklog
 from hemostat.config import Settings
 from hemostat.core.history.audit_chain import verify
 from hemostat.core.history.audit_hash import Keys
-from hemostat.core.history.event_row import Wanted
-from hemostat.core.settings.store import Keeping
+from hemostat.core.history.event_row import EventQuery
+from hemostat.core.settings.store import StoreSettings
 from hemostat.events import Event, Heartbeat
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
@@ -38,19 +38,19 @@ class Wired:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.bus = MemoryBus(SystemClock(threading.Event()))
-        self.kept = MemoryStore()
-        self.notary = MemoryNotary()
-        self.box = MemoryOutbox()
+        self.bus = InMemoryBus(SystemClock(threading.Event()))
+        self.kept = InMemoryRecentEvents()
+        self.notary = InMemoryAuditAnchor()
+        self.box = InMemoryOutbox()
         self.keys: Keys = tuple
 
-    def store(self) -> MemoryStore:
+    def store(self) -> InMemoryRecentEvents:
         return self.kept
 
-    def outbox(self) -> MemoryOutbox:
+    def outbox(self) -> InMemoryOutbox:
         return self.box
 
-    def records(self) -> tuple[SqlStore, MemoryNotary]:
+    def records(self) -> tuple[SqlStore, InMemoryAuditAnchor]:
         return SqlStore(self.url, lambda: NOW, keys=self.keys), self.notary
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ def parts(postgres_url: str) -> Iterator[Wired]:
 @contextmanager
 def running(wired: Wired, settings: Settings = PLAIN) -> Iterator[None]:
     stop = threading.Event()
-    given: Parts = wired  # type: ignore[assignment]
+    given: Backends = wired  # type: ignore[assignment]
 
     def run() -> None:
         app.run_role("alert", settings, instance="h-1", stop=stop, parts=given)
@@ -81,7 +81,7 @@ def running(wired: Wired, settings: Settings = PLAIN) -> Iterator[None]:
 
 def test_a_database_that_hangs_and_says_nothing_is_told_of() -> None:
     clock = FakeClock(NOW)
-    backlog = Backlog("store", bus=MemoryBus(clock), clock=clock, host="h", instance="i", pid=1)
+    backlog = StoreBacklog("store", bus=InMemoryBus(clock), clock=clock, host="h", instance="i", pid=1)
     for _ in range(20):
         backlog.beat("", 3)
         assert backlog.notice() == ""
@@ -98,7 +98,7 @@ def test_a_database_that_hangs_and_says_nothing_is_told_of() -> None:
 def stored(parts: Wired) -> list[Event]:
     store = SqlStore(parts.url, lambda: NOW, write=False)
     try:
-        return [row.event for row in store.find(Wanted())][::-1]
+        return [row.event for row in store.find(EventQuery())][::-1]
     finally:
         store.close()
 
@@ -148,7 +148,7 @@ def test_an_event_is_stored_however_often_the_role_was_killed_before_it_could_be
 
 def test_people_are_told_while_the_key_of_the_trail_cannot_be_read(postgres_url: str, tmp_path: Path) -> None:
     wired, key = Wired(postgres_url), tmp_path / "key"
-    settings = Settings(host="h", store=Keeping(audit_key_file=str(key)))
+    settings = Settings(host="h", store=StoreSettings(audit_key_file=str(key)))
     wired.keys = lambda: settings.audit_keys
     with running(wired, settings):
         wired.bus.publish([event(alert())])

@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.errors import BusUnreachableError, EngineError
 from hemostat.ports import Interrupted
-from hemostat.retry import CEILING, FIRST, Patience
+from hemostat.retry import CEILING, FIRST, Retry
 from tests.clock import FakeClock
 
 
@@ -22,14 +22,14 @@ def failing(count: int, error: Exception):
 def test_it_waits_ever_longer_and_not_for_ever_longer():
     waits: list[float] = []
     clock = FakeClock(on_sleep=waits.append)
-    assert Patience(clock)(failing(12, BusUnreachableError("gone"))) == "done"
+    assert Retry(clock)(failing(12, BusUnreachableError("gone"))) == "done"
     assert waits[:3] == [FIRST, 2 * FIRST, 4 * FIRST]
     assert max(waits) == CEILING
 
 
 def test_it_says_what_it_waits_for_while_it_does():
     said: list[str] = []
-    patience = Patience(FakeClock(on_sleep=lambda _: said.append(patience.trouble)))
+    patience = Retry(FakeClock(on_sleep=lambda _: said.append(patience.trouble)))
     patience(failing(2, BusUnreachableError("gone")))
     assert said == ["gone", "gone"]
     assert patience.trouble == ""
@@ -37,7 +37,7 @@ def test_it_says_what_it_waits_for_while_it_does():
 
 def test_what_does_not_pass_is_not_waited_for():
     with pytest.raises(EngineError):
-        Patience(FakeClock())(failing(1, EngineError("no")))
+        Retry(FakeClock())(failing(1, EngineError("no")))
 
 
 def test_it_ends_when_told_to_stop():
@@ -45,4 +45,4 @@ def test_it_ends_when_told_to_stop():
         raise Interrupted
 
     with pytest.raises(Interrupted):
-        Patience(FakeClock(on_sleep=stop))(failing(5, BusUnreachableError("gone")))
+        Retry(FakeClock(on_sleep=stop))(failing(5, BusUnreachableError("gone")))

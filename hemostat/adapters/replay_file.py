@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from hemostat.core.history import replay
-from hemostat.core.history.replay import Recording
+from hemostat.core.history.replay import Replay
 from hemostat.errors import DecodeError, HemoStatError, UsageError
 from hemostat.events import MAX_BYTES
 from hemostat.output_file import open_output
@@ -21,7 +21,7 @@ GZIP: Final = 31
 """zlib's word for the format of gzip."""
 
 
-def read(path: Path) -> Recording:
+def read(path: Path) -> Replay:
     """Raises UsageError where there is no such file, DecodeError where it is none that can be played."""
     try:
         with path.open("rb") as file:
@@ -56,7 +56,7 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
         chunk = file.read(CHUNK)
 
 
-class RecordingFile:
+class ReplayFile:
     """A file that its owner alone can read; one that is there is overwritten only with `force`.
 
     Raises UsageError where it cannot be made, HemoStatError where it cannot be written on.

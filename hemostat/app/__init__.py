@@ -4,10 +4,10 @@ Vendors are imported where they are needed, so that no role carries what it does
 """
 
 from hemostat.app.backends import (
-    Nowhere,
-    Parts,
-    RealParts,
-    SimulatedParts,
+    Backends,
+    RealBackends,
+    SimulatedBackends,
+    UnknownHost,
     check_state_directory,
     surroundings_of,
     turn_off,
@@ -25,14 +25,14 @@ from hemostat.app.connections import (
 from hemostat.app.llm import advisor, open_trial
 from hemostat.app.metrics import run_metrics
 from hemostat.app.notifications import doubts, open_notifiers
-from hemostat.app.roles import Place, run_role
+from hemostat.app.roles import RoleContext, run_role
 
 __all__ = [
-    "Nowhere",
-    "Parts",
-    "Place",
-    "RealParts",
-    "SimulatedParts",
+    "Backends",
+    "RealBackends",
+    "RoleContext",
+    "SimulatedBackends",
+    "UnknownHost",
     "advisor",
     "check_state_directory",
     "doubts",

@@ -5,37 +5,37 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hemostat.config import Settings
-from hemostat.core.labels.values import Target
-from hemostat.core.model import ContainerInfo, HostSample, Peers, Sample
+from hemostat.core.labels.values import ProbeTarget
+from hemostat.core.model import ConnectionPeers, ContainerInfo, HostSample, Sample
 from hemostat.core.usage.process_activity import Activity
 from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.ports import (
+    AuditAnchor,
     Bus,
-    Casebook,
-    Desk,
-    Dossiers,
+    ControlStore,
     Engine,
     EngineVersion,
+    EventStore,
+    EvidenceStore,
+    HostProbe,
     Ledger,
-    Notary,
+    LlmBudget,
     Outbox,
-    Purse,
-    Records,
+    PrecedentStore,
+    RecentEvents,
     Sampler,
-    Store,
-    Surroundings,
 )
 from hemostat.private_files import check_directory
 
 if TYPE_CHECKING:
-    from hemostat.adapters.in_memory.engine import MemoryEngine
+    from hemostat.adapters.in_memory.engine import InMemoryEngine
     from hemostat.adapters.redis import Client
 
 HISTORY: Final = "history.db"
 """Where events are stored if no database is configured: a file in the state directory."""
 
 
-class FirstOf:
+class FallbackSampler:
     """A Sampler that asks the first, and the second for what the first could not read."""
 
     def __init__(self, first: Sampler, second: Sampler) -> None:
@@ -54,7 +54,7 @@ class FirstOf:
         return self._first.activity(container, now) or self._second.activity(container, now)
 
 
-class Nowhere:
+class UnknownHost:
     """Surroundings of which nothing is known."""
 
     def measure(self, now: float) -> HostSample | None:  # noqa: ARG002
@@ -63,19 +63,19 @@ class Nowhere:
     def size(self, path: str) -> int | None:  # noqa: ARG002
         return None
 
-    def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:  # noqa: ARG002
+    def peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:  # noqa: ARG002
         return None
 
     def missing(self, info: ContainerInfo) -> str:  # noqa: ARG002
         return ""
 
-    def probe(self, target: Target, address: str, timeout: float) -> str:
+    def probe(self, target: ProbeTarget, address: str, timeout: float) -> str:
         from hemostat.adapters.sampling.probe import probe
 
         return probe(target, address, timeout)
 
 
-class OwnHost(Nowhere):
+class LocalHost(UnknownHost):
     """The surroundings of an engine on this very host, whose data are in `directory`, and which is that
     `process`."""
 
@@ -90,7 +90,7 @@ class OwnHost(Nowhere):
     def measure(self, now: float) -> HostSample | None:
         return self._sampler.sample(now)
 
-    def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:
+    def peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
         return self._sockets.next(containers, now)
 
     def missing(self, info: ContainerInfo) -> str:
@@ -103,12 +103,12 @@ class OwnHost(Nowhere):
             return None
 
 
-def surroundings_of(engine: EngineVersion) -> Surroundings:
+def surroundings_of(engine: EngineVersion) -> HostProbe:
     """Known of an engine whose data are here."""
-    return OwnHost(engine.root, engine.process) if engine.local else Nowhere()
+    return LocalHost(engine.root, engine.process) if engine.local else UnknownHost()
 
 
-class Parts(Protocol):
+class Backends(Protocol):
     """Where the roles of a process get what they work with."""
 
     @property
@@ -116,30 +116,30 @@ class Parts(Protocol):
 
     def engine(self) -> tuple[Engine, Sampler]: ...
 
-    def surroundings(self, engine: EngineVersion) -> Surroundings: ...
+    def surroundings(self, engine: EngineVersion) -> HostProbe: ...
 
     def ledger(self) -> Ledger: ...
 
-    def desk(self) -> Desk: ...
+    def desk(self) -> ControlStore: ...
 
-    def store(self) -> Store: ...
+    def store(self) -> RecentEvents: ...
 
     def outbox(self) -> Outbox: ...
 
-    def records(self) -> tuple[Records, Notary] | None:
+    def records(self) -> tuple[EventStore, AuditAnchor] | None:
         """The database, and where the ends of its audit trail are noted; None: nothing is recorded."""
         ...
 
-    def dossiers(self) -> Dossiers: ...
+    def dossiers(self) -> EvidenceStore: ...
 
-    def casebook(self) -> Casebook: ...
+    def casebook(self) -> PrecedentStore: ...
 
-    def purse(self) -> Purse: ...
+    def purse(self) -> LlmBudget: ...
 
     def close(self) -> None: ...
 
 
-class RealParts:
+class RealBackends:
     """Redis and Docker, as configured."""
 
     def __init__(self, settings: Settings) -> None:
@@ -159,9 +159,9 @@ class RealParts:
             label=settings.monitor.only,
             stop_timeout_max=settings.responder.stop_timeout_max,
         )
-        return engine, FirstOf(CgroupSampler(), StatsSampler(engine.stats, engine.follow_stats))
+        return engine, FallbackSampler(CgroupSampler(), StatsSampler(engine.stats, engine.follow_stats))
 
-    def surroundings(self, engine: EngineVersion) -> Surroundings:
+    def surroundings(self, engine: EngineVersion) -> HostProbe:
         return surroundings_of(engine)
 
     def ledger(self) -> Ledger:
@@ -169,96 +169,96 @@ class RealParts:
 
         return RedisLedger(self._redis)
 
-    def desk(self) -> Desk:
-        from hemostat.adapters.redis import RedisDesk
+    def desk(self) -> ControlStore:
+        from hemostat.adapters.redis import RedisControls
 
-        return RedisDesk(self._redis)
+        return RedisControls(self._redis)
 
-    def store(self) -> Store:
-        from hemostat.adapters.redis import RedisStore
+    def store(self) -> RecentEvents:
+        from hemostat.adapters.redis import RedisRecentEvents
 
-        return RedisStore(self._redis)
+        return RedisRecentEvents(self._redis)
 
     def outbox(self) -> Outbox:
         from hemostat.adapters.redis import RedisOutbox
 
         return RedisOutbox(self._redis)
 
-    def records(self) -> tuple[Records, Notary] | None:
-        from hemostat.adapters.redis import RedisNotary
+    def records(self) -> tuple[EventStore, AuditAnchor] | None:
+        from hemostat.adapters.redis import RedisAuditAnchor
 
-        return records_of(self._settings, write=True), RedisNotary(self._redis)
+        return records_of(self._settings, write=True), RedisAuditAnchor(self._redis)
 
-    def dossiers(self) -> Dossiers:
-        from hemostat.adapters.redis import RedisDossiers
+    def dossiers(self) -> EvidenceStore:
+        from hemostat.adapters.redis import RedisEvidence
 
-        return RedisDossiers(self._redis)
+        return RedisEvidence(self._redis)
 
-    def casebook(self) -> Casebook:
-        from hemostat.adapters.redis import RedisCasebook
+    def casebook(self) -> PrecedentStore:
+        from hemostat.adapters.redis import RedisPrecedents
 
-        return RedisCasebook(self._redis)
+        return RedisPrecedents(self._redis)
 
-    def purse(self) -> Purse:
-        from hemostat.adapters.redis import RedisPurse
+    def purse(self) -> LlmBudget:
+        from hemostat.adapters.redis import RedisLlmBudget
 
-        return RedisPurse(self._redis)
+        return RedisLlmBudget(self._redis)
 
     def close(self) -> None:
         self.bus.close()
         turn_off(self._settings)
 
 
-class SimulatedParts:
+class SimulatedBackends:
     """Everything in memory, for all roles in one process."""
 
-    def __init__(self, engine: "MemoryEngine") -> None:
-        from hemostat.adapters.in_memory.bus import MemoryBus
-        from hemostat.adapters.in_memory.controls import MemoryDesk
-        from hemostat.adapters.in_memory.evidence import MemoryDossiers
-        from hemostat.adapters.in_memory.ledger import MemoryLedger
-        from hemostat.adapters.in_memory.outbox import MemoryOutbox
-        from hemostat.adapters.in_memory.precedents import MemoryCasebook, MemoryPurse
-        from hemostat.adapters.in_memory.recent_events import MemoryStore
+    def __init__(self, engine: "InMemoryEngine") -> None:
+        from hemostat.adapters.in_memory.bus import InMemoryBus
+        from hemostat.adapters.in_memory.controls import InMemoryControls
+        from hemostat.adapters.in_memory.evidence import InMemoryEvidence
+        from hemostat.adapters.in_memory.ledger import InMemoryLedger
+        from hemostat.adapters.in_memory.outbox import InMemoryOutbox
+        from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
+        from hemostat.adapters.in_memory.recent_events import InMemoryRecentEvents
 
         self._engine = engine
-        self._casebook = MemoryCasebook(engine.clock)
-        self._purse = MemoryPurse()
-        self.bus = MemoryBus(engine.clock)
-        self._desk = MemoryDesk()
-        self._ledger = MemoryLedger(self._desk, self.bus.incidents, self.bus.seals)
-        self._store = MemoryStore()
-        self._outbox = MemoryOutbox()
-        self._dossiers = MemoryDossiers()
+        self._casebook = InMemoryPrecedents(engine.clock)
+        self._purse = InMemoryLlmBudget()
+        self.bus = InMemoryBus(engine.clock)
+        self._desk = InMemoryControls()
+        self._ledger = InMemoryLedger(self._desk, self.bus.incidents, self.bus.seals)
+        self._store = InMemoryRecentEvents()
+        self._outbox = InMemoryOutbox()
+        self._dossiers = InMemoryEvidence()
 
     def engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
 
-    def surroundings(self, engine: EngineVersion) -> Surroundings:  # noqa: ARG002
-        return Nowhere()
+    def surroundings(self, engine: EngineVersion) -> HostProbe:  # noqa: ARG002
+        return UnknownHost()
 
     def ledger(self) -> Ledger:
         return self._ledger
 
-    def desk(self) -> Desk:
+    def desk(self) -> ControlStore:
         return self._desk
 
-    def store(self) -> Store:
+    def store(self) -> RecentEvents:
         return self._store
 
     def outbox(self) -> Outbox:
         return self._outbox
 
-    def records(self) -> tuple[Records, Notary] | None:
+    def records(self) -> tuple[EventStore, AuditAnchor] | None:
         return None
 
-    def dossiers(self) -> Dossiers:
+    def dossiers(self) -> EvidenceStore:
         return self._dossiers
 
-    def casebook(self) -> Casebook:
+    def casebook(self) -> PrecedentStore:
         return self._casebook
 
-    def purse(self) -> Purse:
+    def purse(self) -> LlmBudget:
         return self._purse
 
     def close(self) -> None:
@@ -282,7 +282,7 @@ def check_state_directory(settings: Settings) -> None:
         raise ConfigError(message, hint="set state_dir") from None
 
 
-def records_of(settings: Settings, *, write: bool) -> Records:
+def records_of(settings: Settings, *, write: bool) -> EventStore:
     """The configured database, else a file in the state directory; it connects when it is used. Raises
     ConfigError."""
     import time

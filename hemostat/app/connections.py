@@ -8,18 +8,12 @@ from typing import TYPE_CHECKING
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.app.backends import bus_of, records_of, redis_of
 from hemostat.config import Settings
-from hemostat.operator import Orders
-from hemostat.ports import (
-    Bus,
-    Dossiers,
-    Engine,
-    Notary,
-    Records,
-)
+from hemostat.operator import OperatorCommands
+from hemostat.ports import AuditAnchor, Bus, Engine, EventStore, EvidenceStore
 
 if TYPE_CHECKING:
     from hemostat.adapters.redis import Client
-    from hemostat.agents.analyzer.capture import Archive
+    from hemostat.agents.analyzer.capture import EvalCapture
 
 
 def open_bus(settings: Settings, *, start: bool) -> Bus:
@@ -40,21 +34,23 @@ def open_redis(settings: Settings) -> "Iterator[Client]":
 
 
 @contextmanager
-def open_orders(settings: Settings) -> Iterator[Orders]:
+def open_orders(settings: Settings) -> Iterator[OperatorCommands]:
     """What people can do, in a Redis that runs. Raises BusUnreachableError."""
-    from hemostat.adapters.redis import RedisDesk, RedisLedger
+    from hemostat.adapters.redis import RedisControls, RedisLedger
 
     redis = redis_of(settings, start=False)
     clock = SystemClock(threading.Event())
-    desk, ledger = RedisDesk(redis), RedisLedger(redis)
+    desk, ledger = RedisControls(redis), RedisLedger(redis)
     try:
-        yield Orders(bus_of(redis), desk, ledger, clock, settings.responder, host=settings.host_name)
+        yield OperatorCommands(
+            bus_of(redis), desk, ledger, clock, settings.responder, host=settings.host_name
+        )
     finally:
         redis.close()
 
 
 @contextmanager
-def open_records(settings: Settings) -> Iterator[Records]:
+def open_records(settings: Settings) -> Iterator[EventStore]:
     """What is stored, to be asked. Raises ConfigError."""
     records = records_of(settings, write=False)
     try:
@@ -64,43 +60,43 @@ def open_records(settings: Settings) -> Iterator[Records]:
 
 
 @contextmanager
-def open_notary(settings: Settings) -> Iterator[Notary]:
+def open_notary(settings: Settings) -> Iterator[AuditAnchor]:
     """Where the ends of audit trails are noted. Raises BusUnreachableError."""
-    from hemostat.adapters.redis import RedisNotary
+    from hemostat.adapters.redis import RedisAuditAnchor
 
     redis = redis_of(settings, start=False)
     try:
-        yield RedisNotary(redis)
+        yield RedisAuditAnchor(redis)
     finally:
         redis.close()
 
 
 @contextmanager
-def open_dossiers(settings: Settings) -> Iterator[Dossiers]:
+def open_dossiers(settings: Settings) -> Iterator[EvidenceStore]:
     """The evidence kept in a Redis that runs. Raises BusUnreachableError."""
-    from hemostat.adapters.redis import RedisDossiers
+    from hemostat.adapters.redis import RedisEvidence
 
     redis = redis_of(settings, start=False)
     try:
-        yield RedisDossiers(redis)
+        yield RedisEvidence(redis)
     finally:
         redis.close()
 
 
 @contextmanager
-def open_archive(settings: Settings) -> Iterator["Archive"]:
+def open_archive(settings: Settings) -> Iterator["EvalCapture"]:
     """What is known of past incidents in a Redis that runs, and by the engine if it answers. Raises
     BusUnreachableError."""
-    from hemostat.adapters.redis import RedisBus, RedisCasebook, RedisDossiers
-    from hemostat.agents.analyzer.capture import Archive
+    from hemostat.adapters.redis import RedisBus, RedisEvidence, RedisPrecedents
+    from hemostat.agents.analyzer.capture import EvalCapture
 
     redis = redis_of(settings, start=False)
     try:
-        yield Archive(
+        yield EvalCapture(
             lambda: open_engine(settings),
             RedisBus(redis),
-            RedisDossiers(redis),
-            RedisCasebook(redis),
+            RedisEvidence(redis),
+            RedisPrecedents(redis),
             host=settings.host_name,
         )
     finally:

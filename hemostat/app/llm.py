@@ -14,10 +14,10 @@ from hemostat.ports import (
 )
 
 if TYPE_CHECKING:
-    from hemostat.agents.analyzer import Terms
-    from hemostat.agents.analyzer.evaluation import Bench, Trial
-    from hemostat.core.diagnosis.case import Recording
-    from hemostat.core.settings.analyzer import Analysis
+    from hemostat.agents.analyzer import AdvisorTerms
+    from hemostat.agents.analyzer.evaluation import EvalAdvisor, EvalRun
+    from hemostat.core.diagnosis.case import EvalCase
+    from hemostat.core.settings.analyzer import AnalyzerSettings
 
 
 def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
@@ -29,43 +29,49 @@ def advisor(settings: Settings, environ: Mapping[str, str]) -> Advisor | None:
     return make(vendor, settings.analyzer, environ, settings.api_key) if vendor else None
 
 
-def terms_of(settings: Settings, model: Advisor) -> "Terms":
+def terms_of(settings: Settings, model: Advisor) -> "AdvisorTerms":
     from hemostat.adapters.llm import prices
     from hemostat.adapters.llm.conclusion import read
-    from hemostat.agents.analyzer import Terms
+    from hemostat.agents.analyzer import AdvisorTerms
 
-    return Terms(
+    return AdvisorTerms(
         settings.analyzer, settings.responder, prices(settings.analyzer, model), read, settings.trust
     )
 
 
 @contextmanager
-def open_trial(settings: Settings, *, always: bool) -> Iterator["Trial"]:
+def open_trial(settings: Settings, *, always: bool) -> Iterator["EvalRun"]:
     """Analyses recordings with the advisor of the settings, in memory. `always`: it is asked of every one.
     Raises ConfigError where its key or name is missing."""
-    from hemostat.agents.analyzer.evaluation import Trial
+    from hemostat.agents.analyzer.evaluation import EvalRun
 
     clock = SystemClock(threading.Event())
     model = advisor(settings, os.environ)
     if model is None:
-        yield Trial(clock, settings.analyzer, settings.responder)
+        yield EvalRun(clock, settings.analyzer, settings.responder)
         return
     try:
         bench = _bench(model, terms_of(settings, model))
-        yield Trial(clock, settings.analyzer, settings.responder, bench, name=model.name, always=always)
+        yield EvalRun(clock, settings.analyzer, settings.responder, bench, name=model.name, always=always)
     finally:
         model.close()
 
 
-def _bench(model: Advisor, terms: "Terms") -> "Callable[[Recording, Clock, Analysis], Bench]":
-    from hemostat.adapters.in_memory.precedents import MemoryCasebook, MemoryPurse
-    from hemostat.agents.analyzer import Consultant, RecordedWitness
-    from hemostat.agents.analyzer.evaluation import Bench
+def _bench(
+    model: Advisor, terms: "AdvisorTerms"
+) -> "Callable[[EvalCase, Clock, AnalyzerSettings], EvalAdvisor]":
+    from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
+    from hemostat.agents.analyzer import LlmAdvisor, RecordedEvidenceSource
+    from hemostat.agents.analyzer.evaluation import EvalAdvisor
 
-    def bench(recording: "Recording", clock: Clock, analysis: "Analysis") -> "Bench":
-        witness, casebook, purse = RecordedWitness(recording), MemoryCasebook(clock), MemoryPurse()
+    def bench(recording: "EvalCase", clock: Clock, analysis: "AnalyzerSettings") -> "EvalAdvisor":
+        witness, casebook, purse = (
+            RecordedEvidenceSource(recording),
+            InMemoryPrecedents(clock),
+            InMemoryLlmBudget(),
+        )
         own = terms._replace(analysis=analysis)
-        consultant = Consultant(model, witness, casebook, purse, clock, own, source="trial")
-        return Bench(consultant, purse)
+        consultant = LlmAdvisor(model, witness, casebook, purse, clock, own, source="trial")
+        return EvalAdvisor(consultant, purse)
 
     return bench

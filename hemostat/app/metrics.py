@@ -4,18 +4,18 @@ import logging
 import threading
 
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.app.backends import Parts, RealParts
+from hemostat.app.backends import Backends, RealBackends
 from hemostat.config import Settings
 from hemostat.exporter import Exporter
 
 logger = logging.getLogger(__name__)
 
 
-def run_metrics(settings: Settings, *, stop: threading.Event, parts: Parts | None = None) -> None:
+def run_metrics(settings: Settings, *, stop: threading.Event, parts: Backends | None = None) -> None:
     """Serve numbers until `stop` is set. Raises HemoStatError where it cannot begin."""
     from hemostat.adapters.prometheus import serving
 
-    parts = RealParts(settings) if parts is None else parts
+    parts = RealBackends(settings) if parts is None else parts
     try:
         exporter = Exporter(
             parts.bus,

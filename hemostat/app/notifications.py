@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 from hemostat.adapters.system_clock import seconds_of_day
 from hemostat.config import Settings
 from hemostat.core.notify import webhook
-from hemostat.core.notify.notification import News
+from hemostat.core.notify.notification import Notification
 from hemostat.errors import BusError, ConfigError
 from hemostat.ports import Notifier, Outbox
 from hemostat.streams import BY_NAME
 
 if TYPE_CHECKING:
-    from hemostat.agents.notifier.channel_sender import Courier
-    from hemostat.app.roles import Place
+    from hemostat.agents.notifier.channel_sender import ChannelSender
+    from hemostat.app.roles import RoleContext
 
 PARTING: Final = 4.0
 """Seconds that couriers have, when told to stop, to hear whether people have heard them."""
@@ -28,7 +28,7 @@ def open_notifiers(settings: Settings) -> dict[str, Notifier]:
 
 
 @contextmanager
-def telling(place: "Place", outbox: Outbox) -> Iterator[Callable[[], str]]:
+def telling(place: "RoleContext", outbox: Outbox) -> Iterator[Callable[[], str]]:
     """Let people be told while the block lasts. What is yielded says why they cannot be, at any time."""
     couriers = _couriers(place, outbox)
     threads = [_aside(courier.run, courier.name) for courier in couriers]
@@ -38,7 +38,7 @@ def telling(place: "Place", outbox: Outbox) -> Iterator[Callable[[], str]]:
         thread.join(PARTING / len(threads))
 
 
-def doubts(settings: Settings) -> dict[str, webhook.Objection]:
+def doubts(settings: Settings) -> dict[str, webhook.WebhookObjection]:
     """By channel, why messages may not arrive, as far as the address tells. Raises ConfigError."""
     found = {name: webhook.doubt(channel.url) for name, channel in settings.channels.items()}
     return {name: why for name, why in found.items() if why is not None}
@@ -57,13 +57,13 @@ def _notifier(name: str, url: str) -> Notifier:
     return Apprise(name, url)
 
 
-def _couriers(place: "Place", outbox: Outbox) -> "list[Courier]":
-    from hemostat.agents.notifier.channel_sender import Courier
+def _couriers(place: "RoleContext", outbox: Outbox) -> "list[ChannelSender]":
+    from hemostat.agents.notifier.channel_sender import ChannelSender
 
     settings = place.settings
     notifiers = open_notifiers(settings)
     return [
-        Courier(
+        ChannelSender(
             name,
             channel,
             notifiers[name],
@@ -78,19 +78,19 @@ def _couriers(place: "Place", outbox: Outbox) -> "list[Courier]":
     ]
 
 
-def _watch(place: "Place", couriers: "Sequence[Courier]") -> None:
+def _watch(place: "RoleContext", couriers: "Sequence[ChannelSender]") -> None:
     """Over HemoStat itself, where there is somebody to be told."""
-    from hemostat.agents.notifier.self_monitor import Watchman
+    from hemostat.agents.notifier.self_monitor import SelfMonitor
 
     settings, url = place.settings, place.settings.heartbeat_url
     if not couriers and not url:
         return
 
-    def tell(word: News) -> None:
+    def tell(word: Notification) -> None:
         for courier in couriers:
             courier.tell(word)
 
-    watchman = Watchman(
+    watchman = SelfMonitor(
         place.parts.bus,
         place.clock,
         tell,
@@ -101,9 +101,9 @@ def _watch(place: "Place", couriers: "Sequence[Courier]") -> None:
     )
     _aside(watchman.run, "watchman")
     if url:
-        from hemostat.adapters.notify.healthchecks_ping import Heartbeat
+        from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
 
-        heart = Heartbeat(url, signals=settings.alert.heartbeat_signals)
+        heart = HealthchecksPing(url, signals=settings.alert.heartbeat_signals)
         _aside(lambda: watchman.beat(heart, settings.alert.heartbeat_every), "heartbeat")
 
 

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Final
 from hemostat import streams
 from hemostat.acknowledgement import MAX_DELIVERIES, Buried
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.app.backends import Parts, RealParts
+from hemostat.app.backends import Backends, RealBackends
 from hemostat.app.llm import advisor, terms_of
 from hemostat.app.notifications import telling
 from hemostat.config import Settings
-from hemostat.consumer import Runner, Step
+from hemostat.consumer import EventConsumer, Step
 from hemostat.errors import AdapterError, HemoStatError
 from hemostat.events import Event
-from hemostat.heartbeat import Pulse
+from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import (
     Advisor,
     Bus,
     Clock,
     Interrupted,
 )
-from hemostat.retry import Patience
+from hemostat.retry import Retry
 
 if TYPE_CHECKING:
-    from hemostat.agents.analyzer import Consultant
+    from hemostat.agents.analyzer import LlmAdvisor
     from hemostat.agents.responder import Responder
 
 TENDING: Final = 30.0
@@ -51,11 +51,11 @@ UNKNOWN_MEMORY: Final = 1 << 62
 logger = logging.getLogger(__name__)
 
 
-class Place:
+class RoleContext:
     """One role in its process: who it is, its clock, its parts."""
 
     def __init__(
-        self, role: streams.Role, settings: Settings, parts: Parts, instance: str, stop: threading.Event
+        self, role: streams.Role, settings: Settings, parts: Backends, instance: str, stop: threading.Event
     ) -> None:
         self.role = role
         self.settings = settings
@@ -64,8 +64,8 @@ class Place:
         self.source = f"{role.name}@{instance}"
         self.stop = stop
         self.clock: Clock = SystemClock(stop)
-        self.patience = Patience(self.clock)
-        self.pulse = Pulse(
+        self.patience = Retry(self.clock)
+        self.pulse = HeartbeatSender(
             role.name,
             bus=parts.bus,
             clock=self.clock,
@@ -87,7 +87,7 @@ class Place:
         keep: Callable[[Sequence[Event]], object] = list,
         tries: float = MAX_DELIVERIES,
     ) -> None:
-        Runner(
+        EventConsumer(
             self.role,
             step,
             group=self.role.group(self.settings.host_name),
@@ -108,14 +108,14 @@ class Place:
 
 
 def run_role(
-    name: str, settings: Settings, *, instance: str, stop: threading.Event, parts: Parts | None = None
+    name: str, settings: Settings, *, instance: str, stop: threading.Event, parts: Backends | None = None
 ) -> None:
     """Run one role until `stop` is set, on the real parts if no others are given. Raises HemoStatError
     where it cannot begin."""
-    parts = RealParts(settings) if parts is None else parts
+    parts = RealBackends(settings) if parts is None else parts
     try:
         _require(parts.bus)
-        _RUN[name](Place(streams.BY_NAME[name], settings, parts, instance, stop))
+        _RUN[name](RoleContext(streams.BY_NAME[name], settings, parts, instance, stop))
     finally:
         parts.close()
 
@@ -129,7 +129,7 @@ def _require(bus: Bus) -> None:
             raise
 
 
-def _monitor(place: Place) -> None:
+def _monitor(place: RoleContext) -> None:
     from hemostat.agents.monitor import Monitor
     from hemostat.watcher import Watcher
 
@@ -166,7 +166,7 @@ def _monitor(place: Place) -> None:
     ).run()
 
 
-def _analyzer(place: Place) -> None:
+def _analyzer(place: RoleContext) -> None:
     from hemostat.agents.analyzer import Analyzer
 
     parts, settings = place.parts, place.settings
@@ -188,17 +188,17 @@ def _analyzer(place: Place) -> None:
     )
 
 
-def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
+def _consultant(place: RoleContext, model: Advisor | None) -> "LlmAdvisor | None":
     if model is None:
         return None
-    from hemostat.agents.analyzer import Consultant, LiveWitness
+    from hemostat.agents.analyzer import LiveEvidenceSource, LlmAdvisor
 
     parts = place.parts
     casebook = parts.casebook()
     host = place.settings.host_name
-    witness = LiveWitness(lambda: parts.engine()[0], parts.bus, casebook, place.clock, host=host)
+    witness = LiveEvidenceSource(lambda: parts.engine()[0], parts.bus, casebook, place.clock, host=host)
     terms = terms_of(place.settings, model)
-    return Consultant(
+    return LlmAdvisor(
         model,
         witness,
         casebook,
@@ -210,7 +210,7 @@ def _consultant(place: Place, model: Advisor | None) -> "Consultant | None":
     )
 
 
-def _responder(place: Place) -> None:
+def _responder(place: RoleContext) -> None:
     from hemostat.agents.responder import Responder
 
     settings = place.settings
@@ -246,10 +246,10 @@ def _responder(place: Place) -> None:
     )
 
 
-def _tend(place: Place, responder: "Responder") -> None:
+def _tend(place: RoleContext, responder: "Responder") -> None:
     """Put back what was scaled, now and then, until the role is told to stop. No failure ends that: what is
     raised would stay so."""
-    patience = Patience(place.clock)
+    patience = Retry(place.clock)
     try:
         while True:
             place.clock.sleep(TENDING)
@@ -264,13 +264,13 @@ def _tend(place: Place, responder: "Responder") -> None:
         return
 
 
-def _alert(place: Place) -> None:
-    from hemostat.agents.notifier.enqueue import Alert
+def _alert(place: RoleContext) -> None:
+    from hemostat.agents.notifier.enqueue import Enqueuer
     from hemostat.app.store import recording
 
     settings, outbox = place.settings, place.parts.outbox()
     count = place.pulse.count
-    alert = Alert(place.parts.store(), outbox, settings.channels, settings.alert, count=count)
+    alert = Enqueuer(place.parts.store(), outbox, settings.channels, settings.alert, count=count)
     with telling(place, outbox) as told, recording(place) as recorded:
         place.consume(
             alert.step,
@@ -281,7 +281,7 @@ def _alert(place: Place) -> None:
         )
 
 
-_RUN: Final[Mapping[str, Callable[[Place], None]]] = {
+_RUN: Final[Mapping[str, Callable[[RoleContext], None]]] = {
     "monitor": _monitor,
     "analyzer": _analyzer,
     "responder": _responder,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 from hemostat import streams
 from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError
-from hemostat.heartbeat import BEAT, Pulse
+from hemostat.heartbeat import BEAT, HeartbeatSender
 from hemostat.ports import Interrupted
 from hemostat.retry import CEILING
 
 if TYPE_CHECKING:
-    from hemostat.agents.store_writer import Recorder
-    from hemostat.app.roles import Place
+    from hemostat.agents.store_writer import StoreWriter
+    from hemostat.app.roles import RoleContext
 
 BATCH: Final = 256
 """Entries read at once, and stored together as far as they come at once."""
@@ -30,7 +30,7 @@ STUCK: Final = 30.0
 logger = logging.getLogger(__name__)
 
 
-class Backlog(Pulse):
+class StoreBacklog(HeartbeatSender):
     """How the loop is, for its role to tell: it shows no heartbeat of its own."""
 
     trouble = ""
@@ -56,19 +56,19 @@ class Backlog(Pulse):
 
 
 @contextmanager
-def recording(place: "Place") -> Iterator[Callable[[], str]]:
+def recording(place: "RoleContext") -> Iterator[Callable[[], str]]:
     """Store events on a thread until the role is told to stop; what is to be known of it, when asked."""
     parts = place.parts.records()
     if parts is None:
         yield str
         return
     from hemostat.adapters.syslog import write_line
-    from hemostat.agents.store_writer import AuditWatch, Recorder
-    from hemostat.app.roles import Place
+    from hemostat.agents.store_writer import AuditWatch, StoreWriter
+    from hemostat.app.roles import RoleContext
 
     records, notary = parts
-    keeper = Place(streams.KEEPER, place.settings, place.parts, place.instance, place.stop)
-    backlog = keeper.pulse = Backlog(
+    keeper = RoleContext(streams.KEEPER, place.settings, place.parts, place.instance, place.stop)
+    backlog = keeper.pulse = StoreBacklog(
         keeper.role.name,
         bus=place.parts.bus,
         clock=place.clock,
@@ -84,7 +84,7 @@ def recording(place: "Place") -> Iterator[Callable[[], str]]:
         keys=lambda: place.settings.audit_keys,
         announce=write_line if place.settings.store.audit_syslog else lambda _: None,
     )
-    recorder = Recorder(records, notary, place.clock, place.settings.store, watch)
+    recorder = StoreWriter(records, notary, place.clock, place.settings.store, watch)
     thread = threading.Thread(target=_record, args=(keeper, recorder, backlog), name="recording")
     thread.start()
     try:
@@ -95,7 +95,7 @@ def recording(place: "Place") -> Iterator[Callable[[], str]]:
         records.close()
 
 
-def _record(keeper: "Place", recorder: "Recorder", backlog: Backlog) -> None:
+def _record(keeper: "RoleContext", recorder: "StoreWriter", backlog: StoreBacklog) -> None:
     """Whatever goes wrong here, the role's first loop goes on, and this one begins anew. An event is never
     given up: that a role was killed often while the database was away is no fault of the event's."""
     with suppress(Interrupted):

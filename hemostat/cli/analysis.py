@@ -15,8 +15,8 @@ from hemostat.core.text import clean, decode_text
 from hemostat.errors import HemoStatError, UsageError
 
 if TYPE_CHECKING:
-    from hemostat.agents.analyzer.evaluation import Tried
-    from hemostat.core.diagnosis.case import Recording
+    from hemostat.agents.analyzer.evaluation import EvalResult
+    from hemostat.core.diagnosis.case import EvalCase
     from hemostat.events import Diagnosis
 
 ADVISORS: Final = ("rules", "anthropic", "openai")
@@ -37,7 +37,7 @@ advisor_option: Final = click.option(
 prompt_option: Final = click.option("--show-prompt", is_flag=True, help="Print what a model is told first.")
 
 
-def load(path: Path) -> "Recording":
+def load(path: Path) -> "EvalCase":
     """Raises HemoStatError naming the file."""
     from hemostat.core.diagnosis.case import decode
     from hemostat.errors import DecodeError
@@ -52,7 +52,7 @@ def load(path: Path) -> "Recording":
         raise HemoStatError(f"{path}: {error.message}", hint="see: hemostat explain --help") from None
 
 
-def found(given: Globals, what: str) -> "Recording":
+def found(given: Globals, what: str) -> "EvalCase":
     """A file, or an incident that was told of. Raises HemoStatError."""
     path = Path(what)
     if path.is_file():
@@ -70,7 +70,7 @@ def once(given: Globals, what: str, *, advisor: str | None, show_prompt: bool) -
     show(given, found(given, what), advisor=advisor, show_prompt=show_prompt)
 
 
-def show(given: Globals, recording: "Recording", *, advisor: str | None, show_prompt: bool) -> None:
+def show(given: Globals, recording: "EvalCase", *, advisor: str | None, show_prompt: bool) -> None:
     from hemostat import app
     from hemostat.core.history.timeline import named
 
@@ -100,7 +100,7 @@ def row(label: str, text: str) -> str:
     return f"{label:<13}{text}"
 
 
-def _object(recording: "Recording", tried: "Tried", prompt: str) -> dict[str, Any]:
+def _object(recording: "EvalCase", tried: "EvalResult", prompt: str) -> dict[str, Any]:
     from hemostat.core.history.timeline import named
 
     case, verdict = recording.case, tried.verdict

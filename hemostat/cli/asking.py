@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from hemostat.cli.when import Moment
-from hemostat.core.history.event_row import Wanted
+from hemostat.core.history.event_row import EventQuery
 from hemostat.events import Kind, Outcome
 
 _FILTERS = (
@@ -29,8 +29,8 @@ def filters(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def wanted(since: float | None, **asked: Any) -> Wanted:
-    return msgspec.structs.replace(Wanted(since=since), **asked)
+def wanted(since: float | None, **asked: Any) -> EventQuery:
+    return msgspec.structs.replace(EventQuery(since=since), **asked)
 
 
 def stretch(since: float | None, until: float | None, default: float) -> tuple[float, float]:

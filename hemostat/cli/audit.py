@@ -17,8 +17,8 @@ from hemostat.errors import BusError, BusUnreachableError, UsageError
 
 if TYPE_CHECKING:
     from hemostat.config import Settings
-    from hemostat.core.history.audit_chain import End, Ends, Finding, Noted
-    from hemostat.core.history.audit_check import Verdict
+    from hemostat.core.history.audit_chain import AnchorNotes, AuditFinding, ChainEnds, ChainPosition
+    from hemostat.core.history.audit_check import AuditVerdict
 
 
 MAX_TRIES: Final = 5
@@ -95,17 +95,19 @@ def accept(given: Globals, reason: str, by: str | None, *, yes: bool) -> None:
     click.echo(f"trail {ends.trail} is accepted up to row {ends.head.number}")
 
 
-def _accept(settings: "Settings", by: str, reason: str) -> "Ends":
+def _accept(settings: "Settings", by: str, reason: str) -> "ChainEnds":
     """Up to the end at this moment, even where rows are stored meanwhile."""
     from hemostat import app
-    from hemostat.core.history.audit_chain import Accepted, compress
+    from hemostat.core.history.audit_chain import AcceptedFindings, compress
     from hemostat.core.history.audit_check import sign_acceptance
 
     keys, now = settings.audit_keys, time.time()
     with app.open_records(settings) as records, app.open_notary(settings) as notary:
         for _ in range(MAX_TRIES):
             ends, _, found, _ = _check(settings, None, lost_key=not keys)
-            accepted = Accepted(head=ends.head, findings=compress(found), by=by, reason=reason, time=now)
+            accepted = AcceptedFindings(
+                head=ends.head, findings=compress(found), by=by, reason=reason, time=now
+            )
             notary.accept(
                 records.place(settings.host_name),
                 ends,
@@ -118,12 +120,12 @@ def _accept(settings: "Settings", by: str, reason: str) -> "Ends":
 
 
 def _check(
-    settings: "Settings", own: "End | None", *, lost_key: bool = False
-) -> "tuple[Ends, Noted, list[Finding], str]":
+    settings: "Settings", own: "ChainPosition | None", *, lost_key: bool = False
+) -> "tuple[ChainEnds, AnchorNotes, list[AuditFinding], str]":
     """The trail's ends, what is noted of it, what was found, and why Redis could not be asked. `own` is a
     head that takes the place of the noted one. `lost_key`: look at signed rows without a key."""
     from hemostat import app
-    from hemostat.core.history.audit_chain import Noted
+    from hemostat.core.history.audit_chain import AnchorNotes
     from hemostat.core.history.audit_chain import verify as check
     from hemostat.core.history.audit_check import trust
 
@@ -133,13 +135,13 @@ def _check(
         with records.trail() as (ends, links):
             # What is noted of the beginning may have moved on since then: rows go after it was noted.
             after, lost = _noted(settings, ends.trail, place)
-            known = trust(after or Noted(), ends.trail, settings.audit_keys)
+            known = trust(after or AnchorNotes(), ends.trail, settings.audit_keys)
             noted = msgspec.structs.replace(known, head=own or (before.head if before else None))
             noted = msgspec.structs.replace(noted, signed=0) if lost_key else noted
             return ends, noted, list(check(links, ends, noted, settings.audit_keys)), lost
 
 
-def _noted(settings: "Settings", trail: str, place: str) -> "tuple[Noted | None, str]":
+def _noted(settings: "Settings", trail: str, place: str) -> "tuple[AnchorNotes | None, str]":
     from hemostat import app
 
     try:
@@ -149,18 +151,18 @@ def _noted(settings: "Settings", trail: str, place: str) -> "tuple[Noted | None,
         return None, error.message
 
 
-def _read(text: str) -> "End":
-    from hemostat.core.history.audit_chain import End
+def _read(text: str) -> "ChainPosition":
+    from hemostat.core.history.audit_chain import ChainPosition
 
     number, _, digest = text.partition(":")
     try:
-        return End(int(number), bytes.fromhex(digest))
+        return ChainPosition(int(number), bytes.fromhex(digest))
     except ValueError:
         hint = "as hemostat audit head prints it"
         raise UsageError(f"--head {text!r} is not NUMBER:HASH", hint=hint) from None
 
 
-def _say(ends: "Ends", verdict: "Verdict", unchecked: list[str]) -> None:
+def _say(ends: "ChainEnds", verdict: "AuditVerdict", unchecked: list[str]) -> None:
     for each in verdict.findings:
         click.echo(clean(each.text))
     rows = f"rows {ends.anchor.number + 1:,} to {ends.head.number:,} of trail {clean(ends.trail)}"
@@ -173,7 +175,9 @@ def _say(ends: "Ends", verdict: "Verdict", unchecked: list[str]) -> None:
         click.echo(f"hemostat: not all could be compared: {clean(why)}", err=True)
 
 
-def _told(ends: "Ends", noted: "Noted", verdict: "Verdict", unchecked: list[str]) -> dict[str, object]:
+def _told(
+    ends: "ChainEnds", noted: "AnchorNotes", verdict: "AuditVerdict", unchecked: list[str]
+) -> dict[str, object]:
     return {
         "trail": ends.trail,
         "first": ends.anchor.number + 1,

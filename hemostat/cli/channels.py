@@ -41,10 +41,10 @@ def test(given: Globals) -> int:
 
 def _message(host: str) -> "Message":
     from hemostat.core.notify.message import single
-    from hemostat.core.notify.notification import News
+    from hemostat.core.notify.notification import Notification
     from hemostat.core.settings.alert import Topic
 
-    word = News(
+    word = Notification(
         incident="test",
         topic=Topic.TEST,
         time=time.time(),

@@ -15,7 +15,7 @@ import msgspec
 
 from hemostat import app
 from hemostat.cli.engine_checks import cgroups, clock, engine, engine_access, healers
-from hemostat.cli.findings import Check, Finding, Level
+from hemostat.cli.findings import Check, CheckResult, Level
 from hemostat.cli.machine import Machine
 from hemostat.cli.name_checks import judge_names
 from hemostat.cli.redis_access import redis_access
@@ -39,14 +39,14 @@ PROBE: Final = 5.0
 """Seconds that a model's service may take to answer."""
 
 
-class Question(NamedTuple):
+class DoctorCheck(NamedTuple):
     name: str
-    ask: Callable[[Machine], Finding]
+    ask: Callable[[Machine], CheckResult]
     essential: bool = True
     """Whether HemoStat cannot work without an answer."""
 
 
-def examine(question: Question, machine: Machine) -> Check:
+def examine(question: DoctorCheck, machine: Machine) -> Check:
     machine.defaulted = False
     check = _examine(question, machine)
     if not machine.defaulted:
@@ -54,7 +54,7 @@ def examine(question: Question, machine: Machine) -> Check:
     return msgspec.structs.replace(check, message=f"{check.message} (asked with the default settings)")
 
 
-def _examine(question: Question, machine: Machine) -> Check:
+def _examine(question: DoctorCheck, machine: Machine) -> Check:
     try:
         level, message, hint = question.ask(machine)
     except HemoStatError as error:
@@ -67,53 +67,53 @@ def _examine(question: Question, machine: Machine) -> Check:
     return Check(name=question.name, level=level, message=message, hint=hint)
 
 
-def python(_: Machine) -> Finding:
+def python(_: Machine) -> CheckResult:
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < PYTHON:
-        return Finding(Level.FAILURE, f"{version} is too old", "install Python 3.11 or newer")
-    return Finding(Level.OK, version)
+        return CheckResult(Level.FAILURE, f"{version} is too old", "install Python 3.11 or newer")
+    return CheckResult(Level.OK, version)
 
 
-def configuration(machine: Machine) -> Finding:
+def configuration(machine: Machine) -> CheckResult:
     loaded = machine.loaded()
     for secret in ("redis_password", "api_key", "channels", "heartbeat_url"):
         getattr(loaded.settings, secret)
     told = str(loaded.path) if loaded.path else "no file, the defaults apply"
     if loaded.path and (risk := find_writer(loaded.path)):
-        return Finding(Level.WARNING, f"{told} {risk}: who writes there rules HemoStat", CLOSE_FILE)
+        return CheckResult(Level.WARNING, f"{told} {risk}: who writes there rules HemoStat", CLOSE_FILE)
     if unknown := tell_unknown(loaded.unknown):
-        return Finding(Level.WARNING, f"{told}; {unknown}", "correct the name, or unset the variable")
-    return Finding(Level.OK, told)
+        return CheckResult(Level.WARNING, f"{told}; {unknown}", "correct the name, or unset the variable")
+    return CheckResult(Level.OK, told)
 
 
-def state_directory(machine: Machine) -> Finding:
+def state_directory(machine: Machine) -> CheckResult:
     path = machine.settings.state_path
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         app.check_state_directory(machine.settings)
-        return Finding(Level.OK, str(path) if nearest == path else f"{path} can be made")
-    return Finding(Level.FAILURE, f"{path} cannot be written", "set state_dir to a directory of your own")
+        return CheckResult(Level.OK, str(path) if nearest == path else f"{path} can be made")
+    return CheckResult(Level.FAILURE, f"{path} cannot be written", "set state_dir to a directory of your own")
 
 
-def store(machine: Machine) -> Finding:
+def store(machine: Machine) -> CheckResult:
     records = machine.records()
     try:
         found = records.condition()
         objection = records.objection()
     except NothingStoredError as error:
-        return Finding(Level.OK, f"{error.message}; the alert role begins it")
+        return CheckResult(Level.OK, f"{error.message}; the alert role begins it")
     except StoreUnreachableError as error:
         hint = "start it, or mend store.url; until then the streams keep what is new"
-        return Finding(Level.FAILURE, error.message, hint)
+        return CheckResult(Level.FAILURE, error.message, hint)
     if objection:
         hint = "let the alert role's user do so, or set store.url; until then the streams keep what is new"
-        return Finding(Level.FAILURE, f"cannot be written: {objection}", hint)
+        return CheckResult(Level.FAILURE, f"cannot be written: {objection}", hint)
     rows = found.ends.head.number - found.ends.anchor.number
     told = f"{found.place}, version {found.version}, {rows:,} events, {show_size(found.size)}"
-    return Finding(Level.OK, told)
+    return CheckResult(Level.OK, told)
 
 
-def audit_trail(machine: Machine) -> Finding:
+def audit_trail(machine: Machine) -> CheckResult:
     """Whether its end is the one that is noted in Redis. `hemostat audit verify` reads what is before it."""
     from hemostat.agents.store_writer import look_at
     from hemostat.core.history.audit_check import find_missing_key, find_replacement
@@ -123,108 +123,112 @@ def audit_trail(machine: Machine) -> Finding:
         records.ends()
         look = look_at(records, machine.notary(), records.place(settings.host_name), settings.audit_keys)
     except NothingStoredError as error:
-        return Finding(Level.OK, error.message)
+        return CheckResult(Level.OK, error.message)
     head, noted = look.ends.head, look.noted.head
     if why := find_replacement(look):
         hint = "hemostat audit verify tells more; hemostat audit accept, if you know why"
-        return Finding(Level.FAILURE, f"ends at row {head.number}: {why}", hint)
+        return CheckResult(Level.FAILURE, f"ends at row {head.number}: {why}", hint)
     if why := find_missing_key(look):
-        return Finding(Level.WARNING, why, "set store.audit_key_file")
+        return CheckResult(Level.WARNING, why, "set store.audit_key_file")
     if noted is None:
         hint = "the alert role notes one when it next stores; what was cut off before that would not show"
-        return Finding(Level.WARNING, f"ends at row {head.number}; no end is noted in Redis", hint)
-    return Finding(Level.OK, f"ends at row {head.number}; row {noted.number} is noted in Redis")
+        return CheckResult(Level.WARNING, f"ends at row {head.number}; no end is noted in Redis", hint)
+    return CheckResult(Level.OK, f"ends at row {head.number}; row {noted.number} is noted in Redis")
 
 
-def backlog(machine: Machine) -> Finding:
+def backlog(machine: Machine) -> CheckResult:
     from hemostat.app.store import BEHIND
 
     behind = machine.bus().lag(KEEPER.group(""), KEEPER.reads)
     told = f"{behind:,} events of the streams"
     if behind > BEHIND:
-        return Finding(Level.WARNING, told, "hemostat status says what the alert role waits for, if it runs")
-    return Finding(Level.OK, told)
+        return CheckResult(
+            Level.WARNING, told, "hemostat status says what the alert role waits for, if it runs"
+        )
+    return CheckResult(Level.OK, told)
 
 
-def advisor(machine: Machine) -> Finding:
+def advisor(machine: Machine) -> CheckResult:
     """Asks the model's service once, for what costs nothing; nobody where the rules decide alone."""
     try:
         model = app.advisor(machine.settings, machine.environ)
     except ConfigError as error:
-        return Finding(Level.FAILURE, f"the analyzer will not start: {error.message}", error.hint)
+        return CheckResult(Level.FAILURE, f"the analyzer will not start: {error.message}", error.hint)
     if model is None:
-        return Finding(Level.OK, "none: the rules decide alone")
+        return CheckResult(Level.OK, "none: the rules decide alone")
     try:
         with closing(model):
             model.probe(PROBE)
     except HemoStatError as error:
-        return Finding(Level.WARNING, f"the rules decide alone: {error.message}", error.hint)
-    return Finding(Level.OK, f"{model.name} is there, and takes the key")
+        return CheckResult(Level.WARNING, f"the rules decide alone: {error.message}", error.hint)
+    return CheckResult(Level.OK, f"{model.name} is there, and takes the key")
 
 
-def notifications(machine: Machine) -> Finding:
+def notifications(machine: Machine) -> CheckResult:
     """Nobody is told by this; `hemostat alert --test` does that."""
     try:
         names = list(app.open_notifiers(machine.settings))
         doubts = app.doubts(machine.settings)
     except HemoStatError as error:
-        return Finding(Level.FAILURE, error.message, error.hint)
+        return CheckResult(Level.FAILURE, error.message, error.hint)
     if not names:
-        return Finding(Level.OK, "none: nobody is told")
+        return CheckResult(Level.OK, "none: nobody is told")
     for name, doubt in doubts.items():
-        return Finding(Level.WARNING, f"channel {name}: {doubt.message}", doubt.hint)
-    return Finding(Level.OK, f"by {', '.join(names)}; hemostat alert --test tries them")
+        return CheckResult(Level.WARNING, f"channel {name}: {doubt.message}", doubt.hint)
+    return CheckResult(Level.OK, f"by {', '.join(names)}; hemostat alert --test tries them")
 
 
-def roles(machine: Machine) -> Finding:
+def roles(machine: Machine) -> CheckResult:
     beats = [event.data for event in machine.bus().last("heartbeat")]
     living = [beat for beat in beats if isinstance(beat, Heartbeat)]
     alive = {beat.role for beat in living}
     missing = [role.name for role in ROLES if role.name not in alive]
     if missing:
-        return Finding(Level.WARNING, f"not running: {', '.join(missing)}", "hemostat all runs them all")
+        return CheckResult(Level.WARNING, f"not running: {', '.join(missing)}", "hemostat all runs them all")
     wrong = [f"{beat.role}: {each}" for beat in living for each in (beat.trouble, *beat.warnings) if each]
     if wrong:
-        return Finding(Level.WARNING, "all are running; " + "; ".join(wrong))
-    return Finding(Level.OK, "all are running")
+        return CheckResult(Level.WARNING, "all are running; " + "; ".join(wrong))
+    return CheckResult(Level.OK, "all are running")
 
 
-def dead_letters(machine: Machine) -> Finding:
+def dead_letters(machine: Machine) -> CheckResult:
     """A newest one of long ago is no fault any more."""
     bus, now = machine.bus(), time.time()
     newest, count = bus.last_buried(), bus.buried()
     if newest is None:
-        return Finding(Level.OK, "none: every event was handled")
+        return CheckResult(Level.OK, "none: every event was handled")
     message = f"{count:,} {'event' if count == 1 else 'events'} could not be handled, {newest.describe(now)}"
     hint = "was an alert among them? Look at its container; docs/TROUBLESHOOTING.md says how to read them"
-    return Finding(Level.FAILURE, message, hint) if newest.is_recent(now) else Finding(Level.OK, message)
+    return (
+        CheckResult(Level.FAILURE, message, hint) if newest.is_recent(now) else CheckResult(Level.OK, message)
+    )
 
 
-def names(machine: Machine) -> Finding:
+def names(machine: Machine) -> CheckResult:
     return judge_names(machine.bus().last("heartbeat"), machine.settings.host_name)
 
 
 QUESTIONS: Final = (
-    Question("Python", python),
-    Question("configuration", configuration),
-    Question("state directory", state_directory),
-    Question("Docker Engine", engine),
-    Question("engine access", engine_access, essential=False),
-    Question("cgroups", cgroups, essential=False),
-    Question("clock", clock, essential=False),
-    Question("other healers", healers, essential=False),
-    Question("Redis", redis),
-    Question("Redis access", redis_access, essential=False),
-    Question("Redis memory", redis_memory, essential=False),
-    Question("Redis commands", redis_commands, essential=False),
-    Question("Redis rows", redis_rows, essential=False),
-    Question("store", store),
-    Question("audit trail", audit_trail, essential=False),
-    Question("to be stored", backlog, essential=False),
-    Question("advisor", advisor, essential=False),
-    Question("notifications", notifications),
-    Question("roles", roles, essential=False),
-    Question("watched", watched_containers, essential=False),
-    Question("dead letters", dead_letters, essential=False),
-    Question("names", names, essential=False),
+    DoctorCheck("Python", python),
+    DoctorCheck("configuration", configuration),
+    DoctorCheck("state directory", state_directory),
+    DoctorCheck("Docker Engine", engine),
+    DoctorCheck("engine access", engine_access, essential=False),
+    DoctorCheck("cgroups", cgroups, essential=False),
+    DoctorCheck("clock", clock, essential=False),
+    DoctorCheck("other healers", healers, essential=False),
+    DoctorCheck("Redis", redis),
+    DoctorCheck("Redis access", redis_access, essential=False),
+    DoctorCheck("Redis memory", redis_memory, essential=False),
+    DoctorCheck("Redis commands", redis_commands, essential=False),
+    DoctorCheck("Redis rows", redis_rows, essential=False),
+    DoctorCheck("store", store),
+    DoctorCheck("audit trail", audit_trail, essential=False),
+    DoctorCheck("to be stored", backlog, essential=False),
+    DoctorCheck("advisor", advisor, essential=False),
+    DoctorCheck("notifications", notifications),
+    DoctorCheck("roles", roles, essential=False),
+    DoctorCheck("watched", watched_containers, essential=False),
+    DoctorCheck("dead letters", dead_letters, essential=False),
+    DoctorCheck("names", names, essential=False),
 )

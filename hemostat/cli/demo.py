@@ -19,7 +19,7 @@ from hemostat.errors import EngineUnreachableError, UsageError
 
 if TYPE_CHECKING:
     from hemostat.config import Settings
-    from hemostat.demo import Report, Scenario, Stage
+    from hemostat.demo import DemoReport, DemoStage, Scenario
 
 
 @click.command()
@@ -71,7 +71,7 @@ def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -
 
     settings, run = given.settings(), secrets.token_hex(4)
 
-    def play_once(why_own: str = "") -> "Report":
+    def play_once(why_own: str = "") -> "DemoReport":
         """`why_own`: why the roles that are running are not used."""
         with _stage(settings, stop, run, simulate=simulate, own=bool(why_own)) as stage:
             timeline.begin(borrowed=stage.borrowed, why_own=why_own)
@@ -91,7 +91,7 @@ def _play(given: Globals, scenario: "Scenario", stop: Stop, *, simulate: bool) -
 
 
 @contextmanager
-def _stage(settings: "Settings", stop: Stop, run: str, *, simulate: bool, own: bool) -> Iterator["Stage"]:
+def _stage(settings: "Settings", stop: Stop, run: str, *, simulate: bool, own: bool) -> Iterator["DemoStage"]:
     from hemostat import demo as stages
 
     if simulate:

@@ -19,14 +19,14 @@ import click
 from hemostat import errors
 from hemostat.cli.options import Globals
 from hemostat.cli.tables import Row, Table, show
-from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval
+from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer
 from hemostat.core.text import clean
 from hemostat.core.units import duration, show_duration
 from hemostat.errors import UsageError
 from hemostat.events import ContainerStats
 
 if TYPE_CHECKING:
-    from hemostat.operator import Orders
+    from hemostat.operator import OperatorCommands
 
 by_option = click.option("--by", metavar="NAME", help="Who says so; default: the user of this machine.")
 reason_option = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
@@ -46,7 +46,7 @@ class Duration(click.ParamType[float]):
 
 
 @contextmanager
-def office(given: Globals) -> Iterator["Orders"]:
+def office(given: Globals) -> Iterator["OperatorCommands"]:
     from hemostat import app
 
     with app.open_orders(given.settings()) as orders:
@@ -87,7 +87,7 @@ def approvals(given: Globals) -> None:
 @click.pass_obj
 def approve(given: Globals, approval_id: str, reason: str, by: str | None) -> int:
     """Let the action with this ID be done. All other limits hold."""
-    return _answer(given, approval_id, Answer.APPROVED, reason, by)
+    return _answer(given, approval_id, ApprovalAnswer.APPROVED, reason, by)
 
 
 @click.command()
@@ -97,7 +97,7 @@ def approve(given: Globals, approval_id: str, reason: str, by: str | None) -> in
 @click.pass_obj
 def reject(given: Globals, approval_id: str, reason: str, by: str | None) -> int:
     """Keep the action with this ID from being done."""
-    return _answer(given, approval_id, Answer.REJECTED, reason, by)
+    return _answer(given, approval_id, ApprovalAnswer.REJECTED, reason, by)
 
 
 @click.command()
@@ -162,7 +162,7 @@ def _require_known(given: Globals, container: str) -> None:
         raise UsageError(f"no container {container!r} is watched", hint=hint)
 
 
-def _answer(given: Globals, approval_id: str, answer: Answer, reason: str, by: str | None) -> int:
+def _answer(given: Globals, approval_id: str, answer: ApprovalAnswer, reason: str, by: str | None) -> int:
     with office(given) as orders:
         answered = orders.answer(approval_id, answer, by=by or who(), reason=reason)
     if answered is None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from hemostat.cli.findings import Finding, Level
+from hemostat.cli.findings import CheckResult, Level
 from hemostat.cli.machine import Machine
 
 if TYPE_CHECKING:
@@ -23,28 +23,28 @@ HEALERS: Final = re.compile(
 """Images that restart or replace containers by themselves."""
 
 
-def engine(machine: Machine) -> Finding:
+def engine(machine: Machine) -> CheckResult:
     found = machine.engine().version()
     told = f"Docker Engine {found.version}, API {found.api}, cgroup v{found.cgroup_version}"
     if found.forbidden:
         told += "; memory, CPUs and clock of its host are not told"
     if tuple(map(int, found.api.split("."))) < OLDEST_API:
-        return Finding(Level.FAILURE, f"{told} is too old", "install Docker Engine 20.10 or newer")
-    return Finding(Level.OK, told)
+        return CheckResult(Level.FAILURE, f"{told} is too old", "install Docker Engine 20.10 or newer")
+    return CheckResult(Level.OK, told)
 
 
-def engine_access(machine: Machine) -> Finding:
+def engine_access(machine: Machine) -> CheckResult:
     """Whether a socket proxy lets through what HemoStat asks, and what it does to containers."""
     forbidden = machine.engine().forbidden()
     if not forbidden:
-        return Finding(Level.OK, "nothing that HemoStat needs is forbidden")
+        return CheckResult(Level.OK, "nothing that HemoStat needs is forbidden")
     writes = all(each.startswith("POST ") for each in forbidden)
     harmless = writes and machine.settings.responder.mode == "dry-run"
     told = f"the proxy or plugin in front of it forbids {', '.join(forbidden)}"
     if len([each for each in forbidden if each.startswith("POST ")]) == POSTS:
         told += ": no container can be acted on"
     hint = "allow them; in docker-socket-proxy: " + ", ".join(_proxy_settings(forbidden))
-    return Finding(Level.WARNING if harmless else Level.FAILURE, told, hint)
+    return CheckResult(Level.WARNING if harmless else Level.FAILURE, told, hint)
 
 
 def _proxy_settings(endpoints: Iterable[str]) -> list[str]:
@@ -53,42 +53,42 @@ def _proxy_settings(endpoints: Iterable[str]) -> list[str]:
     return [f"{name}=1" for name in dict.fromkeys([*paths, *posts])]
 
 
-def healers(machine: Machine) -> Finding:
+def healers(machine: Machine) -> CheckResult:
     return judge_healers(machine.engine().containers())
 
 
-def cgroups(machine: Machine) -> Finding:
+def cgroups(machine: Machine) -> CheckResult:
     from hemostat.adapters.sampling.cgroups import CgroupSampler
 
     running = [info for info in machine.engine().containers() if info.running]
     if not running:
-        return Finding(Level.OK, "no container is running to try it on")
+        return CheckResult(Level.OK, "no container is running to try it on")
     sampler = CgroupSampler()
     readable = sum(sampler.usable(info) for info in running)
     told = f"cgroup files of {readable} of {len(running)} running containers can be read"
     if readable == len(running):
-        return Finding(Level.OK, told)
+        return CheckResult(Level.OK, told)
     hint = "the stats API does for the others, slower; run HemoStat on the engine's own host"
-    return Finding(Level.WARNING, told, hint)
+    return CheckResult(Level.WARNING, told, hint)
 
 
-def clock(machine: Machine) -> Finding:
+def clock(machine: Machine) -> CheckResult:
     before = time.time()
     told = machine.engine().version().time
     if not told:
-        return Finding(Level.WARNING, "the engine does not tell its time")
+        return CheckResult(Level.WARNING, "the engine does not tell its time")
     off = max(before - told, told - time.time(), 0.0)
     if off > SKEW:
-        return Finding(
+        return CheckResult(
             Level.FAILURE, f"{off:.1f} s apart from the engine's", "synchronise both clocks, as with NTP"
         )
-    return Finding(Level.OK, f"within {SKEW:g} s of the engine's")
+    return CheckResult(Level.OK, f"within {SKEW:g} s of the engine's")
 
 
-def judge_healers(containers: Iterable["ContainerInfo"]) -> Finding:
+def judge_healers(containers: Iterable["ContainerInfo"]) -> CheckResult:
     running = [info.ref for info in containers if info.running]
     healers = sorted(ref.name for ref in running if HEALERS.search(ref.image))
     if not healers:
-        return Finding(Level.OK, f"none among {len(running)} running containers, by their images")
+        return CheckResult(Level.OK, f"none among {len(running)} running containers, by their images")
     hint = "two that act on one container undo each other's work: stop one, or bound each by labels"
-    return Finding(Level.WARNING, f"beside HemoStat: {', '.join(healers)}", hint)
+    return CheckResult(Level.WARNING, f"beside HemoStat: {', '.join(healers)}", hint)

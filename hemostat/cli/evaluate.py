@@ -15,9 +15,9 @@ from hemostat.errors import AdvisorError, HemoStatError, UsageError
 from hemostat.terminal import can_redraw
 
 if TYPE_CHECKING:
-    from hemostat.agents.analyzer.evaluation import Trial, Tried
-    from hemostat.core.diagnosis.case import Recording, Truth
-    from hemostat.core.llm.score import Answer, Mark, Score
+    from hemostat.agents.analyzer.evaluation import EvalResult, EvalRun
+    from hemostat.core.diagnosis.case import EvalCase, ExpectedDiagnosis
+    from hemostat.core.llm.score import AdvisorScore, CaseScore, ScoredAnswer
 
 OWN: Final = (
     Path(__file__).parents[1] / "incidents",
@@ -29,12 +29,12 @@ PATIENCE: Final = 3
 """Incidents in a row for which a service may fail before it is given up."""
 
 
-class Judged(NamedTuple):
+class ScoredCase(NamedTuple):
     name: str
-    truth: "Truth"
-    tried: "Tried"
-    answer: "Answer"
-    mark: "Mark"
+    truth: "ExpectedDiagnosis"
+    tried: "EvalResult"
+    answer: "ScoredAnswer"
+    mark: "CaseScore"
 
 
 @click.command("eval")
@@ -90,7 +90,7 @@ def _own() -> Path:
     raise UsageError("HemoStat's own recordings are not here", hint="name a directory of recordings")
 
 
-def _recordings(directory: Path) -> Iterator[tuple[str, "Recording", "Truth"]]:
+def _recordings(directory: Path) -> Iterator[tuple[str, "EvalCase", "ExpectedDiagnosis"]]:
     files = sorted(directory.glob("*.json"))
     if not files:
         raise UsageError(f"{directory} holds no recordings", hint="one a file, *.json")
@@ -102,12 +102,12 @@ def _recordings(directory: Path) -> Iterator[tuple[str, "Recording", "Truth"]]:
 
 
 def _judged(
-    trial: "Trial", recordings: list[tuple[str, "Recording", "Truth"]], dollars: float
-) -> list[Judged]:
+    trial: "EvalRun", recordings: list[tuple[str, "EvalCase", "ExpectedDiagnosis"]], dollars: float
+) -> list[ScoredCase]:
     """Those that the money sufficed for. Raises AdvisorError for a service that is of no use at all."""
     from hemostat.core.llm import score
 
-    judged: list[Judged] = []
+    judged: list[ScoredCase] = []
     failed = 0
     quiet = trial.name == RULES or not can_redraw(sys.stderr)
     with click.progressbar(recordings, label=trial.name, file=sys.stderr, hidden=quiet) as shown:
@@ -120,11 +120,11 @@ def _judged(
             if isinstance(tried.error, AdvisorError) and (failed == PATIENCE or not tried.error.transient):
                 raise tried.error
             answer = score.answer(recording.case, tried.verdict)
-            judged.append(Judged(name, truth, tried, answer, score.mark(answer, recording.case, truth)))
+            judged.append(ScoredCase(name, truth, tried, answer, score.mark(answer, recording.case, truth)))
     return judged
 
 
-def _score(advisor: str, judged: list[Judged]) -> "Score":
+def _score(advisor: str, judged: list[ScoredCase]) -> "AdvisorScore":
     from hemostat.core.llm.score import total
 
     made = [each.tried.verdict.diagnosis.investigation for each in judged]
@@ -137,12 +137,12 @@ def _score(advisor: str, judged: list[Judged]) -> "Score":
     )
 
 
-def _table(judged: list[Judged]) -> Table:
+def _table(judged: list[ScoredCase]) -> Table:
     columns = ("incident", "verdict", "cause", "action", "roots", "by", "right would be")
     return Table("Incidents", columns, [_row(each) for each in judged])
 
 
-def _row(each: Judged) -> Row:
+def _row(each: ScoredCase) -> Row:
     answer, missed = each.answer, _missed(each)
     verdict = "UNSAFE" if each.mark.unsafe else "wrong" if missed else "right"
     by, roots = each.tried.verdict.diagnosis.advisor, ", ".join(answer.roots)
@@ -150,7 +150,7 @@ def _row(each: Judged) -> Row:
     return Row(cells, fault=verdict != "right")
 
 
-def _missed(each: Judged) -> str:
+def _missed(each: ScoredCase) -> str:
     """What would have been right where it is not."""
     mark, truth = each.mark, each.truth
     wrong = [
@@ -161,7 +161,7 @@ def _missed(each: Judged) -> str:
     return "; ".join(wrong)
 
 
-def _summary(score: "Score", judged: list[Judged]) -> Iterator[str]:
+def _summary(score: "AdvisorScore", judged: list[ScoredCase]) -> Iterator[str]:
     yield ""
     yield (
         f"{score.incidents} incidents by {score.advisor}: cause {score.cause_accuracy:.1%}, action "

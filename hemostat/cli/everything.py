@@ -30,7 +30,7 @@ BANNERS: Final = {
 def everything(given: Globals, checked: bool) -> int:
     """Run all roles, and restart one that dies. Ctrl-C stops them all; a second one at once."""
     from hemostat import app, supervisor
-    from hemostat.cli.logs import Lines, resolve, rotating
+    from hemostat.cli.logs import RotatedLines, resolve, rotating
 
     settings = given.settings()
     if not checked:
@@ -39,7 +39,7 @@ def everything(given: Globals, checked: bool) -> int:
     if (banner := BANNERS.get(settings.responder.mode)) and is_terminal(sys.stderr):
         click.echo(f"hemostat: {banner}", err=True)
     given.log_format = resolve(given.log_format, given.log_file)
-    out = sys.stderr if given.log_file is None else Lines(rotating(given.log_file))
+    out = sys.stderr if given.log_file is None else RotatedLines(rotating(given.log_file))
 
     def child(role: str, instance: str) -> list[str]:
         command = BY_NAME[role].command if role in BY_NAME else role

@@ -8,7 +8,7 @@ import click
 from hemostat.cli.options import Globals
 from hemostat.cli.terminal import write_json
 from hemostat.core.evidence.render import heading, sections
-from hemostat.core.evidence.snapshot import Dossier, encode
+from hemostat.core.evidence.snapshot import EvidenceSnapshot, encode
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
 
@@ -31,7 +31,7 @@ def evidence(given: Globals, incident: str) -> None:
             click.echo("\n".join(clean(line) for line in lines(dossier)))
 
 
-def lines(kept: Dossier) -> Iterator[str]:
+def lines(kept: EvidenceSnapshot) -> Iterator[str]:
     moment = datetime.fromtimestamp(kept.time).astimezone()
     yield f"{moment:%Y-%m-%d %H:%M:%S}  {heading(kept)}"
     for title, rows in sections(kept, _when):

@@ -14,8 +14,8 @@ from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
 
 if TYPE_CHECKING:
-    from hemostat.core.diagnosis.case import Recording
-    from hemostat.core.history.incident_log import Story
+    from hemostat.core.diagnosis.case import EvalCase
+    from hemostat.core.history.incident_log import IncidentLog
 
 
 @click.command()
@@ -50,22 +50,22 @@ def explain(
         click.echo(clean(line))
 
 
-def lines(story: "Story") -> Iterator[str]:
-    from hemostat.core.history.timeline import Stage, chronicle, diagnosis_of, why
+def lines(story: "IncidentLog") -> Iterator[str]:
+    from hemostat.core.history.timeline import TimelineStage, chronicle, diagnosis_of, why
 
     told = chronicle(story)
     yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
     told_at = 0.0
     for step in told.steps:
         moment = f"{datetime.fromtimestamp(step.time).astimezone():%Y-%m-%d %H:%M:%S}"
-        made = diagnosis_of(step.event) if step.stage is Stage.DIAGNOSIS else None
+        made = diagnosis_of(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
         first, *rest = why(made) if made else [(str(step.stage), step.text)]
         yield f"{'' if step.time == told_at else moment:<21}{analysis.row(*first)}"
         yield from (f"{'':21}{analysis.row(*each)}" for each in rest)
         told_at = step.time
 
 
-def _write(story: "Story") -> None:
+def _write(story: "IncidentLog") -> None:
     """The events exactly as they travelled."""
     import msgspec
 
@@ -80,7 +80,7 @@ def _write(story: "Story") -> None:
     write_json(msgspec.json.encode(told))
 
 
-def _export(recording: "Recording", path: Path) -> None:
+def _export(recording: "EvalCase", path: Path) -> None:
     from hemostat.core.diagnosis.case import encode
     from hemostat.output_file import write_output
 

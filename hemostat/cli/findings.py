@@ -13,7 +13,7 @@ class Level(StrEnum):
     FAILURE = "failure"
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     level: Level
     message: str
     hint: str = ""
@@ -26,10 +26,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
 
-def worst(findings: Iterable[Finding], fine: str) -> Finding:
+def worst(findings: Iterable[CheckResult], fine: str) -> CheckResult:
     """All of them in one line, under the worst level; `fine` where there is none."""
     found = sorted(findings, key=lambda each: list(Level).index(each.level), reverse=True)
     if not found:
-        return Finding(Level.OK, fine)
+        return CheckResult(Level.OK, fine)
     hints = "; ".join(dict.fromkeys(each.hint for each in found if each.hint))
-    return Finding(found[0].level, "; ".join(each.message for each in found), hints)
+    return CheckResult(found[0].level, "; ".join(each.message for each in found), hints)

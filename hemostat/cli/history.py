@@ -15,7 +15,7 @@ from hemostat.errors import DecodeError, UsageError
 from hemostat.events import DURABLE
 
 if TYPE_CHECKING:
-    from hemostat.core.history.event_row import Record
+    from hemostat.core.history.event_row import EventRow
 
 COLUMNS: Final = (
     "time", "type", "host", "container", "project", "kind", "outcome", "incident", "text", "id",
@@ -54,14 +54,14 @@ def history(given: Globals, /, type_: str | None, lines: int, as_csv: bool, **as
             click.echo(clean(f"{local(row.time)}  {about:<16}  {row.type:<20}  {_text(row)}"))
 
 
-def _text(row: "Record") -> str:
+def _text(row: "EventRow") -> str:
     try:
         return line(row.event)
     except DecodeError as error:
         return f"cannot be read: {error}"
 
 
-def _write(rows: "list[Record]") -> None:
+def _write(rows: "list[EventRow]") -> None:
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(COLUMNS)
     for row in rows:

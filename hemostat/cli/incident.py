@@ -14,16 +14,16 @@ from hemostat.cli.root import Group
 from hemostat.cli.tables import Row, Table, show
 from hemostat.cli.terminal import write_json
 from hemostat.cli.when import local
-from hemostat.core.history.event_row import Record, Wanted
+from hemostat.core.history.event_row import EventQuery, EventRow
 from hemostat.core.text import clean
 from hemostat.core.units import show_duration
 from hemostat.errors import BusError, DecodeError, HemoStatError
 
 if TYPE_CHECKING:
-    from hemostat.core.evidence.snapshot import Dossier
-    from hemostat.core.history.incident_log import Story
-    from hemostat.core.history.timeline import Chronicle
-    from hemostat.ports import Records
+    from hemostat.core.evidence.snapshot import EvidenceSnapshot
+    from hemostat.core.history.incident_log import IncidentLog
+    from hemostat.core.history.timeline import IncidentTimeline
+    from hemostat.ports import EventStore
 
 
 @click.group(cls=Group)
@@ -55,7 +55,7 @@ def list_(given: Globals, /, lines: int, **asked: Any) -> None:
         click.echo("no incident was stored that is asked for")
 
 
-def _of(records: "Records", query: Wanted, lines: int) -> Wanted:
+def _of(records: "EventStore", query: EventQuery, lines: int) -> EventQuery:
     """The same from the newest `lines` incidents on: the others need not be read."""
     if not lines:
         return query
@@ -68,7 +68,7 @@ def _of(records: "Records", query: Wanted, lines: int) -> Wanted:
     return query
 
 
-def _brief(story: "Story") -> dict[str, Any]:
+def _brief(story: "IncidentLog") -> dict[str, Any]:
     from hemostat.core.history.timeline import chronicle
 
     return {
@@ -84,7 +84,7 @@ def _brief(story: "Story") -> dict[str, Any]:
     }
 
 
-def _row(story: "Story") -> Row:
+def _row(story: "IncidentLog") -> Row:
     from hemostat.core.history.timeline import chronicle
 
     seconds = chronicle(story).seconds
@@ -122,7 +122,7 @@ def show_(given: Globals, name: str, export: str | None) -> None:
         click.echo("\n".join(map(clean, lines(told, kept))))
 
 
-def events(rows: Iterable[Record]) -> Iterator[Any]:
+def events(rows: Iterable[EventRow]) -> Iterator[Any]:
     """What a version wrote that said things otherwise is passed over."""
     for row in rows:
         try:
@@ -131,22 +131,22 @@ def events(rows: Iterable[Record]) -> Iterator[Any]:
             continue
 
 
-def found(records: "Records", name: str) -> "Story":
+def found(records: "EventStore", name: str) -> "IncidentLog":
     """Raises HemoStatError where there is none, or more than one."""
     from hemostat.core.history.incident_log import stories
 
     ids = [name, *_latest(records, name), *_beginning(records, name)]
     for each in ids:
-        if told := stories(events(records.incidents(Wanted(incident=each)))):
+        if told := stories(events(records.incidents(EventQuery(incident=each)))):
             return told[0]
     raise HemoStatError(f"no incident {name!r} is stored", hint="see: hemostat incident list")
 
 
-def _latest(records: "Records", name: str) -> Iterator[str]:
-    return islice((row.incident for row in records.find(Wanted(container=name)) if row.incident), 1)
+def _latest(records: "EventStore", name: str) -> Iterator[str]:
+    return islice((row.incident for row in records.find(EventQuery(container=name)) if row.incident), 1)
 
 
-def _beginning(records: "Records", name: str) -> Sequence[str]:
+def _beginning(records: "EventStore", name: str) -> Sequence[str]:
     known = records.named(name) if name else []
     if len(known) > 1:
         hint = f"such as {', '.join(known[:3])}"
@@ -154,9 +154,9 @@ def _beginning(records: "Records", name: str) -> Sequence[str]:
     return known
 
 
-def lines(told: "Chronicle", kept: "Sequence[Dossier]") -> Iterator[str]:
+def lines(told: "IncidentTimeline", kept: "Sequence[EvidenceSnapshot]") -> Iterator[str]:
     from hemostat.core.evidence.render import heading, sections
-    from hemostat.core.history.timeline import Stage, diagnosis_of, summary, why
+    from hemostat.core.history.timeline import TimelineStage, diagnosis_of, summary, why
 
     took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in all"
     yield f"incident {told.incident}  {told.container.name}  {told.kind}  {told.status}"
@@ -164,7 +164,7 @@ def lines(told: "Chronicle", kept: "Sequence[Dossier]") -> Iterator[str]:
     yield f"on {told.host}, began {local(told.began)} {zone}, {took}"
     yield ""
     for step in told.steps:
-        made = diagnosis_of(step.event) if step.stage is Stage.DIAGNOSIS else None
+        made = diagnosis_of(step.event) if step.stage is TimelineStage.DIAGNOSIS else None
         yield f"{local(step.time)}  {'+' + show_duration(step.after):>14}  {step.stage:<12}  {step.text}"
         for label, text in () if made is None else list(why(made))[1:]:
             yield f"{'':51}{label}: {text}"

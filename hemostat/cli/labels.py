@@ -9,8 +9,8 @@ import click
 import msgspec
 
 from hemostat import errors
-from hemostat.cli.checks import Question
-from hemostat.cli.findings import Finding, Level
+from hemostat.cli.checks import DoctorCheck
+from hemostat.cli.findings import CheckResult, Level
 from hemostat.cli.machine import Machine
 from hemostat.cli.options import Globals
 from hemostat.cli.tables import Row, Table, show
@@ -164,7 +164,7 @@ def _show_list(*, as_json: bool) -> None:
         show(Table("Labels", ("label", "example", "meaning"), lines))
 
 
-def check_labels(machine: Machine) -> Finding:
+def check_labels(machine: Machine) -> CheckResult:
     """Of all containers that the engine has, for `hemostat doctor`."""
     mistakes = [
         f"{info.ref.name}: {each}"
@@ -172,10 +172,10 @@ def check_labels(machine: Machine) -> Finding:
         for each in find_mistakes(veiled(info.ref).labels)
     ]
     if not mistakes:
-        return Finding(Level.OK, "all that are HemoStat's can be read")
+        return CheckResult(Level.OK, "all that are HemoStat's can be read")
     more = f"; and {len(mistakes) - MAX_TOLD} more" if len(mistakes) > MAX_TOLD else ""
     hint = "these containers are not acted on without a person; all of it: hemostat labels"
-    return Finding(Level.WARNING, "; ".join(mistakes[:MAX_TOLD]) + more, hint)
+    return CheckResult(Level.WARNING, "; ".join(mistakes[:MAX_TOLD]) + more, hint)
 
 
-CHECK: Final = Question("labels", check_labels, essential=False)
+CHECK: Final = DoctorCheck("labels", check_labels, essential=False)

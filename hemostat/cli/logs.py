@@ -144,7 +144,7 @@ class Rotating(logging.handlers.RotatingFileHandler):
         """On a full disk lines are lost, and nothing else."""
 
 
-class Lines:
+class RotatedLines:
     """A rotated file as something that lines are written to."""
 
     def __init__(self, handler: Rotating) -> None:

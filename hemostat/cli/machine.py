@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from hemostat import app
 from hemostat.config import Loaded, Settings
 from hemostat.errors import HemoStatError
-from hemostat.ports import Bus, Engine, Notary, Records
+from hemostat.ports import AuditAnchor, Bus, Engine, EventStore
 
 if TYPE_CHECKING:
     from hemostat.adapters.redis import Client
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class OnceOnly(Generic[T]):
     """Makes something when first asked for it; that it could not be made is remembered too."""
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -38,16 +38,22 @@ class Machine:
     """What is looked at, opened when a check asks for it. With unusable settings the defaults stand in."""
 
     def __init__(self, load: Callable[[], Loaded], environ: Mapping[str, str]) -> None:
-        self.loaded = Once(load)
+        self.loaded = OnceOnly(load)
         self.environ = environ
         self.defaulted = False
         """Whether the latest check has used the defaults instead of settings that cannot be used."""
-        self.engine: Once[Engine] = Once(lambda: app.open_engine(self.settings))
-        self.bus: Once[Bus] = Once(lambda: app.open_bus(self.settings, start=False))
+        self.engine: OnceOnly[Engine] = OnceOnly(lambda: app.open_engine(self.settings))
+        self.bus: OnceOnly[Bus] = OnceOnly(lambda: app.open_bus(self.settings, start=False))
         self.opened = ExitStack()
-        self.redis: Once[Client] = Once(lambda: self.opened.enter_context(app.open_redis(self.settings)))
-        self.records: Once[Records] = Once(lambda: self.opened.enter_context(app.open_records(self.settings)))
-        self.notary: Once[Notary] = Once(lambda: self.opened.enter_context(app.open_notary(self.settings)))
+        self.redis: OnceOnly[Client] = OnceOnly(
+            lambda: self.opened.enter_context(app.open_redis(self.settings))
+        )
+        self.records: OnceOnly[EventStore] = OnceOnly(
+            lambda: self.opened.enter_context(app.open_records(self.settings))
+        )
+        self.notary: OnceOnly[AuditAnchor] = OnceOnly(
+            lambda: self.opened.enter_context(app.open_notary(self.settings))
+        )
 
     @property
     def settings(self) -> Settings:

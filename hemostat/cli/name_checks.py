@@ -4,14 +4,14 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from hemostat.cli.findings import Finding, Level, worst
+from hemostat.cli.findings import CheckResult, Level, worst
 from hemostat.events import Event, Heartbeat
 from hemostat.heartbeat import BEAT
 
 CONTAINER_ID: Final = re.compile(r"[0-9a-f]{12}")
 
 
-def judge_names(beats: Sequence[Event], own: str) -> Finding:
+def judge_names(beats: Sequence[Event], own: str) -> CheckResult:
     """Whether the roles that live agree on the host, and each host has one machine."""
     facts = [(event, event.data) for event in beats if isinstance(event.data, Heartbeat)]
     latest = max((event.time for event, _ in facts), default=0.0)
@@ -19,26 +19,26 @@ def judge_names(beats: Sequence[Event], own: str) -> Finding:
     found = [*_twice(fresh), *_apart(fresh)]
     if CONTAINER_ID.fullmatch(own):
         told = f"this host's name {own} is the id of a container, and changes with it"
-        found.append(Finding(Level.WARNING, told, "set host, the same on every start"))
+        found.append(CheckResult(Level.WARNING, told, "set host, the same on every start"))
     return worst(found, f"this host is {own}")
 
 
-def _twice(beats: Sequence[tuple[str, Heartbeat]]) -> list[Finding]:
+def _twice(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
     found = []
     for host in sorted({host for host, _ in beats}):
         several = sorted({beat.instance for name, beat in beats if name == host and beat.role == "monitor"})
         if len(several) > 1:
             told = f"{len(several)} monitors speak for the host {host}: {', '.join(several)}"
             hint = "give each machine a host of its own, or stop one of them"
-            found.append(Finding(Level.WARNING, told, hint))
+            found.append(CheckResult(Level.WARNING, told, hint))
     return found
 
 
-def _apart(beats: Sequence[tuple[str, Heartbeat]]) -> list[Finding]:
+def _apart(beats: Sequence[tuple[str, Heartbeat]]) -> list[CheckResult]:
     """A responder acts for its own host alone."""
     hosts = {role: {host for host, beat in beats if beat.role == role} for role in ("monitor", "responder")}
     watched, acted = hosts["monitor"] - hosts["responder"], hosts["responder"] - hosts["monitor"]
     if not (watched and acted):
         return []
     told = f"a monitor speaks for {', '.join(sorted(watched))}, a responder for {', '.join(sorted(acted))}"
-    return [Finding(Level.WARNING, told, "set the same host for both: nothing is acted on now")]
+    return [CheckResult(Level.WARNING, told, "set the same host for both: nothing is acted on now")]

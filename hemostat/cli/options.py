@@ -8,7 +8,7 @@ from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
     from hemostat.config import Loaded, Settings
-    from hemostat.core.settings.environment import Unknown
+    from hemostat.core.settings.environment import UnknownVariable
 
 QUIET: Final = -1
 
@@ -78,7 +78,7 @@ def _bears_password(key: str, value: str) -> bool:
     return has_login(value) or (key in URLS and "://" not in value and bool({"@", "?", "#"} & set(value)))
 
 
-def _tell_unknown(unknown: "tuple[Unknown, ...]") -> None:
+def _tell_unknown(unknown: "tuple[UnknownVariable, ...]") -> None:
     """Once: they are taken out of the environment, which child processes inherit."""
     import os
 

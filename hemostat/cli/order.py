@@ -34,7 +34,7 @@ from hemostat.ports import Bus
 from hemostat.terminal import can_ask
 
 if TYPE_CHECKING:
-    from hemostat.operator import Orders
+    from hemostat.operator import OperatorCommands
 
 ACTIONS: Final = tuple(str(action) for action in Action if action is not Action.NONE)
 RESOURCES: Final = ("cpu", "memory", "replicas")
@@ -138,7 +138,7 @@ def _one(name: str, known: Sequence[tuple[str, Container]], *, several: bool) ->
     raise UsageError(f"no container {name!r} is watched", hint="see: hemostat status")
 
 
-def _confirmed(orders: "Orders", wanted: Sequence[tuple[str, Order]], *, yes: bool) -> None:
+def _confirmed(orders: "OperatorCommands", wanted: Sequence[tuple[str, Order]], *, yes: bool) -> None:
     """Show what would be done and what the limits say, and ask. Raises UsageError where nobody can be asked,
     and click.Abort where the answer is no."""
     for host, each in wanted:

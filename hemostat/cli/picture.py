@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from hemostat.cli.tables import Row, Table
-from hemostat.core.history.status import ContainerState, Picture, RoleState
+from hemostat.core.history.status import ContainerState, RoleState, SystemStatus
 from hemostat.core.ledger.controls import Pause, told
 from hemostat.core.ledger.rows import Attempt
-from hemostat.core.remediation.circuit_breaker import Breaker
-from hemostat.core.remediation.limit_status import Budget, Overview
+from hemostat.core.remediation.circuit_breaker import BreakerState
+from hemostat.core.remediation.limit_status import HostLimitStatus, RestartBudget
 from hemostat.core.units import show_duration, show_size
 
 AT_REST: Final = ("closed", "-", "-")
 """Breaker, budget and what holds back, where there is nothing to say of them."""
 
 
-def headline(shown: Picture) -> str:
+def headline(shown: SystemStatus) -> str:
     if not shown.running:
         return "HemoStat is not running: start it with: hemostat all"
     parts = [
@@ -37,7 +37,7 @@ def _mode(modes: Mapping[str, str]) -> str:
     return "; ".join(f"mode {mode} on {host}" for host, mode in modes.items())
 
 
-def tables(shown: Picture, now: float) -> Sequence[Table]:
+def tables(shown: SystemStatus, now: float) -> Sequence[Table]:
     """`now`: epoch seconds."""
     several = len({each.host for each in shown.containers}) > 1
     return (
@@ -53,14 +53,14 @@ def tables(shown: Picture, now: float) -> Sequence[Table]:
     )
 
 
-def _incident_rows(shown: Picture) -> list[Row]:
+def _incident_rows(shown: SystemStatus) -> list[Row]:
     return [
         Row((each.container, each.kind, each.status, show_duration(each.age), each.last), fault=True)
         for each in shown.incidents
     ]
 
 
-def _role_rows(shown: Picture) -> list[Row]:
+def _role_rows(shown: SystemStatus) -> list[Row]:
     """Those that are missing come first: somebody has to start them."""
     gone = [Row((name, "not running", "-", "-", ""), fault=True) for name in shown.missing if shown.running]
     there = [
@@ -93,7 +93,7 @@ def _container_row(each: ContainerState, several: bool) -> Row:
     return Row(cells, fault=each.fault)
 
 
-def _label_rows(shown: Picture, several: bool) -> list[Row]:
+def _label_rows(shown: SystemStatus, several: bool) -> list[Row]:
     return [
         Row((_name(each, several), f"{mistake}; not acted on without a person"), fault=True)
         for each in shown.containers
@@ -105,7 +105,7 @@ def _name(each: ContainerState, several: bool) -> str:
     return f"{each.host}/{each.name}" if several else each.name
 
 
-def _safety_rows(shown: Picture, several: bool, now: float) -> list[Row]:
+def _safety_rows(shown: SystemStatus, several: bool, now: float) -> list[Row]:
     """Hosts first, then containers; those alone of which there is anything to say."""
     hosts = [
         _safety_row(
@@ -127,14 +127,14 @@ def _safety_rows(shown: Picture, several: bool, now: float) -> list[Row]:
     return [row for row in (*hosts, *containers) if row.cells[1:] != AT_REST]
 
 
-def _only(host: Overview) -> str:
+def _only(host: HostLimitStatus) -> str:
     """Whose breaker is open, where it is not everybody's."""
     if host.breaker_project is None:
         return ""
     return f", project {host.breaker_project}" if host.breaker_project else ", without a project"
 
 
-def _safety_row(what: str, breaker: Breaker, budget: str, held: str, now: float) -> Row:
+def _safety_row(what: str, breaker: BreakerState, budget: str, held: str, now: float) -> Row:
     words = "closed"
     if breaker.half_open:
         words = "half open: one trial"
@@ -143,7 +143,7 @@ def _safety_row(what: str, breaker: Breaker, budget: str, held: str, now: float)
     return Row((what, words, budget, held), fault=breaker.open)
 
 
-def _budget(budget: Budget, now: float) -> str:
+def _budget(budget: RestartBudget, now: float) -> str:
     left = f", again in {show_duration(budget.until - now)}" if budget.until > now else ""
     return f"{budget.used} of {budget.limit}{left}" if budget.used or left else "-"
 

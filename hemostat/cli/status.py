@@ -10,8 +10,8 @@ import click
 from hemostat.cli.options import Globals
 from hemostat.cli.picture import headline, tables
 from hemostat.cli.tables import show
-from hemostat.core.history.status import Picture, picture
-from hemostat.core.remediation.limit_status import Overview
+from hemostat.core.history.status import SystemStatus, picture
+from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.text import clean
 from hemostat.errors import BusError
 from hemostat.events import DURABLE
@@ -52,7 +52,7 @@ def status(given: Globals) -> None:
         show(table)
 
 
-def look(bus: Bus, now: float, overview: Callable[[str], Overview]) -> Picture:
+def look(bus: Bus, now: float, overview: Callable[[str], HostLimitStatus]) -> SystemStatus:
     """`overview` tells where a host stands towards the limits."""
     history = [event for name in DURABLE for event in bus.recent(name, HISTORY)]
     beats, stats = bus.last("heartbeat"), bus.last("container_stats")

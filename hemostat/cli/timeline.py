@@ -14,7 +14,7 @@ from hemostat.core.units import show_duration
 from hemostat.terminal import can_redraw
 
 if TYPE_CHECKING:
-    from hemostat.demo import Report, Scenario, Step
+    from hemostat.demo import DemoReport, DemoStep, Scenario
 
 COLOURS = {"fault": "red", "died": "red", "unhealthy": "red", "failed": "red", "verified": "green"}
 
@@ -27,7 +27,7 @@ class Timeline:
         self._quiet = quiet
         self._mark = "SIMULATED " if simulated else ""
         self._told: set[tuple[str, float]] = set()
-        self._steps: Sequence[Step] = ()
+        self._steps: Sequence[DemoStep] = ()
         self._doing = "getting ready"
         self._live: Any = None
         if can_redraw(sys.stdout) and not quiet:
@@ -53,7 +53,7 @@ class Timeline:
         where = "an engine in memory" if self._mark else "a real container"
         self._say(f"by {roles}, on {where}{why_own and f': {why_own}'}")
 
-    def show(self, steps: "Sequence[Step]", until: float = math.inf) -> None:
+    def show(self, steps: "Sequence[DemoStep]", until: float = math.inf) -> None:
         """A line that is printed stays: so those alone before which no other can come, until `until`."""
         self._steps = steps
         if self._live:
@@ -63,7 +63,7 @@ class Timeline:
                 self._told.add((step.name, step.t))
                 self._say(f"{step.t:7.3f} s  {step.name:<9}  {step.text}")
 
-    def end(self, report: "Report") -> None:
+    def end(self, report: "DemoReport") -> None:
         self.show(report.steps)
         self._doing = ""
         self._stop()
@@ -111,7 +111,7 @@ class Timeline:
         return Group(table, *rest)
 
 
-def _verdict(report: "Report") -> str:
+def _verdict(report: "DemoReport") -> str:
     if not report.passed:
         return "FAILED"
     healed = "" if report.healed_s is None else f"healed after {show_duration(report.healed_s)}"

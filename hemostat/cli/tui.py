@@ -18,11 +18,11 @@ from hemostat.cli.terminal import interactive
 from hemostat.errors import UsageError
 
 if TYPE_CHECKING:
-    from hemostat.core.evidence.snapshot import Dossier
-    from hemostat.core.history.replay import Recording
-    from hemostat.core.settings.tui import Looks
-    from hemostat.operator import Orders
-    from hemostat.tui.context import Exports, Model
+    from hemostat.core.evidence.snapshot import EvidenceSnapshot
+    from hemostat.core.history.replay import Replay
+    from hemostat.core.settings.tui import TuiSettings
+    from hemostat.operator import OperatorCommands
+    from hemostat.tui.context import DashboardContext, Exports
 
 DEMO: Final = "demo"
 DEMO_FILE: Final = "demos/recording.jsonl.gz"
@@ -134,33 +134,35 @@ def _shown(replay: str | None, since: float | None) -> list[str]:
 
 
 @contextmanager
-def _live(given: Globals, looks: "Looks", exports: "Exports", *, read_only: bool) -> Iterator["Model"]:
+def _live(
+    given: Globals, looks: "TuiSettings", exports: "Exports", *, read_only: bool
+) -> Iterator["DashboardContext"]:
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.cli.desk import who
     from hemostat.ports import Bus
-    from hemostat.tui.actions.build import Hand
-    from hemostat.tui.context import Model
-    from hemostat.tui.data.lazy import Late
+    from hemostat.tui.actions.build import OrderBuilder
+    from hemostat.tui.context import DashboardContext
+    from hemostat.tui.data.lazy import Lazy
     from hemostat.tui.saved_view import FILE
 
     settings = given.settings()
 
-    def evidence(incident: str) -> Sequence["Dossier"]:
+    def evidence(incident: str) -> Sequence["EvidenceSnapshot"]:
         with _app().open_dossiers(settings) as dossiers:
-            kept: Sequence[Dossier] = dossiers.get(incident)
+            kept: Sequence[EvidenceSnapshot] = dossiers.get(incident)
             return kept
 
-    bus = Late(lambda: _app().open_bus(settings, start=False))
+    bus = Lazy(lambda: _app().open_bus(settings, start=False))
     held = ExitStack()
-    orders = cast("Orders", Late(lambda: held.enter_context(_app().open_orders(settings))))
+    orders = cast("OperatorCommands", Lazy(lambda: held.enter_context(_app().open_orders(settings))))
     clock = SystemClock(threading.Event())
-    model = Model(
+    model = DashboardContext(
         cast("Bus", bus),
         clock,
         looks=looks,
         evidence=evidence,
         engine=lambda: _app().open_engine(settings),
-        act=None if read_only else Hand(orders, clock, by=who()),
+        act=None if read_only else OrderBuilder(orders, clock, by=who()),
         safety=lambda host: orders.overview(host),  # noqa: PLW0108 - looking `overview` up opens it
         saved=settings.state_path / FILE,
         exports=exports,
@@ -175,12 +177,12 @@ def _live(given: Globals, looks: "Looks", exports: "Exports", *, read_only: bool
 
 @contextmanager
 def _recorded(
-    given: Globals, looks: "Looks", exports: "Exports", replay: str | None, since: float | None
-) -> Iterator["Model"]:
+    given: Globals, looks: "TuiSettings", exports: "Exports", replay: str | None, since: float | None
+) -> Iterator["DashboardContext"]:
     """A model with nothing to act on, and nothing to ask but the recording."""
     from hemostat.adapters.system_clock import SystemClock
     from hemostat.core.units import show_duration
-    from hemostat.tui.context import Model
+    from hemostat.tui.context import DashboardContext
     from hemostat.tui.data.replay import ReplayBus, ReplayClock
 
     wall = SystemClock(threading.Event())
@@ -190,16 +192,16 @@ def _recorded(
     else:
         recording, name = _read(replay), Path(replay).name
     clock = ReplayClock(recording, wall, name)
-    yield Model(ReplayBus(clock), clock, looks=looks, replay=clock, exports=exports)
+    yield DashboardContext(ReplayBus(clock), clock, looks=looks, replay=clock, exports=exports)
 
 
-def _read(replay: str) -> "Recording":
+def _read(replay: str) -> "Replay":
     from hemostat.adapters.replay_file import read
 
     return read(demo_file() if replay == DEMO else Path(replay))
 
 
-def _remembered(given: Globals, since: float, now: float) -> "Recording":
+def _remembered(given: Globals, since: float, now: float) -> "Replay":
     settings = given.settings()
     bus = _app().open_bus(settings, start=False)
     try:

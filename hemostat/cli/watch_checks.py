@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Final
 
 from hemostat import app
-from hemostat.cli.findings import Finding, Level
+from hemostat.cli.findings import CheckResult, Level
 from hemostat.cli.machine import Machine
 from hemostat.core.model import ListedContainer
 from hemostat.core.settings.monitor import watched
@@ -18,7 +18,7 @@ GRACE_SECONDS: Final = 15.0
 HINT: Final = "hemostat status says what the monitor fails at; hemostat labels what the labels say"
 
 
-def watched_containers(machine: Machine) -> Finding:
+def watched_containers(machine: Machine) -> CheckResult:
     """The engine is asked first: what is made after that is not missed."""
     settings = machine.settings
     with closing(app.open_engine(settings, label=settings.monitor.only)) as engine:
@@ -35,16 +35,16 @@ def judge_watch(
     beats: Iterable[Event],
     host: str,
     now: float,
-) -> Finding:
+) -> CheckResult:
     monitors = [
         event.data
         for event in beats
         if event.host == host and isinstance(event.data, Heartbeat) and event.data.role == "monitor"
     ]
     if not monitors:
-        return Finding(Level.OK, f"not compared: no monitor of {host} is running")
+        return CheckResult(Level.OK, f"not compared: no monitor of {host} is running")
     if all(0 <= now - beat.started < GRACE_SECONDS for beat in monitors):
-        return Finding(Level.OK, "not compared: the monitor has only begun")
+        return CheckResult(Level.OK, "not compared: the monitor has only begun")
     measured = {
         event.data.container.id
         for event in stats
@@ -53,9 +53,9 @@ def judge_watch(
     expected = [row for row in rows if watched(row.ref) and row.status != "removing" and not _is_young(row)]
     missing = [row.ref.name for row in expected if row.ref.id not in measured]
     if not missing:
-        return Finding(Level.OK, f"all {len(expected)} that the engine has")
+        return CheckResult(Level.OK, f"all {len(expected)} that the engine has")
     message = f"{len(missing)} of {len(expected)} that the engine has are not watched: {list_names(missing)}"
-    return Finding(Level.FAILURE, message, HINT)
+    return CheckResult(Level.FAILURE, message, HINT)
 
 
 def _is_young(row: ListedContainer) -> bool:

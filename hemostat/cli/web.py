@@ -16,7 +16,7 @@ from hemostat import errors
 from hemostat.cli.everything import interpreter
 from hemostat.cli.options import Globals
 from hemostat.cli.terminal import interactive
-from hemostat.core.settings.public_address import Public, parse
+from hemostat.core.settings.public_address import PublicAddress, parse
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError, UsageError
 from hemostat.private_files import make_directory, replace_file
@@ -79,7 +79,7 @@ def _describe_token(given: Globals, address: str, port: int, token_file: Path | 
             file.unlink(missing_ok=True)
 
 
-def _public(url: str | None) -> Public | None:
+def _public(url: str | None) -> PublicAddress | None:
     try:
         return None if url is None else parse(url)
     except ValueError as error:

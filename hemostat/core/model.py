@@ -242,7 +242,7 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
-class Peers(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionPeers(msgspec.Struct, frozen=True, kw_only=True):
     """The IP addresses with which one container has TCP connections: of those that opened one to it, and of
     those to which it has opened one, with the port."""
 
@@ -263,7 +263,7 @@ Observation = (
     | DiskUse
     | HostSample
     | Probed
-    | Peers
+    | ConnectionPeers
 )
 """Whatever the monitor is told."""
 
@@ -279,17 +279,17 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the containers that are its replicas, as far as the engine vouches for them."""
 
 
-class Litter(StrEnum):
+class PrunableKind(StrEnum):
     CONTAINER = "stopped container"
     IMAGE = "dangling image"
     VOLUME = "unused volume"
     BUILD_CACHE = "build cache"
 
 
-class Leftover(msgspec.Struct, frozen=True, kw_only=True):
+class PrunableItem(msgspec.Struct, frozen=True, kw_only=True):
     """Something on the engine that nothing uses. The build cache is one, without an id."""
 
-    what: Litter
+    what: PrunableKind
     id: str = ""
     name: str = ""
     size: int = 0

@@ -1,10 +1,10 @@
 """Faults in real containers, and whether they healed by what the engine says. `hemostat demo`."""
 
 from hemostat.demo.play import play
-from hemostat.demo.report import Report, Step
+from hemostat.demo.report import DemoReport, DemoStep
 from hemostat.demo.scenarios import SCENARIOS, Scenario
 from hemostat.demo.stage import (
-    Stage,
+    DemoStage,
     UnseenError,
     is_selected,
     labels,
@@ -15,10 +15,10 @@ from hemostat.demo.stage import (
 
 __all__ = [
     "SCENARIOS",
-    "Report",
+    "DemoReport",
+    "DemoStage",
+    "DemoStep",
     "Scenario",
-    "Stage",
-    "Step",
     "UnseenError",
     "is_selected",
     "labels",

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.ports import Surroundings
+from hemostat.ports import HostProbe
 
 SATURATED: Final = 0.9
 """Share of the host's CPU in use from which a container may get less than it asks for."""
@@ -36,7 +36,7 @@ class HostLoad(msgspec.Struct, frozen=True, kw_only=True):
 class LoadMeter:
     """Measures from `start` to `read`."""
 
-    def __init__(self, host: Surroundings) -> None:
+    def __init__(self, host: HostProbe) -> None:
         self._host = host
         self._cores = os.cpu_count() or 1
         self._used: dict[float, float] = {}

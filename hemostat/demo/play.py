@@ -9,9 +9,9 @@ from hemostat.core.history.incident_log import subject
 from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.core.units import show_size, size
 from hemostat.demo.load import LoadMeter
-from hemostat.demo.report import Facts, Report, Step, complete_until, report, steps
+from hemostat.demo.report import DemoFacts, DemoReport, DemoStep, complete_until, report, steps
 from hemostat.demo.scenarios import Scenario
-from hemostat.demo.stage import IMAGE, Stage, UnseenError, labels
+from hemostat.demo.stage import IMAGE, DemoStage, UnseenError, labels
 from hemostat.errors import EngineError, HemoStatError
 from hemostat.events import DURABLE, ContainerStats
 from hemostat.ports import ContainerSpec
@@ -28,18 +28,18 @@ TRY_LATER: Final = "play it again when the host has CPU left, or add --simulate:
 PAST: Final = 100
 """Events of each type that are looked through: no more can have come since the last look."""
 
-Show = Callable[[Sequence[Step], float], None]
+Show = Callable[[Sequence[DemoStep], float], None]
 """Shows the timeline, which is complete until so many seconds after the first fault."""
 
 
-def play(scenario: Scenario, stage: Stage, *, run: str, show: Show) -> Report:
+def play(scenario: Scenario, stage: DemoStage, *, run: str, show: Show) -> DemoReport:
     """Make the container, break it, wait for what comes of it, and ask the engine.
 
     `run` names this demo's containers; `show` is handed the timeline whenever time has passed. Raises
     HemoStatError where it cannot be played.
     """
     stage.sweep()
-    facts, meter = Facts(), LoadMeter(stage.host)
+    facts, meter = DemoFacts(), LoadMeter(stage.host)
     with _container(scenario, stage, run) as container:
         _listen(stage, container, facts)
         _await_ready(stage, container, meter, has_health=scenario.health is not None)
@@ -56,7 +56,7 @@ def play(scenario: Scenario, stage: Stage, *, run: str, show: Show) -> Report:
 
 
 @contextmanager
-def _container(scenario: Scenario, stage: Stage, run: str) -> Iterator[str]:
+def _container(scenario: Scenario, stage: DemoStage, run: str) -> Iterator[str]:
     name = f"hemostat-demo-{scenario.name}-{run}"
     spec = ContainerSpec(
         name=name,
@@ -72,7 +72,7 @@ def _container(scenario: Scenario, stage: Stage, run: str) -> Iterator[str]:
         stage.workshop.remove(name)
 
 
-def _listen(stage: Stage, container: str, facts: Facts) -> None:
+def _listen(stage: DemoStage, container: str, facts: DemoFacts) -> None:
     """Note the engine's events about the container, until the engine is closed."""
 
     def listen() -> None:
@@ -83,7 +83,7 @@ def _listen(stage: Stage, container: str, facts: Facts) -> None:
     threading.Thread(target=listen, name="demo-events", daemon=True).start()
 
 
-def _await_ready(stage: Stage, container: str, meter: LoadMeter, *, has_health: bool) -> None:
+def _await_ready(stage: DemoStage, container: str, meter: LoadMeter, *, has_health: bool) -> None:
     """Until it runs, passes its health check if it has one, and the monitor has measured it."""
     meter.start(began := stage.clock.now())
     while not (seen := bool(_cpu(stage, container))) or not _well(
@@ -100,7 +100,7 @@ def _await_ready(stage: Stage, container: str, meter: LoadMeter, *, has_health: 
         stage.clock.sleep(TICK)
 
 
-def _cpu(stage: Stage, container: str) -> list[tuple[float, float]]:
+def _cpu(stage: DemoStage, container: str) -> list[tuple[float, float]]:
     """What the monitor has measured last of the container: the time, and its CPU in percent of a core."""
     return [
         (event.time, event.data.cpu)
@@ -115,7 +115,7 @@ def _well(info: ContainerInfo, has_health: bool) -> bool:
     return info.running and (info.health == "healthy" or not has_health)
 
 
-def _break(stage: Stage, container: str, scenario: Scenario, facts: Facts) -> None:
+def _break(stage: DemoStage, container: str, scenario: Scenario, facts: DemoFacts) -> None:
     facts.faults.append(stage.clock.now())
     # The fault may end the very process that would answer.
     with suppress(EngineError):
@@ -123,7 +123,7 @@ def _break(stage: Stage, container: str, scenario: Scenario, facts: Facts) -> No
 
 
 def _await_end(
-    scenario: Scenario, stage: Stage, container: str, facts: Facts, meter: LoadMeter, show: Show
+    scenario: Scenario, stage: DemoStage, container: str, facts: DemoFacts, meter: LoadMeter, show: Show
 ) -> None:
     """Until HemoStat says that it has dealt with the latest fault, or the time is up."""
     fault = facts.faults[-1]
@@ -133,7 +133,7 @@ def _await_end(
 
 
 def _look_on(
-    seconds: float, stage: Stage, container: str, facts: Facts, meter: LoadMeter, show: Show
+    seconds: float, stage: DemoStage, container: str, facts: DemoFacts, meter: LoadMeter, show: Show
 ) -> None:
     end = stage.clock.now() + seconds
     while stage.clock.now() < end:
@@ -150,7 +150,7 @@ def _look_on(
 
 
 def _observe(
-    scenario: Scenario, stage: Stage, info: ContainerInfo, facts: Facts
+    scenario: Scenario, stage: DemoStage, info: ContainerInfo, facts: DemoFacts
 ) -> dict[str, int | str | None]:
     """The facts that the scenario asks for, by the engine."""
     known: dict[str, Callable[[], int | str | None]] = {
@@ -163,6 +163,6 @@ def _observe(
     return {name: known[name]() for name in scenario.expected}
 
 
-def _disk(stage: Stage, info: ContainerInfo) -> str:
+def _disk(stage: DemoStage, info: ContainerInfo) -> str:
     used, threshold = stage.engine.writable_size(info.ref.id), size(info.ref.labels["hemostat.disk"])
     return f"below {show_size(threshold)}" if used < threshold else show_size(used)

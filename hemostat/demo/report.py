@@ -26,7 +26,7 @@ DELIVERY: Final = 0.5
 UNACTED: Final = {Outcome.REFUSED, Outcome.ESCALATED, Outcome.DRY_RUN, Outcome.EXPIRED}
 
 
-class Step(msgspec.Struct, frozen=True):
+class DemoStep(msgspec.Struct, frozen=True):
     """`t` is seconds since the first fault."""
 
     name: str
@@ -34,7 +34,7 @@ class Step(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class Facts(msgspec.Struct, kw_only=True):
+class DemoFacts(msgspec.Struct, kw_only=True):
     """What was heard since the container was made: `faults` are times (epoch seconds), `engine` the engine's
     events about the container, `bus` HemoStat's; `load` is the host's since the first fault."""
 
@@ -66,7 +66,7 @@ class Facts(msgspec.Struct, kw_only=True):
         return [event for event in self.bus if isinstance(event.data, ends) and event.time >= since]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
     """`ending` is what the scenario comes to where it ends otherwise than healed; `host_load` is None where
     it is not known; `host_too_busy` is why it did not pass."""
 
@@ -74,7 +74,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
     simulated: bool
     incident: str | None
-    steps: tuple[Step, ...]
+    steps: tuple[DemoStep, ...]
     detected_s: float | None
     healed_s: float | None
     expected: dict[str, int | str | None]
@@ -92,11 +92,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def report(
-    scenario: Scenario, facts: Facts, observed: dict[str, int | str | None], *, simulated: bool
-) -> Report:
+    scenario: Scenario, facts: DemoFacts, observed: dict[str, int | str | None], *, simulated: bool
+) -> DemoReport:
     raised = facts.raised()
     passed = observed == scenario.expected
-    return Report(
+    return DemoReport(
         scenario=scenario.name,
         passed=passed,
         simulated=simulated,
@@ -112,17 +112,17 @@ def report(
     )
 
 
-def steps(facts: Facts) -> list[Step]:
+def steps(facts: DemoFacts) -> list[DemoStep]:
     """The timeline so far, in order of time."""
     told = [("fault", time, "") for time in facts.faults]
     told += _engine_steps(facts.engine, facts.first)
     for event in facts.bus:
         told += _bus_steps(event)
     ordered = sorted(told, key=lambda step: step[1])
-    return [Step(name, round(time - facts.first, 3), text) for name, time, text in ordered]
+    return [DemoStep(name, round(time - facts.first, 3), text) for name, time, text in ordered]
 
 
-def complete_until(facts: Facts, now: float) -> float:
+def complete_until(facts: DemoFacts, now: float) -> float:
     """Until when the timeline can get no more steps, in seconds since the first fault. Of an action HemoStat
     tells when it is over, so that all of its steps come later than those of the engine."""
     open_since: dict[str | None, float] = {}
@@ -165,7 +165,7 @@ def _bus_steps(event: Event) -> Iterator[tuple[str, float, str]]:
             yield "verified" if outcome is Outcome.HEALED else "failed", event.time, line(event)
 
 
-def _cures(scenario: Scenario, facts: Facts) -> list[float]:
+def _cures(scenario: Scenario, facts: DemoFacts) -> list[float]:
     if scenario.ending:
         return []
     match scenario.cured_by:
@@ -179,5 +179,5 @@ def _cures(scenario: Scenario, facts: Facts) -> list[float]:
             return [event.time for event in facts.ended(facts.first)]
 
 
-def _after(facts: Facts, times: Iterable[float]) -> float | None:
+def _after(facts: DemoFacts, times: Iterable[float]) -> float | None:
     return next((round(time - facts.first, 3) for time in times), None)

@@ -4,16 +4,16 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.core.remediation import cleanup
 from hemostat.demo.scenarios import MIB, SCENARIOS
 from hemostat.errors import EngineError
 from hemostat.ports import Clock
 
 
-def faulty_engine(clock: Clock) -> MemoryEngine:
+def faulty_engine(clock: Clock) -> InMemoryEngine:
     """An engine in which the scripts of the scenarios, and cleaning up, have their effect."""
-    engine = MemoryEngine(clock)
+    engine = InMemoryEngine(clock)
 
     def run(container: str, command: Sequence[str]) -> tuple[int, str]:
         script = command[2]
@@ -42,7 +42,7 @@ def faulty_engine(clock: Clock) -> MemoryEngine:
     return engine
 
 
-def _calm_down(engine: MemoryEngine, container: str) -> None:
+def _calm_down(engine: InMemoryEngine, container: str) -> None:
     """After 2 s, as `timeout 2` has it."""
 
     def calm() -> None:

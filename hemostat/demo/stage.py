@@ -21,7 +21,7 @@ from hemostat.demo.scenarios import Scenario
 from hemostat.demo.simulated import faulty_engine
 from hemostat.errors import BusUnreachableError, HemoStatError, UsageError
 from hemostat.events import Heartbeat
-from hemostat.ports import Bus, Clock, Engine, Interrupted, Surroundings, Workshop
+from hemostat.ports import Bus, Clock, Engine, HostProbe, Interrupted, TestContainers
 from hemostat.streams import BY_NAME, ROLES
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class UnseenError(HemoStatError):
     """The roles that were running do not look at the demo's container."""
 
 
-class Stage(msgspec.Struct, frozen=True, kw_only=True):
+class DemoStage(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
-    workshop: Workshop
+    workshop: TestContainers
     bus: Bus
     clock: Clock
-    host: Surroundings = app.Nowhere()
+    host: HostProbe = app.UnknownHost()
     """The engine's host, where it is this one."""
     simulated: bool = False
     redis_url: str = ""
@@ -116,7 +116,7 @@ def _started(pid: int) -> str:
 
 
 @contextmanager
-def running_stage(settings: Settings, stop: threading.Event) -> Iterator[Stage | None]:
+def running_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoStage | None]:
     """The roles that are running on this host already; None where they are not."""
     with ExitStack() as stack:
         try:
@@ -131,11 +131,11 @@ def running_stage(settings: Settings, stop: threading.Event) -> Iterator[Stage |
         engine, workshop = _engine(stack, settings)
         clock = SystemClock(stop)
         host = app.surroundings_of(engine.version())
-        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, borrowed=True)
+        yield DemoStage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, borrowed=True)
 
 
 @contextmanager
-def own_stage(settings: Settings, stop: threading.Event, command: Command, run: str) -> Iterator[Stage]:
+def own_stage(settings: Settings, stop: threading.Event, command: Command, run: str) -> Iterator[DemoStage]:
     """Roles of the demo's own, in processes of their own, which see nothing but its containers."""
     from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 
@@ -159,15 +159,15 @@ def own_stage(settings: Settings, stop: threading.Event, command: Command, run: 
             _require_alive(processes, directory / "roles.log")
             clock.sleep(POLL)
         host = app.surroundings_of(engine.version())
-        yield Stage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, redis_url=url)
+        yield DemoStage(engine=engine, workshop=workshop, bus=bus, clock=clock, host=host, redis_url=url)
 
 
 @contextmanager
-def simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[Stage]:
+def simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[DemoStage]:
     """The same roles in threads, on an engine in memory."""
     clock = SystemClock(stop)
     engine = faulty_engine(clock)
-    parts = app.SimulatedParts(engine)
+    parts = app.SimulatedBackends(engine)
     told = threading.Event()
     threads = [
         threading.Thread(target=_run_quietly, args=(role.name, settings, told, parts)) for role in ROLES
@@ -177,7 +177,7 @@ def simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[Stage
     try:
         while not _at_work(parts.bus, settings.host_name) >= set(BY_NAME):
             clock.sleep(POLL)
-        yield Stage(engine=engine, workshop=engine, bus=parts.bus, clock=clock, simulated=True)
+        yield DemoStage(engine=engine, workshop=engine, bus=parts.bus, clock=clock, simulated=True)
     finally:
         told.set()
         engine.close()
@@ -185,20 +185,20 @@ def simulated_stage(settings: Settings, stop: threading.Event) -> Iterator[Stage
             thread.join()
 
 
-def _run_quietly(name: str, settings: Settings, stop: threading.Event, parts: app.Parts) -> None:
+def _run_quietly(name: str, settings: Settings, stop: threading.Event, parts: app.Backends) -> None:
     try:
         app.run_role(name, settings, instance="simulated", stop=stop, parts=parts)
     except Interrupted:
         return
 
 
-def _engine(stack: ExitStack, settings: Settings) -> tuple[Engine, Workshop]:
+def _engine(stack: ExitStack, settings: Settings) -> tuple[Engine, TestContainers]:
     """The real engine, with the demo's image on it."""
-    from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+    from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 
     engine = DockerEngine.connect(settings.engine.url or None, label=LABEL)
     stack.callback(engine.close)
-    workshop = DockerWorkshop(engine)
+    workshop = DockerTestContainers(engine)
     busybox = shutil.which("busybox")
     if busybox is None:
         raise UsageError(

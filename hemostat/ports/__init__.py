@@ -4,57 +4,57 @@ Every method may raise AdapterError (EngineError, BusError …); `transient` say
 """
 
 from hemostat.core.llm.tool import Tool
-from hemostat.ports.advisor import Advisor, Call, Result, Said, Turn, Usage
-from hemostat.ports.bus import Apart, Bus, Due, Entry, Later, Listener
+from hemostat.ports.advisor import Advisor, ModelTurn, ToolCallRequest, ToolResult, Turn, Usage
+from hemostat.ports.bus import Bus, Defer, DueEntries, Entry, Listener, RunInBackground
 from hemostat.ports.clock import Clock, Interrupted
-from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings, Workshop
-from hemostat.ports.evidence_source import Witness
+from hemostat.ports.engine import ContainerSpec, Engine, EngineVersion, HostProbe, Sampler, TestContainers
+from hemostat.ports.evidence_source import EvidenceSource
 from hemostat.ports.stores import (
-    Casebook,
-    Desk,
-    Dossiers,
-    Heart,
+    AuditAnchor,
+    ControlStore,
+    EventStore,
+    EvidenceStore,
+    HealthPing,
     Ledger,
-    Notary,
+    LlmBudget,
     Notifier,
     Outbox,
-    Purse,
-    Records,
-    Store,
+    PrecedentStore,
+    RecentEvents,
 )
 
 __all__ = [
     "Advisor",
-    "Apart",
+    "AuditAnchor",
     "Bus",
-    "Call",
-    "Casebook",
     "Clock",
     "ContainerSpec",
-    "Desk",
-    "Dossiers",
-    "Due",
+    "ControlStore",
+    "Defer",
+    "DueEntries",
     "Engine",
     "EngineVersion",
     "Entry",
-    "Heart",
+    "EventStore",
+    "EvidenceSource",
+    "EvidenceStore",
+    "HealthPing",
+    "HostProbe",
     "Interrupted",
-    "Later",
     "Ledger",
     "Listener",
-    "Notary",
+    "LlmBudget",
+    "ModelTurn",
     "Notifier",
     "Outbox",
-    "Purse",
-    "Records",
-    "Result",
-    "Said",
+    "PrecedentStore",
+    "RecentEvents",
+    "RunInBackground",
     "Sampler",
-    "Store",
-    "Surroundings",
+    "TestContainers",
     "Tool",
+    "ToolCallRequest",
+    "ToolResult",
     "Turn",
     "Usage",
-    "Witness",
-    "Workshop",
 ]

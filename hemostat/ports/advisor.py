@@ -8,7 +8,7 @@ import msgspec
 from hemostat.core.llm.tool import Tool
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class ToolCallRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A call of a tool as the model made it: `arguments` need not be what the schema asks for. `id` is the
     vendor's, and names the call when its result is sent."""
 
@@ -17,7 +17,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     arguments: Mapping[str, Any]
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a call gave; `failed`: an error that the model may learn from."""
 
     call: str
@@ -35,16 +35,16 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         return Usage(sent=self.sent + other.sent, received=self.received + other.received)
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class ModelTurn(msgspec.Struct, frozen=True, kw_only=True):
     """The model's turn. `raw` is the vendor's own form of it, to be sent back unchanged with the next one."""
 
     text: str = ""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ToolCallRequest, ...] = ()
     usage: Usage = Usage()
     raw: Any = None
 
 
-Turn = str | Said | tuple[Result, ...]
+Turn = str | ModelTurn | tuple[ToolResult, ...]
 """A conversation is a list of these: our words, the model's, and the results of its calls, in its order."""
 
 
@@ -63,7 +63,7 @@ class Advisor(Protocol):
         must_call: str | None,
         max_tokens: int,
         timeout: float,
-    ) -> Said:
+    ) -> ModelTurn:
         """The next turn. `must_call` names the tool that has to be called now; `max_tokens` bounds what is
         said; `timeout` in seconds bounds each wait for the network, not the whole.
 

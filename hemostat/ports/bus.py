@@ -5,12 +5,12 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
+from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.events import Event
 
 
-class Later(msgspec.Struct, frozen=True):
+class Defer(msgspec.Struct, frozen=True):
     """A step's answer: not now, deliver this event again at `until` (epoch seconds). `told` is to be
     published meanwhile; `event` is what is to be delivered in its place, None for the same."""
 
@@ -20,15 +20,15 @@ class Later(msgspec.Struct, frozen=True):
     event: Event | None = None
 
 
-class Apart(msgspec.Struct, frozen=True):
+class RunInBackground(msgspec.Struct, frozen=True):
     """A step's answer: this takes long. `work` gives the answer proper, at the time it is called with, apart
     from whatever is quick; where there is no room for it, `otherwise` is the answer."""
 
-    work: Callable[[float], Sequence[Event] | Later]
-    otherwise: Callable[[float], Sequence[Event] | Later]
+    work: Callable[[float], Sequence[Event] | Defer]
+    otherwise: Callable[[float], Sequence[Event] | Defer]
 
 
-class Due(NamedTuple):
+class DueEntries(NamedTuple):
     """Deferred entries whose time has come, and when the next one's comes (epoch seconds); None where no
     other is deferred."""
 
@@ -58,7 +58,7 @@ class Listener(Protocol):
         """The last values that `show` kept of this type and that have not expired."""
         ...
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
         """The latest numbers of the container of this name, at most `count`, oldest first; none where it has
         not been seen for some minutes."""
         ...
@@ -121,7 +121,7 @@ class Bus(Listener, Protocol):
         in one transaction."""
         ...
 
-    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> Due:
+    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         """At most `count` of each stream that this role has deferred and that are due, earliest first. They
         stay where they are until they are put off or put back."""
         ...

@@ -5,17 +5,17 @@ from typing import Protocol
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import Details
-from hemostat.core.labels.values import Target
+from hemostat.core.evidence.snapshot import ContainerDetails
+from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
     Connected,
+    ConnectionPeers,
     ContainerInfo,
     Disconnected,
     EngineEvent,
     HostSample,
-    Leftover,
     ListedContainer,
-    Peers,
+    PrunableItem,
     Sample,
     Service,
 )
@@ -83,7 +83,7 @@ class Engine(Protocol):
         tells of it by no event; of others False."""
         ...
 
-    def details(self, container: str) -> Details:
+    def details(self, container: str) -> ContainerDetails:
         """How it was made, with the secrets in its environment: for evidence, which masks them."""
         ...
 
@@ -126,12 +126,12 @@ class Engine(Protocol):
         """Bytes of the container's writable layer. Costs the engine a walk over it."""
         ...
 
-    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[Leftover]:
+    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
         """What nothing uses and carries all `labels`; so the build cache, which has none, only without them.
         Costs the engine a walk over all its files."""
         ...
 
-    def discard(self, leftover: Leftover) -> int:
+    def discard(self, leftover: PrunableItem) -> int:
         """Remove it, never by force; the bytes freed. What is gone or in use by now stays as it is: 0."""
         ...
 
@@ -165,7 +165,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     network: str = "bridge"
 
 
-class Workshop(Protocol):
+class TestContainers(Protocol):
     """Makes and removes containers. For demos and tests: no role has this."""
 
     def image(self, tag: str, program: str) -> None:
@@ -200,7 +200,7 @@ class Sampler(Protocol):
         ...
 
 
-class Surroundings(Protocol):
+class HostProbe(Protocol):
     """What is around the containers: the network, and the engine's host, of which nothing is known where it
     is another one. Safe to use from several threads at once."""
 
@@ -210,7 +210,7 @@ class Surroundings(Protocol):
         """Bytes of a file on the engine's host."""
         ...
 
-    def peers(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:
+    def peers(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
         """The connections of one of these running containers, in turn; None while it is not time for the next
         one, and where they cannot be read. To be used by one thread."""
         ...
@@ -220,6 +220,6 @@ class Surroundings(Protocol):
         nothing is known to be missing."""
         ...
 
-    def probe(self, target: Target, address: str, timeout: float) -> str:
+    def probe(self, target: ProbeTarget, address: str, timeout: float) -> str:
         """Whether the target answers at this address within `timeout` seconds: what is wrong, or nothing."""
         ...

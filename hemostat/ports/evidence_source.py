@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from hemostat.core.diagnosis.case import Case
-from hemostat.core.evidence.snapshot import Details, Point
+from hemostat.core.diagnosis.case import EvidenceCase
+from hemostat.core.evidence.snapshot import ContainerDetails, MetricPoint
 from hemostat.events import Container, Event
 
 
-class Witness(Protocol):
+class EvidenceSource(Protocol):
     """Of the containers of a host. Every method may raise HemoStatError; what it tells holds secrets."""
 
-    def case(self, alert: Event) -> Case:
+    def case(self, alert: Event) -> EvidenceCase:
         """The incident of this alert, with what is known at first; without secrets."""
         ...
 
@@ -21,9 +21,9 @@ class Witness(Protocol):
 
     def processes(self, host: str, container: Container) -> Sequence[str]: ...
 
-    def details(self, host: str, container: Container) -> Details: ...
+    def details(self, host: str, container: Container) -> ContainerDetails: ...
 
-    def history(self, host: str, container: Container) -> Sequence[Point]:
+    def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
         """Oldest first."""
         ...
 

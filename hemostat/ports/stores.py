@@ -4,22 +4,29 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from hemostat.core.diagnosis.case import Past
-from hemostat.core.evidence.snapshot import Dossier
-from hemostat.core.history.audit_chain import Accepted, Condition, End, Ends, Link, Noted
-from hemostat.core.history.event_row import Record, Wanted
-from hemostat.core.ledger.controls import Answer, Approval, Controls, Pause
-from hemostat.core.ledger.rows import Attempt, Book, Scaled, Stopping
-from hemostat.core.llm.budget import Spending
+from hemostat.core.diagnosis.case import Precedent
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
+from hemostat.core.history.audit_chain import (
+    AcceptedFindings,
+    AnchorNotes,
+    ChainEnds,
+    ChainPosition,
+    ChainRow,
+    DatabaseStatus,
+)
+from hemostat.core.history.event_row import EventQuery, EventRow
+from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit
+from hemostat.core.llm.budget import LlmUsage
 from hemostat.core.notify.message import Message
-from hemostat.core.notify.notification import News, Told
+from hemostat.core.notify.notification import LastNotification, Notification
 from hemostat.events import Event
 
 
 class Ledger(Protocol):
     """Attempts at remediation, by host and container. Time-outs are policy's business, not the ledger's."""
 
-    def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
+    def read(self, host: str, container: str, incident: str = "", key: str = "") -> LedgerSnapshot:
         """All that is known, people's word included; where somebody asks for the attempt of this key, to end
         this incident, what is known of these two as well."""
         ...
@@ -28,7 +35,7 @@ class Ledger(Protocol):
         """Those on one container, oldest first, by name."""
         ...
 
-    def note_stop(self, host: str, container: str, stop: Stopping) -> None:
+    def note_stop(self, host: str, container: str, stop: ManualStop) -> None:
         """A person is stopping it: `read` tells of that until the stop cannot last any longer."""
         ...
 
@@ -37,7 +44,7 @@ class Ledger(Protocol):
         lost and is known to this process is written back."""
         ...
 
-    def survey(self, host: str) -> Book:
+    def survey(self, host: str) -> LedgerSnapshot:
         """The whole host, for whoever looks on: the latest attempts of all its containers, a thousand at
         least, with what `read` tells of the host. In one round trip."""
         ...
@@ -51,20 +58,20 @@ class Ledger(Protocol):
         """Replace the intent of the same key by its outcome."""
         ...
 
-    def scaled(self, host: str) -> list[Scaled]:
+    def scaled(self, host: str) -> list[RaisedLimit]:
         """What is raised now and is to come back down."""
         ...
 
-    def keep_scaled(self, host: str, scaled: Scaled) -> None:
+    def keep_scaled(self, host: str, scaled: RaisedLimit) -> None:
         """What is raised again goes back to where it was first."""
         ...
 
-    def drop_scaled(self, host: str, scaled: Scaled) -> bool:
+    def drop_scaled(self, host: str, scaled: RaisedLimit) -> bool:
         """Take the record off; False if somebody else has done so, or has raised it again since."""
         ...
 
 
-class Desk(Protocol):
+class ControlStore(Protocol):
     """Where people tell the responders what they may do. Before every action it is read with the ledger."""
 
     def controls(self) -> Controls: ...
@@ -86,7 +93,7 @@ class Desk(Protocol):
         ...
 
     def answer(
-        self, approval_id: str, answer: Answer, *, by: str, reason: str, now: float
+        self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
         """Answer a request that is open; None if there is none of this id. One that was answered, or whose
         time is up, stays as it is."""
@@ -97,7 +104,7 @@ class Desk(Protocol):
         ...
 
 
-class Store(Protocol):
+class RecentEvents(Protocol):
     """Every event, kept for people who ask later."""
 
     def append(self, events: Sequence[Event]) -> list[Event]:
@@ -107,14 +114,14 @@ class Store(Protocol):
     def kept(self, event_id: str) -> bool: ...
 
 
-class Records(Store, Protocol):
+class EventStore(RecentEvents, Protocol):
     """A store that can be asked, and whose rows are bound to each other (core.history.audit_chain)."""
 
-    def find(self, wanted: Wanted, *, limit: int | None = None) -> Iterator[Record]:
+    def find(self, wanted: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
         """Newest first, the newest `limit` of them."""
         ...
 
-    def incidents(self, wanted: Wanted) -> list[Record]:
+    def incidents(self, wanted: EventQuery) -> list[EventRow]:
         """All that was said of the incidents that any record asked for belongs to, oldest first."""
         ...
 
@@ -122,9 +129,9 @@ class Records(Store, Protocol):
         """Ids of incidents that begin so; some of them."""
         ...
 
-    def ends(self) -> Ends: ...
+    def ends(self) -> ChainEnds: ...
 
-    def condition(self) -> Condition:
+    def condition(self) -> DatabaseStatus:
         """NothingStoredError where no role has ever written."""
         ...
 
@@ -132,7 +139,7 @@ class Records(Store, Protocol):
         """Why it cannot be written, found out without writing; empty: it can."""
         ...
 
-    def bears(self, end: End) -> bool:
+    def bears(self, end: ChainPosition) -> bool:
         """Whether the trail has that row with that hash, or had it removed by `remove`."""
         ...
 
@@ -140,22 +147,22 @@ class Records(Store, Protocol):
         """Names this store apart from what is in it; `host` is where a file would be."""
         ...
 
-    def row(self, number: int) -> Link | None: ...
+    def row(self, number: int) -> ChainRow | None: ...
 
     def accept_unsigned(self, number: int) -> None:
         """Rows that are stored may be signed although the row before them, up to this one, is not."""
         ...
 
-    def trail(self) -> AbstractContextManager[tuple[Ends, Iterator[Link]]]:
+    def trail(self) -> AbstractContextManager[tuple[ChainEnds, Iterator[ChainRow]]]:
         """The ends and all rows between them, in order, as they are at one moment."""
         ...
 
-    def outdated(self, before: float | None, most: int, *, limit: int) -> End | None:
+    def outdated(self, before: float | None, most: int, *, limit: int) -> ChainPosition | None:
         """The last of the oldest rows that were kept before that time (epoch seconds), or are more than
         `most` (0: any number), up to `limit` rows from the beginning; None if there are none."""
         ...
 
-    def remove(self, end: End) -> int:
+    def remove(self, end: ChainPosition) -> int:
         """Remove the rows up to this one, which becomes the anchor; how many."""
         ...
 
@@ -166,18 +173,18 @@ class Records(Store, Protocol):
     def close(self) -> None: ...
 
 
-class Notary(Protocol):
+class AuditAnchor(Protocol):
     """Where the ends of audit trails are noted, apart from the trails."""
 
-    def note_head(self, trail: str, end: End) -> None:
+    def note_head(self, trail: str, end: ChainPosition) -> None:
         """One that is further on stays."""
         ...
 
-    def note_anchor(self, trail: str, end: End) -> None:
+    def note_anchor(self, trail: str, end: ChainPosition) -> None:
         """One that is further on stays."""
         ...
 
-    def noted(self, trail: str, place: str = "") -> Noted:
+    def noted(self, trail: str, place: str = "") -> AnchorNotes:
         """What is noted of the trail, and which trail belongs to the store at this place (Records.place)."""
         ...
 
@@ -189,33 +196,33 @@ class Notary(Protocol):
         """From this row on the trail is signed, unless that is noted already."""
         ...
 
-    def accept(self, place: str, ends: Ends, accepted: Accepted, *, signed: int) -> None:
+    def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
         """The trail belongs to this place and is in order as it is, whatever was noted before. `signed` is
         the first row that must be signed from now on; 0: none."""
         ...
 
 
-class Dossiers(Protocol):
+class EvidenceStore(Protocol):
     """The evidence kept with an incident: for a week, the newest ten dossiers."""
 
-    def put(self, incident: str, dossier: Dossier) -> bool:
+    def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
         """Keep the dossier; False if there is one of this occurrence and rung: the first one stays, for after
         an interruption the container may have been acted upon."""
         ...
 
-    def get(self, incident: str) -> list[Dossier]:
+    def get(self, incident: str) -> list[EvidenceSnapshot]:
         """Oldest first; none where nothing was kept, or not any more."""
         ...
 
 
-class Casebook(Protocol):
+class PrecedentStore(Protocol):
     """What came of remediations, by signature (core.diagnosis.case), and what models have advised lately."""
 
-    def remember(self, signature: str, key: str, past: Past) -> None:
+    def remember(self, signature: str, key: str, past: Precedent) -> None:
         """Keep a remediation's end, once for each `key`; the newest 20 of a signature, for 30 days."""
         ...
 
-    def past(self, signature: str) -> list[Past]:
+    def past(self, signature: str) -> list[Precedent]:
         """Oldest first."""
         ...
 
@@ -226,18 +233,18 @@ class Casebook(Protocol):
     def advice(self, likeness: str) -> bytes | None: ...
 
 
-class Purse(Protocol):
+class LlmBudget(Protocol):
     """What requests to models have cost, of all analyzers together. Limits are core.llm.budget's business."""
 
-    def read(self) -> tuple[int, list[Spending]]:
+    def read(self) -> tuple[int, list[LlmUsage]]:
         """The version, which changes with every request, and the spendings of the last hour at least."""
         ...
 
-    def take(self, spending: Spending, version: int) -> bool:
+    def take(self, spending: LlmUsage, version: int) -> bool:
         """Write it down before it is spent, if the purse is still at `version`; False if it is not."""
         ...
 
-    def settle(self, spending: Spending) -> None:
+    def settle(self, spending: LlmUsage) -> None:
         """Replace what was taken by what it was in the end."""
         ...
 
@@ -246,21 +253,23 @@ class Outbox(Protocol):
     """What every channel is to be told, one word an incident, kept over restarts. What is news, and what
     takes the place of what, is core.notify.notification's business."""
 
-    def put(self, channel: str, words: Sequence[tuple[News, float]]) -> int:
+    def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
         """Let these wait, each until its time (epoch seconds), merged with what waits there; how many others
         were dropped, for more than 10,000 would wait."""
         ...
 
-    def take(self, channel: str, now: float, *, lease: float, count: int) -> list[tuple[News, Told | None]]:
+    def take(
+        self, channel: str, now: float, *, lease: float, count: int
+    ) -> list[tuple[Notification, LastNotification | None]]:
         """Those that are due, with what the channel was last told of the incident; for `lease` seconds nobody
         else is given them."""
         ...
 
-    def put_off(self, channel: str, words: Sequence[News], until: float) -> None:
+    def put_off(self, channel: str, words: Sequence[Notification], until: float) -> None:
         """Let them wait longer, those alone that nothing has taken the place of."""
         ...
 
-    def settle(self, channel: str, words: Sequence[News], *, told: bool) -> None:
+    def settle(self, channel: str, words: Sequence[Notification], *, told: bool) -> None:
         """They are done with, unless something has taken their place; `told`: people have heard them, which
         is remembered for a month."""
         ...
@@ -278,7 +287,7 @@ class Notifier(Protocol):
         ...
 
 
-class Heart(Protocol):
+class HealthPing(Protocol):
     """Somebody outside, who tells people when it is not heard of any more."""
 
     def beat(self) -> None:

@@ -19,7 +19,7 @@ from hemostat.core.units import show_duration
 from hemostat.errors import INTERRUPTED, OK, USAGE
 from hemostat.supervisor.child import Child, how
 from hemostat.supervisor.lock import hold
-from hemostat.supervisor.output import OWN, Out, Output
+from hemostat.supervisor.output import OWN, LineOutput, Output
 from hemostat.supervisor.signals import Signals
 
 GRACE: Final = 10.0
@@ -35,7 +35,7 @@ def supervise(
     command: Command,
     *,
     state_dir: Path,
-    out: Out,
+    out: LineOutput,
     grace: float = GRACE,
     json_lines: bool = False,
 ) -> int:

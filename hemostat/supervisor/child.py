@@ -6,7 +6,7 @@ from typing import Final
 
 from hemostat.core.backoff import delay, streak
 from hemostat.errors import USAGE
-from hemostat.supervisor.output import Lines
+from hemostat.supervisor.output import LineSplitter
 
 FIRST: Final = 0.1
 CEILING: Final = 5.0
@@ -20,7 +20,7 @@ class Child:
 
     def __init__(self, role: str) -> None:
         self.role = role
-        self.lines = Lines()
+        self.lines = LineSplitter()
         self.process: subprocess.Popen[bytes] | None = None
         self.due: float | None = 0.0
         self._ends: list[float] = []

@@ -16,7 +16,7 @@ FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 COLOURS: Final = ("36", "35", "33", "32", "34")
 
 
-class Out(Protocol):
+class LineOutput(Protocol):
     """Where the lines of all go."""
 
     def write(self, text: str, /) -> int: ...
@@ -29,7 +29,7 @@ class Out(Protocol):
 class Output:
     """Writes lines to `out`: as text under coloured labels, or each as a JSON object (`json_lines`)."""
 
-    def __init__(self, out: Out, roles: Iterable[str], *, json_lines: bool) -> None:
+    def __init__(self, out: LineOutput, roles: Iterable[str], *, json_lines: bool) -> None:
         roles = tuple(roles)
         self._out = out
         self._json_lines = json_lines
@@ -54,7 +54,7 @@ class Output:
         return f"\x1b[{self._colours[label]}m{head}\x1b[0m {text}" if self._coloured else f"{head} {text}"
 
 
-class Lines:
+class LineSplitter:
     """Whole lines out of the pieces that a pipe gives."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from hemostat.errors import ConfigError, HemoStatError
 from hemostat.terminal import colour_is_off
 
 if TYPE_CHECKING:
-    from hemostat.tui.context import Model
+    from hemostat.tui.context import DashboardContext
 
 SWITCH: Final = 0.001
 """Seconds after which one thread has to let another go on."""
@@ -38,7 +38,7 @@ def hint(environ: Mapping[str, str], *, slow: bool) -> str:
     return "over SSH: hemostat tui --slow sends less, and ssh -C compresses it" if remote and not slow else ""
 
 
-def run(model: "Model") -> int:
+def run(model: "DashboardContext") -> int:
     """Show the dashboard until the user quits; the exit code. Raises ConfigError for an unknown theme, and
     HemoStatError for what was ordered and not done when the user quit."""
     from textual.theme import BUILTIN_THEMES

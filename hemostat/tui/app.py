@@ -17,10 +17,10 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from hemostat.core.text import clean
-from hemostat.tui.context import Exports, Model
+from hemostat.tui.context import DashboardContext, Exports
 from hemostat.tui.data.feed import EVERY, Feed
-from hemostat.tui.data.pending import Answers
-from hemostat.tui.data.state import News, apply
+from hemostat.tui.data.pending import PendingOrders
+from hemostat.tui.data.state import FeedUpdate, apply
 from hemostat.tui.driver import TerminalDriver
 from hemostat.tui.render.wrap import without_fonts
 from hemostat.tui.screens.live import Live, Sought
@@ -36,7 +36,7 @@ SLOW: Final = 2.0
 class Came(Message):
     """News from the feed's thread."""
 
-    def __init__(self, news: News) -> None:
+    def __init__(self, news: FeedUpdate) -> None:
         super().__init__()
         self.news = news
 
@@ -69,13 +69,13 @@ class Dashboard(App[None]):
         ),
     ]
 
-    def __init__(self, model: Model, *, colourless: bool = False, hint: str = "") -> None:
+    def __init__(self, model: DashboardContext, *, colourless: bool = False, hint: str = "") -> None:
         """`hint` is told once, at the beginning."""
         super().__init__(driver_class=_driver(), ansi_color=True if colourless else None)
         self.animation_level = "none"
         self.model = model
         self._hint = hint
-        self._answers = Answers()
+        self._answers = PendingOrders()
         slow = model.looks.slow
         self._tick = SLOW if slow else TICK
         every = SLOW if slow else EVERY
@@ -93,7 +93,7 @@ class Dashboard(App[None]):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         # Whatever it loads, the first screen comes first.
         self.call_after_refresh(self._feed.start)
-        self.set_interval(self._tick, lambda: self._take(News(lost=self.model.state.lost)))
+        self.set_interval(self._tick, lambda: self._take(FeedUpdate(lost=self.model.state.lost)))
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         for told in filter(None, (self._hint, self.model.complaint)):
             self.notify(clean(told), markup=False)
@@ -101,13 +101,13 @@ class Dashboard(App[None]):
     def on_unmount(self) -> None:
         self._feed.stop()
 
-    def _came(self, news: News) -> None:
+    def _came(self, news: FeedUpdate) -> None:
         self.post_message(Came(news))
 
     def on_came(self, message: Came) -> None:
         self._take(message.news)
 
-    def _take(self, news: News) -> None:
+    def _take(self, news: FeedUpdate) -> None:
         self.model.state = apply(self.model.state, news, self.model.clock.now())
         if self.screen_stack and isinstance(self.screen, Live):
             self.screen.redraw()
@@ -124,7 +124,7 @@ class Dashboard(App[None]):
                 continue
             self._answers.expect(result.done, self.model.clock.now())
             self.notify(clean(result.done.told), markup=False)
-        self._take(News(lost=self.model.state.lost))
+        self._take(FeedUpdate(lost=self.model.state.lost))
 
     def _deliver_screen(self) -> None:
         """A download or a file, never a page that the browser opens: it holds text of containers."""

@@ -5,17 +5,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from hemostat.core.evidence.snapshot import Dossier, Point
-from hemostat.core.remediation.limit_status import Overview
-from hemostat.core.settings.tui import DEFAULT, Looks
+from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
+from hemostat.core.remediation.limit_status import HostLimitStatus
+from hemostat.core.settings.tui import DEFAULT, TuiSettings
 from hemostat.ports import Clock, Engine, Listener
-from hemostat.tui.actions.runner import Courier
-from hemostat.tui.data.lazy import Late
-from hemostat.tui.data.state import State
-from hemostat.tui.saved_view import View, load, save
+from hemostat.tui.actions.runner import OrderRunner
+from hemostat.tui.data.lazy import Lazy
+from hemostat.tui.data.state import DashboardState
+from hemostat.tui.saved_view import SavedView, load, save
 
 if TYPE_CHECKING:
-    from hemostat.tui.actions.build import Hand
+    from hemostat.tui.actions.build import OrderBuilder
     from hemostat.tui.data.replay import ReplayClock
 
 
@@ -30,11 +30,11 @@ class Exports(StrEnum):
     """Nowhere: the user may look, and no more."""
 
 
-def _nothing(_: str) -> Sequence[Dossier]:
+def _nothing(_: str) -> Sequence[EvidenceSnapshot]:
     return ()
 
 
-class Model:
+class DashboardContext:
     """`state` is replaced with every news; the rest stays. What `evidence`, `history` and `engine` answer may
     take long, and they raise AdapterError: ask from a worker, never from the loop that draws.
 
@@ -47,12 +47,12 @@ class Model:
         bus: Listener,
         clock: Clock,
         *,
-        looks: Looks = DEFAULT,
-        evidence: Callable[[str], Sequence[Dossier]] = _nothing,
+        looks: TuiSettings = DEFAULT,
+        evidence: Callable[[str], Sequence[EvidenceSnapshot]] = _nothing,
         engine: Callable[[], Engine] | None = None,
-        act: "Hand | None" = None,
+        act: "OrderBuilder | None" = None,
         replay: "ReplayClock | None" = None,
-        safety: Callable[[str], Overview] | None = None,
+        safety: Callable[[str], HostLimitStatus] | None = None,
         saved: Path | None = None,
         exports: Exports = Exports.FILE,
     ) -> None:
@@ -62,25 +62,25 @@ class Model:
         self.evidence = evidence
         """What was kept of an incident before its actions, oldest first."""
         self.act = act
-        self.courier = Courier()
+        self.courier = OrderRunner()
         self.replay = replay
         """The clock of the recording that is shown; None: what is shown is live."""
         self.safety = safety
         """Where a host's containers stand towards the limits, by its name; None: it is not known."""
-        self.state = State(heard=clock.now())
+        self.state = DashboardState(heard=clock.now())
         self.exports = exports
         self._saved = saved
         self.view, self.complaint = load(saved)
         """How the dashboard is looked at, and what is wrong with the file that it is kept in, if anything."""
-        self._engine = None if engine is None else Late(engine)
+        self._engine = None if engine is None else Lazy(engine)
 
-    def look(self, view: View) -> None:
+    def look(self, view: SavedView) -> None:
         """Change the view, and keep it where files may be written."""
         if view != self.view:
             self.view = view
             self.complaint = save(self._saved, view) if self.exports is Exports.FILE else ""
 
-    def history(self, host: str, name: str) -> list[Point]:
+    def history(self, host: str, name: str) -> list[MetricPoint]:
         """The latest numbers of the container of this name, oldest first."""
         return self.bus.history(host, name)
 

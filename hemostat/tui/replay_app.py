@@ -6,7 +6,7 @@ from textual.binding import BindingType
 
 from hemostat.core.text import clean
 from hemostat.tui.app import Dashboard
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.replay import ReplayClock
 from hemostat.tui.screens.binding import key
 from hemostat.tui.widgets.replay_bar import ReplayBar
@@ -47,7 +47,9 @@ class Replayed(Dashboard):
         ),
     ]
 
-    def __init__(self, model: Model, clock: ReplayClock, *, colourless: bool = False, hint: str = "") -> None:
+    def __init__(
+        self, model: DashboardContext, clock: ReplayClock, *, colourless: bool = False, hint: str = ""
+    ) -> None:
         super().__init__(model, colourless=colourless, hint=hint)
         self._clock = clock
 

@@ -11,7 +11,7 @@ from hemostat.tui.table.sorting import Sort
 FILE: Final = "dashboard.json"
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SavedView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`columns` and `theme` are the configuration's while they are empty."""
 
     sort: Sort = "name"
@@ -22,17 +22,17 @@ class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     theme: str = ""
 
 
-def load(path: Path | None) -> tuple[View, str]:
+def load(path: Path | None) -> tuple[SavedView, str]:
     """The view, and why the one that was kept could not be used; empty if it could, or there was none."""
     if path is None or not path.exists():
-        return View(), ""
+        return SavedView(), ""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=View), ""
+        return msgspec.json.decode(path.read_bytes(), type=SavedView), ""
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        return View(), f"the view that was kept is not used: {path}: {error}"
+        return SavedView(), f"the view that was kept is not used: {path}: {error}"
 
 
-def save(path: Path | None, view: View) -> str:
+def save(path: Path | None, view: SavedView) -> str:
     """Keep the view; why that could not be done, empty if it was."""
     if path is None:
         return ""

@@ -12,7 +12,7 @@ import requests
 
 from hemostat.adapters.notify import apprise, response_limit
 from hemostat.adapters.notify.apprise import Apprise
-from hemostat.adapters.notify.healthchecks_ping import Heartbeat
+from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
 from hemostat.adapters.notify.slack import Slack
 from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
@@ -52,7 +52,7 @@ def slack(place: str) -> Callable[[], None]:
 
 
 def heartbeat(place: str) -> Callable[[], None]:
-    return Heartbeat(f"http://{place}/ping", signals=True).beat
+    return HealthchecksPing(f"http://{place}/ping", signals=True).beat
 
 
 def service(place: str) -> Callable[[], None]:

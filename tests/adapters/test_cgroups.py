@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from hemostat.adapters.sampling.cgroups import CgroupSampler
 from hemostat.adapters.sampling.cgroups.activity import MAX_PROCESSES, TICK
-from hemostat.adapters.sampling.cgroups.reader import EVERY, Probe
+from hemostat.adapters.sampling.cgroups.reader import EVERY, CgroupReader
 from hemostat.core.labels.container_ref import reference
 from hemostat.core.model import ContainerInfo, ParentLimits, Sample
 
@@ -219,7 +219,7 @@ def test_files_that_read_as_no_number_cost_only_their_container(
 
     tree = Tree(tmp_path, V2_MOUNTS)
     tree.v2(V2_PATHS[0])
-    monkeypatch.setattr(Probe, "read", overflow)
+    monkeypatch.setattr(CgroupReader, "read", overflow)
     assert CgroupSampler(tmp_path).sample([info()], 1.0) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.docker_engine.replicas import copy
-from hemostat.core.dependencies.graph import Topology
+from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.trust import OWN, replica_group
 from hemostat.errors import NoSuchContainerError, NotApplicableError
@@ -170,7 +170,7 @@ def test_containers_of_compose_vouch_for_each_other_and_forged_ones_do_not(
     finally:
         docker("rm", "-f", evil)
     by_id = {info.ref.id: info.ref for info in infos}
-    topology = Topology.of(infos)
+    topology = DependencyGraph.of(infos)
     needs = {
         info.ref.service: sorted(by_id[each].service or "" for each in topology.upstream(info.ref.id))
         for info in infos

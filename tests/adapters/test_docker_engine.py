@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.adapters.sampling.cgroups import CgroupSampler
 from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.core.model import Connected, ContainerInfo, Disconnected
@@ -149,7 +149,7 @@ def test_a_container_that_is_removed_while_it_is_listed_is_left_out(
     assert [info.ref.id for info in docker_engine.containers()] == [container]
 
 
-def test_a_container_that_cannot_start_leaves_nothing_behind(docker_workshop: DockerWorkshop) -> None:
+def test_a_container_that_cannot_start_leaves_nothing_behind(docker_workshop: DockerTestContainers) -> None:
     wanted = spec(("/no/such/program",))
     with pytest.raises(EngineError, match="/no/such/program"):
         docker_workshop.run(wanted)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop, prunable
-from hemostat.core.model import Leftover, Litter
+from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers, prunable
+from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.core.remediation.scaling import SERVICE_ID
 from tests.engine_fixtures import SESSION, eventually
 from tests.second_engine import second_engine
@@ -26,13 +26,13 @@ def volume(**fields: object) -> dict:
     return {**plain, "UsageData": {"Size": 50, "RefCount": 0}, **fields}
 
 
-def found(**used: object) -> list[Leftover]:
+def found(**used: object) -> list[PrunableItem]:
     return [*prunable.images(used, []), *prunable.volumes(used, []), *prunable.build_cache(used, [])]
 
 
 def test_an_image_without_a_name_frees_what_it_shares_with_none():
     (told,) = found(Images=[image(RepoTags=["<none>:<none>"], RepoDigests=["<none>@<none>"])])
-    assert (told.what, told.id, told.size, told.since) == (Litter.IMAGE, "sha256:1", 70, 7)
+    assert (told.what, told.id, told.size, told.since) == (PrunableKind.IMAGE, "sha256:1", 70, 7)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_volume_that_is_used_or_kept_elsewhere_is_left(fields):
 
 def test_the_build_cache_is_one_and_has_no_labels():
     rows = [{"Size": 10}, {"Size": 20}, {"Size": 40, "InUse": True}, {"Size": 80, "Shared": True}]
-    assert found(BuildCache=rows) == [Leftover(what=Litter.BUILD_CACHE, size=30)]
+    assert found(BuildCache=rows) == [PrunableItem(what=PrunableKind.BUILD_CACHE, size=30)]
     assert list(prunable.build_cache({"BuildCache": rows}, ["team"])) == []
 
 
@@ -87,52 +87,52 @@ def dangling(engine: DockerEngine) -> None:
         client.import_image_from_data(buffer.getvalue(), changes=[f"LABEL hemostat.test={SESSION}"])
 
 
-def of(engine: DockerEngine, what: Litter) -> list[Leftover]:
+def of(engine: DockerEngine, what: PrunableKind) -> list[PrunableItem]:
     return [each for each in engine.reclaimable(LABELS) if each.what is what]
 
 
 @pytest.mark.docker
 def test_a_dangling_image_is_found_and_removed(docker_engine):
     dangling(docker_engine)
-    (told,) = of(docker_engine, Litter.IMAGE)
+    (told,) = of(docker_engine, PrunableKind.IMAGE)
     assert docker_engine.discard(told) == told.size >= 200_000
     assert docker_engine.discard(told) == 0
-    assert of(docker_engine, Litter.IMAGE) == []
+    assert of(docker_engine, PrunableKind.IMAGE) == []
 
 
 @pytest.mark.docker
 def test_an_engine_that_is_bounded_by_a_label_tells_of_nothing_else(docker_engine):
     bounded = DockerEngine.connect(label="hemostat.test=nobody-s")
     dangling(docker_engine)
-    (told,) = of(docker_engine, Litter.IMAGE)
+    (told,) = of(docker_engine, PrunableKind.IMAGE)
     assert bounded.reclaimable() == []
     bounded.close()
     docker_engine.discard(told)
 
 
 @pytest.mark.docker
-def test_a_volume_is_removed_only_while_nothing_uses_it(docker_engine, docker_workshop: DockerWorkshop):
+def test_a_volume_is_removed_only_while_nothing_uses_it(docker_engine, docker_workshop: DockerTestContainers):
     name = f"hs-test-{secrets.token_hex(4)}"
     with docker_engine.connection.client("make a volume") as client:
         client.create_volume(name, labels=LABELS)
-        (told,) = of(docker_engine, Litter.VOLUME)
+        (told,) = of(docker_engine, PrunableKind.VOLUME)
         host = client.create_host_config(binds=[f"{name}:/data"])
         user = client.create_container("hemostat-test:busybox", "true", host_config=host, labels=LABELS)["Id"]
     try:
         assert told.name == name
-        assert of(docker_engine, Litter.VOLUME) == []
+        assert of(docker_engine, PrunableKind.VOLUME) == []
         assert docker_engine.discard(told) == 0
     finally:
         docker_workshop.remove(user)
-    assert of(docker_engine, Litter.VOLUME) == [told]
+    assert of(docker_engine, PrunableKind.VOLUME) == [told]
     docker_engine.discard(told)
-    assert of(docker_engine, Litter.VOLUME) == []
+    assert of(docker_engine, PrunableKind.VOLUME) == []
 
 
 @pytest.fixture(scope="module")
 def other_engine() -> Iterator[DockerEngine]:
     with second_engine() as engine:
-        DockerWorkshop(engine).image("hemostat-test:busybox", "/bin/busybox")
+        DockerTestContainers(engine).image("hemostat-test:busybox", "/bin/busybox")
         yield engine
 
 
@@ -140,7 +140,7 @@ def other_engine() -> Iterator[DockerEngine]:
 def test_the_build_cache_is_found_and_emptied(other_engine):
     build(other_engine)
     (told,) = other_engine.reclaimable()
-    assert told.what is Litter.BUILD_CACHE
+    assert told.what is PrunableKind.BUILD_CACHE
     assert other_engine.discard(told) == told.size > 0
     assert other_engine.reclaimable() == []
 

@@ -32,7 +32,7 @@ class Script:
         self._connections = iter(connections)
 
     @contextmanager
-    def connect(self, since: str) -> Iterator[event_stream.Opened]:
+    def connect(self, since: str) -> Iterator[event_stream.OpenStream]:
         self.since.append(since)
         lines = next(self._connections, None)
         if lines is None:
@@ -40,7 +40,7 @@ class Script:
             lines = []
         if isinstance(lines, Exception):
             raise lines
-        yield event_stream.Opened(iter(lines))
+        yield event_stream.OpenStream(iter(lines))
 
     def told(self) -> list[str]:
         """The story without its last chapter, which is the script's own end."""
@@ -138,7 +138,7 @@ def test_the_engine_s_clock_may_be_set_back() -> None:
 
 
 def test_what_has_been_seen_is_forgotten_in_time() -> None:
-    cursor = event_stream.Cursor(START)
+    cursor = event_stream.EventCursor(START)
     heard = [event_stream.translate.message(line("start", number * SECOND // 10)) for number in range(1000)]
     assert all(cursor.admit(message) for message in heard)
     assert len(cursor._seen) <= 11

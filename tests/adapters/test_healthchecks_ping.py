@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.adapters.notify.healthchecks_ping import Heartbeat
+from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
 from hemostat.errors import NotifyError
 from tests.hook import SECRET, Request, hooked
 
@@ -17,19 +17,19 @@ PATH = f"/services/{SECRET}"
 
 
 def test_the_url_is_called_while_all_is_well(hook):
-    Heartbeat(hook.url, signals=False).beat()
+    HealthchecksPing(hook.url, signals=False).beat()
     assert hook.heard == [Request("GET", PATH, b"")]
 
 
 def test_one_that_knows_no_signals_is_spared_them(hook):
-    heart = Heartbeat(hook.url, signals=False)
+    heart = HealthchecksPing(hook.url, signals=False)
     heart.start()
     heart.fail("no monitor is running")
     assert hook.requests == []
 
 
 def test_signals_go_after_the_path(hook):
-    heart = Heartbeat(f"{hook.url}?rid=1", signals=True)
+    heart = HealthchecksPing(f"{hook.url}?rid=1", signals=True)
     heart.start()
     heart.fail("no monitor is running")
     assert hook.heard == [
@@ -41,19 +41,19 @@ def test_signals_go_after_the_path(hook):
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/{}", "nothing/{}", "http://[/{}"])
 def test_where_nobody_answers_the_secret_is_kept(url):
     with pytest.raises(NotifyError) as caught:
-        Heartbeat(url.format(SECRET), signals=False).beat()
+        HealthchecksPing(url.format(SECRET), signals=False).beat()
     assert SECRET not in str(caught.value)
 
 
 def test_a_refusal_is_an_error(hook):
     hook.status = 404
     with pytest.raises(NotifyError, match="404") as caught:
-        Heartbeat(hook.url, signals=False).beat()
+        HealthchecksPing(hook.url, signals=False).beat()
     assert SECRET not in str(caught.value)
 
 
 def test_an_answer_is_neither_read_nor_logged(hook, caplog):
     hook.endless = hook.torn = True
-    Heartbeat(hook.url, signals=False).beat()
+    HealthchecksPing(hook.url, signals=False).beat()
     assert hook.heard
     assert SECRET not in caplog.text

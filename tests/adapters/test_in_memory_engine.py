@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.core.model import Connected, Disconnected, Sample
 from hemostat.errors import EngineError, EngineUnreachableError
 from tests.engine_fixtures import spec
@@ -27,25 +27,25 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def engine(clock: HandClock) -> Iterator[MemoryEngine]:
-    engine = MemoryEngine(clock)
+def engine(clock: HandClock) -> Iterator[InMemoryEngine]:
+    engine = InMemoryEngine(clock)
     yield engine
     engine.close()
 
 
-def sample(engine: MemoryEngine, container: str) -> Sample:
+def sample(engine: InMemoryEngine, container: str) -> Sample:
     (found,) = engine.sample([engine.inspect(container)], engine.clock.now())
     return found
 
 
-def story(engine: MemoryEngine, length: int) -> list[str]:
+def story(engine: InMemoryEngine, length: int) -> list[str]:
     """The first so many events."""
     events = engine.events(since=0.0)
     assert next(events) == Connected()
     return [next(events).action for _ in range(length)]
 
 
-def test_load_and_growth_are_integrated_over_the_clock(engine: MemoryEngine, clock: HandClock) -> None:
+def test_load_and_growth_are_integrated_over_the_clock(engine: InMemoryEngine, clock: HandClock) -> None:
     container = engine.run(spec())
     engine.spin(container, 1.5)
     engine.use(container, 10_000, growth=500.0)
@@ -58,7 +58,7 @@ def test_load_and_growth_are_integrated_over_the_clock(engine: MemoryEngine, clo
     assert (second.cpu, second.memory) == (6.0, 14_000)
 
 
-def test_a_restart_cures_every_fault(engine: MemoryEngine, clock: HandClock) -> None:
+def test_a_restart_cures_every_fault(engine: InMemoryEngine, clock: HandClock) -> None:
     container = engine.run(spec(health=("true",)))
     engine.spin(container, 1.0)
     engine.use(container, 1 << 30, growth=1e6)
@@ -72,7 +72,7 @@ def test_a_restart_cures_every_fault(engine: MemoryEngine, clock: HandClock) -> 
     assert (info.health, info.started_at) == ("healthy", 1010.0)
 
 
-def test_an_out_of_memory_kill_is_told_before_the_death(engine: MemoryEngine) -> None:
+def test_an_out_of_memory_kill_is_told_before_the_death(engine: InMemoryEngine) -> None:
     container = engine.run(spec())
     engine.oom(container)
     info = engine.inspect(container)
@@ -90,21 +90,23 @@ def test_an_out_of_memory_kill_is_told_before_the_death(engine: MemoryEngine) ->
         ("on-failure", 0, False),
     ],
 )
-def test_docker_s_restart_policies(engine: MemoryEngine, policy: str, exit_code: int, running: bool) -> None:
+def test_docker_s_restart_policies(
+    engine: InMemoryEngine, policy: str, exit_code: int, running: bool
+) -> None:
     container = engine.run(spec(restart_policy=policy))
     engine.crash(container, exit_code)
     info = engine.inspect(container)
     assert (info.running, info.restart_count) == (running, int(running))
 
 
-def test_a_paused_container_says_so(engine: MemoryEngine) -> None:
+def test_a_paused_container_says_so(engine: InMemoryEngine) -> None:
     container = engine.run(spec())
     engine.pause(container)
     assert engine.inspect(container).status == "paused"
     assert story(engine, 3) == ["create", "start", "pause"]
 
 
-def test_the_engine_can_go_away_and_come_back(engine: MemoryEngine) -> None:
+def test_the_engine_can_go_away_and_come_back(engine: InMemoryEngine) -> None:
     events = engine.events()
     assert next(events) == Connected()
     engine.disconnect()
@@ -117,7 +119,7 @@ def test_the_engine_can_go_away_and_come_back(engine: MemoryEngine) -> None:
     assert [next(events).container.id for _ in range(2)] == [container] * 2
 
 
-def test_a_loss_that_was_over_before_anyone_looked_is_told_nevertheless(engine: MemoryEngine) -> None:
+def test_a_loss_that_was_over_before_anyone_looked_is_told_nevertheless(engine: InMemoryEngine) -> None:
     events = engine.events()
     next(events)
     engine.disconnect()
@@ -125,7 +127,7 @@ def test_a_loss_that_was_over_before_anyone_looked_is_told_nevertheless(engine: 
     assert [type(next(events)) for _ in range(2)] == [Disconnected, Connected]
 
 
-def test_a_failure_is_raised_until_it_is_taken_back(engine: MemoryEngine) -> None:
+def test_a_failure_is_raised_until_it_is_taken_back(engine: InMemoryEngine) -> None:
     container = engine.run(spec())
     engine.fail(EngineError("no space left on device"))
     with pytest.raises(EngineError, match="no space"):
@@ -135,12 +137,12 @@ def test_a_failure_is_raised_until_it_is_taken_back(engine: MemoryEngine) -> Non
     assert engine.inspect(container).running
 
 
-def test_logs_are_the_tail_of_what_was_written(engine: MemoryEngine) -> None:
+def test_logs_are_the_tail_of_what_was_written(engine: InMemoryEngine) -> None:
     container = engine.run(spec())
     engine.write(container, log="one\ntwo\nthree")
     assert engine.logs(container, tail=2) == "two\nthree\n"
 
 
-def test_the_same_script_gives_the_same_containers(engine: MemoryEngine, clock: HandClock) -> None:
+def test_the_same_script_gives_the_same_containers(engine: InMemoryEngine, clock: HandClock) -> None:
     wanted = spec()
-    assert engine.run(wanted) == MemoryEngine(clock).run(wanted)
+    assert engine.run(wanted) == InMemoryEngine(clock).run(wanted)

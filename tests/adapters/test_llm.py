@@ -10,11 +10,11 @@ import pytest
 
 from hemostat.adapters import llm
 from hemostat.adapters.llm.http_errors import wait
-from hemostat.adapters.llm.lazy_client import LateAdvisor
+from hemostat.adapters.llm.lazy_client import LazyAdvisor
 from hemostat.app import advisor
 from hemostat.config import Settings
 from hemostat.core.llm.budget import Prices
-from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.errors import AdvisorError, AdvisorUnreachableError, ConfigError
 from hemostat.ports import Tool
 from tests.model_server import ModelServer
@@ -44,7 +44,7 @@ LOCAL = "http://localhost:11434/v1"
     ],
 )
 def test_who_is_asked(analysis, environ, key, vendor):
-    assert llm.choose(Analysis(**analysis), environ, key) == vendor
+    assert llm.choose(AnalyzerSettings(**analysis), environ, key) == vendor
 
 
 def test_with_no_key_nobody_is_asked():
@@ -58,7 +58,7 @@ def test_with_no_key_nobody_is_asked():
 def test_each_vendor_has_a_model_by_default_whose_price_is_known(environ, name):
     with closing(advisor(Settings(), environ)) as made:
         assert made.name == name
-        assert llm.prices(Analysis(), made).sent > 0
+        assert llm.prices(AnalyzerSettings(), made).sent > 0
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,9 @@ def test_each_vendor_has_a_model_by_default_whose_price_is_known(environ, name):
 )
 def test_what_is_missing_is_named_and_no_key_shown(analysis, environ, key, words):
     with pytest.raises(ConfigError, match=words) as caught:
-        llm.make(llm.choose(Analysis(**analysis), environ, key), Analysis(**analysis), environ, key)
+        llm.make(
+            llm.choose(AnalyzerSettings(**analysis), environ, key), AnalyzerSettings(**analysis), environ, key
+        )
     assert "geheim" not in str(caught.value)
 
 
@@ -94,7 +96,7 @@ def test_what_the_environment_has_for_a_vendor_goes_to_nobody_else(vendor, key, 
     for name in ("ANTHROPIC_AUTH_TOKEN", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", CLAUDES, GPTS):
         monkeypatch.setenv(name, "the-environment's")
     with ModelServer([Says("Hello.")], key=None) as server:
-        analysis = Analysis(advisor=vendor, base_url=server.base_url(vendor), model="m")
+        analysis = AnalyzerSettings(advisor=vendor, base_url=server.base_url(vendor), model="m")
         with closing(llm.make(vendor, analysis, environ, key)) as made:
             made.say("", ["?"], (), must_call=None, max_tokens=9, timeout=5)
     sent = server.requests[0].headers
@@ -112,7 +114,7 @@ def test_what_the_environment_has_for_a_vendor_goes_to_nobody_else(vendor, key, 
     ],
 )
 def test_prices_are_the_settings_then_the_list_s_then_nothing(analysis, prices):
-    settings = Settings(analyzer=Analysis(advisor="anthropic", api_key="k", **analysis))
+    settings = Settings(analyzer=AnalyzerSettings(advisor="anthropic", api_key="k", **analysis))
     with closing(advisor(settings, {})) as made:
         assert llm.prices(settings.analyzer, made) == prices
 
@@ -142,7 +144,7 @@ def test_when_a_service_wants_to_be_asked_again(headers, seconds):
 def sent(vendor: str, model: str) -> Mapping[str, Any]:
     """The body of a request as it goes out."""
     with ModelServer([Says("Hello.")], key=None) as server:
-        analysis = Analysis(model=model, base_url=server.base_url(vendor))
+        analysis = AnalyzerSettings(model=model, base_url=server.base_url(vendor))
         tools = (Tool(name="conclude", description="d", parameters={"type": "object"}),)
         with closing(llm.make(vendor, analysis, {}, KEY)) as made:
             made.say("s", ["?"], tools, must_call="conclude", max_tokens=9, timeout=5)
@@ -180,7 +182,7 @@ def test_a_server_gets_no_parameter_that_it_may_not_know(model, own):
 )
 def test_an_answer_that_would_take_all_there_is_is_none(answer, told):
     with ModelServer([answer], key=None) as server:
-        analysis = Analysis(model="m", base_url=server.base_url("openai"))
+        analysis = AnalyzerSettings(model="m", base_url=server.base_url("openai"))
         with (
             closing(llm.make("openai", analysis, {}, None)) as made,
             pytest.raises(AdvisorError, match=told),
@@ -192,7 +194,7 @@ def test_an_answer_that_would_take_all_there_is_is_none(answer, told):
 @pytest.mark.parametrize("sent", [-1_000_000, 10**30])
 def test_a_count_of_tokens_that_is_none_gives_no_money_back(vendor, sent):
     with ModelServer([Says("Hello.", sent=sent)], key=None) as server:
-        analysis = Analysis(model="m", base_url=server.base_url(vendor))
+        analysis = AnalyzerSettings(model="m", base_url=server.base_url(vendor))
         with (
             closing(llm.make(vendor, analysis, {}, KEY)) as made,
             pytest.raises(AdvisorError, match="an answer that is none"),
@@ -208,7 +210,7 @@ def test_an_advisor_that_is_still_loading_is_waited_for_by_who_asks_it():
         here.wait()
         return real
 
-    late = LateAdvisor("v:m", make)
+    late = LazyAdvisor("v:m", make)
     assert late.name == "v:m"
     here.set()
     late.probe(5)
@@ -217,7 +219,7 @@ def test_an_advisor_that_is_still_loading_is_waited_for_by_who_asks_it():
 
 def test_one_that_answers_a_byte_at_a_time_is_not_probed_for_ever():
     over = threading.Event()
-    late = LateAdvisor("v:m", lambda: SimpleNamespace(probe=lambda _: over.wait()))
+    late = LazyAdvisor("v:m", lambda: SimpleNamespace(probe=lambda _: over.wait()))
     with pytest.raises(AdvisorUnreachableError, match="did not answer in time"):
         late.probe(0.01)
     over.set()
@@ -237,7 +239,7 @@ def test_a_client_that_cannot_be_made_is_the_advisors_failure(error, told):
     def make():
         raise error
 
-    late = LateAdvisor("openai:m", make)
+    late = LazyAdvisor("openai:m", make)
     with pytest.raises(AdvisorError, match=told) as caught:
         late.say("", [], [], must_call=None, max_tokens=1, timeout=1.0)
     assert not caught.value.transient

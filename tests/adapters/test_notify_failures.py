@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from hemostat.adapters.notify.healthchecks_ping import Heartbeat
+from hemostat.adapters.notify.healthchecks_ping import HealthchecksPing
 from hemostat.adapters.notify.slack import Slack
 from hemostat.core.notify.message import single
 from hemostat.errors import NotifyError
@@ -148,7 +148,7 @@ def test_slack_says_ok_and_calls_it_html(hook):
 
 def test_the_heartbeats_failures_are_told_the_same_way():
     with pytest.raises(NotifyError) as caught:
-        Heartbeat(f"http://127.0.0.1:{closed_port()}/ping/{SECRET}", signals=False).beat()
+        HealthchecksPing(f"http://127.0.0.1:{closed_port()}/ping/{SECRET}", signals=False).beat()
     assert caught.value.message == (
         "the heartbeat URL at 127.0.0.1 refuses the connection: nothing listens there"
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters.sampling.probe import probe
-from hemostat.core.labels.values import Target
+from hemostat.core.labels.values import ProbeTarget
 
 LOCAL = "127.0.0.1"
 PATIENT, SHORT = 30.0, 0.2
@@ -120,26 +120,26 @@ def tls(certificate) -> ssl.SSLContext:
 )
 def test_the_first_line_of_the_answer_decides(start, says, error):
     server = start(says)
-    assert probe(Target("http", server.port, "/"), LOCAL, PATIENT) == error
+    assert probe(ProbeTarget("http", server.port, "/"), LOCAL, PATIENT) == error
 
 
 def test_it_asks_for_the_path_in_the_containers_own_name(start):
     server = start(b"HTTP/1.1 200 OK\r\n\r\n")
-    probe(Target("http", server.port, "/health?full=1"), LOCAL, PATIENT)
+    probe(ProbeTarget("http", server.port, "/health?full=1"), LOCAL, PATIENT)
     assert server.heard[0].startswith(b"GET /health?full=1 HTTP/1.1\r\nHost: localhost:")
 
 
 def test_a_redirect_is_not_followed(start):
     elsewhere = start(b"HTTP/1.1 500 Oops\r\n\r\n")
     says = f"HTTP/1.1 301 Moved\r\nLocation: http://{LOCAL}:{elsewhere.port}/\r\n\r\n"
-    assert probe(Target("http", start(says.encode()).port), LOCAL, PATIENT) == ""
+    assert probe(ProbeTarget("http", start(says.encode()).port), LOCAL, PATIENT) == ""
     assert elsewhere.heard == []
 
 
 def test_the_environments_proxy_is_not_asked(start, monkeypatch):
     monkeypatch.setenv("http_proxy", f"http://{LOCAL}:9")
     server = start(b"HTTP/1.1 200 OK\r\n\r\n")
-    assert probe(Target("http", server.port), LOCAL, PATIENT) == ""
+    assert probe(ProbeTarget("http", server.port), LOCAL, PATIENT) == ""
 
 
 def test_an_endless_body_is_not_waited_for(start):
@@ -148,12 +148,12 @@ def test_an_endless_body_is_not_waited_for(start):
         while True:
             connection.sendall(b"x" * 65536)
 
-    assert probe(Target("http", start(behave=endless).port), LOCAL, PATIENT) == ""
+    assert probe(ProbeTarget("http", start(behave=endless).port), LOCAL, PATIENT) == ""
 
 
 def test_a_silent_server_is_left_when_the_time_is_over(start):
     silent = start(behave=lambda connection: connection.recv(1024) and connection.recv(1024))
-    assert probe(Target("http", silent.port), LOCAL, SHORT) == "no answer within 0.2 s"
+    assert probe(ProbeTarget("http", silent.port), LOCAL, SHORT) == "no answer within 0.2 s"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -166,7 +166,7 @@ def test_a_server_that_drips_is_left_when_the_time_is_over(start, scheme):
             connection.sendall(b"\x00")
 
     server = start(behave=drip)
-    assert probe(Target(scheme, server.port), LOCAL, SHORT) == "no answer within 0.2 s"
+    assert probe(ProbeTarget(scheme, server.port), LOCAL, SHORT) == "no answer within 0.2 s"
 
 
 def closed_port() -> int:
@@ -176,18 +176,18 @@ def closed_port() -> int:
 
 @pytest.mark.parametrize("scheme", ["http", "https", "tcp"])
 def test_a_refused_connection_is_told(scheme):
-    assert probe(Target(scheme, closed_port()), LOCAL, PATIENT) == "connection refused"
+    assert probe(ProbeTarget(scheme, closed_port()), LOCAL, PATIENT) == "connection refused"
 
 
 def test_an_open_port_is_enough_for_tcp(start):
-    assert probe(Target("tcp", start(behave=lambda connection: None).port), LOCAL, PATIENT) == ""
+    assert probe(ProbeTarget("tcp", start(behave=lambda connection: None).port), LOCAL, PATIENT) == ""
 
 
 def test_a_certificate_of_its_own_is_as_good_as_any(start, tls):
     server = start(b"HTTP/1.1 200 OK\r\n\r\n", tls=tls)
-    assert probe(Target("https", server.port, "/"), LOCAL, PATIENT) == ""
+    assert probe(ProbeTarget("https", server.port, "/"), LOCAL, PATIENT) == ""
     assert (
-        probe(Target("https", start(b"HTTP/1.1 503 No\r\n\r\n", tls=tls).port), LOCAL, PATIENT)
+        probe(ProbeTarget("https", start(b"HTTP/1.1 503 No\r\n\r\n", tls=tls).port), LOCAL, PATIENT)
         == "status 503"
     )
 
@@ -197,4 +197,4 @@ def test_a_server_that_speaks_no_tls_is_told(start):
         connection.recv(1024)
         connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    assert probe(Target("https", start(behave=plain).port), LOCAL, PATIENT).startswith("no TLS: ")
+    assert probe(ProbeTarget("https", start(behave=plain).port), LOCAL, PATIENT).startswith("no TLS: ")

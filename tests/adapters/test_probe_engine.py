@@ -6,7 +6,7 @@ from hemostat.adapters.docker_engine import DockerEngine
 from hemostat.adapters.sampling.probe import probe
 from hemostat.core.detection.probe import address_of
 from hemostat.core.labels.definitions import PROBE
-from hemostat.core.labels.values import Target
+from hemostat.core.labels.values import ProbeTarget
 from tests.engine_fixtures import eventually
 
 pytestmark = pytest.mark.docker
@@ -20,7 +20,7 @@ def server(make_container) -> str:
     return make_container(SERVER, labels={"hemostat.probe": "http://:8080/health"})
 
 
-def asked(engine: DockerEngine, container: str) -> tuple[Target, str]:
+def asked(engine: DockerEngine, container: str) -> tuple[ProbeTarget, str]:
     """What the container's label asks to be probed, and its address."""
     info = engine.inspect(container)
     wanted, address = PROBE.of(info.ref.labels), address_of(info, {})
@@ -32,9 +32,9 @@ def asked(engine: DockerEngine, container: str) -> tuple[Target, str]:
 def test_a_container_that_answers_is_well(docker_engine, server):
     wanted, address = asked(docker_engine, server)
     eventually(lambda: probe(wanted, address, PATIENT) == "")
-    assert probe(Target("http", 8080, "/nothing"), address, PATIENT) == "status 404"
-    assert probe(Target("tcp", 8080), address, PATIENT) == ""
-    assert probe(Target("tcp", 8081), address, PATIENT) == "connection refused"
+    assert probe(ProbeTarget("http", 8080, "/nothing"), address, PATIENT) == "status 404"
+    assert probe(ProbeTarget("tcp", 8080), address, PATIENT) == ""
+    assert probe(ProbeTarget("tcp", 8081), address, PATIENT) == "connection refused"
 
 
 def test_a_container_that_hangs_is_not(docker_engine, make_container):

@@ -14,7 +14,7 @@ import redis
 
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.redis.embedded import binary
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.errors import BusError, BusUnreachableError
 from tests.engine_fixtures import eventually
 from tests.samples import alert, event, heartbeat, stats
@@ -40,8 +40,8 @@ def test_a_history_is_read_past_what_is_no_point_and_as_older_versions_kept_it(r
         "hemostat:history:h:web", b"[1.5,2.5,3]", b"nonsense", b"\xff", b"[4.5,null,null,5,6]"
     )
     assert RedisBus(redis_client).history("h", "web") == [
-        Point(1.5, 2.5, 3),
-        Point(4.5, None, None, 5, 6),
+        MetricPoint(1.5, 2.5, 3),
+        MetricPoint(4.5, None, None, 5, 6),
     ]
 
 

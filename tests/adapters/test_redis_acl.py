@@ -10,16 +10,16 @@ import pytest
 import redis
 
 from hemostat import app
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.redis import (
     RedisBus,
-    RedisCasebook,
-    RedisDesk,
-    RedisDossiers,
+    RedisControls,
+    RedisEvidence,
     RedisLedger,
+    RedisLlmBudget,
     RedisOutbox,
-    RedisPurse,
-    RedisStore,
+    RedisPrecedents,
+    RedisRecentEvents,
     connect,
 )
 from hemostat.adapters.redis.acl import (
@@ -41,21 +41,21 @@ from hemostat.cli.machine import Machine
 from hemostat.cli.redis_checks import redis_commands
 from hemostat.cli.status import look
 from hemostat.config import Loaded, Redis, Settings
-from hemostat.core.diagnosis.case import Past
+from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.evidence.build import dossier
-from hemostat.core.history.status import Picture
-from hemostat.core.ledger.controls import Answer, Approval, Pause
-from hemostat.core.ledger.rows import Attempt, Book, Resource, Scaled, Stopping
-from hemostat.core.llm.budget import Spending
+from hemostat.core.history.status import SystemStatus
+from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Pause
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
+from hemostat.core.llm.budget import LlmUsage
 from hemostat.core.metrics.definitions import ALERTS, MEASURES, NOTIFICATIONS, WAITING
 from hemostat.core.notify.self_monitoring import LOST
 from hemostat.core.settings.alert import Topic
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import DURABLE, TYPES, Action, FalseAlarm, Figure, Outcome
 from hemostat.exporter import Exporter
-from hemostat.operator import Orders
-from hemostat.ports import Bus, Engine, EngineVersion, Interrupted, Ledger, Sampler, Surroundings
+from hemostat.operator import OperatorCommands
+from hemostat.ports import Bus, Engine, EngineVersion, HostProbe, Interrupted, Ledger, Sampler
 from hemostat.streams import BY_NAME, ROLES, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
 from tests.clock import FakeClock
@@ -112,8 +112,10 @@ ASKED = Approval(
     asked=NOW,
     until=NOW + 60,
 )
-PAST = Past(time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="hung")
-SPENT = Spending(id="1", time=NOW, cost=0.01)
+PAST = Precedent(
+    time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="hung"
+)
+SPENT = LlmUsage(id="1", time=NOW, cost=0.01)
 
 
 @pytest.mark.redis
@@ -150,34 +152,34 @@ def test_each_role_can_keep_what_is_its_own(every_server: Guarded) -> None:
     the alert role its store and its outbox."""
     bus(every_server, MONITOR).publish([], memo=("monitor:h", b"memo"))
     assert bus(every_server, MONITOR).recall("monitor:h") == b"memo"
-    casebook = RedisCasebook(every_server.client(ANALYZER))
+    casebook = RedisPrecedents(every_server.client(ANALYZER))
     casebook.remember("s", "i:1:0", PAST)
     casebook.keep("l", b"advice", 10.0)
     assert (casebook.past("s"), casebook.advice("l")) == ([PAST], b"advice")
-    purse = RedisPurse(every_server.client(ANALYZER))
+    purse = RedisLlmBudget(every_server.client(ANALYZER))
     assert purse.take(SPENT, purse.read()[0])
     purse.settle(SPENT)
     assert purse.read() == (1, [SPENT])
     ledger = RedisLedger(every_server.client(RESPONDER))
     assert ledger.reserve("h", ATTEMPT, read(ledger).version)
     ledger.finish("h", ATTEMPT)
-    raised = Scaled(container="c", resource=Resource.CPU, before=1.0, after=1.5, time=NOW)
+    raised = RaisedLimit(container="c", resource=Resource.CPU, before=1.0, after=1.5, time=NOW)
     ledger.keep_scaled("h", raised)
     assert ledger.drop_scaled("h", raised)
     assert read(ledger).attempts == (ATTEMPT,)
     every_server.client(ADMIN).raw.delete("hemostat:ledger:h:version", "hemostat:ledger:h:of:web")
     assert ledger.check("h").startswith(LOST)
     assert read(ledger).attempts == (ATTEMPT,)
-    store = RedisStore(every_server.client(ALERT))
+    store = RedisRecentEvents(every_server.client(ALERT))
     assert store.append([SAID["health_alert"]])
     assert store.kept(SAID["health_alert"].id)
     outbox = RedisOutbox(every_server.client(ALERT))
     assert outbox.put("ops", [(word(Topic.HEALED), NOW)]) == 0
     _tell(outbox)
-    assert RedisDesk(every_server.client(RESPONDER)).ask(ASKED) == ASKED
+    assert RedisControls(every_server.client(RESPONDER)).ask(ASKED) == ASKED
     kept = dossier(needed(), None, now=NOW)
-    assert RedisDossiers(every_server.client(RESPONDER)).put("i", kept)
-    assert RedisDossiers(every_server.client(VIEWER)).get("i") == [kept]
+    assert RedisEvidence(every_server.client(RESPONDER)).put("i", kept)
+    assert RedisEvidence(every_server.client(VIEWER)).get("i") == [kept]
 
 
 @pytest.mark.redis
@@ -188,7 +190,7 @@ def test_a_person_who_looks_sees_everything(every_server: Guarded) -> None:
     assert [len(everything.recent(name, 9)) for name in DURABLE] == [1] * len(DURABLE)
     assert len(seen(every_server, VIEWER).containers) == 1
     assert len(everything.history("h", "web")) == 1
-    assert RedisDesk(every_server.client(VIEWER)).approvals() == []
+    assert RedisControls(every_server.client(VIEWER)).approvals() == []
     with closing(everything.subscribe(tuple(TYPES), timeout=0.05)) as heard:
         assert next(heard) is None
         admin.publish([SAID["false_alarm"]])
@@ -202,9 +204,11 @@ def test_who_counts_sees_what_there_is_to_count(every_server: Guarded) -> None:
     told = Figure(NOTIFICATIONS.name, ("ops", "delivered"), 1)
     beats = [heartbeat("responder"), heartbeat("alert", figures=(told,))]
     admin.show([event(stats()), *map(event, beats)], ttl=10)
-    parts = (RedisBus(client), RedisLedger(client), RedisDesk(client), RedisOutbox(client))
+    parts = (RedisBus(client), RedisLedger(client), RedisControls(client), RedisOutbox(client))
     for _ in range(2):
-        numbers = Exporter(*parts, SystemClock(threading.Event()), Limits(), containers=9).numbers()
+        numbers = Exporter(
+            *parts, SystemClock(threading.Event()), ResponderSettings(), containers=9
+        ).numbers()
         assert set(numbers) == set(MEASURES)
         assert numbers[WAITING] == {("ops",): 0}
         assert numbers[ALERTS] == {("exited", "critical", "h", "web"): 1}
@@ -212,13 +216,13 @@ def test_who_counts_sees_what_there_is_to_count(every_server: Guarded) -> None:
 
 @pytest.mark.redis
 def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guarded) -> None:
-    person, responder = (RedisDesk(every_server.client(name)) for name in (OPERATOR, RESPONDER))
+    person, responder = (RedisControls(every_server.client(name)) for name in (OPERATOR, RESPONDER))
     person.pause("web", Pause(by="ann", at=NOW))
     person.reset("web", NOW)
     assert set(responder.controls().pauses) == set(responder.controls().resets) == {"web"}
     assert person.resume("web")
     asked = responder.ask(ASKED)
-    told = person.answer(asked.id, Answer.APPROVED, by="ann", reason="go", now=NOW)
+    told = person.answer(asked.id, ApprovalAnswer.APPROVED, by="ann", reason="go", now=NOW)
     assert told is not None
     assert responder.approvals() == [told]
     assert seen(every_server, OPERATOR) is not None
@@ -228,12 +232,12 @@ def test_a_person_who_acts_decides_and_the_responder_sees_it(every_server: Guard
 def test_a_person_orders_and_decides_and_it_is_told(every_server: Guarded) -> None:
     """Everything that people can do, by the operator's user, and its trail."""
     orders = people(every_server, OPERATOR)
-    RedisDesk(every_server.client(RESPONDER)).ask(ASKED)
+    RedisControls(every_server.client(RESPONDER)).ask(ASKED)
     orders.place("h", order())
     orders.pause("web", by="ann")
     orders.resume("web", by="ann")
     orders.reset("web", by="ann")
-    orders.answer("a1", Answer.APPROVED, by="ann")
+    orders.answer("a1", ApprovalAnswer.APPROVED, by="ann")
     group = BY_NAME["responder"].group("h")
     (taken,) = bus(every_server, RESPONDER).read(group, "a", ["order"], count=9, timeout=0)
     assert taken.event.data == order()
@@ -251,18 +255,23 @@ def test_the_responder_knows_an_incident_by_the_monitors_word_alone(every_server
     assert read(ledger).patient == "web"
 
 
-def people(server: Guarded, name: str) -> Orders:
+def people(server: Guarded, name: str) -> OperatorCommands:
     client = server.client(name)
-    return Orders(
-        RedisBus(client), RedisDesk(client), RedisLedger(client), FakeClock(NOW), Limits(), host="h"
+    return OperatorCommands(
+        RedisBus(client),
+        RedisControls(client),
+        RedisLedger(client),
+        FakeClock(NOW),
+        ResponderSettings(),
+        host="h",
     )
 
 
-def seen(server: Guarded, name: str) -> Picture:
+def seen(server: Guarded, name: str) -> SystemStatus:
     return look(bus(server, name), NOW, people(server, name).overview)
 
 
-def read(ledger: Ledger) -> Book:
+def read(ledger: Ledger) -> LedgerSnapshot:
     return ledger.read("h", "web", "i1", "i1:1:0")
 
 
@@ -330,13 +339,13 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ANALYZER, RESPONDER, VIEWER, OPERATOR},
     ),
     "see what came of it before": (
-        lambda s, u: RedisCasebook(s.client(u)).past("s"),
+        lambda s, u: RedisPrecedents(s.client(u)).past("s"),
         {ANALYZER, VIEWER, OPERATOR},
     ),
     "listen": (lambda s, u: _hear(bus(s, u)), {VIEWER, OPERATOR}),
     "read the ledger": (lambda s, u: read(RedisLedger(s.client(u))), {RESPONDER}),
     "reserve an action": (lambda s, u: _reserve(RedisLedger(s.client(u))), {RESPONDER}),
-    "store an event": (lambda s, u: RedisStore(s.client(u)).append([SAID["health_alert"]]), {ALERT}),
+    "store an event": (lambda s, u: RedisRecentEvents(s.client(u)).append([SAID["health_alert"]]), {ALERT}),
     "leave word for people": (
         lambda s, u: RedisOutbox(s.client(u)).put("ops", [(word(Topic.HEALED), NOW)]),
         {ALERT},
@@ -347,7 +356,7 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {MONITOR, ALERT, VIEWER, OPERATOR, METRICS},
     ),
     "note a stop": (
-        lambda s, u: RedisLedger(s.client(u)).note_stop("h", "web", Stopping(NOW, NOW + 9)),
+        lambda s, u: RedisLedger(s.client(u)).note_stop("h", "web", ManualStop(NOW, NOW + 9)),
         {MONITOR},
     ),
     "read the attempts on a container": (
@@ -364,9 +373,12 @@ DEEDS: dict[str, tuple[Callable[[Guarded, str], object], set[str]]] = {
         {ALERT, METRICS, VIEWER, OPERATOR},
     ),
     "read the tally": (lambda s, u: bus(s, u).recall("metrics"), {METRICS}),
-    "pause": (lambda s, u: RedisDesk(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR}),
-    "reset a breaker": (lambda s, u: RedisDesk(s.client(u)).reset("web", NOW), {OPERATOR}),
-    "see pauses": (lambda s, u: RedisDesk(s.client(u)).controls(), {RESPONDER, METRICS, VIEWER, OPERATOR}),
+    "pause": (lambda s, u: RedisControls(s.client(u)).pause("*", Pause(by="x", at=NOW)), {OPERATOR}),
+    "reset a breaker": (lambda s, u: RedisControls(s.client(u)).reset("web", NOW), {OPERATOR}),
+    "see pauses": (
+        lambda s, u: RedisControls(s.client(u)).controls(),
+        {RESPONDER, METRICS, VIEWER, OPERATOR},
+    ),
     "read a stranger's key": (lambda s, u: s.client(u).raw.get("other"), set()),
     "delete a stream": (lambda s, u: s.client(u).raw.delete("hemostat:health_alert"), set()),
     "empty Redis": (lambda s, u: s.client(u).raw.flushall(), set()),
@@ -413,25 +425,25 @@ def test_nobody_comes_in_without_a_name_or_with_a_wrong_password(server: Guarded
             assert not caught.value.transient
 
 
-class OnMemory(app.RealParts):
+class OnMemory(app.RealBackends):
     """A role's real Redis, and an engine in memory."""
 
-    def __init__(self, settings: Settings, engine: MemoryEngine) -> None:
+    def __init__(self, settings: Settings, engine: InMemoryEngine) -> None:
         super().__init__(settings)
         self._memory = engine
 
     def engine(self) -> tuple[Engine, Sampler]:
         return self._memory, self._memory
 
-    def surroundings(self, engine: EngineVersion) -> Surroundings:
-        return app.Nowhere()
+    def surroundings(self, engine: EngineVersion) -> HostProbe:
+        return app.UnknownHost()
 
 
 @contextmanager
-def roles_at_work(server: Guarded, directory: Path, host: str = ANY) -> Iterator[MemoryEngine]:
+def roles_at_work(server: Guarded, directory: Path, host: str = ANY) -> Iterator[InMemoryEngine]:
     """An engine that all roles look after, each logged in as its own user, by its password's file."""
     stop = threading.Event()
-    engine = MemoryEngine(SystemClock(stop))
+    engine = InMemoryEngine(SystemClock(stop))
 
     def work(role: Role) -> None:
         name = user(role, host)
@@ -454,7 +466,7 @@ def roles_at_work(server: Guarded, directory: Path, host: str = ANY) -> Iterator
             thread.join()
 
 
-def heal(server: Guarded, engine: MemoryEngine) -> None:
+def heal(server: Guarded, engine: InMemoryEngine) -> None:
     seen = bus(server, VIEWER)
     container = engine.run(spec())
     eventually(lambda: len(seen.last("heartbeat")) == len(ROLES) and seen.last("container_stats"))
@@ -462,7 +474,7 @@ def heal(server: Guarded, engine: MemoryEngine) -> None:
     eventually(lambda: seen.recent("remediation_complete", 1))
     (outcome,) = seen.recent("remediation_complete", 1)
     assert outcome.data.outcome is Outcome.HEALED
-    store = RedisStore(server.client(ADMIN))
+    store = RedisRecentEvents(server.client(ADMIN))
     eventually(lambda: store.kept(outcome.id))
 
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 from redis import exceptions
 
-from hemostat.adapters.redis import RedisBus, RedisDesk, RedisLedger, connect
+from hemostat.adapters.redis import RedisBus, RedisControls, RedisLedger, connect
 from hemostat.adapters.redis import bus as redis_bus
 from hemostat.adapters.redis.failures import translate
 from hemostat.core.ledger.controls import Pause
@@ -110,7 +110,7 @@ def test_the_budget_holds_where_the_ledger_may_not_be_restored(ledger, redis_cli
 
 
 def test_a_loss_is_noticed_without_a_decision(ledger, redis_client):
-    desk = RedisDesk(redis_client)
+    desk = RedisControls(redis_client)
     desk.pause("*", Pause(by="ann", at=NOW))
     assert ledger.check("h") == ""
     redis_client.raw.flushall()
@@ -120,7 +120,7 @@ def test_a_loss_is_noticed_without_a_decision(ledger, redis_client):
 
 
 def test_a_pause_that_a_person_lifts_stays_lifted(ledger, redis_client):
-    desk = RedisDesk(redis_client)
+    desk = RedisControls(redis_client)
     desk.pause("*", Pause(by="ann", at=NOW))
     ledger.check("h")
     desk.resume("*")

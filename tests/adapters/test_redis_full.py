@@ -4,11 +4,11 @@ import pytest
 
 from hemostat.adapters.redis import (
     EmbeddedRedis,
+    RedisAuditAnchor,
     RedisBus,
-    RedisDesk,
+    RedisControls,
     RedisLedger,
-    RedisNotary,
-    RedisPurse,
+    RedisLlmBudget,
     connect,
 )
 from hemostat.adapters.redis.trim import trim_streams
@@ -108,9 +108,9 @@ def test_a_full_redis_can_still_be_read(full):
     fill(full)
     client = full._client
     assert not RedisLedger(client).survey("h").attempts
-    assert not RedisDesk(client).controls().pauses
-    assert RedisNotary(client).noted("trail").head is None
-    assert RedisPurse(client).read() == (0, [])
+    assert not RedisControls(client).controls().pauses
+    assert RedisAuditAnchor(client).noted("trail").head is None
+    assert RedisLlmBudget(client).read() == (0, [])
     assert full.recent(STREAM, 1)
 
 

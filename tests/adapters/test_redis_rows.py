@@ -5,18 +5,25 @@ import base64
 import msgspec
 import pytest
 
-from hemostat.adapters.redis import Client, RedisCasebook, RedisDesk, RedisDossiers, RedisLedger, RedisOutbox
-from hemostat.adapters.redis.audit_anchor import RedisNotary
-from hemostat.adapters.redis.precedents import RedisPurse
+from hemostat.adapters.redis import (
+    Client,
+    RedisControls,
+    RedisEvidence,
+    RedisLedger,
+    RedisOutbox,
+    RedisPrecedents,
+)
+from hemostat.adapters.redis.audit_anchor import RedisAuditAnchor
+from hemostat.adapters.redis.precedents import RedisLlmBudget
 from hemostat.adapters.redis.repair import clear_aside, find_in_place, list_aside, remove_in_place
 from hemostat.adapters.redis.rows import MAX_ROW_BYTES, MAX_ROWS, QUARANTINE, Quarantine, Row
-from hemostat.core.diagnosis.case import Past
-from hemostat.core.evidence.snapshot import Dossier
-from hemostat.core.history.audit_chain import End
-from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Pause
-from hemostat.core.ledger.rows import Attempt, Scaled
-from hemostat.core.llm.budget import Spending
-from hemostat.core.notify.notification import News
+from hemostat.core.diagnosis.case import Precedent
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
+from hemostat.core.history.audit_chain import ChainPosition
+from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Pause
+from hemostat.core.ledger.rows import Attempt, RaisedLimit
+from hemostat.core.llm.budget import LlmUsage
+from hemostat.core.notify.notification import Notification
 from hemostat.core.settings.alert import Topic
 from hemostat.errors import BusError
 from hemostat.events import Action, Container, Kind, Outcome, Severity
@@ -94,7 +101,7 @@ def test_a_version_of_the_ledger_that_is_no_number_is_repaired(redis_client, val
 @pytest.mark.parametrize("value", HOSTILE)
 @pytest.mark.parametrize("name", [EVERYTHING, "web"])
 def test_a_pause_that_cannot_be_read_holds_until_a_person_lifts_it(redis_client, name, value):
-    desk, ledger = RedisDesk(redis_client), RedisLedger(redis_client)
+    desk, ledger = RedisControls(redis_client), RedisLedger(redis_client)
     desk.pause("db", Pause(by="ann", at=NOW, until=NOW + 60))
     redis_client.raw.hset("hemostat:control:pauses", name, value)
     for controls in (desk.controls(), ledger.read("h", "web").controls, ledger.survey("h").controls):
@@ -110,12 +117,12 @@ def test_a_pause_that_cannot_be_read_holds_until_a_person_lifts_it(redis_client,
 
 def test_a_pause_whose_name_cannot_be_read_holds_everything(redis_client):
     redis_client.raw.hset("hemostat:control:pauses", b"\xff", msgspec.json.encode(Pause(by="ann", at=NOW)))
-    assert RedisDesk(redis_client).controls().paused("web", NOW) is not None
+    assert RedisControls(redis_client).controls().paused("web", NOW) is not None
 
 
 @pytest.mark.parametrize("value", ["", "nan", "inf", "-inf", "soon", b"\xff"])
 def test_a_reset_that_cannot_be_read_resets_nothing(redis_client, value):
-    desk = RedisDesk(redis_client)
+    desk = RedisControls(redis_client)
     desk.reset("db", NOW)
     redis_client.raw.hset("hemostat:control:resets", "web", value)
     controls = desk.controls()
@@ -132,20 +139,20 @@ def approval(key: str = "i1:1:0") -> Approval:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_an_approval_that_cannot_be_read_allows_nothing_and_hides_no_other(redis_client, value):
-    desk, ledger = RedisDesk(redis_client), RedisLedger(redis_client)
+    desk, ledger = RedisControls(redis_client), RedisLedger(redis_client)
     desk.ask(approval("i2:1:0"))
     redis_client.raw.hset("hemostat:approvals", "i1:1:0", value)
     assert ledger.read("h", "web", "i1", "i1:1:0").approval is None
     assert [each.key for each in desk.approvals()] == ["i2:1:0"]
-    answered = desk.answer("a-i2:1:0", Answer.APPROVED, by="ann", reason="", now=NOW + 1)
-    assert answered.answer is Answer.APPROVED
+    answered = desk.answer("a-i2:1:0", ApprovalAnswer.APPROVED, by="ann", reason="", now=NOW + 1)
+    assert answered.answer is ApprovalAnswer.APPROVED
     assert desk.ask(approval()) == approval()
     assert len(list_aside(redis_client)) == 1
 
 
 def test_words_of_a_channel_that_cannot_be_read_wait_no_longer(redis_client):
     outbox = RedisOutbox(redis_client)
-    word = News(
+    word = Notification(
         incident="i1", topic=Topic.GONE, time=NOW, host="h", container="web", severity=Severity.CRITICAL
     )
     outbox.put("slack", [(word, NOW)])
@@ -160,15 +167,17 @@ def test_words_of_a_channel_that_cannot_be_read_wait_no_longer(redis_client):
 
 def test_evidence_precedents_and_spendings_are_read_past_what_cannot_be(redis_client):
     dossiers, casebook, purse = (
-        RedisDossiers(redis_client),
-        RedisCasebook(redis_client),
-        RedisPurse(redis_client),
+        RedisEvidence(redis_client),
+        RedisPrecedents(redis_client),
+        RedisLlmBudget(redis_client),
     )
-    kept = Dossier(time=NOW, container=Container(id="c", name="web"), kind=Kind.EXITED, action=Action.RESTART)
-    past = Past(
+    kept = EvidenceSnapshot(
+        time=NOW, container=Container(id="c", name="web"), kind=Kind.EXITED, action=Action.RESTART
+    )
+    past = Precedent(
         time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="crash"
     )
-    spent = Spending(id="s1", time=NOW, cost=0.1)
+    spent = LlmUsage(id="s1", time=NOW, cost=0.1)
     dossiers.put("i1", kept)
     casebook.remember("sig", "k1", past)
     assert purse.take(spent, 0)
@@ -183,11 +192,11 @@ def test_evidence_precedents_and_spendings_are_read_past_what_cannot_be(redis_cl
 
 
 def test_an_end_of_the_trail_that_cannot_be_read_is_no_end_and_keeps_none_from_being_noted(redis_client):
-    notary = RedisNotary(redis_client)
+    notary = RedisAuditAnchor(redis_client)
     redis_client.raw.hset("hemostat:audit:t", mapping={"head": "many", "head:hash": "zz"})
     assert notary.noted("t").head is None
-    notary.note_head("t", End(5, b"\1" * 32))
-    assert notary.noted("t").head == End(5, b"\1" * 32)
+    notary.note_head("t", ChainPosition(5, b"\1" * 32))
+    assert notary.noted("t").head == ChainPosition(5, b"\1" * 32)
 
 
 def test_the_quarantine_is_bounded_and_knows_a_row_once(redis_client):
@@ -222,12 +231,12 @@ def test_a_row_that_was_written_meanwhile_is_not_removed(redis_client):
     (row,) = find_in_place(redis_client)
     redis_client.raw.hset("hemostat:approvals", "k", msgspec.json.encode(approval("k")))
     remove_in_place(redis_client, row)
-    assert [each.key for each in RedisDesk(redis_client).approvals()] == ["k"]
+    assert [each.key for each in RedisControls(redis_client).approvals()] == ["k"]
 
 
 def test_scaled_rows_that_can_be_read_are_still_put_back(redis_client):
     ledger = RedisLedger(redis_client)
-    raised = Scaled(container="c1", resource="memory", before=1.0, after=2.0, time=NOW)
+    raised = RaisedLimit(container="c1", resource="memory", before=1.0, after=2.0, time=NOW)
     ledger.keep_scaled("h", raised)
     spoil(redis_client, "hemostat:ledger:h:scaled")
     (kept,) = ledger.scaled("h")

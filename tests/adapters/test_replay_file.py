@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hemostat.adapters import replay_file
-from hemostat.adapters.replay_file import RecordingFile, read
+from hemostat.adapters.replay_file import ReplayFile, read
 from hemostat.core.history.replay import header_line, line
 from hemostat.errors import DecodeError, HemoStatError, UsageError
 from tests.samples import NOW, alert, event
@@ -16,7 +16,7 @@ LINES = [header_line("h", NOW), *(line(event(alert(since=NOW + n), n), NOW + n) 
 
 
 def write(path: Path, lines=LINES, **options) -> Path:
-    with RecordingFile(path, **options) as file:
+    with ReplayFile(path, **options) as file:
         for each in lines:
             file.write(each)
     return path
@@ -50,7 +50,7 @@ def test_of_one_that_was_cut_off_the_whole_part_is_read(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
 def test_what_was_flushed_is_there_when_the_process_is_not(tmp_path, name):
     path = tmp_path / name
-    with RecordingFile(path) as file:
+    with ReplayFile(path) as file:
         for each in LINES:
             file.write(each)
         file.flush()
@@ -118,7 +118,7 @@ def test_little_that_unpacks_to_much_is_refused(tmp_path, monkeypatch):
 def test_one_that_says_it_is_full_can_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr(replay_file, "MOST", 1 << 20)
     path = tmp_path / "a.jsonl"
-    with RecordingFile(path) as file:
+    with ReplayFile(path) as file:
         file.write(LINES[0])
         while not file.full:
             file.write(LINES[1])

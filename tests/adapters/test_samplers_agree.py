@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.adapters.sampling.cgroups import CgroupSampler
 from hemostat.adapters.sampling.docker_stats import StatsSampler
 from hemostat.core.model import ContainerInfo, Sample
@@ -44,7 +44,7 @@ def docker(*words: str) -> str:
 
 
 @pytest.fixture
-def run(docker_engine: DockerEngine, docker_workshop: DockerWorkshop) -> Iterator[Run]:
+def run(docker_engine: DockerEngine, docker_workshop: DockerTestContainers) -> Iterator[Run]:
     """Run a shell script under options of the docker command, and wait until it says that it is ready."""
     program("docker", "docker.io")
     made = []

@@ -3,7 +3,7 @@
 import pytest
 
 from hemostat.adapters.sampling.sockets import FIRST, SocketReader, parse, peers
-from hemostat.core.model import ContainerInfo, Peers
+from hemostat.core.model import ConnectionPeers, ContainerInfo
 from hemostat.events import Container
 
 HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -21,7 +21,7 @@ WEB6 = (
 CONTAINER = "c" * 64
 
 
-def told(table: str) -> Peers:
+def told(table: str) -> ConnectionPeers:
     return peers(CONTAINER, list(parse(table)))
 
 

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from hemostat.adapters.sql_store import SqlStore, connection
-from hemostat.core.history.audit_chain import Noted, verify
-from hemostat.core.history.event_row import Wanted
+from hemostat.core.history.audit_chain import AnchorNotes, verify
+from hemostat.core.history.event_row import EventQuery
 from hemostat.errors import ConfigError, StoreError, StoreUnreachableError
 from tests.samples import NOW, WEB, alert, event
 
@@ -56,7 +56,7 @@ def test_a_row_that_bears_what_no_writer_writes_is_found(tmp_path, column, value
     with store._engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE hemostat_events SET {column} = {value} WHERE number = 2")
     with store.trail() as (ends, links):
-        assert next(each.number for each in verify(links, ends, Noted())) == 2
+        assert next(each.number for each in verify(links, ends, AnchorNotes())) == 2
     store.close()
 
 
@@ -120,7 +120,7 @@ NAMED = event(alert(container=msgspec.structs.replace(WEB, name="wéb→")))
 def test_a_database_that_does_not_know_its_encoding_takes_any_name(encoded):
     store = encoded("SQL_ASCII")
     assert store.append([NAMED]) == [NAMED]
-    assert [row.event for row in store.find(Wanted())] == [NAMED]
+    assert [row.event for row in store.find(EventQuery())] == [NAMED]
     store.close()
 
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.agents.responder.actions import Done, Plan, Surgeon
+from hemostat.agents.responder.actions import ActionExecutor, ActionPlan, ActionResult
 from hemostat.agents.responder.network_restart import STRANGERS_SECONDS
-from hemostat.core.ledger.rows import Resource, Scaled
-from hemostat.core.model import ContainerInfo, Leftover, Litter, Service
+from hemostat.core.ledger.rows import RaisedLimit, Resource
+from hemostat.core.model import ContainerInfo, PrunableItem, PrunableKind, Service
 from hemostat.core.remediation.cleanup import Cleanup
 from hemostat.core.remediation.scaling import Ceilings
-from hemostat.core.settings.trust import Trust
+from hemostat.core.settings.trust import TrustSettings
 from hemostat.errors import EngineError, EngineUnreachableError, NotApplicableError
 from hemostat.events import Action, Container, Evidence, Kind, RemediationNeeded
 from tests.clock import FakeClock
@@ -49,10 +49,10 @@ def memory_lab() -> Iterator[MemoryLab]:
     lab.tear_down()
 
 
-def surgeon(lab: Lab, *args: object, ahead: float = 0.0, **options: object) -> Surgeon:
+def surgeon(lab: Lab, *args: object, ahead: float = 0.0, **options: object) -> ActionExecutor:
     """Minds this session's containers alone; its clock may run `ahead`."""
     labels = {"hemostat.test": SESSION, **options.pop("labels", {})}
-    return Surgeon(lab.engine, FakeClock(lab.now() + ahead), *args, labels=labels, **options)
+    return ActionExecutor(lab.engine, FakeClock(lab.now() + ahead), *args, labels=labels, **options)
 
 
 def asked(action: Action, container: Container = HOST, **parameters: float | str | bool) -> RemediationNeeded:
@@ -60,13 +60,15 @@ def asked(action: Action, container: Container = HOST, **parameters: float | str
     return RemediationNeeded(alert=told, action=action, diagnosis=DIAGNOSIS, parameters=parameters)
 
 
-def operate(lab: Lab, action: Action, container: str, **options: object) -> Done:
+def operate(lab: Lab, action: Action, container: str, **options: object) -> ActionResult:
     found = lab.engine.inspect(container)
     parameters = options.pop("parameters", {})
     return options.pop("by", surgeon(lab)).operate(asked(action, found.ref, **parameters), found, **options)
 
 
-def plan(lab: Lab, action: Action, container: str, by: Surgeon | None = None, **parameters: str) -> Plan:
+def plan(
+    lab: Lab, action: Action, container: str, by: ActionExecutor | None = None, **parameters: str
+) -> ActionPlan:
     found = lab.engine.inspect(container)
     return (by or surgeon(lab)).plan(asked(action, found.ref, **parameters), found)
 
@@ -279,7 +281,7 @@ def test_without_a_limit_nothing_is_raised(lab):
 
 
 def test_what_is_gone_has_no_limit_to_put_back(lab):
-    gone = Scaled(container="0" * 64, resource=Resource.MEMORY, before=1, after=2, time=0)
+    gone = RaisedLimit(container="0" * 64, resource=Resource.MEMORY, before=1, after=2, time=0)
     assert surgeon(lab).current(gone) is None
     with pytest.raises(NotApplicableError):
         surgeon(lab).scale_back(gone)
@@ -336,7 +338,7 @@ def test_a_forged_task_scales_no_service_of_a_swarm(memory_lab, service):
         plan(memory_lab, Action.SCALE, memory_lab.make(labels=labels), resource="replicas")
 
 
-@pytest.mark.parametrize("trust", [Trust(), Trust(labels="compose")])
+@pytest.mark.parametrize("trust", [TrustSettings(), TrustSettings(labels="compose")])
 def test_no_copy_is_made_where_one_of_the_replicas_must_not_be_acted_on(memory_lab, trust):
     labels = composed(**{"hemostat.scale.max": "4"})
     memory_lab.make(name="shop-web-1", labels=labels)
@@ -403,12 +405,12 @@ def test_a_cleanup_of_the_host_takes_what_is_old_and_unprotected(lab):
 
 def test_volumes_are_taken_where_the_settings_say_so(memory_lab):
     labels = {"hemostat.test": SESSION}
-    volume = Leftover(what=Litter.VOLUME, id="data", name="data", size=5 * MIB, labels=labels)
+    volume = PrunableItem(what=PrunableKind.VOLUME, id="data", name="data", size=5 * MIB, labels=labels)
     memory_lab.fake.litter = [volume]
     with pytest.raises(NotApplicableError):
         surgeon(memory_lab).operate(asked(Action.CLEANUP), None)
     done = surgeon(memory_lab, Ceilings(), Cleanup(volumes=True)).operate(asked(Action.CLEANUP), None)
-    assert done == Done("1 unused volume 5.0 MiB: 5.0 MiB freed", 5 * MIB)
+    assert done == ActionResult("1 unused volume 5.0 MiB: 5.0 MiB freed", 5 * MIB)
     assert memory_lab.fake.litter == []
 
 

@@ -1,15 +1,17 @@
 """An alert in, a remediation or a false alarm out."""
 
-from hemostat.adapters.in_memory.evidence import MemoryDossiers
-from hemostat.adapters.in_memory.precedents import MemoryCasebook
+from hemostat.adapters.in_memory.evidence import InMemoryEvidence
+from hemostat.adapters.in_memory.precedents import InMemoryPrecedents
 from hemostat.agents.analyzer import Analyzer
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Evidence, FalseAlarm, Kind, Outcome, Reason, RemediationNeeded
 from tests.clock import FakeClock
 from tests.samples import CLEARED, NOW, alert, complete, event
 
 CLOCK = FakeClock(NOW)
-ANALYZER = Analyzer(MemoryCasebook(CLOCK), MemoryDossiers(), CLOCK, Limits(), source="analyzer@1")
+ANALYZER = Analyzer(
+    InMemoryPrecedents(CLOCK), InMemoryEvidence(), CLOCK, ResponderSettings(), source="analyzer@1"
+)
 STEADY = alert(kind=Kind.MEMORY_HIGH, evidence=(Evidence("growth", 0.0), Evidence("memory_limit", 100)))
 
 
@@ -59,7 +61,9 @@ def test_what_healed_or_was_refused_is_followed_by_nothing():
 
 
 def test_a_failure_that_has_come_back_is_not_met_by_what_was_tried_against_it():
-    analyzer = Analyzer(MemoryCasebook(CLOCK), MemoryDossiers(), CLOCK, Limits(), source="analyzer@1")
+    analyzer = Analyzer(
+        InMemoryPrecedents(CLOCK), InMemoryEvidence(), CLOCK, ResponderSettings(), source="analyzer@1"
+    )
     told = alert(kind=Kind.UNHEALTHY)
     healed = complete(kind=told.kind, alert=told)
     assert analyzer.step(event(healed), NOW) == []

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.adapters.in_memory.engine import MemoryEngine
-from hemostat.adapters.in_memory.evidence import MemoryDossiers
-from hemostat.adapters.in_memory.precedents import MemoryCasebook
-from hemostat.agents.analyzer.capture import Archive
-from hemostat.core.diagnosis.case import Past, signature
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.adapters.in_memory.engine import InMemoryEngine
+from hemostat.adapters.in_memory.evidence import InMemoryEvidence
+from hemostat.adapters.in_memory.precedents import InMemoryPrecedents
+from hemostat.agents.analyzer.capture import EvalCapture
+from hemostat.core.diagnosis.case import Precedent, signature
 from hemostat.errors import EngineUnreachableError, HemoStatError
 from hemostat.events import Action, Evidence, Kind, Outcome, Phase
 from hemostat.ports import ContainerSpec
@@ -22,15 +22,15 @@ class Scene:
 
     def __init__(self) -> None:
         self.clock = FakeClock(NOW - 60)
-        self.engine = MemoryEngine(self.clock)
-        self.bus = MemoryBus(self.clock)
-        self.dossiers = MemoryDossiers()
-        self.casebook = MemoryCasebook(self.clock)
+        self.engine = InMemoryEngine(self.clock)
+        self.bus = InMemoryBus(self.clock)
+        self.dossiers = InMemoryEvidence()
+        self.casebook = InMemoryPrecedents(self.clock)
         self.ids = {name: self.run(name) for name in ("web", "db")}
         self.clock.advance(60)
         self.ref = self.engine.inspect("web").ref
         self.told = alert(container=self.ref, kind=Kind.UNHEALTHY, root="db")
-        self.archive = Archive(lambda: self.engine, self.bus, self.dossiers, self.casebook, host="h")
+        self.archive = EvalCapture(lambda: self.engine, self.bus, self.dossiers, self.casebook, host="h")
 
     def run(self, name: str) -> str:
         return self.engine.run(ContainerSpec(name=name, image="i:1", command=(name,), labels={}))
@@ -83,7 +83,7 @@ def test_neither_another_hosts_engine_nor_one_that_is_gone_is_missed(scene):
     def gone():
         raise EngineUnreachableError("gone")
 
-    archive = Archive(gone, scene.bus, scene.dossiers, scene.casebook, host="h")
+    archive = EvalCapture(gone, scene.bus, scene.dossiers, scene.casebook, host="h")
     assert archive.recording(event(scene.told)).case.dossier is None
     assert scene.archive.recording(event(scene.told, host="elsewhere")).neighbours == {}
 
@@ -99,7 +99,7 @@ def test_what_came_of_it_is_not_in_its_story(scene):
             event(complete(container=scene.ref), 2),
         ]
     )
-    past = Past(
+    past = Precedent(
         time=NOW - 9, host="h", container="web", action=Action.RESTART, outcome=Outcome.FAILED, cause=""
     )
     scene.casebook.remember(signature(scene.told), "before", past)

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.outbox import MemoryOutbox
-from hemostat.agents.notifier.channel_sender import AGAIN, CEILING, GIVEN_UP, LEASE, LONGEST, Courier
+from hemostat.adapters.in_memory.outbox import InMemoryOutbox
+from hemostat.agents.notifier.channel_sender import AGAIN, CEILING, GIVEN_UP, LEASE, LONGEST, ChannelSender
 from hemostat.core.notify import message
 from hemostat.core.notify.message import Message
-from hemostat.core.notify.notification import News
-from hemostat.core.settings.alert import Alerting, Channel, Topic
+from hemostat.core.notify.notification import Notification
+from hemostat.core.settings.alert import AlertSettings, Channel, Topic
 from hemostat.errors import BusUnreachableError, NotifyError
 from hemostat.events import Severity
 from hemostat.ports import Interrupted
@@ -56,23 +56,23 @@ class Line:
 
     def __init__(self, phone: Phone, outbox=None, channel: Channel | None = None, **alerting) -> None:
         self.clock = FakeClock(NOW)
-        self.outbox = outbox or MemoryOutbox()
+        self.outbox = outbox or InMemoryOutbox()
         self.phone = phone
         self.counted = Counted()
         self.of_day = 12 * 3600.0
-        self.courier = Courier(
+        self.courier = ChannelSender(
             "ops",
             channel or Channel(),
             phone,
             self.outbox,
             self.clock,
-            Alerting(**alerting),
+            AlertSettings(**alerting),
             chance=lambda: 1.0,
             of_day=lambda now: self.of_day + now - NOW,
             count=self.counted,
         )
 
-    def put(self, *words: News) -> None:
+    def put(self, *words: Notification) -> None:
         self.outbox.put("ops", [(each, each.time) for each in words])
 
     def after(self, seconds: float) -> list[str]:
@@ -81,7 +81,7 @@ class Line:
         return self.phone.heard
 
 
-def several(count: int, topic: Topic = Topic.HEALED) -> list[News]:
+def several(count: int, topic: Topic = Topic.HEALED) -> list[Notification]:
     return [
         word(topic, number / 1000, incident=f"i{number}", container=f"web-{number}")
         for number in range(count)
@@ -280,7 +280,7 @@ def test_what_is_critical_does_not_wait_for_the_morning():
     assert line.after(1.0) == ["web needs a person: exited"]
 
 
-class Cut(MemoryOutbox):
+class Cut(InMemoryOutbox):
     """An outbox that cannot be reached while `cut` is set."""
 
     cut = ""
@@ -337,7 +337,7 @@ def test_a_courier_that_dies_before_it_settles_is_followed_by_one_who_tells_agai
 
 
 def test_whatever_breaks_the_thread_goes_on(caplog):
-    class Broken(MemoryOutbox):
+    class Broken(InMemoryOutbox):
         def take(self, *args, **options):
             raise RuntimeError("a bug")
 
@@ -400,7 +400,7 @@ def test_a_word_of_which_no_message_can_be_made_holds_up_no_other(monkeypatch):
     line = Line(Phone())
     single = message.single
 
-    def refuse(each: News, *arguments: object, **named: object) -> Message:
+    def refuse(each: Notification, *arguments: object, **named: object) -> Message:
         if each.container == "evil":
             raise OverflowError("cannot convert float infinity to integer")
         return single(each, *arguments, **named)

@@ -5,36 +5,36 @@ from collections.abc import Sequence
 import pytest
 
 from hemostat.adapters.in_memory import outbox as memory_outbox
-from hemostat.adapters.in_memory.outbox import MemoryOutbox
-from hemostat.adapters.in_memory.recent_events import MemoryStore
-from hemostat.agents.notifier.enqueue import Alert
+from hemostat.adapters.in_memory.outbox import InMemoryOutbox
+from hemostat.adapters.in_memory.recent_events import InMemoryRecentEvents
+from hemostat.agents.notifier.enqueue import Enqueuer
 from hemostat.core.metrics.definitions import uncounted
-from hemostat.core.settings.alert import Alerting, Channel, Topic
+from hemostat.core.settings.alert import AlertSettings, Channel, Topic
 from hemostat.errors import BusUnreachableError
 from hemostat.events import Event, Kind
 from tests.counted import Counted
 from tests.samples import ALL, CLEARED, NOW, alert, complete, event
 
-GRACE = Alerting(grace=30.0)
+GRACE = AlertSettings(grace=30.0)
 
 
-def role(store, outbox, count=uncounted, **channels: Channel) -> Alert:
-    return Alert(store, outbox, channels, GRACE, count=count)
+def role(store, outbox, count=uncounted, **channels: Channel) -> Enqueuer:
+    return Enqueuer(store, outbox, channels, GRACE, count=count)
 
 
-def waiting(outbox: MemoryOutbox, channel: str, at: float) -> list[Topic]:
+def waiting(outbox: InMemoryOutbox, channel: str, at: float) -> list[Topic]:
     return [word.topic for word, _ in outbox.take(channel, NOW + at, lease=0.0, count=99)]
 
 
 def test_every_event_is_kept():
-    store = MemoryStore()
-    role(store, MemoryOutbox()).keep(ALL)
+    store = InMemoryRecentEvents()
+    role(store, InMemoryOutbox()).keep(ALL)
     assert all(store.kept(each.id) for each in ALL)
 
 
 def test_a_crash_that_is_healed_within_the_grace_is_one_message():
-    outbox = MemoryOutbox()
-    told = role(MemoryStore(), outbox, ops=Channel())
+    outbox = InMemoryOutbox()
+    told = role(InMemoryRecentEvents(), outbox, ops=Channel())
     told.keep([event(alert())])
     assert waiting(outbox, "ops", 29.0) == []
     told.keep([event(complete(), 3.0), event(CLEARED, 13.0)])
@@ -42,14 +42,14 @@ def test_a_crash_that_is_healed_within_the_grace_is_one_message():
 
 
 def test_what_nobody_has_dealt_with_after_the_grace_is_told():
-    outbox = MemoryOutbox()
-    role(MemoryStore(), outbox, ops=Channel()).keep([event(alert())])
+    outbox = InMemoryOutbox()
+    role(InMemoryRecentEvents(), outbox, ops=Channel()).keep([event(alert())])
     assert waiting(outbox, "ops", 30.0) == [Topic.OPENED]
 
 
 def test_each_channel_is_left_what_concerns_it():
-    outbox = MemoryOutbox()
-    told = role(MemoryStore(), outbox, all=Channel(), memory=Channel(kinds=(Kind.OOM,)))
+    outbox = InMemoryOutbox()
+    told = role(InMemoryRecentEvents(), outbox, all=Channel(), memory=Channel(kinds=(Kind.OOM,)))
     told.keep([event(complete())])
     assert waiting(outbox, "all", 0.0) == [Topic.HEALED]
     assert waiting(outbox, "memory", 0.0) == []
@@ -58,12 +58,14 @@ def test_each_channel_is_left_what_concerns_it():
 def test_what_there_is_no_room_for_is_counted(monkeypatch):
     monkeypatch.setattr(memory_outbox, "BOUND", 1)
     counted = Counted()
-    told = role(MemoryStore(), MemoryOutbox(), counted, ops=Channel(), none=Channel(kinds=(Kind.OOM,)))
+    told = role(
+        InMemoryRecentEvents(), InMemoryOutbox(), counted, ops=Channel(), none=Channel(kinds=(Kind.OOM,))
+    )
     told.keep([event(complete(), incident=f"i{number}") for number in range(3)])
     assert counted == {("ops", "dropped"): 2}
 
 
-class Forgetful(MemoryStore):
+class Forgetful(InMemoryRecentEvents):
     """Fails the first time."""
 
     failed = False
@@ -76,7 +78,7 @@ class Forgetful(MemoryStore):
 
 
 def test_an_event_that_comes_again_leaves_one_word():
-    store, outbox = Forgetful(), MemoryOutbox()
+    store, outbox = Forgetful(), InMemoryOutbox()
     told = role(store, outbox, ops=Channel())
     done = event(complete())
     with pytest.raises(BusUnreachableError):

@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.adapters.in_memory.engine import MemoryEngine
-from hemostat.adapters.in_memory.precedents import MemoryCasebook
-from hemostat.agents.analyzer import LiveWitness, RecordedWitness
-from hemostat.core.diagnosis.case import Past, decode, encode, signature
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.adapters.in_memory.engine import InMemoryEngine
+from hemostat.adapters.in_memory.precedents import InMemoryPrecedents
+from hemostat.agents.analyzer import LiveEvidenceSource, RecordedEvidenceSource
+from hemostat.core.diagnosis.case import Precedent, decode, encode, signature
 from hemostat.errors import DecodeError, EngineError, EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Phase
 from hemostat.ports import ContainerSpec, Engine
@@ -19,18 +19,18 @@ from tests.samples import NOW, alert, complete, event
 class Scene:
     def __init__(self) -> None:
         self.clock = FakeClock(NOW)
-        self.engine = MemoryEngine(self.clock)
-        self.bus = MemoryBus(self.clock)
-        self.casebook = MemoryCasebook(self.clock)
+        self.engine = InMemoryEngine(self.clock)
+        self.bus = InMemoryBus(self.clock)
+        self.casebook = InMemoryPrecedents(self.clock)
         spec = ContainerSpec(name="web", image="web:1", command=("web",), labels={})
         self.container: Container = self.engine.inspect(self.engine.run(spec)).ref
         self.told = alert(container=self.container, kind=Kind.CPU_HIGH)
 
-    def witness(self, connect=None) -> LiveWitness:
+    def witness(self, connect=None) -> LiveEvidenceSource:
         def engine() -> Engine:
             return self.engine
 
-        return LiveWitness(connect or engine, self.bus, self.casebook, self.clock, host="h")
+        return LiveEvidenceSource(connect or engine, self.bus, self.casebook, self.clock, host="h")
 
     def alert(self, host: str = "h") -> Event:
         return Event.make(self.told, time=NOW, host=host, source="monitor@1", incident="i1")
@@ -43,7 +43,7 @@ def scene() -> Scene:
 
 def test_a_case_holds_what_the_container_is_like_what_was_told_and_what_came_of_it_before(scene):
     scene.bus.publish([event(complete(container=scene.container)), scene.alert()])
-    past = Past(
+    past = Precedent(
         time=NOW, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="runaway"
     )
     scene.casebook.remember(signature(scene.told), "k", past)
@@ -92,7 +92,7 @@ def test_a_recording_is_read_as_it_was_written():
 
 def test_a_recorded_container_is_seen_as_it_was():
     kept = recording(alert())
-    witness = RecordedWitness(kept)
+    witness = RecordedEvidenceSource(kept)
     web = kept.case.alert.container
     assert witness.log("h", web, 1) == "connection refused, retrying at once"
     assert witness.processes("h", web) == ("web --serve",)

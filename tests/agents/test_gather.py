@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.agents.responder.gather import LATE, collect
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.errors import BusError, EngineError
 from hemostat.events import Container
 from hemostat.ports import ContainerSpec
@@ -18,7 +18,7 @@ PATIENT = 20.0
 
 @pytest.fixture
 def engine():
-    return MemoryEngine(FakeClock())
+    return InMemoryEngine(FakeClock())
 
 
 def run(engine, **fields):
@@ -44,8 +44,8 @@ def test_of_a_dead_container_the_log_and_how_it_was_made(engine):
 
 def test_of_a_running_container_what_runs_and_its_latest_numbers_too(engine):
     container = run(engine)
-    kept = look(engine, container, recent=lambda _: [Point(NOW, 97.0, 1 << 20)])
-    assert (kept.processes, kept.samples) == (("serve",), (Point(NOW, 97.0, 1 << 20),))
+    kept = look(engine, container, recent=lambda _: [MetricPoint(NOW, 97.0, 1 << 20)])
+    assert (kept.processes, kept.samples) == (("serve",), (MetricPoint(NOW, 97.0, 1 << 20),))
 
 
 def test_what_fails_is_named(engine):

@@ -1,28 +1,28 @@
 """What labels name and the list does not show is asked of the engine, without keeping deaths waiting."""
 
-from hemostat.adapters.in_memory.engine import MemoryEngine
-from hemostat.agents.monitor.container_errors import Faults
+from hemostat.adapters.in_memory.engine import InMemoryEngine
+from hemostat.agents.monitor.container_errors import ContainerErrors
 from hemostat.agents.monitor.inspections import (
     JUST_NOW_SECONDS,
     MAX_ASKING_SECONDS,
     MAX_UPSTREAM,
     REST_FACTOR,
-    Lookups,
+    Inspections,
 )
-from hemostat.core.dependencies.root_cause import Host
-from hemostat.core.detection.registry import Ward
+from hemostat.core.dependencies.root_cause import HostState
+from hemostat.core.detection.registry import ContainerRegistry
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import Container
 from tests.clock import FakeClock
 
 NEEDS = ",".join(f"x{number}" for number in range(20))
 
 
-def make() -> tuple[Lookups, FakeClock, list[str]]:
+def make() -> tuple[Inspections, FakeClock, list[str]]:
     """Each question takes as long as all may take."""
     clock, asked = FakeClock(), list[str]()
-    engine, ward = MemoryEngine(clock), Ward(Thresholds(), Host(name="h"))
+    engine, ward = InMemoryEngine(clock), ContainerRegistry(MonitorSettings(), HostState(name="h"))
 
     def members(_: str, service: str) -> list[ContainerInfo]:
         asked.append(service)
@@ -32,7 +32,7 @@ def make() -> tuple[Lookups, FakeClock, list[str]]:
     engine.members = members
     labels = {"com.docker.compose.project": "p", "hemostat.depends_on": NEEDS}
     ward.admit(ContainerInfo(ref=Container(id="a", name="a", labels=labels), status="running"), clock.now())
-    return Lookups(engine, ward, Faults(), clock.now), clock, asked
+    return Inspections(engine, ward, ContainerErrors(), clock.now), clock, asked
 
 
 def test_what_takes_long_to_be_asked_for_is_asked_for_seldom():
@@ -53,10 +53,10 @@ def test_a_clock_that_was_set_back_does_not_end_the_questions():
     assert len(asked) == 2
 
 
-def crowd(number: int) -> tuple[Lookups, Ward, FakeClock, list[str]]:
+def crowd(number: int) -> tuple[Inspections, ContainerRegistry, FakeClock, list[str]]:
     """So many containers that all need each other, and which of them the engine is asked for."""
     clock, asked = FakeClock(), list[str]()
-    engine, ward = MemoryEngine(clock), Ward(Thresholds(), Host(name="h"))
+    engine, ward = InMemoryEngine(clock), ContainerRegistry(MonitorSettings(), HostState(name="h"))
     labels = {
         "com.docker.compose.project": "p",
         "com.docker.compose.service": "s",
@@ -74,7 +74,7 @@ def crowd(number: int) -> tuple[Lookups, Ward, FakeClock, list[str]]:
         return {name: infos[name] for name in names}
 
     engine.inspect_all = inspect_all
-    return Lookups(engine, ward, Faults(), clock.now), ward, clock, asked
+    return Inspections(engine, ward, ContainerErrors(), clock.now), ward, clock, asked
 
 
 def test_few_of_many_dependencies_are_looked_at_when_a_container_fails():
@@ -96,11 +96,11 @@ def test_a_dependency_of_many_is_looked_at_once_for_all_of_them():
 
 def test_a_container_under_watch_is_no_bystander_by_the_beginning_of_its_id():
     clock = FakeClock()
-    engine, ward = MemoryEngine(clock), Ward(Thresholds(), Host(name="h"))
+    engine, ward = InMemoryEngine(clock), ContainerRegistry(MonitorSettings(), HostState(name="h"))
     victim = ContainerInfo(ref=Container(id="ab12" * 16, name="init"), status="running")
     evil = Container(id="e", name="e", labels={"hemostat.depends_on": "ab12"})
     for info in (victim, ContainerInfo(ref=evil, status="running")):
         ward.admit(info, clock.now())
     engine.inspect_all = lambda names, **_: {names[0]: victim}
-    Lookups(engine, ward, Faults(), clock.now).find_absent()
+    Inspections(engine, ward, ContainerErrors(), clock.now).find_absent()
     assert not ward.relations.is_bystander(victim.ref.id)

@@ -4,31 +4,31 @@ import threading
 from types import SimpleNamespace
 from unittest.mock import Mock
 
-from hemostat.agents.monitor.measurements import Measuring
-from hemostat.core.labels.values import Target
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.agents.monitor.measurements import Measurements
+from hemostat.core.labels.values import ProbeTarget
+from hemostat.core.settings.monitor import MonitorSettings
 from tests.engine_fixtures import eventually
 
-TARGET = Target("http", 80)
+TARGET = ProbeTarget("http", 80)
 
 
 def test_a_container_whose_probe_hangs_is_not_probed_again_meanwhile():
     go, asked, told = threading.Event(), list[str](), list[str]()
 
-    def probe(_target: Target, address: str, _timeout: float) -> str:
+    def probe(_target: ProbeTarget, address: str, _timeout: float) -> str:
         asked.append(address)
         if address != "web":
             go.wait(30)
         return ""
 
     names = [*(f"t{number}" for number in range(40)), "web"]
-    measuring = Measuring(
+    measuring = Measurements(
         SimpleNamespace(probed=lambda: [(name, TARGET, name) for name in names]),
         Mock(),
         Mock(),
         SimpleNamespace(probe=probe),
         Mock(now=lambda: 0.0),
-        Thresholds(),
+        MonitorSettings(),
         Mock(),
         lambda probed: told.append(probed.container_id),
     )

@@ -5,9 +5,9 @@ from signal import SIGQUIT
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.agents.monitor import Monitor
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
@@ -21,7 +21,7 @@ from hemostat.core.model import (
     Sample,
     Samples,
 )
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import (
     BusUnreachableError,
     EngineError,
@@ -40,7 +40,7 @@ class Watch:
 
     def __init__(self, **thresholds) -> None:
         self.clock = FakeClock()
-        self.engine = MemoryEngine(self.clock)
+        self.engine = InMemoryEngine(self.clock)
         self.monitor = self.new_monitor(**thresholds)
         self.heard = 0
         self.alerts: list[HealthAlert] = []
@@ -53,7 +53,7 @@ class Watch:
         return Monitor(
             self.engine,
             self.engine,
-            Thresholds(**thresholds),
+            MonitorSettings(**thresholds),
             host="h",
             source="monitor@1",
             host_memory=4096 * MIB,
@@ -241,7 +241,7 @@ def test_a_monitor_goes_on_with_the_numbers_that_were_kept(watch):
     web = watch.make(memory=100 * MIB)
     watch.engine.use(web, 40 * MIB, growth=MIB // 10)
     watch.sample(200)
-    kept = [Point(each.time, 1.0, each.memory) for each in watch.samples]
+    kept = [MetricPoint(each.time, 1.0, each.memory) for each in watch.samples]
     watch.restart_monitor(history=lambda name: kept if name == "web" else [])
     watch.tell(Connected())
     watch.sample(100)
@@ -272,7 +272,7 @@ def test_the_memory_of_the_host_binds_where_there_is_no_limit(watch):
 
 
 def test_numbers_that_cannot_be_read_hold_up_no_monitor(watch):
-    def fails(name: str) -> list[Point]:
+    def fails(name: str) -> list[MetricPoint]:
         raise BusUnreachableError("gone")
 
     watch.engine.use(watch.make(memory=100 * MIB), 90 * MIB)

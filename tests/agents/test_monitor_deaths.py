@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.controls import MemoryDesk
-from hemostat.adapters.in_memory.ledger import MemoryLedger
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.in_memory.ledger import InMemoryLedger
 from hemostat.agents.monitor import Monitor
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import Connected, ContainerInfo, Disconnected, EngineEvent, Mode, Samples, Waited
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import EngineTimeoutError
 from hemostat.events import Action, Kind, Outcome, Phase
 from tests.agents.test_monitor import MIB, Watch
@@ -22,11 +22,11 @@ class Scene(Watch):
     """With a ledger, and with events that come as the test says."""
 
     def new_monitor(self, **thresholds) -> Monitor:
-        self.ledger = getattr(self, "ledger", None) or MemoryLedger(MemoryDesk(), {})
+        self.ledger = getattr(self, "ledger", None) or InMemoryLedger(InMemoryControls(), {})
         return Monitor(
             self.engine,
             self.engine,
-            Thresholds(**thresholds),
+            MonitorSettings(**thresholds),
             host="h",
             source="monitor@1",
             host_memory=4096 * MIB,

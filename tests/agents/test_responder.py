@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.controls import MemoryDesk
-from hemostat.adapters.in_memory.engine import MemoryEngine
-from hemostat.adapters.in_memory.evidence import MemoryDossiers
-from hemostat.adapters.in_memory.ledger import MemoryLedger
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.in_memory.engine import InMemoryEngine
+from hemostat.adapters.in_memory.evidence import InMemoryEvidence
+from hemostat.adapters.in_memory.ledger import InMemoryLedger
 from hemostat.agents.responder import Responder
-from hemostat.core.evidence.snapshot import Point
-from hemostat.core.ledger.controls import Answer, Pause
-from hemostat.core.ledger.rows import Attempt, Book, Resource, Scaled, Stopping
+from hemostat.core.evidence.snapshot import MetricPoint
+from hemostat.core.ledger.controls import ApprovalAnswer, Pause
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
 from hemostat.core.model import Service
 from hemostat.core.remediation import circuit_breaker
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import (
     BusUnreachableError,
     EngineError,
@@ -35,17 +35,17 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.ports import Apart, ContainerSpec, Later
+from hemostat.ports import ContainerSpec, Defer, RunInBackground
 from tests.clock import FakeClock
 from tests.samples import DIAGNOSIS, alert, composed
 
 MIB = 1 << 20
 
 
-def taken(responder: Responder, event: Event, now: float) -> list[Event] | Later:
+def taken(responder: Responder, event: Event, now: float) -> list[Event] | Defer:
     """The step's answer, and what came of it if it runs apart."""
     answer = responder.step(event, now)
-    return answer.work(now) if isinstance(answer, Apart) else answer
+    return answer.work(now) if isinstance(answer, RunInBackground) else answer
 
 
 class Scene:
@@ -53,15 +53,15 @@ class Scene:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.engine = MemoryEngine(self.clock)
-        self.desk = MemoryDesk()
+        self.engine = InMemoryEngine(self.clock)
+        self.desk = InMemoryControls()
         self.incidents: dict[tuple[str, str | None], str] = {}
         """What a monitor has told of."""
         self.seals: dict[tuple[str, str | None], str] = {}
         """Of what people have ordered."""
-        self.ledger = MemoryLedger(self.desk, self.incidents, self.seals)
-        self.dossiers = MemoryDossiers()
-        self.history: dict[str, Sequence[Point]] = {}
+        self.ledger = InMemoryLedger(self.desk, self.incidents, self.seals)
+        self.dossiers = InMemoryEvidence()
+        self.history: dict[str, Sequence[MetricPoint]] = {}
         self.web = self.make("web")
         self.clock.advance(60)
 
@@ -77,7 +77,7 @@ class Scene:
             self.desk,
             self.dossiers,
             self.clock,
-            Limits(**limits),
+            ResponderSettings(**limits),
             host="h",
             source=f"responder@{name}",
             host_memory=4096 * MIB,
@@ -96,9 +96,9 @@ class Scene:
         self.engine.crash("web", 7)
         return self.request(**changes)
 
-    def step(self, event: Event, responder: Responder | None = None) -> RemediationComplete | Later:
+    def step(self, event: Event, responder: Responder | None = None) -> RemediationComplete | Defer:
         answer = taken(responder or self.responder(), event, self.clock.now())
-        if isinstance(answer, Later):
+        if isinstance(answer, Defer):
             return answer
         (told,) = answer
         assert isinstance(told.data, RemediationComplete)
@@ -107,7 +107,7 @@ class Scene:
     def finish(self, event: Event, responder: Responder | None = None) -> RemediationComplete:
         """Also where it is put off while the container comes up."""
         responder = responder or self.responder()
-        while isinstance(done := self.step(event, responder), Later):
+        while isinstance(done := self.step(event, responder), Defer):
             self.clock.sleep(max(0.1, done.until - self.clock.now()))
         return done
 
@@ -125,11 +125,11 @@ def test_a_crashed_container_is_started_and_verified(scene):
     assert (done.outcome, done.reason) == (Outcome.HEALED, Reason.VERIFIED)
     assert scene.engine.inspect("web").running
     assert (done.before.status, done.after.status) == ("exited", "running")
-    assert done.durations["verify"] >= Limits().verify_for
+    assert done.durations["verify"] >= ResponderSettings().verify_for
 
 
 def test_the_evidence_tells_how_the_container_has_been(scene):
-    points = (Point(scene.clock.now() - 1, 97.0, MIB), Point(scene.clock.now(), None, None))
+    points = (MetricPoint(scene.clock.now() - 1, 97.0, MIB), MetricPoint(scene.clock.now(), None, None))
     scene.history["web"] = points
     scene.step(scene.crashed())
     (kept,) = scene.dossiers.get("i1")
@@ -254,7 +254,7 @@ def test_another_responder_waits_for_the_one_that_is_at_work(scene):
     with pytest.raises(RuntimeError):
         scene.step(request)
     scene.clock.on_sleep = None
-    assert isinstance(scene.step(request, scene.responder("b")), Later)
+    assert isinstance(scene.step(request, scene.responder("b")), Defer)
     scene.clock.advance(500)
     assert scene.step(request, scene.responder("b")).outcome is Outcome.HEALED
     assert scene.starts() == 1
@@ -290,7 +290,7 @@ def test_of_two_that_take_up_the_same_one_does(scene):
     scene.clock.advance(500)
     read, readings = scene.ledger.read, []
 
-    def read_and_be_overtaken(*asked: str) -> Book:
+    def read_and_be_overtaken(*asked: str) -> LedgerSnapshot:
         """After the second reading: the first one only shows that there is something to do."""
         book = read(*asked)
         readings.append(book)
@@ -303,7 +303,7 @@ def test_of_two_that_take_up_the_same_one_does(scene):
         return book
 
     scene.ledger.read = read_and_be_overtaken
-    assert isinstance(scene.step(request, scene.responder("b")), Later)
+    assert isinstance(scene.step(request, scene.responder("b")), Defer)
     assert scene.starts() == 1
 
 
@@ -348,7 +348,7 @@ def test_a_request_told_twice_at_once_is_done_once(scene):
 
     scene.engine.restart = restart_slowly
     assert scene.step(event, responder).outcome is Outcome.HEALED
-    assert isinstance(answers[0], Later)
+    assert isinstance(answers[0], Defer)
     assert scene.starts() == 1
     assert scene.step(twin, responder).outcome is Outcome.HEALED
     assert scene.starts() == 1
@@ -368,7 +368,7 @@ def test_a_container_that_takes_long_to_stop_is_not_restarted_twice(scene):
 
     scene.engine.restart = restart_slowly
     assert scene.step(hung, responder).outcome is Outcome.HEALED
-    assert isinstance(answers[0], Later)
+    assert isinstance(answers[0], Defer)
     assert scene.step(unhealthy, responder).reason is Reason.RECOVERED
 
 
@@ -385,7 +385,7 @@ def test_the_fourth_in_an_hour_is_refused(scene):
 def test_back_off_puts_the_next_action_off(scene):
     scene.step(scene.crashed())
     later = scene.step(scene.crashed(occurrence=2))
-    assert isinstance(later, Later)
+    assert isinstance(later, Defer)
     assert later.until > scene.clock.now()
     scene.clock.time = later.until
     assert scene.step(scene.request(occurrence=2)).outcome is Outcome.HEALED
@@ -423,7 +423,7 @@ def test_what_a_person_stopped_meanwhile_stays_stopped(scene):
 def test_what_a_person_started_and_stopped_while_the_request_waited_stays_stopped(scene):
     request, responder = scene.crashed(), scene.responder()
     scene.desk.pause("*", Pause(by="ada", at=scene.clock.now()))
-    assert isinstance(scene.step(request, responder), Later)
+    assert isinstance(scene.step(request, responder), Defer)
     scene.clock.advance(5)
     scene.engine.start("web")
     scene.clock.advance(5)
@@ -505,9 +505,9 @@ def test_containers_of_another_host_are_not_ours(scene):
     assert not scene.engine.inspect("web").running
 
 
-def put_off(scene: Scene, event: Event, responder: Responder) -> Later:
+def put_off(scene: Scene, event: Event, responder: Responder) -> Defer:
     answer = taken(responder, event, scene.clock.now())
-    assert isinstance(answer, Later)
+    assert isinstance(answer, Defer)
     return answer
 
 
@@ -539,7 +539,7 @@ def test_a_request_waits_for_a_person_and_is_done_when_approved(scene):
     ]
     event = answer.event
     assert later(scene, event, responder)[1] == []
-    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
     assert scene.step(event, responder).outcome is Outcome.HEALED
 
 
@@ -547,7 +547,9 @@ def test_a_rejected_request_is_refused_with_who_and_why(scene):
     event, responder = scene.crashed(), scene.responder(mode="approve")
     later(scene, event, responder)
     (waiting,) = scene.desk.approvals()
-    scene.desk.answer(waiting.id, Answer.REJECTED, by="ann", reason="deploying", now=scene.clock.now())
+    scene.desk.answer(
+        waiting.id, ApprovalAnswer.REJECTED, by="ann", reason="deploying", now=scene.clock.now()
+    )
     done = scene.step(event, responder)
     assert (done.outcome, done.reason, done.detail) == (
         Outcome.REFUSED,
@@ -770,7 +772,8 @@ def test_nothing_is_put_back_where_scaling_is_only_rehearsed(scene):
 
 def test_what_cannot_be_put_back_does_not_keep_the_rest_raised(scene):
     scene.ledger.keep_scaled(
-        "h", Scaled(container="c0", resource=Resource.REPLICAS, before=1, after=2, time=0.0, service="gone")
+        "h",
+        RaisedLimit(container="c0", resource=Resource.REPLICAS, before=1, after=2, time=0.0, service="gone"),
     )
     responder = scaled_up(scene)
     assert len(responder.tend(scene.clock.advance(3600))) == 1
@@ -875,8 +878,8 @@ def test_only_what_is_to_be_done_runs_apart(scene):
     event, now = scene.crashed(), scene.clock.now()
     assert isinstance(scene.responder(protect=("web",)).step(event, now), list)
     answer = scene.responder().step(event, now)
-    assert isinstance(answer, Apart)
-    assert isinstance(answer.otherwise(now), Later)
+    assert isinstance(answer, RunInBackground)
+    assert isinstance(answer.otherwise(now), Defer)
     assert not scene.engine.inspect("web").running
 
 
@@ -885,7 +888,7 @@ def test_what_is_done_apart_is_decided_anew(scene):
     responder = scene.responder()
     answer = responder.step(scene.crashed(), scene.clock.now())
     scene.desk.pause("*", Pause(by="ann", at=scene.clock.now()))
-    assert isinstance(answer.work(scene.clock.now()), Later)
+    assert isinstance(answer.work(scene.clock.now()), Defer)
     scene.desk.resume("*")
     scene.clock.advance(5)
     scene.engine.start("web")
@@ -951,7 +954,7 @@ def test_who_was_frozen_until_another_took_over_does_not_act(scene):
         answers.append(scene.step(event, scene.responder("b")))
 
     at_evidence(scene, freeze)
-    assert isinstance(scene.step(event, scene.responder("a")), Later)
+    assert isinstance(scene.step(event, scene.responder("a")), Defer)
     assert [each.outcome for each in answers] == [Outcome.HEALED]
     assert scene.starts() == 1
 
@@ -1088,7 +1091,7 @@ def test_what_was_restarted_and_then_removed_has_been_acted_on(scene):
     assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.GONE)
     scene.clock.on_sleep = None
     scene.make("web")
-    assert isinstance(scene.step(scene.request(Kind.HUNG, incident="i2")), Later), "there is a back-off"
+    assert isinstance(scene.step(scene.request(Kind.HUNG, incident="i2")), Defer), "there is a back-off"
 
 
 def test_twins_of_a_request_ask_people_once(scene):
@@ -1099,7 +1102,7 @@ def test_twins_of_a_request_ask_people_once(scene):
     twin = scene.request(action=Action.START)
     assert taken(responder, twin, scene.clock.now()) == []
     (waiting,) = scene.desk.approvals()
-    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
     assert scene.step(answer.event, responder).action is Action.RESTART
 
 
@@ -1115,7 +1118,7 @@ def test_what_people_were_asked_is_told_again_as_the_same_event(scene):
 def test_people_s_yes_is_for_what_they_were_asked(scene):
     later(scene, scene.crashed(), scene.responder(mode="approve"))
     (waiting,) = scene.desk.approvals()
-    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
     twin = scene.request(action=Action.CLEANUP)
     done = scene.step(twin, scene.responder(mode="approve"))
     assert (done.outcome, done.reason) == (Outcome.REFUSED, Reason.NOT_ALLOWED)
@@ -1153,7 +1156,7 @@ def test_what_a_command_prints_is_cut_where_no_cut_lays_a_secret_open(scene):
     assert key[:15] not in done.detail
 
 
-def ask_during_restart(scene: Scene, meanwhile: Callable[[], object]) -> list[Event] | Later:
+def ask_during_restart(scene: Scene, meanwhile: Callable[[], object]) -> list[Event] | Defer:
     """What another request for the container is answered during its restart, after `meanwhile`."""
     hung, unhealthy = scene.request(Kind.HUNG), scene.request(Kind.HUNG, incident="i2")
     responder, restart, answers = scene.responder(backoff=0.0), scene.engine.restart, []
@@ -1172,7 +1175,7 @@ def ask_during_restart(scene: Scene, meanwhile: Callable[[], object]) -> list[Ev
 
 def test_what_this_process_is_at_work_on_holds_its_place_though_its_lease_is_over(scene):
     """Those that share its network may take long to stop, too; or the clock has been set ahead."""
-    assert isinstance(ask_during_restart(scene, lambda: scene.clock.advance(700)), Later)
+    assert isinstance(ask_during_restart(scene, lambda: scene.clock.advance(700)), Defer)
     assert scene.starts() == 1
 
 
@@ -1199,7 +1202,7 @@ def test_a_persons_stop_during_a_restart_is_the_later_wish(scene):
     def restart_slowly(container: str, timeout: float | None = None) -> None:
         scene.clock.advance(3)
         now = scene.clock.now()
-        scene.ledger.note_stop("h", "web", Stopping(now, now + 90))
+        scene.ledger.note_stop("h", "web", ManualStop(now, now + 90))
         restart(container, timeout)
 
     scene.engine.restart = restart_slowly
@@ -1217,7 +1220,7 @@ def test_a_restart_that_the_engine_does_not_answer_is_asked_for_a_few_times_only
 
     scene.engine.restart = hang
     for _ in range(5):
-        assert isinstance(scene.step(request), Later)
+        assert isinstance(scene.step(request), Defer)
     done = scene.step(request)
     assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.ENGINE_ERROR)
     assert len(calls) == 5
@@ -1228,9 +1231,9 @@ def test_an_engine_that_shuts_down_during_a_restart_is_no_persons_stop(scene):
 
     def restart_amid_a_shutdown(container: str, timeout: float | None = None) -> None:
         now = scene.clock.now()
-        scene.ledger.note_stop("h", "web", Stopping(now, now + 90))
+        scene.ledger.note_stop("h", "web", ManualStop(now, now + 90))
         restart(container, timeout)
-        scene.clock.on_sleep = lambda _: scene.ledger.note_stop("h", "web", Stopping(0.0, 0.0))
+        scene.clock.on_sleep = lambda _: scene.ledger.note_stop("h", "web", ManualStop(0.0, 0.0))
 
     scene.engine.restart = restart_amid_a_shutdown
     assert scene.step(request).outcome is Outcome.HEALED
@@ -1266,7 +1269,7 @@ def test_a_request_that_is_given_up_ends_its_attempt(scene):
 def test_slots_of_containers_that_are_gone_are_free(scene):
     fill_slots(scene)
     request = scene.crashed()
-    assert isinstance(scene.step(request), Later)
+    assert isinstance(scene.step(request), Defer)
     scene.clock.advance(3)
     scene.engine.remove("t2")
     assert scene.step(request).outcome is Outcome.HEALED
@@ -1275,7 +1278,7 @@ def test_slots_of_containers_that_are_gone_are_free(scene):
 def test_a_persons_reset_frees_the_slots_of_a_responder_that_died(scene):
     fill_slots(scene)
     request = scene.crashed()
-    assert isinstance(scene.step(request), Later)
+    assert isinstance(scene.step(request), Defer)
     scene.desk.reset("*", scene.clock.now())
     assert scene.step(request).outcome is Outcome.HEALED
 
@@ -1284,7 +1287,7 @@ def test_a_persons_reset_of_one_container_lets_its_action_be_taken_up(scene):
     request = scene.crashed()
     hang_up(scene, request, scene.responder("dead"))
     scene.clock.advance(5)
-    assert isinstance(scene.step(request), Later)
+    assert isinstance(scene.step(request), Defer)
     scene.desk.reset("web", scene.clock.now())
     assert scene.step(request).outcome is Outcome.HEALED
     assert scene.starts() == 1
@@ -1295,7 +1298,7 @@ def test_a_reset_does_not_begin_twice_what_this_process_is_at_work_on(scene):
         scene.clock.advance(20)
         scene.desk.reset("*", scene.clock.now())
 
-    assert isinstance(ask_during_restart(scene, reset), Later)
+    assert isinstance(ask_during_restart(scene, reset), Defer)
     assert scene.starts() == 1
 
 
@@ -1327,7 +1330,7 @@ def test_one_project_leaves_slots_to_others(scene):
     scene.engine.crash(more, 1)
     request = scene.request(container="more", incident="more")
     victim = scene.crashed()
-    assert isinstance(scene.step(request), Later)
+    assert isinstance(scene.step(request), Defer)
     assert scene.step(victim).outcome is Outcome.HEALED
     scene.engine.remove("web")
     scene.clock.advance(3)
@@ -1362,5 +1365,5 @@ def test_a_slow_stop_is_not_done_twice_by_two_responders_whatever_the_clock_does
 
     scene.engine.restart = restart_slowly
     assert scene.step(hung, scene.responder("a")).outcome is Outcome.HEALED
-    assert all(isinstance(each, Later) for each in answers), answers
+    assert all(isinstance(each, Defer) for each in answers), answers
     assert scene.starts() == 1

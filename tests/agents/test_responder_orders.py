@@ -6,7 +6,7 @@ import pytest
 from hemostat.core.ledger.controls import Pause
 from hemostat.errors import EngineUnreachableError
 from hemostat.events import Action, Container, Event, Kind, Order, Outcome, Reason, RemediationComplete, seal
-from hemostat.ports import Later
+from hemostat.ports import Defer
 from tests.agents.test_responder import Scene, interrupt, taken
 from tests.samples import DIAGNOSIS, composed
 
@@ -78,7 +78,7 @@ def test_of_two_responders_that_get_the_same_order_one_does_it(scene):
 
     scene.clock.on_sleep = get_it_too
     assert scene.step(event).outcome is Outcome.HEALED
-    assert isinstance(second[0], Later)
+    assert isinstance(second[0], Defer)
     assert scene.starts() == 1
 
 

@@ -6,7 +6,7 @@ import pytest
 from hemostat.core.model import HealthCheck
 from hemostat.errors import EngineError
 from hemostat.events import Action, Event, Kind, Outcome, Reason, RemediationNeeded
-from hemostat.ports import Later
+from hemostat.ports import Defer
 from tests.agents.test_responder import Scene, taken
 from tests.samples import DIAGNOSIS, alert
 
@@ -122,7 +122,7 @@ def test_what_a_restart_has_left_down_is_started_again_after_the_back_off(scene)
     assert (done.outcome, done.reason, done.after.status) == (Outcome.FAILED, Reason.ENGINE_ERROR, "exited")
     assert "port is already allocated" in done.detail
     again = follow(event, done, action=Action.START)
-    assert isinstance(scene.step(again), Later), "there is a back-off"
+    assert isinstance(scene.step(again), Defer), "there is a back-off"
     scene.engine.restart, scene.engine.start = restart, start
     scene.clock.advance(11)
     assert scene.step(again).outcome is Outcome.HEALED
@@ -194,7 +194,7 @@ def test_a_failure_that_shows_while_it_is_verified_is_told_once(scene):
         for action in (Action.NONE, Action.RESTART):
             data = RemediationNeeded(alert=again, action=action, diagnosis=DIAGNOSIS)
             other = msgspec.structs.replace(event, id=str(action), data=data)
-            assert isinstance(taken(responder, other, scene.clock.now()), Later)
+            assert isinstance(taken(responder, other, scene.clock.now()), Defer)
             seen.append(other)
 
     scene.engine.restart = restart_in_vain

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.agents.notifier.self_monitor import STALE, Watchman
-from hemostat.core.notify.notification import News
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.agents.notifier.self_monitor import STALE, SelfMonitor
+from hemostat.core.notify.notification import Notification
 from hemostat.core.notify.self_monitoring import LOST
 from hemostat.errors import BusError, BusUnreachableError, NotifyError
 from hemostat.ports import Entry
@@ -14,7 +14,7 @@ from tests.samples import NOW, event, heartbeat
 ROLES = ("monitor", "alert")
 
 
-class Cut(MemoryBus):
+class Cut(InMemoryBus):
     cut = False
 
     def last(self, stream):
@@ -55,7 +55,7 @@ class House:
         self.living = ROLES
         self.refusal = ""
         self.trouble = ""
-        self.watchman = Watchman(
+        self.watchman = SelfMonitor(
             self.bus,
             self.clock,
             self.hear,
@@ -65,7 +65,7 @@ class House:
             refusal=lambda: self.refusal,
         )
 
-    def hear(self, word: News) -> None:
+    def hear(self, word: Notification) -> None:
         self.told.append(f"{word.container} {word.topic}")
         self.causes += [word.cause] if word.cause else []
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from hemostat.adapters.in_memory.audit_anchor import MemoryNotary
+from hemostat.adapters.in_memory.audit_anchor import InMemoryAuditAnchor
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.agents.store_writer import SWEEP, AuditWatch, Recorder
+from hemostat.agents.store_writer import SWEEP, AuditWatch, StoreWriter
 from hemostat.core.history.audit_chain import BEGINNING, verify
-from hemostat.core.history.event_row import Wanted
-from hemostat.core.settings.store import Keeping
+from hemostat.core.history.event_row import EventQuery
+from hemostat.core.settings.store import StoreSettings
 from hemostat.errors import StoreUnreachableError
 from tests.clock import FakeClock
 from tests.samples import alert, event
@@ -33,7 +33,7 @@ def many(count, start=0):
 
 
 def kept(store):
-    return len(list(store.find(Wanted())))
+    return len(list(store.find(EventQuery())))
 
 
 def findings(store, notary):
@@ -42,8 +42,8 @@ def findings(store, notary):
 
 
 def test_the_head_is_noted_with_what_is_stored(store, clock):
-    notary = MemoryNotary()
-    role = Recorder(store, notary, clock, Keeping())
+    notary = InMemoryAuditAnchor()
+    role = StoreWriter(store, notary, clock, StoreSettings())
     role.keep(many(3))
     role.keep(many(5))
     ends = store.ends()
@@ -52,8 +52,8 @@ def test_the_head_is_noted_with_what_is_stored(store, clock):
 
 
 def test_what_is_older_than_its_time_goes(store, clock):
-    notary = MemoryNotary()
-    role = Recorder(store, notary, clock, Keeping(retention=7 * DAY))
+    notary = InMemoryAuditAnchor()
+    role = StoreWriter(store, notary, clock, StoreSettings(retention=7 * DAY))
     role.keep(many(3))
     clock.advance(8 * DAY)
     role.keep(many(2, 10))
@@ -62,8 +62,8 @@ def test_what_is_older_than_its_time_goes(store, clock):
 
 
 def test_what_is_too_much_goes_and_nothing_is_looked_for_at_every_event(store, clock):
-    notary = MemoryNotary()
-    role = Recorder(store, notary, clock, Keeping(max_events=4))
+    notary = InMemoryAuditAnchor()
+    role = StoreWriter(store, notary, clock, StoreSettings(max_events=4))
     role.keep(many(10))
     assert kept(store) == 4
     role.keep(many(3, 20))
@@ -75,7 +75,7 @@ def test_what_is_too_much_goes_and_nothing_is_looked_for_at_every_event(store, c
 
 
 def test_what_is_to_be_kept_for_ever_is(store, clock):
-    role = Recorder(store, MemoryNotary(), clock, Keeping(retention=0))
+    role = StoreWriter(store, InMemoryAuditAnchor(), clock, StoreSettings(retention=0))
     role.keep(many(3))
     clock.advance(4000 * DAY)
     role.keep(many(1, 10))
@@ -85,31 +85,31 @@ def test_what_is_to_be_kept_for_ever_is(store, clock):
 @pytest.mark.parametrize("most", [0, 9])
 def test_rows_that_somebody_else_removed_from_the_beginning_are_missed(store, clock, most):
     """The anchor was moved with them, but not where it is noted."""
-    notary = MemoryNotary()
-    role = Recorder(store, notary, clock, Keeping(max_events=most))
+    notary = InMemoryAuditAnchor()
+    role = StoreWriter(store, notary, clock, StoreSettings(max_events=most))
     role.keep(many(10))
     store.remove(store.outdated(None, 5, limit=100))
-    again = Recorder(store, notary, clock, Keeping())
+    again = StoreWriter(store, notary, clock, StoreSettings())
     again.keep(many(11))
     assert [(each.what, each.number) for each in findings(store, notary)] == [("cut_off", 5)]
 
 
 def test_an_end_that_was_cut_off_is_missed_however_much_was_stored_since(store, clock):
     """With its head, as whoever can write the database would."""
-    notary = MemoryNotary()
-    Recorder(store, notary, clock, Keeping()).keep(many(5))
+    notary = InMemoryAuditAnchor()
+    StoreWriter(store, notary, clock, StoreSettings()).keep(many(5))
     with store._writing() as connection:
         connection.execute(events.delete())
         connection.execute(trail.update().values(head=0, head_hash=BEGINNING))
-    role = Recorder(store, notary, clock, Keeping())
+    role = StoreWriter(store, notary, clock, StoreSettings())
     for start in (10, 20):
         role.keep(many(6, start))
         assert [(each.what, each.number) for each in findings(store, notary)] == [("changed", 5)]
 
 
 def test_a_head_that_was_noted_before_its_row_was_removed_does_not_hold_up_the_next(store, clock):
-    notary = MemoryNotary()
-    role = Recorder(store, notary, clock, Keeping())
+    notary = InMemoryAuditAnchor()
+    role = StoreWriter(store, notary, clock, StoreSettings())
     role.keep(many(5))
     notary.note_anchor(store.ends().trail, store.ends().head)
     store.remove(store.outdated(None, 1, limit=100))
@@ -120,11 +120,11 @@ def test_a_head_that_was_noted_before_its_row_was_removed_does_not_hold_up_the_n
 
 def watched(store, notary, clock, lines):
     watch = AuditWatch(store, notary, clock, place="p", announce=lines.append)
-    return Recorder(store, notary, clock, Keeping(), watch)
+    return StoreWriter(store, notary, clock, StoreSettings(), watch)
 
 
 def test_end_is_announced_every_hour_whether_anything_is_stored_or_not(store, clock):
-    notary, lines = MemoryNotary(), []
+    notary, lines = InMemoryAuditAnchor(), []
     role = watched(store, notary, clock, lines)
     for _ in range(130):
         assert role.check() == ""
@@ -138,7 +138,7 @@ def test_end_is_announced_every_hour_whether_anything_is_stored_or_not(store, cl
 
 
 def test_trail_that_is_replaced_while_nothing_is_stored_is_told(store, clock):
-    notary = MemoryNotary()
+    notary = InMemoryAuditAnchor()
     role = watched(store, notary, clock, [])
     role.keep(many(3))
     with store._writing() as connection:
@@ -150,7 +150,7 @@ def test_trail_that_is_replaced_while_nothing_is_stored_is_told(store, clock):
 
 
 def test_database_that_is_away_is_no_objection(store, clock, monkeypatch):
-    role = watched(store, MemoryNotary(), clock, [])
+    role = watched(store, InMemoryAuditAnchor(), clock, [])
     role.keep(many(3))
 
     def away():
@@ -164,7 +164,7 @@ def test_database_that_is_away_is_no_objection(store, clock, monkeypatch):
 
 def test_rows_that_two_roles_store_are_no_objection(store, clock):
     """Nor those that one removes while the other notes."""
-    notary = MemoryNotary()
+    notary = InMemoryAuditAnchor()
     one, other = (watched(store, notary, clock, []) for _ in range(2))
     for start in range(0, 60, 6):
         one.keep(many(3, start))

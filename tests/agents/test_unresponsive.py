@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from hemostat.core.ledger.controls import Answer
-from hemostat.core.settings.responder import Limits
+from hemostat.core.ledger.controls import ApprovalAnswer
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import EngineTimeoutError
 from hemostat.events import Outcome, Reason
-from hemostat.ports import Apart, Later
+from hemostat.ports import Defer, RunInBackground
 from tests.agents.test_responder import Scene
 
 HANGS = "took too long"
@@ -40,21 +40,21 @@ def make_hang(scene: Scene, name: str, *calls: str) -> list[str]:
 def test_what_hangs_is_put_off_and_asked_about_apart_from_the_others(scene):
     request, responder = scene.crashed(), scene.responder()
     hung = make_hang(scene, "web")
-    assert isinstance(scene.step(request, responder), Later)
+    assert isinstance(scene.step(request, responder), Defer)
     asked = len(hung)
     answer = responder.step(request, scene.clock.now())
-    assert isinstance(answer, Apart)
+    assert isinstance(answer, RunInBackground)
     assert len(hung) == asked, "no inspection before it runs apart"
-    assert isinstance(answer.work(scene.clock.now()), Later)
+    assert isinstance(answer.work(scene.clock.now()), Defer)
 
 
 def test_one_whose_start_hangs_again_is_still_asked_about_apart_from_the_others(scene):
     request, responder = scene.crashed(), scene.responder()
     make_hang(scene, "web", "start")
     for _ in range(2):
-        assert isinstance(scene.step(request, responder), Later)
+        assert isinstance(scene.step(request, responder), Defer)
     hung = make_hang(scene, "web", "inspect")
-    assert isinstance(responder.step(request, scene.clock.now()), Apart)
+    assert isinstance(responder.step(request, scene.clock.now()), RunInBackground)
     assert hung == [], "no inspection before it runs apart"
 
 
@@ -63,7 +63,7 @@ def test_one_that_hangs_and_holds_a_slot_keeps_decisions_on_others_short(scene):
     scene.engine.crash(scene.make("shop"), 1)
     other = scene.request(container="shop", incident="i2")
     make_hang(scene, "web", "start")
-    assert isinstance(scene.step(request, responder), Later)
+    assert isinstance(scene.step(request, responder), Defer)
     hung, inspect_all, brief_calls = make_hang(scene, "web", "inspect"), scene.engine.inspect_all, []
 
     def note_brief(containers: Sequence[str], *, brief: bool = False):
@@ -71,7 +71,7 @@ def test_one_that_hangs_and_holds_a_slot_keeps_decisions_on_others_short(scene):
         return inspect_all(containers, brief=brief)
 
     scene.engine.inspect_all = note_brief
-    assert isinstance(scene.step(other, responder), Later)
+    assert isinstance(scene.step(other, responder), Defer)
     assert (hung, brief_calls) == (["inspect"], [True])
 
 
@@ -81,7 +81,7 @@ def test_it_is_asked_about_less_and_less_often_and_given_up_in_the_end(scene):
     done = scene.finish(request, responder)
     assert (done.outcome, done.reason) == (Outcome.FAILED, Reason.GIVEN_UP)
     assert HANGS in done.detail
-    assert len(hung) < Limits().expire / 30
+    assert len(hung) < ResponderSettings().expire / 30
     assert not scene.ledger.read("h", "web").running
 
 
@@ -89,11 +89,11 @@ def test_a_request_that_was_approved_late_is_not_given_up_at_once(scene):
     responder = scene.responder(mode="approve", approve_for=3600.0)
     waits = scene.step(scene.crashed(), responder)
     (waiting,) = scene.desk.approvals()
-    scene.clock.advance(Limits().expire + 100)
-    scene.desk.answer(waiting.id, Answer.APPROVED, by="ann", reason="", now=scene.clock.now())
+    scene.clock.advance(ResponderSettings().expire + 100)
+    scene.desk.answer(waiting.id, ApprovalAnswer.APPROVED, by="ann", reason="", now=scene.clock.now())
     start = scene.engine.start
     make_hang(scene, "web", "start")
-    assert isinstance(scene.step(waits.event, responder), Later)
+    assert isinstance(scene.step(waits.event, responder), Defer)
     scene.engine.start = start
     assert scene.finish(waits.event, responder).outcome is Outcome.HEALED
 
@@ -102,7 +102,7 @@ def test_one_that_is_answered_about_again_is_healed(scene):
     request, responder = scene.crashed(), scene.responder()
     start, inspect = scene.engine.start, scene.engine.inspect
     make_hang(scene, "web")
-    assert isinstance(scene.step(request, responder), Later)
+    assert isinstance(scene.step(request, responder), Defer)
     scene.engine.start, scene.engine.inspect = start, inspect
     assert scene.finish(request, responder).outcome is Outcome.HEALED
 

@@ -1,8 +1,8 @@
 """Whether an action helped, whatever the clocks do."""
 
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.agents.responder.verifier import Verifier
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Kind, Outcome
 from hemostat.ports import ContainerSpec
 from tests.clock import FakeClock
@@ -12,9 +12,9 @@ from tests.samples import alert
 class Ward:
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.engine = MemoryEngine(self.clock)
+        self.engine = InMemoryEngine(self.clock)
         self.engine.run(ContainerSpec(name="web", image="x", command=("x",), labels={}))
-        self.verifier = Verifier(self.engine, self.engine, self.clock, Limits(), 4 << 30)
+        self.verifier = Verifier(self.engine, self.engine, self.clock, ResponderSettings(), 4 << 30)
         self.began = self.clock.now()
 
     def outcome(self) -> Outcome:
@@ -27,7 +27,7 @@ def test_a_container_that_an_engine_with_a_faster_clock_started_can_be_well():
     ward = Ward()
     ward.clock.advance(-3600)
     assert ward.outcome() is Outcome.HEALED
-    assert ward.clock.now() < ward.began - 3600 + Limits().verify_timeout
+    assert ward.clock.now() < ward.began - 3600 + ResponderSettings().verify_timeout
 
 
 def test_a_clock_that_is_set_back_meanwhile_prolongs_nothing():
@@ -40,4 +40,4 @@ def test_a_clock_that_is_set_back_meanwhile_prolongs_nothing():
 
     ward.clock.on_sleep = set_back
     assert ward.outcome() is Outcome.HEALED
-    assert sum(steps) < Limits().verify_timeout
+    assert sum(steps) < ResponderSettings().verify_timeout

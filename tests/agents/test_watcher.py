@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from hemostat import app
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.agents.monitor import Monitor, lister
 from hemostat.core.model import ContainerInfo, Disconnected, ListedContainer, Listing, Observation
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import (
     BusUnreachableError,
     EngineError,
@@ -20,12 +20,12 @@ from hemostat.errors import (
     EngineTimeoutError,
 )
 from hemostat.events import Event, Heartbeat, encode
-from hemostat.heartbeat import Pulse
+from hemostat.heartbeat import HeartbeatSender
 from hemostat.ports import ContainerSpec
 from hemostat.watcher import Watcher
 from tests.engine_fixtures import eventually
 
-TUNED = Thresholds(interval=0.02, disk_interval=0.02)
+TUNED = MonitorSettings(interval=0.02, disk_interval=0.02)
 
 
 class Watch:
@@ -34,8 +34,8 @@ class Watch:
     def __init__(self) -> None:
         self.stop = threading.Event()
         self.clock = SystemClock(self.stop)
-        self.engine = MemoryEngine(self.clock)
-        self.bus = MemoryBus(self.clock)
+        self.engine = InMemoryEngine(self.clock)
+        self.bus = InMemoryBus(self.clock)
 
     def start(self, monitor: type[Monitor] = Monitor) -> None:
         self.stop.clear()
@@ -45,10 +45,10 @@ class Watch:
             made,
             engine=self.engine,
             sampler=self.engine,
-            surroundings=app.Nowhere(),
+            surroundings=app.UnknownHost(),
             bus=self.bus,
             clock=self.clock,
-            pulse=Pulse("monitor", bus=self.bus, clock=self.clock, host="h", instance="1", pid=1),
+            pulse=HeartbeatSender("monitor", bus=self.bus, clock=self.clock, host="h", instance="1", pid=1),
             memo_key="monitor:h",
             thresholds=TUNED,
             stop=self.stop,
@@ -333,7 +333,7 @@ def test_a_list_that_cannot_be_worked_on_is_trouble_until_it_can(watch, monkeypa
 
 
 def test_a_heartbeat_is_short_enough_to_be_read_whatever_it_names(watch):
-    made = Pulse("monitor", bus=watch.bus, clock=watch.clock, host="h", instance="2", pid=2)
+    made = HeartbeatSender("monitor", bus=watch.bus, clock=watch.clock, host="h", instance="2", pid=2)
     made.beat("x" * 300_000, 0, tuple(f"{number} \ud800 {'y' * 300_000}" for number in range(300)))
     (event,) = [each for each in watch.bus.last("heartbeat") if each.data.instance == "2"]
     assert len(encode(event)) < 30_000

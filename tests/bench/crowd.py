@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hemostat.adapters.docker_engine.address import find_address
-from hemostat.adapters.docker_engine.connection import Connection
+from hemostat.adapters.docker_engine.connection import ClientPool
 from tests.bench.lab import IMAGE, LABEL, Lab
 
 HANDS = 6
@@ -19,7 +19,7 @@ class Crowd:
         self.label = f"{LABEL}={lab.run_id}"
         self.ids: list[str] = []
         self._lab = lab
-        self._connection = Connection(find_address(None), 120)
+        self._connection = ClientPool(find_address(None), 120)
 
     def grow(self, count: int) -> None:
         self._in_parallel(self._make, range(count - len(self.ids)))

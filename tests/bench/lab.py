@@ -47,10 +47,10 @@ class Lab:
 
 @contextmanager
 def lab() -> Iterator[Lab]:
-    from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+    from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 
     engine = DockerEngine.connect()
-    DockerWorkshop(engine).image(IMAGE, "/bin/busybox")
+    DockerTestContainers(engine).image(IMAGE, "/bin/busybox")
     engine.close()
     made = Lab()
     try:

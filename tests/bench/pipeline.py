@@ -17,11 +17,11 @@ from pathlib import Path
 from statistics import quantiles
 
 from hemostat import app
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Redis, Settings
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Event, HealthAlert, Kind, Severity, incident_id
 from hemostat.ports import ContainerSpec, Engine, Sampler
 from hemostat.streams import BY_NAME
@@ -41,16 +41,16 @@ HOPS = {
 """What answers what, by name of the hop."""
 
 
-def _ward(clock: SystemClock) -> MemoryEngine:
+def _ward(clock: SystemClock) -> InMemoryEngine:
     """The same crashed containers, with the same ids, in every process."""
-    engine = MemoryEngine(clock)
+    engine = InMemoryEngine(clock)
     for number in range(PATIENTS):
         spec = ContainerSpec(name=f"web-{number}", image="x", command=("x",), labels={})
         engine.crash(engine.run(spec))
     return engine
 
 
-class Rehearsal(app.RealParts):
+class Rehearsal(app.RealBackends):
     def engine(self) -> tuple[Engine, Sampler]:
         made = _ward(SystemClock(threading.Event()))
         return made, made
@@ -60,7 +60,7 @@ def serve(role: str, instance: str, url: str, state: str) -> None:
     """One role, in a process of its own, until SIGTERM."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    limits = Limits(mode="dry-run")
+    limits = ResponderSettings(mode="dry-run")
     settings = Settings(host=HOST, state_dir=state, redis=Redis(url=url), responder=limits)
     app.run_role(role, settings, instance=instance, stop=stop, parts=Rehearsal(settings))
 
@@ -83,7 +83,7 @@ def _roles(count: int, url: str, state: str) -> Iterator[None]:
             each.wait(20)
 
 
-def _alerts(engine: MemoryEngine, begin: int, count: int) -> list[Event]:
+def _alerts(engine: InMemoryEngine, begin: int, count: int) -> list[Event]:
     infos, now, events = engine.containers(), time.time(), []
     for number in range(begin, begin + count):
         ref = infos[number % PATIENTS].ref
@@ -102,7 +102,7 @@ def _await_quiet(bus: RedisBus) -> None:
         time.sleep(0.02)
 
 
-def _flood(bus: RedisBus, engine: MemoryEngine) -> float:
+def _flood(bus: RedisBus, engine: InMemoryEngine) -> float:
     """Alerts a second, when all are there at once."""
     events = _alerts(engine, 0, ALERTS)
     began = time.monotonic()
@@ -112,7 +112,7 @@ def _flood(bus: RedisBus, engine: MemoryEngine) -> float:
     return ALERTS / (time.monotonic() - began)
 
 
-def _steady(bus: RedisBus, engine: MemoryEngine, rate: float) -> dict[str, list[float]]:
+def _steady(bus: RedisBus, engine: InMemoryEngine, rate: float) -> dict[str, list[float]]:
     """Seconds of every hop, by its name, with so many alerts a second."""
     sent, began = 0, time.monotonic()
     while (elapsed := time.monotonic() - began) < SECONDS:

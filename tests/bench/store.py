@@ -15,8 +15,8 @@ import msgspec
 
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.app.store import BATCH
-from hemostat.core.history.audit_chain import Noted, verify
-from hemostat.core.history.event_row import Wanted
+from hemostat.core.history.audit_chain import AnchorNotes, verify
+from hemostat.core.history.event_row import EventQuery
 from hemostat.events import Container, Event, Outcome
 from tests.postgres_fixtures import Server, programs
 from tests.samples import NOW, alert, complete, event, needed
@@ -28,16 +28,16 @@ TIMES = 5
 SPACING = 10.0
 """Seconds between two incidents."""
 QUERIES = {
-    "newest": Wanted(),
-    "container": Wanted(container="web-7"),
-    "project": Wanted(project="shop-3"),
-    "rare outcome": Wanted(outcome="failed"),
-    "type that is rare": Wanted(type="false_alarm"),
-    "a day": Wanted(since=NOW + 1_000_000, until=NOW + 1_086_400),
-    "all filters": Wanted(
+    "newest": EventQuery(),
+    "container": EventQuery(container="web-7"),
+    "project": EventQuery(project="shop-3"),
+    "rare outcome": EventQuery(outcome="failed"),
+    "type that is rare": EventQuery(type="false_alarm"),
+    "a day": EventQuery(since=NOW + 1_000_000, until=NOW + 1_086_400),
+    "all filters": EventQuery(
         since=NOW + 1_000_000, host="h", container="web-7", project="shop-0", kind="exited", outcome="healed"
     ),
-    "nothing found": Wanted(container="web-7", outcome="expired"),
+    "nothing found": EventQuery(container="web-7", outcome="expired"),
 }
 
 
@@ -86,7 +86,7 @@ def asked(store: SqlStore) -> dict[str, float]:
     return {name: median(_timed(store, query) for _ in range(TIMES)) for name, query in QUERIES.items()}
 
 
-def _timed(store: SqlStore, query: Wanted) -> float:
+def _timed(store: SqlStore, query: EventQuery) -> float:
     begin = time.perf_counter()
     list(store.find(query, limit=100))
     return time.perf_counter() - begin
@@ -96,7 +96,7 @@ def verified(store: SqlStore) -> float:
     """Rows a second."""
     begin = time.perf_counter()
     with store.trail() as (ends, links):
-        wrong = list(verify(links, ends, Noted()))
+        wrong = list(verify(links, ends, AnchorNotes()))
     if wrong:
         raise AssertionError(wrong)
     return ends.head.number / (time.perf_counter() - begin)

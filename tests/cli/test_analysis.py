@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from hemostat import app
-from hemostat.adapters.redis import EmbeddedRedis, RedisDossiers, connect
-from hemostat.core.diagnosis.case import Truth, decode, encode
+from hemostat.adapters.redis import EmbeddedRedis, RedisEvidence, connect
+from hemostat.core.diagnosis.case import ExpectedDiagnosis, decode, encode
 from hemostat.core.evidence.build import dossier
 from hemostat.errors import AdvisorError, AdvisorUnreachableError
 from hemostat.events import DURABLE, Action, FalseAlarm, Investigation, Kind, Quote
@@ -20,7 +20,7 @@ from tests.model_wires import CLAUDE, GPT, KEY, Says
 from tests.samples import DIAGNOSIS, LOOP, NOW, alert, complete, event, needed
 
 BUSY = alert(kind=Kind.CPU_HIGH, evidence=LOOP)
-RUNAWAY = Truth(causes=("runaway",), actions=("restart",), roots=("web",))
+RUNAWAY = ExpectedDiagnosis(causes=("runaway",), actions=("restart",), roots=("web",))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def told(bus):
     bus.publish([event(BUSY), event(asked, 0.1), event(done, 3)])
     server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
     kept = dossier(asked, None, now=NOW + 0.2, log="password=hunter2\nretrying at once")
-    RedisDossiers(connect(server.url)).put("i1", kept)
+    RedisEvidence(connect(server.url)).put("i1", kept)
     return bus
 
 
@@ -191,7 +191,7 @@ def directory(tmp_path):
     path.mkdir()
     for name, truth in (
         ("right", RUNAWAY),
-        ("wrong", Truth(causes=("saturated",), actions=("none",), roots=("db",))),
+        ("wrong", ExpectedDiagnosis(causes=("saturated",), actions=("none",), roots=("db",))),
     ):
         told = msgspec.structs.replace(recording(BUSY), truth=truth)
         (path / f"{name}.json").write_bytes(encode(told))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.redis import EmbeddedRedis, RedisDesk, connect
+from hemostat.adapters.redis import EmbeddedRedis, RedisControls, connect
 from hemostat.core.labels.container_ref import reference
-from hemostat.core.ledger.controls import Answer, Approval
+from hemostat.core.ledger.controls import Approval, ApprovalAnswer
 from hemostat.events import Action
 from tests.samples import event, stats
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.redis
 @pytest.fixture
 def desk(bus):
     client = connect(EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"])).url)
-    yield RedisDesk(client)
+    yield RedisControls(client)
     client.close()
 
 
@@ -60,7 +60,7 @@ def test_what_waits_is_listed_and_answered(hemostat, desk):
     assert [each["id"] for each in hemostat("approvals", "--json").json] == ["a1b2c3"]
     said = hemostat("approve", "a1b2c3", "--by", "ann")
     assert (said.code, said.out) == (0, "approved: restart of web\n")
-    assert desk.approvals()[0].answer is Answer.APPROVED
+    assert desk.approvals()[0].answer is ApprovalAnswer.APPROVED
     assert hemostat("approvals").out == "nothing waits for approval\n"
 
 

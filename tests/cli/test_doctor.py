@@ -8,19 +8,19 @@ import msgspec
 import pytest
 import sqlalchemy as sql
 
-from hemostat.adapters.redis import RedisNotary
+from hemostat.adapters.redis import RedisAuditAnchor
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.cli import checks
-from hemostat.cli.checks import QUESTIONS, Question, examine
+from hemostat.cli.checks import QUESTIONS, DoctorCheck, examine
 from hemostat.cli.doctor import report
-from hemostat.cli.findings import Check, Finding, Level
+from hemostat.cli.findings import Check, CheckResult, Level
 from hemostat.cli.machine import Machine
 from hemostat.config import Settings
-from hemostat.core.history.audit_chain import End
+from hemostat.core.history.audit_chain import ChainPosition
 from hemostat.core.notify.dead_letters import DeadLetter
-from hemostat.core.settings.alert import Alerting, Channel
-from hemostat.core.settings.analyzer import Analysis
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.alert import AlertSettings, Channel
+from hemostat.core.settings.analyzer import AnalyzerSettings
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import ConfigError, EngineUnreachableError
 from hemostat.events import Heartbeat
 from hemostat.ports import EngineVersion
@@ -44,7 +44,7 @@ def machine(environ=(), **settings):
 def with_engine(forbidden=(), mode="auto", **changes):
     fields = {"version": "20.10.24", "api": "1.41", "name": "h", "root": "/", "cgroup_version": "2"}
     version = EngineVersion(**{**fields, "cgroup_driver": "", "cpus": 1, "memory": 1, **changes})
-    found = machine(responder=Limits(mode=mode))
+    found = machine(responder=ResponderSettings(mode=mode))
     told = SimpleNamespace(version=lambda: version, containers=list, forbidden=lambda: list(forbidden))
     found.engine = lambda: told
     return found
@@ -59,7 +59,7 @@ def with_engine(forbidden=(), mode="auto", **changes):
     ],
 )
 def test_a_check_that_fails_is_a_finding(error, essential, level):
-    check = examine(Question("engine", fails_with(error), essential), machine())
+    check = examine(DoctorCheck("engine", fails_with(error), essential), machine())
     assert check.level is level
     assert str(error).partition(":")[0] in check.message
 
@@ -130,7 +130,10 @@ def service(request):
     """A model's service, and the settings that lead to it."""
     with ModelServer() as server:
         model = {"anthropic": CLAUDE, "openai": GPT}[request.param]
-        yield server, Analysis(advisor=request.param, model=model, base_url=server.base_url(request.param))
+        yield (
+            server,
+            AnalyzerSettings(advisor=request.param, model=model, base_url=server.base_url(request.param)),
+        )
 
 
 def asked(analysis, **changes):
@@ -140,7 +143,7 @@ def asked(analysis, **changes):
 def test_an_advisor_that_can_be_asked_is_told_with_its_model(service):
     server, analysis = service
     found = asked(analysis)
-    assert found == Finding(Level.OK, f"{analysis.advisor}:{analysis.model} is there, and takes the key")
+    assert found == CheckResult(Level.OK, f"{analysis.advisor}:{analysis.model} is there, and takes the key")
     assert [request.method for request in server.requests] == ["GET"]
 
 
@@ -160,7 +163,7 @@ def test_a_key_a_model_and_a_network_that_are_wrong_are_told_apart(service):
 
 
 def test_an_advisor_without_a_key_keeps_the_analyzer_from_starting():
-    found = checks.advisor(machine(analyzer=Analysis(advisor="anthropic")))
+    found = checks.advisor(machine(analyzer=AnalyzerSettings(advisor="anthropic")))
     assert found.level is Level.FAILURE
     assert found.message == "the analyzer will not start: there is no key for analyzer.advisor = anthropic"
     assert "ANTHROPIC_API_KEY" in found.hint
@@ -168,7 +171,7 @@ def test_an_advisor_without_a_key_keeps_the_analyzer_from_starting():
 
 def test_where_the_rules_decide_nobody_is_asked(service):
     server, analysis = service
-    expected = Finding(Level.OK, "none: the rules decide alone")
+    expected = CheckResult(Level.OK, "none: the rules decide alone")
     assert asked(analysis, advisor="rules") == expected
     assert checks.advisor(machine()) == expected
     assert server.requests == []
@@ -256,7 +259,7 @@ def told(hemostat):
 
 @pytest.mark.redis
 def test_the_store_its_trail_and_what_waits_for_it_are_looked_at(hemostat, bus, kept, tmp_path):
-    notary = RedisNotary(bus._client)
+    notary = RedisAuditAnchor(bus._client)
     ends = kept.ends()
     assert told(hemostat)["audit trail"]["level"] == "warning"
     notary.note_head(ends.trail, ends.head)
@@ -266,7 +269,7 @@ def test_the_store_its_trail_and_what_waits_for_it_are_looked_at(hemostat, bus, 
     assert found["audit trail"]["message"] == "ends at row 3; row 3 is noted in Redis"
     assert found["to be stored"]["message"] == "2 events of the streams"
     assert {found[name]["level"] for name in ("store", "audit trail", "to be stored")} == {"ok"}
-    notary.note_head(ends.trail, End(5, b"x"))
+    notary.note_head(ends.trail, ChainPosition(5, b"x"))
     assert told(hemostat)["audit trail"]["level"] == "failure"
     assert "row 5, which was stored, is not in it" in told(hemostat)["audit trail"]["message"]
 
@@ -297,7 +300,7 @@ def test_a_store_that_is_away_cannot_be_written_or_is_of_a_newer_version_is_told
 
 
 def channels(**urls: str) -> Machine:
-    return machine(alert=Alerting(channels={name: Channel(url=url) for name, url in urls.items()}))
+    return machine(alert=AlertSettings(channels={name: Channel(url=url) for name, url in urls.items()}))
 
 
 def test_the_channels_to_people_are_named_without_their_addresses():

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.cli.events import Reader, named
 from hemostat.errors import BusUnreachableError
 from hemostat.events import DURABLE, Container, encode
@@ -23,7 +23,7 @@ class At:
         return self._now
 
 
-class Flaky(MemoryBus):
+class Flaky(InMemoryBus):
     """Each subscription hears what the script has for it, then the connection is lost."""
 
     def __init__(self, *script) -> None:
@@ -45,7 +45,7 @@ def reader(bus, *, types=DURABLE, container=None):
 
 @pytest.fixture
 def memory():
-    bus = MemoryBus(At(NOW))
+    bus = InMemoryBus(At(NOW))
     bus.publish(TOLD)
     return bus
 
@@ -104,7 +104,7 @@ def test_older_events_that_were_not_asked_for_stay_untold():
 
 
 def test_what_waiting_cannot_mend_ends_it():
-    class Refusing(MemoryBus):
+    class Refusing(InMemoryBus):
         def subscribe(self, streams, *, timeout):
             raise BusUnreachableError("wrong password", transient=False)
 

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from hemostat.adapters.redis import EmbeddedRedis, RedisDossiers, connect
+from hemostat.adapters.redis import EmbeddedRedis, RedisEvidence, connect
 from hemostat.cli.evidence import lines
 from hemostat.core.evidence.build import dossier
-from hemostat.core.evidence.snapshot import Check, Details, Point, decode
+from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint, decode
 from hemostat.core.model import ContainerInfo
 from tests.samples import NOW, WEB, needed
 
@@ -16,13 +16,13 @@ KEPT = dossier(
     now=NOW,
     log="out of cheese\n\x1b[2Jdone\n",
     processes=["serve"],
-    details=Details(
+    details=ContainerDetails(
         command=("serve",),
         environment={"API_KEY": "abc"},
         mounts=("/data:ro",),
-        checks=(Check(time=NOW, exit_code=1, output="refused"),),
+        checks=(HealthcheckRun(time=NOW, exit_code=1, output="refused"),),
     ),
-    samples=[Point(NOW, 12.5, 1 << 20, 2048, 512), Point(NOW + 1, None, None)],
+    samples=[MetricPoint(NOW, 12.5, 1 << 20, 2048, 512), MetricPoint(NOW + 1, None, None)],
     missing={"processes": "it took too long"},
 )
 
@@ -41,7 +41,7 @@ def test_every_part_is_shown():
 
 def test_what_is_kept_is_printed(bus, hemostat):
     server = EmbeddedRedis(Path(os.environ["HEMOSTAT_STATE_DIR"]))
-    RedisDossiers(connect(server.url)).put("i1", KEPT)
+    RedisEvidence(connect(server.url)).put("i1", KEPT)
     assert "out of cheese" in hemostat("evidence", "i1").out
     assert decode(hemostat("evidence", "i1", "--json").out.encode()) == KEPT
 

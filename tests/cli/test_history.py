@@ -10,10 +10,10 @@ import msgspec
 import pytest
 import sqlalchemy as sql
 
-from hemostat.adapters.redis import RedisNotary, connect
+from hemostat.adapters.redis import RedisAuditAnchor, connect
 from hemostat.adapters.redis.embedded import EmbeddedRedis
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.core.history.audit_chain import End
+from hemostat.core.history.audit_chain import ChainPosition
 from hemostat.events import Investigation, Outcome, encode
 from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
 
@@ -205,7 +205,7 @@ def test_what_was_tampered_with_cannot_forge_the_answer(hemostat, filled):
 def test_an_end_that_was_cut_off_is_missed_by_what_redis_knows(hemostat, bus, store):
     store.append(HEALED)
     redis = connect(EmbeddedRedis(_state()).url)
-    RedisNotary(redis).note_head(store.ends().trail, End(9, b"\x01" * 32))
+    RedisAuditAnchor(redis).note_head(store.ends().trail, ChainPosition(9, b"\x01" * 32))
     result = hemostat("audit", "verify")
     assert result.code == 1
     assert "the trail ends here, and had 9 rows as is noted elsewhere" in result.out

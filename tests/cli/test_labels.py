@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from hemostat import app
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.cli.checks import examine
 from hemostat.cli.findings import Level
 from hemostat.cli.labels import CHECK
@@ -16,12 +16,12 @@ from tests.clock import FakeClock
 @pytest.fixture
 def engine(monkeypatch):
     """What the command finds instead of the machine's own engine."""
-    found = MemoryEngine(FakeClock())
+    found = InMemoryEngine(FakeClock())
     monkeypatch.setattr(app, "open_engine", lambda _: found)
     return found
 
 
-def make(engine: MemoryEngine, name: str, **labels: str) -> None:
+def make(engine: InMemoryEngine, name: str, **labels: str) -> None:
     named = {label.replace("__", "."): text for label, text in labels.items()}
     engine.run(ContainerSpec(name=name, image="busybox", command=("x",), labels=named))
 

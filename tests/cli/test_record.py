@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.replay_file import read
-from hemostat.cli.record import PAST, Recorder, remembered
+from hemostat.cli.record import PAST, ReplayRecorder, remembered
 from hemostat.cli.tui import demo_file
 from hemostat.core.history.incident_log import stories
 from hemostat.core.history.replay import header_line, line, parse
@@ -37,7 +37,7 @@ class Page:
         return list(parse(self.lines).between(0, 1e11, tuple(TYPES)))
 
 
-class Script(MemoryBus):
+class Script(InMemoryBus):
     """What is said while somebody listens, connection by connection; at its end the listener is stopped."""
 
     def __init__(self, stop: threading.Event, *script) -> None:
@@ -64,7 +64,7 @@ def record(*script, past=(), begin=NOW):
     bus = Script(stop, *script)
     bus.publish([each for each in past if each.type in DURABLE])
     bus.show([each for each in past if each.type not in DURABLE], ttl=60)
-    Recorder(bus, FakeClock(NOW + 9), page, stop, begin).live(None)
+    ReplayRecorder(bus, FakeClock(NOW + 9), page, stop, begin).live(None)
     return page.heard()
 
 
@@ -84,16 +84,16 @@ def test_what_was_missed_while_the_connection_was_lost_is_made_up_for(monkeypatc
 
 
 def test_it_ends_in_time_and_before_it_is_too_long_to_be_played(capsys):
-    bus, stop, page = MemoryBus(FakeClock(NOW)), threading.Event(), Page()
-    Recorder(bus, FakeClock(NOW + 9), page, stop, NOW).live(NOW + 5)
+    bus, stop, page = InMemoryBus(FakeClock(NOW)), threading.Event(), Page()
+    ReplayRecorder(bus, FakeClock(NOW + 9), page, stop, NOW).live(NOW + 5)
     page.full = True
-    Recorder(bus, FakeClock(NOW), page, stop, NOW).live(None)
+    ReplayRecorder(bus, FakeClock(NOW), page, stop, NOW).live(None)
     assert "as long as can be played" in capsys.readouterr().err
 
 
 def test_of_the_streams_all_is_remembered_since_the_beginning():
     """More than the dashboard's log holds, where there was more."""
-    bus = MemoryBus(FakeClock(NOW))
+    bus = InMemoryBus(FakeClock(NOW))
     bus.publish([event(alert(since=NOW + n), n) for n in range(5 * PAST)])
     assert len(remembered(bus, NOW + 3)) == 5 * PAST
     assert PAST <= len(remembered(bus, NOW + 5 * PAST - 3)) < 2 * PAST

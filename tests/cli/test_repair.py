@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.redis import EmbeddedRedis, RedisDesk, RedisLedger, connect
+from hemostat.adapters.redis import EmbeddedRedis, RedisControls, RedisLedger, connect
 from hemostat.core.ledger.controls import Pause
 
 pytestmark = pytest.mark.redis
@@ -20,7 +20,7 @@ def redis(bus):
 
 
 def test_nothing_is_said_of_rows_that_can_be_read(hemostat, redis):
-    RedisDesk(redis).pause("web", Pause(by="ann", at=1.0))
+    RedisControls(redis).pause("web", Pause(by="ann", at=1.0))
     assert hemostat("repair").out == "all rows can be read\n"
     assert hemostat("repair", "--clear", "--json").json == []
 
@@ -47,8 +47,8 @@ def test_rows_are_listed_where_they_are_and_removed_when_a_person_says_so(hemost
 
 def test_clearing_a_pause_that_cannot_be_read_lifts_it_and_is_told(hemostat, redis, bus):
     redis.raw.hset("hemostat:control:pauses", "*", "nonsense")
-    assert "cannot be read" in RedisDesk(redis).controls().notice(1.0)
+    assert "cannot be read" in RedisControls(redis).controls().notice(1.0)
     hemostat("repair", "--clear", "--yes", "--by", "ann")
-    assert RedisDesk(redis).controls().pauses == {}
+    assert RedisControls(redis).controls().pauses == {}
     (told,) = bus.recent("decision", 5)
     assert (told.data.what, told.data.by) == ("resumed", "ann")

@@ -12,11 +12,11 @@ from typing import Final
 import redis
 
 from hemostat import app
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Settings, load
 from hemostat.events import Event, Outcome, RemediationComplete
-from hemostat.ports import ContainerSpec, Engine, EngineVersion, Sampler, Surroundings
+from hemostat.ports import ContainerSpec, Engine, EngineVersion, HostProbe, Sampler
 from hemostat.streams import ROLES
 from tests.advisors import CONCLUSION
 from tests.e2e.command import environ, run
@@ -50,7 +50,7 @@ SPECS: Final = (
 )
 
 
-class RecordedEngine(MemoryEngine):
+class RecordedEngine(InMemoryEngine):
     """`broken` dies after each start; a start of `slow` never returns once it runs."""
 
     hangs = False
@@ -69,18 +69,18 @@ class RecordedEngine(MemoryEngine):
             self._emit(box, "kill", signal=15)
 
 
-class RecordedParts(app.RealParts):
+class RecordedParts(app.RealBackends):
     """The configured Redis and database, and an engine in memory."""
 
-    def __init__(self, settings: Settings, engine: MemoryEngine) -> None:
+    def __init__(self, settings: Settings, engine: InMemoryEngine) -> None:
         super().__init__(settings)
         self._engine = engine
 
     def engine(self) -> tuple[Engine, Sampler]:
         return self._engine, self._engine
 
-    def surroundings(self, engine: EngineVersion) -> Surroundings:
-        return app.Nowhere()
+    def surroundings(self, engine: EngineVersion) -> HostProbe:
+        return app.UnknownHost()
 
 
 class Play:

@@ -17,7 +17,7 @@ import redis
 
 from hemostat.adapters.redis import EmbeddedRedis
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.tui.saved_view import View, save
+from hemostat.tui.saved_view import SavedView, save
 from tests.compat import redis_text
 from tests.compat.play import HOST, environment, play
 from tests.e2e.command import run
@@ -34,7 +34,7 @@ COMMANDS: Final = (
 )
 """What a user asks of the recorded state, where the answer does not depend on the time."""
 SHOW_SETTINGS: Final = ("--config", str(FIXTURES / "hemostat.toml"), "config", "show", "--json")
-VIEW: Final = View(
+VIEW: Final = SavedView(
     sort="cpu", reverse=True, grouped=True, log=False, columns=("state", "container", "cpu"), theme="nord"
 )
 

@@ -11,15 +11,15 @@ import msgspec
 import pytest
 
 from hemostat.adapters.redis import (
+    RedisAuditAnchor,
     RedisBus,
-    RedisCasebook,
-    RedisDesk,
-    RedisDossiers,
+    RedisControls,
+    RedisEvidence,
     RedisLedger,
-    RedisNotary,
+    RedisLlmBudget,
     RedisOutbox,
-    RedisPurse,
-    RedisStore,
+    RedisPrecedents,
+    RedisRecentEvents,
 )
 from hemostat.core.detection.monitor_state import decode_memo, encode_memo
 from hemostat.events import DURABLE, encode, seal
@@ -88,13 +88,13 @@ def test_a_stop_by_a_person_is_as_recorded(loaded, values):
 
 
 def test_pauses_and_resets_are_as_recorded(loaded, values):
-    controls = RedisDesk(loaded).controls()
+    controls = RedisControls(loaded).controls()
     assert plain(controls.pauses) == values("control:pauses")
     assert plain(controls.resets) == {name: float(time) for name, time in values("control:resets").items()}
 
 
 def test_approvals_are_as_recorded(loaded, values):
-    assert by_key(RedisDesk(loaded).approvals()) == values("approvals")
+    assert by_key(RedisControls(loaded).approvals()) == values("approvals")
 
 
 def test_the_ledger_finds_the_approval_of_a_request(loaded, values):
@@ -202,7 +202,7 @@ def test_the_latest_points_of_a_container_are_as_recorded(loaded, values):
 
 
 def test_evidence_is_as_recorded(loaded, recorded, values):
-    dossiers = RedisDossiers(loaded)
+    dossiers = RedisEvidence(loaded)
     for incident in names(recorded, "evidence:"):
         kept = dossiers.get(incident)
         assert {f"{each.occurrence}:{each.rung}": plain(each) for each in kept} == values(
@@ -212,12 +212,12 @@ def test_evidence_is_as_recorded(loaded, recorded, values):
 
 def test_precedents_are_as_recorded(loaded, recorded, values):
     for signature in names(recorded, "past:"):
-        past = plain(RedisCasebook(loaded).past(signature))
+        past = plain(RedisPrecedents(loaded).past(signature))
         assert past == sorted(values(f"past:{signature}").values(), key=lambda each: each["time"])
 
 
 def test_what_models_have_cost_is_as_recorded(loaded, values):
-    version, spent = RedisPurse(loaded).read()
+    version, spent = RedisLlmBudget(loaded).read()
     assert version == int(values("advisor:version"))
     assert {each["id"]: each for each in plain(spent)} == values("advisor:spent")
 
@@ -239,7 +239,7 @@ def test_a_notification_that_waits_can_be_settled(loaded):
 
 
 def test_no_recorded_event_is_new(loaded, recorded):
-    bus, store = RedisBus(loaded), RedisStore(loaded)
+    bus, store = RedisBus(loaded), RedisRecentEvents(loaded)
     known = set(names(recorded, "event:"))
     events = [each for stream in DURABLE for each in bus.recent(stream, 1000) if each.id in known]
     assert events
@@ -250,7 +250,7 @@ def test_the_noted_ends_of_the_audit_trail_are_as_recorded(loaded, recorded, val
     at = place(STORE_URL)
     trail = values(f"audit:store:{at}")["trail"]
     expected = values(f"audit:{trail}")
-    noted = RedisNotary(loaded).noted(trail, at)
+    noted = RedisAuditAnchor(loaded).noted(trail, at)
     assert noted.trail == trail
     assert noted.signed == int(expected["signed"])
     for which in ("head", "anchor"):

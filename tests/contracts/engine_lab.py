@@ -3,10 +3,10 @@
 import time
 from collections.abc import Sequence
 
-from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.sampling.docker_stats import StatsSampler
-from hemostat.ports import Engine, Sampler, Workshop
+from hemostat.ports import Engine, Sampler, TestContainers
 from tests.engine_fixtures import Listener, spec
 
 SPIN = "(while :; do :; done) >/dev/null 2>&1 &"
@@ -30,7 +30,7 @@ class Lab:
     """An engine with a way to make containers and to break them."""
 
     engine: Engine
-    workshop: Workshop
+    workshop: TestContainers
     sampler: Sampler
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class MemoryLab(Lab):
     def __init__(self) -> None:
         super().__init__()
         self.clock = TickingClock()
-        self.fake = MemoryEngine(self.clock)
+        self.fake = InMemoryEngine(self.clock)
         self.fake.on_exec = self._exec
         self.engine = self.workshop = self.sampler = self.fake
         self.now = self.clock.now
@@ -87,7 +87,7 @@ class DockerLab(Lab):
     def __init__(self) -> None:
         super().__init__()
         self.engine = DockerEngine.connect()
-        self.workshop = DockerWorkshop(self.engine)
+        self.workshop = DockerTestContainers(self.engine)
         self.sampler = self._stats = StatsSampler(self.engine.stats)
         self.now = time.time
 

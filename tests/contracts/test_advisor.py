@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hemostat.adapters import llm
-from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.errors import AdvisorError, AdvisorUnreachableError
-from hemostat.ports import Advisor, Result, Said, Tool, Turn, Usage
+from hemostat.ports import Advisor, ModelTurn, Tool, ToolResult, Turn, Usage
 from tests.model_server import CUT_SHORT, HTML, HUGE, REFUSES, UNKNOWN_TOOL, WRONG_SHAPE, ModelServer
 from tests.model_wires import CLAUDE, GPT, KEY, Fails, Says, Script, Sends, Spoils
 
@@ -25,7 +25,7 @@ MODELS = {"anthropic": CLAUDE, "openai": GPT, "local": "qwen3:8b"}
 SHORT = 0.5
 """Seconds. Only faults wait for so long."""
 
-Ask = Callable[..., Said]
+Ask = Callable[..., ModelTurn]
 
 
 @pytest.fixture(params=MODELS)
@@ -42,7 +42,7 @@ def server(vendor: str) -> Iterator[ModelServer]:
 
 def connect(vendor: str, url: str, key: str | None = KEY) -> Advisor:
     protocol = "openai" if vendor == "local" else vendor
-    analysis = Analysis(advisor=protocol, model=MODELS[vendor], base_url=url)
+    analysis = AnalyzerSettings(advisor=protocol, model=MODELS[vendor], base_url=url)
     return llm.make(protocol, analysis, {}, None if vendor == "local" else key)
 
 
@@ -55,7 +55,9 @@ def advisor(vendor: str, server: ModelServer) -> Iterator[Advisor]:
 
 @pytest.fixture
 def ask(advisor: Advisor, server: ModelServer) -> Ask:
-    def ask(script: Script, *conversation: Turn, must_call: str | None = None, timeout: float = 10) -> Said:
+    def ask(
+        script: Script, *conversation: Turn, must_call: str | None = None, timeout: float = 10
+    ) -> ModelTurn:
         server.script(script)
         return advisor.say(
             SYSTEM,
@@ -96,11 +98,11 @@ def test_calls_are_answered_turn_by_turn(ask: Ask, server: ModelServer) -> None:
         ("logs", {"grep": "ERROR"}),
         ("logs", {}),
     ]
-    results = tuple(Result(call=call.id, text=f"log {n}") for n, call in enumerate(first.calls))
+    results = tuple(ToolResult(call=call.id, text=f"log {n}") for n, call in enumerate(first.calls))
     conversation: list[Turn] = ["What ails it?", first, results]
     for reply, must_call in ((script[1], None), (script[2], "diagnose"), (script[3], "diagnose")):
         said = ask([reply], *conversation, must_call=must_call)
-        conversation += [said, (Result(call=said.calls[0].id, text="no such file", failed=True),)]
+        conversation += [said, (ToolResult(call=said.calls[0].id, text="no such file", failed=True),)]
     assert said.calls[0].arguments == {"cause": "the disk is full"}
     assert server.asked[-1].results == ["log 0", "log 1", "no such file", "no such file"]
 
@@ -263,7 +265,7 @@ def test_a_probe_asks_once_and_for_no_answer(advisor: Advisor, server: ModelServ
 
 def test_a_probe_tells_a_model_that_is_not_there(vendor: str, server: ModelServer) -> None:
     protocol = "openai" if vendor == "local" else vendor
-    analysis = Analysis(model="nonesuch", base_url=server.base_url(vendor))
+    analysis = AnalyzerSettings(model="nonesuch", base_url=server.base_url(vendor))
     advisor = llm.make(protocol, analysis, {}, KEY)
     with pytest.raises(AdvisorError, match="nonesuch") as caught:
         advisor.probe(5)

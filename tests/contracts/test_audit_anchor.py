@@ -2,29 +2,29 @@
 
 import pytest
 
-from hemostat.adapters.in_memory.audit_anchor import MemoryNotary
-from hemostat.adapters.redis import RedisNotary
-from hemostat.core.history.audit_chain import End, Noted
-from hemostat.ports import Notary
+from hemostat.adapters.in_memory.audit_anchor import InMemoryAuditAnchor
+from hemostat.adapters.redis import RedisAuditAnchor
+from hemostat.core.history.audit_chain import AnchorNotes, ChainPosition
+from hemostat.ports import AuditAnchor
 
-FIRST, SECOND = End(1, b"\x01" * 32), End(2, b"\x02" * 32)
+FIRST, SECOND = ChainPosition(1, b"\x01" * 32), ChainPosition(2, b"\x02" * 32)
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
-def notary(request: pytest.FixtureRequest) -> Notary:
+def notary(request: pytest.FixtureRequest) -> AuditAnchor:
     if request.param == "memory":
-        return MemoryNotary()
-    return RedisNotary(request.getfixturevalue("redis_client"))
+        return InMemoryAuditAnchor()
+    return RedisAuditAnchor(request.getfixturevalue("redis_client"))
 
 
-def test_what_is_noted_is_known_by_trail(notary: Notary) -> None:
+def test_what_is_noted_is_known_by_trail(notary: AuditAnchor) -> None:
     notary.note_head("a", SECOND)
     notary.note_anchor("a", FIRST)
-    assert notary.noted("a") == Noted(anchor=FIRST, head=SECOND)
-    assert notary.noted("b") == Noted()
+    assert notary.noted("a") == AnchorNotes(anchor=FIRST, head=SECOND)
+    assert notary.noted("b") == AnchorNotes()
 
 
-def test_one_that_is_behind_takes_nothing_back(notary: Notary) -> None:
+def test_one_that_is_behind_takes_nothing_back(notary: AuditAnchor) -> None:
     notary.note_head("a", SECOND)
     notary.note_head("a", FIRST)
-    assert notary.noted("a") == Noted(head=SECOND)
+    assert notary.noted("a") == AnchorNotes(head=SECOND)

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.redis import Client, RedisBus
-from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, MetricPoint
 from hemostat.errors import BusError
 from hemostat.events import Container, Event, encode
-from hemostat.ports import Bus, Due
+from hemostat.ports import Bus, DueEntries
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
 from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
@@ -37,7 +37,7 @@ class Lab(NamedTuple):
 
 def _memory() -> Lab:
     clock = FakeClock()
-    bus = MemoryBus(clock)
+    bus = InMemoryBus(clock)
     return Lab(bus, bus.put, lambda: [error for _, error in bus.dead], clock.advance, lambda _: KEPT_FOR)
 
 
@@ -167,9 +167,9 @@ def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
     (entry,) = read(bus)
     bus.defer("analyzer", entry, until=100.0)
     assert (bus.lag("analyzer", [STREAM]), read(bus)) == (0, [])
-    assert bus.due("analyzer", BOTH, 99.9, count=9) == Due([], 100.0)
-    assert bus.due("alert", BOTH, 100.0, count=9) == Due([]), "another role has not put it off"
-    assert bus.due("analyzer", ["remediation_needed"], 100.0, count=9) == Due([])
+    assert bus.due("analyzer", BOTH, 99.9, count=9) == DueEntries([], 100.0)
+    assert bus.due("alert", BOTH, 100.0, count=9) == DueEntries([]), "another role has not put it off"
+    assert bus.due("analyzer", ["remediation_needed"], 100.0, count=9) == DueEntries([])
     (due,) = bus.due("analyzer", BOTH, 100.0, count=9).entries
     assert (due.event, due.stream, due.id) == (entry.event, entry.stream, entry.id)
     promoted: list[int] = []
@@ -182,7 +182,7 @@ def test_a_deferred_entry_comes_again_when_it_is_due(bus: Bus) -> None:
         asker.join()
     assert sorted(promoted) == [0] * 7 + [1]
     assert [again.event for again in read(bus)] == [entry.event]
-    assert bus.due("analyzer", BOTH, 100.0, count=9) == Due([])
+    assert bus.due("analyzer", BOTH, 100.0, count=9) == DueEntries([])
 
 
 def test_what_is_put_off_again_stays_off_the_stream(bus: Bus) -> None:
@@ -192,11 +192,11 @@ def test_what_is_put_off_again_stays_off_the_stream(bus: Bus) -> None:
     first, second = bus.due("analyzer", BOTH, 110.0, count=9).entries
     assert bus.due("analyzer", BOTH, 110.0, count=1).entries == [first]
     bus.put_off("analyzer", [(first, 200.0)])
-    assert bus.due("analyzer", BOTH, 110.0, count=9) == Due([second], 200.0)
+    assert bus.due("analyzer", BOTH, 110.0, count=9) == DueEntries([second], 200.0)
     assert len(bus.recent(STREAM, 9)) == 2
     assert bus.put_back("analyzer", [second]) == 1
     bus.put_off("analyzer", [(second, 50.0)])
-    assert bus.due("analyzer", BOTH, 110.0, count=9) == Due([], 200.0), "what is back is not put off"
+    assert bus.due("analyzer", BOTH, 110.0, count=9) == DueEntries([], 200.0), "what is back is not put off"
     assert bus.promote("analyzer", BOTH, 200.0) == 1
     assert len(bus.recent(STREAM, 9)) == 4
 
@@ -205,7 +205,7 @@ def test_what_is_put_off_again_stays_off_the_stream(bus: Bus) -> None:
 def test_what_an_earlier_version_has_put_off_is_put_back(redis_client: Client) -> None:
     bus = RedisBus(redis_client)
     redis_client.raw.zadd(f"hemostat:deferred:{STREAM}", {b"1-1\x1f" + encode(event(alert())): 100.0})
-    assert bus.due("analyzer", BOTH, 200.0, count=9) == Due([])
+    assert bus.due("analyzer", BOTH, 200.0, count=9) == DueEntries([])
     assert bus.promote("", BOTH, inf) == 1
     assert [each.event for each in read(bus)] == [event(alert())]
 
@@ -266,11 +266,11 @@ def test_the_latest_numbers_of_a_container_are_its_history(bus: Bus) -> None:
     for second in range(1, KEPT_POINTS + 2):
         bus.show([event(stats(cpu=float(second)), second), event(heartbeat(), second)], ttl=5)
     seconds = range(2, KEPT_POINTS + 2)
-    assert bus.history("h", "web") == [Point(NOW + each, each, stats().memory) for each in seconds]
+    assert bus.history("h", "web") == [MetricPoint(NOW + each, each, stats().memory) for each in seconds]
     assert [point.cpu for point in bus.history("h", "web", 2)] == [KEPT_POINTS, KEPT_POINTS + 1]
-    assert bus.history("other", "web") == [Point(NOW, 99.0, stats().memory)]
+    assert bus.history("other", "web") == [MetricPoint(NOW, 99.0, stats().memory)]
     bus.show([event(stats(container=DB, cpu=None, memory=None, received=1200, sent=0))], ttl=5)
-    assert bus.history("h", "db") == [Point(NOW, None, None, 1200, 0)]
+    assert bus.history("h", "db") == [MetricPoint(NOW, None, None, 1200, 0)]
 
 
 def test_the_history_of_what_is_gone_is_forgotten(lab: Lab) -> None:

@@ -5,11 +5,11 @@ import threading
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.controls import MemoryDesk
-from hemostat.adapters.redis import RedisDesk
-from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Pause
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.redis import RedisControls
+from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Pause
 from hemostat.events import Action
-from hemostat.ports import Desk
+from hemostat.ports import ControlStore
 
 NOW = 1_795_480_000.0
 PAUSE = Pause(by="ann", at=NOW, until=NOW + 60, reason="deploy")
@@ -27,19 +27,24 @@ ASKED = Approval(
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
-def desk(request: pytest.FixtureRequest) -> Desk:
+def desk(request: pytest.FixtureRequest) -> ControlStore:
     if request.param == "memory":
-        return MemoryDesk()
-    return RedisDesk(request.getfixturevalue("redis_client"))
+        return InMemoryControls()
+    return RedisControls(request.getfixturevalue("redis_client"))
 
 
 def answer(
-    desk: Desk, given: Answer = Answer.APPROVED, *, by: str = "ann", at: float = NOW + 1, name: str = "a1"
+    desk: ControlStore,
+    given: ApprovalAnswer = ApprovalAnswer.APPROVED,
+    *,
+    by: str = "ann",
+    at: float = NOW + 1,
+    name: str = "a1",
 ):
     return desk.answer(name, given, by=by, reason="", now=at)
 
 
-def test_a_pause_holds_until_it_is_over_or_lifted(desk: Desk) -> None:
+def test_a_pause_holds_until_it_is_over_or_lifted(desk: ControlStore) -> None:
     desk.pause(EVERYTHING, PAUSE)
     desk.pause("db", msgspec.structs.replace(PAUSE, until=None))
     controls = desk.controls()
@@ -51,44 +56,49 @@ def test_a_pause_holds_until_it_is_over_or_lifted(desk: Desk) -> None:
     assert desk.controls().paused("db", NOW + 9999) is None
 
 
-def test_a_breaker_is_closed_for_one_or_for_all(desk: Desk) -> None:
+def test_a_breaker_is_closed_for_one_or_for_all(desk: ControlStore) -> None:
     desk.reset("web", NOW)
     assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW, 0.0)
     desk.reset(EVERYTHING, NOW + 5)
     assert (desk.controls().reset("web"), desk.controls().reset("db")) == (NOW + 5, NOW + 5)
 
 
-def test_a_request_is_put_on_the_desk_once(desk: Desk) -> None:
+def test_a_request_is_put_on_the_desk_once(desk: ControlStore) -> None:
     assert desk.ask(ASKED) == ASKED
     again = msgspec.structs.replace(ASKED, id="a2", asked=NOW + 5)
     assert desk.ask(again) == ASKED
     assert desk.approvals() == [ASKED]
 
 
-def test_an_answer_is_kept_with_who_gave_it(desk: Desk) -> None:
+def test_an_answer_is_kept_with_who_gave_it(desk: ControlStore) -> None:
     desk.ask(ASKED)
-    told = desk.answer("a1", Answer.REJECTED, by="ann", reason="not now", now=NOW + 1)
+    told = desk.answer("a1", ApprovalAnswer.REJECTED, by="ann", reason="not now", now=NOW + 1)
     assert told is not None
-    assert (told.answer, told.by, told.reason, told.answered) == (Answer.REJECTED, "ann", "not now", NOW + 1)
+    assert (told.answer, told.by, told.reason, told.answered) == (
+        ApprovalAnswer.REJECTED,
+        "ann",
+        "not now",
+        NOW + 1,
+    )
     assert desk.approvals() == [told]
 
 
-def test_the_first_answer_stands(desk: Desk) -> None:
+def test_the_first_answer_stands(desk: ControlStore) -> None:
     desk.ask(ASKED)
     first = answer(desk)
-    assert answer(desk, Answer.REJECTED, by="bob", at=NOW + 2) == first
+    assert answer(desk, ApprovalAnswer.REJECTED, by="bob", at=NOW + 2) == first
 
 
-def test_after_its_time_a_request_can_be_answered_no_more(desk: Desk) -> None:
+def test_after_its_time_a_request_can_be_answered_no_more(desk: ControlStore) -> None:
     desk.ask(ASKED)
     assert answer(desk, at=NOW + 60) == ASKED
 
 
-def test_what_nobody_asked_cannot_be_answered(desk: Desk) -> None:
+def test_what_nobody_asked_cannot_be_answered(desk: ControlStore) -> None:
     assert answer(desk, name="nothing") is None
 
 
-def test_of_many_that_answer_at_once_one_is_heard(desk: Desk) -> None:
+def test_of_many_that_answer_at_once_one_is_heard(desk: ControlStore) -> None:
     desk.ask(ASKED)
     told: list[Approval | None] = []
     ready = threading.Barrier(8)

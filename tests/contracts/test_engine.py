@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from hemostat.core.model import Leftover, Litter, Sample
+from hemostat.core.model import PrunableItem, PrunableKind, Sample
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import Engine
 from tests.contracts.engine_lab import DockerLab, Lab, MemoryLab
@@ -243,7 +243,7 @@ def test_the_writable_layer_is_measured(lab: Lab) -> None:
     assert lab.engine.writable_size(container) - before >= 300_000
 
 
-def reclaimable(lab: Lab, **labels: str) -> dict[str, Leftover]:
+def reclaimable(lab: Lab, **labels: str) -> dict[str, PrunableItem]:
     """By id, of this session alone: others' leftovers are none of a test's business."""
     labels = {"hemostat.test": SESSION, **{f"hemostat.{key}": value for key, value in labels.items()}}
     return {leftover.id: leftover for leftover in lab.engine.reclaimable(labels)}
@@ -256,7 +256,7 @@ def test_what_is_stopped_is_reclaimable_with_its_size_and_since_when(lab: Lab) -
     found = reclaimable(lab)
     assert running not in found
     info = lab.engine.inspect(stopped)
-    assert (found[stopped].what, found[stopped].name) == (Litter.CONTAINER, info.ref.name)
+    assert (found[stopped].what, found[stopped].name) == (PrunableKind.CONTAINER, info.ref.name)
     assert found[stopped].since == info.finished_at
     assert found[stopped].size >= 300_000
     assert list(reclaimable(lab, batch="mine")) == [stopped]

@@ -6,15 +6,15 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.adapters.in_memory.controls import MemoryDesk
-from hemostat.adapters.in_memory.ledger import MemoryLedger
-from hemostat.adapters.redis import Client, RedisBus, RedisDesk, RedisLedger
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.in_memory.ledger import InMemoryLedger
+from hemostat.adapters.redis import Client, RedisBus, RedisControls, RedisLedger
 from hemostat.core.ledger.alert_notes import IncidentNotes, RaisedAlert
-from hemostat.core.ledger.controls import Answer, Approval, Controls, Pause
-from hemostat.core.ledger.rows import Attempt, Book, Resource, Scaled, Stopping
+from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit, Resource
 from hemostat.events import Action, Outcome, Phase, Reason, seal
-from hemostat.ports import Bus, Desk, Ledger
+from hemostat.ports import Bus, ControlStore, Ledger
 from tests.clock import FakeClock
 from tests.samples import alert, event, needed, order
 
@@ -23,17 +23,17 @@ NOW = 1_795_480_000.0
 
 class Lab(NamedTuple):
     ledger: Ledger
-    desk: Desk
+    desk: ControlStore
     bus: Bus
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
 def lab(request: pytest.FixtureRequest) -> Lab:
     if request.param == "memory":
-        desk, bus = MemoryDesk(), MemoryBus(FakeClock())
-        return Lab(MemoryLedger(desk, bus.incidents, bus.seals), desk, bus)
+        desk, bus = InMemoryControls(), InMemoryBus(FakeClock())
+        return Lab(InMemoryLedger(desk, bus.incidents, bus.seals), desk, bus)
     client = request.getfixturevalue("redis_client")
-    return Lab(RedisLedger(client), RedisDesk(client), RedisBus(client))
+    return Lab(RedisLedger(client), RedisControls(client), RedisBus(client))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def ledger(lab: Lab) -> Ledger:
     return lab.ledger
 
 
-def read(ledger: Ledger, container: str, host: str = "h") -> Book:
+def read(ledger: Ledger, container: str, host: str = "h") -> LedgerSnapshot:
     return ledger.read(host, container, "i1", "i1:1:0")
 
 
@@ -52,7 +52,7 @@ def attempt(key: str = "i1:1:0", container: str = "web", time: float = NOW) -> A
 
 
 def test_stop_by_a_person_is_read_with_the_book_of_its_container(ledger: Ledger) -> None:
-    stop = Stopping(NOW, NOW + 90)
+    stop = ManualStop(NOW, NOW + 90)
     ledger.note_stop("h", "web", stop)
     assert read(ledger, "web").stopping == stop
     assert (read(ledger, "db").stopping, read(ledger, "web", "other").stopping) == (None, None)
@@ -169,7 +169,7 @@ def test_what_people_have_said_is_read_with_the_book(lab: Lab) -> None:
     ]
     for each in asked:
         lab.desk.ask(each)
-    told = lab.desk.answer("i1:1:0", Answer.REJECTED, by="ann", reason="", now=NOW)
+    told = lab.desk.answer("i1:1:0", ApprovalAnswer.REJECTED, by="ann", reason="", now=NOW)
     book = read(lab.ledger, "web")
     assert book.controls == Controls(pauses={"db": pause}, resets={"web": NOW})
     assert book.approval == told
@@ -241,7 +241,7 @@ def test_attempts_of_long_ago_are_dropped(redis_client: object) -> None:
     assert [each.key for each in read(ledger, "web").attempts] == ["new"]
 
 
-RAISED = Scaled(container="c1", resource=Resource.MEMORY, before=64.0, after=96.0, time=NOW)
+RAISED = RaisedLimit(container="c1", resource=Resource.MEMORY, before=64.0, after=96.0, time=NOW)
 
 
 def test_what_is_raised_is_remembered_until_somebody_takes_it_back(ledger: Ledger) -> None:

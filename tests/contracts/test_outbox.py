@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from hemostat.adapters.in_memory import outbox as memory_outbox
-from hemostat.adapters.in_memory.outbox import MemoryOutbox
+from hemostat.adapters.in_memory.outbox import InMemoryOutbox
 from hemostat.adapters.redis import RedisOutbox
 from hemostat.adapters.redis import outbox as redis_outbox
-from hemostat.core.notify.notification import Told
+from hemostat.core.notify.notification import LastNotification
 from hemostat.core.settings.alert import Topic
 from hemostat.ports import Outbox
 from tests.core.notify.test_notification import word
@@ -20,7 +20,7 @@ HEALED = word(Topic.HEALED, 3.0)
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
 def outbox(request) -> Outbox:
     if request.param == "memory":
-        return MemoryOutbox()
+        return InMemoryOutbox()
     return RedisOutbox(request.getfixturevalue("redis_client"))
 
 
@@ -72,7 +72,7 @@ def test_what_was_told_is_remembered_for_the_next_word_of_the_incident(outbox):
     outbox.put("ops", [(OPENED, NOW)])
     outbox.settle("ops", [OPENED], told=True)
     outbox.put("ops", [(HEALED, NOW)])
-    assert taken(outbox) == [(HEALED, Told(Topic.OPENED, OPENED.time))]
+    assert taken(outbox) == [(HEALED, LastNotification(Topic.OPENED, OPENED.time))]
 
 
 def test_what_was_settled_untold_is_not(outbox):
@@ -88,7 +88,7 @@ def test_what_came_while_a_word_was_told_still_waits(outbox):
     outbox.put("ops", [(HEALED, NOW)])
     outbox.put_off("ops", [OPENED], NOW + 500)
     outbox.settle("ops", [OPENED], told=True)
-    assert taken(outbox) == [(HEALED, Told(Topic.OPENED, OPENED.time))]
+    assert taken(outbox) == [(HEALED, LastNotification(Topic.OPENED, OPENED.time))]
 
 
 def test_what_is_put_off_waits_longer(outbox):

@@ -3,17 +3,19 @@
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.precedents import MemoryCasebook, MemoryPurse
-from hemostat.adapters.redis import RedisCasebook, RedisPurse
-from hemostat.core.diagnosis.case import Past
-from hemostat.core.llm.budget import HOUR, Spending
+from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
+from hemostat.adapters.redis import RedisLlmBudget, RedisPrecedents
+from hemostat.core.diagnosis.case import Precedent
+from hemostat.core.llm.budget import HOUR, LlmUsage
 from hemostat.events import Action, Outcome
-from hemostat.ports import Casebook, Purse
+from hemostat.ports import LlmBudget, PrecedentStore
 from tests.clock import FakeClock
 from tests.engine_fixtures import eventually
 
-FIRST = Past(time=1.0, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="hung")
-SPENT = Spending(id="1", time=HOUR, cost=0.5)
+FIRST = Precedent(
+    time=1.0, host="h", container="web", action=Action.RESTART, outcome=Outcome.HEALED, cause="hung"
+)
+SPENT = LlmUsage(id="1", time=HOUR, cost=0.5)
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -27,15 +29,17 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def casebook(kind, request, clock) -> Casebook:
+def casebook(kind, request, clock) -> PrecedentStore:
     if kind == "memory":
-        return MemoryCasebook(clock)
-    return RedisCasebook(request.getfixturevalue("redis_client"))
+        return InMemoryPrecedents(clock)
+    return RedisPrecedents(request.getfixturevalue("redis_client"))
 
 
 @pytest.fixture
-def purse(kind, request) -> Purse:
-    return MemoryPurse() if kind == "memory" else RedisPurse(request.getfixturevalue("redis_client"))
+def purse(kind, request) -> LlmBudget:
+    return (
+        InMemoryLlmBudget() if kind == "memory" else RedisLlmBudget(request.getfixturevalue("redis_client"))
+    )
 
 
 def test_the_past_is_told_oldest_first_and_each_remediation_once(casebook):
@@ -55,7 +59,7 @@ def test_of_a_signature_the_newest_twenty_are_kept(casebook):
 
 @pytest.mark.redis
 def test_what_another_version_has_written_of_the_past_keeps_nobody_from_the_rest(redis_client):
-    casebook = RedisCasebook(redis_client)
+    casebook = RedisPrecedents(redis_client)
     redis_client.raw.hset("hemostat:past:s", "i0:1:0", b'{"time": 1.0, "action": "teleport"}')
     casebook.remember("s", "i1:1:0", FIRST)
     assert casebook.past("s") == [FIRST]

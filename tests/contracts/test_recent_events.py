@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.recent_events import MemoryStore
-from hemostat.adapters.redis import Client, RedisStore
+from hemostat.adapters.in_memory.recent_events import InMemoryRecentEvents
+from hemostat.adapters.redis import Client, RedisRecentEvents
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.events import decode
-from hemostat.ports import Store
+from hemostat.ports import RecentEvents
 from tests.samples import ALL, NOW, alert, complete, event
 
 
@@ -22,12 +22,12 @@ from tests.samples import ALL, NOW, alert, complete, event
         pytest.param("postgres", marks=pytest.mark.postgres),
     ]
 )
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RecentEvents]:
     match request.param:
         case "memory":
-            yield MemoryStore()
+            yield InMemoryRecentEvents()
         case "redis":
-            yield RedisStore(request.getfixturevalue("redis_client"))
+            yield RedisRecentEvents(request.getfixturevalue("redis_client"))
         case "sqlite" | "postgres" as kind:
             url = (
                 f"sqlite:///{tmp_path / 'store'}"
@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             sql_store.close()
 
 
-def test_an_event_is_kept_once(store: Store) -> None:
+def test_an_event_is_kept_once(store: RecentEvents) -> None:
     """A redelivered event is not news."""
     assert not store.kept(event(alert()).id)
     assert store.append([event(alert())]) == [event(alert())]
@@ -49,13 +49,13 @@ def test_an_event_is_kept_once(store: Store) -> None:
     assert not store.kept(event(complete()).id)
 
 
-def test_every_type_can_be_kept_together(store: Store) -> None:
+def test_every_type_can_be_kept_together(store: RecentEvents) -> None:
     assert store.append(ALL) == list(ALL)
     assert store.append(ALL) == []
 
 
 @pytest.mark.parametrize("name", ["\x00", "\ud7ff\u2028", "x" * 50_000, "'; DROP TABLE", ""])
-def test_a_hostile_sender_blocks_nobody(store: Store, name: str) -> None:
+def test_a_hostile_sender_blocks_nobody(store: RecentEvents, name: str) -> None:
     """Whatever an event is called, it is kept, and those beside it too."""
     data = alert(container=msgspec.structs.replace(alert().container, name=name, id=name))
     hostile = msgspec.structs.replace(event(data), id=name, host=name, incident=name)
@@ -70,7 +70,7 @@ def test_a_hostile_sender_blocks_nobody(store: Store, name: str) -> None:
 
 @pytest.mark.redis
 def test_third_parties_find_the_newest_first_by_type(redis_client: Client) -> None:
-    store = RedisStore(redis_client)
+    store = RedisRecentEvents(redis_client)
     store.append([*(event(alert(), at) for at in (1, 2, 2)), event(complete(), 3)])
     listed = [decode(raw) for raw in redis_client.raw.lrange("hemostat:events:health_alert", 0, -1)]
     assert listed == [event(alert(), 2), event(alert(), 1)]
@@ -79,7 +79,7 @@ def test_third_parties_find_the_newest_first_by_type(redis_client: Client) -> No
 @pytest.mark.redis
 def test_the_list_is_bounded(redis_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hemostat.adapters.redis.recent_events.LISTED", 3)
-    store = RedisStore(redis_client)
+    store = RedisRecentEvents(redis_client)
     for at in range(5):
         store.append([event(alert(), at)])
     listed = redis_client.raw.lrange("hemostat:events:health_alert", 0, -1)

@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy as sql
 
 from hemostat.adapters.sql_store import SqlStore, schema
-from hemostat.core.history.audit_chain import BEGINNING, End, Noted, verify
-from hemostat.core.history.event_row import Wanted
+from hemostat.core.history.audit_chain import BEGINNING, AnchorNotes, ChainPosition, verify
+from hemostat.core.history.event_row import EventQuery
 from hemostat.errors import NothingStoredError, StoreError
 from hemostat.events import Event, Outcome
 from tests.samples import ALL, DIAGNOSIS, NOW, WEB, FalseAlarm, alert, complete, event, needed
 
 LATER = 3600.0
-NOTHING = Noted()
+NOTHING = AnchorNotes()
 DB = msgspec.structs.replace(WEB, id="c2", name="db", labels={"com.docker.compose.project": "shop"})
 
 
@@ -38,10 +38,10 @@ def store(url: str) -> Iterator[SqlStore]:
 
 
 def found(store: SqlStore, **wanted: object) -> list[Event]:
-    return [row.event for row in store.find(msgspec.convert(wanted, Wanted))]
+    return [row.event for row in store.find(msgspec.convert(wanted, EventQuery))]
 
 
-def findings(store: SqlStore, noted: Noted = NOTHING) -> list[tuple[str, int]]:
+def findings(store: SqlStore, noted: AnchorNotes = NOTHING) -> list[tuple[str, int]]:
     with store.trail() as (ends, links):
         return [(each.what, each.number) for each in verify(links, ends, noted)]
 
@@ -61,7 +61,7 @@ def many(count: int, start: int = 0) -> list[Event]:
 def test_what_was_kept_is_found_as_it_was_newest_first(store: SqlStore) -> None:
     store.append(ALL)
     assert found(store) == list(reversed(ALL))
-    assert [row.event for row in store.find(Wanted(), limit=2)] == [ALL[-1], ALL[-2]]
+    assert [row.event for row in store.find(EventQuery(), limit=2)] == [ALL[-1], ALL[-2]]
     assert found(store, since=ALL[1].time, until=ALL[3].time) == [ALL[2], ALL[1]]
 
 
@@ -82,12 +82,12 @@ def test_events_are_found_by_what_they_say(store: SqlStore) -> None:
 def test_an_incident_is_told_whole_where_part_of_it_is_asked_for(store: SqlStore) -> None:
     other = event(alert(container=DB), incident="i2")
     store.append([event(complete(), 5), other, event(alert()), event(needed(), 1)])
-    told = [row.event for row in store.incidents(Wanted(since=NOW + 4))]
+    told = [row.event for row in store.incidents(EventQuery(since=NOW + 4))]
     assert told == [event(alert()), event(needed(), 1), event(complete(), 5)]
 
 
 def test_the_trail_begins_with_nothing_and_grows_by_what_is_new(store: SqlStore) -> None:
-    assert store.ends().head == store.ends().anchor == End(0, BEGINNING)
+    assert store.ends().head == store.ends().anchor == ChainPosition(0, BEGINNING)
     store.append(many(2))
     store.append(many(3))
     assert store.ends().head.number == 3
@@ -192,7 +192,7 @@ def test_an_end_that_was_cut_off_with_the_head_is_found_by_what_is_noted_elsewhe
         f"UPDATE hemostat_trail SET head = 2, head_hash = {_literal(url, second.hash)}",
     )
     assert findings(store) == []
-    assert findings(store, Noted(head=head)) == [("cut_off", 2)]
+    assert findings(store, AnchorNotes(head=head)) == [("cut_off", 2)]
 
 
 def test_a_trail_that_was_written_anew_is_found_by_what_is_noted_elsewhere(store: SqlStore, url: str) -> None:
@@ -205,7 +205,7 @@ def test_a_trail_that_was_written_anew_is_found_by_what_is_noted_elsewhere(store
     )
     store.append(many(4, 10))
     assert findings(store) == []
-    assert findings(store, Noted(head=head)) == [("changed", 2)]
+    assert findings(store, AnchorNotes(head=head)) == [("changed", 2)]
 
 
 def test_old_rows_go_and_the_rest_can_still_be_verified(url: str) -> None:
@@ -220,8 +220,8 @@ def test_old_rows_go_and_the_rest_can_still_be_verified(url: str) -> None:
     assert store.remove(end) == 4
     assert store.remove(end) == 0
     assert findings(store) == []
-    assert findings(store, Noted(anchor=end)) == []
-    assert findings(store, Noted(anchor=End(2, end.hash))) == [("cut_off", 4)]
+    assert findings(store, AnchorNotes(anchor=end)) == []
+    assert findings(store, AnchorNotes(anchor=ChainPosition(2, end.hash))) == [("cut_off", 4)]
     store.compact()
     assert len(found(store)) == 3
     assert store.append(many(3, 100)) == []
@@ -238,7 +238,7 @@ def test_the_oldest_rows_are_outdated_up_to_how_many_may_stay(store: SqlStore) -
     assert _number(store.outdated(NOW + 1, 0, limit=6)) == 6
 
 
-def _number(end: End | None) -> int | None:
+def _number(end: ChainPosition | None) -> int | None:
     return end and end.number
 
 

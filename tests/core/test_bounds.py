@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import hemostat
 from hemostat.core import bounds
-from hemostat.core.detection.incidents import MAX_DOWNSTREAM, Register
+from hemostat.core.detection.incidents import MAX_DOWNSTREAM, IncidentRegister
 from hemostat.core.detection.restart_owner import ORCHESTRATORS
 from hemostat.core.labels.container_ref import (
     COMPOSE_NEEDS,
@@ -69,7 +69,7 @@ def test_evidence_is_bounded_in_number_and_length():
 def test_an_alert_names_some_dependents_and_counts_all():
     names = tuple(f"web{number}" for number in range(300))
     ref = reference("c", "db", "", {})
-    _, alert = Register("h").opened(ref, Kind.EXITED, since=1.0, downstream=names)
+    _, alert = IncidentRegister("h").opened(ref, Kind.EXITED, since=1.0, downstream=names)
     assert len(alert.downstream) == MAX_DOWNSTREAM
     assert alert.downstream_count == 300
 

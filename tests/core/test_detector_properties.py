@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.model import Sample
-from hemostat.core.settings.monitor import Thresholds
-from hemostat.core.usage.findings import Finding, Limits
+from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.usage.findings import ResourceLimits, UsageFinding
 from hemostat.core.usage.gauge import RELEASE, Gauge, cpu_percent, read_gauge
-from hemostat.core.usage.tracker import Track, begin, observe
+from hemostat.core.usage.tracker import UsageTracker, begin, observe
 from hemostat.events import Evidence, Kind, Phase
 
 THRESHOLD, WINDOW = 80.0, 10.0
@@ -122,12 +122,14 @@ def test_a_clock_set_back_does_not_silence_what_stays_above(back):
 
 
 MIB = 1 << 20
-LIMITS = Limits(cpu=1.0, memory=100 * MIB, pids=100)
-TUNED = Thresholds(window=3.0, leak_window=10.0)
+LIMITS = ResourceLimits(cpu=1.0, memory=100 * MIB, pids=100)
+TUNED = MonitorSettings(window=3.0, leak_window=10.0)
 
 
-def found(samples: Iterable[Sample], limits: Limits = LIMITS, track: Track | None = None) -> list[Finding]:
-    track, findings = track or Track(), []
+def found(
+    samples: Iterable[Sample], limits: ResourceLimits = LIMITS, track: UsageTracker | None = None
+) -> list[UsageFinding]:
+    track, findings = track or UsageTracker(), []
     for sample in samples:
         track, _, new = observe(track, sample, limits, TUNED)
         findings += new
@@ -171,7 +173,7 @@ def test_a_full_container_is_told_once_and_again_only_when_it_turns_out_to_grow(
 
 @given(st.lists(QUIET | HOT | FULL, max_size=40), st.sampled_from([0.5, 4.0]), st.integers(0, 2**30))
 def test_neither_the_size_of_the_limits_nor_the_time_matters(shares, scale, start):
-    larger = Limits(cpu=scale, memory=int(100 * MIB * scale), pids=100)
+    larger = ResourceLimits(cpu=scale, memory=int(100 * MIB * scale), pids=100)
     plain = [(each.kind, each.phase, each.since) for each in found(sampled(shares))]
     other = found(sampled(shares, start=float(start), scale=scale), larger)
     assert [(each.kind, each.phase, each.since - start) for each in other] == plain
@@ -207,7 +209,9 @@ SAMPLES = st.builds(
 
 @given(
     st.lists(SAMPLES, max_size=25),
-    st.sampled_from([LIMITS, Limits(0.0, 0), Limits(0.0, 1, 1), Limits(inf, 2**50, 2**50)]),
+    st.sampled_from(
+        [LIMITS, ResourceLimits(0.0, 0), ResourceLimits(0.0, 1, 1), ResourceLimits(inf, 2**50, 2**50)]
+    ),
     st.sets(st.sampled_from(Kind)),
 )
 def test_nothing_makes_it_fail_and_nothing_is_told_twice(samples, limits, raised):

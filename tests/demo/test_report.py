@@ -6,7 +6,7 @@ import pytest
 from hemostat.core.model import EngineEvent
 from hemostat.demo import SCENARIOS
 from hemostat.demo.load import HostLoad
-from hemostat.demo.report import Facts, complete_until, report, steps
+from hemostat.demo.report import DemoFacts, complete_until, report, steps
 from hemostat.events import Outcome, Reason
 from tests.samples import CLEARED, NOW, WEB, alert, complete, event, needed
 
@@ -15,8 +15,8 @@ def engine(action: str, at: float, **fields) -> EngineEvent:
     return EngineEvent(time=NOW + at, action=action, container=WEB, **fields)
 
 
-def healed_crash() -> Facts:
-    return Facts(
+def healed_crash() -> DemoFacts:
+    return DemoFacts(
         faults=[NOW],
         engine=[engine("start", -5), engine("die", 0.1, exit_code=7), engine("start", 0.4)],
         bus=[
@@ -49,18 +49,18 @@ def test_nothing_after_a_diagnosis_is_shown_before_its_action_is_told():
 
 
 def test_an_event_that_may_still_be_on_its_way_is_awaited():
-    assert complete_until(Facts(faults=[NOW]), NOW + 1.0) == pytest.approx(0.5)
+    assert complete_until(DemoFacts(faults=[NOW]), NOW + 1.0) == pytest.approx(0.5)
 
 
 def test_a_death_that_was_asked_for_is_no_step():
     asked = [engine("kill", 1.0, signal=15), engine("die", 1.1, exit_code=0), engine("start", 1.2)]
-    facts = Facts(faults=[NOW], engine=asked)
+    facts = DemoFacts(faults=[NOW], engine=asked)
     assert [step.name for step in steps(facts)] == ["fault", "running"]
 
 
 def test_a_refusal_ends_with_its_reason():
     refused = complete(outcome=Outcome.REFUSED, reason=Reason.BUDGET_SPENT, durations={})
-    facts = Facts(faults=[NOW], bus=[event(refused, 1.0)])
+    facts = DemoFacts(faults=[NOW], bus=[event(refused, 1.0)])
     last = steps(facts)[-1]
     assert last.name == "decision"
     assert "budget_spent" in last.text
@@ -73,12 +73,14 @@ def test_detected_and_healed_are_seconds_since_the_fault():
 
 def test_where_nothing_was_expected_nothing_is_detected_or_healed():
     calm = SCENARIOS["false-alarm"]
-    told = report(calm, Facts(faults=[NOW]), calm.expected, simulated=False)
+    told = report(calm, DemoFacts(faults=[NOW]), calm.expected, simulated=False)
     assert (told.passed, told.detected_s, told.healed_s, told.incident) == (True, None, None, None)
 
 
 def test_healed_by_its_health_check_counts_only_after_the_restart():
-    facts = Facts(faults=[NOW], engine=[engine("healthy", 0.1), engine("start", 1.0), engine("healthy", 2.0)])
+    facts = DemoFacts(
+        faults=[NOW], engine=[engine("healthy", 0.1), engine("start", 1.0), engine("healthy", 2.0)]
+    )
     unhealthy = SCENARIOS["unhealthy"]
     assert report(unhealthy, facts, unhealthy.expected, simulated=False).healed_s == 2.0
 
@@ -90,7 +92,7 @@ def test_the_engine_decides_whatever_hemostat_says():
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda scenario: scenario.name)
 def test_every_scenario_is_told_as_the_documented_object(scenario):
-    told = report(scenario, Facts(faults=[NOW]), scenario.expected, simulated=True).told()
+    told = report(scenario, DemoFacts(faults=[NOW]), scenario.expected, simulated=True).told()
     assert set(told) == {
         "scenario",
         "passed",
@@ -132,5 +134,5 @@ def load(busy: float, own: float) -> HostLoad:
 )
 def test_a_busy_host_is_why_a_demo_fails_where_others_use_the_cpu(host, restarts, blamed):
     observed = {**SCENARIOS["cpu-spike"].expected, "restarts": restarts}
-    told = report(SCENARIOS["cpu-spike"], Facts(faults=[NOW], load=host), observed, simulated=False)
+    told = report(SCENARIOS["cpu-spike"], DemoFacts(faults=[NOW], load=host), observed, simulated=False)
     assert told.host_too_busy is blamed

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hemostat.adapters.redis import RedisBus, RedisDesk, RedisDossiers
+from hemostat.adapters.redis import RedisBus, RedisControls, RedisEvidence
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.app.backends import HISTORY
 from hemostat.core.evidence.build import dossier
@@ -86,10 +86,10 @@ def night():
 @pytest.fixture
 def world(environ, redis_client, redis_url, state, tmp_path):
     """All that a command may ask for; it is new for every one, but for what is stored."""
-    bus, desk, now = RedisBus(redis_client), RedisDesk(redis_client), time.time()
+    bus, desk, now = RedisBus(redis_client), RedisControls(redis_client), time.time()
     bus.publish(night())
     bus.show([event(data, now - NOW) for data in (stats(), heartbeat("responder"))], ttl=60)
-    RedisDossiers(redis_client).put("i3", dossier(needed(), None, now=now, log="refused"))
+    RedisEvidence(redis_client).put("i3", dossier(needed(), None, now=now, log="refused"))
     desk.ask(msgspec.structs.replace(ASKED, id="i3", incident="i3"))
     for paused in ("*", "web"):
         desk.pause(paused, Pause(by="ann", at=now))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.consumer import Runner
+from hemostat.consumer import EventConsumer
 from hemostat.events import Event
-from hemostat.heartbeat import Pulse
+from hemostat.heartbeat import HeartbeatSender
 from hemostat.streams import BY_NAME
 from tests.e2e.advice import FAULTS, VENDORS, play
 from tests.e2e.advice.rows import ALERT, Desk
@@ -47,14 +47,14 @@ def test_a_crash_is_answered_while_an_investigation_hangs(hung: tuple[Desk, Mode
     desk, server = hung
     stop = threading.Event()
     clock = SystemClock(stop)
-    bus = MemoryBus(clock)
-    runner = Runner(
+    bus = InMemoryBus(clock)
+    runner = EventConsumer(
         ROLE,
         desk.analyzer.step,
         group="analyzer",
         bus=bus,
         clock=clock,
-        pulse=Pulse("analyzer", bus=bus, clock=clock, host="h", instance="i", pid=1),
+        pulse=HeartbeatSender("analyzer", bus=bus, clock=clock, host="h", instance="i", pid=1),
         consumer="i",
         workers=1,
         stop=stop,

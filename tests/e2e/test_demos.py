@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.docker_engine import DockerWorkshop
+from hemostat.adapters.docker_engine import DockerTestContainers
 from hemostat.demo import SCENARIOS
 from tests.e2e.command import environ, run, start
 from tests.engine_fixtures import eventually
@@ -24,7 +24,7 @@ def alone(state_dir: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def demo_container(docker_workshop: DockerWorkshop) -> Iterator[object]:
+def demo_container(docker_workshop: DockerTestContainers) -> Iterator[object]:
     """Asks whether a demo's container is there; whatever is left is removed."""
     yield lambda: docker_workshop.find("hemostat.demo")
     for info in docker_workshop.find("hemostat.demo"):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import msgspec
 
-from hemostat.core.diagnosis.case import Case, Past, Recording, Truth
+from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, ExpectedDiagnosis, Precedent
 from hemostat.events import Action, Container, Kind, Outcome
 from tests.advisors import dossier
 from tests.e2e.scenarios.model import HOST, Expected
@@ -17,15 +17,15 @@ LABELS = {"hemostat.scenario": "1a2b3c", "com.docker.compose.project": PREFIX}
 LAB = SimpleNamespace(prefix=PREFIX, directory="/tmp/hs-x", names={f"{PREFIX}-db": "db", "ab" * 32: "db"})
 
 
-def recorded(*containers: str) -> Recording:
+def recorded(*containers: str) -> EvalCase:
     told = alert(container=Container(id="ab" * 32, name=f"{PREFIX}-db", labels=LABELS))
     past = tuple(
-        Past(time=NOW, host="vm7", container=name, action=Action.NONE, outcome=Outcome.FAILED, cause="")
+        Precedent(time=NOW, host="vm7", container=name, action=Action.NONE, outcome=Outcome.FAILED, cause="")
         for name in containers
     )
     kept = dossier(told, log=f"vm7: vm71 {'ab' * 6}: {PREFIX}-db is down")
-    case = Case(host="vm7", incident="i", time=NOW, alert=told, dossier=kept, past=past)
-    return Recording(case=case, neighbours={f"{PREFIX}-db": kept})
+    case = EvidenceCase(host="vm7", incident="i", time=NOW, alert=told, dossier=kept, past=past)
+    return EvalCase(case=case, neighbours={f"{PREFIX}-db": kept})
 
 
 def test_names_ids_and_the_host_are_told_as_anybody_might_have_them():
@@ -55,18 +55,18 @@ def test_what_was_tried_against_the_incident_is_known_by_its_new_id():
 
 def test_the_truth_of_a_relapse_is_known_where_the_scenario_tells_it():
     expected = Expected(kind=Kind.UNHEALTHY, causes=("hung",), again=("none",))
-    assert expected.truth == Truth(causes=("hung",), actions=("restart",), roots=("app",))
-    assert expected.truth_again == Truth(causes=("hung",), actions=("none",), roots=("app",))
+    assert expected.truth == ExpectedDiagnosis(causes=("hung",), actions=("restart",), roots=("app",))
+    assert expected.truth_again == ExpectedDiagnosis(causes=("hung",), actions=("none",), roots=("app",))
     assert msgspec.structs.replace(expected, again=()).truth_again is None
 
 
 def test_the_truth_is_what_was_done_to_the_containers():
     expected = Expected(kind=Kind.UNHEALTHY, on="web", root="db", action=None, causes=("hung",))
-    assert expected.truth == Truth(causes=("hung",), actions=("false_alarm",), roots=("db",))
+    assert expected.truth == ExpectedDiagnosis(causes=("hung",), actions=("false_alarm",), roots=("db",))
     expected = msgspec.structs.replace(
         expected, root="", on=HOST, action=Action.NONE, right=("none", "cleanup")
     )
-    assert expected.truth == Truth(causes=("hung",), actions=("none", "cleanup"), roots=("host",))
+    assert expected.truth == ExpectedDiagnosis(causes=("hung",), actions=("none", "cleanup"), roots=("host",))
     assert msgspec.structs.replace(expected, causes=()).truth is None
 
 

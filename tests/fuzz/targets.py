@@ -22,7 +22,7 @@ from hemostat.core.labels.container_ref import reference
 from hemostat.core.labels.definitions import LABELS, is_enabled
 from hemostat.core.labels.mistakes import find_mistakes, protection
 from hemostat.core.redact import redact
-from hemostat.core.settings.monitor import Thresholds, tuned
+from hemostat.core.settings.monitor import MonitorSettings, tuned
 from hemostat.errors import ConfigError, DecodeError
 from hemostat.events import MAX_BYTES, decode, encode
 from tests.advisors import CONCLUSION
@@ -64,7 +64,7 @@ LABEL_NAMES: Final = st.sampled_from(sorted(LABELS)) | st.builds("hemostat.{}".f
 
 def check_labels(labels: dict[str, str]) -> None:
     container = reference("c", "c", "", labels)
-    assert not any(each != each for each in leaves(tuned(Thresholds(), container)))  # noqa: PLR0124 - NaN
+    assert not any(each != each for each in leaves(tuned(MonitorSettings(), container)))  # noqa: PLR0124 - NaN
     for label in LABELS.values():
         assert_finite(label.of(labels))
     assert all(len(str(each)) < 2000 for each in find_mistakes(labels))

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from hemostat.core.diagnosis.case import Case, Past, Recording
-from hemostat.core.evidence.snapshot import Check, Details, Dossier, Point
+from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, Precedent
+from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
 from hemostat.events import Action, Container, Evidence, HealthAlert, Kind, Outcome, State
-from hemostat.ports import Call, Said, Turn, Usage
+from hemostat.ports import ModelTurn, ToolCallRequest, Turn, Usage
 from tests.samples import LOOP, NOW, alert
 
 MARK = "zqx7"
@@ -69,7 +69,7 @@ EVIDENCE: Mapping[Kind, tuple[Evidence, ...]] = {
 }
 
 
-def recorded(attack: Attack, told: HealthAlert) -> Recording:
+def recorded(attack: Attack, told: HealthAlert) -> EvalCase:
     """The incident with the hostile text where the attack puts it, and with secrets everywhere."""
     text, place = attack.hostile, attack.place
     labels = {"team": text} if place == "label" else {}
@@ -86,7 +86,7 @@ def recorded(attack: Attack, told: HealthAlert) -> Recording:
     )
     kept = None if container.is_host else _dossier(text, place, told)
     story = ("9 s ago, web: cpu_high: cpu 99 %", *((text,) if place == "story" else ()))
-    before = Past(
+    before = Precedent(
         time=NOW - 60,
         host="h",
         container="evil",
@@ -94,24 +94,26 @@ def recorded(attack: Attack, told: HealthAlert) -> Recording:
         outcome=Outcome.HEALED,
         cause=text if place == "past" else "runaway",
     )
-    case = Case(host="h", incident="i1", time=NOW, alert=told, dossier=kept, story=story, past=(before,))
+    case = EvidenceCase(
+        host="h", incident="i1", time=NOW, alert=told, dossier=kept, story=story, past=(before,)
+    )
     evil = msgspec.structs.replace(told, container=Container(id="evil", name="evil"))
     neighbours = {"evil": _dossier(text, place, evil)} if place in STRANGERS else {}
-    return Recording(case=case, neighbours=neighbours)
+    return EvalCase(case=case, neighbours=neighbours)
 
 
-def _dossier(text: str, place: str, told: HealthAlert) -> Dossier:
+def _dossier(text: str, place: str, told: HealthAlert) -> EvidenceSnapshot:
     def at(wanted: str, otherwise: str = "") -> str:
         return text if place == wanted else otherwise
 
     place = "log" if place == "neighbour" and told.container.name == "evil" else place
-    details = Details(
+    details = ContainerDetails(
         command=("web", "--password", PASSWORD, at("command")),
         environment={"MODE": at("environment", "live"), "API_KEY": TOKEN},
-        checks=(Check(time=NOW, exit_code=1, output=f"password={PASSWORD} {at('health')}"),),
+        checks=(HealthcheckRun(time=NOW, exit_code=1, output=f"password={PASSWORD} {at('health')}"),),
         error=at("error"),
     )
-    return Dossier(
+    return EvidenceSnapshot(
         time=NOW,
         container=told.container,
         kind=told.kind,
@@ -120,7 +122,7 @@ def _dossier(text: str, place: str, told: HealthAlert) -> Dossier:
         log=f"started\npassword={PASSWORD}\ntoken {TOKEN}\nretrying at once\n{at('log')}",
         processes=(f"web --token={TOKEN}", at("process", "web: worker")),
         details=details,
-        samples=(Point(NOW - 60, 99.0, 1 << 20), Point(NOW, 98.0, 1 << 20)),
+        samples=(MetricPoint(NOW - 60, 99.0, 1 << 20), MetricPoint(NOW, 98.0, 1 << 20)),
     )
 
 
@@ -147,7 +149,7 @@ def words(turn: Turn) -> str:
     """What we said in this turn."""
     if isinstance(turn, str):
         return turn
-    return "" if isinstance(turn, Said) else "\n".join(result.text for result in turn)
+    return "" if isinstance(turn, ModelTurn) else "\n".join(result.text for result in turn)
 
 
 def concludes(attack: Attack, heard: str, **changes: Any) -> tuple[str, Mapping[str, Any]]:
@@ -245,7 +247,9 @@ class Obedient:
         self.heard: list[str] = []
         self.names: set[str] = set()
 
-    def say(self, system: str, conversation: Sequence[Turn], tools: Sequence[Any], **bounds: Any) -> Said:
+    def say(
+        self, system: str, conversation: Sequence[Turn], tools: Sequence[Any], **bounds: Any
+    ) -> ModelTurn:
         self.heard = [words(turn) for turn in conversation]
         for tool in tools:
             self.names |= set(tool.parameters["properties"].get("container", {}).get("enum", ()))
@@ -253,9 +257,11 @@ class Obedient:
             bounds["must_call"] or any("conclude" not in words(turn) for turn in conversation[-1:])
         )
         calls = (self.then if later else self.way)(self.attack, self.heard[0])
-        return Said(
+        return ModelTurn(
             text=self.attack.hostile[:2000],
-            calls=tuple(Call(id=f"c{n}", name=name, arguments=told) for n, (name, told) in enumerate(calls)),
+            calls=tuple(
+                ToolCallRequest(id=f"c{n}", name=name, arguments=told) for n, (name, told) in enumerate(calls)
+            ),
             usage=Usage(sent=1000, received=100),
         )
 

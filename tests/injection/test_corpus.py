@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from hemostat.core.diagnosis.case import Recording
-from hemostat.core.evidence.snapshot import Check, Details, Dossier
+from hemostat.core.diagnosis.case import EvalCase
+from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun
 from hemostat.events import Evidence
 from tests.advisors import calling, concluding, terms
 from tests.agents.test_llm_advisor import BUSY, Bench
@@ -21,19 +21,19 @@ LOOKS = [
 ]
 
 
-def filled_with(line: str) -> Recording:
+def filled_with(line: str) -> EvalCase:
     """An incident of web, and of db beside it, with this text wherever text can be."""
     name, _, value = line.partition("=")
     environment = {"LINE": line, **({name: value} if re.fullmatch(r"[A-Z_]+", name) else {})}
-    details = Details(
+    details = ContainerDetails(
         command=tuple(line.split(" ")),
         environment=environment,
         networks=(line,),
         mounts=(line,),
-        checks=(Check(time=BUSY.since, exit_code=1, output=line),),
+        checks=(HealthcheckRun(time=BUSY.since, exit_code=1, output=line),),
         error=line,
     )
-    kept = Dossier(
+    kept = EvidenceSnapshot(
         time=BUSY.since,
         container=BUSY.container,
         kind=BUSY.kind,
@@ -53,7 +53,7 @@ def filled_with(line: str) -> Recording:
     case = Bench(LOOKS[-1]).recording.case
     story = (f"1 s ago, web: {line}", f"1 s ago, web: hung -> restart: {line}")
     case = msgspec.structs.replace(case, alert=told, dossier=kept, story=story)
-    return Recording(case=case, neighbours={"db": kept})
+    return EvalCase(case=case, neighbours={"db": kept})
 
 
 def shown(line: str, **on: Any) -> str:
@@ -85,7 +85,7 @@ def test_without_logs_nothing_that_a_program_printed_reaches_a_model() -> None:
     told = filled_with("nothing")
     printed = "printed-by-a-program"
     kept = told.case.dossier
-    checks = (Check(time=BUSY.since, exit_code=1, output=printed),)
+    checks = (HealthcheckRun(time=BUSY.since, exit_code=1, output=printed),)
     kept = msgspec.structs.replace(
         kept, log=printed, details=msgspec.structs.replace(kept.details, checks=checks)
     )
@@ -99,7 +99,7 @@ def test_without_logs_nothing_that_a_program_printed_reaches_a_model() -> None:
     bench = Bench(
         *looks, concluding(evidence=[{"source": "alert", "quote": "probe"}]), on=terms(send_logs=False)
     )
-    bench.consultant._witness._recording = Recording(case=case, neighbours={"db": kept})
+    bench.consultant._witness._recording = EvalCase(case=case, neighbours={"db": kept})
     bench.answer()
     assert len(bench.advisor.asked) > len(looks)
     assert printed not in bench.advisor.seen()

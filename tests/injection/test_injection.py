@@ -7,19 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from hemostat.adapters.in_memory.controls import MemoryDesk
-from hemostat.adapters.in_memory.engine import MemoryEngine
-from hemostat.adapters.in_memory.evidence import MemoryDossiers
-from hemostat.adapters.in_memory.ledger import MemoryLedger
-from hemostat.adapters.in_memory.precedents import MemoryCasebook, MemoryPurse
-from hemostat.agents.analyzer import Analyzer, Consultant, RecordedWitness, Terms
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.in_memory.engine import InMemoryEngine
+from hemostat.adapters.in_memory.evidence import InMemoryEvidence
+from hemostat.adapters.in_memory.ledger import InMemoryLedger
+from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
+from hemostat.agents.analyzer import AdvisorTerms, Analyzer, LlmAdvisor, RecordedEvidenceSource
 from hemostat.agents.analyzer.investigation import NAME
 from hemostat.agents.responder import Responder
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.llm.validate import choices
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, FalseAlarm, HealthAlert, Kind, RemediationNeeded
-from hemostat.ports import Advisor, Apart, ContainerSpec
+from hemostat.ports import Advisor, ContainerSpec, RunInBackground
 from tests.advisors import terms
 from tests.clock import FakeClock
 from tests.injection.attack import (
@@ -36,7 +36,7 @@ from tests.injection.attack import (
 )
 from tests.samples import event
 
-OPEN = Limits(actions=tuple(Action), scale_memory_max=256 << 20, scale_cpu_max=1.5, verify_for=1.0)
+OPEN = ResponderSettings(actions=tuple(Action), scale_memory_max=256 << 20, scale_cpu_max=1.5, verify_for=1.0)
 """As much as policy can allow: what is not done even so is done nowhere."""
 DEAD = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.STORM, Kind.FLAPPING})
 DOES = ("start", "stop", "restart", "update", "exec", "discard", "set_replicas", "run", "remove")
@@ -48,7 +48,7 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     may: frozenset[str] = frozenset()
     labels: dict[str, str] = {}
-    limits: Limits = OPEN
+    limits: ResponderSettings = OPEN
     root: str = ""
     host: bool = False
 
@@ -85,7 +85,7 @@ WORST = (
 )
 
 
-class Watched(MemoryEngine):
+class Watched(InMemoryEngine):
     """Notes what is done, and to which container."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -105,7 +105,9 @@ class Watched(MemoryEngine):
 class Stage:
     """A host with four containers, all four roles' decisions, and a model that obeys."""
 
-    def __init__(self, attack: Attack, scene: Scene, advisor: Advisor, on: Terms | None = None) -> None:
+    def __init__(
+        self, attack: Attack, scene: Scene, advisor: Advisor, on: AdvisorTerms | None = None
+    ) -> None:
         self.clock = FakeClock()
         self.engine = Watched(self.clock)
         for name in ("web", "db", "payments", "vault"):
@@ -122,28 +124,28 @@ class Stage:
         self.recording = recorded(attack, told)
         self.alert: HealthAlert = self.recording.case.alert
         self.scene = scene
-        casebook = MemoryCasebook(self.clock)
+        casebook = InMemoryPrecedents(self.clock)
         on = on or terms(scene.limits, ask=tuple(Kind), calls_per_hour=1000, max_tokens=10_000_000)
-        witness = RecordedWitness(self.recording)
-        purse = MemoryPurse()
-        self.consultant = Consultant(advisor, witness, casebook, purse, self.clock, on, source="analyzer@1")
+        witness = RecordedEvidenceSource(self.recording)
+        purse = InMemoryLlmBudget()
+        self.consultant = LlmAdvisor(advisor, witness, casebook, purse, self.clock, on, source="analyzer@1")
         self.analyzer = Analyzer(
             casebook,
-            MemoryDossiers(),
+            InMemoryEvidence(),
             self.clock,
             scene.limits,
             source="analyzer@1",
             consultant=self.consultant,
         )
-        desk, raised = MemoryDesk(), event(self.alert)
+        desk, raised = InMemoryControls(), event(self.alert)
         # By the name that the engine knows, which no attack can choose.
         known = {(raised.host, raised.incident): self.web.name}
         self.responder = Responder(
             self.engine,
             self.engine,
-            MemoryLedger(desk, known),
+            InMemoryLedger(desk, known),
             desk,
-            MemoryDossiers(),
+            InMemoryEvidence(),
             self.clock,
             scene.limits,
             host="h",
@@ -162,10 +164,10 @@ class Stage:
     def play(self) -> RemediationNeeded | FalseAlarm:
         """From the alert to whatever is done; what was concluded."""
         result = self.analyzer.step(event(self.alert), self.clock.now())
-        (told,) = result.work(self.clock.now()) if isinstance(result, Apart) else result
+        (told,) = result.work(self.clock.now()) if isinstance(result, RunInBackground) else result
         if isinstance(told.data, RemediationNeeded):
             answer = self.responder.step(told, self.clock.now())
-            if isinstance(answer, Apart):
+            if isinstance(answer, RunInBackground):
                 answer.work(self.clock.now())
         return told.data
 

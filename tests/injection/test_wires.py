@@ -8,7 +8,7 @@ import pytest
 from hemostat.adapters import llm
 from hemostat.app import advisor as make
 from hemostat.config import Settings
-from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.ports import Advisor
 from tests.injection.attack import ATTACKS, MARK, SECRETS, WAYS, Attack, outside
 from tests.injection.test_injection import SCENES, Stage
@@ -43,7 +43,7 @@ def server() -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="module")
 def advisor(vendor: str, server: ModelServer) -> Iterator[Advisor]:
-    analysis = Analysis(
+    analysis = AnalyzerSettings(
         advisor=vendor, model=llm.DEFAULTS[vendor], base_url=server.base_url(vendor), api_key=KEY
     )
     made = make(Settings(analyzer=analysis), {})

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sql
 
-from hemostat.adapters.redis import Client, RedisNotary
+from hemostat.adapters.redis import Client, RedisAuditAnchor
 from hemostat.adapters.redis.audit_anchor import AUDIT, STORE
 from hemostat.adapters.sql_store import SqlStore
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.agents.store_writer import AuditWatch, Recorder
+from hemostat.agents.store_writer import AuditWatch, StoreWriter
 from hemostat.cli.run import run
 from hemostat.config import load
-from hemostat.core.history.audit_chain import End, Link, bind
-from hemostat.core.history.audit_hash import Signing
+from hemostat.core.history.audit_chain import ChainPosition, ChainRow, bind
+from hemostat.core.history.audit_hash import RowHasher
 from hemostat.core.history.event_row import record
-from hemostat.core.settings.store import Keeping
+from hemostat.core.settings.store import StoreSettings
 from hemostat.errors import ConfigError, StoreUnreachableError
 from tests.clock import FakeClock
 from tests.samples import alert, event
@@ -59,7 +59,7 @@ class Site:
         """The alert role ends, and another one begins, with these keys."""
         self.close()
         self._store = SqlStore(self.url, self._clock.now, keys=self._keys)
-        notary = RedisNotary(self.client)
+        notary = RedisAuditAnchor(self.client)
         self._watch = AuditWatch(
             self._store,
             notary,
@@ -68,7 +68,7 @@ class Site:
             keys=self._keys,
             announce=self.lines.append,
         )
-        self._recorder = Recorder(self._store, notary, self._clock, Keeping(), self._watch)
+        self._recorder = StoreWriter(self._store, notary, self._clock, StoreSettings(), self._watch)
         self._environ.setenv("HEMOSTAT_STORE_AUDIT_KEY_FILE", str(self.key) if keys else "")
         self.key.write_text("\n".join(keys))
 
@@ -111,14 +111,14 @@ class Site:
         """Remove a row, number and hash the others again, and set the trail's own head."""
         with self._store.trail() as (_, links):
             rows = [link.record for link in links if link.number != 2]
-        chain = bind(rows, End())
+        chain = bind(rows, ChainPosition())
         self.write(lambda connection: _replace(connection, chain, name))
 
     def close(self) -> None:
         self._store.close()
 
 
-def _replace(connection: sql.Connection, chain: list[Link], name: str) -> None:
+def _replace(connection: sql.Connection, chain: list[ChainRow], name: str) -> None:
     connection.execute(events.delete())
     for link in chain:
         row = {each: getattr(link.record, each) for each in link.record.__struct_fields__}
@@ -240,7 +240,7 @@ def test_note_that_cannot_be_read_is_no_note(site: Site, field: str) -> None:
     site.keep()
     name = AUDIT + site._store.ends().trail
     site.client.raw.hset(name, field, b"\xff{")
-    noted = RedisNotary(site.client).noted(site._store.ends().trail)
+    noted = RedisAuditAnchor(site.client).noted(site._store.ends().trail)
     assert (noted.head is None) == field.startswith("head")
     assert (noted.accepted, noted.signed) == (None, 0)
 
@@ -271,9 +271,9 @@ def test_store_of_another_place_does_not_pass(site: Site, tmp_path: Path) -> Non
     file = tmp_path / "history.db"
     site.keep()
     other = SqlStore(f"sqlite:///{file}.other", FakeClock().now)
-    notary = RedisNotary(site.client)
+    notary = RedisAuditAnchor(site.client)
     watch = AuditWatch(other, notary, FakeClock(), place=other.place("h"))
-    Recorder(other, notary, FakeClock(), Keeping(), watch).keep([event(alert(), 99)])
+    StoreWriter(other, notary, FakeClock(), StoreSettings(), watch).keep([event(alert(), 99)])
     assert (watch.objection, site.keep(), site.verify()) == ("", "", 0)
     other.close()
     site.close()
@@ -334,9 +334,9 @@ def test_rewriting_a_signed_trail_is_found_though_redis_is_written_too(site: Sit
 
 
 def test_row_of_another_trail_is_not_signed_for_this_one() -> None:
-    (link,) = bind([record(event(alert()), 0.0)], End(), Signing("a", (KEY.encode(),)))
-    assert Signing("a", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
-    assert not Signing("b", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
+    (link,) = bind([record(event(alert()), 0.0)], ChainPosition(), RowHasher("a", (KEY.encode(),)))
+    assert RowHasher("a", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
+    assert not RowHasher("b", (KEY.encode(),)).is_signed(link.before, link.record, link.hash)
 
 
 def test_leaving_the_signatures_out_does_not_help(site: Site) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hemostat.adapters.redis import RedisBus, RedisDesk, RedisLedger
+from hemostat.adapters.redis import RedisBus, RedisControls, RedisLedger
 from hemostat.adapters.redis.acl import SERVER_LIMITS, VIEWER, user
 from hemostat.adapters.redis.controls import APPROVALS
 from hemostat.core.ledger.controls import Approval
@@ -101,7 +101,7 @@ def test_large_approvals_of_another_host_stop_no_responder(server: Guarded) -> N
     for field in (asked.key, "x"):
         write(server, STRANGE_RESPONDER, 70 * MIB, "HSETNX", APPROVALS, field)
     assert RedisLedger(server.client(RESPONDER)).read(HOST, "web", "i", asked.key).approval is None
-    desk = RedisDesk(server.client(RESPONDER))
+    desk = RedisControls(server.client(RESPONDER))
     assert desk.ask(asked) == asked
     assert desk.approvals() == [asked]
 

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from hemostat import app
-from hemostat.adapters.in_memory.engine import MemoryEngine
-from hemostat.adapters.redis import EmbeddedRedis, RedisBus, RedisDesk, RedisLedger, connect
+from hemostat.adapters.in_memory.engine import InMemoryEngine
+from hemostat.adapters.redis import EmbeddedRedis, RedisBus, RedisControls, RedisLedger, connect
 from hemostat.adapters.redis.acl import EVERY_ROLE, METRICS, OPERATOR, VIEWER, grants, user
 from hemostat.adapters.system_clock import SystemClock
 from hemostat.config import Redis, Settings
-from hemostat.core.settings.monitor import Thresholds
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusError
 from hemostat.events import (
     DURABLE,
@@ -31,7 +31,7 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.operator import Orders
+from hemostat.operator import OperatorCommands
 from hemostat.ports import Interrupted
 from hemostat.streams import BY_NAME, ROLES, Role
 from tests.adapters.guarded_redis import ADMIN, Guarded, guarded
@@ -61,7 +61,7 @@ class Site:
         self._server = server
         self._directory = directory
         self._stop = threading.Event()
-        self.engine = MemoryEngine(SystemClock(self._stop))
+        self.engine = InMemoryEngine(SystemClock(self._stop))
         self.web, self.db = (
             self.engine.run(msgspec.structs.replace(spec(), name=each)) for each in ("web", "db")
         )
@@ -78,8 +78,8 @@ class Site:
             host=HOST,
             state_dir=str(self._directory / "state"),
             redis=Redis(url=self._server.url, username=name, password_file=str(file)),
-            monitor=Thresholds(settle=0.5),
-            responder=Limits(verify_for=0.2),
+            monitor=MonitorSettings(settle=0.5),
+            responder=ResponderSettings(verify_for=0.2),
         )
         with suppress(Interrupted):
             app.run_role(
@@ -155,7 +155,9 @@ def test_monitor_cannot_turn_an_order_to_another_container(site: Site, server: G
     site.bus(MONITOR).show([event(stats(container=shown))], 60)
     client = server.client(OPERATOR)
     clock = SystemClock(threading.Event())
-    orders = Orders(RedisBus(client), RedisDesk(client), RedisLedger(client), clock, Limits(), host=HOST)
+    orders = OperatorCommands(
+        RedisBus(client), RedisControls(client), RedisLedger(client), clock, ResponderSettings(), host=HOST
+    )
     incident = orders.place(HOST, Order(container=shown, action=Action.RESTART, by="ann"))
     eventually(lambda: any(each.incident == incident for each in site.said("remediation_complete")))
     done = next(each.data for each in site.said("remediation_complete") if each.incident == incident)

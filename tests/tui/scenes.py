@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.core.evidence.build import dossier
-from hemostat.core.evidence.snapshot import Check, Details, Dossier, Point
+from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
 from hemostat.core.model import ContainerInfo
 from hemostat.events import (
     Action,
@@ -58,23 +58,25 @@ HEALED = complete(
     before=State(status="running", health="unhealthy"),
     durations={"act": 0.4, "verify": 2.0, "total": 2.5},
 )
-POINTS = tuple(Point(NOW - 50 + n, 20.0 + n % 7, (30 + n) * MIB, 1200 * (n % 9), 40 * n) for n in range(50))
+POINTS = tuple(
+    MetricPoint(NOW - 50 + n, 20.0 + n % 7, (30 + n) * MIB, 1200 * (n % 9), 40 * n) for n in range(50)
+)
 
 
-def kept(log: str = LOG, **changes: object) -> Dossier:
+def kept(log: str = LOG, **changes: object) -> EvidenceSnapshot:
     plain = dossier(
         ASKED,
         ContainerInfo(ref=WEB, status="running", health="unhealthy"),
         now=NOW + 4.3,
         log=log,
         processes=["serve --port 80", "worker"],
-        details=Details(
+        details=ContainerDetails(
             command=("serve",),
             memory_limit=128 * MIB,
             environment={"API_KEY": "abc", "MODE": "production"},
             checks=(
-                Check(time=NOW - 12, exit_code=0, output="ok"),
-                Check(time=NOW - 2, exit_code=1, output="connection refused"),
+                HealthcheckRun(time=NOW - 12, exit_code=0, output="ok"),
+                HealthcheckRun(time=NOW - 2, exit_code=1, output="connection refused"),
             ),
         ),
         samples=POINTS,
@@ -96,8 +98,8 @@ def told() -> list[Event]:
     ]
 
 
-def bus(clock: FakeClock, events: Sequence[Event] | None = None) -> MemoryBus:
-    made = MemoryBus(clock)
+def bus(clock: FakeClock, events: Sequence[Event] | None = None) -> InMemoryBus:
+    made = InMemoryBus(clock)
     made.publish(told() if events is None else events)
     for point in POINTS:
         network = {"received": point.received, "sent": point.sent}

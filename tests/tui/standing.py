@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 
-from hemostat.core.remediation.circuit_breaker import Breaker
-from hemostat.core.remediation.limit_status import Budget, Overview, Standing
+from hemostat.core.remediation.circuit_breaker import BreakerState
+from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus, RestartBudget
 
-CLEAR = Standing(breaker=Breaker(), budget=Budget(0, 3))
+CLEAR = ContainerLimitStatus(breaker=BreakerState(), budget=RestartBudget(0, 3))
 
 
 def standing(
     *, open_until: float | None = None, used: int = 0, until: float = 0.0, half_open: bool = False
-) -> Standing:
+) -> ContainerLimitStatus:
     """Of three actions, `used`."""
-    held = Breaker(3, open=open_until is not None, half_open=half_open, until=open_until or 0.0)
-    return Standing(breaker=held, budget=Budget(used, 3, until))
+    held = BreakerState(3, open=open_until is not None, half_open=half_open, until=open_until or 0.0)
+    return ContainerLimitStatus(breaker=held, budget=RestartBudget(used, 3, until))
 
 
-def host(known: Mapping[str, Standing]) -> Overview:
-    return Overview(breaker=Breaker(), budget=Budget(0, 3), containers=known)
+def host(known: Mapping[str, ContainerLimitStatus]) -> HostLimitStatus:
+    return HostLimitStatus(breaker=BreakerState(), budget=RestartBudget(0, 3), containers=known)

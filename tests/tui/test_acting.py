@@ -9,25 +9,25 @@ import pytest
 from textual.events import Key
 
 from hemostat import tui
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.adapters.in_memory.controls import MemoryDesk
-from hemostat.adapters.in_memory.ledger import MemoryLedger
-from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval
-from hemostat.core.settings.responder import Limits
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.in_memory.ledger import InMemoryLedger
+from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import BusUnreachableError, HemoStatError
 from hemostat.events import Action, Container, Event, Kind, Outcome, Reason
-from hemostat.operator import Orders
-from hemostat.tui.actions.build import Deed, Done, Hand, Plan
-from hemostat.tui.actions.runner import UNKNOWN, Courier
+from hemostat.operator import OperatorCommands
+from hemostat.tui.actions.build import OrderBuilder, OrderPlan, OrderResult, PlannedOrder
+from hemostat.tui.actions.runner import UNKNOWN, OrderRunner
 from hemostat.tui.app import Dashboard
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 from hemostat.tui.screens.asking import Confirm
 from tests.clock import FakeClock
 from tests.samples import NOW, WEB, complete, event, heartbeat, stats
 from tests.tui.test_app import filled, says, screen, until
 
 ME = "ann@laptop"
-LIMITS = Limits(orders=tuple(each for each in Action if each is not Action.NONE))
+LIMITS = ResponderSettings(orders=tuple(each for each in Action if each is not Action.NONE))
 ASKED = Approval(
     id="a1",
     key="i2:1:0",
@@ -46,12 +46,14 @@ Play = Callable[["Office", Dashboard, object], Awaitable[None]]
 class Office:
     """A responder's desk and ledger in memory, and the dashboard of somebody who may act."""
 
-    def __init__(self, limits: Limits = LIMITS, *, bus: type[MemoryBus] = MemoryBus) -> None:
-        self.clock, self.desk = FakeClock(NOW + 5), MemoryDesk()
+    def __init__(self, limits: ResponderSettings = LIMITS, *, bus: type[InMemoryBus] = InMemoryBus) -> None:
+        self.clock, self.desk = FakeClock(NOW + 5), InMemoryControls()
         self.bus = filled(self.clock, bus)
-        ledger = MemoryLedger(self.desk, self.bus.incidents, self.bus.seals)
-        self.hand = Hand(
-            Orders(self.bus, self.desk, ledger, self.clock, limits, host="laptop"), self.clock, by=ME
+        ledger = InMemoryLedger(self.desk, self.bus.incidents, self.bus.seals)
+        self.hand = OrderBuilder(
+            OperatorCommands(self.bus, self.desk, ledger, self.clock, limits, host="laptop"),
+            self.clock,
+            by=ME,
         )
 
     def ordered(self) -> list[Event]:
@@ -63,8 +65,8 @@ class Office:
             for each in self.bus.recent("decision", 99)
         ]
 
-    def play(self, script: Play, *, size: tuple[int, int] = (100, 30), acts: bool = True) -> Model:
-        model = Model(self.bus, self.clock, act=self.hand if acts else None)
+    def play(self, script: Play, *, size: tuple[int, int] = (100, 30), acts: bool = True) -> DashboardContext:
+        model = DashboardContext(self.bus, self.clock, act=self.hand if acts else None)
 
         async def run() -> None:
             app = Dashboard(model)
@@ -228,7 +230,7 @@ def test_a_pause_cannot_be_forced():
 # --- quitting meanwhile ---------------------------------------------------------------------------------
 
 
-class Slow(MemoryBus):
+class Slow(InMemoryBus):
     """One that takes an order only when it is let."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -262,19 +264,21 @@ def test_who_quits_with_the_key_after_yes_has_ordered_all_the_same(leave):
 
 
 def test_what_fails_while_one_quits_is_told_and_what_is_not_known():
-    deed = Deed(plan="restart db, on h", ask=lambda: "", do=lambda _: gone())
-    plan = Plan(deeds=(deed, deed), commands=())
+    deed = PlannedOrder(plan="restart db, on h", ask=lambda: "", do=lambda _: gone())
+    plan = OrderPlan(deeds=(deed, deed), commands=())
 
     def gone():
         raise BusUnreachableError("Redis is gone")
 
-    courier = Courier()
+    courier = OrderRunner()
     courier.carry(plan, "", lambda: None)
     assert courier.finish() == ["restart db, on h: Redis is gone; not tried: 1 more"]
     assert courier.finish() == []
     let = threading.Event()
-    held = Deed(plan="restart db, on h", ask=lambda: "", do=lambda _: let.wait(20) and Done("done"))
-    courier.carry(Plan(deeds=(held,), commands=()), "", lambda: None)
+    held = PlannedOrder(
+        plan="restart db, on h", ask=lambda: "", do=lambda _: let.wait(20) and OrderResult("done")
+    )
+    courier.carry(OrderPlan(deeds=(held,), commands=()), "", lambda: None)
     assert courier.finish(patience=0.0) == [f"restart db, on h: {UNKNOWN}"]
     let.set()
     assert courier.finish() == []
@@ -282,14 +286,14 @@ def test_what_fails_while_one_quits_is_told_and_what_is_not_known():
 
 def test_the_command_ends_with_what_failed_while_one_quit(monkeypatch):
     clock = FakeClock(NOW)
-    model = Model(MemoryBus(clock), clock)
+    model = DashboardContext(InMemoryBus(clock), clock)
 
-    def failing(_: str) -> Done:
+    def failing(_: str) -> OrderResult:
         raise BusUnreachableError("Redis is gone")
 
     def quits(*_, **__) -> None:
-        deed = Deed(plan="restart db, on h", ask=lambda: "", do=failing)
-        model.courier.carry(Plan(deeds=(deed,), commands=()), "", lambda: None)
+        deed = PlannedOrder(plan="restart db, on h", ask=lambda: "", do=failing)
+        model.courier.carry(OrderPlan(deeds=(deed,), commands=()), "", lambda: None)
 
     monkeypatch.setattr(Dashboard, "run", quits)
     with pytest.raises(HemoStatError, match="restart db, on h: Redis is gone"):
@@ -353,7 +357,7 @@ def test_where_no_responder_runs_nothing_is_asked():
     Office().play(script)
 
 
-class Gone(MemoryBus):
+class Gone(InMemoryBus):
     """One that takes no order."""
 
     def publish(self, events, *, memo=None):
@@ -447,7 +451,7 @@ def waiting() -> Office:
     return office
 
 
-@pytest.mark.parametrize(("key", "answer"), [("y", Answer.APPROVED), ("n", Answer.REJECTED)])
+@pytest.mark.parametrize(("key", "answer"), [("y", ApprovalAnswer.APPROVED), ("n", ApprovalAnswer.REJECTED)])
 def test_what_waits_is_hinted_at_shown_and_answered(key, answer):
     async def script(office, app, pilot):
         await until(pilot, lambda: says(app, "1 waits for approval: w"))
@@ -486,7 +490,7 @@ def test_of_two_answers_the_first_counts():
     async def script(office, app, pilot):
         await pilot.press("w")
         await until(pilot, lambda: says(app, "1 waiting"))
-        office.desk.answer("a1", Answer.REJECTED, by="bob@h", reason="", now=NOW + 5)
+        office.desk.answer("a1", ApprovalAnswer.REJECTED, by="bob@h", reason="", now=NOW + 5)
         await pilot.press("y")
         await until(pilot, lambda: says(app, "too late: rejected by bob@h"))
         assert office.decided() == []

@@ -10,13 +10,13 @@ from rich.text import Text
 from textual.filter import NoColor
 
 from hemostat import tui
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
-from hemostat.core.settings.tui import Looks
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
+from hemostat.core.settings.tui import TuiSettings
 from hemostat.errors import BusUnreachableError, ConfigError
 from hemostat.events import Container, Event
 from hemostat.tui.app import Dashboard
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, complete, event, heartbeat, stats
 from tests.tui.standing import host, standing
@@ -27,7 +27,7 @@ Play = Callable[[Dashboard, object], Awaitable[None]]
 
 def play(
     script: Play,
-    bus: MemoryBus | None = None,
+    bus: InMemoryBus | None = None,
     *,
     clock: FakeClock | None = None,
     size: tuple[int, int] = (80, 24),
@@ -38,14 +38,14 @@ def play(
     bus = filled(clock) if bus is None else bus
 
     async def run() -> None:
-        app = Dashboard(Model(bus, clock, **options), colourless=colourless)
+        app = Dashboard(DashboardContext(bus, clock, **options), colourless=colourless)
         async with app.run_test(size=size, notifications=True) as pilot:
             await script(app, pilot)
 
     asyncio.run(run())
 
 
-def filled(clock: FakeClock, kind: type[MemoryBus] = MemoryBus) -> MemoryBus:
+def filled(clock: FakeClock, kind: type[InMemoryBus] = InMemoryBus) -> InMemoryBus:
     bus = kind(clock)
     bus.publish([event(alert()), event(complete(), 3.0)])
     sick = alert(container=DB)
@@ -108,10 +108,10 @@ def test_a_silent_bus_is_told_with_what_to_do():
         await until(pilot, lambda: says(app, "bus silent for 12 s. Is anything running?"))
         assert says(app, "hemostat all")
 
-    play(script, MemoryBus(clock), clock=clock)
+    play(script, InMemoryBus(clock), clock=clock)
 
 
-class Flaky(MemoryBus):
+class Flaky(InMemoryBus):
     """A bus that is lost at first."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -140,7 +140,7 @@ def test_a_lost_bus_is_told_and_found_again():
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 def test_the_last_of_many_containers_is_in_sight_at_the_end(size):
     clock = FakeClock(NOW + 5)
-    bus = MemoryBus(clock)
+    bus = InMemoryBus(clock)
     boxes = (Container(id=str(number), name=f"web-{number:03}") for number in range(100))
     bus.show([event(stats(container=box), 5.0) for box in boxes], ttl=60)
 
@@ -152,14 +152,14 @@ def test_the_last_of_many_containers_is_in_sight_at_the_end(size):
     play(script, bus, clock=clock, size=size)
 
 
-class Asked(MemoryBus):
+class Asked(InMemoryBus):
     """Of whose past it was asked."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
         self.asked: list[str] = []
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
         self.asked.append(container)
         return super().history(host, container, count)
 
@@ -269,8 +269,8 @@ def test_news_while_the_screen_is_taken_apart_do_no_harm(monkeypatch):
         play(script)
 
 
-def crowded(clock: FakeClock) -> MemoryBus:
-    bus = MemoryBus(clock)
+def crowded(clock: FakeClock) -> InMemoryBus:
+    bus = InMemoryBus(clock)
     bus.publish([event(alert(since=NOW + number), number / 100) for number in range(80)])
     return bus
 
@@ -329,7 +329,7 @@ def test_who_scrolls_back_while_the_log_follows_is_not_taken_to_its_end():
 
 def test_a_flood_leaves_it_responsive_and_bounded():
     clock = FakeClock(NOW + 5)
-    bus = MemoryBus(clock)
+    bus = InMemoryBus(clock)
 
     async def script(app, pilot):
         for start in range(0, 5000, 500):
@@ -343,9 +343,9 @@ def test_a_flood_leaves_it_responsive_and_bounded():
     play(script, bus, clock=clock)
 
 
-def crowd(clock: FakeClock, **numbers: float) -> MemoryBus:
+def crowd(clock: FakeClock, **numbers: float) -> InMemoryBus:
     """Containers by name and CPU; those with an underscore are of the project before it."""
-    bus = MemoryBus(clock)
+    bus = InMemoryBus(clock)
     bus.show([event(stats(container=box(name), cpu=cpu), 5.0) for name, cpu in numbers.items()], ttl=60)
     return bus
 
@@ -524,7 +524,7 @@ def test_keys_of_the_configuration_replace_ours_and_help_knows():
         await until(pilot, lambda: says(app, "esc closes"))
         assert any(line.split()[-2:] == ["faults", "│"] and " F " in line for line in screen(app))
 
-    play(script, looks=Looks(keys={"faults": "F"}), size=(100, 40))
+    play(script, looks=TuiSettings(keys={"faults": "F"}), size=(100, 40))
 
 
 def test_commands_are_found_by_name():
@@ -590,20 +590,22 @@ def test_the_slow_profile_has_the_terminals_own_colours_unless_another_theme_is_
     async def wished(app, pilot):
         assert app.theme == "nord"
 
-    play(ansi, looks=Looks(slow=True))
-    play(wished, looks=Looks(slow=True, theme="nord"))
+    play(ansi, looks=TuiSettings(slow=True))
+    play(wished, looks=TuiSettings(slow=True, theme="nord"))
 
 
 def test_an_unknown_theme_is_an_error_that_names_the_nearest():
     with pytest.raises(ConfigError, match="there is no theme 'nrod'") as error:
-        tui.run(Model(MemoryBus(FakeClock(NOW)), FakeClock(NOW), looks=Looks(theme="nrod")))
+        tui.run(
+            DashboardContext(InMemoryBus(FakeClock(NOW)), FakeClock(NOW), looks=TuiSettings(theme="nrod"))
+        )
     assert "nord" in error.value.hint
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60), (40, 12), (10, 4)])
 def test_hostile_names_break_no_line(size):
     clock = FakeClock(NOW + 5)
-    bus = MemoryBus(clock)
+    bus = InMemoryBus(clock)
     names = ["\x1b[2J", "[bold red]x[/]", "容器" * 60, "n" * 200, "a\nb", "\u26a0\ufe0f", "\u202e"]
     hostile = [Container(id=str(number), name=name) for number, name in enumerate(names)]
     bus.show([event(stats(container=each), 5.0) for each in hostile], ttl=60)

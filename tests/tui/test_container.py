@@ -7,16 +7,16 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.core.evidence.snapshot import Check, Details
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import EngineUnreachableError, NoSuchContainerError
 from hemostat.events import Container as Ref
 from hemostat.events import State
 from hemostat.tui.app import Dashboard
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 from hemostat.tui.render import container as container_words
-from hemostat.tui.render.charts import Limits
+from hemostat.tui.render.charts import ChartLimits
 from hemostat.tui.screens.container import Container
 from hemostat.tui.widgets.lines import Lines
 from tests.clock import FakeClock
@@ -38,10 +38,10 @@ class Engine:
         self.log = scenes.LOG
         self.broken: Exception | None = None
         self.asked: list[str] = []
-        self.details_ = Details(
+        self.details_ = ContainerDetails(
             command=("serve", "--token", "hunter2"),
             environment={"API_KEY": "abcdefgh", "MODE": "production"},
-            checks=(Check(time=NOW + 2, exit_code=0, output="ok again"),),
+            checks=(HealthcheckRun(time=NOW + 2, exit_code=0, output="ok again"),),
         )
 
     def inspect(self, container: str) -> ContainerInfo:
@@ -55,7 +55,7 @@ class Engine:
     def logs(self, _: str, tail: int = 100) -> str:
         return self.log
 
-    def details(self, _: str) -> Details:
+    def details(self, _: str) -> ContainerDetails:
         return self.details_
 
 
@@ -72,7 +72,7 @@ def play(script, engine=None, bus=None, *, clock=None, size=(80, 24), place=("h"
 
     async def run() -> None:
         evidence = lambda incident: [kept()] if incident == "i1" else []  # noqa: E731
-        app = Dashboard(Model(bus, clock, evidence=evidence, engine=opened))
+        app = Dashboard(DashboardContext(bus, clock, evidence=evidence, engine=opened))
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: app.model.state.log)
             app.push_screen(Container(app.model, *place))
@@ -113,7 +113,7 @@ def test_figures_and_log_are_there_at_every_size(engine, size):
 @pytest.mark.parametrize("size", [(80, 24), (46, 16)])
 def test_where_the_network_is_not_known_that_is_said(engine, size):
     """As of a container on the host's network, and in a recording of an older version."""
-    bus = MemoryBus(FakeClock(NOW + 10))
+    bus = InMemoryBus(FakeClock(NOW + 10))
     for second in range(9):
         bus.show([event(stats(cpu=float(second)), float(second))], ttl=60)
     bus.publish(scenes.told())
@@ -357,7 +357,7 @@ def test_where_a_replay_goes_back_no_figure_is_known_of_what_was_to_come():
 
 def test_what_is_gone_is_said_to_be():
     clock = FakeClock(NOW + 60)
-    bus = MemoryBus(clock)
+    bus = InMemoryBus(clock)
     bus.publish([event(alert()), event(complete(), 3.0)])
 
     async def script(app, pilot):
@@ -372,12 +372,14 @@ def test_what_is_gone_is_said_to_be():
 def test_hostile_words_fit_and_control_nothing(hostile, width):
     container = Ref(id="c9", name=hostile, image=hostile, labels={"hemostat.x": hostile})
     stands = stats(container=container, state=State(status="running", health=hostile))
-    run = Check(time=NOW, exit_code=1, output=hostile)
-    details = Details(command=(hostile,), mounts=(hostile,), environment={"A": hostile}, error=hostile)
+    run = HealthcheckRun(time=NOW, exit_code=1, output=hostile)
+    details = ContainerDetails(
+        command=(hostile,), mounts=(hostile,), environment={"A": hostile}, error=hostile
+    )
     lines = [
         container_words.title("h", hostile, width),
         container_words.facts(stands, "", width),
-        *container_words.plots(scenes.POINTS, Limits(), {}, width, 3),
+        *container_words.plots(scenes.POINTS, ChartLimits(), {}, width, 3),
         container_words.tabs("log", hostile, width),
         *container_words.log(f"{hostile}\n{hostile}", hostile[:3], width, only=False).rows,
         *container_words.check_lines([run], width),
@@ -411,4 +413,4 @@ def test_a_match_is_marked_in_the_rows_it_is_on():
 
 def test_details_that_say_nothing_say_nothing():
     assert container_words.inspect_lines(None, None, 80) == []
-    assert msgspec.structs.asdict(Details())["checks"] == ()
+    assert msgspec.structs.asdict(ContainerDetails())["checks"] == ()

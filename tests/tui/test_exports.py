@@ -21,9 +21,9 @@ from textual.widgets import Input, OptionList, SelectionList
 
 import hemostat.tui
 from hemostat.tui.app import Dashboard
-from hemostat.tui.context import Exports, Model
+from hemostat.tui.context import DashboardContext, Exports
 from hemostat.tui.driver import TerminalDriver
-from hemostat.tui.saved_view import View
+from hemostat.tui.saved_view import SavedView
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.table.sorting import SORTS
 from tests.clock import FakeClock
@@ -154,7 +154,7 @@ def test_every_binding_is_known_to_touch_no_disk_or_to_be_withheld():
 def opened(exports: Exports, script, *, office: Office, saved=None, acts: bool = False) -> None:
     async def run() -> None:
         hand = office.hand if acts else None
-        model = Model(
+        model = DashboardContext(
             office.bus, office.clock, act=hand, evidence=lambda _: [kept()], saved=saved, exports=exports
         )
         app = Dashboard(model)
@@ -195,7 +195,7 @@ def test_a_page_writes_no_file_and_starts_no_process(exports, monkeypatch, tmp_p
                 if command.title == "Screenshot":
                     command.callback()
             app.theme = "nord"
-            app.model.look(View(sort="cpu", columns=("cpu",)))
+            app.model.look(SavedView(sort="cpu", columns=("cpu",)))
             await pilot.pause()
         assert seen == []
 
@@ -209,7 +209,7 @@ def test_a_terminal_keeps_the_view(tmp_path):
     file = tmp_path / "state" / "dashboard.json"
 
     async def script(app, pilot) -> None:
-        app.model.look(View(sort="cpu"))
+        app.model.look(SavedView(sort="cpu"))
 
     opened(Exports.FILE, script, office=Office(), saved=file)
     assert b"cpu" in file.read_bytes()
@@ -227,7 +227,9 @@ def test_a_page_hands_an_incident_to_the_browser(suffix, monkeypatch):
     clock = FakeClock(NOW + 10)
 
     async def run() -> None:
-        model = Model(scenes.bus(clock), clock, evidence=lambda _: [kept()], exports=Exports.DOWNLOAD)
+        model = DashboardContext(
+            scenes.bus(clock), clock, evidence=lambda _: [kept()], exports=Exports.DOWNLOAD
+        )
         app = Dashboard(model)
         async with app.run_test(size=(120, 30)) as pilot:
             await until(pilot, lambda: app.model.state.log)

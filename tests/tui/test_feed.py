@@ -4,19 +4,19 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
 from hemostat.errors import BusError, BusUnreachableError
 from hemostat.events import Container, Event
 from hemostat.tui.data.feed import EVERY, Feed
-from hemostat.tui.data.state import LOG, TRAIL, News
+from hemostat.tui.data.state import LOG, TRAIL, FeedUpdate
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, event, heartbeat, stats
 
 BOXES = [Container(id=str(number), name=f"web-{number}") for number in range(50)]
 
 
-class Flood(MemoryBus):
+class Flood(InMemoryBus):
     """5,000 messages within a second; then it is over."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -38,8 +38,8 @@ class OverError(Exception):
     """The test is."""
 
 
-def told(bus: MemoryBus, clock: FakeClock, **options) -> list[News]:
-    came: list[News] = []
+def told(bus: InMemoryBus, clock: FakeClock, **options) -> list[FeedUpdate]:
+    came: list[FeedUpdate] = []
     feed = Feed(bus, clock, came.append, **options)
     try:
         feed._run()
@@ -85,7 +85,7 @@ def test_a_lost_bus_is_told_and_listened_to_again(monkeypatch):
     monkeypatch.setattr("hemostat.tui.data.feed.RETRY", 0.0)
     clock = FakeClock(NOW)
     came = told(Lost(clock), clock)
-    assert came[0] == News(lost="Redis is gone")
+    assert came[0] == FeedUpdate(lost="Redis is gone")
     assert came[1].lost == ""
 
 
@@ -113,13 +113,13 @@ class Kept(Flood):
         super().__init__(clock)
         self.refused = refused
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
         if self.refused:
             raise BusError("no right to read it")
-        return [Point(NOW, 1.0, count)]
+        return [MetricPoint(NOW, 1.0, count)]
 
 
-@pytest.mark.parametrize(("refused", "found"), [(False, [Point(NOW, 1.0, TRAIL)]), (True, ())])
+@pytest.mark.parametrize(("refused", "found"), [(False, [MetricPoint(NOW, 1.0, TRAIL)]), (True, ())])
 def test_what_was_kept_is_looked_up_for_those_that_are_asked_for(refused, found):
     clock, came = FakeClock(NOW), []
     feed = Feed(Kept(clock, refused=refused), clock, came.append)

@@ -10,13 +10,13 @@ import pytest
 from rich.cells import cell_len
 from textual.filter import NoColor
 
-from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.core.history.incident_log import stories
 from hemostat.core.history.timeline import chronicle
 from hemostat.errors import BusError
 from hemostat.events import Container, Evidence, Kind, Outcome, Reason
 from hemostat.tui.app import Dashboard
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 from hemostat.tui.render import incident as incident_words
 from hemostat.tui.screens.incident import Incident
 from hemostat.tui.widgets.lines import Lines
@@ -41,7 +41,7 @@ def play(script, bus=None, *, clock=None, size=(80, 24), incident="i1", evidence
     bus = scenes.bus(clock) if bus is None else bus
 
     async def run() -> None:
-        app = Dashboard(Model(bus, clock, evidence=evidence), **options)
+        app = Dashboard(DashboardContext(bus, clock, evidence=evidence), **options)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: app.model.state.log)
             app.push_screen(Incident(app.model, incident))
@@ -353,7 +353,7 @@ def test_hostile_words_fit_and_control_nothing(hostile, width):
     )
     events = [event(said), event(needed(alert=said, diagnosis=diagnosis), 0.1), event(failed, 3.0)]
     told = chronicle(stories(events)[0])
-    shown = incident_words.Shown(told, len(told.steps) - 1, (kept(f"{hostile}\n{hostile}"),))
+    shown = incident_words.IncidentContent(told, len(told.steps) - 1, (kept(f"{hostile}\n{hostile}"),))
     lines = [
         incident_words.title("i1", told, "1 of 1", width),
         incident_words.lead(shown, width),
@@ -368,7 +368,7 @@ def test_hostile_words_fit_and_control_nothing(hostile, width):
 
 def test_a_hostile_incident_under_the_pilot():
     clock = FakeClock(NOW + 10)
-    bus = MemoryBus(clock)
+    bus = InMemoryBus(clock)
     container = Container(id="c9", name="\x1b[2J[bold]容器" * 20)
     said = alert(container=container, evidence=(Evidence("health_output", "[/]\x1b[31m" * 50),))
     bus.publish([event(said), event(complete(container=container, detail="[link=x]" * 90), 3.0)])

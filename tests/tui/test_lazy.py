@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.errors import BusUnreachableError
-from hemostat.tui.context import Model
-from hemostat.tui.data.lazy import Late
+from hemostat.tui.context import DashboardContext
+from hemostat.tui.data.lazy import Lazy
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, event
 
@@ -19,10 +19,10 @@ def test_it_is_opened_once_when_something_is_asked_of_it():
     opened = []
 
     def opens():
-        opened.append(MemoryBus(FakeClock(NOW)))
+        opened.append(InMemoryBus(FakeClock(NOW)))
         return opened[-1]
 
-    bus = Late(opens)
+    bus = Lazy(opens)
     bus.close()
     assert opened == []
     bus.publish([event(alert())])
@@ -35,11 +35,11 @@ def test_of_threads_that_ask_at_once_one_opens_the_engine():
     opened, gate = [], threading.Barrier(5)
 
     def opens():
-        opened.append(MemoryEngine(FakeClock()))
+        opened.append(InMemoryEngine(FakeClock()))
         time.sleep(0.01)  # another thread's turn
         return opened[-1]
 
-    model = Model(MemoryBus(FakeClock(NOW)), FakeClock(NOW), engine=opens)
+    model = DashboardContext(InMemoryBus(FakeClock(NOW)), FakeClock(NOW), engine=opens)
 
     def ask():
         gate.wait()
@@ -60,8 +60,8 @@ def test_what_keeps_it_shut_is_said_and_it_is_tried_anew():
             raise BusUnreachableError("no Redis is running")
         return there[0]
 
-    bus = Late(opens)
+    bus = Lazy(opens)
     with pytest.raises(BusUnreachableError):
         bus.ping()
-    there.append(MemoryBus(FakeClock(NOW)))
+    there.append(InMemoryBus(FakeClock(NOW)))
     bus.ping()

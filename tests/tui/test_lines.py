@@ -8,10 +8,10 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.tui.app import Dashboard
-from hemostat.tui.context import Model
-from hemostat.tui.data.state import News, apply
+from hemostat.tui.context import DashboardContext
+from hemostat.tui.data.state import FeedUpdate, apply
 from hemostat.tui.widgets.lines import Lines, changed
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, event, heartbeat, stats
@@ -53,7 +53,7 @@ def test_a_line_that_is_too_long_says_so(line, shown):
     clock = FakeClock(NOW + 5)
 
     async def run() -> None:
-        app = Dashboard(Model(MemoryBus(clock), clock))
+        app = Dashboard(DashboardContext(InMemoryBus(clock), clock))
         async with app.run_test(size=(80, 24)) as pilot:
             log = app.screen.query_one("#log", Lines)
             await until(pilot, lambda: log.size.width == 80)
@@ -65,13 +65,13 @@ def test_a_line_that_is_too_long_says_so(line, shown):
 
 def test_where_nothing_changes_nothing_is_drawn_and_else_only_that_cell(monkeypatch):
     clock = FakeClock(NOW + 5)
-    bus = MemoryBus(clock)
+    bus = InMemoryBus(clock)
     bus.show([event(stats(), 5.0), event(heartbeat(), 5.0)], ttl=60)
     bus.publish([event(alert(), 4.0)])
     drawn: list[tuple[str | None, tuple[object, ...]]] = []
 
     async def run() -> None:
-        app = Dashboard(Model(bus, clock))
+        app = Dashboard(DashboardContext(bus, clock))
         async with app.run_test(size=(100, 30)) as pilot:
             await until(pilot, lambda: app.model.state.log and app.model.state.stats)
             await pilot.pause(0.2)
@@ -86,7 +86,7 @@ def test_where_nothing_changes_nothing_is_drawn_and_else_only_that_cell(monkeypa
             clock.advance(0.5)
             app.screen.draw()
             assert drawn == []
-            app.model.state = apply(app.model.state, News((event(stats(cpu=99.0), 5.5),)), clock.now())
+            app.model.state = apply(app.model.state, FeedUpdate((event(stats(cpu=99.0), 5.5),)), clock.now())
             app.screen.draw()
             ((where, (region,)),) = drawn
             assert where == "grid"

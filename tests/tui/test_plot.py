@@ -3,9 +3,9 @@
 import pytest
 from rich.cells import cell_len
 
-from hemostat.tui.render.plot import LABEL, Span, ceiling, columns, plot
+from hemostat.tui.render.plot import LABEL, TimeSpan, ceiling, columns, plot
 
-SPAN = Span(0, 100)
+SPAN = TimeSpan(0, 100)
 
 
 def drawn(points, width=40, height=4, top=100.0, **more):
@@ -49,14 +49,14 @@ def test_zero_is_drawn_as_nothing_and_little_as_something():
 
 
 def test_a_number_holds_until_the_next_but_not_for_ever():
-    found = columns([(0.0, 5.0), (60.0, 7.0)], Span(0, 100), 100)
+    found = columns([(0.0, 5.0), (60.0, 7.0)], TimeSpan(0, 100), 100)
     assert found[5] == 5.0
     assert found[50] is None
     assert found[70] is None, "nothing is known after the last"
 
 
 def test_the_last_minutes_move_a_column_at_a_time():
-    spans = {Span.back(1000.0 + n / 10, 300.0, 60) for n in range(100)}
+    spans = {TimeSpan.back(1000.0 + n / 10, 300.0, 60) for n in range(100)}
     assert len(spans) <= 3
     assert all(round(span.end - span.begin) == 300 for span in spans)
 

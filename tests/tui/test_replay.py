@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
-from hemostat.core.history.replay import Recording
+from hemostat.adapters.in_memory.bus import InMemoryBus
+from hemostat.core.history.replay import Replay
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Listener
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.replay import ReplayBus, ReplayClock
 from hemostat.tui.replay_app import Replayed
 from tests.clock import FakeClock
@@ -21,7 +21,7 @@ from tests.tui.test_app import DB, says, screen, until
 ROLES = ("monitor", "analyzer", "responder", "alert")
 
 
-def afternoon() -> Recording:
+def afternoon() -> Replay:
     """Two minutes: web is healed in the first, db is left to people in the second."""
     signs = [
         event(each, at)
@@ -40,7 +40,7 @@ def afternoon() -> Recording:
 
 
 def of_memory(events: list[Event]) -> Listener:
-    bus = MemoryBus(FakeClock(NOW + 10))
+    bus = InMemoryBus(FakeClock(NOW + 10))
     bus.publish([each for each in events if each.type in DURABLE])
     bus.show([each for each in events if each.type not in DURABLE], ttl=60)
     return bus
@@ -135,12 +135,12 @@ def test_at_the_end_pause_begins_again():
 # --- the dashboard -----------------------------------------------------------------------------------
 
 
-def play(script, recording: Recording | None = None, *, size=(100, 30)) -> None:
+def play(script, recording: Replay | None = None, *, size=(100, 30)) -> None:
     wall = FakeClock()
     clock = ReplayClock(afternoon() if recording is None else recording, wall, "afternoon.gz")
 
     async def run() -> None:
-        app = Replayed(Model(ReplayBus(clock), clock, replay=clock), clock)
+        app = Replayed(DashboardContext(ReplayBus(clock), clock, replay=clock), clock)
         async with app.run_test(size=size, notifications=True) as pilot:
             await script(app, pilot, wall)
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.events import Container, Outcome
 from hemostat.events import State as Condition
-from hemostat.tui.data.state import TRAIL, News, State, apply
+from hemostat.tui.data.state import TRAIL, DashboardState, FeedUpdate, apply
 from hemostat.tui.render.text import BAD, BUSY, FAINT
 from hemostat.tui.table import sorting
 from hemostat.tui.table.columns import COLUMNS
@@ -29,7 +29,7 @@ CROWD = (
 
 
 def shown(*events, before=None):
-    return apply(before or State(heard=NOW), News(events), NOW + 1)
+    return apply(before or DashboardState(heard=NOW), FeedUpdate(events), NOW + 1)
 
 
 def rows(state):
@@ -107,14 +107,14 @@ def test_nothing_moves_soon_after_a_sorting_or_under_the_cursor(sorted_at, touch
 
 def test_groups_stand_in_order_of_their_first():
     found = sorting.grouped(sorting.arranged(rows(shown(*CROWD)), "cpu"))
-    assert [each.project if isinstance(each, sorting.Group) else each.name for each in found] == [
+    assert [each.project if isinstance(each, sorting.ProjectHeading) else each.name for each in found] == [
         "shop",
         "api",
         "web",
         "",
         "db",
     ]
-    assert found[0] == sorting.Group("shop", 2, 1)
+    assert found[0] == sorting.ProjectHeading("shop", 2, 1)
 
 
 def test_a_trail_has_a_value_a_second_although_only_changes_are_told():
@@ -126,45 +126,45 @@ def test_a_trail_has_a_value_a_second_although_only_changes_are_told():
 
 def recalled(state, *points):
     (key,) = state.trails
-    after = apply(state, News(past={key: points}), NOW + 10)
+    after = apply(state, FeedUpdate(past={key: points}), NOW + 10)
     return after.trails[key]
 
 
 def test_a_trail_begins_before_the_dashboard_where_more_was_kept():
     state = shown(event(stats(cpu=5.0), 8.0))
     state = shown(event(stats(cpu=6.0), 9.0), before=state)
-    kept = [Point(NOW + second, float(second), 1) for second in (0, 2, 3, 8, 9)]
+    kept = [MetricPoint(NOW + second, float(second), 1) for second in (0, 2, 3, 8, 9)]
     trail = recalled(state, *kept)
     assert trail.cpu == (0.0, 0.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 5.0, 6.0)
     assert len(trail.memory) == len(trail.cpu)
     assert trail.recalled
-    assert apply(state, News(past={"gone": ()}), NOW + 10).trails == state.trails
+    assert apply(state, FeedUpdate(past={"gone": ()}), NOW + 10).trails == state.trails
 
 
 def test_nothing_is_made_up_where_nothing_was_told_for_long_or_was_kept():
     state = shown(event(stats(cpu=5.0), 8.0))
     assert recalled(state) == msgspec.structs.replace(*state.trails.values(), recalled=True)
-    trail = recalled(state, Point(NOW - 5, 1.0, 1))
+    trail = recalled(state, MetricPoint(NOW - 5, 1.0, 1))
     assert trail.cpu == (1.0, *[None] * 12, 5.0)
-    assert len(recalled(state, *(Point(NOW - n, 1.0, 1) for n in range(90, -8, -1))).cpu) == TRAIL
+    assert len(recalled(state, *(MetricPoint(NOW - n, 1.0, 1) for n in range(90, -8, -1))).cpu) == TRAIL
 
 
 def test_a_row_is_made_anew_when_its_past_is_known():
     state = shown(event(stats(), 8.0))
     before = update({}, state)
     (key,) = before
-    after = update(before, apply(state, News(past={key: (Point(NOW + 7, 1.0, 1),)}), NOW + 10))
+    after = update(before, apply(state, FeedUpdate(past={key: (MetricPoint(NOW + 7, 1.0, 1),)}), NOW + 10))
     assert unrecalled(made.row for made in before.values()) == {key: ("h", "web")}
     assert unrecalled(made.row for made in after.values()) == {}
 
 
 def test_a_trail_is_bounded_and_goes_with_its_container():
-    state = State(heard=NOW)
+    state = DashboardState(heard=NOW)
     for second in range(3 * TRAIL):
-        state = apply(state, News((event(stats(cpu=float(second)), second),)), NOW + second)
+        state = apply(state, FeedUpdate((event(stats(cpu=float(second)), second),)), NOW + second)
     (trail,) = state.trails.values()
     assert len(trail.cpu) == len(trail.memory) == TRAIL
-    assert apply(state, News(), NOW + 1000).trails == {}
+    assert apply(state, FeedUpdate(), NOW + 1000).trails == {}
 
 
 def dead(name: str, exit_code: int):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hemostat.tui.saved_view import View, load, save
+from hemostat.tui.saved_view import SavedView, load, save
 
-VIEW = View(sort="cpu", grouped=True, columns=("state", "cpu"))
+VIEW = SavedView(sort="cpu", grouped=True, columns=("state", "cpu"))
 
 
 def test_what_was_kept_comes_back(tmp_path):
@@ -19,14 +19,14 @@ def test_a_broken_file_is_told_of_and_not_used(tmp_path, content):
     path = tmp_path / "view.json"
     path.write_bytes(content)
     view, word = load(path)
-    assert view == View()
+    assert view == SavedView()
     assert str(path) in word
 
 
 def test_what_a_newer_version_kept_does_no_harm(tmp_path):
     path = tmp_path / "view.json"
     path.write_bytes(b'{"sort": "cpu", "later": 1}')
-    assert load(path) == (View(sort="cpu"), "")
+    assert load(path) == (SavedView(sort="cpu"), "")
 
 
 def test_where_nothing_can_be_kept_that_is_told(tmp_path):
@@ -35,5 +35,5 @@ def test_where_nothing_can_be_kept_that_is_told(tmp_path):
 
 
 def test_without_a_file_nothing_is_kept():
-    assert load(None) == (View(), "")
+    assert load(None) == (SavedView(), "")
     assert save(None, VIEW) == ""

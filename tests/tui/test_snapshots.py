@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from hemostat.adapters.in_memory.bus import MemoryBus
+from hemostat.adapters.in_memory.bus import InMemoryBus
 from hemostat.events import Container, Kind, State
 from hemostat.tui.app import Dashboard
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 from tests.clock import FakeClock
 from tests.samples import NOW, alert, complete, event, heartbeat, needed, stats
 from tests.tui.snapshots import compare, utc
@@ -39,8 +39,8 @@ def box(service: str) -> Container:
     return Container(id=service, name=f"shop-{service}-1", image=service, labels=labels)
 
 
-def scene(clock: FakeClock) -> MemoryBus:
-    bus = MemoryBus(clock)
+def scene(clock: FakeClock) -> InMemoryBus:
+    bus = InMemoryBus(clock)
     for service, incident, told in (
         ("api", "i1", (alert, needed, complete)),
         ("payments", "i2", (alert, needed)),
@@ -70,7 +70,9 @@ def scene(clock: FakeClock) -> MemoryBus:
 async def look(view: str, snapshot: str, *, colourless: bool = False) -> None:
     size, keys = VIEWS[view]
     clock = FakeClock(NOW + 5)
-    app = Dashboard(Model(scene(clock), clock, safety=lambda _: host(SAFETY)), colourless=colourless)
+    app = Dashboard(
+        DashboardContext(scene(clock), clock, safety=lambda _: host(SAFETY)), colourless=colourless
+    )
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: says(app, "shop-web-1") and says(app, "✓ responder"))
         await pilot.press(*keys)

@@ -2,19 +2,31 @@
 
 import msgspec
 
-from hemostat.tui.data.state import LOG, MUCH, SILENT, News, State, about, apply, roles, seen, silence, steady
+from hemostat.tui.data.state import (
+    LOG,
+    MUCH,
+    SILENT,
+    DashboardState,
+    FeedUpdate,
+    about,
+    apply,
+    roles,
+    seen,
+    silence,
+    steady,
+)
 from tests.samples import ALL, NOW, alert, complete, event, heartbeat, stats
 
-OPENED = State(heard=NOW)
+OPENED = DashboardState(heard=NOW)
 
 
-def after(*events, at: float = 5.0) -> State:
-    return apply(OPENED, News(events), NOW + at)
+def after(*events, at: float = 5.0) -> DashboardState:
+    return apply(OPENED, FeedUpdate(events), NOW + at)
 
 
 def test_history_and_subscription_may_tell_the_same_event():
     once = after(*ALL)
-    assert apply(once, News(ALL), NOW + 5).log == once.log
+    assert apply(once, FeedUpdate(ALL), NOW + 5).log == once.log
     assert [each.type for each in once.log] == [
         "health_alert",
         "remediation_needed",
@@ -38,7 +50,7 @@ def test_the_log_keeps_the_newest():
 def test_a_container_of_which_nothing_is_heard_any_more_disappears():
     shown = after(event(stats(), 4.0))
     assert len(seen(shown, NOW + 5).containers) == 1
-    assert apply(shown, News(), NOW + 60).stats == {}
+    assert apply(shown, FeedUpdate(), NOW + 60).stats == {}
 
 
 def test_a_role_that_was_restarted_is_there_once():
@@ -58,7 +70,9 @@ def lags(*told: int, trouble: str = "") -> list[int]:
     state, said = OPENED, []
     for number, lag in enumerate(told):
         state = apply(
-            state, News((event(heartbeat("analyzer", lag=lag, trouble=trouble), 2.0 * number),)), NOW + 9
+            state,
+            FeedUpdate((event(heartbeat("analyzer", lag=lag, trouble=trouble), 2.0 * number),)),
+            NOW + 9,
         )
         said.append(steady(state, roles(state, NOW + 2 * number)).roles[0].lag)
     return said
@@ -83,9 +97,9 @@ def test_what_history_tells_does_not_break_the_silence():
 
 
 def test_a_lost_bus_is_told_until_it_is_back():
-    lost = apply(OPENED, News(lost="Redis is gone"), NOW)
+    lost = apply(OPENED, FeedUpdate(lost="Redis is gone"), NOW)
     assert silence(lost, NOW) == "bus lost, retrying: Redis is gone"
-    assert silence(apply(lost, News(), NOW + 1), NOW + 1) == ""
+    assert silence(apply(lost, FeedUpdate(), NOW + 1), NOW + 1) == ""
 
 
 def test_the_log_of_one_container():

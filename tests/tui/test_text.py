@@ -7,12 +7,12 @@ from rich.cells import cell_len
 from hemostat.core.history.status import picture
 from hemostat.core.ledger.controls import Pause
 from hemostat.events import Outcome, Reason
-from hemostat.tui.data.state import News, State, apply
+from hemostat.tui.data.state import DashboardState, FeedUpdate, apply
 from hemostat.tui.render import text as words
 from hemostat.tui.render.limits import breaker, budget, silenced
 from hemostat.tui.table import columns
 from hemostat.tui.table.rows import update
-from hemostat.tui.table.sorting import Group
+from hemostat.tui.table.sorting import ProjectHeading
 from tests.samples import ALL, DIAGNOSIS, NOW, WEB, alert, complete, decided, event, heartbeat, needed, stats
 from tests.tui.standing import CLEAR, host, standing
 
@@ -29,9 +29,9 @@ HOSTILE = [
 
 
 def row(*extra, safety=None, **changes):
-    state = apply(State(heard=NOW), News((event(stats(**changes)), *extra)), NOW + 1)
+    state = apply(DashboardState(heard=NOW), FeedUpdate((event(stats(**changes)), *extra)), NOW + 1)
     if safety is not None:
-        state = apply(state, News(safety={"h": host({"web": safety})}), NOW + 1)
+        state = apply(state, FeedUpdate(safety={"h": host({"web": safety})}), NOW + 1)
     (made,) = update({}, state).values()
     return made.row
 
@@ -196,7 +196,7 @@ def test_what_has_a_column_is_not_said_twice():
 
 def test_a_mark_is_a_sign_and_a_group_says_how_many_are_at_fault():
     assert columns.line(row(), columns.layout(80), NOW, marked=True).plain.startswith("◆")
-    text = columns.heading(Group("shop", 9, 2), 60).plain
+    text = columns.heading(ProjectHeading("shop", 9, 2), 60).plain
     assert text.startswith("─ shop (9, 2 with a fault) ─")
     assert cell_len(text) == 60
 

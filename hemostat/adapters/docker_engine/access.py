@@ -5,7 +5,7 @@ Nothing is changed: whatever names a container names one that cannot be, so that
 
 from typing import Final
 
-from hemostat.adapters.docker_engine.connection import Connection, base, require
+from hemostat.adapters.docker_engine.connection import ClientPool, base, require
 from hemostat.errors import EngineError, EngineForbiddenError, EngineUnreachableError
 
 NOBODY: Final = "0" * 64
@@ -22,14 +22,14 @@ WRITES: Final = tuple(
 ANSWER_SECONDS: Final = 5.0
 
 
-def find_forbidden(connection: Connection) -> list[EngineForbiddenError]:
+def find_forbidden(connection: ClientPool) -> list[EngineForbiddenError]:
     """Raises EngineUnreachableError."""
     asked = [("GET", path) for path in READS] + [("POST", path) for path in WRITES]
     refused = [_refusal(connection, method, path) for method, path in asked]
     return [error for error in refused if error is not None]
 
 
-def _refusal(connection: Connection, method: str, path: str) -> EngineForbiddenError | None:
+def _refusal(connection: ClientPool, method: str, path: str) -> EngineForbiddenError | None:
     try:
         with connection.client(f"{method} {path}") as client:
             url = f"{base(client)}{path}"

@@ -23,7 +23,7 @@ SOCKET = "http+docker://localhost"
 """Over a unix socket, the SDK would keep one connection open for each of the last 25 paths it asked for."""
 
 
-class Connection:
+class ClientPool:
     """A store of clients: each is used by one thread at a time, for the SDK's session is not thread-safe."""
 
     def __init__(self, address: dict[str, Any], timeout: float) -> None:

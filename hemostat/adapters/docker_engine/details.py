@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from hemostat.adapters.docker_engine.parse import MAX_ERROR_CHARACTERS, cores, exit_code, pids, seconds, word
 from hemostat.core import bounds
-from hemostat.core.evidence.snapshot import Check, Details
+from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun
 
 MAX_WORDS: Final = 1000
 """Of a command."""
@@ -17,11 +17,11 @@ MAX_VALUE_CHARACTERS: Final = 8000
 Json = Mapping[str, Any]
 
 
-def read_details(inspected: Json) -> Details:
+def read_details(inspected: Json) -> ContainerDetails:
     state, host, config = inspected["State"], inspected["HostConfig"], inspected["Config"]
     policy = host.get("RestartPolicy") or {}
     command = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())][:MAX_WORDS]
-    return Details(
+    return ContainerDetails(
         command=tuple(map(_value, command)),
         restart_policy=word(policy.get("Name")) or "no",
         max_retries=bounds.whole(policy.get("MaximumRetryCount")),
@@ -52,8 +52,8 @@ def _mount(mount: Json) -> str:
     return f"{mount['Destination']}{'' if mount.get('RW', True) else ':ro'}"
 
 
-def _check(check: Json) -> Check:
-    return Check(
+def _check(check: Json) -> HealthcheckRun:
+    return HealthcheckRun(
         time=seconds(check.get("Start")),
         exit_code=exit_code(check.get("ExitCode")),
         output=_value((check.get("Output") or "").strip()),

@@ -15,7 +15,7 @@ from hemostat.adapters.docker_engine.access import find_forbidden
 from hemostat.adapters.docker_engine.address import find_address
 from hemostat.adapters.docker_engine.answers import log_end
 from hemostat.adapters.docker_engine.connection import (
-    Connection,
+    ClientPool,
     base,
     getter,
     inspected,
@@ -31,24 +31,24 @@ from hemostat.adapters.docker_engine.replicas import Replicas
 from hemostat.adapters.docker_engine.version import read_version
 from hemostat.core import bounds
 from hemostat.core.dependencies.declared import SHARED
-from hemostat.core.evidence.snapshot import Details
+from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.labels.definitions import own_group
 from hemostat.core.model import (
     Connected,
     ContainerInfo,
     Disconnected,
     EngineEvent,
-    Leftover,
     ListedContainer,
+    PrunableItem,
     Service,
 )
 from hemostat.core.remediation.scaling import COMPOSE
 from hemostat.core.remediation.stop_timeout import bounded_stop
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.ports import EngineVersion
 
-STOP_MAX: Final = Limits().stop_timeout_max
+STOP_MAX: Final = ResponderSettings().stop_timeout_max
 STATS_SILENCE_SECONDS: Final = 10.0
 """The engine tells of a container once a second: a stream that is silent for longer hangs."""
 
@@ -65,12 +65,12 @@ class DockerEngine:
     `attached`, `reclaimable` and `events` tell of. `stop_timeout_max`: seconds that a container is given to
     stop at most."""
 
-    def __init__(self, connection: Connection, label: str = "", stop_timeout_max: float = STOP_MAX) -> None:
+    def __init__(self, connection: ClientPool, label: str = "", stop_timeout_max: float = STOP_MAX) -> None:
         self.connection = connection
         self._stop_timeout_max = stop_timeout_max
         self._filters = {"label": label} if label else {}
         self._group = own_group(label)
-        self._wires = event_stream.Wires()
+        self._wires = event_stream.OpenSockets()
 
     @classmethod
     def connect(
@@ -85,7 +85,7 @@ class DockerEngine:
 
         Raises EngineUnreachableError.
         """
-        connection = Connection(find_address(url), timeout)
+        connection = ClientPool(find_address(url), timeout)
         with connection.client("connect"):
             return cls(connection, label, stop_timeout_max)
 
@@ -136,7 +136,7 @@ class DockerEngine:
                 return False
             return bool((json_of(answer).get("State") or {}).get("StoppedByUser"))
 
-    def details(self, container: str) -> Details:
+    def details(self, container: str) -> ContainerDetails:
         found = self._inspect(container)
         with reading(f"inspect {container}"):
             return read_details(found)
@@ -150,7 +150,7 @@ class DockerEngine:
         return event_stream.follow(self._listen, self._wires.closed, int(begin * 1e6) * 1000)
 
     @contextmanager
-    def _listen(self, since: str) -> Iterator[event_stream.Opened]:
+    def _listen(self, since: str) -> Iterator[event_stream.OpenStream]:
         with (
             self.connection.client("follow events") as client,
             event_stream.listen(
@@ -212,7 +212,7 @@ class DockerEngine:
             rows = msgspec.json.decode(getter(client)("/containers/json", query), type=list[dict[str, Any]])
         return sum(bounds.whole(row.get("SizeRw")) for row in rows)
 
-    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[Leftover]:
+    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
         with self.connection.client("disk usage") as client:
             raw = getter(client, prunable.PATIENCE)("/system/df", most=MAX_DISK_USE_BYTES)
             used = msgspec.json.decode(raw, type=dict[str, Any])
@@ -234,7 +234,7 @@ class DockerEngine:
                 ended[container] = max(info.finished_at, info.created_at)
         return ended
 
-    def discard(self, leftover: Leftover) -> int:
+    def discard(self, leftover: PrunableItem) -> int:
         try:
             with self.connection.client(f"remove {leftover.what} {leftover.name}") as client:
                 return prunable.remove(client, leftover)
@@ -286,10 +286,12 @@ class DockerEngine:
     ) -> tuple[Generator[Mapping[str, Any], None, None], Callable[[], None]]:
         """The stats API's answers, one a second while the container is there, and what ends them from another
         thread."""
-        wires = event_stream.Wires()
+        wires = event_stream.OpenSockets()
         return self._stats(container, wires), wires.cut
 
-    def _stats(self, container: str, wires: event_stream.Wires) -> Generator[Mapping[str, Any], None, None]:
+    def _stats(
+        self, container: str, wires: event_stream.OpenSockets
+    ) -> Generator[Mapping[str, Any], None, None]:
         path = f"/containers/{container}/stats?stream=true"
         with (
             self.connection.client(f"follow stats of {container}") as client,

@@ -42,7 +42,7 @@ OVERLAP: Final = parse.NANO
 """Nanoseconds told again after a loss: the engine stamps events before it orders them."""
 
 
-class Cursor:
+class EventCursor:
     """How far the stream has been read, and which events near its end have been seen. Epoch nanoseconds."""
 
     def __init__(self, since: int) -> None:
@@ -54,7 +54,7 @@ class Cursor:
         """As the engine's parameter: seconds with nine digits."""
         return f"{self._since // parse.NANO}.{self._since % parse.NANO:09d}"
 
-    def admit(self, heard: parse.Message) -> bool:
+    def admit(self, heard: parse.EventLine) -> bool:
         """False for what was seen before. The cursor follows the engine's clock, backwards too."""
         if heard.key in self._seen:
             return False
@@ -69,7 +69,7 @@ class StreamSilentError(Exception):
     """Nothing has come for SILENCE_SECONDS."""
 
 
-class Wires:
+class OpenSockets:
     """The sockets under open streams, so that another thread can end a blocked read by a shutdown."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ def events(since: str, filters: Mapping[str, str]) -> str:
     return f"/events?{urlencode({'since': since, 'filters': convert_filters({**parse.FILTER, **filters})})}"
 
 
-class Opened(NamedTuple):
+class OpenStream(NamedTuple):
     """A stream: its lines as the engine writes them. `podman`: the engine is Podman."""
 
     lines: Iterator[bytes]
@@ -129,8 +129,8 @@ class Opened(NamedTuple):
 
 @contextmanager
 def listen(
-    client: docker.APIClient, path: str, *wires: Wires, timeout: float | None = None
-) -> Iterator[Opened]:
+    client: docker.APIClient, path: str, *wires: OpenSockets, timeout: float | None = None
+) -> Iterator[OpenStream]:
     """Open a stream. `timeout`: seconds of silence that end it."""
     url = f"{client.base_url}/v{client.api_version}{path}"
     with closing(client.get(url, stream=True, timeout=timeout)) as response, ExitStack() as held:
@@ -138,14 +138,14 @@ def listen(
         for each in wires:
             held.enter_context(each.hold(response))
         server = response.headers.get("Server", "")
-        yield Opened(answers.lines(response), podman=server.startswith(PODMAN))
+        yield OpenStream(answers.lines(response), podman=server.startswith(PODMAN))
 
 
 def follow(
-    connect: Callable[[str], AbstractContextManager[Opened]], stop: threading.Event, since: int
+    connect: Callable[[str], AbstractContextManager[OpenStream]], stop: threading.Event, since: int
 ) -> Iterator[EngineEvent | Connected | Disconnected]:
     """Connect, tell, and connect again, until `stop` is set. An outage is told once for each cause of it."""
-    cursor, delay, connected, told = Cursor(since), FIRST_DELAY, False, ""
+    cursor, delay, connected, told = EventCursor(since), FIRST_DELAY, False, ""
     while not stop.is_set():
         error = "the engine ended the stream"
         try:
@@ -166,7 +166,7 @@ def follow(
         delay = min(2 * delay, LONGEST_DELAY)
 
 
-def _events(opened: Opened, cursor: Cursor) -> Iterator[EngineEvent]:
+def _events(opened: OpenStream, cursor: EventCursor) -> Iterator[EngineEvent]:
     for line in _until_broken(opened.lines):
         event = None
         try:

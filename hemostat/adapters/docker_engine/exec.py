@@ -11,7 +11,7 @@ from requests import Response
 from urllib3.exceptions import HTTPError
 
 from hemostat.adapters.docker_engine.connection import base, require
-from hemostat.adapters.docker_engine.event_stream import Wires
+from hemostat.adapters.docker_engine.event_stream import OpenSockets
 from hemostat.errors import EngineError
 
 OUTPUT: Final = 64 * 1024
@@ -22,10 +22,10 @@ HEADER: Final = struct.Struct(">BxxxL")
 """Before each piece of output: which stream, how many bytes."""
 
 
-def run_exec(client: docker.APIClient, run: str, timeout: float, wires: Wires) -> tuple[int, str]:
+def run_exec(client: docker.APIClient, run: str, timeout: float, wires: OpenSockets) -> tuple[int, str]:
     """Start the exec `run`, and read what it prints until it ends; its exit code too. Raises EngineError when
     the time is up: the engine has no way to end the command. A cut of `wires` is a lost connection."""
-    late = Wires()
+    late = OpenSockets()
     timer = threading.Timer(timeout, late.cut)
     url, body = f"{base(client)}/exec/{run}/start", {"Detach": False, "Tty": False}
     timer.start()

@@ -12,7 +12,7 @@ from docker.utils import convert_filters
 
 from hemostat.adapters.docker_engine import parse
 from hemostat.adapters.docker_engine.answers import MAX_ROW_BYTES, AnswerTooLongError, read_or_rows
-from hemostat.adapters.docker_engine.connection import Connection, Get, getter, inspected, opener
+from hemostat.adapters.docker_engine.connection import ClientPool, Get, getter, inspected, opener
 from hemostat.adapters.docker_engine.failures import MALFORMED, reading
 from hemostat.core.labels.container_ref import select_labels
 from hemostat.core.model import ContainerInfo, ListedContainer
@@ -39,7 +39,7 @@ Answers = dict[str, ContainerInfo | EngineError]
 logger = logging.getLogger(__name__)
 
 
-def list_rows(connection: Connection, filters: Mapping[str, Any], *, stopped: bool = True) -> list[Row]:
+def list_rows(connection: ClientPool, filters: Mapping[str, Any], *, stopped: bool = True) -> list[Row]:
     """The engine's own words for each container that passes its `filters`."""
     with connection.client("list containers") as client:
         answer = read_or_rows(opener(client, LIST_SECONDS)(LIST, _query(filters, stopped=stopped)))
@@ -87,7 +87,7 @@ def read_rows(rows: Iterable[Row]) -> list[ListedContainer]:
 
 
 def inspect_all(
-    connection: Connection, containers: Sequence[str], group: str, seconds: float = INSPECT_SECONDS
+    connection: ClientPool, containers: Sequence[str], group: str, seconds: float = INSPECT_SECONDS
 ) -> Answers:
     """One after the other by the same client; all that follow one that hangs are asked at the same time.
     `group`: as `reference` has it; `seconds`: how long the engine has for each, up to the first that hangs.
@@ -109,12 +109,12 @@ def inspect_all(
     return answers
 
 
-def _inspect_apart(connection: Connection, container: str, group: str) -> ContainerInfo | EngineError:
+def _inspect_apart(connection: ClientPool, container: str, group: str) -> ContainerInfo | EngineError:
     with connection.client("inspect containers") as client:
         return _inspect(connection, getter(client, BRIEF_SECONDS), container, group)
 
 
-def _inspect(connection: Connection, get: Get, container: str, group: str) -> ContainerInfo | EngineError:
+def _inspect(connection: ClientPool, get: Get, container: str, group: str) -> ContainerInfo | EngineError:
     doing = f"inspect {container}"
     try:
         with connection.translating(doing), reading(doing):

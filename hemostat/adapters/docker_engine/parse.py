@@ -49,7 +49,7 @@ OUTPUT: Final = 4096
 MAX_ERROR_CHARACTERS: Final = 2000
 
 
-class Message(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "nanos": "timeNano"}):
+class EventLine(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "nanos": "timeNano"}):
     """One line of the event stream. `nanos` is epoch nanoseconds."""
 
     class Actor(msgspec.Struct, rename={"id": "ID", "attributes": "Attributes"}):
@@ -65,12 +65,12 @@ class Message(msgspec.Struct, rename={"action": "Action", "actor": "Actor", "nan
         return self.nanos, self.actor.id, self.action
 
 
-def message(line: bytes) -> Message:
+def message(line: bytes) -> EventLine:
     """Raises msgspec.MsgspecError or UnicodeDecodeError for what is no event."""
-    return msgspec.json.decode(line, type=Message)
+    return msgspec.json.decode(line, type=EventLine)
 
 
-def event(heard: Message, *, podman: bool = False) -> EngineEvent | None:
+def event(heard: EventLine, *, podman: bool = False) -> EngineEvent | None:
     """None for actions that are none of ours. `podman`: the engine is known to be Podman. The attributes
     cannot show that, for they hold the container's labels too."""
     attributes = heard.actor.attributes or {}

@@ -10,7 +10,7 @@ from hemostat.adapters.docker_engine.connection import base, json_of
 from hemostat.adapters.docker_engine.parse import seconds
 from hemostat.core import bounds
 from hemostat.core.labels.container_ref import select_labels
-from hemostat.core.model import Leftover, Litter
+from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.events import MAX_TIME
 
 PATIENCE: Final = 300.0
@@ -21,38 +21,38 @@ NONE: Final = frozenset({"<none>:<none>", "<none>@<none>"})
 Json = Mapping[str, Any]
 
 
-def containers(used: Json, wanted: Sequence[str], ended: Mapping[str, float]) -> Iterator[Leftover]:
+def containers(used: Json, wanted: Sequence[str], ended: Mapping[str, float]) -> Iterator[PrunableItem]:
     """Those of which `ended` tells when they were stopped."""
     for row in _labelled(used.get("Containers"), wanted):
         if row["Id"] in ended:
             name = next(iter(row.get("Names") or ()), row["Id"]).removeprefix("/")
-            yield _leftover(Litter.CONTAINER, row["Id"], name, row, row.get("SizeRw"), ended[row["Id"]])
+            yield _leftover(PrunableKind.CONTAINER, row["Id"], name, row, row.get("SizeRw"), ended[row["Id"]])
 
 
-def images(used: Json, wanted: Sequence[str]) -> Iterator[Leftover]:
+def images(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
     """Without tag and digest. What it shares with other images stays when it goes."""
     for row in _labelled(used.get("Images"), wanted):
         names = {*(row.get("RepoTags") or ()), *(row.get("RepoDigests") or ())}
         if names <= NONE and row.get("Containers") == 0:
             size = (row.get("Size") or 0) - max(0, row.get("SharedSize") or 0)
-            yield _leftover(Litter.IMAGE, row["Id"], "", row, size, row.get("Created") or 0.0)
+            yield _leftover(PrunableKind.IMAGE, row["Id"], "", row, size, row.get("Created") or 0.0)
 
 
-def volumes(used: Json, wanted: Sequence[str]) -> Iterator[Leftover]:
+def volumes(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
     """On this host's disk alone: others' drivers keep what they keep elsewhere."""
     for row in _labelled(used.get("Volumes"), wanted):
         use, name = row.get("UsageData") or {}, row["Name"]
         if use.get("RefCount") == 0 and row.get("Driver") == "local" and not row.get("Options"):
             since = seconds(row.get("CreatedAt"))
-            yield _leftover(Litter.VOLUME, name, name, row, use.get("Size"), since)
+            yield _leftover(PrunableKind.VOLUME, name, name, row, use.get("Size"), since)
 
 
-def build_cache(used: Json, wanted: Sequence[str]) -> Iterator[Leftover]:
+def build_cache(used: Json, wanted: Sequence[str]) -> Iterator[PrunableItem]:
     """All of it as one: its records need each other. What images share is not freed."""
     unused = [row for row in used.get("BuildCache") or () if not row.get("InUse") and not row.get("Shared")]
     if unused and not wanted:
         size = sum(row.get("Size") or 0 for row in unused)
-        yield Leftover(what=Litter.BUILD_CACHE, size=size)
+        yield PrunableItem(what=PrunableKind.BUILD_CACHE, size=size)
 
 
 def _labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Json]:
@@ -63,8 +63,10 @@ def _labelled(rows: Iterable[Json] | None, wanted: Sequence[str]) -> Iterator[Js
             yield row
 
 
-def _leftover(what: Litter, identity: str, name: str, row: Json, size: int | None, since: float) -> Leftover:
-    return Leftover(
+def _leftover(
+    what: PrunableKind, identity: str, name: str, row: Json, size: int | None, since: float
+) -> PrunableItem:
+    return PrunableItem(
         what=what,
         id=identity,
         name=bounds.identity(name, bounds.MAX_NAME_CHARACTERS),
@@ -74,9 +76,9 @@ def _leftover(what: Litter, identity: str, name: str, row: Json, size: int | Non
     )
 
 
-def remove(client: docker.APIClient, leftover: Leftover) -> int:
+def remove(client: docker.APIClient, leftover: PrunableItem) -> int:
     """Bytes freed; 0 where it is gone. The engine refuses what is in use."""
-    if leftover.what is Litter.BUILD_CACHE:
+    if leftover.what is PrunableKind.BUILD_CACHE:
         pruned = json_of(client.post(f"{base(client)}/build/prune", timeout=PATIENCE))
         return int(pruned.get("SpaceReclaimed") or 0)
     try:
@@ -86,8 +88,8 @@ def remove(client: docker.APIClient, leftover: Leftover) -> int:
     return leftover.size
 
 
-_REMOVALS: Final[dict[Litter, Callable[[docker.APIClient, str], object]]] = {
-    Litter.CONTAINER: lambda client, identity: client.remove_container(identity, v=False, force=False),
-    Litter.IMAGE: lambda client, identity: client.remove_image(identity, force=False),
-    Litter.VOLUME: lambda client, identity: client.remove_volume(identity, force=False),
+_REMOVALS: Final[dict[PrunableKind, Callable[[docker.APIClient, str], object]]] = {
+    PrunableKind.CONTAINER: lambda client, identity: client.remove_container(identity, v=False, force=False),
+    PrunableKind.IMAGE: lambda client, identity: client.remove_image(identity, force=False),
+    PrunableKind.VOLUME: lambda client, identity: client.remove_volume(identity, force=False),
 }

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import docker
 from docker.errors import NotFound
 
-from hemostat.adapters.docker_engine.connection import Connection, base, getter, inspected, json_of
+from hemostat.adapters.docker_engine.connection import ClientPool, base, getter, inspected, json_of
 from hemostat.adapters.docker_engine.inspection import list_rows
 from hemostat.adapters.docker_engine.parse import info, stop_timeout
 from hemostat.core.dependencies.declared import is_one_off
@@ -39,7 +39,7 @@ class Replicas:
     configuration and image, only what bears the same is a replica: anybody may set the other labels.
     `stop_timeout_max`: seconds that a replica is given to stop at most."""
 
-    def __init__(self, connection: Connection, service: str, stop_timeout_max: float) -> None:
+    def __init__(self, connection: ClientPool, service: str, stop_timeout_max: float) -> None:
         self._connection = connection
         self._stop_timeout_max = stop_timeout_max
         self._id = service

@@ -17,7 +17,7 @@ DIRECTORIES: Final = {"bin": 0o755, "etc": 0o755, "root": 0o700, "tmp": 0o1777}
 PASSWD: Final = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 
 
-class DockerWorkshop:
+class DockerTestContainers:
     def __init__(self, engine: DockerEngine) -> None:
         self._engine = engine
         self._connection = engine.connection

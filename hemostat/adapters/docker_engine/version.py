@@ -9,7 +9,7 @@ from typing import Any, Final
 import docker
 
 from hemostat.adapters.docker_engine import parse
-from hemostat.adapters.docker_engine.connection import Connection
+from hemostat.adapters.docker_engine.connection import ClientPool
 from hemostat.adapters.docker_engine.failures import reading
 from hemostat.adapters.docker_engine.peer import process_of
 from hemostat.errors import EngineForbiddenError
@@ -22,7 +22,7 @@ Json = Mapping[str, Any]
 Ask = Callable[[docker.APIClient], Json]
 
 
-def read_version(connection: Connection, root: Path = Path("/")) -> EngineVersion:
+def read_version(connection: ClientPool, root: Path = Path("/")) -> EngineVersion:
     """`root` is where this host's /proc and /sys are looked for."""
     local = connection.url.startswith(("unix:", "http+unix:"))
     version, no_version = _ask(connection, lambda client: client.version())
@@ -46,7 +46,7 @@ def read_version(connection: Connection, root: Path = Path("/")) -> EngineVersio
         )
 
 
-def _ask(connection: Connection, ask: Ask) -> tuple[Json, str]:
+def _ask(connection: ClientPool, ask: Ask) -> tuple[Json, str]:
     """The answer, or why it may not be asked for."""
     try:
         with connection.client("version") as client, reading("version"):

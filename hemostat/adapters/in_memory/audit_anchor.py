@@ -2,23 +2,23 @@
 
 import msgspec
 
-from hemostat.core.history.audit_chain import Accepted, End, Ends, Noted
+from hemostat.core.history.audit_chain import AcceptedFindings, AnchorNotes, ChainEnds, ChainPosition
 
 
-class MemoryNotary:
+class InMemoryAuditAnchor:
     def __init__(self) -> None:
-        self._noted: dict[str, Noted] = {}
+        self._noted: dict[str, AnchorNotes] = {}
         self._trails: dict[str, str] = {}
 
-    def note_head(self, trail: str, end: End) -> None:
+    def note_head(self, trail: str, end: ChainPosition) -> None:
         self._note(trail, "head", end)
 
-    def note_anchor(self, trail: str, end: End) -> None:
+    def note_anchor(self, trail: str, end: ChainPosition) -> None:
         self._note(trail, "anchor", end)
 
-    def noted(self, trail: str, place: str = "") -> Noted:
+    def noted(self, trail: str, place: str = "") -> AnchorNotes:
         return msgspec.structs.replace(
-            self._noted.get(trail, Noted()), trail=self._trails.get(place, "") if place else ""
+            self._noted.get(trail, AnchorNotes()), trail=self._trails.get(place, "") if place else ""
         )
 
     def note_trail(self, place: str, trail: str) -> None:
@@ -27,7 +27,7 @@ class MemoryNotary:
     def note_signed(self, trail: str, number: int) -> None:
         self._set(trail, signed=self.noted(trail).signed or number)
 
-    def accept(self, place: str, ends: Ends, accepted: Accepted, *, signed: int) -> None:
+    def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
         self._trails[place] = ends.trail
         self._set(ends.trail, head=ends.head, anchor=ends.anchor, accepted=accepted, signed=signed)
 
@@ -35,7 +35,7 @@ class MemoryNotary:
         """As Redis does that loses a key."""
         self._noted.pop(trail, None)
 
-    def _note(self, trail: str, which: str, end: End) -> None:
+    def _note(self, trail: str, which: str, end: ChainPosition) -> None:
         known = getattr(self.noted(trail), which)
         if known is None or known.number < end.number:
             self._set(trail, **{which: end})

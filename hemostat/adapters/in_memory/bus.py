@@ -8,12 +8,12 @@ from itertools import count
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, MetricPoint
 from hemostat.core.ledger.alert_notes import notes_of
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
 from hemostat.events import ContainerStats, Event, Order, decode, encode, seal
-from hemostat.ports import Clock, Due, Entry
+from hemostat.ports import Clock, DueEntries, Entry
 
 
 @dataclass
@@ -26,20 +26,22 @@ class Pending:
 
 
 @dataclass
-class Group:
+class ConsumerGroup:
     position: int = 0
     pending: dict[str, Pending] = field(default_factory=dict)
 
 
-class MemoryBus:
+class InMemoryBus:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._changed = threading.Condition(threading.RLock())
         self._streams: dict[str, list[Entry]] = defaultdict(list)
-        self._groups: dict[tuple[str, str], Group] = defaultdict(Group)
+        self._groups: dict[tuple[str, str], ConsumerGroup] = defaultdict(ConsumerGroup)
         self._memos: dict[str, bytes] = {}
         self._last: dict[tuple[str, str], tuple[Event, float]] = {}
-        self._points: dict[tuple[str, str], deque[Point]] = defaultdict(lambda: deque(maxlen=KEPT_POINTS))
+        self._points: dict[tuple[str, str], deque[MetricPoint]] = defaultdict(
+            lambda: deque(maxlen=KEPT_POINTS)
+        )
         self._deferred: list[tuple[str, float, Entry]] = []
         """Role, when it is due, and what."""
         self._published: list[Event] = []
@@ -85,7 +87,7 @@ class MemoryBus:
             for event in events:
                 self._last[event.type, _name(event)] = event, self._clock.now() + ttl
                 if isinstance(event.data, ContainerStats):
-                    point = Point.of(event.data, event.time)
+                    point = MetricPoint.of(event.data, event.time)
                     self._points[event.host, event.data.container.name].append(point)
             self._published += events
             self._changed.notify_all()
@@ -97,7 +99,7 @@ class MemoryBus:
                 event for (kind, _), (event, until) in self._last.items() if kind == stream and until > now
             ]
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
         with self._changed:
             points = list(self._points[host, container])[-count:]
             return points if points and self._clock.now() < points[-1].time + KEPT_FOR else []
@@ -163,7 +165,7 @@ class MemoryBus:
             self._deferred.append((role, until, entry))
             self.ack(role, entry, outputs)
 
-    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> Due:
+    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         with self._changed:
             mine = [
                 (until, entry)
@@ -173,7 +175,7 @@ class MemoryBus:
             mine.sort(key=lambda each: each[0])
             due = [entry for until, entry in mine if until <= now]
             entries = [e for stream in streams for e in [d for d in due if d.stream == stream][:count]]
-            return Due(entries, min((until for until, _ in mine if until > now), default=None))
+            return DueEntries(entries, min((until for until, _ in mine if until > now), default=None))
 
     def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
         with self._changed:

@@ -4,10 +4,10 @@ import threading
 
 import msgspec
 
-from hemostat.core.ledger.controls import Answer, Approval, Controls, Pause
+from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls, Pause
 
 
-class MemoryDesk:
+class InMemoryControls:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pauses: dict[str, Pause] = {}
@@ -35,7 +35,7 @@ class MemoryDesk:
             return self._approvals.setdefault(approval.key, approval)
 
     def answer(
-        self, approval_id: str, answer: Answer, *, by: str, reason: str, now: float
+        self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
         with self._lock:
             found = next((each for each in self._approvals.values() if each.id == approval_id), None)

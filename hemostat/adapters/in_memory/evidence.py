@@ -4,21 +4,21 @@ import threading
 from collections import defaultdict
 from typing import Final
 
-from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
 
 NEWEST: Final = 10
 KEPT: Final = 7 * 24 * 3600.0
 """Seconds after the last dossier."""
 
 
-class MemoryDossiers:
+class InMemoryEvidence:
     """Time is that of the dossiers: what is a week older than the newest of all is gone."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[str, dict[tuple[int, int], Dossier]] = defaultdict(dict)
+        self._kept: dict[str, dict[tuple[int, int], EvidenceSnapshot]] = defaultdict(dict)
 
-    def put(self, incident: str, dossier: Dossier) -> bool:
+    def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
         with self._lock:
             kept, key = self._kept[incident], (dossier.occurrence, dossier.rung)
             if key in kept:
@@ -34,7 +34,7 @@ class MemoryDossiers:
             if max(each.time for each in kept.values()) < now - KEPT:
                 del self._kept[incident]
 
-    def get(self, incident: str) -> list[Dossier]:
+    def get(self, incident: str) -> list[EvidenceSnapshot]:
         with self._lock:
             kept = self._kept.get(incident, {})
             return [kept[key] for key in sorted(kept)]

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hemostat.core.ledger.alert_notes import note_suffixes, read_notes
-from hemostat.core.ledger.rows import Attempt, Book, Scaled, Stopping
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit
 from hemostat.core.settings.responder import LATEST
-from hemostat.ports import Desk
+from hemostat.ports import ControlStore
 
 
-class MemoryLedger:
+class InMemoryLedger:
     def __init__(
         self,
-        desk: Desk,
+        desk: ControlStore,
         incidents: Mapping[tuple[str, str | None], str],
         seals: Mapping[tuple[str, str | None], str] = MappingProxyType({}),
     ) -> None:
@@ -25,17 +25,17 @@ class MemoryLedger:
         self._lock = threading.Lock()
         self._versions: dict[str, int] = defaultdict(int)
         self._attempts: dict[str, dict[str, Attempt]] = defaultdict(dict)
-        self._stops: dict[tuple[str, str], Stopping] = {}
-        self._scaled: dict[str, dict[tuple[str, str], Scaled]] = defaultdict(dict)
+        self._stops: dict[tuple[str, str], ManualStop] = {}
+        self._scaled: dict[str, dict[tuple[str, str], RaisedLimit]] = defaultdict(dict)
 
-    def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
+    def read(self, host: str, container: str, incident: str = "", key: str = "") -> LedgerSnapshot:
         asked = (approval for approval in self._desk.approvals() if approval.key == key)
         patient, *notes = (
             self._incidents.get((host, f"{incident}{suffix}")) for suffix in note_suffixes(key)
         )
         with self._lock:
             attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
-            return Book(
+            return LedgerSnapshot(
                 version=self._versions[host],
                 attempts=tuple(attempt for attempt in attempts if attempt.container == container),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
@@ -51,17 +51,17 @@ class MemoryLedger:
     def attempts(self, host: str, container: str) -> tuple[Attempt, ...]:
         return self.read(host, container).attempts
 
-    def note_stop(self, host: str, container: str, stop: Stopping) -> None:
+    def note_stop(self, host: str, container: str, stop: ManualStop) -> None:
         with self._lock:
             self._stops[host, container] = stop
 
     def check(self, host: str) -> str:  # noqa: ARG002
         return ""
 
-    def survey(self, host: str) -> Book:
+    def survey(self, host: str) -> LedgerSnapshot:
         with self._lock:
             attempts = sorted(self._attempts[host].values(), key=lambda attempt: attempt.time)
-            return Book(
+            return LedgerSnapshot(
                 version=self._versions[host],
                 attempts=tuple(attempts),
                 running=tuple(attempt for attempt in attempts if attempt.outcome is None),
@@ -84,17 +84,17 @@ class MemoryLedger:
         self._versions[host] += 1
         self._attempts[host][attempt.key] = attempt
 
-    def scaled(self, host: str) -> list[Scaled]:
+    def scaled(self, host: str) -> list[RaisedLimit]:
         with self._lock:
             return list(self._scaled[host].values())
 
-    def keep_scaled(self, host: str, scaled: Scaled) -> None:
+    def keep_scaled(self, host: str, scaled: RaisedLimit) -> None:
         with self._lock:
             kept = self._scaled[host]
             name = (scaled.subject, scaled.resource)
             kept[name] = scaled.again(kept[name]) if name in kept else scaled
 
-    def drop_scaled(self, host: str, scaled: Scaled) -> bool:
+    def drop_scaled(self, host: str, scaled: RaisedLimit) -> bool:
         with self._lock:
             name = (scaled.subject, scaled.resource)
             if self._scaled[host].get(name) != scaled:

@@ -5,18 +5,18 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from hemostat.core.notify.notification import News, Told, merge
+from hemostat.core.notify.notification import LastNotification, Notification, merge
 
 BOUND: Final = 10_000
 
 
-class MemoryOutbox:
+class InMemoryOutbox:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[str, dict[str, tuple[News, float]]] = defaultdict(dict)
-        self._told: dict[tuple[str, str], Told] = {}
+        self._waiting: dict[str, dict[str, tuple[Notification, float]]] = defaultdict(dict)
+        self._told: dict[tuple[str, str], LastNotification] = {}
 
-    def put(self, channel: str, words: Sequence[tuple[News, float]]) -> int:
+    def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
         with self._lock:
             waiting = self._waiting[channel]
             for word, due in words:
@@ -31,7 +31,9 @@ class MemoryOutbox:
                 del waiting[incident]
             return len(excess)
 
-    def take(self, channel: str, now: float, *, lease: float, count: int) -> list[tuple[News, Told | None]]:
+    def take(
+        self, channel: str, now: float, *, lease: float, count: int
+    ) -> list[tuple[Notification, LastNotification | None]]:
         with self._lock:
             waiting = self._waiting[channel]
             ready = sorted((due, incident) for incident, (_, due) in waiting.items() if due <= now)[:count]
@@ -39,23 +41,23 @@ class MemoryOutbox:
             waiting |= {word.incident: (word, now + lease) for word in words}
             return [(word, self._told.get((channel, word.incident))) for word in words]
 
-    def put_off(self, channel: str, words: Sequence[News], until: float) -> None:
+    def put_off(self, channel: str, words: Sequence[Notification], until: float) -> None:
         with self._lock:
             waiting = self._waiting[channel]
             waiting |= {word.incident: (word, until) for word in words if self._stands(channel, word)}
 
-    def settle(self, channel: str, words: Sequence[News], *, told: bool) -> None:
+    def settle(self, channel: str, words: Sequence[Notification], *, told: bool) -> None:
         with self._lock:
             for word in words:
                 if self._stands(channel, word):
                     del self._waiting[channel][word.incident]
                 if told:
-                    self._told[channel, word.incident] = Told(word.topic, word.time)
+                    self._told[channel, word.incident] = LastNotification(word.topic, word.time)
 
     def waiting(self, channel: str) -> int:
         with self._lock:
             return len(self._waiting[channel])
 
-    def _stands(self, channel: str, word: News) -> bool:
+    def _stands(self, channel: str, word: Notification) -> bool:
         waiting = self._waiting[channel].get(word.incident)
         return waiting is not None and waiting[0] == word

@@ -2,27 +2,27 @@
 
 import threading
 
-from hemostat.core.diagnosis.case import Past
-from hemostat.core.llm.budget import Spending
+from hemostat.core.diagnosis.case import Precedent
+from hemostat.core.llm.budget import LlmUsage
 from hemostat.ports import Clock
 
 PASTS = 20
 
 
-class MemoryCasebook:
+class InMemoryPrecedents:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._past: dict[str, dict[str, Past]] = {}
+        self._past: dict[str, dict[str, Precedent]] = {}
         self._advice: dict[str, tuple[float, bytes]] = {}
         self._lock = threading.Lock()
 
-    def remember(self, signature: str, key: str, past: Past) -> None:
+    def remember(self, signature: str, key: str, past: Precedent) -> None:
         with self._lock:
             rows = {**self._past.get(signature, {}), key: past}
             newest = sorted(rows.items(), key=lambda row: row[1].time)[-PASTS:]
             self._past[signature] = dict(newest)
 
-    def past(self, signature: str) -> list[Past]:
+    def past(self, signature: str) -> list[Precedent]:
         with self._lock:
             return sorted(self._past.get(signature, {}).values(), key=lambda past: past.time)
 
@@ -36,17 +36,17 @@ class MemoryCasebook:
             return advice if self._clock.now() < until else None
 
 
-class MemoryPurse:
+class InMemoryLlmBudget:
     def __init__(self) -> None:
-        self._spent: dict[str, Spending] = {}
+        self._spent: dict[str, LlmUsage] = {}
         self._version = 0
         self._lock = threading.Lock()
 
-    def read(self) -> tuple[int, list[Spending]]:
+    def read(self) -> tuple[int, list[LlmUsage]]:
         with self._lock:
             return self._version, sorted(self._spent.values(), key=lambda each: each.time)
 
-    def take(self, spending: Spending, version: int) -> bool:
+    def take(self, spending: LlmUsage, version: int) -> bool:
         with self._lock:
             if version != self._version:
                 return False
@@ -54,6 +54,6 @@ class MemoryPurse:
             self._spent[spending.id] = spending
             return True
 
-    def settle(self, spending: Spending) -> None:
+    def settle(self, spending: LlmUsage) -> None:
         with self._lock:
             self._spent[spending.id] = spending

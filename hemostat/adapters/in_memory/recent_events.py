@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hemostat.events import Event
 
 
-class MemoryStore:
+class InMemoryRecentEvents:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.events: dict[str, Event] = {}

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from hemostat.adapters.llm.catalogue import DEFAULTS, KEYS, PRICES
 from hemostat.core.llm.budget import Prices
-from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ ANTHROPIC_KEYS: Final = "sk-ant-"
 """What Anthropic's keys begin with."""
 
 
-def choose(analysis: Analysis, environ: Mapping[str, str], key: str | None) -> "Vendor | None":
+def choose(analysis: AnalyzerSettings, environ: Mapping[str, str], key: str | None) -> "Vendor | None":
     """Whose model is asked; None: nobody's, the rules decide. `key` is the configured one.
 
     `auto` with an address of the user's own means OpenAI's protocol, which every local server speaks, and
@@ -38,14 +38,16 @@ def choose(analysis: Analysis, environ: Mapping[str, str], key: str | None) -> "
     return "openai" if environ.get(KEYS["openai"]) else None
 
 
-def prices(analysis: Analysis, model: "Advisor") -> Prices:
+def prices(analysis: AnalyzerSettings, model: "Advisor") -> Prices:
     """As configured, else the list's; of a model that is not on it, and on a server of one's own, nothing."""
     if analysis.price_sent or analysis.price_received:
         return Prices(sent=analysis.price_sent, received=analysis.price_received)
     return Prices() if analysis.base_url else PRICES.get(model.name.partition(":")[2], Prices())
 
 
-def _key(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: str | None) -> str | None:
+def _key(
+    vendor: "Vendor", analysis: AnalyzerSettings, environ: Mapping[str, str], key: str | None
+) -> str | None:
     """The configured key, else the environment's. That is the vendor's own, and goes nowhere else. Raises
     ConfigError for what cannot be one."""
     found = (key or ("" if analysis.base_url else environ.get(KEYS[vendor], ""))).strip()
@@ -55,7 +57,7 @@ def _key(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: 
     return found or None
 
 
-def _model(vendor: "Vendor", analysis: Analysis) -> str:
+def _model(vendor: "Vendor", analysis: AnalyzerSettings) -> str:
     """Raises ConfigError for a server of the user's own, of which nobody knows what it serves."""
     if not analysis.model and analysis.base_url:
         raise ConfigError(
@@ -79,10 +81,12 @@ def _address(base_url: str) -> str:
     return base_url
 
 
-def make(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: str | None) -> "Advisor":
+def make(
+    vendor: "Vendor", analysis: AnalyzerSettings, environ: Mapping[str, str], key: str | None
+) -> "Advisor":
     """At once; the vendor's SDK is loaded meanwhile. Raises ConfigError for a setting that is missing or
     cannot be used."""
-    from hemostat.adapters.llm.lazy_client import LateAdvisor
+    from hemostat.adapters.llm.lazy_client import LazyAdvisor
 
     model, address = _model(vendor, analysis), _address(analysis.base_url)
     found = _key(vendor, analysis, environ, key)
@@ -91,7 +95,7 @@ def make(vendor: "Vendor", analysis: Analysis, environ: Mapping[str, str], key: 
             f"there is no key for analyzer.advisor = {vendor}",
             hint=f"set {'HEMOSTAT_ANALYZER_API_KEY' if address else KEYS[vendor]}",
         )
-    return LateAdvisor(f"{vendor}:{model}", lambda: _connected(vendor, model, found or "", address))
+    return LazyAdvisor(f"{vendor}:{model}", lambda: _connected(vendor, model, found or "", address))
 
 
 def _connected(vendor: "Vendor", model: str, key: str, base_url: str) -> "Advisor":

@@ -12,12 +12,12 @@ import msgspec
 
 from hemostat.adapters.llm.catalogue import THINKING
 from hemostat.adapters.llm.http_errors import Service, Tokens, now_call, sendable
-from hemostat.ports import Call, Said, Tool, Turn, Usage
+from hemostat.ports import ModelTurn, Tool, ToolCallRequest, Turn, Usage
 
 ADDRESS: Final = "https://api.anthropic.com"
 
 
-class Block(msgspec.Struct):
+class ContentBlock(msgspec.Struct):
     """Part of an answer: text, a call, or what is for Claude's own eyes."""
 
     type: str
@@ -27,7 +27,7 @@ class Block(msgspec.Struct):
     input: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Spent(msgspec.Struct):
+class MessagesUsage(msgspec.Struct):
     input_tokens: Tokens
     output_tokens: Tokens
     cache_creation_input_tokens: Tokens | None = None
@@ -39,9 +39,9 @@ class StopDetails(msgspec.Struct):
     category: str | None = None
 
 
-class Answer(msgspec.Struct):
+class MessagesResponse(msgspec.Struct):
     content: list[msgspec.Raw]
-    usage: Spent
+    usage: MessagesUsage
     stop_reason: str | None = None
     stop_details: StopDetails | None = None
 
@@ -69,7 +69,7 @@ class AnthropicAdvisor:
         must_call: str | None,
         max_tokens: int,
         timeout: float,
-    ) -> Said:
+    ) -> ModelTurn:
         added = [{"role": "user", "content": now_call(must_call)}] if must_call else []
         request: dict[str, Any] = {
             "model": self._model,
@@ -94,17 +94,17 @@ class AnthropicAdvisor:
     def close(self) -> None:
         self._client.close()
 
-    def _said(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> Said:
+    def _said(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> ModelTurn:
         read = self._service.read
-        answer = read(body, Answer)
+        answer = read(body, MessagesResponse)
         if answer.stop_reason == "refusal":
             details = answer.stop_details or StopDetails()
             raise self._service.refusal(details.explanation or details.category)
         if answer.stop_reason in {"max_tokens", "model_context_window_exceeded"}:
             raise self._service.cut_short(max_tokens)
-        blocks = [read(each, Block) for each in answer.content]
+        blocks = [read(each, ContentBlock) for each in answer.content]
         calls = tuple(
-            Call(id=block.id, name=block.name, arguments=block.input)
+            ToolCallRequest(id=block.id, name=block.name, arguments=block.input)
             for block in blocks
             if block.type == "tool_use"
         )
@@ -114,7 +114,7 @@ class AnthropicAdvisor:
         spent = answer.usage
         cached = (spent.cache_creation_input_tokens or 0) + (spent.cache_read_input_tokens or 0)
         content = [read(each, dict[str, Any]) for each in answer.content]
-        return Said(
+        return ModelTurn(
             text=text,
             calls=calls,
             usage=Usage(sent=spent.input_tokens + cached, received=spent.output_tokens),
@@ -127,7 +127,7 @@ def _messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
     for turn in conversation:
         if isinstance(turn, str):
             messages.append({"role": "user", "content": sendable(turn)})
-        elif isinstance(turn, Said):
+        elif isinstance(turn, ModelTurn):
             messages += turn.raw
         else:
             results = [

@@ -15,7 +15,7 @@ OVERHEAD: Final = 4
 """How many bytes of an answer may come for each of its body."""
 
 
-class Bounded(httpx2.SyncByteStream):
+class BoundedBody(httpx2.SyncByteStream):
     """A body that ends in an error when it grows beyond `largest` bytes, or is not complete within `timeout`
     seconds: one that comes a byte at a time never lets a read time out, and would hold a worker for ever."""
 
@@ -56,7 +56,7 @@ def bound(who: str, largest: int) -> dict[str, list[object]]:
             )
         assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - the client is no other
         timeout = response.request.extensions.get("timeout", {}).get("read")
-        response.stream = Bounded(response.stream, who, largest, timeout)
+        response.stream = BoundedBody(response.stream, who, largest, timeout)
 
     return {"response": [replace]}
 

@@ -20,17 +20,17 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGES
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST)]
 
 
-class Quoted(BaseModel):
+class ConclusionQuote(BaseModel):
     source: Text
     quote: Words
 
 
-class Answer(BaseModel):
+class Conclusion(BaseModel):
     cause: Cause
     summary: Words
     confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     roots: Annotated[list[Text], Field(max_length=20)] = []
-    evidence: Annotated[list[Quoted], Field(min_length=1, max_length=20)]
+    evidence: Annotated[list[ConclusionQuote], Field(min_length=1, max_length=20)]
     action: Text
     expected_effect: Text = ""
     alternative: Text = ""
@@ -38,7 +38,7 @@ class Answer(BaseModel):
 
 def read(arguments: Mapping[str, Any]) -> Advice | list[str]:
     try:
-        answer = Answer.model_validate(dict(arguments))
+        answer = Conclusion.model_validate(dict(arguments))
     except ValidationError as error:
         return [_mistake(each) for each in error.errors(include_url=False, include_input=False)[:10]]
     return Advice(

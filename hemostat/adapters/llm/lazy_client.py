@@ -9,13 +9,13 @@ from typing import Final, TypeVar
 from hemostat.core.redact import redact
 from hemostat.core.text import clean
 from hemostat.errors import AdvisorError, AdvisorUnreachableError, HemoStatError
-from hemostat.ports import Advisor, Said, Tool, Turn
+from hemostat.ports import Advisor, ModelTurn, Tool, Turn
 
 T = TypeVar("T")
 MAX_REASON_CHARACTERS: Final = 200
 
 
-class LateAdvisor:
+class LazyAdvisor:
     """Made in a thread of its own; who asks before it is there waits for it."""
 
     def __init__(self, name: str, make: Callable[[], Advisor]) -> None:
@@ -31,7 +31,7 @@ class LateAdvisor:
         must_call: str | None,
         max_tokens: int,
         timeout: float,
-    ) -> Said:
+    ) -> ModelTurn:
         return self._ready().say(
             system, conversation, tools, must_call=must_call, max_tokens=max_tokens, timeout=timeout
         )

@@ -12,7 +12,7 @@ import msgspec
 from hemostat.adapters.llm.catalogue import OPENAIS, REASONING
 from hemostat.adapters.llm.http_errors import Service, Tokens, now_call, sendable
 from hemostat.errors import AdvisorError
-from hemostat.ports import Call, Said, Tool, Turn, Usage
+from hemostat.ports import ModelTurn, Tool, ToolCallRequest, Turn, Usage
 
 ADDRESS: Final = "https://api.openai.com/v1"
 NO_KEY: Final = "none"
@@ -31,7 +31,7 @@ class ToolCall(msgspec.Struct):
     function: Function
 
 
-class Message(msgspec.Struct):
+class ChatMessage(msgspec.Struct):
     content: str | None = None
     refusal: str | None = None
     tool_calls: list[ToolCall] | None = None
@@ -42,22 +42,22 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class Spent(msgspec.Struct):
+class ChatUsage(msgspec.Struct):
     prompt_tokens: Tokens = 0
     completion_tokens: Tokens = 0
 
 
-class Answer(msgspec.Struct):
+class ChatResponse(msgspec.Struct):
     choices: list[Choice]
-    usage: Spent | None = None
+    usage: ChatUsage | None = None
 
 
-class Model(msgspec.Struct):
+class ModelInfo(msgspec.Struct):
     id: str
 
 
-class Models(msgspec.Struct):
-    data: list[Model]
+class ModelList(msgspec.Struct):
+    data: list[ModelInfo]
 
 
 class OpenAIAdvisor:
@@ -84,7 +84,7 @@ class OpenAIAdvisor:
         must_call: str | None,
         max_tokens: int,
         timeout: float,
-    ) -> Said:
+    ) -> ModelTurn:
         added = [{"role": "user", "content": now_call(must_call)}] if must_call else []
         request: dict[str, Any] = {
             "model": self._model,
@@ -104,7 +104,7 @@ class OpenAIAdvisor:
         """Asks for the list of models, which costs nothing and which every server has."""
         with self._service.translated():
             answer = self._client.models.with_raw_response.list(timeout=timeout)
-        names = sorted(model.id for model in self._service.read(answer.http_response.content, Models).data)
+        names = sorted(model.id for model in self._service.read(answer.http_response.content, ModelList).data)
         if self._model not in names and f"{self._model}:latest" not in names:
             some = ", ".join(names[:NAMED]) or "none"
             raise AdvisorError(
@@ -114,25 +114,27 @@ class OpenAIAdvisor:
     def close(self) -> None:
         self._client.close()
 
-    def _said(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> Said:
+    def _said(self, body: bytes, added: list[dict[str, Any]], max_tokens: int) -> ModelTurn:
         read, service = self._service.read, self._service
-        answer = read(body, Answer)
+        answer = read(body, ChatResponse)
         if not answer.choices:
             raise service.nonsense("it has no choices")
         choice = answer.choices[0]
-        message = read(choice.message, Message)
+        message = read(choice.message, ChatMessage)
         if message.refusal or choice.finish_reason == "content_filter":
             raise service.refusal(message.refusal)
         if choice.finish_reason == "length":
             raise service.cut_short(max_tokens)
         calls = tuple(
-            Call(id=call.id, name=call.function.name, arguments=_arguments(call.function.arguments))
+            ToolCallRequest(
+                id=call.id, name=call.function.name, arguments=_arguments(call.function.arguments)
+            )
             for call in message.tool_calls or ()
         )
         if not calls and not message.content:
             raise service.refusal("it is empty")
-        spent = answer.usage or Spent()
-        return Said(
+        spent = answer.usage or ChatUsage()
+        return ModelTurn(
             text=message.content or "",
             calls=calls,
             usage=Usage(sent=spent.prompt_tokens, received=spent.completion_tokens),
@@ -166,7 +168,7 @@ def _messages(conversation: Sequence[Turn]) -> list[dict[str, Any]]:
     for turn in conversation:
         if isinstance(turn, str):
             messages.append({"role": "user", "content": sendable(turn)})
-        elif isinstance(turn, Said):
+        elif isinstance(turn, ModelTurn):
             messages += turn.raw
         else:
             messages += [

@@ -17,7 +17,7 @@ SUBJECT: Final = "the heartbeat URL"
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
-class Heartbeat:
+class HealthchecksPing:
     def __init__(self, url: str, *, signals: bool) -> None:
         """`signals`: whether it knows /start and /fail."""
         self._url = url

@@ -37,29 +37,29 @@ Keys, all with the prefix `hemostat:`. Every value is JSON; every time is epoch 
 No other package knows these.
 """
 
-from hemostat.adapters.redis.audit_anchor import RedisNotary
+from hemostat.adapters.redis.audit_anchor import RedisAuditAnchor
 from hemostat.adapters.redis.bus import RedisBus
 from hemostat.adapters.redis.client import Client, Tls, connect
-from hemostat.adapters.redis.controls import RedisDesk
+from hemostat.adapters.redis.controls import RedisControls
 from hemostat.adapters.redis.embedded import EmbeddedRedis, resolve
-from hemostat.adapters.redis.evidence import RedisDossiers
+from hemostat.adapters.redis.evidence import RedisEvidence
 from hemostat.adapters.redis.ledger import RedisLedger
 from hemostat.adapters.redis.outbox import RedisOutbox
-from hemostat.adapters.redis.precedents import RedisCasebook, RedisPurse
-from hemostat.adapters.redis.recent_events import RedisStore
+from hemostat.adapters.redis.precedents import RedisLlmBudget, RedisPrecedents
+from hemostat.adapters.redis.recent_events import RedisRecentEvents
 
 __all__ = [
     "Client",
     "EmbeddedRedis",
+    "RedisAuditAnchor",
     "RedisBus",
-    "RedisCasebook",
-    "RedisDesk",
-    "RedisDossiers",
+    "RedisControls",
+    "RedisEvidence",
     "RedisLedger",
-    "RedisNotary",
+    "RedisLlmBudget",
     "RedisOutbox",
-    "RedisPurse",
-    "RedisStore",
+    "RedisPrecedents",
+    "RedisRecentEvents",
     "Tls",
     "connect",
     "resolve",

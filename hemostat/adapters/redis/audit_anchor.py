@@ -7,7 +7,7 @@ import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import read_number, read_row
-from hemostat.core.history.audit_chain import Accepted, End, Ends, Noted
+from hemostat.core.history.audit_chain import AcceptedFindings, AnchorNotes, ChainEnds, ChainPosition
 
 AUDIT: Final = f"{PREFIX}audit:"
 STORE: Final = f"{AUDIT}store:"
@@ -26,29 +26,29 @@ return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 """Not HSETNX: an ACL file of a former version does not allow it."""
 
 
-class RedisNotary:
+class RedisAuditAnchor:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._note = client.raw.register_script(NOTE)
         self._once = client.raw.register_script(ONCE)
 
-    def note_head(self, trail: str, end: End) -> None:
+    def note_head(self, trail: str, end: ChainPosition) -> None:
         self._end(trail, "head", end)
 
-    def note_anchor(self, trail: str, end: End) -> None:
+    def note_anchor(self, trail: str, end: ChainPosition) -> None:
         self._end(trail, "anchor", end)
 
-    def noted(self, trail: str, place: str = "") -> Noted:
+    def noted(self, trail: str, place: str = "") -> AnchorNotes:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.hgetall(AUDIT + trail)
             batch.hgetall(STORE + place)
             fields, store = batch.execute()
-        return Noted(
+        return AnchorNotes(
             anchor=_read(fields, b"anchor"),
             head=_read(fields, b"head"),
             trail=store.get(b"trail", b"").decode(errors="replace") if place else "",
             signed=read_number(fields.get(b"signed")) or 0,
-            accepted=read_row(fields.get(b"accepted"), Accepted),
+            accepted=read_row(fields.get(b"accepted"), AcceptedFindings),
         )
 
     def note_trail(self, place: str, trail: str) -> None:
@@ -59,7 +59,7 @@ class RedisNotary:
         with self._client.call():
             self._once(keys=[AUDIT + trail], args=["signed", number])
 
-    def accept(self, place: str, ends: Ends, accepted: Accepted, *, signed: int) -> None:
+    def accept(self, place: str, ends: ChainEnds, accepted: AcceptedFindings, *, signed: int) -> None:
         """No script: the operator's user may run none on these keys."""
         fields: Any = {
             "head": ends.head.number,
@@ -74,14 +74,14 @@ class RedisNotary:
             batch.hset(STORE + place, "trail", ends.trail)
             batch.execute()
 
-    def _end(self, trail: str, which: str, end: End) -> None:
+    def _end(self, trail: str, which: str, end: ChainPosition) -> None:
         with self._client.call():
             self._note(keys=[AUDIT + trail], args=[which, end.number, end.hash.hex()])
 
 
-def _read(fields: dict[bytes, bytes], which: bytes) -> End | None:
+def _read(fields: dict[bytes, bytes], which: bytes) -> ChainPosition | None:
     """A value that cannot be read is no note: then the trail counts as one whose end is not noted."""
     with suppress(ValueError):
         digest = bytes.fromhex(fields.get(which + b":hash", b"").decode())
-        return End(int(fields[which]), digest) if which in fields else None
+        return ChainPosition(int(fields[which]), digest) if which in fields else None
     return None

@@ -13,12 +13,12 @@ from hemostat.adapters.redis.deferred import Deferred, keep_until
 from hemostat.adapters.redis.entries import entries_of
 from hemostat.adapters.redis.lag import Lag
 from hemostat.adapters.redis.parts import Entries, read_pages
-from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
+from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
 from hemostat.core.ledger.alert_notes import notes_of
 from hemostat.core.notify.dead_letters import DeadLetter
 from hemostat.errors import DecodeError
 from hemostat.events import Event, Order, decode, encode, seal
-from hemostat.ports import Due, Entry
+from hemostat.ports import DueEntries, Entry
 
 STREAM_LENGTH: Final = 100_000
 DEAD_LENGTH: Final = 10_000
@@ -37,7 +37,7 @@ ASK_AFTER: Final = 15.0
 """Seconds of silence after which a subscription asks for an answer."""
 
 
-class Silence:
+class SilenceTimer:
     """How long a subscription has been silent. A connection that was cut without a word says nothing, and
     nothing is sent over it: so Redis is asked for an answer now and then."""
 
@@ -88,7 +88,7 @@ class RedisBus:
             event for key, value in values for event in _decoded([value]) if last_values.key_of(event) == key
         ]
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
         with self._client.call() as raw:
             values: Any = raw.lrange(last_values.history_key(host, container), -count, -1)
         return last_values.points(values)
@@ -147,7 +147,7 @@ class RedisBus:
     def defer(self, role: str, entry: Entry, until: float, outputs: Sequence[Event] = ()) -> None:
         self._client.atomic([*_tell(outputs), keep_until(role, entry, until), *_ack(role, [entry])])
 
-    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> Due:
+    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         return self._deferred.due(role, streams, now, count=count)
 
     def put_off(self, role: str, entries: Sequence[tuple[Entry, float]]) -> None:
@@ -199,7 +199,7 @@ class RedisBus:
             made: Any = raw
             with made.pubsub(ignore_subscribe_messages=True) as listener:
                 listener.subscribe(*(PREFIX + stream for stream in streams))
-                silence = Silence()
+                silence = SilenceTimer()
                 while True:
                     message = listener.get_message(timeout=min(timeout, ASK_AFTER))
                     silence.note(listener, heard=message is not None)

@@ -9,7 +9,7 @@ import redis
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row, read_rows
-from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Controls, Pause
+from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Controls, Pause
 
 PAUSES: Final = f"{PREFIX}control:pauses"
 RESETS: Final = f"{PREFIX}control:resets"
@@ -61,7 +61,7 @@ def _time(raw: bytes) -> float | None:
     return time if math.isfinite(time) else None
 
 
-class RedisDesk:
+class RedisControls:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._quarantine = Quarantine(client)
@@ -99,7 +99,7 @@ class RedisDesk:
             self._quarantine.move(row)
 
     def answer(
-        self, approval_id: str, answer: Answer, *, by: str, reason: str, now: float
+        self, approval_id: str, answer: ApprovalAnswer, *, by: str, reason: str, now: float
     ) -> Approval | None:
         for key, raw in self._all().items():
             approval = read_row(raw, Approval)

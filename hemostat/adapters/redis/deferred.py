@@ -12,7 +12,7 @@ import redis
 from hemostat.adapters.redis.client import PREFIX, Client, Command
 from hemostat.adapters.redis.entries import entry_of
 from hemostat.adapters.redis.parts import read_parts
-from hemostat.ports import Due, Entry
+from hemostat.ports import DueEntries, Entry
 
 DEFERRED: Final = f"{PREFIX}deferred:"
 MARK: Final = "\x1f"
@@ -57,7 +57,7 @@ class Deferred:
         self._promote = client.raw.register_script(PROMOTE)
         self._put_back = client.raw.register_script(PUT_BACK)
 
-    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> Due:
+    def due(self, role: str, streams: Sequence[str], now: float, *, count: int) -> DueEntries:
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             for stream in streams:
                 key = _key(stream, role)
@@ -69,7 +69,9 @@ class Deferred:
                 answers = self._read_due(raw, [_key(stream, role) for stream in streams], now, count)
         due = zip(streams, answers[::2], strict=True)
         entries = [_read_member(stream, member) for stream, members in due for member in members]
-        return Due(entries, min((score for later in answers[1::2] for _, score in later), default=None))
+        return DueEntries(
+            entries, min((score for later in answers[1::2] for _, score in later), default=None)
+        )
 
     def _read_due(self, raw: Any, keys: Sequence[str], now: float, count: int) -> list[Any]:
         """The same answers, where they are too large together."""

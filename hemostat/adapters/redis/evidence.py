@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import read_rows
-from hemostat.core.evidence.snapshot import Dossier, encode
+from hemostat.core.evidence.snapshot import EvidenceSnapshot, encode
 
 KEPT: Final = 7 * 24 * 3600
 """Seconds."""
@@ -25,21 +25,23 @@ return 1
 """
 
 
-class RedisDossiers:
+class RedisEvidence:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._put = client.raw.register_script(PUT)
 
-    def put(self, incident: str, dossier: Dossier) -> bool:
+    def put(self, incident: str, dossier: EvidenceSnapshot) -> bool:
         field = f"{dossier.occurrence}:{dossier.rung}"
         with self._client.call():
             answer: Any = self._put(keys=[_key(incident)], args=[field, encode(dossier), KEPT, NEWEST])
         return bool(answer)
 
-    def get(self, incident: str) -> list[Dossier]:
+    def get(self, incident: str) -> list[EvidenceSnapshot]:
         with self._client.call() as raw:
             kept: Any = raw.hvals(_key(incident))
-        return sorted(read_rows(kept, Dossier), key=lambda dossier: (dossier.occurrence, dossier.rung))
+        return sorted(
+            read_rows(kept, EvidenceSnapshot), key=lambda dossier: (dossier.occurrence, dossier.rung)
+        )
 
 
 def _key(incident: str) -> str:

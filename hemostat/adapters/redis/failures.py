@@ -23,53 +23,55 @@ MAX_QUOTED: Final = 200
 """Characters of Redis's own words in an error: a pipeline's repeat the whole command."""
 
 
-class Cause(NamedTuple):
+class RedisFailure(NamedTuple):
     message: str
     hint: str
     kind: type[BusError] = BusError
     transient: bool = True
 
 
-CLUSTER: Final = Cause(
+CLUSTER: Final = RedisFailure(
     "is part of a Redis Cluster, which is not supported",
     "set redis.url to a Redis that is no cluster",
     transient=False,
 )
 EXHAUSTED: Final = "exhausted the last possible ID"
-CAUSES: Final[Mapping[str, Cause]] = {
-    "READONLY": Cause(
+CAUSES: Final[Mapping[str, RedisFailure]] = {
+    "READONLY": RedisFailure(
         "is a read-only replica{of}",
         "set redis.url to the master; HemoStat goes on by itself when this one becomes it",
         BusUnreachableError,
     ),
-    "LOADING": Cause("is still loading its data", "wait, or look at its log"),
-    "WRONGTYPE": Cause(
+    "LOADING": RedisFailure("is still loading its data", "wait, or look at its log"),
+    "WRONGTYPE": RedisFailure(
         "holds a key that is not of HemoStat's type", "hemostat repair lists it, and removes it with --clear"
     ),
-    EXHAUSTED: Cause(
+    EXHAUSTED: RedisFailure(
         "holds a stream that takes no further entry: somebody gave it one with the last possible id",
         "change the passwords of those who write to it; then hemostat repair --clear removes the stream",
     ),
-    "MISCONF": Cause(
+    "MISCONF": RedisFailure(
         "cannot save to its disk, and refuses to write", "look at its log and at the space on its disk"
     ),
-    "OOM": Cause("is at its maxmemory, and refuses to write", "raise its maxmemory, or remove other data"),
-    "BUSY": Cause("is busy with somebody's script", "wait, or end it: redis-cli SCRIPT KILL"),
-    "NOREPLICAS": Cause("has too few replicas, and refuses to write", "see its min-replicas-to-write"),
-    "MASTERDOWN": Cause("is a replica that has lost its master", "set redis.url to the master"),
-    "CLUSTERDOWN": Cause(
+    "OOM": RedisFailure(
+        "is at its maxmemory, and refuses to write", "raise its maxmemory, or remove other data"
+    ),
+    "BUSY": RedisFailure("is busy with somebody's script", "wait, or end it: redis-cli SCRIPT KILL"),
+    "NOREPLICAS": RedisFailure("has too few replicas, and refuses to write", "see its min-replicas-to-write"),
+    "MASTERDOWN": RedisFailure("is a replica that has lost its master", "set redis.url to the master"),
+    "CLUSTERDOWN": RedisFailure(
         "is part of a Redis Cluster that is down", "set redis.url to a Redis that is no cluster"
     ),
-    "TRYAGAIN": Cause("is part of a Redis Cluster that is being changed", CLUSTER.hint),
+    "TRYAGAIN": RedisFailure("is part of a Redis Cluster that is being changed", CLUSTER.hint),
     "MOVED": CLUSTER,
     "ASK": CLUSTER,
     "CROSSSLOT": CLUSTER,
-    "max number of clients": Cause(
+    "max number of clients": RedisFailure(
         "takes no further connection (maxclients)",
         "raise its maxclients, or close others",
         BusUnreachableError,
     ),
-    "DENIED": Cause(
+    "DENIED": RedisFailure(
         "accepts nobody from another host (protected mode)",
         "set a password there, or bind it to an address",
         BusUnreachableError,

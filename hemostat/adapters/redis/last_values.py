@@ -9,7 +9,7 @@ import msgspec
 
 from hemostat.adapters.redis.client import PREFIX
 from hemostat.adapters.redis.parts import read_parts
-from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, MetricPoint
 from hemostat.events import ContainerStats, Event, Heartbeat, encode
 
 MAX_LISTED: Final = 10_000
@@ -85,12 +85,12 @@ def history_key(host: str, container: str) -> str:
     return f"{PREFIX}history:{host}:{container}"
 
 
-def points(values: Iterable[bytes]) -> list[Point]:
+def points(values: Iterable[bytes]) -> list[MetricPoint]:
     """Past what is none: who listens must not end by what somebody else has written."""
     found = []
     for value in values:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            found.append(msgspec.json.decode(value, type=Point))
+            found.append(msgspec.json.decode(value, type=MetricPoint))
     return found
 
 
@@ -110,6 +110,6 @@ def _row(event: Event, *, shared: bool) -> Row:
     if not isinstance(stats, ContainerStats):
         return key_of(event), value, event.time
     host, name = event.host, stats.container.name
-    point = msgspec.json.encode(Point.of(stats, event.time)).decode()
+    point = msgspec.json.encode(MetricPoint.of(stats, event.time)).decode()
     row = (key_of(event), value, event.time, history_key(host, name), point)
     return (*row, f"{PREFIX}stats:{name}") if shared else row

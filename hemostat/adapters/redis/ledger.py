@@ -13,11 +13,11 @@ import msgspec
 from hemostat.adapters.redis.bus import incident_key, seal_key
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.controls import APPROVALS, PAUSES, RESETS, controls
-from hemostat.adapters.redis.ledger_memory import Known, LedgerMemory, restore
+from hemostat.adapters.redis.ledger_memory import KnownRows, LedgerMemory, restore
 from hemostat.adapters.redis.rows import Kind, Quarantine, read_number, read_row, read_rows
 from hemostat.core.ledger.alert_notes import note_suffixes, read_notes
 from hemostat.core.ledger.controls import Approval
-from hemostat.core.ledger.rows import Attempt, Book, Scaled, Stopping
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop, RaisedLimit
 from hemostat.core.notify.self_monitoring import LOST, tell_unreadable
 from hemostat.core.settings.responder import LATEST, REMEMBERED
 from hemostat.errors import BusError
@@ -48,7 +48,7 @@ class RedisLedger:
         self._quarantine = Quarantine(client, now)
         self._memory: defaultdict[str, LedgerMemory] = defaultdict(lambda: LedgerMemory(now))
 
-    def read(self, host: str, container: str, incident: str = "", key: str = "") -> Book:
+    def read(self, host: str, container: str, incident: str = "", key: str = "") -> LedgerSnapshot:
         memory = self._memory[host]
         known = memory.known()
         book, pauses = self._read(host, container, incident, key)
@@ -76,7 +76,7 @@ class RedisLedger:
         aside = self._quarantine.sweep()
         return "; ".join(filter(None, (lost, tell_unreadable(aside))))
 
-    def _repair_version(self, host: str, version: bytes | None, known: Known) -> int:
+    def _repair_version(self, host: str, version: bytes | None, known: KnownRows) -> int:
         """A counter that Redis cannot count on is set to what this process knows."""
         number = read_number(version)
         if number is None:
@@ -85,7 +85,7 @@ class RedisLedger:
             self._client.atomic([("SET", _keys(host, "")[0], number)])
         return number
 
-    def _restore(self, host: str, known: Known, version: int, *, has_ended: bool) -> None:
+    def _restore(self, host: str, known: KnownRows, version: int, *, has_ended: bool) -> None:
         logger.warning("ledger.lost host=%s attempts=%d", host, len(known.attempts))
         self._memory[host].note_loss()
         commands = restore(
@@ -104,7 +104,9 @@ class RedisLedger:
             # An ACL may forbid the pauses to a responder: what is known counts for this process all the same.
             logger.warning("ledger.not_restored error=%s", error)
 
-    def _read(self, host: str, container: str, incident: str, key: str) -> tuple[Book, dict[bytes, bytes]]:
+    def _read(
+        self, host: str, container: str, incident: str, key: str
+    ) -> tuple[LedgerSnapshot, dict[bytes, bytes]]:
         version_key, running_key, attempts_key = _keys(host, container)
         answers = self._client.atomic(
             [
@@ -121,7 +123,7 @@ class RedisLedger:
             ]
         )
         version, running, attempts, ended, pauses, resets, approval, patient, *notes, seal, stop = answers
-        book = Book(
+        book = LedgerSnapshot(
             version=read_number(version) or 0,
             attempts=self._attempts(attempts, attempts_key),
             running=self._attempts(running, running_key),
@@ -131,7 +133,7 @@ class RedisLedger:
             patient=(patient or b"").decode(errors="replace"),
             notes=read_notes(*notes),
             seal=(seal or b"").decode(errors="replace"),
-            stopping=read_row(stop, Stopping),
+            stopping=read_row(stop, ManualStop),
         )
         return book, _pairs(pauses)
 
@@ -154,13 +156,13 @@ class RedisLedger:
             values: Any = raw.hvals(_keys(host, container)[2])
         return self._attempts(values, _keys(host, container)[2])
 
-    def note_stop(self, host: str, container: str, stop: Stopping) -> None:
+    def note_stop(self, host: str, container: str, stop: ManualStop) -> None:
         kept: Any = msgspec.json.encode(stop)
         seconds = max(1, math.ceil(stop.until - stop.time))
         with self._client.call() as raw:
             raw.set(_stop(host, container), kept, ex=seconds)
 
-    def survey(self, host: str) -> Book:
+    def survey(self, host: str) -> LedgerSnapshot:
         """No script: whoever only looks may not run any. No transaction: a full Redis refuses it. The version
         is read first, so that what is decided on later rows is not written."""
         version_key, running_key, _ = _keys(host, "")
@@ -171,7 +173,7 @@ class RedisLedger:
             batch.hgetall(PAUSES)
             batch.hgetall(RESETS)
             version, running, ended, pauses, resets = batch.execute()
-        return Book(
+        return LedgerSnapshot(
             version=read_number(version) or 0,
             attempts=self._attempts([*running, *ended], running_key),
             running=self._attempts(running, running_key),
@@ -201,26 +203,26 @@ class RedisLedger:
         )
         self._memory[host].note_attempt(attempt)
 
-    def scaled(self, host: str) -> list[Scaled]:
+    def scaled(self, host: str) -> list[RaisedLimit]:
         with self._client.call() as raw:
             values: Any = raw.hvals(_scaled(host))
-        rows = read_rows(values, Scaled)
+        rows = read_rows(values, RaisedLimit)
         if len(rows) < len(values):
-            self._quarantine.note(_scaled(host), "hash", Scaled)
+            self._quarantine.note(_scaled(host), "hash", RaisedLimit)
         return rows
 
-    def keep_scaled(self, host: str, scaled: Scaled) -> None:
+    def keep_scaled(self, host: str, scaled: RaisedLimit) -> None:
         earlier = next((each for each in self.scaled(host) if _field(each) == _field(scaled)), None)
         kept: Any = msgspec.json.encode(scaled if earlier is None else scaled.again(earlier))
         with self._client.call() as raw:
             raw.hset(_scaled(host), _field(scaled), kept)
 
-    def drop_scaled(self, host: str, scaled: Scaled) -> bool:
+    def drop_scaled(self, host: str, scaled: RaisedLimit) -> bool:
         """Rows are compared by value: another version may write the same row in other bytes, and a limit in
         bytes is written as an integer and read as a float."""
         with self._client.call() as raw:
             row: Any = raw.hget(_scaled(host), _field(scaled))
-        if read_row(row, Scaled) != scaled:
+        if read_row(row, RaisedLimit) != scaled:
             return False
         with self._client.call():
             return bool(self._drop(keys=[_scaled(host)], args=[_field(scaled), row]))
@@ -234,7 +236,7 @@ def _stop(host: str, container: str) -> str:
     return f"{PREFIX}ledger:{host}:stop:{container}"
 
 
-def _field(scaled: Scaled) -> str:
+def _field(scaled: RaisedLimit) -> str:
     return f"{scaled.subject}:{scaled.resource}"
 
 

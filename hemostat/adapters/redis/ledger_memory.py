@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from hemostat.adapters.redis.client import Command
-from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.settings.responder import REMEMBERED
 
 Pairs = Mapping[bytes, bytes]
@@ -19,7 +19,7 @@ MARGIN: Final = 60.0
 """Seconds before its end for which an attempt is not missed any more: others may have dropped it."""
 
 
-class Known(msgspec.Struct, frozen=True):
+class KnownRows(msgspec.Struct, frozen=True):
     """What was in Redis before a read began: the answer must hold it. Attempts are by key."""
 
     version: int = 0
@@ -32,7 +32,7 @@ class Known(msgspec.Struct, frozen=True):
         ended = any(each.outcome is not None for each in self.attempts.values())
         return version < self.version or not own.issubset(keys) or (ended and not has_ended)
 
-    def complete(self, book: Book, container: str) -> Book:
+    def complete(self, book: LedgerSnapshot, container: str) -> LedgerSnapshot:
         """With the attempts on the container that the book lacks."""
         keys = {each.key for each in book.attempts}
         own = [each for each in self.attempts.values() if each.container == container]
@@ -48,11 +48,11 @@ class LedgerMemory:
         """`now` gives epoch seconds."""
         self._now = now
         self._lock = threading.Lock()
-        self._known = Known()
+        self._known = KnownRows()
         self.lost_at = 0.0
         """When a loss was last noticed; epoch seconds, 0 for never."""
 
-    def known(self) -> Known:
+    def known(self) -> KnownRows:
         with self._lock:
             return self._known
 
@@ -76,7 +76,7 @@ class LedgerMemory:
 
 
 def restore(
-    known: Known,
+    known: KnownRows,
     version: int,
     *,
     keys: Callable[[str], tuple[str, str, str]],

@@ -11,7 +11,7 @@ import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import Quarantine, Row, find_fault, read_row
-from hemostat.core.notify.notification import News, Told, merge
+from hemostat.core.notify.notification import LastNotification, Notification, merge
 
 KEPT: Final = 7 * 24 * 3600
 """Seconds for which words wait where no other comes any more."""
@@ -79,7 +79,7 @@ class RedisOutbox:
         self._put_off = client.raw.register_script(PUT_OFF)
         self._settle = client.raw.register_script(SETTLE)
 
-    def put(self, channel: str, words: Sequence[tuple[News, float]]) -> int:
+    def put(self, channel: str, words: Sequence[tuple[Notification, float]]) -> int:
         """Those whose place somebody else has taken in between are merged anew."""
         dropped = 0
         while words:
@@ -94,36 +94,42 @@ class RedisOutbox:
             words = [each for each in words if each[0].incident in again]
         return dropped
 
-    def take(self, channel: str, now: float, *, lease: float, count: int) -> list[tuple[News, Told | None]]:
+    def take(
+        self, channel: str, now: float, *, lease: float, count: int
+    ) -> list[tuple[Notification, LastNotification | None]]:
         with self._client.call():
             answer: Any = self._take(args=[*_keys(channel), now, now + lease, count])
         rows = list(zip(answer[::3], answer[1::3], answer[2::3], strict=True))
         for incident, raw, _ in rows:
-            if read_row(raw, News) is None:
+            if read_row(raw, Notification) is None:
                 self._set_aside(channel, incident, raw or b"")
-        return [(word, read_row(told, Told)) for _, raw, told in rows if (word := read_row(raw, News))]
+        return [
+            (word, read_row(told, LastNotification))
+            for _, raw, told in rows
+            if (word := read_row(raw, Notification))
+        ]
 
     def _set_aside(self, channel: str, incident: bytes, raw: bytes) -> None:
         """A word that cannot be read waits no longer."""
         due, words, _ = _keys(channel)
         if raw:
-            self._quarantine.move(Row("hash", words, incident, raw, find_fault(raw, News)))
+            self._quarantine.move(Row("hash", words, incident, raw, find_fault(raw, Notification)))
         with self._client.call() as client:
             client.zrem(due, incident)
 
-    def put_off(self, channel: str, words: Sequence[News], until: float) -> None:
+    def put_off(self, channel: str, words: Sequence[Notification], until: float) -> None:
         args = [each for word in words for each in (word.incident, msgspec.json.encode(word))]
         with self._client.call():
             self._put_off(args=[*_keys(channel)[:2], until, *args])
 
-    def settle(self, channel: str, words: Sequence[News], *, told: bool) -> None:
+    def settle(self, channel: str, words: Sequence[Notification], *, told: bool) -> None:
         args = [
             each
             for word in words
             for each in (
                 word.incident,
                 msgspec.json.encode(word),
-                msgspec.json.encode(Told(word.topic, word.time)) if told else b"",
+                msgspec.json.encode(LastNotification(word.topic, word.time)) if told else b"",
             )
         ]
         with self._client.call():
@@ -135,15 +141,15 @@ class RedisOutbox:
         return int(found)
 
     def _merged(
-        self, channel: str, words: Sequence[tuple[News, float]]
+        self, channel: str, words: Sequence[tuple[Notification, float]]
     ) -> list[tuple[str, bytes, bytes, float]]:
         """Rows of incident, what waits, what is to, and until when; without those that change nothing."""
         incidents = list({word.incident for word, _ in words})
         with self._client.call() as raw:
             found: Any = raw.hmget(_keys(channel)[1], incidents)
         before = {incident: value or b"" for incident, value in zip(incidents, found, strict=True)}
-        merged: dict[str, tuple[News | None, float]] = {
-            incident: (read_row(value or None, News), 0.0) for incident, value in before.items()
+        merged: dict[str, tuple[Notification | None, float]] = {
+            incident: (read_row(value or None, Notification), 0.0) for incident, value in before.items()
         }
         for word, due in words:
             waiting = merged[word.incident][0]

@@ -7,8 +7,8 @@ import msgspec
 
 from hemostat.adapters.redis.client import PREFIX, Client
 from hemostat.adapters.redis.rows import read_number, read_row, read_rows
-from hemostat.core.diagnosis.case import Past
-from hemostat.core.llm.budget import HOUR, Spending
+from hemostat.core.diagnosis.case import Precedent
+from hemostat.core.llm.budget import HOUR, LlmUsage
 
 PASTS: Final = 20
 KEPT: Final = 30 * 24 * 3600
@@ -16,11 +16,11 @@ SPENT: Final = f"{PREFIX}advisor:spent"
 VERSION: Final = f"{PREFIX}advisor:version"
 
 
-class RedisCasebook:
+class RedisPrecedents:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def remember(self, signature: str, key: str, past: Past) -> None:
+    def remember(self, signature: str, key: str, past: Precedent) -> None:
         name = _past(signature)
         kept: Any = msgspec.json.encode(past)
         with self._client.call() as raw:
@@ -34,10 +34,10 @@ class RedisCasebook:
                 batch.expire(name, KEPT)
                 batch.execute()
 
-    def past(self, signature: str) -> list[Past]:
+    def past(self, signature: str) -> list[Precedent]:
         with self._client.call() as raw:
             kept: Any = raw.hvals(_past(signature))
-        return sorted(read_rows(kept, Past), key=lambda past: past.time)
+        return sorted(read_rows(kept, Precedent), key=lambda past: past.time)
 
     def keep(self, likeness: str, advice: bytes, ttl: float) -> None:
         with self._client.call() as raw:
@@ -49,24 +49,24 @@ class RedisCasebook:
         return kept if isinstance(kept, bytes) else None
 
 
-class RedisPurse:
+class RedisLlmBudget:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def read(self) -> tuple[int, list[Spending]]:
+    def read(self) -> tuple[int, list[LlmUsage]]:
         """The version first: spendings that come between the two readings make the next swap fail."""
         with self._client.call() as raw, raw.pipeline(transaction=False) as batch:
             batch.get(VERSION)
             batch.hvals(SPENT)
             version, kept = batch.execute()
-        spent = read_rows(kept, Spending)
+        spent = read_rows(kept, LlmUsage)
         return read_number(version) or 0, sorted(spent, key=lambda each: each.time)
 
-    def take(self, spending: Spending, version: int) -> bool:
+    def take(self, spending: LlmUsage, version: int) -> bool:
         kept, since = msgspec.json.encode(spending), spending.time - 2 * HOUR
         return self._client.swap(VERSION, version, [SPENT], spending.id, kept, since=since)
 
-    def settle(self, spending: Spending) -> None:
+    def settle(self, spending: LlmUsage) -> None:
         kept: Any = msgspec.json.encode(spending)
         with self._client.call() as raw:
             raw.hset(SPENT, spending.id, kept)
@@ -81,5 +81,5 @@ def _advice(likeness: str) -> str:
 
 
 def _time(raw: bytes) -> float:
-    past = read_row(raw, Past)
+    past = read_row(raw, Precedent)
     return past.time if past else 0.0

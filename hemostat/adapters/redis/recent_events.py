@@ -25,7 +25,7 @@ return fresh
 """
 
 
-class RedisStore:
+class RedisRecentEvents:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._append = client.raw.register_script(APPEND)

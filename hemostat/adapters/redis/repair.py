@@ -18,12 +18,12 @@ from hemostat.adapters.redis.rows import (
     read_row,
     unreadable_rows,
 )
-from hemostat.core.diagnosis.case import Past
-from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.diagnosis.case import Precedent
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.ledger.controls import Approval, Pause
-from hemostat.core.ledger.rows import Attempt, Scaled, Stopping
-from hemostat.core.llm.budget import Spending
-from hemostat.core.notify.notification import News, Told
+from hemostat.core.ledger.rows import Attempt, ManualStop, RaisedLimit
+from hemostat.core.llm.budget import LlmUsage
+from hemostat.core.notify.notification import LastNotification, Notification
 from hemostat.errors import BusError
 from hemostat.events import DURABLE
 
@@ -39,17 +39,17 @@ TABLES: Final = (
     Table(RESETS, "hash", float),
     Table(APPROVALS, "hash", Approval),
     Table(f"{PREFIX}ledger:*:of:*", "hash", Attempt),
-    Table(f"{PREFIX}ledger:*:stop:*", "string", Stopping),
+    Table(f"{PREFIX}ledger:*:stop:*", "string", ManualStop),
     Table(f"{PREFIX}ledger:*:version", "string", int),
     Table(f"{PREFIX}ledger:*:running", "hash", Attempt),
     Table(f"{PREFIX}ledger:*:ended", "list", Attempt),
-    Table(f"{PREFIX}ledger:*:scaled", "hash", Scaled),
-    Table(f"{PREFIX}evidence:*", "hash", Dossier),
-    Table(f"{PREFIX}past:*", "hash", Past),
-    Table(f"{PREFIX}advisor:spent", "hash", Spending),
+    Table(f"{PREFIX}ledger:*:scaled", "hash", RaisedLimit),
+    Table(f"{PREFIX}evidence:*", "hash", EvidenceSnapshot),
+    Table(f"{PREFIX}past:*", "hash", Precedent),
+    Table(f"{PREFIX}advisor:spent", "hash", LlmUsage),
     Table(f"{PREFIX}advisor:version", "string", int),
-    Table(f"{PREFIX}outbox:*:news", "hash", News),
-    Table(f"{PREFIX}told:*", "string", Told),
+    Table(f"{PREFIX}outbox:*:news", "hash", Notification),
+    Table(f"{PREFIX}told:*", "string", LastNotification),
     Table(f"{PREFIX}memo:*", "string", msgspec.Raw),
 )
 """Keys by pattern, the first that fits, and what their rows are."""

@@ -11,7 +11,7 @@ from ssl import CERT_NONE, PROTOCOL_TLS_CLIENT, SSLContext, SSLError
 from time import monotonic
 from typing import Final
 
-from hemostat.core.labels.values import Target
+from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.text import clean
 
 FIRST_LINE: Final = 1024
@@ -21,7 +21,7 @@ BAD: Final = 400
 SHOWN: Final = 40
 
 
-def probe(target: Target, address: str, timeout: float) -> str:
+def probe(target: ProbeTarget, address: str, timeout: float) -> str:
     """What is wrong, or nothing where it is well, after `timeout` seconds at most."""
     deadline = monotonic() + timeout
     connected = False
@@ -43,7 +43,7 @@ def probe(target: Target, address: str, timeout: float) -> str:
         return clean(error.strerror or str(error)).lower()
 
 
-def _http(connection: socket.socket, target: Target, deadline: float) -> str:
+def _http(connection: socket.socket, target: ProbeTarget, deadline: float) -> str:
     """GET, under the name that the container has for itself: some servers refuse to be called otherwise."""
     request = f"GET {target.path} HTTP/1.1\r\nHost: localhost:{target.port}\r\nUser-Agent: hemostat\r\n"
     connection.settimeout(_left(deadline))

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from hemostat.core.model import ContainerInfo, Peers
+from hemostat.core.model import ConnectionPeers, ContainerInfo
 
 ROOT: Final = Path("/")
 SHARE: Final = 0.001
@@ -24,7 +24,7 @@ FIRST: Final = 3.0
 """Seconds after its start at which a container is read for the first time."""
 
 
-class Connection(NamedTuple):
+class TcpConnection(NamedTuple):
     local: str
     port: int
     remote: str
@@ -40,7 +40,7 @@ class SocketReader:
         self._read_at: dict[tuple[str, float], float] = {}
         self._rests_until = 0.0
 
-    def next(self, containers: Sequence[ContainerInfo], now: float) -> Peers | None:
+    def next(self, containers: Sequence[ContainerInfo], now: float) -> ConnectionPeers | None:
         """None where it is not time yet, and where the next one's connections cannot be read."""
         due = {(info.ref.id, info.started_at): info for info in containers if now - info.started_at >= FIRST}
         self._read_at = {key: at for key, at in self._read_at.items() if key in due}
@@ -53,7 +53,7 @@ class SocketReader:
         self._rests_until = now + (time.thread_time() - began) / SHARE
         return found
 
-    def _read(self, info: ContainerInfo) -> Peers | None:
+    def _read(self, info: ContainerInfo) -> ConnectionPeers | None:
         process = self._proc / str(info.pid)
         try:
             if info.ref.id not in (process / "cgroup").read_text():  # the process has become another's
@@ -94,14 +94,14 @@ def _beginning(path: Path) -> str:
         return file.read(MAX_BYTES)
 
 
-def parse(table: str) -> Iterator[Connection]:
+def parse(table: str) -> Iterator[TcpConnection]:
     """The lines of /proc/net/tcp and tcp6; what is malformed, as the last line where it was cut, is passed
     over."""
     for line in table.splitlines()[1:]:
         try:
             _, local, remote, state = line.split(None, 4)[:4]
             (host, _, port), (other, _, remote_port) = local.partition(":"), remote.partition(":")
-            yield Connection(_address(host), int(port, 16), _address(other), int(remote_port, 16), state)
+            yield TcpConnection(_address(host), int(port, 16), _address(other), int(remote_port, 16), state)
         except ValueError:
             continue
 
@@ -114,11 +114,11 @@ def _address(digits: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def peers(container_id: str, connections: Sequence[Connection]) -> Peers:
+def peers(container_id: str, connections: Sequence[TcpConnection]) -> ConnectionPeers:
     """Who accepted a connection listens on its port."""
     ports = {each.port for each in connections if each.state == LISTENING}
     established = [each for each in connections if each.state == ESTABLISHED and each.local != each.remote]
-    return Peers(
+    return ConnectionPeers(
         container_id=container_id,
         clients=tuple(sorted({each.remote for each in established if each.port in ports})),
         servers=tuple(

@@ -9,9 +9,9 @@ import sqlalchemy as sql
 from hemostat.adapters.sql_store import inspect, schema
 from hemostat.adapters.sql_store.connection import WRITES, connect, identify, translated
 from hemostat.adapters.sql_store.schema import events, trail
-from hemostat.core.history.audit_chain import Condition, End, Ends, Link, bind
-from hemostat.core.history.audit_hash import Keys, Signing
-from hemostat.core.history.event_row import Record, Wanted, column, record
+from hemostat.core.history.audit_chain import ChainEnds, ChainPosition, ChainRow, DatabaseStatus, bind
+from hemostat.core.history.audit_hash import Keys, RowHasher
+from hemostat.core.history.event_row import EventQuery, EventRow, column, record
 from hemostat.core.redact.address import mask_url
 from hemostat.errors import NothingStoredError, StoreError, StoreUnreachableError
 from hemostat.events import Event
@@ -20,7 +20,7 @@ AT_ONCE: Final = 1000
 """Rows fetched at a time."""
 SOME: Final = 10
 COMPACT: Final = "PRAGMA incremental_vacuum;"
-FIELDS: Final = Record.__struct_fields__
+FIELDS: Final = EventRow.__struct_fields__
 RECORD: Final = [events.c[name] for name in FIELDS]
 HASHES: Final = [sql.cast(events.c[name], sql.LargeBinary).label(name) for name in ("before", "hash")]
 """As bytes, whatever somebody has put there: an SQLite column takes any value."""
@@ -67,7 +67,7 @@ class SqlStore:
             found = sql.select(events.c.number).where(events.c.id == column(event_id))
             return connection.execute(found).first() is not None
 
-    def outdated(self, before: float | None, most: int, *, limit: int) -> End | None:
+    def outdated(self, before: float | None, most: int, *, limit: int) -> ChainPosition | None:
         with self._reading() as connection:
             ends = _ends(connection)
             last = ends.head.number - most if most else 0
@@ -79,10 +79,10 @@ class SqlStore:
             ):
                 if number > last and (before is None or kept >= before):
                     break
-                found = End(number, hash_)
+                found = ChainPosition(number, hash_)
             return found
 
-    def remove(self, end: End) -> int:
+    def remove(self, end: ChainPosition) -> int:
         with self._writing() as connection:
             if _ends(connection, lock=True).anchor.number >= end.number:
                 return 0
@@ -99,7 +99,7 @@ class SqlStore:
 
     # --- asking -------------------------------------------------------------------------------------
 
-    def find(self, wanted: Wanted, *, limit: int | None = None) -> Iterator[Record]:
+    def find(self, wanted: EventQuery, *, limit: int | None = None) -> Iterator[EventRow]:
         query = (
             sql.select(*RECORD)
             .where(*_where(wanted, self._engine.dialect.name))
@@ -108,9 +108,9 @@ class SqlStore:
         )
         with self._reading() as connection:
             for row in connection.execution_options(yield_per=AT_ONCE).execute(query).mappings():
-                yield Record(**row)
+                yield EventRow(**row)
 
-    def incidents(self, wanted: Wanted) -> list[Record]:
+    def incidents(self, wanted: EventQuery) -> list[EventRow]:
         said = _where(wanted, self._engine.dialect.name)
         asked = sql.select(events.c.incident).where(*said, events.c.incident != "")
         query = (
@@ -119,7 +119,7 @@ class SqlStore:
             .order_by(events.c.time, events.c.number)
         )
         with self._reading() as connection:
-            return [Record(**row) for row in connection.execute(query).mappings()]
+            return [EventRow(**row) for row in connection.execute(query).mappings()]
 
     def named(self, beginning: str) -> list[str]:
         query = (
@@ -131,13 +131,13 @@ class SqlStore:
         with self._reading() as connection:
             return list(connection.execute(query).scalars())
 
-    def ends(self) -> Ends:
+    def ends(self) -> ChainEnds:
         with self._reading() as connection:
             return _ends(connection)
 
-    def condition(self) -> Condition:
+    def condition(self) -> DatabaseStatus:
         with self._reading() as connection:
-            return Condition(
+            return DatabaseStatus(
                 place=mask_url(self._url),
                 version=schema.version(connection),
                 size=inspect.size(connection),
@@ -152,7 +152,7 @@ class SqlStore:
         except StoreUnreachableError as error:
             return error.message
 
-    def bears(self, end: End) -> bool:
+    def bears(self, end: ChainPosition) -> bool:
         with self._reading() as connection:
             row = connection.execute(sql.select(HASHES[1]).where(events.c.number == end.number)).scalar()
             return row == end.hash or end.number <= _ends(connection).anchor.number
@@ -160,32 +160,34 @@ class SqlStore:
     def place(self, host: str) -> str:
         return identify(self._engine.url, host)
 
-    def row(self, number: int) -> Link | None:
+    def row(self, number: int) -> ChainRow | None:
         with self._reading() as connection:
             return _read_link(connection, number)
 
     def accept_unsigned(self, number: int) -> None:
         self._accepted = max(self._accepted, number)
 
-    def _signing(self, connection: sql.Connection, ends: Ends) -> Signing:
+    def _signing(self, connection: sql.Connection, ends: ChainEnds) -> RowHasher:
         """A signed row vouches for all rows before it. So rows are signed only after a row that is signed
         itself, after one that a person has accepted, and at the beginning."""
-        signing = Signing(ends.trail, self._keys())
+        signing = RowHasher(ends.trail, self._keys())
         if not signing.keys or ends.head.number <= max(ends.anchor.number, self._accepted):
             return signing
         last = _read_link(connection, ends.head.number)
         if last is not None and signing.is_signed(last.before, last.record, last.hash):
             return signing
-        return Signing(ends.trail)
+        return RowHasher(ends.trail)
 
-    def _require_stored(self, connection: sql.Connection, links: Sequence[Link]) -> None:
+    def _require_stored(self, connection: sql.Connection, links: Sequence[ChainRow]) -> None:
         """Raises StoreUnreachableError where the database keeps something else than it was given: triggers
         and rules of its own may leave out rows, and the trail would have no gap."""
         first, last = links[0], links[-1]
         rows = events.c.number.between(first.number, last.number)
         query = sql.select(HASHES[1]).where(rows).order_by(events.c.number)
         hashes = list(connection.execute(query).scalars())
-        if hashes == [link.hash for link in links] and _ends(connection).head == End(last.number, last.hash):
+        if hashes == [link.hash for link in links] and _ends(connection).head == ChainPosition(
+            last.number, last.hash
+        ):
             return
         raise StoreUnreachableError(
             f"the store {mask_url(self._url)} does not keep the rows that are written to it",
@@ -193,7 +195,7 @@ class SqlStore:
         )
 
     @contextmanager
-    def trail(self) -> Iterator[tuple[Ends, Iterator[Link]]]:
+    def trail(self) -> Iterator[tuple[ChainEnds, Iterator[ChainRow]]]:
         with self._reading() as connection:
             query = sql.select(events.c.number, *RECORD, *HASHES).order_by(events.c.number)
             rows = connection.execution_options(yield_per=AT_ONCE).execute(query)
@@ -244,14 +246,18 @@ def _expect_ready(found: int) -> None:
         raise StoreError(f"the database is of version {found}, before {len(schema.STEPS)}", hint=hint)
 
 
-def _ends(connection: sql.Connection, *, lock: bool = False) -> Ends:
+def _ends(connection: sql.Connection, *, lock: bool = False) -> ChainEnds:
     """`lock`: keep other writers waiting until the transaction ends. SQLite does so from its beginning."""
     query = sql.select(trail)
     row = connection.execute(query.with_for_update() if lock else query).one()
-    return Ends(trail=row.name, anchor=End(row.anchor, row.anchor_hash), head=End(row.head, row.head_hash))
+    return ChainEnds(
+        trail=row.name,
+        anchor=ChainPosition(row.anchor, row.anchor_hash),
+        head=ChainPosition(row.head, row.head_hash),
+    )
 
 
-def _where(wanted: Wanted, dialect: str) -> Iterator[sql.ColumnElement[bool]]:
+def _where(wanted: EventQuery, dialect: str) -> Iterator[sql.ColumnElement[bool]]:
     if wanted.since is not None:
         yield events.c.time >= wanted.since
     if wanted.until is not None:
@@ -276,21 +282,21 @@ PARTLY: Final = frozenset({"project", "kind", "outcome", "incident"})
 """Columns whose index leaves out what is empty: said again, so that the database knows it may use it."""
 
 
-def _read_link(connection: sql.Connection, number: int) -> Link | None:
+def _read_link(connection: sql.Connection, number: int) -> ChainRow | None:
     query = sql.select(events.c.number, *RECORD, *HASHES).where(events.c.number == number)
     found = connection.execute(query).mappings().first()
     return None if found is None else _link(found)
 
 
-def _row(link: Link) -> dict[str, Any]:
+def _row(link: ChainRow) -> dict[str, Any]:
     columns = {name: getattr(link.record, name) for name in FIELDS}
     return {"number": link.number, "before": link.before, "hash": link.hash, **columns}
 
 
-def _link(row: Any) -> Link:
-    return Link(
+def _link(row: Any) -> ChainRow:
+    return ChainRow(
         number=row["number"],
         before=bytes(row["before"]),
         hash=bytes(row["hash"]),
-        record=Record(**{name: row[name] for name in FIELDS}),
+        record=EventRow(**{name: row[name] for name in FIELDS}),
     )

@@ -1,7 +1,7 @@
 """The analyzer role: what an alert means, by rules, by what came of it before, and by a model."""
 
 from hemostat.agents.analyzer.analyzer import Analyzer
-from hemostat.agents.analyzer.evidence_source import LiveWitness, RecordedWitness
-from hemostat.agents.analyzer.llm_advisor import Consultant, Terms
+from hemostat.agents.analyzer.evidence_source import LiveEvidenceSource, RecordedEvidenceSource
+from hemostat.agents.analyzer.llm_advisor import AdvisorTerms, LlmAdvisor
 
-__all__ = ["Analyzer", "Consultant", "LiveWitness", "RecordedWitness", "Terms"]
+__all__ = ["AdvisorTerms", "Analyzer", "LiveEvidenceSource", "LlmAdvisor", "RecordedEvidenceSource"]

@@ -10,14 +10,14 @@ from functools import partial
 
 import msgspec
 
-from hemostat.agents.analyzer.llm_advisor import Consultant
+from hemostat.agents.analyzer.llm_advisor import LlmAdvisor
 from hemostat.core.diagnosis.case import past, signature
 from hemostat.core.diagnosis.precedents import asks, matters, remembered, unspent
 from hemostat.core.diagnosis.rules import Verdict, diagnose
 from hemostat.core.llm.validate import unadvised
 from hemostat.core.redact import redact
 from hemostat.core.remediation.ladder import follows
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import HemoStatError
 from hemostat.events import (
     Action,
@@ -30,7 +30,7 @@ from hemostat.events import (
     RemediationComplete,
     RemediationNeeded,
 )
-from hemostat.ports import Apart, Casebook, Clock, Dossiers
+from hemostat.ports import Clock, EvidenceStore, PrecedentStore, RunInBackground
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +38,13 @@ logger = logging.getLogger(__name__)
 class Analyzer:
     def __init__(
         self,
-        casebook: Casebook,
-        dossiers: Dossiers,
+        casebook: PrecedentStore,
+        dossiers: EvidenceStore,
         clock: Clock,
-        limits: Limits,
+        limits: ResponderSettings,
         *,
         source: str,
-        consultant: Consultant | None = None,
+        consultant: LlmAdvisor | None = None,
     ) -> None:
         """`limits` are the responders'; without a `consultant` the rules decide alone."""
         self._casebook = casebook
@@ -54,7 +54,7 @@ class Analyzer:
         self._source = source
         self._consultant = consultant
 
-    def step(self, event: Event, now: float) -> Sequence[Event] | Apart:
+    def step(self, event: Event, now: float) -> Sequence[Event] | RunInBackground:
         match event.data:
             case HealthAlert(phase=Phase.RAISED) as alert:
                 return self._judge(event, alert, now)
@@ -80,7 +80,7 @@ class Analyzer:
                 return []
         return [self._answer(event, told, now)]
 
-    def _judge(self, event: Event, alert: HealthAlert, now: float) -> Sequence[Event] | Apart:
+    def _judge(self, event: Event, alert: HealthAlert, now: float) -> Sequence[Event] | RunInBackground:
         verdict = diagnose(alert)
         if matters(alert, verdict):
             known = self._casebook.past(signature(alert))
@@ -93,7 +93,7 @@ class Analyzer:
             return [self._said(event, alert, verdict, now)]
         if why := consultant.shut(now):
             return [self._said(event, alert, unadvised(verdict, why), now)]
-        return Apart(
+        return RunInBackground(
             work=partial(self._consult, consultant, event, alert, verdict, now),
             otherwise=lambda then: [
                 self._said(event, alert, unadvised(verdict, "too many investigations at once"), then)
@@ -101,7 +101,7 @@ class Analyzer:
         )
 
     def _consult(
-        self, consultant: Consultant, event: Event, alert: HealthAlert, rules: Verdict, asked: float, _: float
+        self, consultant: LlmAdvisor, event: Event, alert: HealthAlert, rules: Verdict, asked: float, _: float
     ) -> list[Event]:
         """`asked`: since when the alert waits. Nothing that fails here may keep it from being answered."""
         try:

@@ -11,28 +11,28 @@ from typing import Final
 import msgspec
 
 from hemostat.agents.analyzer.evidence_source import observed, told
-from hemostat.core.diagnosis.case import Case, Recording, signature
-from hemostat.core.evidence.snapshot import Dossier
-from hemostat.core.history.incident_log import Story, stories
+from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, signature
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
+from hemostat.core.history.incident_log import IncidentLog, stories
 from hemostat.core.redact import redact, redact_environment
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, Action, Container, Event, Evidence, HealthAlert, Phase
-from hemostat.ports import Bus, Casebook, Dossiers, Engine
+from hemostat.ports import Bus, Engine, EvidenceStore, PrecedentStore
 
 LOOKED_THROUGH: Final = 1000
 """Events of each stream."""
 HINTS: Final = 3
 
 
-class Archive:
+class EvalCapture:
     """Of the engine of `host`, which is asked when there is something to ask."""
 
     def __init__(
         self,
         engine: Callable[[], Engine],
         bus: Bus,
-        dossiers: Dossiers,
-        casebook: Casebook,
+        dossiers: EvidenceStore,
+        casebook: PrecedentStore,
         *,
         host: str,
     ) -> None:
@@ -42,7 +42,7 @@ class Archive:
         self._casebook = casebook
         self._host = host
 
-    def story(self, name: str) -> Story:
+    def story(self, name: str) -> IncidentLog:
         """The incident of this id, of a beginning of it, or the latest of the container of this name. Raises
         HemoStatError where there is none, or more than one."""
         known = stories(self._events())
@@ -65,7 +65,7 @@ class Archive:
                 return event
         raise HemoStatError(f"the alert of incident {story.incident} is not kept any more")
 
-    def recording(self, alert: Event, also: Iterable[str] = ()) -> Recording:
+    def recording(self, alert: Event, also: Iterable[str] = ()) -> EvalCase:
         """`also`: names of further containers to be recorded as neighbours. Raises HemoStatError."""
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
@@ -79,7 +79,7 @@ class Archive:
             if each.host == alert.host and (each.time, each.id) <= (alert.time, alert.id)
         ]
         past = [each for each in self._casebook.past(signature(data)) if each.time < alert.time]
-        case = Case(
+        case = EvidenceCase(
             host=alert.host,
             incident=alert.incident,
             time=moment,
@@ -89,9 +89,9 @@ class Archive:
             past=tuple(past),
         )
         names = {*also, *about} - {data.container.name, alert.host, ""}
-        return Recording(case=case, neighbours=self._neighbours(sorted(names), data, alert))
+        return EvalCase(case=case, neighbours=self._neighbours(sorted(names), data, alert))
 
-    def kept(self, alert: Event) -> Dossier | None:
+    def kept(self, alert: Event) -> EvidenceSnapshot | None:
         """What was kept before the first action on this occurrence."""
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
@@ -102,7 +102,9 @@ class Archive:
     def _events(self) -> list[Event]:
         return [event for stream in DURABLE for event in self._bus.recent(stream, LOOKED_THROUGH)]
 
-    def _neighbours(self, names: Sequence[str], data: HealthAlert, alert: Event) -> dict[str, Dossier]:
+    def _neighbours(
+        self, names: Sequence[str], data: HealthAlert, alert: Event
+    ) -> dict[str, EvidenceSnapshot]:
         found = {}
         for name in names:
             changes = {"container": Container(id=name, name=name), "evidence": ()}
@@ -110,7 +112,7 @@ class Archive:
                 found[name] = dossier
         return found
 
-    def _still(self, data: HealthAlert, alert: Event) -> Dossier | None:
+    def _still(self, data: HealthAlert, alert: Event) -> EvidenceSnapshot | None:
         """The container as it is, if it is what it was at the time of the alert."""
         if data.container.is_host or alert.host != self._host:
             return None
@@ -138,7 +140,7 @@ def _masked(alert: HealthAlert) -> HealthAlert:
     )
 
 
-def _hint(name: str, known: Sequence[Story]) -> str:
+def _hint(name: str, known: Sequence[IncidentLog]) -> str:
     """The nearest, or the latest."""
     ids = [each.incident for each in known]
     near = difflib.get_close_matches(name, [*ids, *(each.container.name for each in known)], HINTS, 0.6)

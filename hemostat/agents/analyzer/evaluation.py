@@ -5,27 +5,27 @@ from typing import NamedTuple
 
 import msgspec
 
-from hemostat.agents.analyzer.llm_advisor import Consultant
-from hemostat.core.diagnosis.case import Case, Recording
+from hemostat.agents.analyzer.llm_advisor import LlmAdvisor
+from hemostat.core.diagnosis.case import EvalCase, EvidenceCase
 from hemostat.core.diagnosis.precedents import asks, matters, remembered, unspent
 from hemostat.core.diagnosis.rules import Verdict, diagnose
 from hemostat.core.llm import prompt
 from hemostat.core.llm.validate import choices, unadvised
-from hemostat.core.settings.analyzer import Analysis
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.analyzer import AnalyzerSettings
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.errors import AdviceError, HemoStatError
 from hemostat.events import Event
-from hemostat.ports import Clock, Purse
+from hemostat.ports import Clock, LlmBudget
 
 
-class Bench(NamedTuple):
+class EvalAdvisor(NamedTuple):
     """Who is asked about one recording, and what that costs."""
 
-    consultant: Consultant
-    purse: Purse
+    consultant: LlmAdvisor
+    purse: LlmBudget
 
 
-class Tried(NamedTuple):
+class EvalResult(NamedTuple):
     """`seconds` is what it took, `cost` US dollars; `error` why a model that was asked was of no use."""
 
     rules: Verdict
@@ -38,7 +38,7 @@ class Tried(NamedTuple):
     """Whether it failed for want of money."""
 
 
-class Then:
+class RecordedClock:
     """A clock that began to run at the time of a recording."""
 
     def __init__(self, clock: Clock, began: float) -> None:
@@ -52,13 +52,13 @@ class Then:
         self._clock.sleep(seconds)
 
 
-class Trial:
+class EvalRun:
     def __init__(
         self,
         clock: Clock,
-        analysis: Analysis,
-        limits: Limits,
-        bench: Callable[[Recording, Clock, Analysis], Bench] | None = None,
+        analysis: AnalyzerSettings,
+        limits: ResponderSettings,
+        bench: Callable[[EvalCase, Clock, AnalyzerSettings], EvalAdvisor] | None = None,
         *,
         name: str = "rules",
         always: bool = False,
@@ -72,20 +72,20 @@ class Trial:
         self._bench = bench
         self._always = always
 
-    def run(self, recording: Recording, dollars: float | None = None) -> Tried:
+    def run(self, recording: EvalCase, dollars: float | None = None) -> EvalResult:
         """`dollars`: what asking may cost at most, rather than what the settings say."""
         case, began = recording.case, self._clock.now()
         rules = self._rules(case)
         if self._bench is None or not (self._always or asks(case.alert, rules, self._analysis)):
-            return Tried(rules, rules, asked=False, seconds=self._clock.now() - began)
-        clock = Then(self._clock, case.time)
+            return EvalResult(rules, rules, asked=False, seconds=self._clock.now() - began)
+        clock = RecordedClock(self._clock, case.time)
         consultant, purse = self._bench(recording, clock, _alone(self._analysis, dollars))
         error: HemoStatError | None = None
         try:
             verdict = consultant.consult(_event(case), rules, clock.now())
         except HemoStatError as failed:
             verdict, error = unadvised(rules, failed.message), failed
-        return Tried(
+        return EvalResult(
             rules,
             verdict,
             asked=True,
@@ -95,14 +95,14 @@ class Trial:
             broke=isinstance(error, AdviceError) and bool(consultant.notice(clock.now())),
         )
 
-    def prompt(self, recording: Recording) -> str:
+    def prompt(self, recording: EvalCase) -> str:
         """What a model would be told first."""
         case, analysis = recording.case, self._analysis
         evidence = prompt.sections(case, logs=analysis.send_logs, emails=analysis.redact_emails)
         told = prompt.first(case, self._rules(case), choices(case.alert, self._limits), evidence)
         return f"{prompt.SYSTEM}\n{told}"
 
-    def _rules(self, case: Case) -> Verdict:
+    def _rules(self, case: EvidenceCase) -> Verdict:
         verdict = diagnose(case.alert)
         if not matters(case.alert, verdict):
             return verdict
@@ -110,11 +110,11 @@ class Trial:
         return unspent(case.alert, verdict, case.past, case.incident)
 
 
-def _alone(analysis: Analysis, dollars: float | None) -> Analysis:
+def _alone(analysis: AnalyzerSettings, dollars: float | None) -> AnalyzerSettings:
     """Every recording is asked about anew."""
     cost = analysis.cost_per_hour if dollars is None else dollars
     return msgspec.structs.replace(analysis, reuse=0.0, cost_per_hour=cost)
 
 
-def _event(case: Case) -> Event:
+def _event(case: EvidenceCase) -> Event:
     return Event.make(case.alert, time=case.time, host=case.host, source="recording", incident=case.incident)

@@ -5,9 +5,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from hemostat.core.diagnosis.case import Case, Recording, signature
+from hemostat.core.diagnosis.case import EvalCase, EvidenceCase, signature
 from hemostat.core.evidence.build import REDACTION_SECONDS, dossier
-from hemostat.core.evidence.snapshot import Details, Dossier, Point
+from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, MetricPoint
 from hemostat.core.history.incident_log import line, subject
 from hemostat.core.redact import Hide, redact, redact_until
 from hemostat.core.units import show_duration
@@ -21,7 +21,7 @@ from hemostat.events import (
     HealthAlert,
     RemediationNeeded,
 )
-from hemostat.ports import Bus, Casebook, Clock, Engine
+from hemostat.ports import Bus, Clock, Engine, PrecedentStore
 
 TAIL: Final = 100
 """Lines of log in the first evidence."""
@@ -33,7 +33,7 @@ TOLD: Final = 20
 T = TypeVar("T")
 
 
-class LiveWitness:
+class LiveEvidenceSource:
     """Of the containers of `host`, whose engine is asked when there is something to ask. Of another host's
     only what was told is known."""
 
@@ -41,7 +41,7 @@ class LiveWitness:
         self,
         engine: Callable[[], Engine],
         bus: Bus,
-        casebook: Casebook,
+        casebook: PrecedentStore,
         clock: Clock,
         *,
         host: str,
@@ -53,12 +53,12 @@ class LiveWitness:
         self._clock = clock
         self._host = host
 
-    def case(self, alert: Event) -> Case:
+    def case(self, alert: Event) -> EvidenceCase:
         data = alert.data
         if not isinstance(data, HealthAlert) or alert.incident is None:
             raise HemoStatError(f"{alert.type} is no alert of an incident")
         now = self._clock.now()
-        return Case(
+        return EvidenceCase(
             host=alert.host,
             incident=alert.incident,
             time=now,
@@ -80,10 +80,10 @@ class LiveWitness:
     def processes(self, host: str, container: Container) -> Sequence[str]:
         return self._engine(host).top(container.id)
 
-    def details(self, host: str, container: Container) -> Details:
+    def details(self, host: str, container: Container) -> ContainerDetails:
         return self._engine(host).details(container.id)
 
-    def history(self, host: str, container: Container) -> Sequence[Point]:
+    def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
         return self._bus.history(host, container.name)
 
     def story(self, host: str, container: Container) -> Sequence[str]:
@@ -126,11 +126,11 @@ def told(events: Iterable[Event], names: Collection[str], now: float) -> list[st
 
 def observed(
     engine: Callable[[], Engine],
-    history: Callable[[], Sequence[Point]],
+    history: Callable[[], Sequence[MetricPoint]],
     alert: HealthAlert,
     now: float,
     hide: Callable[[], Hide] = lambda: redact,
-) -> Dossier | None:
+) -> EvidenceSnapshot | None:
     """The alert's container as it is. What cannot be had is missing from it, and says why."""
     container = alert.container
     if container.is_host:
@@ -161,11 +161,11 @@ def _request(alert: HealthAlert) -> RemediationNeeded:
     return RemediationNeeded(alert=alert, action=Action.NONE, diagnosis=Diagnosis(cause="", confidence=0.0))
 
 
-class RecordedWitness:
-    def __init__(self, recording: Recording) -> None:
+class RecordedEvidenceSource:
+    def __init__(self, recording: EvalCase) -> None:
         self._recording = recording
 
-    def case(self, alert: Event) -> Case:  # noqa: ARG002
+    def case(self, alert: Event) -> EvidenceCase:  # noqa: ARG002
         return self._recording.case
 
     def log(self, host: str, container: Container, tail: int) -> str:
@@ -174,19 +174,19 @@ class RecordedWitness:
     def processes(self, host: str, container: Container) -> Sequence[str]:
         return self._of(host, container).processes
 
-    def details(self, host: str, container: Container) -> Details:
+    def details(self, host: str, container: Container) -> ContainerDetails:
         details = self._of(host, container).details
         if details is None:
             raise EngineError("this was not recorded")
         return details
 
-    def history(self, host: str, container: Container) -> Sequence[Point]:
+    def history(self, host: str, container: Container) -> Sequence[MetricPoint]:
         return self._of(host, container).samples
 
     def story(self, host: str, container: Container) -> Sequence[str]:  # noqa: ARG002
         return [line for line in self._recording.case.story if f", {container.name}: " in line]
 
-    def _of(self, host: str, container: Container) -> Dossier:
+    def _of(self, host: str, container: Container) -> EvidenceSnapshot:
         case, name = self._recording.case, container.name
         found = case.dossier if name == case.alert.container.name else self._recording.neighbours.get(name)
         if found is None or host != case.host:

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from hemostat.core.dependencies.declared import declared_names
-from hemostat.core.diagnosis.case import Case
+from hemostat.core.diagnosis.case import EvidenceCase
 from hemostat.core.diagnosis.rules import Verdict
 from hemostat.core.llm import budget, prompt, tools
 from hemostat.core.llm.fence import fenced
 from hemostat.core.llm.tool import Tool
 from hemostat.core.llm.tools import CONCLUDE
 from hemostat.core.llm.validate import Advice, choices, objections, sourced, worded
-from hemostat.core.settings.trust import Trust
+from hemostat.core.settings.trust import TrustSettings
 from hemostat.errors import AdviceError, AdvisorError, AdvisorUnreachableError, HemoStatError
 from hemostat.events import Container, HealthAlert, Investigation
-from hemostat.ports import Advisor, Call, Clock, Result, Said, Turn, Usage, Witness
+from hemostat.ports import Advisor, Clock, EvidenceSource, ModelTurn, ToolCallRequest, ToolResult, Turn, Usage
 
 if TYPE_CHECKING:
-    from hemostat.agents.analyzer.llm_advisor import Terms
+    from hemostat.agents.analyzer.llm_advisor import AdvisorTerms
 
 ANSWER: Final = 1_500
 """Tokens of one turn, at most: a conclusion is short."""
@@ -42,10 +42,12 @@ Pay = Callable[[float], Callable[[float], None]]
 logger = logging.getLogger(__name__)
 
 
-class Inquiry:
+class Investigator:
     """Good for one investigation."""
 
-    def __init__(self, advisor: Advisor, witness: Witness, clock: Clock, terms: "Terms", pay: Pay) -> None:
+    def __init__(
+        self, advisor: Advisor, witness: EvidenceSource, clock: Clock, terms: "AdvisorTerms", pay: Pay
+    ) -> None:
         self._advisor = advisor
         self._witness = witness
         self._clock = clock
@@ -62,7 +64,7 @@ class Inquiry:
         self._calls = 0
         self._shown: defaultdict[str, list[str]] = defaultdict(list)
 
-    def run(self, case: Case, rules: Verdict, until: float) -> tuple[Advice, Investigation]:
+    def run(self, case: EvidenceCase, rules: Verdict, until: float) -> tuple[Advice, Investigation]:
         """Raises AdvisorError where the service fails, AdviceError where what it says is of no use."""
         began, self._host = self._clock.now(), case.host
         analysis, alert = self._terms.analysis, case.alert
@@ -113,8 +115,8 @@ class Inquiry:
             self._add(tuple(results) if results else prompt.again(mistakes))
 
     def _heard(
-        self, call: Call, alert: HealthAlert, names: Mapping[str, Container], *, must: bool
-    ) -> Advice | tuple[Result, list[str]]:
+        self, call: ToolCallRequest, alert: HealthAlert, names: Mapping[str, Container], *, must: bool
+    ) -> Advice | tuple[ToolResult, list[str]]:
         """What a call comes to: advice that can be used, or its result and what was wrong with it."""
         if call.name != CONCLUDE:
             return self._look(call, names), [f"only {CONCLUDE} may be called now"] if must else []
@@ -125,7 +127,7 @@ class Inquiry:
                 return sourced(advice, self._shown)
         else:
             mistakes = advice
-        return Result(call=call.id, text=prompt.again(mistakes), failed=True), mistakes
+        return ToolResult(call=call.id, text=prompt.again(mistakes), failed=True), mistakes
 
     def _is_short(self, began: float, until: float) -> bool:
         """Whether time, tokens or tools suffice for no more than the conclusion."""
@@ -141,7 +143,7 @@ class Inquiry:
     def _left(self) -> int:
         return self._terms.analysis.max_tokens - self._usage.sent - self._usage.received
 
-    def _ask(self, offered: Sequence[Tool], until: float, *, must: bool) -> Said:
+    def _ask(self, offered: Sequence[Tool], until: float, *, must: bool) -> ModelTurn:
         now = self._clock.now()
         if self._next > self._left:
             raise AdviceError(f"the investigation has used up its {self._terms.analysis.max_tokens} tokens")
@@ -172,9 +174,9 @@ class Inquiry:
         self._add(said)
         return said
 
-    def _look(self, call: Call, names: Mapping[str, Container]) -> Result:
+    def _look(self, call: ToolCallRequest, names: Mapping[str, Container]) -> ToolResult:
         if self._calls >= self._terms.analysis.max_calls:
-            return Result(call=call.id, text=f"No more of these: call {CONCLUDE}.", failed=True)
+            return ToolResult(call=call.id, text=f"No more of these: call {CONCLUDE}.", failed=True)
         self._calls += 1
         container = str(call.arguments.get("container", ""))
         grep = str(call.arguments.get("grep", ""))[:100]
@@ -182,10 +184,10 @@ class Inquiry:
         looks = self._looks(about, grep)
         if call.name not in looks:
             text = f"There is no tool of this name. There are: {', '.join([*looks, CONCLUDE])}."
-            return Result(call=call.id, text=text, failed=True)
+            return ToolResult(call=call.id, text=text, failed=True)
         if container not in names:
             text = f"No such container in this incident. There are: {', '.join(names)}."
-            return Result(call=call.id, text=text, failed=True)
+            return ToolResult(call=call.id, text=text, failed=True)
         source = f"{call.name} {container}"
         self._steps.append(_step(source, grep))
         try:
@@ -193,9 +195,9 @@ class Inquiry:
         except HemoStatError as error:
             emails = self._terms.analysis.redact_emails
             text = tools.bounded([error.message], emails=emails)
-            return Result(call=call.id, text=fenced(source, text), failed=True)
+            return ToolResult(call=call.id, text=fenced(source, text), failed=True)
         self._shown[source].append(text)
-        return Result(call=call.id, text=fenced(source, text))
+        return ToolResult(call=call.id, text=fenced(source, text))
 
     def _looks(self, container: Container, grep: str) -> Mapping[str, Callable[[], str]]:
         witness, host, now = self._witness, self._host, self._clock.now()
@@ -217,7 +219,7 @@ class Inquiry:
         self._said += budget.tokens(_text(turn))
 
 
-def reachable(alert: HealthAlert, trust: Trust) -> dict[str, Container]:
+def reachable(alert: HealthAlert, trust: TrustSettings) -> dict[str, Container]:
     """The containers that may be looked at, by name: the alert's own. Where labels are believed, also the
     one that it is taken to fail for; never those that depend on it, which anybody may."""
     about = [] if alert.container.is_host else [alert.container]
@@ -240,7 +242,7 @@ def _step(source: str, grep: str) -> str:
 def _text(turn: Turn) -> str:
     if isinstance(turn, str):
         return turn
-    if isinstance(turn, Said):
+    if isinstance(turn, ModelTurn):
         return turn.text + "".join(f"{call.name}{_arguments(call.arguments)}" for call in turn.calls)
     return "".join(result.text for result in turn)
 

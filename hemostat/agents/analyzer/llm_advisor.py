@@ -14,18 +14,18 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from hemostat.agents.analyzer.investigation import Inquiry
-from hemostat.core.diagnosis.case import Case, fingerprint, signature, without_others
+from hemostat.agents.analyzer.investigation import Investigator
+from hemostat.core.diagnosis.case import EvidenceCase, fingerprint, signature, without_others
 from hemostat.core.diagnosis.rules import Verdict
 from hemostat.core.labels.project import project_of
 from hemostat.core.llm import budget
-from hemostat.core.llm.budget import Prices, Spending
-from hemostat.core.llm.circuit import FINE, Outage
+from hemostat.core.llm.budget import LlmUsage, Prices
+from hemostat.core.llm.circuit import FINE, LlmCircuit
 from hemostat.core.llm.validate import Advice, choices, judged
-from hemostat.core.metrics.definitions import FAILURES, Count, Failure, uncounted
-from hemostat.core.settings.analyzer import Analysis
-from hemostat.core.settings.responder import Limits
-from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.metrics.definitions import FAILURES, AdviceFailure, Count, uncounted
+from hemostat.core.settings.analyzer import AnalyzerSettings
+from hemostat.core.settings.responder import ResponderSettings
+from hemostat.core.settings.trust import OWN, TrustSettings
 from hemostat.core.units import show_duration
 from hemostat.errors import (
     AdviceError,
@@ -36,7 +36,7 @@ from hemostat.errors import (
     OverBudgetError,
 )
 from hemostat.events import Container, Event, HealthAlert, Investigation, Outcome, digest
-from hemostat.ports import Advisor, Casebook, Clock, Purse, Witness
+from hemostat.ports import Advisor, Clock, EvidenceSource, LlmBudget, PrecedentStore
 
 SLICE: Final = 0.1
 """Seconds between two looks at whether this process is told to stop."""
@@ -54,18 +54,18 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class Terms(NamedTuple):
+class AdvisorTerms(NamedTuple):
     """On what terms a model is asked. `read` makes a conclusion of what it called the last tool with, or a
     list of what is wrong with that."""
 
-    analysis: Analysis
-    limits: Limits
+    analysis: AnalyzerSettings
+    limits: ResponderSettings
     prices: Prices
     read: Callable[[Mapping[str, Any]], Advice | list[str]]
-    trust: Trust = OWN
+    trust: TrustSettings = OWN
 
 
-class Kept(msgspec.Struct, frozen=True):
+class CachedAdvice(msgspec.Struct, frozen=True):
     """Advice on `container` that serves again."""
 
     container: str
@@ -73,17 +73,17 @@ class Kept(msgspec.Struct, frozen=True):
     made: Investigation
 
 
-class Consultant:
+class LlmAdvisor:
     """Safe to use from several threads at once."""
 
     def __init__(
         self,
         advisor: Advisor,
-        witness: Witness,
-        casebook: Casebook,
-        purse: Purse,
+        witness: EvidenceSource,
+        casebook: PrecedentStore,
+        purse: LlmBudget,
         clock: Clock,
-        terms: Terms,
+        terms: AdvisorTerms,
         *,
         source: str,
         count: Count = uncounted,
@@ -97,9 +97,9 @@ class Consultant:
         self._terms = terms
         self._source = source
         self._count = count
-        for each in Failure:
+        for each in AdviceFailure:
             self._note(each, 0)
-        self._outage: Outage = FINE
+        self._outage: LlmCircuit = FINE
         self._lock = threading.Lock()
         self._threads = threading.Semaphore(HANGING * terms.analysis.concurrency)
         self._failing: dict[str, float] = {}
@@ -152,7 +152,7 @@ class Consultant:
                 self._outage = self._outage.failed(str(error), self._clock.now(), error.wait, allowed=allowed)
             raise
 
-    def _note(self, why: Failure, by: int = 1) -> None:
+    def _note(self, why: AdviceFailure, by: int = 1) -> None:
         self._count(FAILURES, self._advisor.name, why, by=by)
 
     def _verdict(self, event: Event, rules: Verdict, until: float) -> Verdict:
@@ -169,23 +169,23 @@ class Consultant:
             self._casebook.keep(likeness, msgspec.json.encode(kept), self.analysis.reuse)
         return judged(kept.advice, alert, rules, kept.made, min_confidence=self.analysis.min_confidence)
 
-    def _asked(self, case: Case, rules: Verdict, until: float) -> Kept:
+    def _asked(self, case: EvidenceCase, rules: Verdict, until: float) -> CachedAdvice:
         pay = partial(self._pay, project_of(case.alert.container))
-        inquiry = Inquiry(self._advisor, self._witness, self._clock, self._terms, pay)
+        inquiry = Investigator(self._advisor, self._witness, self._clock, self._terms, pay)
         advice, made = inquiry.run(case, rules, until)
         with self._lock:
             # An answer to what was asked before, or one that came too late, does not close what is open.
             if not self.shut(self._clock.now()):
                 self._outage = FINE
-        return Kept(case.alert.container.name, advice, made)
+        return CachedAdvice(case.alert.container.name, advice, made)
 
-    def _known(self, likeness: str, alert: HealthAlert) -> Kept | None:
+    def _known(self, likeness: str, alert: HealthAlert) -> CachedAdvice | None:
         """What one container may get another need not."""
         raw = self._casebook.advice(likeness) if self.analysis.reuse else None
         if raw is None:
             return None
         try:
-            kept = msgspec.json.decode(raw, type=Kept)
+            kept = msgspec.json.decode(raw, type=CachedAdvice)
         except msgspec.DecodeError:
             return None
         if kept.advice.choice not in choices(alert, self._terms.limits):
@@ -215,7 +215,7 @@ class Consultant:
                 self._refused = (now, why)
                 raise OverBudgetError(why)
             name = digest(f"{self._source} {threading.get_ident()} {version} {now}".encode())
-            taken = Spending(id=name, time=now, cost=cost, project=project)
+            taken = LlmUsage(id=name, time=now, cost=cost, project=project)
             if self._purse.take(taken, version):
                 return lambda real: self._purse.settle(msgspec.structs.replace(taken, cost=real))
 
@@ -252,20 +252,20 @@ class Consultant:
         return answers[0]
 
 
-def failure(error: AdviceError | AdvisorError) -> Failure:
+def failure(error: AdviceError | AdvisorError) -> AdviceFailure:
     match error:
         case OverBudgetError():
-            return Failure.OVER_BUDGET
+            return AdviceFailure.OVER_BUDGET
         case AdvisorDeclinedError():
-            return Failure.DECLINED
+            return AdviceFailure.DECLINED
         case AdvisorUnreachableError():
-            return Failure.NO_ANSWER
+            return AdviceFailure.NO_ANSWER
         case AdviceError() | AdvisorError(answered=True):
-            return Failure.UNUSABLE
-    return Failure.BUSY if error.transient else Failure.REFUSED
+            return AdviceFailure.UNUSABLE
+    return AdviceFailure.BUSY if error.transient else AdviceFailure.REFUSED
 
 
-def _likeness(case: Case, rules: Verdict) -> str:
+def _likeness(case: EvidenceCase, rules: Verdict) -> str:
     """Incidents that share it are just alike: of one container, with one signature and log, and the same to
     the rules; and nothing has failed against them since. Of another container nothing is reused, whatever its
     labels say it is a replica of: strangers may have written its evidence."""

@@ -21,19 +21,19 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
+class ContainerError(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     doing: str
     reason: str
 
 
-class Faults:
+class ContainerErrors:
     """Which containers something has failed for, by container id and by what was done. Safe to use from
     several threads at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._faults: dict[tuple[str, str], Fault] = {}
+        self._faults: dict[tuple[str, str], ContainerError] = {}
 
     def attempt(self, container_id: str, name: str, doing: str, call: Callable[[], T]) -> T | None:
         """The call's result; None where it raised, which is noted. `doing` is a verb phrase for people.
@@ -76,7 +76,7 @@ class Faults:
         )
 
     def _note(self, container_id: str, name: str, doing: str, error: Exception) -> None:
-        fault = Fault(name=name, doing=doing, reason=describe_error(error))
+        fault = ContainerError(name=name, doing=doing, reason=describe_error(error))
         with self._lock:
             known = self._faults.get((container_id, doing))
             self._faults[container_id, doing] = fault

@@ -12,12 +12,12 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.monitor.container_errors import Faults
+from hemostat.agents.monitor.container_errors import ContainerErrors
 from hemostat.core.detection import deaths, exits, on_event, restart_owner, stop_intent
-from hemostat.core.detection.incidents import Told
-from hemostat.core.detection.registry import Ward
-from hemostat.core.detection.watched_container import Patient
-from hemostat.core.ledger.rows import Attempt, Stopping
+from hemostat.core.detection.incidents import IncidentAlert
+from hemostat.core.detection.registry import ContainerRegistry
+from hemostat.core.detection.watched_container import WatchedContainer
+from hemostat.core.ledger.rows import Attempt, ManualStop
 from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.errors import EngineError
 from hemostat.ports import Ledger
@@ -28,7 +28,7 @@ OOM_LOOK: Final = 2.0
 SHUTDOWN_SECONDS: Final = 30.0
 """Seconds that an engine takes to stop its containers when it shuts down."""
 
-Look = Callable[[str, float], Patient | None]
+Look = Callable[[str, float], WatchedContainer | None]
 
 
 class DeathWatch:
@@ -38,9 +38,9 @@ class DeathWatch:
 
     def __init__(
         self,
-        ward: Ward,
+        ward: ContainerRegistry,
         ledger: Ledger | None,
-        faults: Faults,
+        faults: ContainerErrors,
         *,
         host: str,
         was_stopped: Callable[[str], bool],
@@ -72,7 +72,7 @@ class DeathWatch:
         """When the next death that is held is to be judged (epoch seconds); None where none is held."""
         return min((death.due for death in self._ward.held.values()), default=None)
 
-    def oomed(self, event: EngineEvent, now: float) -> list[Told]:
+    def oomed(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         """It comes before the death, if there is one."""
         self._ward.ooms[event.container.id] = event.time
         self.note_oom(event.container.id, now)
@@ -83,10 +83,10 @@ class DeathWatch:
         the main one shows in a moment."""
         self._oom_looks.setdefault(container_id, now + OOM_LOOK)
 
-    def judge_ooms(self, now: float) -> list[Told]:
+    def judge_ooms(self, now: float) -> list[IncidentAlert]:
         """The processes killed for want of memory whose containers go on."""
         due = [identity for identity, at in self._oom_looks.items() if now >= at]
-        told: list[Told] = []
+        told: list[IncidentAlert] = []
         for identity in due:
             killed_at = self._oom_looks.pop(identity) - OOM_LOOK
             if (patient := self._ward.get(identity)) is not None:
@@ -94,7 +94,7 @@ class DeathWatch:
                 told += self._attempt(identity, "judge the death of", judge)
         return told
 
-    def _ended(self, event: EngineEvent, now: float) -> Patient | None:
+    def _ended(self, event: EngineEvent, now: float) -> WatchedContainer | None:
         """What is known of the container, and what its end adds to that. The engine is asked only where it
         must be: while it clears up after the process, it lets an inspection wait."""
         patient = self._ward.get(event.container.id)
@@ -110,7 +110,7 @@ class DeathWatch:
         ended = {"status": status, "exit_code": event.exit_code, "finished_at": event.time, "pid": 0}
         return self._ward.admit(msgspec.structs.replace(patient.info, **ended), now)
 
-    def died(self, event: EngineEvent, now: float) -> list[Told]:
+    def died(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         self._ward.podman = self._ward.podman or event.podman
         patient = self._ended(event, now)
         if patient is None:
@@ -118,17 +118,21 @@ class DeathWatch:
         self._look_upstream(patient.ref.id, now)
         return self._awaiting(patient, event, deaths.died(self._ward, patient, event, now), now)
 
-    def _awaiting(self, patient: Patient, event: EngineEvent, told: list[Told], now: float) -> list[Told]:
+    def _awaiting(
+        self, patient: WatchedContainer, event: EngineEvent, told: list[IncidentAlert], now: float
+    ) -> list[IncidentAlert]:
         """Docker is given the time to start it again, then it is looked at."""
         if patient.info.status == "restarting":
             code = patient.info.exit_code
-            self._ward.awaited[patient.ref.id] = stop_intent.Death(exit_code=code, time=event.time, due=now)
+            self._ward.awaited[patient.ref.id] = stop_intent.PendingExit(
+                exit_code=code, time=event.time, due=now
+            )
             self._looks[patient.ref.id] = now + restart_owner.FIRST_LOOK
         return told
 
-    def judge_held(self, now: float) -> list[Told]:
+    def judge_held(self, now: float) -> list[IncidentAlert]:
         """The deaths of which the engine has not said by now that somebody wanted them."""
-        told: list[Told] = []
+        told: list[IncidentAlert] = []
         for identity, death in list(self._ward.held.items()):
             if now < death.due:
                 continue
@@ -137,31 +141,35 @@ class DeathWatch:
             self._ward.held.pop(identity, None)
         return told
 
-    def _attempt(self, container_id: str, doing: str, call: Callable[[], list[Told]]) -> list[Told]:
+    def _attempt(
+        self, container_id: str, doing: str, call: Callable[[], list[IncidentAlert]]
+    ) -> list[IncidentAlert]:
         known = self._ward.get(container_id)
         name = container_id[:12] if known is None else known.ref.name
         return self._faults.attempt(container_id, name, doing, call) or []
 
-    def _judge(self, container_id: str, death: stop_intent.Death, now: float) -> list[Told]:
+    def _judge(self, container_id: str, death: stop_intent.PendingExit, now: float) -> list[IncidentAlert]:
         patient = self._look(container_id, now) if self._ward.podman else self._ward.get(container_id)
         if patient is None or patient.info.running:
             return []
         return self._judged(patient, death, now)
 
-    def _judged(self, patient: Patient, death: stop_intent.Death, now: float) -> list[Told]:
+    def _judged(
+        self, patient: WatchedContainer, death: stop_intent.PendingExit, now: float
+    ) -> list[IncidentAlert]:
         if stop_intent.wanted(self._ward.stops.get(patient.ref.id), death.time):
             return []
         if self._ward.podman and self._restart_by_us(patient.info, now):
-            stop = stop_intent.Stop(time=death.time, until=death.time, ours=True)
+            stop = stop_intent.StopRequest(time=death.time, until=death.time, ours=True)
             self._ward.stops[patient.ref.id] = stop
             return []
         if self._ward.podman and self._says_stopped(patient, death):
-            said = stop_intent.Stop(time=death.time, until=death.time + stop_intent.MARGIN)
+            said = stop_intent.StopRequest(time=death.time, until=death.time + stop_intent.MARGIN)
             self._ward.stops[patient.ref.id] = said
             return []
         return deaths.ended(self._ward, patient, death.exit_code, death.time, now)
 
-    def _says_stopped(self, patient: Patient, death: stop_intent.Death) -> bool:
+    def _says_stopped(self, patient: WatchedContainer, death: stop_intent.PendingExit) -> bool:
         """By Podman's own word, which any signal sets for the whole run: after one that the container has
         survived, only an end by a signal is taken for a stop."""
         signalled = self._kills.get(patient.ref.id, 0.0) >= patient.info.started_at
@@ -175,10 +183,10 @@ class DeathWatch:
         attempts = self._ledger.attempts(self._host, info.ref.name)
         return stop_intent.restart_by_us(info, attempts, now)
 
-    def look_again(self, now: float) -> list[Told]:
+    def look_again(self, now: float) -> list[IncidentAlert]:
         """At the containers that somebody is to start again: Docker by its policy, or a restart of ours. Once
         one has hung, the others are left to the next round."""
-        told: list[Told] = []
+        told: list[IncidentAlert] = []
         hung = self._count_hung()
         for patient in self._ward:
             if self._count_hung() > hung:
@@ -197,13 +205,13 @@ class DeathWatch:
                 told += self._attempt(patient.ref.id, "judge the state of", judge)
         return told
 
-    def _look_at_awaited(self, container_id: str, now: float, *, ours: bool) -> list[Told]:
+    def _look_at_awaited(self, container_id: str, now: float, *, ours: bool) -> list[IncidentAlert]:
         seen = self._look(container_id, now)
         if seen is None:
             return []
         return self._taken_down(seen, now) if ours else deaths.looked_at(self._ward, seen, now)
 
-    def _taken_down(self, patient: Patient, now: float) -> list[Told]:
+    def _taken_down(self, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
         """Once the restart of ours that has stopped the container is over, and has not started it."""
         if patient.info.running or patient.info.status == "restarting":
             self._ward.stops.pop(patient.ref.id, None)
@@ -213,14 +221,14 @@ class DeathWatch:
             return []
         return deaths.taken_down(self._ward, patient, now)
 
-    def killed(self, event: EngineEvent, now: float) -> list[Told]:
+    def killed(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         self._ward.kills = True
         self._kills[event.container.id] = event.time
         patient = self._ward.get(event.container.id)
         ours = patient is not None and self._is_ours(event, patient.info, now)
         stop = on_event.signalled(self._ward, event, ours=ours)
         if stop is not None and not ours and patient is not None and self._ledger is not None:
-            noted = Stopping(event.time, stop.hold)
+            noted = ManualStop(event.time, stop.hold)
             self._ledger.note_stop(self._host, patient.ref.name, noted)
             if any(identity == patient.ref.id for identity, _ in self._own_signals):
                 self._overriding[patient.ref.id] = patient.ref.name, now
@@ -234,7 +242,7 @@ class DeathWatch:
             if now - at > SHUTDOWN_SECONDS or stop is None or self._ledger is None:
                 continue
             self._ward.stops[identity] = msgspec.structs.replace(stop, ours=True)
-            self._ledger.note_stop(self._host, name, Stopping(0.0, 0.0))
+            self._ledger.note_stop(self._host, name, ManualStop(0.0, 0.0))
         self._overriding.clear()
 
     def _is_ours(self, event: EngineEvent, info: ContainerInfo, now: float) -> bool:
@@ -249,7 +257,7 @@ class DeathWatch:
         self._own_signals = {key: self._own_signals.get(key, 0) + 1}
         return self._own_signals[key] <= attempt.tries
 
-    def stopped(self, event: EngineEvent, now: float) -> list[Told]:
+    def stopped(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         """The engine has stopped it as somebody asked: whatever it is held for was wanted."""
         stop = self._ward.stops.get(event.container.id)
         if stop is None or not stop.ours:
@@ -258,7 +266,7 @@ class DeathWatch:
         self._look(event.container.id, now)
         return []
 
-    def started(self, event: EngineEvent, now: float) -> list[Told]:
+    def started(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         self._look(event.container.id, now)
         for known in (self._ward.stops, self._ward.held, self._ward.awaited, self._looks, self._kills):
             known.pop(event.container.id, None)
@@ -270,11 +278,13 @@ class DeathWatch:
             known.pop(container_id, None)
         self._own_signals = {key: each for key, each in self._own_signals.items() if key[0] != container_id}
 
-    def found_dead(self, patient: Patient, seen_until: float, now: float) -> list[Told]:
+    def found_dead(self, patient: WatchedContainer, seen_until: float, now: float) -> list[IncidentAlert]:
         if not seen_until:
             return deaths.dead_before(self._ward, patient, now)
         down = exits.stays_down(patient.info) and not deaths.is_known(self._ward, patient.info)
         if down and self._restart_by_us(patient.info, now) is not None:
             time = patient.info.finished_at
-            self._ward.stops.setdefault(patient.ref.id, stop_intent.Stop(time=time, until=time, ours=True))
+            self._ward.stops.setdefault(
+                patient.ref.id, stop_intent.StopRequest(time=time, until=time, ours=True)
+            )
         return deaths.missed(self._ward, patient, seen_until, now)

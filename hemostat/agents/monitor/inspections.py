@@ -11,12 +11,12 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.monitor.container_errors import Faults
+from hemostat.agents.monitor.container_errors import ContainerErrors
 from hemostat.agents.monitor.inspector import Inspector
-from hemostat.core.dependencies.declared import Absent, absent
-from hemostat.core.dependencies.graph import Topology
-from hemostat.core.detection.registry import Ward
-from hemostat.core.detection.watched_container import Patient
+from hemostat.core.dependencies.declared import MissingDependency, absent
+from hemostat.core.dependencies.graph import DependencyGraph
+from hemostat.core.detection.registry import ContainerRegistry
+from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.labels.masking import veiled
 from hemostat.core.labels.mistakes import find_mistakes
 from hemostat.core.model import ContainerInfo
@@ -38,16 +38,20 @@ MAX_REST_SECONDS: Final = 300.0
 logger = logging.getLogger(__name__)
 
 
-class Lookups:
+class Inspections:
     def __init__(
-        self, engine: Engine, ward: Ward, faults: Faults, stopwatch: Callable[[], float] = float
+        self,
+        engine: Engine,
+        ward: ContainerRegistry,
+        faults: ContainerErrors,
+        stopwatch: Callable[[], float] = float,
     ) -> None:
         """`stopwatch` tells seconds from any moment on."""
         self._engine = engine
         self._ward = ward
         self._faults = faults
         self._subject = Container(id="", name="")
-        self._asked_for: set[Absent] = set()
+        self._asked_for: set[MissingDependency] = set()
         """What was asked of the engine since the last listing, and was not there."""
         self._stopwatch = stopwatch
         self._seen_at: dict[str, float] = {}
@@ -60,14 +64,14 @@ class Lookups:
         """An event tells of it: its name, should it not be known otherwise."""
         self._subject = subject
 
-    def admit(self, info: ContainerInfo, now: float, *, watched: bool = True) -> Patient | None:
+    def admit(self, info: ContainerInfo, now: float, *, watched: bool = True) -> WatchedContainer | None:
         """Each for itself: None where it cannot be watched, which is noted, and where it is not to be."""
         name = info.ref.name
         return self._faults.attempt(
             info.ref.id, name, "watch", partial(self._admit, info, now, watched=watched)
         )
 
-    def _admit(self, info: ContainerInfo, now: float, *, watched: bool) -> Patient | None:
+    def _admit(self, info: ContainerInfo, now: float, *, watched: bool) -> WatchedContainer | None:
         relations = self._ward.relations
         known = relations.get(info.ref.id)
         if known is None or known.ref != info.ref:
@@ -79,7 +83,7 @@ class Lookups:
             log_mistakes(info.ref)
         return self._ward.admit(info, now)
 
-    def look(self, container_id: str, now: float) -> Patient | None:
+    def look(self, container_id: str, now: float) -> WatchedContainer | None:
         """Inspect, and remember; None if it is gone, or the engine does not answer about it now."""
         try:
             info = self.inspector.inspect(container_id, self.name(container_id), now)
@@ -163,7 +167,7 @@ class Lookups:
                 self._rested = began + REST_FACTOR * took
                 return
 
-    def _outside(self, wanted: Absent) -> Iterable[ContainerInfo]:
+    def _outside(self, wanted: MissingDependency) -> Iterable[ContainerInfo]:
         members = self._engine.members(wanted.project, wanted.service) if wanted.service else []
         answers = self._engine.inspect_all([wanted.name], brief=True) if wanted.name and not members else {}
         return [*members, *(each for each in answers.values() if isinstance(each, ContainerInfo))]
@@ -172,7 +176,7 @@ class Lookups:
 def check_alone(info: ContainerInfo) -> None:
     """Raise now what this container would raise wherever it is looked at together with others."""
     msgspec.json.encode(info.ref)
-    Topology.of([info])
+    DependencyGraph.of([info])
     absent([info], {info.ref.id})
 
 

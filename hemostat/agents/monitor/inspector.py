@@ -25,7 +25,7 @@ WARY_SECONDS: Final = 600.0
 logger = logging.getLogger(__name__)
 
 
-class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
+class PendingInspection(msgspec.Struct, frozen=True, kw_only=True):
     """A container that cannot be inspected, since `tries` attempts; the next is `due` (epoch seconds)."""
 
     name: str
@@ -40,7 +40,7 @@ class Inspector:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        self._unanswered: dict[str, Unanswered] = {}
+        self._unanswered: dict[str, PendingInspection] = {}
         self._hung_at = 0.0
         """When an inspection that others wait for has hung last (epoch seconds)."""
         self.hung = 0
@@ -109,6 +109,6 @@ class Inspector:
             known = self._unanswered.get(container)
             tries = 1 if known is None else known.tries + 1
             due = now + delay(tries, FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS)
-            self._unanswered[container] = Unanswered(name=name, reason=reason, tries=tries, due=due)
+            self._unanswered[container] = PendingInspection(name=name, reason=reason, tries=tries, due=due)
         if known is None:
             logger.warning("container.unanswered container=%s error=%s", name, error)

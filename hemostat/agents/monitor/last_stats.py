@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.detection.watched_container import Patient
+from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.labels.masking import veiled
 from hemostat.core.model import REMOVED, Sample
 from hemostat.events import ContainerStats
@@ -19,7 +19,7 @@ class LastStats:
         self._last: dict[str, tuple[ContainerStats, float]] = {}
         self._removed: list[ContainerStats] = []
 
-    def update(self, patient: Patient, sample: Sample | None, now: float) -> ContainerStats | None:
+    def update(self, patient: WatchedContainer, sample: Sample | None, now: float) -> ContainerStats | None:
         """What is to be told of the container; None where that is known."""
         stats = _stats(patient, sample)
         before, told_at = self._last.get(patient.ref.id, (None, 0.0))
@@ -46,7 +46,7 @@ def _as_removed(stats: ContainerStats) -> ContainerStats:
     return ContainerStats(container=stats.container, state=state)
 
 
-def _stats(patient: Patient, sample: Sample | None) -> ContainerStats:
+def _stats(patient: WatchedContainer, sample: Sample | None) -> ContainerStats:
     return ContainerStats(
         container=veiled(patient.ref),
         state=patient.info.state,

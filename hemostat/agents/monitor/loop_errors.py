@@ -13,7 +13,7 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
-class Failures:
+class LoopErrors:
     """By what was done. Safe to use from several threads at once."""
 
     def __init__(self) -> None:

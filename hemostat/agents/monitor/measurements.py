@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
 
-from hemostat.agents.monitor.loop_errors import Failures
+from hemostat.agents.monitor.loop_errors import LoopErrors
 from hemostat.agents.monitor.monitor import Monitor
-from hemostat.core.labels.values import Target
+from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
     Answering,
     ContainerInfo,
@@ -20,9 +20,9 @@ from hemostat.core.model import (
     Sample,
     Samples,
 )
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.errors import AdapterError
-from hemostat.ports import Clock, Engine, Interrupted, Sampler, Surroundings
+from hemostat.ports import Clock, Engine, HostProbe, Interrupted, Sampler
 
 PROBES: Final = 64
 """At a time, one of each container: those that hang must not keep the others waiting, nor add up."""
@@ -36,7 +36,7 @@ RETRY_SECONDS: Final = 5.0
 logger = logging.getLogger(__name__)
 
 
-class Measuring:
+class Measurements:
     """`tell` is called with each observation, in several threads."""
 
     def __init__(
@@ -44,10 +44,10 @@ class Measuring:
         monitor: Monitor,
         engine: Engine,
         sampler: Sampler,
-        surroundings: Surroundings,
+        surroundings: HostProbe,
         clock: Clock,
-        thresholds: Thresholds,
-        failures: Failures,
+        thresholds: MonitorSettings,
+        failures: LoopErrors,
         tell: Callable[[Observation], None],
     ) -> None:
         self._monitor = monitor
@@ -143,7 +143,7 @@ class Measuring:
                 self._probing.add(container_id)
                 self._prober.submit(self._probe, container_id, target, address)
 
-    def _probe(self, container_id: str, target: Target, address: str) -> None:
+    def _probe(self, container_id: str, target: ProbeTarget, address: str) -> None:
         try:
             error = self._surroundings.probe(target, address, self._thresholds.probe_timeout)
         finally:

@@ -12,27 +12,28 @@ from typing import TypeVar
 
 import msgspec
 
-from hemostat.agents.monitor.container_errors import Faults
+from hemostat.agents.monitor.container_errors import ContainerErrors
 from hemostat.agents.monitor.death_watch import DeathWatch
-from hemostat.agents.monitor.inspections import Lookups
+from hemostat.agents.monitor.inspections import Inspections
 from hemostat.agents.monitor.last_stats import LastStats
 from hemostat.agents.monitor.reconciler import Reconciler
 from hemostat.agents.monitor.sample_round import SampleRound
-from hemostat.core.dependencies.root_cause import Host
+from hemostat.core.dependencies.root_cause import HostState
 from hemostat.core.detection import on_event, on_sample, probe, review
 from hemostat.core.detection.alert_rate import MINUTE, AlertRate
 from hemostat.core.detection.event_cursor import Cursor
-from hemostat.core.detection.event_queue import Span
-from hemostat.core.detection.incidents import Told
-from hemostat.core.detection.monitor_state import Memo, decode_memo, encode_memo
-from hemostat.core.detection.registry import Ward
-from hemostat.core.detection.watched_container import Patient
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.detection.event_queue import EventSpan
+from hemostat.core.detection.incidents import IncidentAlert
+from hemostat.core.detection.monitor_state import MonitorState, decode_memo, encode_memo
+from hemostat.core.detection.registry import ContainerRegistry
+from hemostat.core.detection.watched_container import WatchedContainer
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.labels.masking import veiled
-from hemostat.core.labels.values import Target
+from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import (
     Answering,
     Connected,
+    ConnectionPeers,
     ContainerInfo,
     Disconnected,
     DiskUse,
@@ -41,14 +42,13 @@ from hemostat.core.model import (
     Listing,
     Mode,
     Observation,
-    Peers,
     Probed,
     Sample,
     Samples,
     Waited,
 )
-from hemostat.core.settings.monitor import Thresholds, watched
-from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.settings.monitor import MonitorSettings, watched
+from hemostat.core.settings.trust import OWN, TrustSettings
 from hemostat.core.usage.tracker import interrupted
 from hemostat.events import Container, ContainerStats, Event, HealthAlert, Payload, encode
 from hemostat.ports import Engine, Ledger, Sampler
@@ -64,16 +64,16 @@ class Monitor:
         self,
         engine: Engine,
         sampler: Sampler,
-        thresholds: Thresholds,
+        thresholds: MonitorSettings,
         *,
         host: str,
         source: str,
         host_memory: int,
         host_cores: int = 1,
-        history: Callable[[str], Sequence[Point]] = lambda _: (),
+        history: Callable[[str], Sequence[MetricPoint]] = lambda _: (),
         ledger: Ledger | None = None,
         warnings: tuple[str, ...] = (),
-        trust: Trust = OWN,
+        trust: TrustSettings = OWN,
         stopwatch: Callable[[], float] = float,
     ) -> None:
         """`history` is what has been kept of the numbers of the container of a name, oldest first. `ledger`
@@ -83,9 +83,9 @@ class Monitor:
         self._warnings = warnings
         self._host = host
         self._source = source
-        self._ward = Ward(thresholds, Host(name=host, cores=host_cores), trust)
-        self._faults = Faults()
-        self._lookups = Lookups(engine, self._ward, self._faults, stopwatch)
+        self._ward = ContainerRegistry(thresholds, HostState(name=host, cores=host_cores), trust)
+        self._faults = ContainerErrors()
+        self._lookups = Inspections(engine, self._ward, self._faults, stopwatch)
         self._deaths = DeathWatch(
             self._ward,
             ledger,
@@ -115,7 +115,7 @@ class Monitor:
         """What the last memo had to leave out."""
         self._blind_since: float | None = 0.0
         """Up to when events had been seen before the connection was lost; None once all have been listed."""
-        self.arrivals: Span | None = None
+        self.arrivals: EventSpan | None = None
         """Which of the engine's events have come in, while this one is handled; None where each is handled as
         it comes."""
         self._now = 0.0
@@ -139,7 +139,7 @@ class Monitor:
         self._rate.restore(read.waiting)
 
     def memo(self) -> bytes:
-        memo = Memo(cursor=self._cursor, past=self._ward.past(), waiting=self._rate.waiting)
+        memo = MonitorState(cursor=self._cursor, past=self._ward.past(), waiting=self._rate.waiting)
         raw, lost = encode_memo(memo)
         if lost and str(lost) != self._unwritten:
             logger.error("memo.partly_unwritable lost=%s", lost)
@@ -171,7 +171,7 @@ class Monitor:
         running = [patient for patient in self._ward if patient.info.running]
         return [patient.info for patient in running if patient.tuned.disk or patient.tuned.log]
 
-    def probed(self) -> list[tuple[str, Target, str]]:
+    def probed(self) -> list[tuple[str, ProbeTarget, str]]:
         """The containers that ask to be probed: id, target, address."""
         asking = [each for each in self._ward if each.target and each.info.running]
         if not asking:
@@ -181,13 +181,13 @@ class Monitor:
         addresses = ((each, self._address(each, everyone)) for each in asking)
         return [(each.ref.id, each.target, address) for each, address in addresses if each.target and address]
 
-    def _address(self, patient: Patient, everyone: dict[str, ContainerInfo]) -> str:
+    def _address(self, patient: WatchedContainer, everyone: dict[str, ContainerInfo]) -> str:
         return self.attempt(patient.ref, "probe", partial(probe.address_of, patient.info, everyone)) or ""
 
     # --- steps ----------------------------------------------------------------------------------------
 
     def step(self, observation: Observation, now: float) -> list[Event]:
-        told: list[Told] = []
+        told: list[IncidentAlert] = []
         self._now = now
         match observation:
             case Samples(samples=samples):
@@ -211,14 +211,14 @@ class Monitor:
         return self._wrap(told + self._deaths.judge_held(now), now) + self._show_removed(now)
 
     def _measured(
-        self, observation: DiskUse | Probed | Peers | HostSample | Waited, now: float
-    ) -> list[Told]:
+        self, observation: DiskUse | Probed | ConnectionPeers | HostSample | Waited, now: float
+    ) -> list[IncidentAlert]:
         match observation:
             case DiskUse():
                 return on_sample.disk_used(self._ward, observation, now)
             case Probed():
                 return on_sample.probed(self._ward, observation, now, self._lookups.glance_upstream)
-            case Peers():
+            case ConnectionPeers():
                 self._ward.relations.connect(observation, now)
                 return []
             case HostSample():
@@ -226,7 +226,7 @@ class Monitor:
             case Waited():
                 return []
 
-    def _wrap(self, told: Iterable[Told], now: float) -> list[Event]:
+    def _wrap(self, told: Iterable[IncidentAlert], now: float) -> list[Event]:
         events = (
             self.attempt(alert.container, "tell an alert of", partial(self._alert, alert, now, incident))
             for incident, alert in (*self._rate.due(now), *self._rate.admit(told, now))
@@ -252,10 +252,10 @@ class Monitor:
 
     # --- events ---------------------------------------------------------------------------------------
 
-    def _happened(self, event: EngineEvent, now: float) -> list[Told]:
+    def _happened(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         if self._cursor.knows(event):
             return []
-        handlers: dict[str, Callable[[EngineEvent, float], list[Told]]] = {
+        handlers: dict[str, Callable[[EngineEvent, float], list[IncidentAlert]]] = {
             "die": self._deaths.died,
             "oom": self._deaths.oomed,
             "unhealthy": self._turned,
@@ -265,7 +265,7 @@ class Monitor:
             "start": self._started,
             "destroy": self._destroyed,
         }
-        told: list[Told] = []
+        told: list[IncidentAlert] = []
         self._lookups.note(event.container)
         if watched(event.container) or event.action == "destroy":
             handle = partial(handlers.get(event.action, self._changed), event, now)
@@ -275,7 +275,7 @@ class Monitor:
         self._cursor = self._cursor.past(event, *(self.arrivals or ()))
         return told
 
-    def _turned(self, event: EngineEvent, now: float) -> list[Told]:
+    def _turned(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         patient = self._lookups.look(event.container.id, now)
         if patient is None:
             return []
@@ -284,22 +284,22 @@ class Monitor:
         on_event.turned(patient, event)
         return on_event.judge_health(self._ward, patient, now)
 
-    def _started(self, event: EngineEvent, now: float) -> list[Told]:
+    def _started(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         told = self._deaths.started(event, now)
         self._faults.attempt("", "all", "find the dependencies of", self._lookups.find_absent)
         return told
 
-    def _destroyed(self, event: EngineEvent, _: float) -> list[Told]:
+    def _destroyed(self, event: EngineEvent, _: float) -> list[IncidentAlert]:
         return self._discharge(event.container.id)
 
-    def _discharge(self, container_id: str) -> list[Told]:
+    def _discharge(self, container_id: str) -> list[IncidentAlert]:
         self._lookups.inspector.forget(container_id)
         self._deaths.forget(container_id)
         self._faults.forget(container_id)
         self._last_stats.remove(container_id)
         return self._ward.discharge(container_id)
 
-    def _changed(self, event: EngineEvent, now: float) -> list[Told]:
+    def _changed(self, event: EngineEvent, now: float) -> list[IncidentAlert]:
         patient = self._lookups.look(event.container.id, now)
         if patient is not None and event.action in {"pause", "unpause"}:
             patient.track = interrupted(patient.track)
@@ -308,7 +308,7 @@ class Monitor:
 
     # --- listing --------------------------------------------------------------------------------------
 
-    def _reconcile(self, listing: Listing, now: float) -> list[Told]:
+    def _reconcile(self, listing: Listing, now: float) -> list[IncidentAlert]:
         until = self._cursor.until
         if listing.thorough:
             since = until if self._blind_since is None else self._blind_since

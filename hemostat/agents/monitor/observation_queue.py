@@ -3,7 +3,7 @@
 import threading
 from typing import Final
 
-from hemostat.core.detection.event_queue import Intake, Span
+from hemostat.core.detection.event_queue import EventQueue, EventSpan
 from hemostat.core.model import Observation
 
 MAX_LOOKS: Final = 50
@@ -12,7 +12,7 @@ MAX_LOOKS: Final = 50
 
 class ObservationQueue:
     def __init__(self) -> None:
-        self._intake = Intake()
+        self._intake = EventQueue()
         self._changed = threading.Condition()
 
     def put(self, observation: Observation) -> None:
@@ -34,7 +34,7 @@ class ObservationQueue:
             return len(self._intake)
 
     @property
-    def span(self) -> Span | None:
+    def span(self) -> EventSpan | None:
         with self._changed:
             return self._intake.span
 

@@ -6,13 +6,13 @@ A list may be older than the last events: what has changed by it is inspected be
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from hemostat.agents.monitor.container_errors import Faults
+from hemostat.agents.monitor.container_errors import ContainerErrors
 from hemostat.agents.monitor.death_watch import DeathWatch
-from hemostat.agents.monitor.inspections import Lookups
+from hemostat.agents.monitor.inspections import Inspections
 from hemostat.core.detection import container_list, on_event
-from hemostat.core.detection.incidents import Told
-from hemostat.core.detection.registry import Ward
-from hemostat.core.detection.watched_container import Patient
+from hemostat.core.detection.incidents import IncidentAlert
+from hemostat.core.detection.registry import ContainerRegistry
+from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.model import ContainerInfo, ListedContainer
 from hemostat.core.settings.monitor import watched
 from hemostat.errors import NoSuchContainerError
@@ -23,11 +23,11 @@ class Reconciler:
 
     def __init__(
         self,
-        ward: Ward,
-        lookups: Lookups,
+        ward: ContainerRegistry,
+        lookups: Inspections,
         deaths: DeathWatch,
-        faults: Faults,
-        discharge: Callable[[str], list[Told]],
+        faults: ContainerErrors,
+        discharge: Callable[[str], list[IncidentAlert]],
     ) -> None:
         self._ward = ward
         self._faults = faults
@@ -37,14 +37,14 @@ class Reconciler:
         self._listed: frozenset[str] = frozenset()
         """The ids of the last list."""
 
-    def reconcile_all(self, rows: Iterable[ListedContainer], now: float, since: float) -> list[Told]:
+    def reconcile_all(self, rows: Iterable[ListedContainer], now: float, since: float) -> list[IncidentAlert]:
         """Inspect every container. `since`: up to when events had been seen."""
         self._lookups.ask_again()
         return self._reconcile(rows, now, lambda _: True, lambda found: self._found(found, found, since, now))
 
     def reconcile(
         self, rows: Iterable[ListedContainer], now: float, until: float, *, wait: bool
-    ) -> list[Told]:
+    ) -> list[IncidentAlert]:
         """Inspect those that have changed. `until` is the time of the last event; `wait`: whether events come
         in, so that a death is left to them for a while."""
         relations = self._ward.relations
@@ -57,7 +57,7 @@ class Reconciler:
             lambda found: self._changed(found, until, now, wait=wait),
         )
 
-    def look_again(self, container_id: str, now: float, until: float, *, wait: bool) -> list[Told]:
+    def look_again(self, container_id: str, now: float, until: float, *, wait: bool) -> list[IncidentAlert]:
         """The engine answers about it again."""
         try:
             name = self._lookups.name(container_id)
@@ -75,7 +75,7 @@ class Reconciler:
             self._faults.attempt(container_id, info.ref.name, "judge the state of", catch_up) or []
         )
 
-    def _catch_up(self, patient: Patient, now: float) -> list[Told]:
+    def _catch_up(self, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
         """Events of its health check may have been left out."""
         on_event.saw_health(patient, now)
         return on_event.judge_health(self._ward, patient, now)
@@ -85,8 +85,8 @@ class Reconciler:
         rows: Iterable[ListedContainer],
         now: float,
         wanted: Callable[[ListedContainer], bool],
-        judge: Callable[[Sequence[ContainerInfo]], list[Told]],
-    ) -> list[Told]:
+        judge: Callable[[Sequence[ContainerInfo]], list[IncidentAlert]],
+    ) -> list[IncidentAlert]:
         present, inspector = {row.ref.id: row for row in rows}, self._lookups.inspector
         asked = {key: row.ref.name for key, row in present.items() if self._is_wanted(row, wanted)}
         asked |= {key: self._lookups.name(key) for key in self._ward.known() - present.keys()}
@@ -100,7 +100,9 @@ class Reconciler:
     def _is_wanted(self, row: ListedContainer, wanted: Callable[[ListedContainer], bool]) -> bool:
         return self._faults.attempt(row.ref.id, row.ref.name, "compare", partial(wanted, row)) is not False
 
-    def _changed(self, found: Iterable[ContainerInfo], until: float, now: float, *, wait: bool) -> list[Told]:
+    def _changed(
+        self, found: Iterable[ContainerInfo], until: float, now: float, *, wait: bool
+    ) -> list[IncidentAlert]:
         relations = self._ward.relations
         ready = [each for each in found if not (wait and self._is_left_to_events(each, until, now))]
         unseen = [each for each in ready if container_list.is_unseen_death(relations.get(each.ref.id), each)]
@@ -111,7 +113,7 @@ class Reconciler:
 
     def _found(
         self, found: Sequence[ContainerInfo], dead: Iterable[ContainerInfo], since: float, now: float
-    ) -> list[Told]:
+    ) -> list[IncidentAlert]:
         """All are admitted before any is judged: some depend on others. `dead`: those whose end may have been
         unseen."""
         told = [each for info in found for each in self._renamed(info)]
@@ -124,13 +126,13 @@ class Reconciler:
             told += self._faults.attempt(patient.ref.id, patient.ref.name, "judge the state of", judge) or []
         return told
 
-    def _renamed(self, info: ContainerInfo) -> list[Told]:
+    def _renamed(self, info: ContainerInfo) -> list[IncidentAlert]:
         """An incident under its former name would be taken for that of the container that has it now."""
         known = self._ward.get(info.ref.id)
         same = known is None or known.ref.name == info.ref.name
         return [] if same else self._ward.register.closed(info.ref.id)
 
-    def _judge(self, patient: Patient, dead_since: float | None, now: float) -> list[Told]:
+    def _judge(self, patient: WatchedContainer, dead_since: float | None, now: float) -> list[IncidentAlert]:
         """`dead_since`: up to when events had been seen, where its end may have been unseen."""
         told = [] if dead_since is None else self._deaths.found_dead(patient, dead_since, now)
         return told + on_event.judge_health(self._ward, patient, now)

@@ -5,15 +5,15 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
-from hemostat.agents.monitor.container_errors import Faults
+from hemostat.agents.monitor.container_errors import ContainerErrors
 from hemostat.agents.monitor.death_watch import DeathWatch
-from hemostat.agents.monitor.inspections import Lookups
+from hemostat.agents.monitor.inspections import Inspections
 from hemostat.agents.monitor.last_stats import LastStats
 from hemostat.core.detection import deaths, on_event, on_sample, review
-from hemostat.core.detection.incidents import Incident, Told
-from hemostat.core.detection.registry import Ward
-from hemostat.core.detection.watched_container import Patient
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.detection.incidents import Incident, IncidentAlert
+from hemostat.core.detection.registry import ContainerRegistry
+from hemostat.core.detection.watched_container import WatchedContainer
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.labels.project import NO_PROJECT, project_of
 from hemostat.core.labels.project_turns import Turns
 from hemostat.core.model import Sample
@@ -33,15 +33,15 @@ class SampleRound:
 
     def __init__(
         self,
-        ward: Ward,
-        lookups: Lookups,
+        ward: ContainerRegistry,
+        lookups: Inspections,
         death_watch: DeathWatch,
-        faults: Faults,
+        faults: ContainerErrors,
         last_stats: LastStats,
         sampler: Sampler,
         *,
         host_memory: int,
-        history: Callable[[str], Sequence[Point]],
+        history: Callable[[str], Sequence[MetricPoint]],
         stopwatch: Callable[[], float],
     ) -> None:
         self._ward = ward
@@ -64,9 +64,9 @@ class SampleRound:
         patient = self._ward.get(container_id)
         return NO_PROJECT if patient is None else project_of(patient.ref)
 
-    def judge(self, samples: Iterable[Sample], now: float) -> list[Told]:
+    def judge(self, samples: Iterable[Sample], now: float) -> list[IncidentAlert]:
         by_id = {sample.container_id: sample for sample in samples}
-        told: list[Told] = []
+        told: list[IncidentAlert] = []
         for patient in self._ward:
             sample = by_id.get(patient.ref.id) if patient.info.running else None
             told += (
@@ -88,21 +88,21 @@ class SampleRound:
             stats += [] if shown is None else [shown]
         return stats
 
-    def _attempt(self, patient: Patient, doing: str, call: Callable[[], T]) -> T | None:
+    def _attempt(self, patient: WatchedContainer, doing: str, call: Callable[[], T]) -> T | None:
         return self._faults.attempt(patient.ref.id, patient.ref.name, doing, call)
 
-    def _judge(self, patient: Patient, sample: Sample | None, now: float) -> list[Told]:
+    def _judge(self, patient: WatchedContainer, sample: Sample | None, now: float) -> list[IncidentAlert]:
         told = [] if sample is None else self._observe(patient, sample, now)
         return told + on_event.judge_health(self._ward, patient, now)
 
-    def _observe(self, patient: Patient, sample: Sample, now: float) -> list[Told]:
+    def _observe(self, patient: WatchedContainer, sample: Sample, now: float) -> list[IncidentAlert]:
         ward, bounds = self._ward, on_sample.limits(patient, self._host_memory)
         if on_sample.wants_history(patient, sample, bounds):
             self._recall(patient, sample)
         activity = None
         if on_sample.wants_activity(patient, sample, bounds):
             activity = self._sampler.activity(patient.info, now)
-        told: list[Told] = []
+        told: list[IncidentAlert] = []
         for kind, phase, since, evidence in on_sample.sampled(patient, sample, bounds, activity):
             if phase is Phase.CLEARED:
                 told += ward.register.closed(patient.ref.id, [kind])
@@ -115,17 +115,17 @@ class SampleRound:
             told += ward.fail(patient, kind, since=since, now=now, window=window, evidence=evidence)
         return told
 
-    def _recall(self, patient: Patient, sample: Sample) -> None:
+    def _recall(self, patient: WatchedContainer, sample: Sample) -> None:
         """A restart of this monitor must not forget a trend; without what was kept it begins again."""
         with suppress(HemoStatError):
             on_sample.recalled(patient, self._history(patient.ref.name), sample)
 
-    def _review(self, now: float) -> list[Told]:
+    def _review(self, now: float) -> list[IncidentAlert]:
         for waiting in self._glances.take(sorted(self._ward.waiting())):
             glance = partial(self._lookups.glance_upstream, waiting, now)
             self._faults.attempt(waiting, self._lookups.name(waiting), "inspect the dependencies of", glance)
         review.begin(self._ward, now)
-        told: list[Told] = []
+        told: list[IncidentAlert] = []
         for incident in self._reviews.take(tuple(self._ward.register)):
             ref, look = incident.container, partial(review.review, self._ward, incident, now)
             told += self._faults.attempt(ref.id, ref.name, "review an incident of", look) or []

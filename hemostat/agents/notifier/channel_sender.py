@@ -15,11 +15,11 @@ from typing import Final
 import msgspec
 
 from hemostat.core.backoff import delay
-from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, Delivery, uncounted
+from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, DeliveryResult, uncounted
 from hemostat.core.notify import message, routing
-from hemostat.core.notify.notification import News, worth
-from hemostat.core.notify.routing import Sent
-from hemostat.core.settings.alert import Alerting, Channel
+from hemostat.core.notify.notification import Notification, worth
+from hemostat.core.notify.routing import SentMessage
+from hemostat.core.settings.alert import AlertSettings, Channel
 from hemostat.errors import AdapterError, NotifyError
 from hemostat.ports import Clock, Interrupted, Notifier, Outbox
 
@@ -45,7 +45,7 @@ REMEMBERED: Final = 1000
 logger = logging.getLogger(__name__)
 
 
-class Courier:
+class ChannelSender:
     def __init__(
         self,
         name: str,
@@ -53,7 +53,7 @@ class Courier:
         notifier: Notifier,
         outbox: Outbox,
         clock: Clock,
-        alerting: Alerting,
+        alerting: AlertSettings,
         *,
         chance: Callable[[], float],
         of_day: Callable[[float], float],
@@ -71,19 +71,19 @@ class Courier:
         self._chance = chance
         self._of_day = of_day
         self._count = count
-        for outcome in Delivery:
+        for outcome in DeliveryResult:
             self._note(outcome, 0)
-        self._own: deque[News] = deque(maxlen=REMEMBERED)
-        self._sent: deque[Sent] = deque(maxlen=alerting.per_minute)
+        self._own: deque[Notification] = deque(maxlen=REMEMBERED)
+        self._sent: deque[SentMessage] = deque(maxlen=alerting.per_minute)
         self._projects: dict[str, float] = {}
         """Of which the channel is told, and when it was last (epoch seconds)."""
         self._failed_at: set[str] = set()
         """Incidents that the service failed at: it may be their fault."""
-        self._unsettled: dict[str, News] = {}
+        self._unsettled: dict[str, Notification] = {}
         self._until = 0.0
         self._failures = 0
 
-    def tell(self, word: News) -> None:
+    def tell(self, word: Notification) -> None:
         """Of HemoStat itself, whatever becomes of the outbox."""
         if routing.concerns(self._channel, word) and routing.wants(self._channel, word.topic):
             self._own.append(word)
@@ -118,7 +118,7 @@ class Courier:
         except AdapterError as error:
             logger.debug("outbox.failed channel=%s error=%s", self.name, error)
 
-    def _due(self, now: float) -> list[News]:
+    def _due(self, now: float) -> list[Notification]:
         """What is news; the rest is settled, or waits for the end of quiet hours."""
         times = [each.time for each in self._sent]
         free, _ = routing.ration(times, 1, self._alerting.per_minute, now)
@@ -138,24 +138,24 @@ class Courier:
             self._outbox.settle(self.name, stale, told=False)
         return ready
 
-    def _is_shared(self, words: Sequence[News], now: float) -> bool:
+    def _is_shared(self, words: Sequence[Notification], now: float) -> bool:
         """Whether the channel was told of several projects within the hour."""
         known = self._projects | dict.fromkeys((word.project for word in words), now)
         self._projects = {name: time for name, time in known.items() if 0 <= now - time < SHARED_SECONDS}
         return len(self._projects) > 1
 
-    def _can_be_written(self, word: News) -> bool:
+    def _can_be_written(self, word: Notification) -> bool:
         """A word of which no message can be made is dropped: it must not hold up all others for ever."""
         try:
             message.single(word, self._alerting.templates, brief=self._channel.brief)
         except Exception:
             logger.exception("notify.dropped channel=%s incident=%s", self.name, word.incident)
             self._outbox.settle(self.name, [word], told=False)
-            self._note(Delivery.DROPPED)
+            self._note(DeliveryResult.DROPPED)
             return False
         return True
 
-    def _deliver(self, words: Sequence[News], now: float) -> None:
+    def _deliver(self, words: Sequence[Notification], now: float) -> None:
         packed, waiting = routing.pack(
             words,
             self._sent,
@@ -182,13 +182,13 @@ class Courier:
                 self._settle(parcel)
         return None
 
-    def _written(self, words: Sequence[News]) -> message.Message:
+    def _written(self, words: Sequence[Notification]) -> message.Message:
         templates, brief = self._alerting.templates, self._channel.brief
         if len(words) == 1:
             return message.single(words[0], templates, brief=brief)
         return message.digest(words, templates, brief=brief)
 
-    def _send_own(self, word: News) -> None:
+    def _send_own(self, word: Notification) -> None:
         """What cannot be told now waits with the others, as news by itself, if Redis is there to hold it."""
         try:
             self._send(self._written([word]), 1, None)
@@ -213,14 +213,14 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - whatever a service's library does, the thread lives
             self._failed(told := NotifyError(f"the channel failed ({type(error).__name__})"))
             raise told from None
-        self._sent.append(Sent(self._clock.now(), project))
+        self._sent.append(SentMessage(self._clock.now(), project))
         self._failures, self.trouble = 0, ""
-        self._note(Delivery.DELIVERED)
+        self._note(DeliveryResult.DELIVERED)
         logger.info("notify.sent channel=%s topic=%s incidents=%d", self.name, written.topic, count)
 
     def _failed(self, error: NotifyError) -> None:
         self._failures += 1
-        self._note(Delivery.FAILED)
+        self._note(DeliveryResult.FAILED)
         wait = delay(self._failures, FIRST, CEILING) * (0.5 + self._chance() / 2)
         if error.transient or self._own:
             self._until = self._clock.now() + min(LONGEST, max(wait, error.wait or 0.0))
@@ -229,25 +229,25 @@ class Courier:
             logger.warning("notify.failed channel=%s error=%s", self.name, error)
         self.trouble = trouble
 
-    def _blame(self, words: Sequence[News]) -> None:
+    def _blame(self, words: Sequence[Notification]) -> None:
         if len(self._failed_at) > REMEMBERED:
             self._failed_at.clear()
         self._failed_at.update(word.incident for word in words)
 
-    def _refused(self, parcel: Sequence[News], error: NotifyError) -> None:
+    def _refused(self, parcel: Sequence[Notification], error: NotifyError) -> None:
         now = self._clock.now()
         old = [word for word in parcel if now - word.time > GIVEN_UP]
         for word in old:
             logger.error("notify.given_up channel=%s incident=%s error=%s", self.name, word.incident, error)
         if old:
             self._outbox.settle(self.name, old, told=False)
-            self._note(Delivery.DROPPED, len(old))
+            self._note(DeliveryResult.DROPPED, len(old))
         self._outbox.put_off(self.name, [word for word in parcel if word not in old], now + AGAIN)
 
-    def _note(self, outcome: Delivery, by: int = 1) -> None:
+    def _note(self, outcome: DeliveryResult, by: int = 1) -> None:
         self._count(NOTIFICATIONS, self.name, outcome, by=by)
 
-    def _settle(self, words: Sequence[News]) -> None:
+    def _settle(self, words: Sequence[Notification]) -> None:
         """Remembered first: if Redis cannot be asked now, they come again, and are not told again."""
         self._unsettled |= {word.incident: word for word in words}
         self._outbox.settle(self.name, words, told=True)
@@ -257,5 +257,5 @@ class Courier:
             self._unsettled.pop(next(iter(self._unsettled)))
 
 
-def _all(parcels: Sequence[tuple[list[News], message.Message]]) -> list[News]:
+def _all(parcels: Sequence[tuple[list[Notification], message.Message]]) -> list[Notification]:
     return [word for words, _ in parcels for word in words]

@@ -9,23 +9,23 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from hemostat.core.history.incident_log import line, subject
-from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, Delivery, uncounted
+from hemostat.core.metrics.definitions import NOTIFICATIONS, Count, DeliveryResult, uncounted
 from hemostat.core.notify.notification import news
 from hemostat.core.notify.routing import concerns, due
-from hemostat.core.settings.alert import Alerting, Channel
+from hemostat.core.settings.alert import AlertSettings, Channel
 from hemostat.events import Event
-from hemostat.ports import Outbox, Store
+from hemostat.ports import Outbox, RecentEvents
 
 logger = logging.getLogger(__name__)
 
 
-class Alert:
+class Enqueuer:
     def __init__(
         self,
-        store: Store,
+        store: RecentEvents,
         outbox: Outbox,
         channels: Mapping[str, Channel],
-        alerting: Alerting,
+        alerting: AlertSettings,
         *,
         count: Count = uncounted,
     ) -> None:
@@ -59,4 +59,4 @@ class Alert:
             dropped = self._outbox.put(name, due_at) if due_at else 0
             if dropped:
                 logger.error("notify.dropped channel=%s count=%d why=too many wait", name, dropped)
-                self._count(NOTIFICATIONS, name, Delivery.DROPPED, by=dropped)
+                self._count(NOTIFICATIONS, name, DeliveryResult.DROPPED, by=dropped)

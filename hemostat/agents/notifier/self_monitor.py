@@ -5,11 +5,11 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from hemostat.core.notify.dead_letters import LastTold, tell
-from hemostat.core.notify.notification import News
-from hemostat.core.notify.self_monitoring import BUS, Vigil, heard, look
+from hemostat.core.notify.dead_letters import LastNotified, tell
+from hemostat.core.notify.notification import Notification
+from hemostat.core.notify.self_monitoring import BUS, SelfMonitoringState, heard, look
 from hemostat.errors import AdapterError, NotifyError
-from hemostat.ports import Bus, Clock, Heart, Interrupted
+from hemostat.ports import Bus, Clock, HealthPing, Interrupted
 
 LOOK: Final = 2.0
 """Seconds between two looks."""
@@ -19,12 +19,12 @@ STALE: Final = 30.0
 logger = logging.getLogger(__name__)
 
 
-class Watchman:
+class SelfMonitor:
     def __init__(
         self,
         bus: Bus,
         clock: Clock,
-        tell: Callable[[News], object],
+        tell: Callable[[Notification], object],
         *,
         roles: Iterable[str],
         host: str,
@@ -41,8 +41,8 @@ class Watchman:
         self._host = host
         self._after = after
         self._refusal = refusal
-        self._vigil = Vigil()
-        self._letters = LastTold()
+        self._vigil = SelfMonitoringState()
+        self._letters = LastNotified()
         self._looked = 0.0
 
     def run(self) -> None:
@@ -70,7 +70,7 @@ class Watchman:
             logger.warning("watch.told topic=%s what=%s why=%s", word.topic, word.container, word.cause)
             self._tell(word)
 
-    def _dead_letters(self, now: float) -> list[News]:
+    def _dead_letters(self, now: float) -> list[Notification]:
         try:
             newest = self._bus.last_buried()
             count = 0 if newest is None or newest.id == self._letters.id else self._bus.buried()
@@ -80,7 +80,7 @@ class Watchman:
         self._letters, word = tell(self._letters, newest, count, now, host=self._host)
         return [] if word is None else [word]
 
-    def beat(self, heart: Heart, every: float) -> None:
+    def beat(self, heart: HealthPing, every: float) -> None:
         """Let somebody outside know, every so many seconds, until the process is told to stop."""
         try:
             self._signal(heart.start)
@@ -90,7 +90,7 @@ class Watchman:
         except Interrupted:
             return
 
-    def signal(self, heart: Heart) -> None:
+    def signal(self, heart: HealthPing) -> None:
         """Silence is the alarm: nothing is called where it is not known that all is well."""
         vigil = self._vigil
         if vigil.why:

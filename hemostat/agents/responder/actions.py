@@ -12,17 +12,17 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.network_restart import Reattachment
+from hemostat.agents.responder.network_restart import NetworkRestart
 from hemostat.core.labels.definitions import CLEANUP, EXEC
-from hemostat.core.ledger.rows import Resource, Scaled
-from hemostat.core.model import ContainerInfo, Leftover, Service
+from hemostat.core.ledger.rows import RaisedLimit, Resource
+from hemostat.core.model import ContainerInfo, PrunableItem, Service
 from hemostat.core.redact import redact
 from hemostat.core.remediation import cleanup, scaling
 from hemostat.core.remediation.cleanup import Cleanup
 from hemostat.core.remediation.scaling import Ceilings
 from hemostat.core.remediation.stop_timeout import stop_seconds
 from hemostat.core.remediation.verify import DEAD, DOWN
-from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.settings.trust import OWN, TrustSettings
 from hemostat.core.text import clean
 from hemostat.core.units import show_size
 from hemostat.errors import EngineError, NoSuchContainerError, NotApplicableError
@@ -36,21 +36,21 @@ NOT_AGAIN: Final = "it may have been run before an interruption, and is not run 
 logger = logging.getLogger(__name__)
 
 
-class Done(msgspec.Struct, frozen=True):
+class ActionResult(msgspec.Struct, frozen=True):
     """What was done, in words; `freed` is bytes, of a cleanup."""
 
     detail: str = ""
     freed: int | None = None
 
 
-class Plan(msgspec.Struct, frozen=True):
+class ActionPlan(msgspec.Struct, frozen=True):
     """What would be done, in words; `scaled` is what the ledger keeps of a scaling, before it is done."""
 
     detail: str
-    scaled: Scaled | None = None
+    scaled: RaisedLimit | None = None
 
 
-class Surgeon:
+class ActionExecutor:
     """`protect`: names never to be touched. `labels`: a cleanup of the host minds only what carries these.
     `exec_timeout`: seconds for a command in a container; `stop_timeout_max`: the most that one is given to
     stop. `paused`: whether people have paused this one. `forbids`: why a container must not be scaled, of
@@ -69,7 +69,7 @@ class Surgeon:
         stop_timeout_max: float = 120.0,
         paused: Callable[[str], bool] = lambda _: False,
         forbids: Callable[[Container, bool], str] = lambda *_: "",
-        trust: Trust = OWN,
+        trust: TrustSettings = OWN,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -82,9 +82,9 @@ class Surgeon:
         self._paused = paused
         self._forbids = forbids
         self._trust = trust
-        self._reattachment = Reattachment(engine, clock, trust, spared=self._spared, grace=self._grace)
+        self._reattachment = NetworkRestart(engine, clock, trust, spared=self._spared, grace=self._grace)
 
-    def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
+    def plan(self, request: RemediationNeeded, found: ContainerInfo | None) -> ActionPlan:
         """What `operate` would do; does nothing. Raises NotApplicableError, also where the engine refuses to
         say what there is to act on, and EngineError for what passes."""
         try:
@@ -94,9 +94,9 @@ class Surgeon:
                 raise
             raise NotApplicableError(error.message, hint=error.hint) from None
 
-    def _planned(self, request: RemediationNeeded, found: ContainerInfo | None) -> Plan:
+    def _planned(self, request: RemediationNeeded, found: ContainerInfo | None) -> ActionPlan:
         if request.action is Action.CLEANUP and request.alert.container.is_host:
-            return Plan(cleanup.describe((each, each.size) for each in self._litter()))
+            return ActionPlan(cleanup.describe((each, each.size) for each in self._litter()))
         info = _present(found)
         match request.action:
             case Action.START if info.running:
@@ -104,14 +104,14 @@ class Surgeon:
             case Action.STOP if info.status in DOWN:
                 raise NotApplicableError(f"it is {info.status} already")
             case Action.RESTART | Action.START | Action.STOP:
-                return Plan(str(request.action))
+                return ActionPlan(str(request.action))
             case Action.SCALE:
                 scaled = self._raised(request, info)
-                return Plan(scaling.describe(scaled), scaled)
+                return ActionPlan(scaling.describe(scaled), scaled)
             case Action.CLEANUP:
-                return Plan("empty " + " ".join(_paths(info)[4:]))
+                return ActionPlan("empty " + " ".join(_paths(info)[4:]))
             case Action.EXEC:
-                return Plan("run " + clean(shlex.join(_command(info))))
+                return ActionPlan("run " + clean(shlex.join(_command(info))))
             case _:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
@@ -121,9 +121,9 @@ class Surgeon:
         found: ContainerInfo | None,
         *,
         since: float | None = None,
-        scaled: Scaled | None = None,
+        scaled: RaisedLimit | None = None,
         again: bool = False,
-    ) -> Done:
+    ) -> ActionResult:
         """Act; `again`: finish what was begun. `since` is the container's start time before the action, and
         `scaled` what was planned, both as the ledger kept them.
 
@@ -143,7 +143,7 @@ class Surgeon:
             case Action.CLEANUP:
                 return self._empty(info)
             case Action.EXEC:
-                return Done(NOT_AGAIN) if again else self._exec(info)
+                return ActionResult(NOT_AGAIN) if again else self._exec(info)
             case _:
                 raise NotApplicableError(f"{request.action} is nothing that can be done")
 
@@ -160,19 +160,19 @@ class Surgeon:
 
     # --- restart, start, stop -----------------------------------------------------------------------
 
-    def _revive(self, action: Action, info: ContainerInfo, since: float) -> Done:
+    def _revive(self, action: Action, info: ContainerInfo, since: float) -> ActionResult:
         """Unless it is not the process of `since` any more; then what lost its network by that."""
         if info.started_at == since and info.running and action is Action.RESTART:
             self._engine.restart(info.ref.id, self._grace(info))
         elif info.started_at == since:
             self._engine.start(info.ref.id)
-        return Done(self._reattachment.run(info.ref.id))
+        return ActionResult(self._reattachment.run(info.ref.id))
 
-    def _stop(self, info: ContainerInfo, since: float) -> Done:
+    def _stop(self, info: ContainerInfo, since: float) -> ActionResult:
         """Unless it is not the process of `since` any more: somebody has started it again."""
         if info.started_at == since and info.status not in DOWN:
             self._engine.stop(info.ref.id, self._grace(info))
-        return Done()
+        return ActionResult()
 
     def _spared(self, container: Container) -> str:
         """Why it is not to be touched; empty if it may be."""
@@ -182,7 +182,7 @@ class Surgeon:
 
     # --- scale --------------------------------------------------------------------------------------
 
-    def _raised(self, request: RemediationNeeded, info: ContainerInfo) -> Scaled:
+    def _raised(self, request: RemediationNeeded, info: ContainerInfo) -> RaisedLimit:
         what, now = scaling.resource(request.parameters), self._clock.now()
         service = scaling.service(info.ref, self._trust)
         if service is not None and scaling.gets_company(info.ref, what, self._trust):
@@ -204,24 +204,24 @@ class Surgeon:
                 raise NotApplicableError(f"{found.ref.name}, which would be copied, must not be: {why}")
 
     def _scale(
-        self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: Scaled | None
-    ) -> Done:
+        self, request: RemediationNeeded, info: ContainerInfo, since: float, scaled: RaisedLimit | None
+    ) -> ActionResult:
         """One that has died of too little is started with more; no other that is down by now."""
         done = self._set(scaled or self._raised(request, info))
         if request.alert.kind in {Kind.EXITED, Kind.OOM} and info.status in DEAD:
             self._revive(Action.START, info, since)
         return done
 
-    def _set(self, scaled: Scaled) -> Done:
+    def _set(self, scaled: RaisedLimit) -> ActionResult:
         current = self.current(scaled)
         if scaling.standing(scaled, current):
-            return Done(scaling.describe(scaled))
+            return ActionResult(scaling.describe(scaled))
         if not scaling.standing(scaled.reversed, current):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         self._put(scaled)
-        return Done(scaling.describe(scaled))
+        return ActionResult(scaling.describe(scaled))
 
-    def current(self, scaled: Scaled) -> float | None:
+    def current(self, scaled: RaisedLimit) -> float | None:
         """The limit, or the number of replicas, as it is now; None where there is none (any more)."""
         if scaled.service:
             return self._engine.service(scaled.service).replicas
@@ -230,16 +230,16 @@ class Surgeon:
         except NoSuchContainerError:
             return None
 
-    def scale_back(self, scaled: Scaled) -> Done:
+    def scale_back(self, scaled: RaisedLimit) -> ActionResult:
         """Put the old limit back. Raises NotApplicableError where it is no longer what it was raised to."""
         if not scaling.standing(scaled, self.current(scaled)):
             raise NotApplicableError(f"somebody else has changed its {scaled.resource} limit meanwhile")
         labels = self._engine.service(scaled.service).labels if scaled.service else {}
         back = msgspec.structs.replace(scaled.reversed, after=scaling.lowest(scaled, labels))
         self._put(back)
-        return Done(scaling.describe(back))
+        return ActionResult(scaling.describe(back))
 
-    def _put(self, scaled: Scaled) -> None:
+    def _put(self, scaled: RaisedLimit) -> None:
         match scaled.resource:
             case Resource.CPU:
                 self._engine.update(scaled.container, cpus=scaled.after)
@@ -250,27 +250,27 @@ class Surgeon:
 
     # --- cleanup, exec ------------------------------------------------------------------------------
 
-    def _empty(self, info: ContainerInfo) -> Done:
+    def _empty(self, info: ContainerInfo) -> ActionResult:
         command, before = _paths(info), self._engine.writable_size(info.ref.id)
         self._run(info, command, "cleanup")
         freed = max(0, before - self._engine.writable_size(info.ref.id))
-        return Done(f"{show_size(freed)} freed", freed)
+        return ActionResult(f"{show_size(freed)} freed", freed)
 
-    def _litter(self) -> tuple[Leftover, ...]:
+    def _litter(self) -> tuple[PrunableItem, ...]:
         leftovers = self._engine.reclaimable(self._labels)
         found = cleanup.plan(leftovers, self._rubbish, self._protect, self._clock.now())
         if not found:
             raise NotApplicableError("there is nothing on the host that may be deleted")
         return found
 
-    def _clear(self) -> Done:
+    def _clear(self) -> ActionResult:
         items = [(leftover, self._engine.discard(leftover)) for leftover in self._litter()]
         freed = sum(size for _, size in items)
-        return Done(f"{cleanup.describe(items)}: {show_size(freed)} freed", freed)
+        return ActionResult(f"{cleanup.describe(items)}: {show_size(freed)} freed", freed)
 
-    def _exec(self, info: ContainerInfo) -> Done:
+    def _exec(self, info: ContainerInfo) -> ActionResult:
         output = self._run(info, _command(info), "command")
-        return Done(f"exit code 0: {output}" if output else "exit code 0")
+        return ActionResult(f"exit code 0: {output}" if output else "exit code 0")
 
     def _run(self, info: ContainerInfo, command: Sequence[str], what: str) -> str:
         """The beginning of what it printed. Raises EngineError for an exit code that is not 0."""

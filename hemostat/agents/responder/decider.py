@@ -4,21 +4,29 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.actions import Surgeon
+from hemostat.agents.responder.actions import ActionExecutor
 from hemostat.agents.responder.execution import RESTARTING
-from hemostat.agents.responder.host_containers import Neighbours
-from hemostat.agents.responder.in_flight import Hands
-from hemostat.agents.responder.outcome import Case
-from hemostat.agents.responder.start_check import Viability
+from hemostat.agents.responder.host_containers import HostContainers
+from hemostat.agents.responder.in_flight import InFlight
+from hemostat.agents.responder.outcome import RequestCase
+from hemostat.agents.responder.start_check import StartCheck
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core.ledger.leases import bounded_lease, is_from_future
-from hemostat.core.ledger.rows import Book
+from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.remediation import policy, repetition, slots
-from hemostat.core.remediation.decision import Act, Ask, Decision, Refuse, Resume, Situation, Wait
+from hemostat.core.remediation.decision import (
+    Act,
+    Decision,
+    DecisionInput,
+    Refuse,
+    RequestApproval,
+    Resume,
+    Wait,
+)
 from hemostat.core.remediation.stop_timeout import bounded_stop, requested_stop
 from hemostat.core.remediation.verify import run_before
-from hemostat.core.settings.responder import Limits
-from hemostat.core.settings.trust import Trust, replica_group
+from hemostat.core.settings.responder import ResponderSettings
+from hemostat.core.settings.trust import TrustSettings, replica_group
 from hemostat.events import Action, Reason
 
 ACTING: Final = 60.0
@@ -30,13 +38,13 @@ what lies on its disk."""
 class Decider:
     def __init__(
         self,
-        surgeon: Surgeon,
+        surgeon: ActionExecutor,
         verifier: Verifier,
-        viability: Viability,
-        neighbours: Neighbours,
-        hands: Hands,
-        limits: Limits,
-        trust: Trust,
+        viability: StartCheck,
+        neighbours: HostContainers,
+        hands: InFlight,
+        limits: ResponderSettings,
+        trust: TrustSettings,
         *,
         source: str,
     ) -> None:
@@ -50,8 +58,8 @@ class Decider:
         self._source = source
         self._first_seen: dict[str, float] = {}
 
-    def decide(self, case: Case, book: Book, now: float) -> Decision:
-        situation = Situation(
+    def decide(self, case: RequestCase, book: LedgerSnapshot, now: float) -> Decision:
+        situation = DecisionInput(
             book=book,
             peers=self._neighbours.peers(case.request.alert.container, case.found),
             order=case.order,
@@ -71,7 +79,7 @@ class Decider:
             decision = self._ask_policy(case, msgspec.structs.replace(situation, others=others), now)
         return self._unless_hopeless(case, decision)
 
-    def _note_future(self, book: Book, now: float) -> dict[str, float]:
+    def _note_future(self, book: LedgerSnapshot, now: float) -> dict[str, float]:
         future = [each for each in book.running if is_from_future(each, now)]
         if future or self._first_seen:
             earlier = self._first_seen
@@ -79,7 +87,7 @@ class Decider:
             self._first_seen = times
         return self._first_seen
 
-    def _find_gone(self, case: Case, situation: Situation, now: float) -> frozenset[str]:
+    def _find_gone(self, case: RequestCase, situation: DecisionInput, now: float) -> frozenset[str]:
         """Actions under way, by other processes, on containers that are gone."""
         at_work = situation.in_hand - {repetition.key(case.request, case.incident)}
         held, container = situation.under_way(now), case.request.alert.container
@@ -91,12 +99,12 @@ class Decider:
         )
         return self._neighbours.gone((each for each in blocking if each.key not in at_work), now)
 
-    def _has_half(self, case: Case, situation: Situation, now: float) -> bool:
+    def _has_half(self, case: RequestCase, situation: DecisionInput, now: float) -> bool:
         """Whether the container's project holds half of the slots already."""
         taken = slots.occupied(situation.under_way(now), now)
         return slots.has_half(case.request.alert.container, taken, self._limits)
 
-    def _ask_policy(self, case: Case, situation: Situation, now: float) -> Decision:
+    def _ask_policy(self, case: RequestCase, situation: DecisionInput, now: float) -> Decision:
         return policy.decide(
             case.request,
             case.incident,
@@ -107,7 +115,7 @@ class Decider:
             now=now,
         )
 
-    def _lease(self, case: Case) -> float:
+    def _lease(self, case: RequestCase) -> float:
         """Seconds."""
         action, container = case.request.action, case.request.alert.container
         acting = CLEANING if action is Action.CLEANUP else ACTING + self._limits.exec_timeout
@@ -116,10 +124,10 @@ class Decider:
         verifying = self._verifier.longest(case.request.alert, case.found, restarted=action in RESTARTING)
         return bounded_lease(acting + stopping + verifying)
 
-    def _unless_hopeless(self, case: Case, decision: Decision) -> Decision:
+    def _unless_hopeless(self, case: RequestCase, decision: Decision) -> Decision:
         """Where the start must fail, nothing is taken down, and a dry run says so."""
         is_rehearsal = isinstance(decision, Refuse) and decision.reason is Reason.DRY_RUN
-        if not isinstance(decision, Act | Ask) and not is_rehearsal:
+        if not isinstance(decision, Act | RequestApproval) and not is_rehearsal:
             return decision
         obstacle = self._viability.obstacle(case.request.action, case.found)
         return Refuse(Reason.NOT_VIABLE, obstacle) if obstacle else decision

@@ -6,13 +6,21 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.actions import Done, Surgeon
+from hemostat.agents.responder.actions import ActionExecutor, ActionResult
 from hemostat.agents.responder.gather import collect
-from hemostat.agents.responder.outcome import Case, Ended, Teller, given_up, timed, unacted, verified
+from hemostat.agents.responder.outcome import (
+    ActionEnd,
+    OutcomePublisher,
+    RequestCase,
+    given_up,
+    timed,
+    unacted,
+    verified,
+)
 from hemostat.agents.responder.verifier import Verifier
 from hemostat.core.evidence.build import REDACTION_SECONDS
-from hemostat.core.evidence.snapshot import Point
-from hemostat.core.ledger.rows import Attempt, Book, Scaled
+from hemostat.core.evidence.snapshot import MetricPoint
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, RaisedLimit
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact_until
 from hemostat.core.remediation import policy, repetition, scaling
@@ -30,7 +38,7 @@ from hemostat.errors import (
     NotApplicableError,
 )
 from hemostat.events import Action, Container, Event, Outcome, Reason
-from hemostat.ports import Clock, Dossiers, Engine, Later, Ledger
+from hemostat.ports import Clock, Defer, Engine, EvidenceStore, Ledger
 
 FRESH: Final = 30.0
 """Seconds for which what was measured is believed; after that it is measured again before it is acted on."""
@@ -51,20 +59,20 @@ EVIDENCE: Final = 0.25
 logger = logging.getLogger(__name__)
 
 
-class Operation:
+class Execution:
     """Safe to use from several threads at once."""
 
     def __init__(
         self,
         engine: Engine,
-        surgeon: Surgeon,
+        surgeon: ActionExecutor,
         verifier: Verifier,
         ledger: Ledger,
-        dossiers: Dossiers,
+        dossiers: EvidenceStore,
         clock: Clock,
-        tell: Teller,
+        tell: OutcomePublisher,
         *,
-        recent: Callable[[Container], Sequence[Point]] | None,
+        recent: Callable[[Container], Sequence[MetricPoint]] | None,
     ) -> None:
         self._engine = engine
         self._surgeon = surgeon
@@ -77,7 +85,7 @@ class Operation:
         self._source = tell.source
         self._recent = recent
 
-    def begin(self, case: Case, attempt: Attempt, version: int) -> list[Event] | Later | None:
+    def begin(self, case: RequestCase, attempt: Attempt, version: int) -> list[Event] | Defer | None:
         """Reserve, then act. What cannot be done, or has passed while the request waited, is told before it
         costs anything. The lease is counted from here: a plan may take long."""
         waited = self._clock.now() - case.event.time > FRESH
@@ -97,19 +105,19 @@ class Operation:
         self.keep_evidence(case)
         return self._act(case, intent)
 
-    def _act(self, case: Case, intent: Attempt) -> list[Event] | Later:
+    def _act(self, case: RequestCase, intent: Attempt) -> list[Event] | Defer:
         """By how things are at this very moment: since they were decided on, people may have stopped the
         container or everything, and who was frozen meanwhile may have lost its place to another."""
         book, now = self._ledger.read(self._host, intent.container), self._clock.now()
         if intent not in book.running or book.controls.paused(intent.container, now):
-            return Later(now, "it is held back, or another's, by now")
+            return Defer(now, "it is held back, or another's, by now")
         case = msgspec.structs.replace(case, found=look(self._engine, case.request.alert.container))
         ordered = case.order is not None
         stopped = not ordered and policy.being_stopped(book, case.found, now) is not None
         reason = Reason.STOPPED if stopped else late(case)
         return self._carry_out(case, intent, None if reason is None else Refuse(reason))
 
-    def give_up(self, case: Case, error: str) -> list[Event]:
+    def give_up(self, case: RequestCase, error: str) -> list[Event]:
         """The last word on a request that failed again and again. What it began holds no slot any more."""
         name, key = case.request.alert.container.name, repetition.key(case.request, case.incident)
         try:
@@ -120,7 +128,7 @@ class Operation:
             logger.warning("attempt.not_ended incident=%s error=%s", case.incident, failure)
         return self._tell(case, given_up(error))
 
-    def take_up(self, case: Case, begun: Resume, version: int) -> list[Event] | Later | None:
+    def take_up(self, case: RequestCase, begun: Resume, version: int) -> list[Event] | Defer | None:
         """Renew the lease, then finish what was begun; not where it has come to nothing meanwhile, nor where
         there is an objection to what is not done yet."""
         attempt, objection = begun.attempt, begun.objection
@@ -143,16 +151,16 @@ class Operation:
         return self._carry_out(case, renewed, objection, again=True)
 
     def _carry_out(
-        self, case: Case, attempt: Attempt, objection: Refuse | None, *, again: bool = False
-    ) -> list[Event] | Later:
+        self, case: RequestCase, attempt: Attempt, objection: Refuse | None, *, again: bool = False
+    ) -> list[Event] | Defer:
         """Act and verify, unless there is an objection."""
         ended = self._operated(case, attempt, again=again) if objection is None else unacted(objection)
         if ended.outcome is Outcome.WAITING:
-            return Later(self._clock.now() + VERIFY_RETRY, ended.detail)
+            return Defer(self._clock.now() + VERIFY_RETRY, ended.detail)
         self._finish(attempt, ended)
         return self._tell(case, ended)
 
-    def _finish(self, attempt: Attempt, ended: Ended) -> None:
+    def _finish(self, attempt: Attempt, ended: ActionEnd) -> None:
         finished = msgspec.structs.replace(
             attempt,
             outcome=ended.outcome,
@@ -165,7 +173,7 @@ class Operation:
             self._ledger.keep_scaled(self._host, attempt.scaled)
         self._ledger.finish(self._host, finished)
 
-    def _operated(self, case: Case, attempt: Attempt, *, again: bool) -> Ended:
+    def _operated(self, case: RequestCase, attempt: Attempt, *, again: bool) -> ActionEnd:
         """A failure that passes leaves the attempt open, to be resumed by the next try."""
         began = self._clock.now()
         try:
@@ -188,7 +196,7 @@ class Operation:
             ended = timed(case, ended, began=began, acted=acted, now=self._clock.now())
         return ended
 
-    def _stopped_meanwhile(self, case: Case, attempt: Attempt) -> Ended | None:
+    def _stopped_meanwhile(self, case: RequestCase, attempt: Attempt) -> ActionEnd | None:
         """A person's stop during a restart is the later wish, and the restart has overridden it: the engine
         starts the container whatever happened to it in between."""
         once = attempt.tries == 1 and attempt.action in RESTARTING
@@ -201,25 +209,27 @@ class Operation:
         container = case.request.alert.container
         self._surgeon.stop_again(container, case.found)
         detail = f"a person stopped it during the {attempt.action}: stopped again"
-        return Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail)
+        return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.STOPPED, detail=detail)
 
     def _is_stop_noted(self, attempt: Attempt) -> bool:
         stop = self._ledger.read(self._host, attempt.container).stopping
         return stop is not None and stop.time >= attempt.time
 
-    def _not_found(self, case: Case, error: NoSuchContainerError) -> Ended:
+    def _not_found(self, case: RequestCase, error: NoSuchContainerError) -> ActionEnd:
         """The container is gone, or another one that its start needs is."""
         if look(self._engine, case.request.alert.container) is not None:
             return self._failed(case, error)
-        return Ended(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
+        return ActionEnd(outcome=Outcome.NOT_APPLICABLE, reason=Reason.GONE)
 
-    def _failed(self, case: Case, error: EngineError) -> Ended:
+    def _failed(self, case: RequestCase, error: EngineError) -> ActionEnd:
         """With the engine's own reason, and how the container is now: it may have been stopped by us."""
         now = look(self._engine, case.request.alert.container)
         after = None if now is None else now.state
-        return Ended(outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message, after=after)
+        return ActionEnd(
+            outcome=Outcome.FAILED, reason=Reason.ENGINE_ERROR, detail=error.message, after=after
+        )
 
-    def _verified(self, case: Case, attempt: Attempt, done: Done) -> Ended:
+    def _verified(self, case: RequestCase, attempt: Attempt, done: ActionResult) -> ActionEnd:
         alert, stopped = case.request.alert, case.request.action is Action.STOP
         try:
             if stopped:
@@ -233,9 +243,11 @@ class Operation:
             return self._verifier.verify(alert, since=since, within=max(left, 0.0))
         except NoSuchContainerError:  # it has been acted on all the same
             why = "it was removed after that"
-            return verified("") if stopped else Ended(outcome=Outcome.FAILED, reason=Reason.GONE, detail=why)
+            return (
+                verified("") if stopped else ActionEnd(outcome=Outcome.FAILED, reason=Reason.GONE, detail=why)
+            )
 
-    def _stands(self, scaled: Scaled) -> bool:
+    def _stands(self, scaled: RaisedLimit) -> bool:
         """Whether it is raised, whatever else has come of it."""
         try:
             return scaling.standing(scaled, self._surgeon.current(scaled))
@@ -244,7 +256,7 @@ class Operation:
                 raise
             return False
 
-    def keep_evidence(self, case: Case) -> None:
+    def keep_evidence(self, case: RequestCase) -> None:
         """What is known before the action. That it cannot be kept is no reason to leave a container down."""
         now = self._clock.now()
         kept = collect(
@@ -270,7 +282,7 @@ def look(engine: Engine, container: Container) -> ContainerInfo | None:
         return None
 
 
-def late(case: Case) -> Reason | None:
+def late(case: RequestCase) -> Reason | None:
     """Why an action would come too late."""
     alert = case.request.alert
     if alert.container.is_host:
@@ -282,7 +294,7 @@ def late(case: Case) -> Reason | None:
     return needless(alert, case.found)
 
 
-def refuse_early(case: Case, book: Book) -> Refuse | None:
+def refuse_early(case: RequestCase, book: LedgerSnapshot) -> Refuse | None:
     """What needs no policy: a request that no monitor told of, and one that comes too late."""
     forged = refuse_forged(case.request, book) if case.order is None else None
     reason = late(case)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from hemostat.core.evidence.build import dossier
-from hemostat.core.evidence.snapshot import Dossier, Point
+from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import Hide, redact
 from hemostat.errors import HemoStatError
@@ -28,9 +28,9 @@ def collect(
     now: float,
     *,
     patience: float,
-    recent: Callable[[Container], Sequence[Point]] | None = None,
+    recent: Callable[[Container], Sequence[MetricPoint]] | None = None,
     hide: Hide = redact,
-) -> Dossier:
+) -> EvidenceSnapshot:
     """The dossier of the container as it is now. `found` is how it was inspected, None for the host and where
     it is gone; `patience` seconds to wait for all sources together; `recent` tells of its last minutes,
     and `hide` masks secrets."""

@@ -8,10 +8,10 @@ from hemostat.core.labels.project import project_of
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo, ListedContainer
 from hemostat.core.remediation import policy
-from hemostat.core.remediation.decision import Others, Peers
-from hemostat.core.remediation.verify import DOWN, Health, state_of
-from hemostat.core.settings.responder import Limits
-from hemostat.core.settings.trust import Trust, is_replica, replica_group
+from hemostat.core.remediation.decision import OtherProjects, ReplicaHealth
+from hemostat.core.remediation.verify import DOWN, HealthVerdict, state_of
+from hemostat.core.settings.responder import ResponderSettings
+from hemostat.core.settings.trust import TrustSettings, is_replica, replica_group
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Action, Container
 from hemostat.ports import Engine
@@ -20,28 +20,28 @@ BELIEVED: Final = 2.0
 """Seconds for which an answer of the engine serves again: many requests may wait for the same slot."""
 
 
-class Neighbours:
+class HostContainers:
     """Safe to use from several threads at once: at worst the engine is asked twice."""
 
-    def __init__(self, engine: Engine, limits: Limits, trust: Trust) -> None:
+    def __init__(self, engine: Engine, limits: ResponderSettings, trust: TrustSettings) -> None:
         self._engine = engine
         self._trust = trust
         self._limits = limits
-        self._projects: tuple[float, frozenset[tuple[str, Others]]] = (0.0, frozenset())
+        self._projects: tuple[float, frozenset[tuple[str, OtherProjects]]] = (0.0, frozenset())
         self._looked: dict[str, tuple[float, bool]] = {}
 
-    def peers(self, container: Container, found: ContainerInfo | None) -> Peers:
+    def peers(self, container: Container, found: ContainerInfo | None) -> ReplicaHealth:
         """The other replicas of its Compose service; asked of the engine only where it would be missed."""
         group = replica_group(container, self._trust)
-        if group is None or found is None or state_of(found)[0] is not Health.WELL:
-            return Peers()
+        if group is None or found is None or state_of(found)[0] is not HealthVerdict.WELL:
+            return ReplicaHealth()
         others = [
             info
             for info in self._engine.containers()
             if info.ref.id != container.id and is_replica(info, group, self._trust)
         ]
-        healthy = sum(state_of(info)[0] is Health.WELL for info in others)
-        return Peers(len(others), healthy, itself=True)
+        healthy = sum(state_of(info)[0] is HealthVerdict.WELL for info in others)
+        return ReplicaHealth(len(others), healthy, itself=True)
 
     def gone(self, attempts: Iterable[Attempt], now: float) -> frozenset[str]:
         """Keys of those whose container is not there any more."""
@@ -66,19 +66,22 @@ class Neighbours:
             return False
         return isinstance(answers[container], NoSuchContainerError)
 
-    def others(self, container: Container, now: float) -> Others:
+    def others(self, container: Container, now: float) -> OtherProjects:
         """Those that belong to another project. Where the engine does not say, they may want an action."""
         listed_at, projects = self._projects
         if not 0 <= now - listed_at < BELIEVED:
             try:
                 projects = self._list_projects()
             except EngineError:
-                return Others.FAILING
+                return OtherProjects.FAILING
             self._projects = (now, projects)
         states = {state for project, state in projects if project != project_of(container)}
-        return next((state for state in (Others.FAILING, Others.WELL) if state in states), Others.NONE)
+        return next(
+            (state for state in (OtherProjects.FAILING, OtherProjects.WELL) if state in states),
+            OtherProjects.NONE,
+        )
 
-    def _list_projects(self) -> frozenset[tuple[str, Others]]:
+    def _list_projects(self) -> frozenset[tuple[str, OtherProjects]]:
         rows = (row for row in self._engine.listing() if self._may_want(row))
         return frozenset((project_of(row.ref), _state(row)) for row in rows)
 
@@ -92,5 +95,7 @@ class Neighbours:
         return row.exit_code != 0 and row.age is not None and row.age <= self._limits.expire
 
 
-def _state(row: ListedContainer) -> Others:
-    return Others.WELL if row.status == "running" and row.health != "unhealthy" else Others.FAILING
+def _state(row: ListedContainer) -> OtherProjects:
+    return (
+        OtherProjects.WELL if row.status == "running" and row.health != "unhealthy" else OtherProjects.FAILING
+    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Hands:
+class InFlight:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._full: set[str] = set()

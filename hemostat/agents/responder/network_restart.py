@@ -10,7 +10,7 @@ from typing import Final
 
 from hemostat.core.dependencies.shared_networks import stranded
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.trust import Trust, is_vouched
+from hemostat.core.settings.trust import TrustSettings, is_vouched
 from hemostat.errors import EngineError, NoSuchContainerError
 from hemostat.events import Container
 from hemostat.ports import Clock, Engine
@@ -20,7 +20,7 @@ MAX_TOLD: Final = 10
 """Containers that are named."""
 
 
-class Reattachment:
+class NetworkRestart:
     """`spared`: why a container is not to be touched, empty if it may be. `grace`: seconds that it is given
     to stop."""
 
@@ -28,7 +28,7 @@ class Reattachment:
         self,
         engine: Engine,
         clock: Clock,
-        trust: Trust,
+        trust: TrustSettings,
         *,
         spared: Callable[[Container], str],
         grace: Callable[[ContainerInfo], float],

@@ -8,7 +8,7 @@ from hemostat.core.ledger.rows import Attempt
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation import repetition
-from hemostat.core.remediation.decision import Refuse, Repeat
+from hemostat.core.remediation.decision import Refuse, RepeatOutcome
 from hemostat.core.remediation.limit_status import FREE
 from hemostat.events import (
     Event,
@@ -42,7 +42,7 @@ UNACTED: Final = {
 """What a refusal is called where it is none."""
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
+class ActionEnd(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     reason: Reason
     detail: str = ""
@@ -50,7 +50,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     durations: dict[str, float] = {}
 
 
-class Case(msgspec.Struct, frozen=True):
+class RequestCase(msgspec.Struct, frozen=True):
     """One request as it was delivered, and the container as it was found."""
 
     event: Event
@@ -61,7 +61,7 @@ class Case(msgspec.Struct, frozen=True):
     """What the request was made from, where a person made it."""
 
 
-def complete(case: Case, ended: Ended) -> RemediationComplete:
+def complete(case: RequestCase, ended: ActionEnd) -> RemediationComplete:
     alert = case.request.alert
     return RemediationComplete(
         container=alert.container,
@@ -81,7 +81,7 @@ def complete(case: Case, ended: Ended) -> RemediationComplete:
     )
 
 
-def timed(case: Case, ended: Ended, *, began: float, acted: float, now: float) -> Ended:
+def timed(case: RequestCase, ended: ActionEnd, *, began: float, acted: float, now: float) -> ActionEnd:
     durations = {"act": acted - began, "verify": now - acted, "total": now - case.event.time}
     if case.request.alert.kind in {Kind.EXITED, Kind.OOM} and ended.after is not None:
         durations["down"] = max(0.0, ended.after.started_at - case.request.alert.since)
@@ -89,44 +89,44 @@ def timed(case: Case, ended: Ended, *, began: float, acted: float, now: float) -
     return msgspec.structs.replace(ended, durations=rounded)
 
 
-def verified(symptom: str, after: State | None = None) -> Ended:
+def verified(symptom: str, after: State | None = None) -> ActionEnd:
     """`symptom` is what is still wrong; empty if nothing is."""
     if symptom:
-        return Ended(outcome=Outcome.FAILED, reason=Reason.NOT_VERIFIED, detail=symptom, after=after)
-    return Ended(outcome=Outcome.HEALED, reason=Reason.VERIFIED, after=after)
+        return ActionEnd(outcome=Outcome.FAILED, reason=Reason.NOT_VERIFIED, detail=symptom, after=after)
+    return ActionEnd(outcome=Outcome.HEALED, reason=Reason.VERIFIED, after=after)
 
 
-def unasked(alert: HealthAlert) -> Ended:
+def unasked(alert: HealthAlert) -> ActionEnd:
     """No action is asked for: what is ill because of another waits for that one, the rest for a person."""
     if alert.root:
-        return Ended(outcome=Outcome.WAITING, reason=Reason.ROOT_ELSEWHERE, detail=f"for {alert.root}")
-    return Ended(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
+        return ActionEnd(outcome=Outcome.WAITING, reason=Reason.ROOT_ELSEWHERE, detail=f"for {alert.root}")
+    return ActionEnd(outcome=Outcome.ESCALATED, reason=Reason.NEEDS_PERSON)
 
 
-def given_up(error: str) -> Ended:
+def given_up(error: str) -> ActionEnd:
     """The request itself could not be dealt with, and will not be tried again."""
-    return Ended(outcome=Outcome.FAILED, reason=Reason.GIVEN_UP, detail=error)
+    return ActionEnd(outcome=Outcome.FAILED, reason=Reason.GIVEN_UP, detail=error)
 
 
-def unacted(decision: Refuse | Repeat) -> Ended:
+def unacted(decision: Refuse | RepeatOutcome) -> ActionEnd:
     if isinstance(decision, Refuse):
         outcome = UNACTED.get(decision.reason, Outcome.REFUSED)
-        return Ended(outcome=outcome, reason=decision.reason, detail=decision.detail)
-    return Ended(
+        return ActionEnd(outcome=outcome, reason=decision.reason, detail=decision.detail)
+    return ActionEnd(
         outcome=decision.attempt.outcome or Outcome.FAILED,
         reason=decision.attempt.reason or Reason.NOT_VERIFIED,
         detail="told again after an interruption",
     )
 
 
-class Teller(NamedTuple):
+class OutcomePublisher(NamedTuple):
     """How a remediation's end, or what it waits for, is told."""
 
     clock: Clock
     host: str
     source: str
 
-    def __call__(self, case: Case, ended: Ended, at: float | None = None) -> list[Event]:
+    def __call__(self, case: RequestCase, ended: ActionEnd, at: float | None = None) -> list[Event]:
         """`at` (epoch seconds) is for what may have been told before: then it is the same event."""
         return [
             Event.make(
@@ -140,7 +140,7 @@ class Teller(NamedTuple):
         ]
 
 
-def tell_refusal(tell: Teller, ledger: Ledger, case: Case, ended: Ended) -> list[Event]:
+def tell_refusal(tell: OutcomePublisher, ledger: Ledger, case: RequestCase, ended: ActionEnd) -> list[Event]:
     """The refusal, which the ledger keeps where it is that of an order."""
     attempt = _refused_order(case, ended, tell.source, tell.clock.now())
     if attempt is not None:
@@ -148,7 +148,7 @@ def tell_refusal(tell: Teller, ledger: Ledger, case: Case, ended: Ended) -> list
     return tell(case, ended)
 
 
-def _refused_order(case: Case, ended: Ended, by: str, now: float) -> Attempt | None:
+def _refused_order(case: RequestCase, ended: ActionEnd, by: str, now: float) -> Attempt | None:
     """What the ledger keeps of an order that was refused: its seal stays valid, so whoever may write to the
     stream could have it done after all, once the reason is gone. None for what is refused each time."""
     if case.order is None or ended.outcome not in FREE or ended.reason is Reason.UNKNOWN_INCIDENT:

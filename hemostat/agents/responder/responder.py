@@ -16,34 +16,49 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.actions import Surgeon
+from hemostat.agents.responder.actions import ActionExecutor
 from hemostat.agents.responder.decider import Decider
-from hemostat.agents.responder.execution import Operation, look, refuse_early
-from hemostat.agents.responder.host_containers import Neighbours
-from hemostat.agents.responder.in_flight import Hands
-from hemostat.agents.responder.outcome import Case, Ended, Teller, tell_refusal, unacted, unasked
-from hemostat.agents.responder.scale_down import Tending
-from hemostat.agents.responder.start_check import Viability
+from hemostat.agents.responder.execution import Execution, look, refuse_early
+from hemostat.agents.responder.host_containers import HostContainers
+from hemostat.agents.responder.in_flight import InFlight
+from hemostat.agents.responder.outcome import (
+    ActionEnd,
+    OutcomePublisher,
+    RequestCase,
+    tell_refusal,
+    unacted,
+    unasked,
+)
+from hemostat.agents.responder.scale_down import ScaleDown
+from hemostat.agents.responder.start_check import StartCheck
 from hemostat.agents.responder.sweeper import Sweeper
-from hemostat.agents.responder.unresponsive import Unanswering
+from hemostat.agents.responder.unresponsive import UnresponsiveContainers
 from hemostat.agents.responder.verifier import Probe, Verifier
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.labels.masking import veiled
 from hemostat.core.ledger.controls import EVERYTHING, Approval
-from hemostat.core.ledger.rows import Book
+from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
 from hemostat.core.remediation import orders, policy, repetition, slots
 from hemostat.core.remediation.cleanup import Cleanup, untouchable
-from hemostat.core.remediation.decision import Act, Ask, Decision, Refuse, Repeat, Resume, Wait
+from hemostat.core.remediation.decision import (
+    Act,
+    Decision,
+    Refuse,
+    RepeatOutcome,
+    RequestApproval,
+    Resume,
+    Wait,
+)
 from hemostat.core.remediation.request_check import refuse_forged
 from hemostat.core.remediation.scaling import Ceilings
 from hemostat.core.remediation.verify import DEAD
-from hemostat.core.settings.responder import Limits
-from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.settings.responder import ResponderSettings
+from hemostat.core.settings.trust import OWN, TrustSettings
 from hemostat.errors import NotApplicableError
 from hemostat.events import Action, Container, Event, Order, Outcome, Reason, RemediationNeeded, digest
-from hemostat.ports import Apart, Clock, Desk, Dossiers, Engine, Later, Ledger, Sampler
+from hemostat.ports import Clock, ControlStore, Defer, Engine, EvidenceStore, Ledger, RunInBackground, Sampler
 
 VIABILITY_RETRY: Final = 10.0
 """Seconds until it is looked again whether what the start of a container that is down needs is there."""
@@ -59,18 +74,18 @@ class Responder:
         engine: Engine,
         sampler: Sampler,
         ledger: Ledger,
-        desk: Desk,
-        dossiers: Dossiers,
+        desk: ControlStore,
+        dossiers: EvidenceStore,
         clock: Clock,
-        limits: Limits,
+        limits: ResponderSettings,
         *,
         host: str,
         source: str,
         host_memory: int,
-        recent: Callable[[Container], Sequence[Point]] | None = None,
+        recent: Callable[[Container], Sequence[MetricPoint]] | None = None,
         probe: Probe | None = None,
         missing: Callable[[ContainerInfo], str] | None = None,
-        trust: Trust = OWN,
+        trust: TrustSettings = OWN,
     ) -> None:
         """`recent` tells a container's latest numbers, for the evidence; `probe` and `missing` are as in
         Verifier and Viability."""
@@ -82,7 +97,7 @@ class Responder:
         self._trust = trust
         self._host = host
         self._source = source
-        self._surgeon = Surgeon(
+        self._surgeon = ActionExecutor(
             engine,
             clock,
             Ceilings(memory=limits.scale_memory_max, cpus=limits.scale_cpu_max),
@@ -99,9 +114,9 @@ class Responder:
             forbids=lambda ref, ordered: policy.why_not_scaled(ref, limits, ordered=ordered),
             trust=trust,
         )
-        self._tell = Teller(clock, host, source)
+        self._tell = OutcomePublisher(clock, host, source)
         self._verifier = Verifier(engine, sampler, clock, limits, host_memory, probe)
-        self._operation = Operation(
+        self._operation = Execution(
             engine,
             self._surgeon,
             self._verifier,
@@ -111,17 +126,17 @@ class Responder:
             self._tell,
             recent=recent,
         )
-        self._unanswering = Unanswering(engine, clock, limits.expire, self._operation.give_up)
-        self._tending = Tending(
+        self._unanswering = UnresponsiveContainers(engine, clock, limits.expire, self._operation.give_up)
+        self._tending = ScaleDown(
             engine, sampler, ledger, self._surgeon, clock, host=host, calm=limits.scale_calm
         )
-        self._hands = Hands()
-        neighbours = Neighbours(engine, limits, trust)
+        self._hands = InFlight()
+        neighbours = HostContainers(engine, limits, trust)
         self._sweeper = Sweeper(ledger, neighbours, self._hands, host=host)
         self._decider = Decider(
             self._surgeon,
             self._verifier,
-            Viability(engine, missing),
+            StartCheck(engine, missing),
             neighbours,
             self._hands,
             limits,
@@ -129,33 +144,35 @@ class Responder:
             source=source,
         )
 
-    def step(self, event: Event, now: float) -> list[Event] | Later | Apart:
+    def step(self, event: Event, now: float) -> list[Event] | Defer | RunInBackground:
         case = self._opened(event)
         if case is None:
             return []
         if case in self._unanswering:
-            return Apart(partial(self._unanswering.again, case, partial(self._step, case)), _busy)
+            return RunInBackground(partial(self._unanswering.again, case, partial(self._step, case)), _busy)
         return self._unanswering.attempt(case, partial(self._step, case, now))
 
-    def _step(self, case: Case, now: float) -> list[Event] | Later | Apart:
+    def _step(self, case: RequestCase, now: float) -> list[Event] | Defer | RunInBackground:
         case = self._looked_at(case)
         if case.request.action is Action.NONE and case.order is None:
             return self._apart(case, self._left_to_people)
         decision, book = self._decide(case, now)
-        if isinstance(decision, Refuse | Repeat | Wait):
+        if isinstance(decision, Refuse | RepeatOutcome | Wait):
             return self._answer(case, decision, book)
         return self._apart(case, partial(self._attend, seen=now))
 
-    def _apart(self, case: Case, work: Callable[[Case, float], list[Event] | Later]) -> Apart:
-        return Apart(lambda now: self._unanswering.attempt(case, partial(work, case, now)), _busy)
+    def _apart(
+        self, case: RequestCase, work: Callable[[RequestCase, float], list[Event] | Defer]
+    ) -> RunInBackground:
+        return RunInBackground(lambda now: self._unanswering.attempt(case, partial(work, case, now)), _busy)
 
-    def _attend(self, case: Case, now: float, *, seen: float) -> list[Event] | Later:
+    def _attend(self, case: RequestCase, now: float, *, seen: float) -> list[Event] | Defer:
         """Decide anew, for others may have acted since the container was `seen`, and do as decided."""
         if not 0 <= now - seen < LATELY:
             case = self._looked_at(case)
         with self._hands.take(repetition.key(case.request, case.incident)) as free:
             if not free:
-                return Later(now + slots.BUSY_RETRY, "it is under way")
+                return Defer(now + slots.BUSY_RETRY, "it is under way")
             while (result := self._try(case, now)) is None:
                 logger.info("decision.repeated incident=%s", case.incident)
             return result
@@ -185,18 +202,18 @@ class Responder:
         automatic = policy.mode_of(container, Action.SCALE, self._limits) == "auto"
         return automatic and self._desk.controls().paused(container.name, self._clock.now()) is None
 
-    def _opened(self, event: Event) -> Case | None:
+    def _opened(self, event: Event) -> RequestCase | None:
         """None for what is not for this responder to answer."""
         if event.host != self._host or event.incident is None:
             return None
         match event.data:
             case RemediationNeeded() as request:
-                return Case(event, request, event.incident, None)
+                return RequestCase(event, request, event.incident, None)
             case Order() as order:
-                return Case(event, orders.request(order, event.time), event.incident, None, order)
+                return RequestCase(event, orders.request(order, event.time), event.incident, None, order)
         return None
 
-    def _looked_at(self, case: Case) -> Case:
+    def _looked_at(self, case: RequestCase) -> RequestCase:
         """With the container as it is now. What its name is and which labels it bears, whoever asks for
         something does not say."""
         alert = case.request.alert
@@ -206,7 +223,7 @@ class Responder:
         request = msgspec.structs.replace(case.request, alert=alert)
         return msgspec.structs.replace(case, found=found, request=request)
 
-    def _left_to_people(self, case: Case, now: float) -> list[Event] | Later:
+    def _left_to_people(self, case: RequestCase, now: float) -> list[Event] | Defer:
         """They get to see what the container was like; of one that waits for another there is nothing new. A
         failure that shows while an action against it is verified is told with the end of that."""
         key = repetition.key(case.request, case.incident)
@@ -214,7 +231,7 @@ class Responder:
         if (forged := refuse_forged(case.request, book)) is not None:
             return self._tell(case, unacted(forged))
         if repetition.is_verified_now(case.request, case.incident, book, now):
-            return Later(now + slots.BUSY_RETRY, "an action against it is being verified")
+            return Defer(now + slots.BUSY_RETRY, "an action against it is being verified")
         if repetition.is_answered(case.request, case.incident, book):
             return []
         ended = unasked(case.request.alert)
@@ -224,15 +241,15 @@ class Responder:
 
     # --- deciding -----------------------------------------------------------------------------------
 
-    def _try(self, case: Case, now: float) -> list[Event] | Later | None:
+    def _try(self, case: RequestCase, now: float) -> list[Event] | Defer | None:
         """Decide, and do as decided; None where the ledger was written to meanwhile."""
         decision, book = self._decide(case, now)
         version = book.version
-        result: list[Event] | Later | None = None
+        result: list[Event] | Defer | None = None
         match decision:
-            case Wait() | Refuse() | Repeat():
+            case Wait() | Refuse() | RepeatOutcome():
                 result = self._answer(case, decision, book)
-            case Ask(until=until):
+            case RequestApproval(until=until):
                 result = self._asked(case, until, now)
             case Resume():
                 result = self._operation.take_up(case, decision, version)
@@ -240,16 +257,18 @@ class Responder:
                 result = self._operation.begin(case, attempt, version)
         return result
 
-    def _answer(self, case: Case, decision: Wait | Refuse | Repeat, book: Book) -> list[Event] | Later:
+    def _answer(
+        self, case: RequestCase, decision: Wait | Refuse | RepeatOutcome, book: LedgerSnapshot
+    ) -> list[Event] | Defer:
         if isinstance(decision, Refuse):
             return self._refused(case, decision, book)
-        if isinstance(decision, Repeat):
+        if isinstance(decision, RepeatOutcome):
             return self._tell(case, unacted(decision))
         why, reason = decision.why, decision.reason
-        ended = None if reason is None else Ended(outcome=Outcome.WAITING, reason=reason, detail=why)
+        ended = None if reason is None else ActionEnd(outcome=Outcome.WAITING, reason=reason, detail=why)
         return self._put_off(case, decision.until, why, ended)
 
-    def _refused(self, case: Case, decision: Refuse, book: Book) -> list[Event] | Later:
+    def _refused(self, case: RequestCase, decision: Refuse, book: LedgerSnapshot) -> list[Event] | Defer:
         if decision.reason is Reason.ALREADY_TRIED:
             answered = repetition.is_answered(case.request, case.incident, book)
             return [] if answered else self._tell(case, unacted(decision))
@@ -267,7 +286,7 @@ class Responder:
             ended = msgspec.structs.replace(ended, outcome=Outcome.REFUSED)
         return tell_refusal(self._tell, self._ledger, case, ended)
 
-    def _decide(self, case: Case, now: float) -> tuple[Decision, Book]:
+    def _decide(self, case: RequestCase, now: float) -> tuple[Decision, LedgerSnapshot]:
         alert = case.request.alert
         key = repetition.key(case.request, case.incident)
         book = self._ledger.read(self._host, alert.container.name, case.incident, key)
@@ -280,14 +299,14 @@ class Responder:
 
     # --- asking and announcing ----------------------------------------------------------------------
 
-    def _asked(self, case: Case, until: float, now: float) -> list[Event] | Later:
+    def _asked(self, case: RequestCase, until: float, now: float) -> list[Event] | Defer:
         """Put the request on people's desk, and tell them what exactly would be done. A crash in between does
         both again: what is on the desk stays there. Where another request for the same is on it, this one is
         dropped: that one carries on."""
         request, name = case.request, repetition.key(case.request, case.incident)
         again, why = min(until, now + policy.PEOPLE_RETRY), "it waits for approval"
         if Reason.APPROVAL in request.told:
-            return Later(again, why)
+            return Defer(again, why)
         try:
             plan = redact(self._surgeon.plan(request, case.found).detail)
         except NotApplicableError as error:
@@ -309,25 +328,25 @@ class Responder:
         if approval.request != asked.request:
             return []
         how = f"{approval.plan}? hemostat approve {approval.id}"
-        ended = Ended(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
+        ended = ActionEnd(outcome=Outcome.AWAITING_APPROVAL, reason=Reason.APPROVAL, detail=how)
         return self._put_off(case, again, why, ended, approval.asked)
 
     def _put_off(
-        self, case: Case, until: float, why: str, ended: Ended | None, at: float | None = None
-    ) -> Later:
+        self, case: RequestCase, until: float, why: str, ended: ActionEnd | None, at: float | None = None
+    ) -> Defer:
         """People are told once of what it waits for: the request that comes again says that they know."""
         request = case.request
         if ended is None or ended.reason in request.told:
-            return Later(until, why)
+            return Defer(until, why)
         said = request if case.order is None else case.order
         noted = msgspec.structs.replace(said, told=(*request.told, ended.reason))
         event = msgspec.structs.replace(case.event, data=noted)
-        return Later(until, why, tuple(self._tell(case, ended, at)), event)
+        return Defer(until, why, tuple(self._tell(case, ended, at)), event)
 
 
-def _is_down(case: Case) -> bool:
+def _is_down(case: RequestCase) -> bool:
     return case.found is not None and case.found.status in DEAD
 
 
-def _busy(now: float) -> Later:
-    return Later(now + slots.BUSY_RETRY, "as many as can be attended to are")
+def _busy(now: float) -> Defer:
+    return Defer(now + slots.BUSY_RETRY, "as many as can be attended to are")

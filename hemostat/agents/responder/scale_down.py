@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from hemostat.agents.responder.actions import Surgeon
+from hemostat.agents.responder.actions import ActionExecutor
 from hemostat.core.labels.masking import veiled
 from hemostat.core.ledger.leases import is_leased
-from hemostat.core.ledger.rows import Resource, Scaled
+from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.remediation import scaling
 from hemostat.core.usage.gauge import cpu_percent
@@ -22,13 +22,13 @@ KINDS: Final = {Resource.MEMORY: Kind.OOM, Resource.CPU: Kind.CPU_HIGH, Resource
 logger = logging.getLogger(__name__)
 
 
-class Tending:
+class ScaleDown:
     def __init__(
         self,
         engine: Engine,
         sampler: Sampler,
         ledger: Ledger,
-        surgeon: Surgeon,
+        surgeon: ActionExecutor,
         clock: Clock,
         *,
         host: str,
@@ -54,7 +54,7 @@ class Tending:
             if due is not None:
                 yield from self._back(scaled, due)
 
-    def _is_being_raised(self, scaled: Scaled, now: float) -> bool:
+    def _is_being_raised(self, scaled: RaisedLimit, now: float) -> bool:
         """Whether it is raised further at this moment: then the record is about to be written anew."""
         book = self._ledger.read(self._host, "")
         raising = [
@@ -62,7 +62,7 @@ class Tending:
         ]
         return any(each.subject == scaled.subject for each in raising)
 
-    def _due(self, scaled: Scaled, now: float, may: Callable[[Container], bool]) -> ContainerInfo | None:
+    def _due(self, scaled: RaisedLimit, now: float, may: Callable[[Container], bool]) -> ContainerInfo | None:
         """A container whose limit is due to be put back, or that of a service's is."""
         current = self._surgeon.current(scaled)
         if not scaling.standing(scaled, current):
@@ -73,7 +73,7 @@ class Tending:
         due = scaling.due_back(scaled, current, usage, now, self._calm)
         return members[0] if due and may(members[0].ref) else None
 
-    def _back(self, scaled: Scaled, info: ContainerInfo) -> Iterator[RemediationComplete]:
+    def _back(self, scaled: RaisedLimit, info: ContainerInfo) -> Iterator[RemediationComplete]:
         try:
             detail = self._surgeon.scale_back(scaled).detail
             info = info if scaled.service else self._engine.inspect(scaled.container)
@@ -86,14 +86,16 @@ class Tending:
         if self._ledger.drop_scaled(self._host, scaled):
             yield _told(scaled, info, detail)
 
-    def _members(self, scaled: Scaled) -> list[ContainerInfo]:
+    def _members(self, scaled: RaisedLimit) -> list[ContainerInfo]:
         """The container, or those of the service that run on this node."""
         if not scaled.service:
             return [self._engine.inspect(scaled.container)]
         members = self._engine.service(scaled.service).members
         return [info for info in self._engine.containers() if info.running and info.ref.id in members]
 
-    def _usage(self, scaled: Scaled, members: Sequence[ContainerInfo], current: float | None) -> float | None:
+    def _usage(
+        self, scaled: RaisedLimit, members: Sequence[ContainerInfo], current: float | None
+    ) -> float | None:
         """What is used now of what was raised, as `scale.due_back` wants it; None where that is not known."""
         if scaled.resource is Resource.MEMORY:
             sample = self._sample(members[0])
@@ -120,7 +122,7 @@ class Tending:
         return next(iter(self._sampler.sample([info], self._clock.now())), None)
 
 
-def _told(scaled: Scaled, info: ContainerInfo, detail: str) -> RemediationComplete:
+def _told(scaled: RaisedLimit, info: ContainerInfo, detail: str) -> RemediationComplete:
     return RemediationComplete(
         container=veiled(info.ref),
         kind=KINDS[scaled.resource],

@@ -13,7 +13,7 @@ from hemostat.ports import Engine
 STARTING = frozenset({Action.RESTART, Action.START})
 
 
-class Viability:
+class StartCheck:
     def __init__(self, engine: Engine, missing: Callable[[ContainerInfo], str] | None = None) -> None:
         """`missing` tells what of a container's paths on the engine's host is not there, empty for nothing
         or where that cannot be known."""

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.agents.responder.host_containers import Neighbours
-from hemostat.agents.responder.in_flight import Hands
+from hemostat.agents.responder.host_containers import HostContainers
+from hemostat.agents.responder.in_flight import InFlight
 from hemostat.core.ledger.leases import is_leased
 from hemostat.core.ledger.rows import Attempt
 from hemostat.core.remediation.slots import slot_end
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Sweeper:
-    def __init__(self, ledger: Ledger, neighbours: Neighbours, hands: Hands, *, host: str) -> None:
+    def __init__(self, ledger: Ledger, neighbours: HostContainers, hands: InFlight, *, host: str) -> None:
         self._ledger = ledger
         self._neighbours = neighbours
         self._hands = hands

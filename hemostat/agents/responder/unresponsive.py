@@ -9,10 +9,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from hemostat.agents.responder.outcome import Case
+from hemostat.agents.responder.outcome import RequestCase
 from hemostat.errors import EngineTimeoutError
 from hemostat.events import Event
-from hemostat.ports import Apart, Clock, Engine, Later
+from hemostat.ports import Clock, Defer, Engine, RunInBackground
 
 FIRST_RETRY_SECONDS: Final = 5.0
 MAX_RETRY_SECONDS: Final = 60.0
@@ -21,10 +21,10 @@ MAX_ASKED: Final = 2
 WHY: Final = "the engine does not answer about it"
 
 T = TypeVar("T")
-Step = Callable[[float], Sequence[Event] | Later | Apart]
+Step = Callable[[float], Sequence[Event] | Defer | RunInBackground]
 
 
-class Unanswering:
+class UnresponsiveContainers:
     """Safe to use from several threads at once. A request is given up after `expire` seconds in which the
     engine has not answered about its container, however old the request was by then."""
 
@@ -33,7 +33,7 @@ class Unanswering:
         engine: Engine,
         clock: Clock,
         expire: float,
-        give_up: Callable[[Case, str], list[Event]],
+        give_up: Callable[[RequestCase, str], list[Event]],
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -43,10 +43,10 @@ class Unanswering:
         """When each was first not answered about, by container id (epoch seconds)."""
         self._room = threading.BoundedSemaphore(MAX_ASKED)
 
-    def __contains__(self, case: Case) -> bool:
+    def __contains__(self, case: RequestCase) -> bool:
         return case.request.alert.container.id in self._since
 
-    def attempt(self, case: Case, call: Callable[[], T]) -> T | list[Event] | Later:
+    def attempt(self, case: RequestCase, call: Callable[[], T]) -> T | list[Event] | Defer:
         """Raises EngineError where the engine answers nobody."""
         container = case.request.alert.container.id
         try:
@@ -54,25 +54,25 @@ class Unanswering:
         except EngineTimeoutError as error:
             self._engine.version()
             return self._put_off(case, error)
-        if not isinstance(result, Apart):
+        if not isinstance(result, RunInBackground):
             self._since.pop(container, None)
         return result
 
-    def again(self, case: Case, step: Step, now: float) -> Sequence[Event] | Later:
+    def again(self, case: RequestCase, step: Step, now: float) -> Sequence[Event] | Defer:
         """What is done about one that is known not to be answered about. What `step` has run apart is an
         attempt of its own."""
         if not self._room.acquire(blocking=False):
-            return Later(now + FIRST_RETRY_SECONDS, WHY)
+            return Defer(now + FIRST_RETRY_SECONDS, WHY)
         try:
             result = self.attempt(case, lambda: step(now))
-            return result.work(now) if isinstance(result, Apart) else result
+            return result.work(now) if isinstance(result, RunInBackground) else result
         finally:
             self._room.release()
 
-    def _put_off(self, case: Case, error: EngineTimeoutError) -> list[Event] | Later:
+    def _put_off(self, case: RequestCase, error: EngineTimeoutError) -> list[Event] | Defer:
         container, now = case.request.alert.container.id, self._clock.now()
         age = now - max(self._since.setdefault(container, now), case.event.time)
         if age > self._expire:
             self._since.pop(container, None)
             return self._give_up(case, str(error))
-        return Later(now + min(max(age, FIRST_RETRY_SECONDS), MAX_RETRY_SECONDS), WHY)
+        return Defer(now + min(max(age, FIRST_RETRY_SECONDS), MAX_RETRY_SECONDS), WHY)

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
-from hemostat.agents.responder.outcome import Ended, verified
+from hemostat.agents.responder.outcome import ActionEnd, verified
 from hemostat.core.detection import probe
 from hemostat.core.detection.healthcheck_output import startup_time
 from hemostat.core.labels.definitions import PROBE, PROBE_START
-from hemostat.core.labels.values import Target
+from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ContainerInfo, Sample
-from hemostat.core.remediation.verify import DOWN, SAMPLED, Health, short_of, state_of, still_high
-from hemostat.core.settings.responder import Limits
+from hemostat.core.remediation.verify import DOWN, SAMPLED, HealthVerdict, short_of, state_of, still_high
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.units import show_size
 from hemostat.events import HealthAlert, Kind, Outcome, Reason
 from hemostat.ports import Clock, Engine, Sampler
@@ -26,7 +26,7 @@ MAX_WAIT_SECONDS: Final = 120.0
 """What a container's own check may take after a start: one that was (re)started, and another that starts."""
 NOT_PROBED: Final = "its probe has not been seen to pass"
 
-Probe = Callable[[Target, str, float], str]
+Probe = Callable[[ProbeTarget, str, float], str]
 """Whether a target answers at an address within so many seconds: what is wrong, empty for nothing."""
 
 
@@ -36,7 +36,7 @@ class Verifier:
         engine: Engine,
         sampler: Sampler,
         clock: Clock,
-        limits: Limits,
+        limits: ResponderSettings,
         host_memory: int,
         probe: Probe | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class Verifier:
         restarted: bool = True,
         since: float = inf,
         within: float = inf,
-    ) -> Ended:
+    ) -> ActionEnd:
         """Look until the container has been well for `verify_for`, is ill, or has had its time: what its own
         check may take after a start, and `verify_timeout`, from `since` (epoch seconds) or now. The outcome
         is WAITING where it comes up for longer than `within` seconds. Of the host, whether what was `freed`
@@ -76,9 +76,9 @@ class Verifier:
             deadline = deadline or min(since, now) + self.longest(alert, info, restarted=restarted)
             latest = now
             health, why = self._state(alert, info)
-            if health is Health.ILL:
+            if health is HealthVerdict.ILL:
                 return verified(why, info.state)
-            if health is Health.NOT_YET:
+            if health is HealthVerdict.NOT_YET:
                 well_since = None
             elif well_since is None or info.started_at != started:
                 well_since, started, base = now, info.started_at, self._sample(info, now)
@@ -87,8 +87,8 @@ class Verifier:
             grace = 0.0 if well_since is None else self._limits.verify_for + POLL
             if now >= max(deadline, began + grace):
                 return verified(why or "it did not stay up", info.state)
-            if health is Health.NOT_YET and now - began >= within:
-                return Ended(outcome=Outcome.WAITING, reason=Reason.NOT_VERIFIED, detail=why)
+            if health is HealthVerdict.NOT_YET and now - began >= within:
+                return ActionEnd(outcome=Outcome.WAITING, reason=Reason.NOT_VERIFIED, detail=why)
             self._clock.sleep(POLL)
 
     def longest(self, alert: HealthAlert, info: ContainerInfo | None, *, restarted: bool = True) -> float:
@@ -99,16 +99,16 @@ class Verifier:
             own = max(own, probe.START_PERIOD if start is None else start)
         return min(own, MAX_STARTUP_SECONDS if restarted else MAX_WAIT_SECONDS) + self._limits.verify_timeout
 
-    def _state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[Health, str]:
+    def _state(self, alert: HealthAlert, info: ContainerInfo) -> tuple[HealthVerdict, str]:
         """By the engine; of what was alerted for its probe, by that too."""
         health, why = state_of(info)
         target = PROBE.of(alert.container.labels) if alert.kind is Kind.HUNG else None
-        if target is None or health is not Health.WELL:
+        if target is None or health is not HealthVerdict.WELL:
             return health, why
         error = self._probed(info, target)
-        return (Health.NOT_YET, f"its probe still fails: {error}") if error else (health, why)
+        return (HealthVerdict.NOT_YET, f"its probe still fails: {error}") if error else (health, why)
 
-    def _probed(self, info: ContainerInfo, target: Target) -> str:
+    def _probed(self, info: ContainerInfo, target: ProbeTarget) -> str:
         address = probe.address_of(info, self._owners(info))
         if self._probe is None or address is None:
             return NOT_PROBED
@@ -124,7 +124,7 @@ class Verifier:
             info = found[name] = self._engine.inspect(name)
         return found
 
-    def stopped(self, container: str) -> Ended:
+    def stopped(self, container: str) -> ActionEnd:
         """Look until it is down, or `verify_timeout` is over."""
         deadline = self._clock.now() + self._limits.verify_timeout
         while (info := self._engine.inspect(container)).status not in DOWN and self._clock.now() < deadline:

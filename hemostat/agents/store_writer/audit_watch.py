@@ -11,11 +11,11 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.audit_chain import End, Ends, Noted
-from hemostat.core.history.audit_check import Look, find_objection, is_signed, trust
+from hemostat.core.history.audit_chain import AnchorNotes, ChainEnds, ChainPosition
+from hemostat.core.history.audit_check import AuditObservation, find_objection, is_signed, trust
 from hemostat.core.history.audit_hash import Keys
 from hemostat.errors import HemoStatError
-from hemostat.ports import Clock, Notary, Records
+from hemostat.ports import AuditAnchor, Clock, EventStore
 
 ANNOUNCE_SECONDS: Final = 3600.0
 """Between two lines in the system's log."""
@@ -25,18 +25,22 @@ CHECK_SECONDS: Final = 60.0
 logger = logging.getLogger(__name__)
 
 
-def look_at(records: Records, notary: Notary, place: str, keys: tuple[bytes, ...] = ()) -> Look:
+def look_at(
+    records: EventStore, notary: AuditAnchor, place: str, keys: tuple[bytes, ...] = ()
+) -> AuditObservation:
     """In this order: roles that store meanwhile, or remove old rows, are not taken for somebody else."""
     ends = records.ends()
     noted = trust(notary.noted(ends.trail, place), ends.trail, keys)
-    look = Look(ends=ends, noted=noted, has_head=False, last=records.row(ends.head.number), keys=keys)
+    look = AuditObservation(
+        ends=ends, noted=noted, has_head=False, last=records.row(ends.head.number), keys=keys
+    )
     return _with_head(records, look)
 
 
-def _with_head(records: Records, look: Look) -> Look:
+def _with_head(records: EventStore, look: AuditObservation) -> AuditObservation:
     """Whether the noted head is in the trail, or was removed with what was too old."""
     head, last = look.noted.head, look.last
-    is_last = head is not None and last is not None and head == End(last.number, last.hash)
+    is_last = head is not None and last is not None and head == ChainPosition(last.number, last.hash)
     has_head = is_last or (head is not None and records.bears(head))
     return msgspec.structs.replace(look, has_head=has_head)
 
@@ -44,8 +48,8 @@ def _with_head(records: Records, look: Look) -> Look:
 class AuditWatch:
     def __init__(
         self,
-        records: Records,
-        notary: Notary,
+        records: EventStore,
+        notary: AuditAnchor,
         clock: Clock,
         *,
         place: str,
@@ -59,7 +63,7 @@ class AuditWatch:
         self._place = place
         self._keys = keys
         self._announce = announce
-        self._known = Noted()
+        self._known = AnchorNotes()
         """As this process has noted it last: Redis may forget."""
         self._known_trail = ""
         self._announced: float | None = None
@@ -92,7 +96,7 @@ class AuditWatch:
             self._note_signed(found)
         self._tell(found.ends)
 
-    def _note_signed(self, found: Look) -> None:
+    def _note_signed(self, found: AuditObservation) -> None:
         """For those who have no key, and must know that they cannot check the rows."""
         if self._signs_from and not self._has_signed and is_signed(found):
             self._notary.note_signed(found.ends.trail, self._signs_from)
@@ -107,7 +111,7 @@ class AuditWatch:
             with suppress(HemoStatError):
                 self.note()
 
-    def _remember(self, found: Look) -> Look:
+    def _remember(self, found: AuditObservation) -> AuditObservation:
         """With what this process knows, where Redis has lost it."""
         noted = found.noted
         if noted.trail or not self._known_trail:
@@ -117,7 +121,7 @@ class AuditWatch:
         noted = msgspec.structs.replace(known, trail=self._known_trail)
         return _with_head(self._records, msgspec.structs.replace(found, noted=noted))
 
-    def _note(self, ends: Ends, noted: Noted, *, is_known: bool) -> None:
+    def _note(self, ends: ChainEnds, noted: AnchorNotes, *, is_known: bool) -> None:
         if not is_known:
             self._notary.note_trail(self._place, ends.trail)
             if noted.signed:
@@ -128,7 +132,7 @@ class AuditWatch:
         self._known_trail = ends.trail
         self._known = msgspec.structs.replace(noted, head=ends.head, anchor=noted.anchor or ends.anchor)
 
-    def _object(self, objection: str, ends: Ends) -> None:
+    def _object(self, objection: str, ends: ChainEnds) -> None:
         if objection and objection != self.objection:
             logger.error("audit.replaced trail=%s head=%s why=%s", ends.trail, ends.head, objection)
             self._announced = None
@@ -136,7 +140,7 @@ class AuditWatch:
             logger.info("audit.accepted trail=%s head=%s", ends.trail, ends.head)
         self.objection = objection
 
-    def _tell(self, ends: Ends) -> None:
+    def _tell(self, ends: ChainEnds) -> None:
         now = self._clock.now()
         if self._announced is not None and 0 <= now - self._announced < ANNOUNCE_SECONDS:
             return

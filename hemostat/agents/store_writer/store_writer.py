@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from hemostat.agents.store_writer.audit_watch import AuditWatch
-from hemostat.core.settings.store import Keeping
+from hemostat.core.settings.store import StoreSettings
 from hemostat.events import Event
-from hemostat.ports import Clock, Notary, Records
+from hemostat.ports import AuditAnchor, Clock, EventStore
 
 SWEEP: Final = 3600.0
 """Seconds between two looks at what is too old."""
@@ -21,13 +21,13 @@ SWEPT: Final = 5000
 logger = logging.getLogger(__name__)
 
 
-class Recorder:
+class StoreWriter:
     def __init__(
         self,
-        records: Records,
-        notary: Notary,
+        records: EventStore,
+        notary: AuditAnchor,
         clock: Clock,
-        keeping: Keeping,
+        keeping: StoreSettings,
         watch: AuditWatch | None = None,
     ) -> None:
         self._records = records

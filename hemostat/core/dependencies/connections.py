@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from hemostat.core.dependencies.declared import SHARED
-from hemostat.core.model import ContainerInfo, Peers
+from hemostat.core.model import ConnectionPeers, ContainerInfo
 
 LASTS_SECONDS: Final = 1800.0
 """For which a connection counts after it was last seen: pools open and close them."""
@@ -23,7 +23,7 @@ Edge = tuple[str, str]
 """Ids: of the container that opened the connection, and of the one that accepted it."""
 
 
-def edges(peers: Peers, infos: Iterable[ContainerInfo]) -> set[Edge]:
+def edges(peers: ConnectionPeers, infos: Iterable[ContainerInfo]) -> set[Edge]:
     """What one container's connections show, also those through a published port of the host. Addresses that
     are neither a container's nor the host's on a container network are passed over."""
     known = [info for info in infos if has_own_network(info)]

@@ -16,7 +16,7 @@ from hemostat.core.labels.definitions import DEPENDS_ON
 from hemostat.core.model import ContainerInfo
 from hemostat.core.settings.trust import (
     OWN,
-    Trust,
+    TrustSettings,
     config_hash,
     has_same_origin,
     identify_voucher,
@@ -33,7 +33,7 @@ SHORT: Final = 12
 """Digits of an id as `docker ps` shows it."""
 
 
-class Until(Enum):
+class NeedDuration(Enum):
     """How long one of a need's members is needed."""
 
     STARTED = "started"
@@ -42,21 +42,21 @@ class Until(Enum):
     COMPLETED = "completed"
 
 
-CONDITIONS: Final = {COMPLETED: Until.COMPLETED, HEALTHY: Until.RUNNING}
+CONDITIONS: Final = {COMPLETED: NeedDuration.COMPLETED, HEALTHY: NeedDuration.RUNNING}
 """Of compose's `depends_on`; `service_started` says nothing of how long."""
 MAX_NEEDS: Final = 20
 """Of one container, by each of its labels."""
 
 
-class Need(NamedTuple):
+class Dependency(NamedTuple):
     """`members` are container ids, by name. `observed`: nobody declared it, the connections show it."""
 
     members: tuple[str, ...]
-    until: Until = Until.STARTED
+    until: NeedDuration = NeedDuration.STARTED
     observed: bool = False
 
 
-class Absent(NamedTuple):
+class MissingDependency(NamedTuple):
     """A container that is needed and not known: a compose service, or a container by its name or id."""
 
     project: str = ""
@@ -64,17 +64,17 @@ class Absent(NamedTuple):
     name: str = ""
 
 
-def absent(infos: Iterable[ContainerInfo], asking: Collection[str]) -> set[Absent]:
+def absent(infos: Iterable[ContainerInfo], asking: Collection[str]) -> set[MissingDependency]:
     """What the containers with these ids need and is not among `infos`: outside the watch, or not there."""
     known = list(infos)
-    names = Names(known, OWN)
+    names = NameIndex(known, OWN)
     return {each for info in known if info.ref.id in asking for each in names.absent(info)}
 
 
-class Names:
+class NameIndex:
     """Finds containers by what others call them."""
 
-    def __init__(self, infos: Iterable[ContainerInfo], trust: Trust) -> None:
+    def __init__(self, infos: Iterable[ContainerInfo], trust: TrustSettings) -> None:
         self._trust = trust
         self._infos = {info.ref.id: info for info in infos}
         self._networks = find_networks(self._infos)
@@ -91,17 +91,20 @@ class Names:
         self._near: dict[tuple[object, ...], tuple[str, ...]] = {}
         """Members of a service that are believed, by what decides that."""
 
-    def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Need, ...]:
+    def needs(self, info: ContainerInfo, connected: Collection[str] = ()) -> tuple[Dependency, ...]:
         named = dict.fromkeys(_declared(info))
-        declared = list(dict.fromkeys(Need(self._find(info, each), until) for each, until in named))
+        declared = list(dict.fromkeys(Dependency(self._find(info, each), until) for each, until in named))
         known = {member for need in declared for member in need.members} | {info.ref.id}
         linked = (each for each in connected if each not in known and self.is_linked(info.ref.id, each))
         seen = {self._replicas(each) for each in linked}
-        found = [*declared, *(Need(group, Until.RUNNING, observed=True) for group in sorted(seen))]
+        found = [
+            *declared,
+            *(Dependency(group, NeedDuration.RUNNING, observed=True) for group in sorted(seen)),
+        ]
         others = (each._replace(members=tuple(m for m in each.members if m != info.ref.id)) for each in found)
         return tuple(need for need in others if need.members)
 
-    def absent(self, info: ContainerInfo) -> Iterator[Absent]:
+    def absent(self, info: ContainerInfo) -> Iterator[MissingDependency]:
         for each, _ in _declared(info):
             if not self._services.get((each.project, each.service)) and self._named(each) is None:
                 yield each
@@ -125,16 +128,16 @@ class Names:
         plain = not (self._infos[one].ref.project or self._infos[other].ref.project)
         return self.is_vouched(one, other) or (plain and bool(self._networks[one] & self._networks[other]))
 
-    def _find(self, info: ContainerInfo, wanted: Absent) -> tuple[str, ...]:
+    def _find(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
         """A word of the label names a service of its project, else a container."""
         members = self._believed(info, wanted)
         found = None if members else self._named(wanted)
         return members if found is None else (found,)
 
-    def _named(self, wanted: Absent) -> str | None:
+    def _named(self, wanted: MissingDependency) -> str | None:
         return self._ids.get(wanted.name.removeprefix("/"))
 
-    def _believed(self, info: ContainerInfo, wanted: Absent) -> tuple[str, ...]:
+    def _believed(self, info: ContainerInfo, wanted: MissingDependency) -> tuple[str, ...]:
         """The members of a service of its project that are what their labels say, as far as anything vouches
         for it. Containers of one project share the answer: anybody may make many of them."""
         service = wanted.project, wanted.service
@@ -192,20 +195,23 @@ def is_one_off(container: Container) -> bool:
     return container.labels.get(ONE_OFF, "").lower() == "true"
 
 
-def _declared(info: ContainerInfo) -> Iterator[tuple[Absent, Until]]:
+def _declared(info: ContainerInfo) -> Iterator[tuple[MissingDependency, NeedDuration]]:
     yield from _labelled(info.ref)
     if info.network_mode.startswith(SHARED):
-        yield Absent(name=info.network_mode.removeprefix(SHARED)), Until.RUNNING
+        yield MissingDependency(name=info.network_mode.removeprefix(SHARED)), NeedDuration.RUNNING
 
 
-def _labelled(ref: Container) -> Iterator[tuple[Absent, Until]]:
+def _labelled(ref: Container) -> Iterator[tuple[MissingDependency, NeedDuration]]:
     labels = ref.labels
     for words in _words(labels.get(COMPOSE_NEEDS, "")):
         # `db:service_healthy:true`: service, condition, and whether it is restarted together.
         service, _, condition = words.partition(":")
-        yield Absent(ref.project or "", service), CONDITIONS.get(condition.partition(":")[0], Until.STARTED)
+        yield (
+            MissingDependency(ref.project or "", service),
+            CONDITIONS.get(condition.partition(":")[0], NeedDuration.STARTED),
+        )
     for word in _read_names(labels.get(DEPENDS_ON.name, "")):
-        yield Absent(ref.project or "", word if ref.project else "", word), Until.STARTED
+        yield MissingDependency(ref.project or "", word if ref.project else "", word), NeedDuration.STARTED
 
 
 @lru_cache(maxsize=4096)

@@ -11,28 +11,28 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, Self
 
-from hemostat.core.dependencies.declared import Names, Need, Until
+from hemostat.core.dependencies.declared import Dependency, NameIndex, NeedDuration
 from hemostat.core.dependencies.state import (
     FAULTY,
     MET,
     NOTHING_OBSERVED,
-    Condition,
+    DependencyState,
     Observations,
     condition,
     has_failed,
 )
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.settings.trust import OWN, TrustSettings
 
 MAX_CONDITIONS: Final = 2000
 """Members of needs that are judged to find one root: a container may name many, and those many more."""
 
 
-class Topology:
+class DependencyGraph:
     """The containers of one host at one moment."""
 
     def __init__(
-        self, infos: dict[str, ContainerInfo], needs: Mapping[str, tuple[Need, ...]], names: Names
+        self, infos: dict[str, ContainerInfo], needs: Mapping[str, tuple[Dependency, ...]], names: NameIndex
     ) -> None:
         self._infos = infos
         self._names = names
@@ -48,11 +48,11 @@ class Topology:
         cls,
         infos: Iterable[ContainerInfo],
         connections: Mapping[str, Collection[str]] = {},
-        trust: Trust = OWN,
+        trust: TrustSettings = OWN,
     ) -> Self:
         """`connections`: by the id of a container, the ids of those that it was seen to be connected to."""
         ordered = sorted(infos, key=_order)
-        names = Names(ordered, trust)
+        names = NameIndex(ordered, trust)
         needs = {i.ref.id: names.needs(i, connections.get(i.ref.id, ())) for i in ordered}
         return cls({info.ref.id: info for info in ordered}, needs, names)
 
@@ -87,7 +87,7 @@ class Topology:
             for other in sorted(self._dependents.get(container_id, ()))
             if self._names.is_vouched(container_id, other)
             for need in self._needs[other]
-            if need.until is Until.COMPLETED and container_id in need.members
+            if need.until is NeedDuration.COMPLETED and container_id in need.members
         )
 
     def update(self, info: ContainerInfo) -> None:
@@ -144,11 +144,13 @@ class Topology:
             if not MET.intersection(states.values()):
                 yield from (member for member, state in states.items() if state in FAULTY)
 
-    def _condition(self, container_id: str, need: Need, member: str, observations: Observations) -> Condition:
+    def _condition(
+        self, container_id: str, need: Dependency, member: str, observations: Observations
+    ) -> DependencyState:
         info = self._infos[member]
-        if need.until is Until.COMPLETED:
-            return Condition.DOWN if has_failed(info) else Condition.DONE
-        must_run = need.until is Until.RUNNING
+        if need.until is NeedDuration.COMPLETED:
+            return DependencyState.DOWN if has_failed(info) else DependencyState.DONE
+        must_run = need.until is NeedDuration.RUNNING
         return condition(info, self._infos[container_id], observations, must_run=must_run)
 
     def _above(self, container_id: str) -> set[str]:

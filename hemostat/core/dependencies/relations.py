@@ -6,15 +6,15 @@ Containers outside the watch are known too, for those under watch depend on them
 from collections.abc import Callable, Collection
 
 from hemostat.core.dependencies.connections import Edge, dependencies, edges
-from hemostat.core.dependencies.declared import SHARED, Absent, absent
-from hemostat.core.dependencies.graph import Topology
+from hemostat.core.dependencies.declared import SHARED, MissingDependency, absent
+from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.dependencies.state import ENDED, Observations
-from hemostat.core.model import ContainerInfo, Peers
-from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.model import ConnectionPeers, ContainerInfo
+from hemostat.core.settings.trust import OWN, TrustSettings
 
 
 class Relations:
-    def __init__(self, trust: Trust = OWN) -> None:
+    def __init__(self, trust: TrustSettings = OWN) -> None:
         self._trust = trust
         self.began = 0.0
         """Since when the ends of containers have been observed (epoch seconds); 0 is always."""
@@ -23,8 +23,8 @@ class Relations:
         self._edges: dict[Edge, float] = {}
         """When each connection was last seen (epoch seconds)."""
         self._connections: dict[str, frozenset[str]] = {}
-        self._topology: Topology | None = None
-        self._absent: set[Absent] | None = None
+        self._topology: DependencyGraph | None = None
+        self._absent: set[MissingDependency] | None = None
 
     def update(self, info: ContainerInfo, *, watched: bool = True) -> None:
         """A container as it is now, new or known."""
@@ -52,7 +52,7 @@ class Relations:
         """The ids of all containers, those outside the watch too."""
         return set(self._infos)
 
-    def connect(self, peers: Peers, now: float) -> None:
+    def connect(self, peers: ConnectionPeers, now: float) -> None:
         """The connections that one container was seen to have."""
         seen = edges(peers, self._infos.values())
         if not self._trust.believes_all:
@@ -75,7 +75,7 @@ class Relations:
         """Whether it is known, and outside the watch."""
         return container_id in self._bystanders
 
-    def absent(self) -> set[Absent]:
+    def absent(self) -> set[MissingDependency]:
         """What the containers under watch need and is not known."""
         if self._absent is None:
             asking = self._infos.keys() - self._bystanders
@@ -83,9 +83,9 @@ class Relations:
         return self._absent
 
     @property
-    def topology(self) -> Topology:
+    def topology(self) -> DependencyGraph:
         if self._topology is None:
-            self._topology = Topology.of(self._infos.values(), self._connections, self._trust)
+            self._topology = DependencyGraph.of(self._infos.values(), self._connections, self._trust)
         return self._topology
 
     def upstream(self, container_id: str) -> list[ContainerInfo]:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.dependencies.graph import Topology
+from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.dependencies.state import NOTHING_OBSERVED, Observations, describe, describe_briefly
 from hemostat.core.model import ContainerInfo, HostSample
 from hemostat.events import Evidence, Kind
@@ -33,7 +33,7 @@ STARVED: Final = frozenset({Kind.UNHEALTHY, Kind.HUNG})
 """Kinds that want of CPU can cause."""
 
 
-class Held(StrEnum):
+class HoldReason(StrEnum):
     """Why nothing can be done about an incident where it shows: its root lies elsewhere."""
 
     DEPENDENCY = "dependency"
@@ -41,18 +41,18 @@ class Held(StrEnum):
     STORM = "storm"
 
 
-class Cause(msgspec.Struct, frozen=True):
+class RootCause(msgspec.Struct, frozen=True):
     """Where a failure comes from: `root` names the container or host, empty if it is the failing one."""
 
     root: str = ""
-    held: Held | None = None
+    held: HoldReason | None = None
     evidence: tuple[Evidence, ...] = ()
 
 
-ITSELF: Final = Cause()
+OWN_FAULT: Final = RootCause()
 
 
-class Host(msgspec.Struct, frozen=True, kw_only=True):
+class HostState(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the engine's host. `busy` is 0 to 1; `saturated` since when it has been too much."""
 
     name: str
@@ -61,7 +61,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     saturated: float | None = None
 
 
-def measured(host: Host, sample: HostSample) -> Host:
+def measured(host: HostState, sample: HostSample) -> HostState:
     busy = sample.cpu
     if busy is None or busy < SATURATED:
         return msgspec.structs.replace(host, busy=busy, saturated=None)
@@ -69,7 +69,7 @@ def measured(host: Host, sample: HostSample) -> Host:
     return msgspec.structs.replace(host, busy=busy, saturated=saturated)
 
 
-def starved(info: ContainerInfo, host: Host, cpu: float | None, now: float) -> bool:
+def starved(info: ContainerInfo, host: HostState, cpu: float | None, now: float) -> bool:
     """Whether the host has no CPU left for a container that itself uses `cpu` percent of a core."""
     own = (cpu or 0.0) / 100 / host.cores
     least = BRIEFLY if TIMED_OUT in info.health_output else SUSTAINED
@@ -79,13 +79,13 @@ def starved(info: ContainerInfo, host: Host, cpu: float | None, now: float) -> b
 def blame(
     info: ContainerInfo,
     kind: Kind,
-    topology: Topology,
-    host: Host,
+    topology: DependencyGraph,
+    host: HostState,
     *,
     observations: Observations = NOTHING_OBSERVED,
     cpu: float | None,
     now: float,
-) -> Cause:
+) -> RootCause:
     root = topology.root(info.ref.id, observations)
     if root is not None:
         recovering = root.ref.id in observations.recovering
@@ -93,10 +93,12 @@ def blame(
         fault = describe(root, recovering=recovering, now=now) if linked else describe_briefly(root)
         if not topology.is_declared(info.ref.id, root.ref.id):
             fault += UNDECLARED
-        return Cause(root.ref.name, Held.DEPENDENCY, (Evidence("dependency", fault),))
+        return RootCause(root.ref.name, HoldReason.DEPENDENCY, (Evidence("dependency", fault),))
     if kind in STARVED and starved(info, host, cpu, now):
-        return Cause(host.name, Held.HOST, (Evidence("host_cpu", round((host.busy or 0.0) * 100, 1), "%"),))
-    return ITSELF
+        return RootCause(
+            host.name, HoldReason.HOST, (Evidence("host_cpu", round((host.busy or 0.0) * 100, 1), "%"),)
+        )
+    return OWN_FAULT
 
 
 def awaits_check(since: float, upstream: Iterable[ContainerInfo], now: float) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from hemostat.core.dependencies.declared import SHARED, SHORT
-from hemostat.core.dependencies.graph import Topology
+from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.model import ContainerInfo
 
 FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
@@ -22,7 +22,7 @@ def stranded(owner: ContainerInfo, infos: Iterable[ContainerInfo]) -> list[Conta
         names = _names(hosts.pop())
         hosts += (fresh := [i for i in members.values() if i.ref.id not in found and _shares(i, names)])
         found |= {info.ref.id: info for info in fresh}
-    topology = Topology.of(members.values())
+    topology = DependencyGraph.of(members.values())
     lost = [info for info in found.values() if info.running and info.started_at < owner.started_at]
     return sorted(lost, key=lambda i: (len(topology.upstream(i.ref.id) & found.keys()), i.ref.name))
 

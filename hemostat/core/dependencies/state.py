@@ -22,7 +22,7 @@ SETTLED: Final = 60.0
 """Seconds after which a dependent that runs without its dependency does not need it to start."""
 
 
-class Condition(StrEnum):
+class DependencyState(StrEnum):
     NEVER_STARTED = "never started"
     UP = "up"
     ILL = "ill"
@@ -31,9 +31,9 @@ class Condition(StrEnum):
     DOWN = "down"
 
 
-FAULTY: Final = frozenset({Condition.ILL, Condition.DOWN})
+FAULTY: Final = frozenset({DependencyState.ILL, DependencyState.DOWN})
 """Conditions that hold a dependent back."""
-MET: Final = frozenset({Condition.UP, Condition.DONE})
+MET: Final = frozenset({DependencyState.UP, DependencyState.DONE})
 """Conditions of one replica that are enough for the whole service."""
 
 
@@ -55,18 +55,20 @@ def condition(
     observed: Observations = NOTHING_OBSERVED,
     *,
     must_run: bool = False,
-) -> Condition:
+) -> DependencyState:
     """Of the dependency `info`, for `dependent`. `must_run`: it is known to be a service, which is never
     done."""
     if info.running:
-        return Condition.ILL if _is_ill(info) or info.ref.id in observed.recovering else Condition.UP
+        return (
+            DependencyState.ILL if _is_ill(info) or info.ref.id in observed.recovering else DependencyState.UP
+        )
     if info.status == "created":
-        return Condition.NEVER_STARTED
+        return DependencyState.NEVER_STARTED
     if info.status not in ENDED:
-        return Condition.DOWN
+        return DependencyState.DOWN
     if not must_run and _is_done(info, dependent, observed):
-        return Condition.DONE
-    return Condition.STOPPED if _was_stopped_before(info, dependent, observed) else Condition.DOWN
+        return DependencyState.DONE
+    return DependencyState.STOPPED if _was_stopped_before(info, dependent, observed) else DependencyState.DOWN
 
 
 def _is_ill(info: ContainerInfo) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.detection.incidents import Told
+from hemostat.core.detection.incidents import IncidentAlert
 from hemostat.core.labels.project import project_of, take_turns
 from hemostat.core.text import list_names
 from hemostat.events import Container, Evidence, HealthAlert, Phase
@@ -29,7 +29,7 @@ PER_NEW: Final = 1200
 IsNew = Callable[[Container], bool]
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WaitingAlert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The latest alert of an incident. `raised`: whether the bus has it as raised."""
 
     incident: str
@@ -43,20 +43,20 @@ class AlertRate:
     def __init__(self, is_new: IsNew) -> None:
         self._is_new = is_new
         self._sent: dict[tuple[str, ...], deque[float]] = {}
-        self._waiting: dict[str, Waiting] = {}
+        self._waiting: dict[str, WaitingAlert] = {}
         self._left_out: Counter[str] = Counter()
         """Alerts by container, since its last one."""
         self._names: dict[str, str] = {}
         """Of the containers whose alerts wait or were left out."""
 
     @property
-    def waiting(self) -> tuple[Waiting, ...]:
+    def waiting(self) -> tuple[WaitingAlert, ...]:
         return tuple(self._waiting.values())
 
-    def restore(self, waiting: Iterable[Waiting]) -> None:
+    def restore(self, waiting: Iterable[WaitingAlert]) -> None:
         self._waiting = {each.incident: each for each in waiting}
 
-    def admit(self, told: Iterable[Told], now: float) -> list[Told]:
+    def admit(self, told: Iterable[IncidentAlert], now: float) -> list[IncidentAlert]:
         """Those that are to be told now."""
         admitted = []
         for incident, alert in told:
@@ -66,7 +66,7 @@ class AlertRate:
                 admitted.append((incident, self._send(alert, now)))
         return admitted
 
-    def due(self, now: float) -> list[Told]:
+    def due(self, now: float) -> list[IncidentAlert]:
         """Those that have waited, and are to be told now: containers take turns."""
         self._forget(now)
         sent = []
@@ -94,7 +94,7 @@ class AlertRate:
             self._left_out[alert.container.id] += 1
             self._waiting.pop(incident, None)
         else:
-            self._waiting[incident] = Waiting(incident=incident, alert=alert, raised=raised)
+            self._waiting[incident] = WaitingAlert(incident=incident, alert=alert, raised=raised)
 
     def _send(self, alert: HealthAlert, now: float) -> HealthAlert:
         for key, _ in self._limits(alert.container):

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from hemostat.core.detection import exits, restart_owner, stop_intent
-from hemostat.core.detection.incidents import Incident, Told
+from hemostat.core.detection.incidents import Incident, IncidentAlert
 from hemostat.core.detection.jobs import is_session
-from hemostat.core.detection.registry import DEATHS, Ward
-from hemostat.core.detection.restart_owner import Run
-from hemostat.core.detection.stop_intent import Death
-from hemostat.core.detection.watched_container import Patient
+from hemostat.core.detection.registry import DEATHS, ContainerRegistry
+from hemostat.core.detection.restart_owner import EndedRun
+from hemostat.core.detection.stop_intent import PendingExit
+from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.model import ContainerInfo, EngineEvent
 from hemostat.core.redact import redact
 from hemostat.core.settings.monitor import is_job
@@ -26,7 +26,9 @@ ENDS_WITH_IT: Final = frozenset({Kind.UNHEALTHY, Kind.FLAPPING, Kind.HUNG})
 """Kinds that are over when the container is told to be down."""
 
 
-def died(ward: Ward, patient: Patient, event: EngineEvent, now: float) -> list[Told]:
+def died(
+    ward: ContainerRegistry, patient: WatchedContainer, event: EngineEvent, now: float
+) -> list[IncidentAlert]:
     info = patient.info
     if now - event.time > exits.STALE or _is_told(ward, info):
         return []
@@ -39,12 +41,14 @@ def died(ward: Ward, patient: Patient, event: EngineEvent, now: float) -> list[T
     wait = stop_intent.hold(stop, exit_code, podman=ward.podman, kills=ward.kills)
     by_kernel = not ward.podman and exits.failure(exit_code, oom=_is_oom(ward, info)) is Kind.OOM
     if exit_code and wait and not by_kernel and now - event.time < stop_intent.LATER:
-        ward.held[info.ref.id] = Death(exit_code=exit_code, time=event.time, due=now + wait)
+        ward.held[info.ref.id] = PendingExit(exit_code=exit_code, time=event.time, due=now + wait)
         return []
     return ended(ward, patient, exit_code, event.time, now)
 
 
-def ended(ward: Ward, patient: Patient, exit_code: int, died_at: float, now: float) -> list[Told]:
+def ended(
+    ward: ContainerRegistry, patient: WatchedContainer, exit_code: int, died_at: float, now: float
+) -> list[IncidentAlert]:
     """A death that nobody wanted."""
     info = patient.info
     ward.stops.pop(info.ref.id, None)  # The container did not end of that signal, which it survived.
@@ -56,7 +60,9 @@ def ended(ward: Ward, patient: Patient, exit_code: int, died_at: float, now: flo
     return _failed(ward, patient, kind, exit_code, died_at, now)
 
 
-def missed(ward: Ward, patient: Patient, seen_until: float, now: float) -> list[Told]:
+def missed(
+    ward: ContainerRegistry, patient: WatchedContainer, seen_until: float, now: float
+) -> list[IncidentAlert]:
     """A container as it is listed: whether it died while nobody looked. A process that was started after the
     last death that was told has died another one."""
     info = patient.info
@@ -71,7 +77,7 @@ def missed(ward: Ward, patient: Patient, seen_until: float, now: float) -> list[
     return [] if kind is None else _failed(ward, patient, kind, info.exit_code, info.finished_at, now)
 
 
-def dead_before(ward: Ward, patient: Patient, now: float) -> list[Told]:
+def dead_before(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
     """A container that was dead before anybody looked: told once if it had failed. A person may have left it
     so: nothing is done about it, and many of them are no storm."""
     info = patient.info
@@ -81,7 +87,7 @@ def dead_before(ward: Ward, patient: Patient, now: float) -> list[Told]:
     return [ward.tell(patient, Kind.EXITED, since=info.finished_at, evidence=facts)]
 
 
-def looked_at(ward: Ward, patient: Patient, now: float) -> list[Told]:
+def looked_at(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
     """A container that its owner was to bring back, some time later: whether the owner has given it up."""
     info = patient.info
     awaited = ward.awaited.get(info.ref.id)
@@ -97,7 +103,7 @@ def looked_at(ward: Ward, patient: Patient, now: float) -> list[Told]:
     return given_up(ward, patient, now)
 
 
-def given_up(ward: Ward, patient: Patient, now: float) -> list[Told]:
+def given_up(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
     """Docker does not start it again, whatever its policy says."""
     info = patient.info
     ward.stops.pop(info.ref.id, None)
@@ -107,9 +113,9 @@ def given_up(ward: Ward, patient: Patient, now: float) -> list[Told]:
     )
 
 
-def unreplaced(ward: Ward, now: float) -> list[Told]:
+def unreplaced(ward: ContainerRegistry, now: float) -> list[IncidentAlert]:
     """Tell of the containers that an orchestrator has had the time to replace, and has not."""
-    told: list[Told] = []
+    told: list[IncidentAlert] = []
     for identity, death in list(ward.awaited.items()):
         patient = ward.get(identity)
         if patient is None or restart_owner.orchestrator(patient.ref) is None or now < death.due:
@@ -124,7 +130,9 @@ def unreplaced(ward: Ward, now: float) -> list[Told]:
     return told
 
 
-def survived_oom(ward: Ward, patient: Patient, killed_at: float, now: float) -> list[Told]:
+def survived_oom(
+    ward: ContainerRegistry, patient: WatchedContainer, killed_at: float, now: float
+) -> list[IncidentAlert]:
     """The kernel has killed a process in it a moment ago, and its main process goes on."""
     info = patient.info
     known = (info.ref.id, Kind.OOM) in ward.register
@@ -133,7 +141,7 @@ def survived_oom(ward: Ward, patient: Patient, killed_at: float, now: float) -> 
     return ward.fail(patient, Kind.OOM, since=killed_at, now=now, evidence=[Evidence("survived", True)])
 
 
-def taken_down(ward: Ward, patient: Patient, now: float) -> list[Told]:
+def taken_down(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
     """A restart of ours has stopped it and could not start it."""
     info = patient.info
     ward.stops.pop(info.ref.id, None)
@@ -144,24 +152,24 @@ def taken_down(ward: Ward, patient: Patient, now: float) -> list[Told]:
     return over + ward.fail(patient, Kind.EXITED, since=info.finished_at, now=now, evidence=facts)
 
 
-def _is_told(ward: Ward, info: ContainerInfo) -> bool:
+def _is_told(ward: ContainerRegistry, info: ContainerInfo) -> bool:
     """Whether the death of this very process was found by listing, before its event came."""
     return any(each.since == info.finished_at > info.started_at for each in _down(ward, info))
 
 
-def is_known(ward: Ward, info: ContainerInfo) -> bool:
+def is_known(ward: ContainerRegistry, info: ContainerInfo) -> bool:
     """Whether this very process is known to have died."""
     return any(info.started_at <= each.since for each in _down(ward, info))
 
 
-def _down(ward: Ward, info: ContainerInfo) -> Iterable[Incident]:
+def _down(ward: ContainerRegistry, info: ContainerInfo) -> Iterable[Incident]:
     for each in ward.register.of(info.ref.id):
         survived = any(fact.name == "survived" for fact in each.evidence)
         if each.kind in DOWN and not survived:
             yield each
 
 
-def _is_oom(ward: Ward, info: ContainerInfo) -> bool:
+def _is_oom(ward: ContainerRegistry, info: ContainerInfo) -> bool:
     """The engine's own flag may be of an earlier run: it counts where no event could have come."""
     killed_at = ward.ooms.get(info.ref.id)
     if ward.podman:
@@ -169,13 +177,15 @@ def _is_oom(ward: Ward, info: ContainerInfo) -> bool:
     return killed_at is not None and killed_at >= info.started_at
 
 
-def _note_run(ward: Ward, info: ContainerInfo, exit_code: int, died_at: float) -> None:
+def _note_run(ward: ContainerRegistry, info: ContainerInfo, exit_code: int, died_at: float) -> None:
     key = restart_owner.workload(info.ref)
-    run = Run(ended=died_at, exit_code=exit_code, seconds=max(0.0, died_at - info.started_at))
+    run = EndedRun(ended=died_at, exit_code=exit_code, seconds=max(0.0, died_at - info.started_at))
     ward.runs[key] = (*ward.runs.get(key, ()), run)[-MAX_DEATHS:]
 
 
-def _failed(ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: float, now: float) -> list[Told]:
+def _failed(
+    ward: ContainerRegistry, patient: WatchedContainer, kind: Kind, exit_code: int, since: float, now: float
+) -> list[IncidentAlert]:
     """A crash loop if it is one too many, else a crash, unless its owner makes it good."""
     ref, tuned, register = patient.ref, patient.tuned, ward.register
     key = restart_owner.workload(ref)
@@ -192,7 +202,7 @@ def _failed(ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: flo
         )
     orchestrator = restart_owner.orchestrator(ref)
     if orchestrator is not None:
-        ward.awaited[ref.id] = Death(exit_code=exit_code, time=since, due=now + orchestrator.patience)
+        ward.awaited[ref.id] = PendingExit(exit_code=exit_code, time=since, due=now + orchestrator.patience)
         return _slow_loop(ward, patient, now)
     if not exits.stays_down(patient.info):
         return _slow_loop(ward, patient, now)
@@ -202,7 +212,7 @@ def _failed(ward: Ward, patient: Patient, kind: Kind, exit_code: int, since: flo
     return ward.fail(patient, kind, since=since, now=now, evidence=facts)
 
 
-def _slow_loop(ward: Ward, patient: Patient, now: float) -> list[Told]:
+def _slow_loop(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
     """A loop that its owner keeps going: one that ends well, or one that takes its time."""
     window = patient.tuned.loop_window
     runs = restart_owner.slow_loop(ward.runs.get(restart_owner.workload(patient.ref), ()), window, now)
@@ -219,7 +229,7 @@ def _slow_loop(ward: Ward, patient: Patient, now: float) -> list[Told]:
     )
 
 
-def _death(ward: Ward, info: ContainerInfo, exit_code: int, since: float) -> list[Evidence]:
+def _death(ward: ContainerRegistry, info: ContainerInfo, exit_code: int, since: float) -> list[Evidence]:
     evidence = [Evidence("exit_code", exit_code)]
     oom = ward.ooms.get(info.ref.id)
     if exits.failure(exit_code, oom=_is_oom(ward, info)) is Kind.OOM and info.memory_limit:

@@ -13,7 +13,7 @@ Rule 5. Of all together at most MAX_EVENTS wait. After that all containers are l
 from collections import Counter, deque
 from typing import Final, NamedTuple
 
-from hemostat.core.model import DiskUse, EngineEvent, Listing, Observation, Peers, Probed
+from hemostat.core.model import ConnectionPeers, DiskUse, EngineEvent, Listing, Observation, Probed
 
 MAX_A_SECOND: Final = 8
 MAX_WAITING: Final = 32
@@ -26,7 +26,7 @@ ENDS: Final = frozenset({"die", "stop", "oom", "destroy", "start"})
 """Actions that are handled however many there are, as far as they may wait."""
 
 
-class Span(NamedTuple):
+class EventSpan(NamedTuple):
     """Of the engine's events that have come in: the time of the first that waits, else of the last, and the
     time of the last (epoch seconds)."""
 
@@ -34,7 +34,7 @@ class Span(NamedTuple):
     last: float
 
 
-class Arrival:
+class QueuedEvent:
     """An event that has come in."""
 
     __slots__ = ("event", "is_handled")
@@ -44,11 +44,11 @@ class Arrival:
         self.is_handled = False
 
 
-class Lanes:
+class ContainerLanes:
     """Events between two other observations, by container."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[Arrival]] = {}
+        self._waiting: dict[str, deque[QueuedEvent]] = {}
         self._first: deque[str] = deque()
         self._then: deque[str] = deque()
 
@@ -60,7 +60,7 @@ class Lanes:
         lane = self._waiting.get(event.container.id, ())
         return any(each.event.action == event.action for each in lane)
 
-    def add(self, arrival: Arrival) -> None:
+    def add(self, arrival: QueuedEvent) -> None:
         key = arrival.event.container.id
         lane = self._waiting.setdefault(key, deque())
         urgent = arrival.event.action not in LOOKS
@@ -71,7 +71,7 @@ class Lanes:
             self._first.append(key)
         lane.append(arrival)
 
-    def take(self) -> Arrival:
+    def take(self) -> QueuedEvent:
         turns = self._first or self._then
         key = turns.popleft()
         lane = self._waiting[key]
@@ -85,12 +85,12 @@ class Lanes:
         return arrival
 
 
-class Intake:
+class EventQueue:
     """What has been observed and is not handled yet. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._queue: deque[Lanes | Observation] = deque()
-        self._arrivals: deque[Arrival] = deque()
+        self._queue: deque[ContainerLanes | Observation] = deque()
+        self._arrivals: deque[QueuedEvent] = deque()
         self._last = 0.0
         self._waiting: Counter[str] = Counter()
         self._others = 0
@@ -105,10 +105,10 @@ class Intake:
         return self._waiting.total() + self._others
 
     @property
-    def span(self) -> Span | None:
+    def span(self) -> EventSpan | None:
         """None before the first event."""
         first = self._arrivals[0].event.time if self._arrivals else self._last
-        return Span(first, self._last) if self._last else None
+        return EventSpan(first, self._last) if self._last else None
 
     def add(self, observation: Observation) -> None:
         if isinstance(observation, EngineEvent):
@@ -120,21 +120,21 @@ class Intake:
     def _is_repeated(self, observation: Observation) -> bool:
         if isinstance(observation, Listing) and not observation.thorough:
             return any(isinstance(each, Listing) for each in self._queue)
-        return isinstance(observation, DiskUse | Probed | Peers) and self._others >= MAX_OTHERS
+        return isinstance(observation, DiskUse | Probed | ConnectionPeers) and self._others >= MAX_OTHERS
 
     def take(self) -> Observation | None:
         """The next one; None where nothing waits."""
         while self._queue:
             head = self._queue[0]
-            if isinstance(head, Lanes) and head:
+            if isinstance(head, ContainerLanes) and head:
                 return self._take_event(head)
             self._queue.popleft()
-            if not isinstance(head, Lanes):
+            if not isinstance(head, ContainerLanes):
                 self._others -= 1
                 return head
         return None
 
-    def _take_event(self, lanes: Lanes) -> EngineEvent:
+    def _take_event(self, lanes: ContainerLanes) -> EngineEvent:
         arrival = lanes.take()
         arrival.is_handled = True
         key = arrival.event.container.id
@@ -147,7 +147,7 @@ class Intake:
 
     def _add_event(self, event: EngineEvent) -> None:
         self._last = event.time
-        lanes = self._queue[-1] if self._queue and isinstance(self._queue[-1], Lanes) else None
+        lanes = self._queue[-1] if self._queue and isinstance(self._queue[-1], ContainerLanes) else None
         if lanes is not None and event.action in LOOKS and lanes.has(event):
             return
         if len(self._arrivals) >= MAX_EVENTS:
@@ -157,9 +157,9 @@ class Intake:
             self.left_out.add(event.container.id)
             return
         if lanes is None:
-            lanes = Lanes()
+            lanes = ContainerLanes()
             self._queue.append(lanes)
-        arrival = Arrival(event)
+        arrival = QueuedEvent(event)
         lanes.add(arrival)
         self._arrivals.append(arrival)
         self._waiting[event.container.id] += 1

@@ -12,7 +12,7 @@ from typing import Final
 
 from hemostat.core.detection.restart_owner import orchestrator, restarts_itself
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.monitor import Thresholds, is_job
+from hemostat.core.settings.monitor import MonitorSettings, is_job
 from hemostat.events import Kind
 
 DEAD: Final = frozenset({"exited", "dead"})
@@ -44,7 +44,7 @@ def stays_down(info: ContainerInfo) -> bool:
     return info.status in DEAD and not info.auto_remove
 
 
-def looping(deaths: Sequence[float], tuned: Thresholds, now: float) -> bool:
+def looping(deaths: Sequence[float], tuned: MonitorSettings, now: float) -> bool:
     """Rule 3. `deaths` are the times of failures (epoch seconds)."""
     return sum(abs(now - death) < tuned.loop_window for death in deaths) >= tuned.loop_deaths
 

@@ -7,13 +7,13 @@ does not mend what comes and goes by itself.
 
 import msgspec
 
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 
 CALM = 2
 """Flapping is over when fewer than this part of the changes that made it are within the window."""
 
 
-class Health(msgspec.Struct, frozen=True):
+class HealthcheckState(msgspec.Struct, frozen=True):
     """Of one process. `failing` is since when its check has failed, None while it does not; `passed` when it
     last began to pass, None before its first pass; `changes` are the times at which it turned, either way.
     Epoch seconds."""
@@ -23,46 +23,48 @@ class Health(msgspec.Struct, frozen=True):
     changes: tuple[float, ...] = ()
 
 
-def turned(health: Health, *, healthy: bool, time: float, window: float) -> Health:
+def turned(health: HealthcheckState, *, healthy: bool, time: float, window: float) -> HealthcheckState:
     """Told by the engine. The first pass after a start is no change."""
     if healthy == (health.failing is None):
         return msgspec.structs.replace(health, passed=time) if healthy and health.passed is None else health
     recent = tuple(change for change in health.changes if abs(time - change) < window)
     changes = (*recent, time)
-    return Health(None, time, changes) if healthy else Health(time, health.passed, changes)
+    return (
+        HealthcheckState(None, time, changes) if healthy else HealthcheckState(time, health.passed, changes)
+    )
 
 
-def has_settled(health: Health, tuned: Thresholds, now: float) -> bool:
+def has_settled(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
     """Whether it passes, and has done so for long enough that its failure is over."""
     passes = health.failing is None and health.passed is not None
     return passes and now - (health.passed or 0.0) >= tuned.settle
 
 
-def has_come_back(health: Health, since: float) -> bool:
+def has_come_back(health: HealthcheckState, since: float) -> bool:
     """Whether it fails, and not for the first time since the failure that began at `since`: it passed
     meanwhile, or another process fails."""
     return health.failing is not None and health.failing > since
 
 
-def wait(health: Health, tuned: Thresholds) -> float:
+def wait(health: HealthcheckState, tuned: MonitorSettings) -> float:
     """Seconds for which a check must fail before it is an alert."""
     recovered = len(health.changes) > 1
     return max(tuned.unhealthy_for, tuned.window) if recovered else tuned.unhealthy_for
 
 
-def is_due(health: Health, tuned: Thresholds, now: float) -> bool:
+def is_due(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
     """Whether it has failed long enough to be an alert."""
     return health.failing is not None and now - health.failing >= wait(health, tuned)
 
 
-def flaps(health: Health, tuned: Thresholds, now: float) -> bool:
+def flaps(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
     return _changes(health, tuned, now) >= tuned.flap_changes
 
 
-def is_calm(health: Health, tuned: Thresholds, now: float) -> bool:
+def is_calm(health: HealthcheckState, tuned: MonitorSettings, now: float) -> bool:
     """Whether what flapped does so no more."""
     return _changes(health, tuned, now) * CALM < tuned.flap_changes
 
 
-def _changes(health: Health, tuned: Thresholds, now: float) -> int:
+def _changes(health: HealthcheckState, tuned: MonitorSettings, now: float) -> int:
     return sum(abs(now - change) < tuned.flap_window for change in health.changes)

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.bounds import facts
-from hemostat.core.dependencies.root_cause import ITSELF, Cause, Held
+from hemostat.core.dependencies.root_cause import OWN_FAULT, HoldReason, RootCause
 from hemostat.events import Container, Evidence, HealthAlert, Kind, Phase, Severity, incident_id
 
 CRITICAL: Final = frozenset(
@@ -30,7 +30,7 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     occurrence: int = 1
     window: float = 0.0
     evidence: tuple[Evidence, ...] = ()
-    held: Held | None = None
+    held: HoldReason | None = None
     ended: float = 0.0
     """When it was over (epoch seconds); 0 while it is open, and until that is known."""
 
@@ -44,11 +44,11 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.container.id, self.kind
 
 
-Told = tuple[str, HealthAlert]
+IncidentAlert = tuple[str, HealthAlert]
 """An incident's id, and the alert that tells its transition."""
 
 
-class Register:
+class IncidentRegister:
     def __init__(
         self,
         host: str,
@@ -92,10 +92,10 @@ class Register:
         since: float,
         window: float = 0.0,
         evidence: Iterable[Evidence] = (),
-        cause: Cause = ITSELF,
+        cause: RootCause = OWN_FAULT,
         downstream: tuple[str, ...] = (),
         relapsed: bool = True,
-    ) -> Told:
+    ) -> IncidentAlert:
         """The condition began, or has come back, which is a relapse unless `relapsed` is false: it was told
         before and never went away."""
         earlier = self._open.get((container.id, kind)) or self._reopened((container.id, kind), since)
@@ -122,7 +122,7 @@ class Register:
         )
         return name, alert
 
-    def closed(self, container_id: str, kinds: Collection[Kind] = tuple(Kind)) -> list[Told]:
+    def closed(self, container_id: str, kinds: Collection[Kind] = tuple(Kind)) -> list[IncidentAlert]:
         """The condition is over, for those of `kinds` that were open."""
         found = (self._open.pop((container_id, kind), None) for kind in kinds)
         over = [incident for incident in found if incident is not None]

@@ -11,23 +11,23 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from hemostat.core.detection.alert_rate import Waiting
+from hemostat.core.detection.alert_rate import WaitingAlert
 from hemostat.core.detection.event_cursor import Cursor
-from hemostat.core.detection.watched_container import Past
+from hemostat.core.detection.watched_container import RestoredContainers
 from hemostat.events.fitting import is_finite
 
 MAX_NAMED: Final = 5
 """Lost entries that are named."""
 
 
-class Memo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class MonitorState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cursor: Cursor = Cursor()
-    past: Past = Past()
-    waiting: tuple[Waiting, ...] = ()
+    past: RestoredContainers = RestoredContainers()
+    waiting: tuple[WaitingAlert, ...] = ()
     """Alerts that are told later."""
 
 
-OPENED: Final = (Memo, Past, Cursor)
+OPENED: Final = (MonitorState, RestoredContainers, Cursor)
 """Shapes that are read and written field by field; whatever is in their collections is one entry each."""
 
 
@@ -35,7 +35,7 @@ NOTHING: Final = re.compile(rb"[:,\[]null")
 """As a number that is not finite is written."""
 
 
-class Lost(list[str]):
+class LostEntries(list[str]):
     """Where the entries were that are lost, as `past.deaths.ID`."""
 
     def __str__(self) -> str:
@@ -43,23 +43,23 @@ class Lost(list[str]):
         return ", ".join(self[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def encode_memo(memo: Memo) -> tuple[bytes, Lost]:
+def encode_memo(memo: MonitorState) -> tuple[bytes, LostEntries]:
     """The bytes, and what had to be left out: numbers that are not finite, and text that is none."""
     try:
         raw = msgspec.json.encode(memo)
     except Exception:  # noqa: BLE001 - of whatever kind: the entries are tried one by one
         raw = b"null"
     if raw != b"null" and NOTHING.search(raw) is None:
-        return raw, Lost()
-    lost = Lost()
-    kept = _rebuild(Memo, _fields(memo), lost, _write)
+        return raw, LostEntries()
+    lost = LostEntries()
+    kept = _rebuild(MonitorState, _fields(memo), lost, _write)
     return msgspec.json.encode(kept), lost
 
 
-def decode_memo(raw: bytes) -> tuple[Memo, Lost]:
+def decode_memo(raw: bytes) -> tuple[MonitorState, LostEntries]:
     """The memo, and what of it could not be read. Raises ValueError for what is no JSON object."""
     try:
-        return msgspec.json.decode(raw, type=Memo), Lost()
+        return msgspec.json.decode(raw, type=MonitorState), LostEntries()
     except (ValueError, RecursionError):
         pass
     try:
@@ -68,8 +68,8 @@ def decode_memo(raw: bytes) -> tuple[Memo, Lost]:
         raise ValueError("nested too deeply") from error
     if not isinstance(found, dict):
         raise ValueError("is no JSON object")  # noqa: TRY004 - as for what is no JSON
-    lost = Lost()
-    memo: Memo = _rebuild(Memo, found, lost, _read)
+    lost = LostEntries()
+    memo: MonitorState = _rebuild(MonitorState, found, lost, _read)
     return memo, lost
 
 
@@ -86,7 +86,7 @@ def _write(value: Any, _: Any) -> Any:
     return value
 
 
-def _rebuild(shape: Any, found: Any, lost: Lost, accept: Any, path: str = "") -> Any:
+def _rebuild(shape: Any, found: Any, lost: LostEntries, accept: Any, path: str = "") -> Any:
     """A value of this shape out of what `accept` takes; fields and entries that it refuses are left out."""
     if shape in OPENED:
         return _rebuild_struct(shape, found, lost, accept, path)
@@ -102,7 +102,7 @@ def _rebuild(shape: Any, found: Any, lost: Lost, accept: Any, path: str = "") ->
     return accept(found, shape)
 
 
-def _rebuild_struct(shape: Any, found: Any, lost: Lost, accept: Any, path: str) -> Any:
+def _rebuild_struct(shape: Any, found: Any, lost: LostEntries, accept: Any, path: str) -> Any:
     hints = get_type_hints(shape)
     values = {}
     for name, value in _items(found):
@@ -115,7 +115,7 @@ def _rebuild_struct(shape: Any, found: Any, lost: Lost, accept: Any, path: str) 
     return shape(**values)
 
 
-def _accepted(of: Any, value: Any, lost: Lost, accept: Any, place: str) -> tuple[Any] | None:
+def _accepted(of: Any, value: Any, lost: LostEntries, accept: Any, place: str) -> tuple[Any] | None:
     try:
         return (accept(value, of),)
     except Exception:  # noqa: BLE001 - of whatever kind: the entry is lost

@@ -4,14 +4,14 @@ import msgspec
 
 from hemostat.core.detection import healthcheck as health
 from hemostat.core.detection import healthcheck_output, stop_intent
-from hemostat.core.detection.incidents import Told
-from hemostat.core.detection.registry import Ward
-from hemostat.core.detection.watched_container import Patient
+from hemostat.core.detection.incidents import IncidentAlert
+from hemostat.core.detection.registry import ContainerRegistry
+from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.model import EngineEvent
 from hemostat.events import Evidence, Kind
 
 
-def signalled(ward: Ward, event: EngineEvent, *, ours: bool) -> stop_intent.Stop | None:
+def signalled(ward: ContainerRegistry, event: EngineEvent, *, ours: bool) -> stop_intent.StopRequest | None:
     """Somebody sent a signal: note the wish that the container end, if it is one. `ours`: HemoStat did."""
     patient = ward.get(event.container.id)
     info = patient.info if patient else None
@@ -22,7 +22,7 @@ def signalled(ward: Ward, event: EngineEvent, *, ours: bool) -> stop_intent.Stop
     return stop
 
 
-def turned(patient: Patient, event: EngineEvent) -> None:
+def turned(patient: WatchedContainer, event: EngineEvent) -> None:
     """Its health check passes or fails from now on."""
     patient.health = health.turned(
         patient.health,
@@ -32,16 +32,16 @@ def turned(patient: Patient, event: EngineEvent) -> None:
     )
 
 
-def saw_health(patient: Patient, now: float) -> None:
+def saw_health(patient: WatchedContainer, now: float) -> None:
     """What an inspection shows of its health check, where events may not have come."""
     if patient.info.running and patient.info.health in {"healthy", "unhealthy"}:
         healthy, window = patient.info.health == "healthy", patient.tuned.flap_window
         patient.health = health.turned(patient.health, healthy=healthy, time=now, window=window)
 
 
-def judge_health(ward: Ward, patient: Patient, now: float) -> list[Told]:
+def judge_health(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> list[IncidentAlert]:
     """Open and close what its health check says by now."""
-    ref, told = patient.ref, list[Told]()
+    ref, told = patient.ref, list[IncidentAlert]()
     state, tuned, register = patient.health, patient.tuned, ward.register
     if patient.info.health is None:
         return told
@@ -62,7 +62,7 @@ def judge_health(ward: Ward, patient: Patient, now: float) -> list[Told]:
     return told
 
 
-def _is_news(ward: Ward, patient: Patient) -> bool:
+def _is_news(ward: ContainerRegistry, patient: WatchedContainer) -> bool:
     """Whether no incident is open, or its failure has gone and come back."""
     known = (each for each in ward.register.of(patient.ref.id) if each.kind is Kind.UNHEALTHY)
     earlier = next(known, None)

@@ -4,22 +4,22 @@ from collections.abc import Callable, Sequence
 
 from hemostat.core.dependencies.root_cause import measured
 from hemostat.core.detection import probe
-from hemostat.core.detection.incidents import Told
-from hemostat.core.detection.registry import Ward
-from hemostat.core.detection.watched_container import Patient
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.detection.incidents import IncidentAlert
+from hemostat.core.detection.registry import ContainerRegistry
+from hemostat.core.detection.watched_container import WatchedContainer
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.model import DiskUse, HostSample, Probed, Sample
 from hemostat.core.redact import redact
 from hemostat.core.usage import baseline, tracker
 from hemostat.core.usage import gauge as detect
-from hemostat.core.usage.findings import Finding, Limits
+from hemostat.core.usage.findings import ResourceLimits, UsageFinding
 from hemostat.core.usage.network import counted
 from hemostat.core.usage.process_activity import Activity
 from hemostat.core.usage.tracker import observe
 from hemostat.events import Evidence, Kind, Phase
 
 
-def limits(patient: Patient, host_memory: int) -> Limits:
+def limits(patient: WatchedContainer, host_memory: int) -> ResourceLimits:
     """Those that bind: the container's own, a parent cgroup's or the host's, whichever is least."""
     info, parents = patient.info, patient.parents
     cpu = _least(info.cpu_limit, parents.cpu)
@@ -27,7 +27,7 @@ def limits(patient: Patient, host_memory: int) -> Limits:
     owner = ""
     if memory and memory != info.memory_limit:
         owner = f"its parent cgroup {parents.memory_of}" if memory == parents.memory else "the host"
-    return Limits(
+    return ResourceLimits(
         cpu=cpu or 1.0,
         memory=int(memory or 0),
         pids=int(_least(info.pids_limit, parents.pids) or 0),
@@ -40,25 +40,25 @@ def _least(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit), default=None)
 
 
-def wants_activity(patient: Patient, sample: Sample, bounds: Limits) -> bool:
+def wants_activity(patient: WatchedContainer, sample: Sample, bounds: ResourceLimits) -> bool:
     """Whether the container's processes are to be asked what they do with their CPU."""
     lifted = baseline.lifted(patient.tuned, patient.habit)
     return tracker.wants_activity(patient.track, sample, bounds, lifted)
 
 
-def wants_history(patient: Patient, sample: Sample, bounds: Limits) -> bool:
+def wants_history(patient: WatchedContainer, sample: Sample, bounds: ResourceLimits) -> bool:
     """Whether what an earlier monitor has kept of the container's numbers is worth reading."""
     return tracker.wants_history(patient.track, sample, bounds)
 
 
-def recalled(patient: Patient, points: Sequence[Point], sample: Sample) -> None:
+def recalled(patient: WatchedContainer, points: Sequence[MetricPoint], sample: Sample) -> None:
     """Go on from the numbers that an earlier monitor has kept."""
     patient.track = tracker.recalled(patient.track, points, sample, patient.tuned)
 
 
 def sampled(
-    patient: Patient, sample: Sample, bounds: Limits, activity: Activity | None = None
-) -> tuple[Finding, ...]:
+    patient: WatchedContainer, sample: Sample, bounds: ResourceLimits, activity: Activity | None = None
+) -> tuple[UsageFinding, ...]:
     """One more sample: what has become too high, or is so no longer."""
     reading = observe(patient.track, sample, bounds, baseline.lifted(patient.tuned, patient.habit), activity)
     patient.track, patient.cpu = reading.track, reading.cpu
@@ -74,7 +74,7 @@ def sampled(
     return reading.findings
 
 
-def disk_used(ward: Ward, use: DiskUse, now: float) -> list[Told]:
+def disk_used(ward: ContainerRegistry, use: DiskUse, now: float) -> list[IncidentAlert]:
     patient = ward.get(use.container_id)
     if patient is None:
         return []
@@ -90,7 +90,7 @@ def disk_used(ward: Ward, use: DiskUse, now: float) -> list[Told]:
     return []
 
 
-def host_measured(ward: Ward, sample: HostSample) -> list[Told]:
+def host_measured(ward: ContainerRegistry, sample: HostSample) -> list[IncidentAlert]:
     limit, window = ward.thresholds.host_disk, ward.thresholds.window
     ward.host = measured(ward.host, sample)
     if not sample.disk_size:
@@ -113,8 +113,11 @@ def host_measured(ward: Ward, sample: HostSample) -> list[Told]:
 
 
 def probed(
-    ward: Ward, answer: Probed, now: float, look_upstream: Callable[[str, float], None] = lambda *_: None
-) -> list[Told]:
+    ward: ContainerRegistry,
+    answer: Probed,
+    now: float,
+    look_upstream: Callable[[str, float], None] = lambda *_: None,
+) -> list[IncidentAlert]:
     """`look_upstream` looks at what a container depends on: when its failure is told, not at each probe."""
     patient = ward.get(answer.container_id)
     if patient is None or not patient.info.running:

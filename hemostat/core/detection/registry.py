@@ -10,19 +10,27 @@ from typing import Final
 import msgspec
 
 from hemostat.core.dependencies.relations import Relations
-from hemostat.core.dependencies.root_cause import ITSELF, STARVED, Cause, Held, Host, awaits_check, blame
+from hemostat.core.dependencies.root_cause import (
+    OWN_FAULT,
+    STARVED,
+    HoldReason,
+    HostState,
+    RootCause,
+    awaits_check,
+    blame,
+)
 from hemostat.core.dependencies.state import Observations
 from hemostat.core.detection import storm
-from hemostat.core.detection.incidents import Incident, Register, Told
+from hemostat.core.detection.incidents import Incident, IncidentAlert, IncidentRegister
 from hemostat.core.detection.jobs import is_session, job_reason
-from hemostat.core.detection.restart_owner import Run, workload
-from hemostat.core.detection.stop_intent import MARGIN, Death, Stop, stopping, wanted
-from hemostat.core.detection.storm import Failure, Storms, Watched
-from hemostat.core.detection.watched_container import Past, Patient, new_patient
+from hemostat.core.detection.restart_owner import EndedRun, workload
+from hemostat.core.detection.stop_intent import MARGIN, PendingExit, StopRequest, stopping, wanted
+from hemostat.core.detection.storm import StormFailure, Storms, WatchedCounts
+from hemostat.core.detection.watched_container import RestoredContainers, WatchedContainer, new_patient
 from hemostat.core.labels.project import project_of
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.monitor import Thresholds
-from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.settings.trust import OWN, TrustSettings
 from hemostat.core.usage import gauge
 from hemostat.core.usage.baseline import Baseline, rounded
 from hemostat.events import Container, Evidence, Kind
@@ -32,22 +40,22 @@ UNRELIABLE: Final = DEATHS | {Kind.CRASH_LOOP, Kind.HUNG}
 """Kinds of which a container is over only some time after it runs again."""
 
 
-class Ward:
-    def __init__(self, thresholds: Thresholds, host: Host, trust: Trust = OWN) -> None:
+class ContainerRegistry:
+    def __init__(self, thresholds: MonitorSettings, host: HostState, trust: TrustSettings = OWN) -> None:
         self.thresholds = thresholds
         self.host = host
         self.register = self._register()
         self.relations = Relations(trust)
-        self.stops: dict[str, Stop] = {}
+        self.stops: dict[str, StopRequest] = {}
         self.deaths: dict[str, tuple[float, ...]] = {}
         self.clean_ends: dict[str, int] = {}
         """How often each has ended with 0 of itself."""
-        self.runs: dict[str, tuple[Run, ...]] = {}
+        self.runs: dict[str, tuple[EndedRun, ...]] = {}
         self.ooms: dict[str, float] = {}
         """When the kernel last killed a process in it for want of memory."""
-        self.held: dict[str, Death] = {}
+        self.held: dict[str, PendingExit] = {}
         """Deaths that cannot be judged yet."""
-        self.awaited: dict[str, Death] = {}
+        self.awaited: dict[str, PendingExit] = {}
         """Deaths that the container's owner is to make good, and until when it has time."""
         self.kills = False
         """Whether the engine is known to tell of kills."""
@@ -56,7 +64,7 @@ class Ward:
         """Of the responders, as far as it is known."""
         self.disk = gauge.Gauge()
         """Of the filesystem of the engine's data."""
-        self._patients: dict[str, Patient] = {}
+        self._patients: dict[str, WatchedContainer] = {}
         self._projects: dict[str, str] = {}
         """The project of each of them."""
         self._habits: dict[str, Baseline] = {}
@@ -68,14 +76,14 @@ class Ward:
 
     # --- who is here --------------------------------------------------------------------------------
 
-    def __iter__(self) -> Iterator[Patient]:
+    def __iter__(self) -> Iterator[WatchedContainer]:
         return iter(tuple(self._patients.values()))
 
-    def get(self, container_id: str) -> Patient | None:
+    def get(self, container_id: str) -> WatchedContainer | None:
         return self._patients.get(container_id)
 
-    def restore(self, past: Past) -> None:
-        asked = {name: Stop(time=time, until=time + MARGIN) for name, time in past.asked.items()}
+    def restore(self, past: RestoredContainers) -> None:
+        asked = {name: StopRequest(time=time, until=time + MARGIN) for name, time in past.asked.items()}
         self.stops, self.deaths, self._habits = asked | past.stops, dict(past.deaths), dict(past.habits)
         self.runs, self.ooms = dict(past.runs), dict(past.ooms)
         self.held, self.awaited = dict(past.held), dict(past.awaited)
@@ -85,13 +93,15 @@ class Ward:
         self.relations.began = past.began
         self.clean_ends = dict(past.clean_ends)
 
-    def _register(self, incidents: Iterable[Incident] = (), ended: Iterable[Incident] = ()) -> Register:
+    def _register(
+        self, incidents: Iterable[Incident] = (), ended: Iterable[Incident] = ()
+    ) -> IncidentRegister:
         window = self.thresholds.relapse_window
-        return Register(self.host.name, incidents, ended=ended, relapse_window=window)
+        return IncidentRegister(self.host.name, incidents, ended=ended, relapse_window=window)
 
-    def past(self) -> Past:
+    def past(self) -> RestoredContainers:
         habits = {each.ref.id: rounded(each.habit, each.tuned) for each in self if each.habit.levels}
-        return Past(
+        return RestoredContainers(
             stops=self.stops,
             deaths=self.deaths,
             runs=self.runs,
@@ -109,7 +119,7 @@ class Ward:
             clean_ends=self.clean_ends,
         )
 
-    def admit(self, info: ContainerInfo, now: float) -> Patient:
+    def admit(self, info: ContainerInfo, now: float) -> WatchedContainer:
         """A container as it is now, new or known."""
         self.relations.update(info)
         patient = self._patients.get(info.ref.id)
@@ -132,7 +142,7 @@ class Ward:
             newly.probing = patient.probing.of_next_process()
         return newly
 
-    def discharge(self, container_id: str) -> list[Told]:
+    def discharge(self, container_id: str) -> list[IncidentAlert]:
         """It is gone, and all that was wrong with it."""
         self._patients.pop(container_id, None)
         self._projects.pop(container_id, None)
@@ -164,14 +174,14 @@ class Ward:
 
     def fail(
         self,
-        patient: Patient,
+        patient: WatchedContainer,
         kind: Kind,
         *,
         since: float,
         now: float,
         window: float = 0.0,
         evidence: Iterable[Evidence] = (),
-    ) -> list[Told]:
+    ) -> list[IncidentAlert]:
         """Tell it, with where it comes from; and the storm, if it is the one too many."""
         busy = is_session(patient.info) or self._is_ending(patient, now)
         if busy or self._awaits_check(patient, kind, since, now):
@@ -181,9 +191,11 @@ class Ward:
         cause = cause or self.find_cause(patient, kind, now)
         return [*told, self.open_incident(patient, kind, since, window, evidence, cause)]
 
-    def tell(self, patient: Patient, kind: Kind, *, since: float, evidence: Iterable[Evidence]) -> Told:
+    def tell(
+        self, patient: WatchedContainer, kind: Kind, *, since: float, evidence: Iterable[Evidence]
+    ) -> IncidentAlert:
         """Tell what was so before anybody looked: it is no part of a storm, and nobody else is to blame."""
-        return self.open_incident(patient, kind, since, 0.0, evidence, ITSELF)
+        return self.open_incident(patient, kind, since, 0.0, evidence, OWN_FAULT)
 
     def is_looping(self, container: Container) -> bool:
         """Whether a crash loop of the container, or of one that it replaces, is told already."""
@@ -192,15 +204,15 @@ class Ward:
 
     def open_incident(
         self,
-        patient: Patient,
+        patient: WatchedContainer,
         kind: Kind,
         since: float,
         window: float,
         evidence: Iterable[Evidence],
-        cause: Cause,
+        cause: RootCause,
         *,
         relapsed: bool = True,
-    ) -> Told:
+    ) -> IncidentAlert:
         downstream = tuple(info.ref.name for info in self.relations.topology.downstream(patient.ref.id))
         return self.register.opened(
             patient.ref,
@@ -218,11 +230,13 @@ class Ward:
         needed_by = self.relations.topology.must_complete(info.ref.id)
         return job_reason(info, needed_by=needed_by, clean_ends=self.clean_ends.get(info.ref.id, 0))
 
-    def _weather(self, patient: Patient, kind: Kind, now: float) -> tuple[list[Told], Cause | None]:
+    def _weather(
+        self, patient: WatchedContainer, kind: Kind, now: float
+    ) -> tuple[list[IncidentAlert], RootCause | None]:
         """Whether this failure is one of many, which only a fault of what they share explains."""
         project = project_of(patient.ref)
-        watched = Watched(len(self._patients), len(set(self._projects.values())))
-        failure = Failure(now, patient.ref.id, kind, project)
+        watched = WatchedCounts(len(self._patients), len(set(self._projects.values())))
+        failure = StormFailure(now, patient.ref.id, kind, project)
         found, verdict = self.storms.add(failure, self._storm_limits, watched)
         if not verdict.raging:
             return [], None
@@ -231,17 +245,17 @@ class Ward:
             names = {each.ref.id: each.ref.name for each in self}
             since, evidence = found.since or now, storm.evidence(found.failures, names, verdict.project)
             told.append(self.register.opened(self.itself, Kind.STORM, since=since, evidence=evidence))
-        return told, Cause(self.host.name, Held.STORM, (Evidence("storm", len(found.failures)),))
+        return told, RootCause(self.host.name, HoldReason.STORM, (Evidence("storm", len(found.failures)),))
 
     @property
-    def _storm_limits(self) -> storm.Limits:
-        return storm.Limits(self.thresholds.storm_count, self.thresholds.storm_window)
+    def _storm_limits(self) -> storm.StormLimits:
+        return storm.StormLimits(self.thresholds.storm_count, self.thresholds.storm_window)
 
-    def is_in_storm(self, patient: Patient, now: float) -> bool:
+    def is_in_storm(self, patient: WatchedContainer, now: float) -> bool:
         """Whether a storm of the host or of its project lasts."""
         return self.storms.holds(project_of(patient.ref), now, self.thresholds.storm_window)
 
-    def find_cause(self, patient: Patient, kind: Kind, now: float) -> Cause:
+    def find_cause(self, patient: WatchedContainer, kind: Kind, now: float) -> RootCause:
         return blame(
             patient.info,
             kind,
@@ -261,7 +275,7 @@ class Ward:
         """Whether a person had asked a container to stop that has ended."""
         return wanted(self.stops.get(info.ref.id), info.finished_at)
 
-    def _awaits_check(self, patient: Patient, kind: Kind, since: float, now: float) -> bool:
+    def _awaits_check(self, patient: WatchedContainer, kind: Kind, since: float, now: float) -> bool:
         """Whether a failing check is not told yet, for the next check of what the container depends on may
         show whose fault it is."""
         if kind not in STARVED:
@@ -270,7 +284,7 @@ class Ward:
         patient.awaits_check = awaits_check(began or since, self.relations.upstream(patient.ref.id), now)
         return patient.awaits_check
 
-    def _is_ending(self, patient: Patient, now: float) -> bool:
+    def _is_ending(self, patient: WatchedContainer, now: float) -> bool:
         """Whether somebody has asked it to stop and it is still at it: what it does meanwhile is no news."""
         return patient.info.running and stopping(self.stops.get(patient.ref.id), now)
 
@@ -283,5 +297,5 @@ class Ward:
 
     def waiting(self) -> set[str]:
         """The ids of containers that wait for what they depend on, or for its next health check."""
-        held = {each.container.id for each in self.register if each.held is Held.DEPENDENCY}
+        held = {each.container.id for each in self.register if each.held is HoldReason.DEPENDENCY}
         return held | {each.ref.id for each in self if each.awaits_check and each.info.health == "unhealthy"}

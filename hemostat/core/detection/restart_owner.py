@@ -121,7 +121,7 @@ def is_given_up(info: ContainerInfo) -> bool:
     return info.status in {"exited", "dead"} and bool(info.error) and restarts_itself(info)
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class EndedRun(msgspec.Struct, frozen=True, kw_only=True):
     """A process that has ended and that its owner starts again: when, how, after how many seconds."""
 
     ended: float
@@ -129,7 +129,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def slow_loop(runs: Sequence[Run], loop_window: float, now: float) -> tuple[Run, ...]:
+def slow_loop(runs: Sequence[EndedRun], loop_window: float, now: float) -> tuple[EndedRun, ...]:
     """The runs that make a loop too slow for the loop window, or one that ends with 0; empty if none do."""
     recent = [run for run in runs if 0 <= now - run.ended < SLOW_WINDOWS * loop_window]
     failed = tuple(run for run in recent if run.exit_code != 0)
@@ -139,7 +139,7 @@ def slow_loop(runs: Sequence[Run], loop_window: float, now: float) -> tuple[Run,
     return clean if len(clean) >= CLEAN_ENDS else ()
 
 
-def is_calm(runs: Sequence[Run], started_at: float, now: float) -> bool:
+def is_calm(runs: Sequence[EndedRun], started_at: float, now: float) -> bool:
     """Whether the process of a slow loop has run for longer than two turns of the loop took."""
     ends = [run.ended for run in runs]
     turns = [after - before for before, after in pairwise(ends)]

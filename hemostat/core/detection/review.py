@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from hemostat.core.dependencies.root_cause import ITSELF, Cause, Held
+from hemostat.core.dependencies.root_cause import OWN_FAULT, HoldReason, RootCause
 from hemostat.core.detection import exits
 from hemostat.core.detection.healthcheck import has_settled
-from hemostat.core.detection.incidents import Incident, Told
-from hemostat.core.detection.registry import DEATHS, Ward
+from hemostat.core.detection.incidents import Incident, IncidentAlert
+from hemostat.core.detection.registry import DEATHS, ContainerRegistry
 from hemostat.core.detection.restart_owner import is_calm, orchestrator, replacements, slow_loop, workload
 from hemostat.core.detection.stop_intent import wanted
-from hemostat.core.detection.watched_container import Patient
+from hemostat.core.detection.watched_container import WatchedContainer
 from hemostat.core.model import ContainerInfo
 from hemostat.core.usage.tracker import GAUGED
 from hemostat.events import Evidence, Kind
@@ -24,27 +24,27 @@ COUNTED: Final = frozenset({Kind.CRASH_LOOP, Kind.FLAPPING})
 """Kinds about which nothing is done, in whatever mode."""
 
 
-def begin(ward: Ward, now: float) -> None:
+def begin(ward: ContainerRegistry, now: float) -> None:
     """Before open incidents are reviewed: forget those that were over long ago."""
     ward.began = now if ward.began is None else ward.began
     ward.register.expire(now)
     ward.storms.expire(now, ward.thresholds.storm_window)
 
 
-def review(ward: Ward, incident: Incident, now: float) -> list[Told]:
+def review(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
     """Close an incident that is over, and raise it again where nothing holds it any longer."""
     if _is_over(ward, incident, now):
         return ward.register.closed(incident.container.id, [incident.kind])
     return [] if incident.held is None else _released(ward, incident, now)
 
 
-def change_mode(ward: Ward, mode: str, now: float) -> list[Told]:
+def change_mode(ward: ContainerRegistry, mode: str, now: float) -> list[IncidentAlert]:
     """The responders may do this by now. What they only rehearsed, and still fails, is told once more."""
     rehearsed, ward.mode = ward.mode == DRY_RUN and mode != DRY_RUN, mode
     return [told for each in ward.register if rehearsed for told in _told_again(ward, each, now)]
 
 
-def _told_again(ward: Ward, incident: Incident, now: float) -> list[Told]:
+def _told_again(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
     patient = ward.get(incident.container.id)
     before = any(fact.name == "dead_before" for fact in incident.evidence)
     if patient is None or before or incident.held or incident.kind in COUNTED:
@@ -53,12 +53,12 @@ def _told_again(ward: Ward, incident: Incident, now: float) -> list[Told]:
     return [ward.open_incident(patient, incident.kind, now, incident.window, incident.evidence, cause)]
 
 
-def _released(ward: Ward, incident: Incident, now: float) -> list[Told]:
+def _released(ward: ContainerRegistry, incident: Incident, now: float) -> list[IncidentAlert]:
     patient = ward.get(incident.container.id)
     if patient is None or not (patient.info.running or incident.kind in DEATHS | {Kind.CRASH_LOOP}):
         return []
     cause = ward.find_cause(patient, incident.kind, now)
-    stormy = incident.held is Held.STORM and ward.is_in_storm(patient, now)
+    stormy = incident.held is HoldReason.STORM and ward.is_in_storm(patient, now)
     passed = _has_passed(incident, patient)
     if passed or stormy or (cause.held and not _has_waited(ward, incident, now)):
         ward.unheld_since.pop(incident.key, None)
@@ -72,10 +72,10 @@ def _released(ward: Ward, incident: Incident, now: float) -> list[Told]:
     return [ward.open_incident(patient, incident.kind, now, incident.window, facts, cause, relapsed=False)]
 
 
-def _has_waited(ward: Ward, incident: Incident, now: float) -> bool:
+def _has_waited(ward: ContainerRegistry, incident: Incident, now: float) -> bool:
     """Whether it has waited long enough for a dependency that fails. What a person has stopped is waited
     for until it is started again."""
-    if incident.held is not Held.DEPENDENCY:
+    if incident.held is not HoldReason.DEPENDENCY:
         return False
     observations, waited = ward.observations(), now - incident.since
     root = ward.relations.topology.root(incident.container.id, observations)
@@ -86,18 +86,18 @@ def _has_waited(ward: Ward, incident: Incident, now: float) -> bool:
     return waited >= HOLD_SECONDS and root.ref.id not in observations.stopped
 
 
-def _must_wait(ward: Ward, incident: Incident, root: ContainerInfo) -> bool:
+def _must_wait(ward: ContainerRegistry, incident: Incident, root: ContainerInfo) -> bool:
     return ward.relations.topology.must_wait(incident.container.id, root.ref.id)
 
 
-def _after_waiting(ward: Ward, incident: Incident, cause: Cause, now: float) -> Cause:
+def _after_waiting(ward: ContainerRegistry, incident: Incident, cause: RootCause, now: float) -> RootCause:
     root = ward.relations.topology.root(incident.container.id, ward.observations())
     if root is not None and not _must_wait(ward, incident, root):
-        return ITSELF
-    return Cause(evidence=(*cause.evidence, Evidence("waited", round(now - incident.since, 1), "s")))
+        return OWN_FAULT
+    return RootCause(evidence=(*cause.evidence, Evidence("waited", round(now - incident.since, 1), "s")))
 
 
-def _is_over(ward: Ward, incident: Incident, now: float) -> bool:
+def _is_over(ward: ContainerRegistry, incident: Incident, now: float) -> bool:
     """A crash when the container has run long enough since, a high value when the process that had it is
     gone, and anything at all when a person has stopped the container."""
     if incident.kind is Kind.STORM:
@@ -114,7 +114,7 @@ def _is_over(ward: Ward, incident: Incident, now: float) -> bool:
     )
 
 
-def _is_replaced(ward: Ward, incident: Incident, patient: Patient, now: float) -> bool:
+def _is_replaced(ward: ContainerRegistry, incident: Incident, patient: WatchedContainer, now: float) -> bool:
     """Whether its orchestrator has replaced it, and its place is calm."""
     if incident.kind not in DEATHS | {Kind.CRASH_LOOP} or orchestrator(patient.ref) is None:
         return False
@@ -124,14 +124,14 @@ def _is_replaced(ward: Ward, incident: Incident, patient: Patient, now: float) -
     return settled and not _loops(ward, patient, now)
 
 
-def _loops(ward: Ward, patient: Patient, now: float) -> bool:
+def _loops(ward: ContainerRegistry, patient: WatchedContainer, now: float) -> bool:
     key = workload(patient.ref)
     runs = slow_loop(ward.runs.get(key, ()), patient.tuned.loop_window, now)
     going = bool(runs) and not is_calm(runs, patient.info.started_at, now)
     return going or exits.looping(ward.deaths.get(key, ()), patient.tuned, now)
 
 
-def _is_calm(ward: Ward, incident: Incident, patient: Patient, now: float) -> bool:
+def _is_calm(ward: ContainerRegistry, incident: Incident, patient: WatchedContainer, now: float) -> bool:
     if incident.kind in GAUGED:
         return patient.track.calm(incident.kind)
     if incident.kind is Kind.CRASH_LOOP:
@@ -143,7 +143,7 @@ def _is_calm(ward: Ward, incident: Incident, patient: Patient, now: float) -> bo
     return incident.kind in DEATHS
 
 
-def _rests(ward: Ward, incident: Incident, info: ContainerInfo, now: float) -> float:
+def _rests(ward: ContainerRegistry, incident: Incident, info: ContainerInfo, now: float) -> float:
     """Seconds for which the container has been at rest and meant to be; what only a running one can have
     ends with it, unless a restart of ours has taken it down."""
     stop = ward.stops.get(info.ref.id)
@@ -154,7 +154,7 @@ def _rests(ward: Ward, incident: Incident, info: ContainerInfo, now: float) -> f
     return now - stop.time if stop is not None and wanted(stop, info.finished_at) else 0.0
 
 
-def _has_passed(incident: Incident, patient: Patient) -> bool:
+def _has_passed(incident: Incident, patient: WatchedContainer) -> bool:
     """Whether what failed passes at this moment, settled or not."""
     match incident.kind:
         case Kind.UNHEALTHY:

@@ -43,7 +43,7 @@ SAME: Final = 0.01
 """Seconds by which two records of one moment may differ."""
 
 
-class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StopRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A wish that a container stop, made at `time`. A death until `until` is the answer (epoch seconds)."""
 
     time: float
@@ -54,7 +54,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether it belongs to a restart by HemoStat itself."""
 
 
-class Death(msgspec.Struct, frozen=True, kw_only=True):
+class PendingExit(msgspec.Struct, frozen=True, kw_only=True):
     """A death that cannot be judged before `due`: the engine may still say that it stopped the container."""
 
     exit_code: int
@@ -62,14 +62,16 @@ class Death(msgspec.Struct, frozen=True, kw_only=True):
     due: float
 
 
-def signalled(event: EngineEvent, info: ContainerInfo | None) -> Stop | None:
+def signalled(event: EngineEvent, info: ContainerInfo | None) -> StopRequest | None:
     """The wish that a `kill` event expresses; None for a signal that is sent for another purpose."""
     if is_stop_signal(event, info):
         wait = _timeout(info) + MARGIN
-        return Stop(time=event.time, until=event.time + wait, hold=event.time + max(wait, HOLD_ACTIONS))
+        return StopRequest(
+            time=event.time, until=event.time + wait, hold=event.time + max(wait, HOLD_ACTIONS)
+        )
     if event.signal in ENDING:
         until = event.time + MARGIN + (DEFAULT_TIMEOUT if event.signal == SIGKILL else 0.0)
-        return Stop(time=event.time, until=until, hold=until)
+        return StopRequest(time=event.time, until=until, hold=until)
     return None
 
 
@@ -89,22 +91,22 @@ def _timeout(info: ContainerInfo | None) -> float:
     return ENDLESS_TIMEOUT if seconds < 0 else min(seconds, ENDLESS_TIMEOUT)
 
 
-def stopped(event: EngineEvent) -> Stop:
+def stopped(event: EngineEvent) -> StopRequest:
     """The wish that the engine's own `stop` event proves, whether it comes before or after the death."""
-    return Stop(time=event.time, until=event.time + MARGIN)
+    return StopRequest(time=event.time, until=event.time + MARGIN)
 
 
-def wanted(stop: Stop | None, died_at: float) -> bool:
+def wanted(stop: StopRequest | None, died_at: float) -> bool:
     """Whether a death at `died_at` is the answer to this wish."""
     return stop is not None and not stop.ours and died_at <= stop.until
 
 
-def stopping(stop: Stop | None, now: float) -> bool:
+def stopping(stop: StopRequest | None, now: float) -> bool:
     """Whether a container that still runs is being stopped."""
     return stop is not None and stop.time <= now <= stop.until
 
 
-def hold(stop: Stop | None, exit_code: int, *, podman: bool, kills: bool) -> float:
+def hold(stop: StopRequest | None, exit_code: int, *, podman: bool, kills: bool) -> float:
     """Seconds to wait for a `stop` before this death is judged. `podman`: the engine says `stop` without a
     `kill`; `kills`: the engine is known to tell of kills."""
     if podman or stop is not None:

@@ -32,14 +32,14 @@ EVERY_PROJECT: Final = None
 """The scope of a storm of the host."""
 
 
-class Limits(msgspec.Struct, frozen=True):
+class StormLimits(msgspec.Struct, frozen=True):
     """`count` is of containers, `window` in seconds."""
 
     count: int
     window: float
 
 
-class Failure(msgspec.Struct, frozen=True):
+class StormFailure(msgspec.Struct, frozen=True):
     """`container` is its id."""
 
     time: float
@@ -48,7 +48,7 @@ class Failure(msgspec.Struct, frozen=True):
     project: str = ""
 
 
-class Watched(NamedTuple):
+class WatchedCounts(NamedTuple):
     """How many containers are watched, those that have failed among them, and of how many projects."""
 
     containers: int
@@ -60,12 +60,12 @@ class Storm(msgspec.Struct, frozen=True):
     `since` is when the first failure of a storm was (epoch seconds), None where there is none; before
     `rested` no other begins."""
 
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[StormFailure, ...] = ()
     since: float | None = None
     rested: float = 0.0
 
 
-class Verdict(NamedTuple):
+class StormVerdict(NamedTuple):
     """Whether a failure is part of a storm, and whether it is the one by which it `began`. `project` is whose
     storm it is; None for the host's."""
 
@@ -75,25 +75,32 @@ class Verdict(NamedTuple):
 
 
 def gather(
-    storm: Storm, failure: Failure, limits: Limits, watched: Watched, *, most: int | None = None
-) -> tuple[Storm, Verdict]:
+    storm: Storm,
+    failure: StormFailure,
+    limits: StormLimits,
+    watched: WatchedCounts,
+    *,
+    most: int | None = None,
+) -> tuple[Storm, StormVerdict]:
     """One more failure, of a kind that counts. `most`: how many of one project count; None: all of them."""
     now = failure.time
     if not is_over(storm, now, limits.window):
         known = any(each.container == failure.container for each in storm.failures)
         failures = storm.failures if known else (*storm.failures, failure)
-        return msgspec.structs.replace(storm, failures=failures), Verdict(raging=True)
+        return msgspec.structs.replace(storm, failures=failures), StormVerdict(raging=True)
     rested = storm.rested if storm.since is None else _rest(storm, limits.window)
     others = (each for each in storm.failures if each.container != failure.container)
     failures = (*(each for each in others if 0 <= now - each.time <= limits.window), failure)
     if now < rested <= now + 2 * MAX_WINDOWS * limits.window or not _are_many(
         failures, limits, watched, most
     ):
-        return Storm(failures, rested=rested), Verdict(raging=False)
-    return Storm(failures, failures[0].time), Verdict(raging=True, began=True)
+        return Storm(failures, rested=rested), StormVerdict(raging=False)
+    return Storm(failures, failures[0].time), StormVerdict(raging=True, began=True)
 
 
-def _are_many(failures: tuple[Failure, ...], limits: Limits, watched: Watched, most: int | None) -> bool:
+def _are_many(
+    failures: tuple[StormFailure, ...], limits: StormLimits, watched: WatchedCounts, most: int | None
+) -> bool:
     if len(failures) * SHARE < watched.containers:
         return False
     counted = len(failures)
@@ -129,10 +136,12 @@ class Storms:
     def __init__(self) -> None:
         self._by_scope: dict[str | None, Storm] = {}
 
-    def add(self, failure: Failure, limits: Limits, watched: Watched) -> tuple[Storm, Verdict]:
+    def add(
+        self, failure: StormFailure, limits: StormLimits, watched: WatchedCounts
+    ) -> tuple[Storm, StormVerdict]:
         """The storm that this failure is part of, if any, and whether it is."""
         if failure.kind not in KINDS:
-            return Storm(), Verdict(raging=False)
+            return Storm(), StormVerdict(raging=False)
         most = count_of_project(limits.count, watched.projects)
         found = self._gather(EVERY_PROJECT, failure, limits, watched, most)
         if most is None:
@@ -141,8 +150,13 @@ class Storms:
         return found if found[1].raging else (storm, verdict._replace(project=failure.project))
 
     def _gather(
-        self, scope: str | None, failure: Failure, limits: Limits, watched: Watched, most: int | None
-    ) -> tuple[Storm, Verdict]:
+        self,
+        scope: str | None,
+        failure: StormFailure,
+        limits: StormLimits,
+        watched: WatchedCounts,
+        most: int | None,
+    ) -> tuple[Storm, StormVerdict]:
         before = self._by_scope.get(scope, Storm())
         found = self._by_scope[scope], _ = gather(before, failure, limits, watched, most=most)
         return found
@@ -168,7 +182,7 @@ def _is_past(storm: Storm, now: float, window: float) -> bool:
 
 
 def evidence(
-    failures: Iterable[Failure], names: Mapping[str, str], project: str | None = None
+    failures: Iterable[StormFailure], names: Mapping[str, str], project: str | None = None
 ) -> tuple[Evidence, ...]:
     """How many containers, which, what is wrong with them, and of which project they are where the storm is
     that project's. `names` is by id."""

@@ -4,35 +4,35 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from hemostat.core.detection.healthcheck import Health
+from hemostat.core.detection.healthcheck import HealthcheckState
 from hemostat.core.detection.healthcheck_output import has_always_failed
 from hemostat.core.detection.incidents import Incident
 from hemostat.core.detection.probe import Probing
-from hemostat.core.detection.restart_owner import Run
-from hemostat.core.detection.stop_intent import Death, Stop
+from hemostat.core.detection.restart_owner import EndedRun
+from hemostat.core.detection.stop_intent import PendingExit, StopRequest
 from hemostat.core.labels.definitions import PROBE
-from hemostat.core.labels.values import Target
+from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ContainerInfo, ParentLimits
-from hemostat.core.settings.monitor import Thresholds, tuned
+from hemostat.core.settings.monitor import MonitorSettings, tuned
 from hemostat.core.usage.baseline import Baseline
-from hemostat.core.usage.network import Traffic
-from hemostat.core.usage.tracker import GAUGED, Track, begin, unraise
+from hemostat.core.usage.network import NetworkRates
+from hemostat.core.usage.tracker import GAUGED, UsageTracker, begin, unraise
 from hemostat.events import Container, Kind
 
 
-class Patient(msgspec.Struct, kw_only=True):
+class WatchedContainer(msgspec.Struct, kw_only=True):
     """One container. What is known of its process begins anew with every start. `cpu` is percent of one
     core."""
 
     info: ContainerInfo
-    tuned: Thresholds
-    track: Track = Track()
-    health: Health = Health()
-    target: Target | None = None
+    tuned: MonitorSettings
+    track: UsageTracker = UsageTracker()
+    health: HealthcheckState = HealthcheckState()
+    target: ProbeTarget | None = None
     """What it asks to be probed on."""
     probing: Probing = Probing()
     cpu: float | None = None
-    traffic: Traffic = Traffic()
+    traffic: NetworkRates = NetworkRates()
     parents: ParentLimits = ParentLimits()
     """Limits of the cgroups above its own."""
     habit: Baseline = Baseline()
@@ -52,19 +52,19 @@ class Patient(msgspec.Struct, kw_only=True):
             self.track = unraise(self.track, kind)
 
 
-class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RestoredContainers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a monitor must know of the time before it was started, by container id, in epoch seconds."""
 
     asked: dict[str, float] = {}
     """Of an earlier version: when somebody asked it to stop."""
-    stops: dict[str, Stop] = {}
+    stops: dict[str, StopRequest] = {}
     deaths: dict[str, tuple[float, ...]] = {}
     """Failures, and below all runs that an owner followed by another, by workload
     (core.detection.restart_owner)."""
-    runs: dict[str, tuple[Run, ...]] = {}
+    runs: dict[str, tuple[EndedRun, ...]] = {}
     ooms: dict[str, float] = {}
-    held: dict[str, Death] = {}
-    awaited: dict[str, Death] = {}
+    held: dict[str, PendingExit] = {}
+    awaited: dict[str, PendingExit] = {}
     kills: bool = False
     podman: bool = False
     mode: str = ""
@@ -80,13 +80,13 @@ class Past(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def new_patient(
     info: ContainerInfo,
-    thresholds: Thresholds,
+    thresholds: MonitorSettings,
     open_incidents: Collection[Incident],
     habits: Mapping[str, Baseline],
     *,
     reached: bool,
     now: float,
-) -> Patient:
+) -> WatchedContainer:
     """A process that was not known before. What was alerted before, and is not older than the process, stays
     alerted. `reached`: whether a probe has reached the container."""
     known = {each.kind: each for each in open_incidents if info.started_at <= each.since}
@@ -97,11 +97,11 @@ def new_patient(
         passed = None if has_always_failed(info) else info.started_at
     elif info.health == "healthy":
         passed = now
-    return Patient(
+    return WatchedContainer(
         info=info,
         tuned=tuned(thresholds, info.ref),
         track=begin(known, info.started_at),
-        health=Health(failing, passed),
+        health=HealthcheckState(failing, passed),
         target=PROBE.of(info.ref.labels),
         probing=Probing(
             raised=Kind.HUNG in known,

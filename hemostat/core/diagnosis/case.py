@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.errors import DecodeError
 from hemostat.events import Action, HealthAlert, Outcome, RemediationComplete, digest
 
@@ -18,7 +18,7 @@ VARYING: Final = re.compile(
 log must not hold up an analyzer."""
 
 
-class Past(msgspec.Struct, frozen=True, kw_only=True):
+class Precedent(msgspec.Struct, frozen=True, kw_only=True):
     """One remediation that ended. `time` is epoch seconds, `lines` the log's fingerprint before it;
     `incident` is empty where an older version wrote it."""
 
@@ -32,7 +32,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     incident: str = ""
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EvidenceCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is known when an incident is analysed; secrets masked. `story` is what was told of it and of
     its neighbours, oldest first, a line each; `past` the remediations of the same signature, oldest first."""
 
@@ -40,12 +40,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     incident: str
     time: float
     alert: HealthAlert
-    dossier: Dossier | None = None
+    dossier: EvidenceSnapshot | None = None
     story: tuple[str, ...] = ()
-    past: tuple[Past, ...] = ()
+    past: tuple[Precedent, ...] = ()
 
 
-class Truth(msgspec.Struct, frozen=True, kw_only=True):
+class ExpectedDiagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """What was really the matter. `causes`: each of these is right; `actions` likewise, `false_alarm` among
     them; `roots`: the containers where it began, all of them."""
 
@@ -54,13 +54,13 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[str, ...]
 
 
-class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EvalCase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A case to be analysed anywhere. `neighbours` are other containers by name, as they were then."""
 
     about: str = ""
-    case: Case
-    neighbours: dict[str, Dossier] = {}
-    truth: Truth | None = None
+    case: EvidenceCase
+    neighbours: dict[str, EvidenceSnapshot] = {}
+    truth: ExpectedDiagnosis | None = None
 
 
 def signature(alert: HealthAlert) -> str:
@@ -76,8 +76,8 @@ def fingerprint(log: str) -> str:
     return digest("\n".join(last).encode(), 8) if last else ""
 
 
-def past(done: RemediationComplete, *, host: str, now: float, log: str, incident: str = "") -> Past:
-    return Past(
+def past(done: RemediationComplete, *, host: str, now: float, log: str, incident: str = "") -> Precedent:
+    return Precedent(
         time=now,
         host=host,
         container=done.container.name,
@@ -89,20 +89,20 @@ def past(done: RemediationComplete, *, host: str, now: float, log: str, incident
     )
 
 
-def without_others(case: Case) -> Case:
+def without_others(case: EvidenceCase) -> EvidenceCase:
     """Without what became of other containers of its image, on any host: they may be anybody's."""
     about = case.host, case.alert.container.name
     own = tuple(each for each in case.past if (each.host, each.container) == about)
     return msgspec.structs.replace(case, past=own)
 
 
-def encode(recording: Recording) -> bytes:
+def encode(recording: EvalCase) -> bytes:
     return msgspec.json.format(msgspec.json.encode(recording))
 
 
-def decode(raw: bytes) -> Recording:
+def decode(raw: bytes) -> EvalCase:
     """Raises DecodeError."""
     try:
-        return msgspec.json.decode(raw, type=Recording)
+        return msgspec.json.decode(raw, type=EvalCase)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"not a recorded incident: {error}") from None

@@ -5,13 +5,13 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.diagnosis.case import Past
+from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.diagnosis.causes import Cause
 from hemostat.core.diagnosis.rules import Verdict
 from hemostat.core.remediation.ladder import instead, next_untried
 from hemostat.core.remediation.policy import forbidden
-from hemostat.core.settings.analyzer import Analysis
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.analyzer import AnalyzerSettings
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, HealthAlert, Kind, Outcome
 
 PLAIN: Final = frozenset({Kind.EXITED, Kind.CRASH_LOOP, Kind.STORM})
@@ -29,7 +29,7 @@ def matters(alert: HealthAlert, verdict: Verdict) -> bool:
 
 
 def remembered(
-    alert: HealthAlert, verdict: Verdict, past: Sequence[Past], limits: Limits, *, host: str
+    alert: HealthAlert, verdict: Verdict, past: Sequence[Precedent], limits: ResponderSettings, *, host: str
 ) -> Verdict:
     """The verdict, or the next rung of its ladder where that is what helped this container before: the first
     rung failed the last time it was tried, and the next one healed since; or it failed twice. Others of its
@@ -55,7 +55,7 @@ def remembered(
     return Verdict(other, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
 
 
-def unspent(alert: HealthAlert, verdict: Verdict, past: Sequence[Past], incident: str) -> Verdict:
+def unspent(alert: HealthAlert, verdict: Verdict, past: Sequence[Precedent], incident: str) -> Verdict:
     """The verdict, or the next rung of its ladder where its action was tried against this very incident:
     whatever it did, the failure has come back."""
     if verdict.action is None:
@@ -68,7 +68,7 @@ def unspent(alert: HealthAlert, verdict: Verdict, past: Sequence[Past], incident
     return Verdict(action, msgspec.structs.replace(verdict.diagnosis, reasons=reasons))
 
 
-def asks(alert: HealthAlert, verdict: Verdict, analysis: Analysis) -> bool:
+def asks(alert: HealthAlert, verdict: Verdict, analysis: AnalyzerSettings) -> bool:
     """Whether a model is worth asking: not where the failure is known to come from elsewhere."""
     if alert.root or verdict.diagnosis.cause in SETTLED_CAUSES:
         return False

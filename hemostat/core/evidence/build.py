@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.evidence.log_text import final_text, without_controls
-from hemostat.core.evidence.snapshot import Details, Dossier, Point, encode
+from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, MetricPoint, encode
 from hemostat.core.labels.container_ref import reference
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import Hide, redact, redact_environment
@@ -47,11 +47,11 @@ def dossier(
     now: float,
     log: str = "",
     processes: Sequence[str] = (),
-    details: Details | None = None,
-    samples: Sequence[Point] = (),
+    details: ContainerDetails | None = None,
+    samples: Sequence[MetricPoint] = (),
     missing: dict[str, str] | None = None,
     hide: Hide = redact,
-) -> Dossier:
+) -> EvidenceSnapshot:
     """Of raw material, secrets masked by `hide`, within LIMIT."""
     alert = request.alert
 
@@ -59,7 +59,7 @@ def dossier(
         return _line(text, hide)
 
     return _shrunk(
-        Dossier(
+        EvidenceSnapshot(
             time=now,
             container=_named(alert.container),
             kind=alert.kind,
@@ -77,7 +77,7 @@ def dossier(
     )
 
 
-def masked(details: Details, hide: Hide = redact) -> Details:
+def masked(details: ContainerDetails, hide: Hide = redact) -> ContainerDetails:
     def line(text: str) -> str:
         return _line(text, hide)
 
@@ -128,16 +128,16 @@ _LONG: Final = re.compile(rf"(?<![^\n])([^\n]{{{LONG_LINE}}})[^\n]{{{len(LINE_CU
 # --- bounds -------------------------------------------------------------------------------------------
 
 
-def _without(name: str, empty: object) -> Callable[[Dossier], Dossier]:
+def _without(name: str, empty: object) -> Callable[[EvidenceSnapshot], EvidenceSnapshot]:
     return lambda kept: msgspec.structs.replace(kept, **{name: empty, "left_out": (*kept.left_out, name)})
 
 
-def _without_environment(kept: Dossier) -> Dossier:
+def _without_environment(kept: EvidenceSnapshot) -> EvidenceSnapshot:
     details = None if kept.details is None else msgspec.structs.replace(kept.details, environment={})
     return msgspec.structs.replace(kept, details=details, left_out=(*kept.left_out, "environment"))
 
 
-STEPS: Final[tuple[Callable[[Dossier], Dossier], ...]] = (
+STEPS: Final[tuple[Callable[[EvidenceSnapshot], EvidenceSnapshot], ...]] = (
     _without("samples", ()),
     _without("processes", ()),
     _without_environment,
@@ -150,7 +150,7 @@ STEPS: Final[tuple[Callable[[Dossier], Dossier], ...]] = (
 """What is given up, in this order, until the rest fits."""
 
 
-def _shrunk(kept: Dossier) -> Dossier:
+def _shrunk(kept: EvidenceSnapshot) -> EvidenceSnapshot:
     for step in STEPS:
         if len(encode(kept)) <= LIMIT:
             break

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Iterator
 
 from hemostat.core.evidence.measurement import fact
-from hemostat.core.evidence.snapshot import Check, Details, Dossier, Point
+from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
 from hemostat.core.units import show_size
 from hemostat.events import Action
 
 Section = tuple[str, list[str]]
 
 
-def heading(kept: Dossier) -> str:
+def heading(kept: EvidenceSnapshot) -> str:
     return f"{kept.container.name}  {kept.kind}, no. {kept.occurrence}, {occasion(kept)}"
 
 
-def occasion(kept: Dossier) -> str:
+def occasion(kept: EvidenceSnapshot) -> str:
     return "left to people" if kept.action is Action.NONE else f"before {kept.action}"
 
 
-def sections(kept: Dossier, when: Callable[[float], str]) -> Iterator[Section]:
+def sections(kept: EvidenceSnapshot, when: Callable[[float], str]) -> Iterator[Section]:
     """What there is of it; `when` writes a time (epoch seconds) as people read it."""
     state, details = kept.state, kept.details
     found: tuple[Section, ...] = (
@@ -41,7 +41,7 @@ def sections(kept: Dossier, when: Callable[[float], str]) -> Iterator[Section]:
     yield from ((title, rows) for title, rows in found if rows)
 
 
-def made_with(details: Details) -> Iterator[tuple[str, str]]:
+def made_with(details: ContainerDetails) -> Iterator[tuple[str, str]]:
     """How a container was made, by what it is."""
     yield "command", " ".join(details.command)
     yield (
@@ -61,12 +61,12 @@ def made_with(details: Details) -> Iterator[tuple[str, str]]:
         yield "error", details.error
 
 
-def check(run: Check, when: Callable[[float], str]) -> str:
+def check(run: HealthcheckRun, when: Callable[[float], str]) -> str:
     passed = "passed" if run.exit_code == 0 else f"failed with {run.exit_code}"
     return f"{when(run.time)} {passed}" + (f": {run.output}" if run.output else "")
 
 
-def _sample(point: Point, when: Callable[[float], str]) -> str:
+def _sample(point: MetricPoint, when: Callable[[float], str]) -> str:
     share = "-" if point.cpu is None else f"{point.cpu:.1f}"
     used = "-" if point.memory is None else show_size(point.memory)
     told = f"{when(point.time)} cpu {share} % memory {used}"

@@ -13,7 +13,7 @@ KEPT_FOR: Final = 600.0
 """Seconds for which they are kept after the last of them."""
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
+class HealthcheckRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a health check; `time` is when it began (epoch seconds)."""
 
     time: float
@@ -21,7 +21,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     output: str = ""
 
 
-class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ContainerDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How a container was made, and its health checks, oldest first. As an engine tells it, it holds secrets.
 
     Limits are as in ContainerInfo; `mounts` are destinations, read-only ones with `:ro`; `error` is why the
@@ -37,11 +37,11 @@ class Details(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     networks: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
     environment: dict[str, str] = {}
-    checks: tuple[Check, ...] = ()
+    checks: tuple[HealthcheckRun, ...] = ()
     error: str = ""
 
 
-class Point(msgspec.Struct, frozen=True, array_like=True):
+class MetricPoint(msgspec.Struct, frozen=True, array_like=True):
     """One moment: epoch seconds, CPU in percent (100 = one core), working set in bytes, bytes a second
     received and sent over the network. Those kept by older versions end after the memory."""
 
@@ -56,7 +56,7 @@ class Point(msgspec.Struct, frozen=True, array_like=True):
         return cls(time, stats.cpu, stats.memory, stats.received, stats.sent)
 
 
-class Dossier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EvidenceSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The evidence of one occurrence of an incident, as it was at `time` before `action` was tried.
 
     `missing` says of what could not be had why not. `left_out` names what was given up for want of room.
@@ -71,20 +71,20 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: State | None = None
     log: str = ""
     processes: tuple[str, ...] = ()
-    details: Details | None = None
-    samples: tuple[Point, ...] = ()
+    details: ContainerDetails | None = None
+    samples: tuple[MetricPoint, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     missing: dict[str, str] = {}
     left_out: tuple[str, ...] = ()
 
 
-def encode(kept: Dossier) -> bytes:
+def encode(kept: EvidenceSnapshot) -> bytes:
     return msgspec.json.encode(kept)
 
 
-def decode(raw: bytes) -> Dossier:
+def decode(raw: bytes) -> EvidenceSnapshot:
     """Raises DecodeError."""
     try:
-        return msgspec.json.decode(raw, type=Dossier)
+        return msgspec.json.decode(raw, type=EvidenceSnapshot)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError(f"not a dossier: {error}") from None

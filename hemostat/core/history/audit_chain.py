@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.audit_hash import Signing, fingerprint
-from hemostat.core.history.event_row import Record
+from hemostat.core.history.audit_hash import RowHasher, fingerprint
+from hemostat.core.history.event_row import EventRow
 
-UNSIGNED: Final = Signing()
+UNSIGNED: Final = RowHasher()
 NOT_CHECKED: Final = "not_checked"
 MAX_RANGES: Final = 200
 """Of rows with findings that a person accepts; beyond that, rows between two ranges are accepted as well."""
@@ -22,16 +22,16 @@ BEGINNING: Final = bytes(32)
 """The hash before the first row."""
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True):
+class ChainRow(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the trail, numbered from 1: `before` is the hash of the row before it, `hash` its own."""
 
     number: int
     before: bytes
     hash: bytes
-    record: Record
+    record: EventRow
 
 
-class End(msgspec.Struct, frozen=True):
+class ChainPosition(msgspec.Struct, frozen=True):
     """Where a trail begins or ends: the number of a row, and its hash."""
 
     number: int = 0
@@ -41,30 +41,30 @@ class End(msgspec.Struct, frozen=True):
         return f"{self.number}:{self.hash.hex()}"
 
 
-class Ends(msgspec.Struct, frozen=True, kw_only=True):
+class ChainEnds(msgspec.Struct, frozen=True, kw_only=True):
     """`trail` is its name, drawn when it was begun; `anchor` the last row removed, `head` the last one
     written."""
 
     trail: str
-    anchor: End = End()
-    head: End = End()
+    anchor: ChainPosition = ChainPosition()
+    head: ChainPosition = ChainPosition()
 
 
-class Condition(msgspec.Struct, frozen=True, kw_only=True):
+class DatabaseStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How a database is: its URL without a password, the version of its tables, its size in bytes, the ends
     of its trail."""
 
     place: str
     version: int
     size: int
-    ends: Ends
+    ends: ChainEnds
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class AcceptedFindings(msgspec.Struct, frozen=True, kw_only=True):
     """A person's word that the trail is in order as it was found: up to its row `head`. `findings` are the
     ranges of rows in which something was found then, by what was found."""
 
-    head: End
+    head: ChainPosition
     findings: dict[str, list[tuple[int, int]]] = {}
     by: str = ""
     reason: str = ""
@@ -72,26 +72,26 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     mac: str = ""
     """HMAC of all this, where a key is given: in hexadecimal."""
 
-    def covers(self, finding: "Finding") -> bool:
+    def covers(self, finding: "AuditFinding") -> bool:
         ranges = self.findings.get(finding.what, [])
         return finding.number <= self.head.number and any(
             first <= finding.number <= last for first, last in ranges
         )
 
 
-class Noted(msgspec.Struct, frozen=True, kw_only=True):
+class AnchorNotes(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a trail apart from the database; None, or empty, where that is not known."""
 
-    anchor: End | None = None
-    head: End | None = None
+    anchor: ChainPosition | None = None
+    head: ChainPosition | None = None
     trail: str = ""
     """The name of the trail that belongs to this store."""
     signed: int = 0
     """The number of the first row that is signed with a key, for those who have none."""
-    accepted: Accepted | None = None
+    accepted: AcceptedFindings | None = None
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class AuditFinding(msgspec.Struct, frozen=True, kw_only=True):
     """`number` is the row's, `id` its event's; empty where there is no row. `what` is one of `changed`,
     `removed`, `reordered`, `cut_off`, `replaced`, `unsigned`; or `not_checked`, where rows are signed and the
     key is not given."""
@@ -102,16 +102,16 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-def bind(rows: Iterable[Record], head: End, signing: Signing = UNSIGNED) -> list[Link]:
+def bind(rows: Iterable[EventRow], head: ChainPosition, signing: RowHasher = UNSIGNED) -> list[ChainRow]:
     """Rows that follow the head, in order."""
-    links: list[Link] = []
+    links: list[ChainRow] = []
     for number, row in enumerate(rows, head.number + 1):
         before = links[-1].hash if links else head.hash
-        links.append(Link(number=number, before=before, hash=signing.hash_row(before, row), record=row))
+        links.append(ChainRow(number=number, before=before, hash=signing.hash_row(before, row), record=row))
     return links
 
 
-def compress(findings: Iterable[Finding]) -> dict[str, list[tuple[int, int]]]:
+def compress(findings: Iterable[AuditFinding]) -> dict[str, list[tuple[int, int]]]:
     """Ranges of rows by what was found there."""
     ranges: dict[str, list[tuple[int, int]]] = {}
     for each in findings:
@@ -124,8 +124,8 @@ def compress(findings: Iterable[Finding]) -> dict[str, list[tuple[int, int]]]:
 
 
 def verify(
-    links: Iterable[Link], ends: Ends, noted: Noted, keys: tuple[bytes, ...] = ()
-) -> Iterator[Finding]:
+    links: Iterable[ChainRow], ends: ChainEnds, noted: AnchorNotes, keys: tuple[bytes, ...] = ()
+) -> Iterator[AuditFinding]:
     """What is wrong with a trail, in the order of its rows. `links` are all there are, by number."""
     yield from _beginning(ends, noted)
     check = _RowCheck(ends, noted, keys)
@@ -133,7 +133,7 @@ def verify(
     for link in links:
         yield from check.follows(link, last)
         yield from check.content(link)
-        last = End(link.number, link.hash)
+        last = ChainPosition(link.number, link.hash)
         if noted.head is not None and noted.head.number == link.number:
             seen = True
             if noted.head != last:
@@ -149,10 +149,10 @@ def verify(
         )
 
 
-def _beginning(ends: Ends, noted: Noted) -> Iterator[Finding]:
+def _beginning(ends: ChainEnds, noted: AnchorNotes) -> Iterator[AuditFinding]:
     if noted.trail not in {"", ends.trail}:
         text = f"this is trail {ends.trail}, and trail {noted.trail} belongs here as is noted elsewhere"
-        yield Finding(what="replaced", number=0, id="", text=text)
+        yield AuditFinding(what="replaced", number=0, id="", text=text)
     known = noted.anchor
     if known is None:
         return
@@ -167,25 +167,25 @@ def _beginning(ends: Ends, noted: Noted) -> Iterator[Finding]:
 class _RowCheck:
     """One pass over the rows of a trail."""
 
-    def __init__(self, ends: Ends, noted: Noted, keys: tuple[bytes, ...]) -> None:
-        self._signing = Signing(ends.trail, keys)
+    def __init__(self, ends: ChainEnds, noted: AnchorNotes, keys: tuple[bytes, ...]) -> None:
+        self._signing = RowHasher(ends.trail, keys)
         self._signed = noted.signed
         """The first row that must be signed; 0 until one is found."""
         self._accepted = noted.accepted
-        self._skipped: Link | None = None
-        self._unsigned: Link | None = None
+        self._skipped: ChainRow | None = None
+        self._unsigned: ChainRow | None = None
         """The last row, where it is not signed."""
 
-    def follows(self, link: Link, last: End) -> Iterator[Finding]:
+    def follows(self, link: ChainRow, last: ChainPosition) -> Iterator[AuditFinding]:
         if link.number > last.number + 1:
             gone = link.number - last.number - 1
             which = f"row {last.number + 1}" if gone == 1 else f"rows {last.number + 1} to {link.number - 1}"
-            yield Finding(what="removed", number=last.number + 1, id="", text=f"{which} removed")
+            yield AuditFinding(what="removed", number=last.number + 1, id="", text=f"{which} removed")
         elif link.before != last.hash:
             how = "one was moved, replaced, put in or taken out between them"
             yield _finding("reordered", link, f"does not follow row {last.number}: {how}")
 
-    def content(self, link: Link) -> Iterator[Finding]:
+    def content(self, link: ChainRow) -> Iterator[AuditFinding]:
         accepted = self._accepted
         if accepted and accepted.head.number == link.number and accepted.head.hash != link.hash:
             yield _finding("replaced", link, f"has another hash than {accepted.by} accepted")
@@ -202,19 +202,19 @@ class _RowCheck:
         elif must_be_signed:
             yield _finding("changed", link, "is not signed, and rows before it are")
 
-    def rest(self) -> Iterator[Finding]:
+    def rest(self) -> Iterator[AuditFinding]:
         last, accepted = self._unsigned, self._accepted
         if last is not None and (accepted is None or accepted.head.number < last.number):
             yield _finding("unsigned", last, "is the last one, and is not signed")
         if self._skipped is not None:
             text = f"rows from {self._skipped.number} on are signed, and cannot be checked without the key"
-            yield Finding(what=NOT_CHECKED, number=self._skipped.number, id="", text=text)
+            yield AuditFinding(what=NOT_CHECKED, number=self._skipped.number, id="", text=text)
 
 
-def _finding(what: str, link: Link, text: str) -> Finding:
+def _finding(what: str, link: ChainRow, text: str) -> AuditFinding:
     where = f"row {link.number} ({link.record.type}, event {link.record.id})"
-    return Finding(what=what, number=link.number, id=link.record.id, text=f"{where} {text}")
+    return AuditFinding(what=what, number=link.number, id=link.record.id, text=f"{where} {text}")
 
 
-def _cut(number: int, text: str) -> Finding:
-    return Finding(what="cut_off", number=number, id="", text=text)
+def _cut(number: int, text: str) -> AuditFinding:
+    return AuditFinding(what="cut_off", number=number, id="", text=text)

@@ -10,54 +10,61 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.audit_chain import NOT_CHECKED, Accepted, Ends, Finding, Link, Noted
-from hemostat.core.history.audit_hash import Signing
+from hemostat.core.history.audit_chain import (
+    NOT_CHECKED,
+    AcceptedFindings,
+    AnchorNotes,
+    AuditFinding,
+    ChainEnds,
+    ChainRow,
+)
+from hemostat.core.history.audit_hash import RowHasher
 
 TROUBLE: Final = "the audit trail"
 """How each objection begins; people are told by it (core.notify.self_monitoring)."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """`findings` are open, `accepted` a person has accepted; `unchecked` says what could not be compared."""
 
-    findings: list[Finding]
-    accepted: list[Finding]
+    findings: list[AuditFinding]
+    accepted: list[AuditFinding]
     unchecked: list[str]
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
+class AuditObservation(msgspec.Struct, frozen=True, kw_only=True):
     """A trail's ends, what is noted of it, whether the noted head is in it, its last row, and the
     keys."""
 
-    ends: Ends
-    noted: Noted
+    ends: ChainEnds
+    noted: AnchorNotes
     has_head: bool
-    last: Link | None = None
+    last: ChainRow | None = None
     keys: tuple[bytes, ...] = ()
 
 
-def find_objection(look: Look) -> str:
+def find_objection(look: AuditObservation) -> str:
     """Why this is not the trail that was written, or cannot go on as it was; empty where nothing speaks
     against it."""
     return find_replacement(look) or find_missing_key(look)
 
 
-def find_replacement(look: Look) -> str:
+def find_replacement(look: AuditObservation) -> str:
     """Why this is not the trail that was written."""
     why = _replaced(look) or _unsigned(look)
     return f"{TROUBLE} {why}" if why else ""
 
 
-def find_missing_key(look: Look) -> str:
+def find_missing_key(look: AuditObservation) -> str:
     """Whether rows are signed, and the key that signs them is not here."""
     if not look.noted.signed or look.keys:
         return ""
     return f"{TROUBLE} is signed from row {look.noted.signed} on, and no key is given"
 
 
-def judge(findings: Iterable[Finding], noted: Noted) -> Verdict:
+def judge(findings: Iterable[AuditFinding], noted: AnchorNotes) -> AuditVerdict:
     """What a whole reading of the trail comes to. Findings that a person has accepted count no more."""
-    accepted, left, unchecked = list[Finding](), list[Finding](), list[str]()
+    accepted, left, unchecked = list[AuditFinding](), list[AuditFinding](), list[str]()
     for each in findings:
         if each.what == NOT_CHECKED:
             unchecked.append(each.text)
@@ -67,10 +74,10 @@ def judge(findings: Iterable[Finding], noted: Noted) -> Verdict:
             left.append(each)
     if noted.head is None:
         unchecked.append("no head is noted elsewhere: an end that was cut off would not show")
-    return Verdict(findings=left, accepted=accepted, unchecked=unchecked)
+    return AuditVerdict(findings=left, accepted=accepted, unchecked=unchecked)
 
 
-def _replaced(look: Look) -> str:
+def _replaced(look: AuditObservation) -> str:
     ends, noted = look.ends, look.noted
     if noted.trail not in {"", ends.trail}:
         return f"was replaced: trail {noted.trail} belongs to this store, and trail {ends.trail} is in it"
@@ -83,7 +90,7 @@ def _replaced(look: Look) -> str:
     return ""
 
 
-def _unsigned(look: Look) -> str:
+def _unsigned(look: AuditObservation) -> str:
     """Of the last row alone: no row before it can be changed without it."""
     last, accepted = look.last, look.noted.accepted
     if not look.keys or last is None or (accepted is not None and last.number <= accepted.head.number):
@@ -93,19 +100,19 @@ def _unsigned(look: Look) -> str:
     return f"ends with row {last.number}, which none of the given keys has signed"
 
 
-def is_signed(look: Look) -> bool:
+def is_signed(look: AuditObservation) -> bool:
     """Whether the last row is."""
     last = look.last
-    signing = Signing(look.ends.trail, look.keys)
+    signing = RowHasher(look.ends.trail, look.keys)
     return last is not None and signing.is_signed(last.before, last.record, last.hash)
 
 
-def sign_acceptance(accepted: Accepted, trail: str, keys: tuple[bytes, ...]) -> Accepted:
+def sign_acceptance(accepted: AcceptedFindings, trail: str, keys: tuple[bytes, ...]) -> AcceptedFindings:
     """With an HMAC, where there is a key: who writes to Redis accepts nothing."""
     return msgspec.structs.replace(accepted, mac=_mac(keys[0], trail, accepted)) if keys else accepted
 
 
-def trust(noted: Noted, trail: str, keys: tuple[bytes, ...]) -> Noted:
+def trust(noted: AnchorNotes, trail: str, keys: tuple[bytes, ...]) -> AnchorNotes:
     """What is noted of the trail, without an acceptance that none of the keys has signed."""
     accepted = noted.accepted
     if accepted is None or not keys:
@@ -115,6 +122,6 @@ def trust(noted: Noted, trail: str, keys: tuple[bytes, ...]) -> Noted:
     return msgspec.structs.replace(noted, accepted=None)
 
 
-def _mac(key: bytes, trail: str, accepted: Accepted) -> str:
+def _mac(key: bytes, trail: str, accepted: AcceptedFindings) -> str:
     content = msgspec.json.encode((trail, msgspec.structs.replace(accepted, mac="")))
     return hmac.new(key, b"accepted\n" + content, "sha256").hexdigest()

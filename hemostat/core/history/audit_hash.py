@@ -11,31 +11,31 @@ from collections.abc import Callable
 
 import msgspec
 
-from hemostat.core.history.event_row import Record
+from hemostat.core.history.event_row import EventRow
 
 Keys = Callable[[], tuple[bytes, ...]]
 """Gives the keys that sign, as they are at the moment. May raise ConfigError."""
 
 
-def fingerprint(before: bytes, row: Record) -> bytes:
+def fingerprint(before: bytes, row: EventRow) -> bytes:
     """SHA-256 of the hash before and the row. The order of the fields is part of it, and stays."""
     return hashlib.sha256(before + msgspec.json.encode(msgspec.structs.astuple(row))).digest()
 
 
-class Signing(msgspec.Struct, frozen=True):
+class RowHasher(msgspec.Struct, frozen=True):
     """How the rows of one trail are hashed. The first key signs; rows that any of the keys has signed are
     accepted, so that a key can be replaced. Without a key rows are not signed."""
 
     trail: str = ""
     keys: tuple[bytes, ...] = ()
 
-    def hash_row(self, before: bytes, row: Record) -> bytes:
+    def hash_row(self, before: bytes, row: EventRow) -> bytes:
         return _sign(self.keys[0], self.trail, before, row) if self.keys else fingerprint(before, row)
 
-    def is_signed(self, before: bytes, row: Record, hash_: bytes) -> bool:
+    def is_signed(self, before: bytes, row: EventRow, hash_: bytes) -> bool:
         return any(hmac.compare_digest(_sign(key, self.trail, before, row), hash_) for key in self.keys)
 
 
-def _sign(key: bytes, trail: str, before: bytes, row: Record) -> bytes:
+def _sign(key: bytes, trail: str, before: bytes, row: EventRow) -> bytes:
     signed = trail.encode() + b"\n" + before + msgspec.json.encode(msgspec.structs.astuple(row))
     return hmac.digest(key, signed, "sha256")

@@ -9,7 +9,7 @@ LONGEST = 200
 """Characters of a column. Names come from outside, and databases index only so much."""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     """`time` is the event's and `kept` when it was stored, epoch seconds; `body` the event as it travels.
     What the event does not say is empty."""
 
@@ -31,7 +31,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         return decode(self.body.encode())
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which records are asked for; what is None does not matter. `since` is included, `until` is not."""
 
     since: float | None = None
@@ -45,12 +45,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     incident: str | None = None
 
 
-def record(event: Event, kept: float) -> Record:
+def record(event: Event, kept: float) -> EventRow:
     """Known by its fields' names, so that a type that is new needs nothing here."""
     alert = getattr(event.data, "alert", None)
     container = getattr(event.data, "container", None) or getattr(alert, "container", None)
     kind = getattr(event.data, "kind", None) or getattr(alert, "kind", None)
-    return Record(
+    return EventRow(
         id=column(event.id),
         time=event.time,
         kept=kept,

@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from hemostat.core.evidence.render import heading, sections
-from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.history.next_steps import comes_next, ladder
 from hemostat.core.history.replay import masked
-from hemostat.core.history.timeline import Chronicle, Stage, diagnosis_of, summary, why
+from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, diagnosis_of, summary, why
 from hemostat.core.markup import SPACE
 from hemostat.core.redact import redact
 from hemostat.core.text import clean
@@ -25,12 +25,12 @@ ACTIVE: Final = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<![\w]@)(?<=@)(?=\w)"
 """Where readers of Markdown begin a link, or call somebody, without any mark."""
 
 
-def markdown(told: Chronicle, kept: Sequence[Dossier], when: When) -> str:
+def markdown(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> str:
     """`when` writes a time (epoch seconds) as people read it."""
     return "\n".join(_lines(veiled(told), kept, when)) + "\n"
 
 
-def _lines(told: Chronicle, kept: Sequence[Dossier], when: When) -> Iterator[str]:
+def _lines(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot], when: When) -> Iterator[str]:
     yield f"# {plain(told.container.name)}: {told.kind}, {told.status.replace('_', ' ')}"
     yield ""
     took = "still open" if told.seconds is None else f"{show_duration(told.seconds)} in all"
@@ -55,10 +55,10 @@ def _lines(told: Chronicle, kept: Sequence[Dossier], when: When) -> Iterator[str
             yield FENCE
 
 
-def _reasons(told: Chronicle) -> Iterator[str]:
+def _reasons(told: IncidentTimeline) -> Iterator[str]:
     for step in told.steps:
         made = diagnosis_of(step.event)
-        if step.stage is Stage.DIAGNOSIS and made is not None:
+        if step.stage is TimelineStage.DIAGNOSIS and made is not None:
             yield from ("", f"## Why, at {step.time - told.began:.1f} s", "")
             yield from (f"- **{label}** {plain(text)}" for label, text in why(made))
 
@@ -72,7 +72,7 @@ def plain(text: str) -> str:
 _HTML: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
-def record(told: Chronicle, kept: Sequence[Dossier]) -> dict[str, Any]:
+def record(told: IncidentTimeline, kept: Sequence[EvidenceSnapshot]) -> dict[str, Any]:
     """The events as they travelled, the steps worked out from them, and what was kept. Times are epoch
     seconds."""
     told = veiled(told)
@@ -94,7 +94,7 @@ def record(told: Chronicle, kept: Sequence[Dossier]) -> dict[str, Any]:
     }
 
 
-def veiled(told: Chronicle) -> Chronicle:
+def veiled(told: IncidentTimeline) -> IncidentTimeline:
     """With what looks like a secret masked: it is made to be handed on."""
     events = {step.event.id: decode(masked(step.event)) for step in told.steps}
     steps = (

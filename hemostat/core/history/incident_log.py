@@ -44,7 +44,7 @@ DECIDED: Final = {
 }
 
 
-class Story(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentLog(msgspec.Struct, frozen=True, kw_only=True):
     """One incident as told by its events, oldest first.
 
     `status` is `open`, `acting`, `cleared`, `false_alarm` or the last remediation's outcome.
@@ -65,9 +65,9 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
         return self.status not in SETTLED
 
 
-def stories(events: Iterable[Event]) -> list[Story]:
+def stories(events: Iterable[Event]) -> list[IncidentLog]:
     """The incidents that these events tell of, oldest first; what belongs to no incident is left out."""
-    found: dict[str, Story] = {}
+    found: dict[str, IncidentLog] = {}
     for event in sorted(events, key=lambda event: (event.time, event.id)):
         earlier = found.get(event.incident or "")
         about = (earlier.container, earlier.kind) if earlier else subject(event)
@@ -75,7 +75,7 @@ def stories(events: Iterable[Event]) -> list[Story]:
             continue
         container, kind = about
         since = earlier.since if earlier else _since(event)
-        found[event.incident] = Story(
+        found[event.incident] = IncidentLog(
             incident=event.incident,
             host=event.host,
             container=container,

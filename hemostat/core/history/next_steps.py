@@ -6,12 +6,12 @@ from typing import Final
 import msgspec
 
 from hemostat.core.history.incident_log import SETTLED
-from hemostat.core.history.timeline import Chronicle, Stage, occurrence
+from hemostat.core.history.timeline import IncidentTimeline, TimelineStage, occurrence
 from hemostat.core.remediation.ladder import follows, instead
 from hemostat.events import Action, Kind, Outcome, Reason, RemediationComplete, RemediationNeeded
 
 
-class Rung(msgspec.Struct, frozen=True):
+class LadderRung(msgspec.Struct, frozen=True):
     """`stands` is an outcome, or `asked for`, `under way`, `would follow`."""
 
     action: Action
@@ -23,18 +23,18 @@ class Rung(msgspec.Struct, frozen=True):
         return f"{who}: {self.stands.replace('_', ' ')}"
 
 
-def ladder(told: Chronicle) -> tuple[Rung, ...]:
+def ladder(told: IncidentTimeline) -> tuple[LadderRung, ...]:
     """The actions tried for the last occurrence and, while it is not over, those that would follow."""
-    rungs: dict[int, Rung] = {}
+    rungs: dict[int, LadderRung] = {}
     following: Action | None = None
     for step in occurrence(told):
         match step.event.data:
-            case RemediationNeeded() as asked if step.stage is Stage.DECISION:
-                rungs[asked.rung] = Rung(asked.action, "asked for")
+            case RemediationNeeded() as asked if step.stage is TimelineStage.DECISION:
+                rungs[asked.rung] = LadderRung(asked.action, "asked for")
                 following = instead(asked.action, told.kind)
             case RemediationComplete() as done:
-                at_work = step.stage is not Stage.OUTCOME and step.stage is not Stage.DECISION
-                rungs[done.rung] = Rung(done.action, "under way" if at_work else done.outcome)
+                at_work = step.stage is not TimelineStage.OUTCOME and step.stage is not TimelineStage.DECISION
+                rungs[done.rung] = LadderRung(done.action, "under way" if at_work else done.outcome)
                 waits = at_work or done.outcome in WAITS
                 following = instead(done.action, told.kind) if waits else follows(done)
     tried = tuple(rungs[number] for number in sorted(rungs))
@@ -43,12 +43,12 @@ def ladder(told: Chronicle) -> tuple[Rung, ...]:
     return (*tried, *_rest(following, told.kind))
 
 
-def _rest(action: Action | None, kind: Kind) -> Iterator[Rung]:
+def _rest(action: Action | None, kind: Kind) -> Iterator[LadderRung]:
     """No rung comes twice, so there is an end."""
     seen: set[Action] = set()
     while action is not None and action not in seen:
         seen.add(action)
-        yield Rung(action, "would follow")
+        yield LadderRung(action, "would follow")
         action = instead(action, kind)
 
 
@@ -72,7 +72,7 @@ NEXT: Final = {
 }
 
 
-def comes_next(told: Chronicle) -> str:
+def comes_next(told: IncidentTimeline) -> str:
     """What happens now, in words."""
     step = told.steps[-1]
     if told.status in SETTLED:
@@ -88,8 +88,8 @@ def comes_next(told: Chronicle) -> str:
 
 
 _MEANWHILE: Final = {
-    Stage.ACTION: "it is verified: running, healthy, and what was wrong is over",
-    Stage.VERIFICATION: "the outcome",
+    TimelineStage.ACTION: "it is verified: running, healthy, and what was wrong is over",
+    TimelineStage.VERIFICATION: "the outcome",
 }
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.replay import Recording
+from hemostat.core.history.replay import Replay
 
 JUMP: Final = 0.0
 """The speed at which what nothing is told of is passed over, and the rest played as it was."""
@@ -15,13 +15,13 @@ LEAD: Final = 3.0
 """Seconds before and after what is told that a jump leaves to be seen."""
 
 
-class Playing(msgspec.Struct, frozen=True):
+class PlaybackPosition(msgspec.Struct, frozen=True):
     position: float
     speed: float = 1.0
     paused: bool = False
 
 
-def passed(recording: Recording, playing: Playing, elapsed: float) -> Playing:
+def passed(recording: Replay, playing: PlaybackPosition, elapsed: float) -> PlaybackPosition:
     """After `elapsed` seconds. At its end it stands still, so that what is shown stays."""
     if playing.paused or elapsed <= 0:
         return playing
@@ -31,7 +31,7 @@ def passed(recording: Recording, playing: Playing, elapsed: float) -> Playing:
     return at(recording, playing, position)
 
 
-def _next_told(recording: Recording, position: float) -> float:
+def _next_told(recording: Replay, position: float) -> float:
     """Where a jump leads to: shortly before the next that is told; nowhere while the last is being seen."""
     place = bisect_right(recording.told, position)
     if place and position - recording.told[place - 1] < LEAD:
@@ -39,21 +39,21 @@ def _next_told(recording: Recording, position: float) -> float:
     return recording.told[place] - LEAD if place < len(recording.told) else recording.end
 
 
-def at(recording: Recording, playing: Playing, position: float) -> Playing:
+def at(recording: Replay, playing: PlaybackPosition, position: float) -> PlaybackPosition:
     """Elsewhere, within the recording."""
     return msgspec.structs.replace(playing, position=min(max(position, recording.begin), recording.end))
 
 
-def ended(recording: Recording, playing: Playing) -> bool:
+def ended(recording: Replay, playing: PlaybackPosition) -> bool:
     return playing.position >= recording.end
 
 
-def changed_speed(playing: Playing, steps: int) -> Playing:
+def changed_speed(playing: PlaybackPosition, steps: int) -> PlaybackPosition:
     place = min(max(SPEEDS.index(playing.speed) + steps, 0), len(SPEEDS) - 1)
     return msgspec.structs.replace(playing, speed=SPEEDS[place])
 
 
-def to_incident(recording: Recording, playing: Playing, direction: int) -> Playing:
+def to_incident(recording: Replay, playing: PlaybackPosition, direction: int) -> PlaybackPosition:
     """To shortly before the next incident begins (1), or back to where the latest did (-1), or the one before
     if that is where one is; nowhere where there is none."""
     starts = [max(recording.begin, begin - LEAD) for begin in recording.incidents]
@@ -64,13 +64,13 @@ def to_incident(recording: Recording, playing: Playing, direction: int) -> Playi
     return at(recording, playing, starts[place]) if 0 <= place < len(starts) else playing
 
 
-def share(recording: Recording, position: float) -> float:
+def share(recording: Replay, position: float) -> float:
     """How much of the recording lies before: 0 to 1."""
     whole = recording.end - recording.begin
     return (position - recording.begin) / whole if whole > 0 else 1.0
 
 
-def track(recording: Recording, position: float, width: int) -> str:
+def track(recording: Replay, position: float, width: int) -> str:
     """The whole recording in `width` cells: what was played, what comes, and where incidents begin."""
     if width <= 0:
         return ""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, Point
+from hemostat.core.evidence.snapshot import KEPT_FOR, KEPT_POINTS, MetricPoint
 from hemostat.core.history.status import name_of
 from hemostat.core.redact import redact, redact_environment
 from hemostat.errors import DecodeError
@@ -29,7 +29,7 @@ NAMES: Final = frozenset({"id", "name", "host", "source", "role", "instance", "i
 """Fields that others refer to, which masking must leave alone."""
 
 
-class Header(msgspec.Struct, frozen=True, kw_only=True):
+class ReplayHeader(msgspec.Struct, frozen=True, kw_only=True):
     """`begin` is the first moment that can be shown (epoch seconds); what was heard before it is history."""
 
     format: str
@@ -43,7 +43,7 @@ class _Line(msgspec.Struct, frozen=True):
     event: msgspec.Raw
 
 
-class Heard(msgspec.Struct, frozen=True, gc=False):
+class ReplayedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as it travelled, when it was heard (epoch seconds), and what it is found by: `name` is what a
     newer one of the same type replaces, `place` host and name of the container whose numbers these are,
     `opens` the incident that it raises. There may be very many: what can be decoded again is not kept."""
@@ -57,7 +57,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
 
 
 def header_line(host: str, begin: float) -> bytes:
-    return msgspec.json.encode(Header(format=FORMAT, version=VERSION, host=host, begin=begin)) + b"\n"
+    return msgspec.json.encode(ReplayHeader(format=FORMAT, version=VERSION, host=host, begin=begin)) + b"\n"
 
 
 def line(event: Event, at: float) -> bytes:
@@ -92,13 +92,15 @@ def _redacted(text: str) -> str:
     return redact(text)
 
 
-class Recording:
+class Replay:
     """What was heard, in order of time, to be looked into at any moment. Times are epoch seconds.
 
     `notes` are words about what was left out.
     """
 
-    def __init__(self, header: Header, heard: Iterable[Heard], notes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, header: ReplayHeader, heard: Iterable[ReplayedEvent], notes: Sequence[str] = ()
+    ) -> None:
         self.host = header.host
         self.begin = header.begin
         self.notes = tuple(notes)
@@ -120,7 +122,7 @@ class Recording:
         self.told = tuple(sorted(self._times[place] for places in self._durable.values() for place in places))
         """When something was said that is more than a figure or a sign of life."""
 
-    def _index(self, number: int, each: Heard) -> None:
+    def _index(self, number: int, each: ReplayedEvent) -> None:
         if each.type in DURABLE:
             self._durable[each.type].append(number)
             return
@@ -151,11 +153,11 @@ class Recording:
         found = (self._until(places, now)[-1:] for (name, _), places in self._live.items() if name == stream)
         return [self._event(place) for place, *_ in found if now - self._times[place] < LIVE]
 
-    def history(self, host: str, container: str, now: float, count: int = KEPT_POINTS) -> list[Point]:
+    def history(self, host: str, container: str, now: float, count: int = KEPT_POINTS) -> list[MetricPoint]:
         """The latest numbers of the container of this name, as they were known at `now`, oldest first."""
         places = self._until(self._points.get((host, container), []), now)[-count:]
         points = [
-            Point.of(event.data, event.time)
+            MetricPoint.of(event.data, event.time)
             for event in map(self._event, places)
             if isinstance(event.data, ContainerStats)
         ]
@@ -168,29 +170,29 @@ class Recording:
         return decode(self._heard[place].raw)
 
 
-def _heard(at: float, event: Event, raw: bytes) -> Heard:
+def _heard(at: float, event: Event, raw: bytes) -> ReplayedEvent:
     place, opens = None, ""
     match event.data:
         case ContainerStats(container=container):
             place = (intern(event.host), intern(container.name))
         case HealthAlert(phase=Phase.RAISED):
             opens = event.incident or ""
-    return Heard(at, intern(event.type), raw, intern(name_of(event)), place, opens)
+    return ReplayedEvent(at, intern(event.type), raw, intern(name_of(event)), place, opens)
 
 
-def of_events(header: Header, events: Iterable[Event]) -> Recording:
+def of_events(header: ReplayHeader, events: Iterable[Event]) -> Replay:
     """A recording of what a bus remembers: heard when it was said."""
-    return Recording(header, [_heard(event.time, event, masked(event)) for event in events])
+    return Replay(header, [_heard(event.time, event, masked(event)) for event in events])
 
 
-def parse(lines: Iterable[bytes]) -> Recording:
+def parse(lines: Iterable[bytes]) -> Replay:
     """Read a recording. Whoever made it may have been killed: a last line without its end is left out.
 
     Raises DecodeError for what is no recording, of another version, or damaged.
     """
     rows = iter(lines)
     header = _header(next(rows, b""))
-    heard: list[Heard] = []
+    heard: list[ReplayedEvent] = []
     notes: list[str] = []
     for number, row in enumerate(rows, 2):
         if not row.endswith(b"\n"):
@@ -204,7 +206,7 @@ def parse(lines: Iterable[bytes]) -> Recording:
             heard.append(_heard(told.at, event, raw))
         except (msgspec.DecodeError, UnicodeDecodeError, DecodeError) as error:
             raise DecodeError(f"line {number} is damaged: {error}") from None
-    return Recording(header, heard, notes)
+    return Replay(header, heard, notes)
 
 
 def _check(*times: float) -> None:
@@ -212,9 +214,9 @@ def _check(*times: float) -> None:
         raise DecodeError("its time is none")
 
 
-def _header(row: bytes) -> Header:
+def _header(row: bytes) -> ReplayHeader:
     try:
-        header = msgspec.json.decode(row, type=Header)
+        header = msgspec.json.decode(row, type=ReplayHeader)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise DecodeError("it is no recording", hint="hemostat record FILE makes one") from None
     if header.format != FORMAT:

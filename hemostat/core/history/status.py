@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import Story, line, stories
+from hemostat.core.history.incident_log import IncidentLog, line, stories
 from hemostat.core.labels.mistakes import find_mistakes
-from hemostat.core.remediation.limit_status import Overview
+from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.events import ContainerStats, Event, Heartbeat, State
 
 LATE: Final = 2.0
@@ -55,7 +55,7 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
     """Of one that exited."""
 
 
-class Incident(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentStatus(msgspec.Struct, frozen=True, kw_only=True):
     incident: str
     host: str
     container: str
@@ -66,17 +66,17 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     last: str
 
 
-class Picture(msgspec.Struct, frozen=True, kw_only=True):
+class SystemStatus(msgspec.Struct, frozen=True, kw_only=True):
     running: bool
     """Whether any role is."""
     missing: tuple[str, ...]
     """Roles of which none runs."""
-    incidents: tuple[Incident, ...] = ()
+    incidents: tuple[IncidentStatus, ...] = ()
     roles: tuple[RoleState, ...] = ()
     containers: tuple[ContainerState, ...] = ()
     buried: int = 0
     """Events that could not be handled, and lie among the dead letters."""
-    safety: Mapping[str, Overview] = {}
+    safety: Mapping[str, HostLimitStatus] = {}
     """By host: where it and its containers stand towards the limits."""
 
     @property
@@ -101,8 +101,8 @@ def picture(
     expected: Sequence[str],
     now: float,
     buried: int = 0,
-    safety: Mapping[str, Overview] = {},
-) -> Picture:
+    safety: Mapping[str, HostLimitStatus] = {},
+) -> SystemStatus:
     """Put together what is remembered. `expected` are the roles that should run; `now` epoch seconds."""
     roles = [_role(event, event.data, now) for event in heartbeats if isinstance(event.data, Heartbeat)]
     alive = {role.role for role in roles}
@@ -114,7 +114,7 @@ def picture(
     containers = [
         _container(event, event.data, troubles) for event in stats if isinstance(event.data, ContainerStats)
     ]
-    return Picture(
+    return SystemStatus(
         running=bool(roles),
         missing=tuple(name for name in expected if name not in alive),
         incidents=tuple(sorted(incidents, key=lambda incident: -incident.since)),
@@ -155,8 +155,8 @@ def _role(event: Event, beat: Heartbeat, now: float) -> RoleState:
     )
 
 
-def _incident(story: Story, now: float) -> Incident:
-    return Incident(
+def _incident(story: IncidentLog, now: float) -> IncidentStatus:
+    return IncidentStatus(
         incident=story.incident,
         host=story.host,
         container=story.container.name,

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import Story
+from hemostat.core.history.incident_log import IncidentLog
 from hemostat.events import (
     Event,
     FalseAlarm,
@@ -26,7 +26,7 @@ MOST: Final = 10
 SETTLED: Final = frozenset({"cleared", "false_alarm"})
 
 
-class Spread(msgspec.Struct, frozen=True, kw_only=True):
+class DurationSpread(msgspec.Struct, frozen=True, kw_only=True):
     """Of `count` durations, in seconds; the 95th percentile is the nearest rank."""
 
     count: int
@@ -45,7 +45,7 @@ class Offender(msgspec.Struct, frozen=True, kw_only=True):
     kinds: dict[str, int]
 
 
-class Spend(msgspec.Struct, frozen=True, kw_only=True):
+class LlmCost(msgspec.Struct, frozen=True, kw_only=True):
     """What models were asked for diagnoses: how often, tokens, US dollars. Nothing that was reused."""
 
     diagnoses: int = 0
@@ -53,7 +53,7 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
     cost: float = 0.0
 
 
-class Bar(msgspec.Struct, frozen=True, kw_only=True):
+class PeriodCount(msgspec.Struct, frozen=True, kw_only=True):
     """Incidents that began from `start` (epoch seconds) to the next bar's. `settled` needed no action."""
 
     start: float
@@ -62,7 +62,7 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     rest: int = 0
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Of incidents with an alert from `since` up to `until` (epoch seconds), as they stood at its end.
 
     `healed` are over by what HemoStat did, `recovered` without it. `refused` and `escalated` are those that
@@ -81,18 +81,18 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     escalated: int
     orders: int
-    detect: Spread | None
-    heal: Spread | None
+    detect: DurationSpread | None
+    heal: DurationSpread | None
     offenders: tuple[Offender, ...]
-    spend: Spend
-    bars: tuple[Bar, ...]
+    spend: LlmCost
+    bars: tuple[PeriodCount, ...]
     dry_runs: int = 0
     """Actions that were told in a dry run, and not done."""
     dry_run_containers: int = 0
     """Containers that they were for."""
 
 
-def summarize(stories: Iterable[Story], starts: Sequence[float], until: float) -> Summary:
+def summarize(stories: Iterable[IncidentLog], starts: Sequence[float], until: float) -> IncidentSummary:
     """`starts` of the bars, of which the first is where the summary begins; `stories` tell of nothing after
     `until`."""
     since = starts[0]
@@ -102,7 +102,7 @@ def summarize(stories: Iterable[Story], starts: Sequence[float], until: float) -
     ended = Counter(story.status for story in known)
     dry_runs = Counter(place for story in known for place in _dry_runs(story, since))
     met = Counter(outcome for story in known for outcome in _outcomes(story, since))
-    return Summary(
+    return IncidentSummary(
         since=since,
         until=until,
         incidents=len(known),
@@ -125,24 +125,24 @@ def summarize(stories: Iterable[Story], starts: Sequence[float], until: float) -
     )
 
 
-def spread(seconds: Sequence[float]) -> Spread | None:
+def spread(seconds: Sequence[float]) -> DurationSpread | None:
     if not seconds:
         return None
     rank = ceil(0.95 * len(seconds)) - 1
-    return Spread(count=len(seconds), mean=sum(seconds) / len(seconds), p95=sorted(seconds)[rank])
+    return DurationSpread(count=len(seconds), mean=sum(seconds) / len(seconds), p95=sorted(seconds)[rank])
 
 
-def _raised(story: Story, since: float) -> Iterator[tuple[Event, HealthAlert]]:
+def _raised(story: IncidentLog, since: float) -> Iterator[tuple[Event, HealthAlert]]:
     for event in story.steps:
         if isinstance(event.data, HealthAlert) and event.data.phase is Phase.RAISED and event.time >= since:
             yield event, event.data
 
 
-def _alerts(story: Story, since: float) -> int:
+def _alerts(story: IncidentLog, since: float) -> int:
     return len({alert.occurrence for _, alert in _raised(story, since)})
 
 
-def _outcomes(story: Story, since: float) -> set[Outcome]:
+def _outcomes(story: IncidentLog, since: float) -> set[Outcome]:
     return {
         event.data.outcome
         for event in story.steps
@@ -150,7 +150,7 @@ def _outcomes(story: Story, since: float) -> set[Outcome]:
     }
 
 
-def _dry_runs(story: Story, since: float) -> Iterator[tuple[str, str]]:
+def _dry_runs(story: IncidentLog, since: float) -> Iterator[tuple[str, str]]:
     """The container, once for each action of a dry run."""
     for event in story.steps:
         done = event.data
@@ -158,12 +158,12 @@ def _dry_runs(story: Story, since: float) -> Iterator[tuple[str, str]]:
             yield story.host, done.container.name
 
 
-def _detected(story: Story, since: float) -> Iterator[float]:
+def _detected(story: IncidentLog, since: float) -> Iterator[float]:
     for event, alert in _raised(story, since):
         yield max(0.0, event.time - alert.since)
 
 
-def _healed(story: Story, since: float) -> Iterator[float]:
+def _healed(story: IncidentLog, since: float) -> Iterator[float]:
     """From when it began, as its last alert said, to when it was known to be well."""
     began: float | None = None
     for event in story.steps:
@@ -175,8 +175,8 @@ def _healed(story: Story, since: float) -> Iterator[float]:
                 began = None
 
 
-def _offenders(stories: Sequence[Story], since: float) -> list[Offender]:
-    own: dict[tuple[str, str], list[Story]] = {}
+def _offenders(stories: Sequence[IncidentLog], since: float) -> list[Offender]:
+    own: dict[tuple[str, str], list[IncidentLog]] = {}
     for story in stories:
         own.setdefault((story.host, story.container.name), []).append(story)
     found = [
@@ -193,7 +193,7 @@ def _offenders(stories: Sequence[Story], since: float) -> list[Offender]:
     return sorted(found, key=lambda each: (-each.alerts, -each.incidents, each.host, each.container))[:MOST]
 
 
-def _spend(events: Iterable[Event]) -> Spend:
+def _spend(events: Iterable[Event]) -> LlmCost:
     """An investigation is told of with every action that follows from it, and paid for once."""
     paid: set[tuple[str | None, Investigation]] = set()
     for event in events:
@@ -201,20 +201,20 @@ def _spend(events: Iterable[Event]) -> Spend:
             case RemediationNeeded(diagnosis=made) | FalseAlarm(diagnosis=made):
                 if made.investigation is not None and not made.investigation.reused:
                     paid.add((event.incident, made.investigation))
-    return Spend(
+    return LlmCost(
         diagnoses=len(paid),
         tokens=sum(each.tokens for _, each in paid),
         cost=sum(each.cost for _, each in paid),
     )
 
 
-def _bars(stories: Sequence[Story], starts: Sequence[float]) -> list[Bar]:
+def _bars(stories: Sequence[IncidentLog], starts: Sequence[float]) -> list[PeriodCount]:
     counts = [Counter[str]() for _ in starts]
     for story in stories:
         place = max(0, bisect_right(starts, story.since) - 1)
         counts[place]["healed" if story.status == "healed" else _rest(story)] += 1
-    return [Bar(start=start, **count) for start, count in zip(starts, counts, strict=True)]
+    return [PeriodCount(start=start, **count) for start, count in zip(starts, counts, strict=True)]
 
 
-def _rest(story: Story) -> str:
+def _rest(story: IncidentLog) -> str:
     return "settled" if story.status in SETTLED else "rest"

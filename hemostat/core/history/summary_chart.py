@@ -5,7 +5,7 @@ from html import escape
 from math import ceil
 from typing import Final
 
-from hemostat.core.history.summary import Bar, Summary
+from hemostat.core.history.summary import IncidentSummary, PeriodCount
 
 WIDTH, HEIGHT = 800, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 56, 40
@@ -18,12 +18,12 @@ PARTS: Final = (
 """From the bottom up: a bar's field, what it is called, its colour."""
 
 
-def svg(told: Summary, when: Callable[[float], str], title: str) -> str:
+def svg(told: IncidentSummary, when: Callable[[float], str], title: str) -> str:
     """`when` writes the start of a bar as people read it."""
     return "\n".join(_lines(told, when, title)) + "\n"
 
 
-def _lines(told: Summary, when: Callable[[float], str], title: str) -> Iterator[str]:
+def _lines(told: IncidentSummary, when: Callable[[float], str], title: str) -> Iterator[str]:
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
         f' height="{HEIGHT}" font-family="sans-serif" font-size="12" role="img">'
@@ -61,7 +61,7 @@ def _scale(top: int) -> Iterator[str]:
         yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#52606d">{count}</text>'
 
 
-def _bar(bar: Bar, left: float, width: float, unit: float) -> Iterator[str]:
+def _bar(bar: PeriodCount, left: float, width: float, unit: float) -> Iterator[str]:
     y = float(HEIGHT - BOTTOM)
     for name, words, colour in PARTS:
         count = getattr(bar, name)

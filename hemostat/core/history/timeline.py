@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import Dossier
-from hemostat.core.history.incident_log import SETTLED, Story, line, status_after
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
+from hemostat.core.history.incident_log import SETTLED, IncidentLog, line, status_after
 from hemostat.core.llm.validate import FALSE_ALARM
 from hemostat.core.units import show_duration
 from hemostat.events import (
@@ -34,7 +34,7 @@ SLACK: Final = 0.05
 """Seconds by which the moment of an action, worked out from rounded durations, may be wrong."""
 
 
-class Stage(StrEnum):
+class TimelineStage(StrEnum):
     ALERT = "alert"
     DIAGNOSIS = "diagnosis"
     DECISION = "decision"
@@ -44,21 +44,21 @@ class Stage(StrEnum):
 
 
 SPENT: Final = {
-    Stage.ALERT: "detected",
-    Stage.DIAGNOSIS: "diagnosed",
-    Stage.DECISION: "decided",
-    Stage.ACTION: "decided",
-    Stage.VERIFICATION: "acted",
-    Stage.OUTCOME: "verified",
+    TimelineStage.ALERT: "detected",
+    TimelineStage.DIAGNOSIS: "diagnosed",
+    TimelineStage.DECISION: "decided",
+    TimelineStage.ACTION: "decided",
+    TimelineStage.VERIFICATION: "acted",
+    TimelineStage.OUTCOME: "verified",
 }
 """What the time before a step was spent on."""
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class TimelineStep(msgspec.Struct, frozen=True, kw_only=True):
     """`time` is epoch seconds; `after` seconds since the step before, of the first since the failure began.
     `status` is how the incident stands from here on, as in Story."""
 
-    stage: Stage
+    stage: TimelineStage
     time: float
     after: float
     text: str
@@ -66,7 +66,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     event: Event
 
 
-class Chronicle(msgspec.Struct, frozen=True, kw_only=True):
+class IncidentTimeline(msgspec.Struct, frozen=True, kw_only=True):
     """One incident. `began` is when the failure began (epoch seconds), as far as it is known."""
 
     incident: str
@@ -74,7 +74,7 @@ class Chronicle(msgspec.Struct, frozen=True, kw_only=True):
     container: Container
     kind: Kind
     began: float
-    steps: tuple[Step, ...]
+    steps: tuple[TimelineStep, ...]
 
     @property
     def status(self) -> str:
@@ -92,9 +92,9 @@ class Chronicle(msgspec.Struct, frozen=True, kw_only=True):
         return next((each for each in found if each is not None), None)
 
 
-def chronicle(story: Story) -> Chronicle:
+def chronicle(story: IncidentLog) -> IncidentTimeline:
     """An event that came twice, as one that was put off does, is told once."""
-    steps: list[Step] = []
+    steps: list[TimelineStep] = []
     before, statuses = story.since, _statuses(story)
     for stage, time, text, event in sorted(_all_told(story), key=lambda told: told[1]):
         if steps and steps[-1].stage in _DURING and isinstance(event.data, HealthAlert):
@@ -103,9 +103,9 @@ def chronicle(story: Story) -> Chronicle:
         else:
             status = _DURING.get(stage) or statuses[event.id]
         after = max(0.0, time - before)
-        steps.append(Step(stage=stage, time=time, after=after, text=text, status=status, event=event))
+        steps.append(TimelineStep(stage=stage, time=time, after=after, text=text, status=status, event=event))
         before = time
-    return Chronicle(
+    return IncidentTimeline(
         incident=story.incident,
         host=story.host,
         container=story.container,
@@ -115,17 +115,17 @@ def chronicle(story: Story) -> Chronicle:
     )
 
 
-def until(whole: Chronicle, step: int) -> Chronicle:
+def until(whole: IncidentTimeline, step: int) -> IncidentTimeline:
     """What was known at that step, counted from 0."""
     return msgspec.structs.replace(whole, steps=whole.steps[: step + 1])
 
 
-def known(kept: Iterable[Dossier], step: Step) -> list[Dossier]:
+def known(kept: Iterable[EvidenceSnapshot], step: TimelineStep) -> list[EvidenceSnapshot]:
     """What had been kept of it by then."""
     return [each for each in kept if each.time <= step.time + SLACK]
 
 
-def spans(told: Chronicle) -> dict[str, float]:
+def spans(told: IncidentTimeline) -> dict[str, float]:
     """Seconds that the last occurrence took, by what they were spent on; what came after its end is left
     out."""
     steps = occurrence(told)
@@ -141,9 +141,9 @@ def spans(told: Chronicle) -> dict[str, float]:
     return found
 
 
-def occurrence(told: Chronicle) -> Sequence[Step]:
+def occurrence(told: IncidentTimeline) -> Sequence[TimelineStep]:
     """The steps since the last alert."""
-    raised = [number for number, step in enumerate(told.steps) if step.stage is Stage.ALERT]
+    raised = [number for number, step in enumerate(told.steps) if step.stage is TimelineStage.ALERT]
     return told.steps[raised[-1] :] if raised else told.steps
 
 
@@ -180,7 +180,7 @@ def named(action: Action | None) -> str:
 # --- steps ----------------------------------------------------------------------------------------------
 
 
-def _end(steps: Sequence[Step]) -> float:
+def _end(steps: Sequence[TimelineStep]) -> float:
     """When it was settled for good; what came after that changed nothing."""
     end = steps[-1].time
     for step in reversed(steps):
@@ -190,7 +190,7 @@ def _end(steps: Sequence[Step]) -> float:
     return end
 
 
-def _statuses(story: Story) -> dict[str, str]:
+def _statuses(story: IncidentLog) -> dict[str, str]:
     """The incident's status after each of its events, by the event's id."""
     status, found = "", dict[str, str]()
     for event in sorted({each.id: each for each in story.steps}.values(), key=lambda each: each.time):
@@ -198,10 +198,10 @@ def _statuses(story: Story) -> dict[str, str]:
     return found
 
 
-_DURING: Final = {Stage.ACTION: "acting", Stage.VERIFICATION: "verifying"}
+_DURING: Final = {TimelineStage.ACTION: "acting", TimelineStage.VERIFICATION: "verifying"}
 
 
-def _all_told(story: Story) -> Iterator[tuple[Stage, float, str, Event]]:
+def _all_told(story: IncidentLog) -> Iterator[tuple[TimelineStage, float, str, Event]]:
     asked = story.since
     for event in {each.id: each for each in story.steps}.values():
         asked = event.time if isinstance(event.data, RemediationNeeded) else asked
@@ -209,23 +209,27 @@ def _all_told(story: Story) -> Iterator[tuple[Stage, float, str, Event]]:
             yield stage, time, text, event
 
 
-def _told(event: Event, asked: float) -> Iterator[tuple[Stage, float, str]]:
+def _told(event: Event, asked: float) -> Iterator[tuple[TimelineStage, float, str]]:
     """`asked` is when the action was asked for: it cannot have begun before."""
     match event.data:
         case HealthAlert(phase=phase):
-            yield (Stage.OUTCOME if phase is Phase.CLEARED else Stage.ALERT), event.time, line(event)
+            yield (
+                (TimelineStage.OUTCOME if phase is Phase.CLEARED else TimelineStage.ALERT),
+                event.time,
+                line(event),
+            )
         case RemediationNeeded() as needed:
-            yield Stage.DIAGNOSIS, event.time, _concluded(needed.diagnosis)
-            yield Stage.DECISION, event.time, _asked(needed)
+            yield TimelineStage.DIAGNOSIS, event.time, _concluded(needed.diagnosis)
+            yield TimelineStage.DECISION, event.time, _asked(needed)
         case FalseAlarm(diagnosis=made):
-            yield Stage.DIAGNOSIS, event.time, _concluded(made)
-            yield Stage.DECISION, event.time, named(None)
+            yield TimelineStage.DIAGNOSIS, event.time, _concluded(made)
+            yield TimelineStage.DECISION, event.time, named(None)
         case RemediationComplete() as done:
             yield from _done(done, event.time, asked)
             ended = done.outcome in {Outcome.HEALED, Outcome.FAILED}
-            yield (Stage.OUTCOME if ended else Stage.DECISION), event.time, line(event)
+            yield (TimelineStage.OUTCOME if ended else TimelineStage.DECISION), event.time, line(event)
         case _:  # what people said
-            yield Stage.DECISION, event.time, line(event)
+            yield TimelineStage.DECISION, event.time, line(event)
 
 
 def _concluded(made: Diagnosis) -> str:
@@ -239,14 +243,18 @@ def _asked(asked: RemediationNeeded) -> str:
     return f"{asked.action}: {how}" if how else str(asked.action)
 
 
-def _done(done: RemediationComplete, end: float, asked: float) -> Iterator[tuple[Stage, float, str]]:
+def _done(done: RemediationComplete, end: float, asked: float) -> Iterator[tuple[TimelineStage, float, str]]:
     act, verify = done.durations.get("act"), done.durations.get("verify", 0.0)
     if act is None or done.outcome not in {Outcome.HEALED, Outcome.FAILED}:
         return
     again = f", rung {done.rung + 1} of the ladder" if done.rung else ""
-    yield Stage.ACTION, max(asked, end - verify - act), f"{done.action}{again}"
+    yield TimelineStage.ACTION, max(asked, end - verify - act), f"{done.action}{again}"
     if done.reason is not Reason.ENGINE_ERROR:
-        yield Stage.VERIFICATION, max(asked, end - verify), f"{_stood(done.before)} -> {_stood(done.after)}"
+        yield (
+            TimelineStage.VERIFICATION,
+            max(asked, end - verify),
+            f"{_stood(done.before)} -> {_stood(done.after)}",
+        )
 
 
 def _stood(state: State | None) -> str:
@@ -256,6 +264,6 @@ def _stood(state: State | None) -> str:
     return f"{state.status}{ended}" + (f", {state.health}" if state.health else "")
 
 
-def summary(told: Chronicle) -> str:
+def summary(told: IncidentTimeline) -> str:
     """`detected 18 ms, diagnosed 4 ms, decided 6 ms, acted 310 ms, verified 2 s`."""
     return ", ".join(f"{spent} {show_duration(seconds)}" for spent, seconds in spans(told).items())

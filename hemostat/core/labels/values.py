@@ -37,7 +37,7 @@ SYSTEM: Final = frozenset(
 """Directories that a cleanup never empties, whatever a label says."""
 
 
-class Target(NamedTuple):
+class ProbeTarget(NamedTuple):
     """What a container asks to be probed on. `scheme` is http, https or tcp; `path`, of http, begins with a
     slash."""
 
@@ -165,7 +165,7 @@ _PROBE: Final = re.compile(r"(http|https|tcp)://(?::([0-9]{1,5}))?(/[!-~]*)?", r
 _PORTS: Final = {"http": 80, "https": 443, "tcp": 0}
 
 
-def probe(text: str) -> Target:
+def probe(text: str) -> ProbeTarget:
     """A label may make HemoStat call its own container and nothing else, so it names no host."""
     match = _PROBE.fullmatch(text)
     if match is None:
@@ -178,4 +178,4 @@ def probe(text: str) -> Target:
         raise ValueError(f"{quoted(text)} has no port from 1 to 65535")
     if scheme == "tcp" and match[3] not in {None, "/"}:
         raise ValueError(f"{quoted(text)} has a path, and TCP has none")
-    return Target(scheme, port, match[3] or "/")
+    return ProbeTarget(scheme, port, match[3] or "/")

@@ -60,7 +60,7 @@ def holds(pause: Pause, now: float) -> bool:
     return pause.until is None or now < pause.until
 
 
-class Answer(StrEnum):
+class ApprovalAnswer(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
 
@@ -82,7 +82,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the event that asked for it."""
     asked: float
     until: float
-    answer: Answer | None = None
+    answer: ApprovalAnswer | None = None
     by: str = ""
     answered: float = 0.0
     reason: str = ""

@@ -17,7 +17,7 @@ class Resource(StrEnum):
     REPLICAS = "replicas"
 
 
-class Scaled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RaisedLimit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A limit raised for a while: `before` and `after` are cores, bytes or replicas."""
 
     container: str
@@ -35,10 +35,10 @@ class Scaled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.service or self.container
 
     @property
-    def reversed(self) -> "Scaled":
+    def reversed(self) -> "RaisedLimit":
         return msgspec.structs.replace(self, before=self.after, after=self.before)
 
-    def again(self, earlier: "Scaled") -> "Scaled":
+    def again(self, earlier: "RaisedLimit") -> "RaisedLimit":
         """The same raise after an earlier one: it goes back to where that came from."""
         return msgspec.structs.replace(self, before=earlier.before)
 
@@ -65,7 +65,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     service: str | None = None
     started_at: float = 0.0
     """The container's start time before the action: a later one proves that it was carried out."""
-    scaled: Scaled | None = None
+    scaled: RaisedLimit | None = None
     """What is to be raised, decided before it is done, so that it is not raised twice."""
     tries: int = 1
     """How often the action was begun: once more each time that it was taken up after an interruption."""
@@ -81,14 +81,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How long its container's process had run before it failed (seconds)."""
 
 
-class Stopping(msgspec.Struct, frozen=True):
+class ManualStop(msgspec.Struct, frozen=True):
     """A person sent a container its stop signal at `time`, and may be waiting for its end until `until`."""
 
     time: float
     until: float
 
 
-class Book(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision on one request is made on, as read at one moment. `version` changes with every
     reservation on the host.
 
@@ -107,7 +107,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the container that a monitor told of under the request's incident; empty: none did."""
     notes: IncidentNotes = IncidentNotes()
     """What monitors have noted of the request's incident."""
-    stopping: Stopping | None = None
+    stopping: ManualStop | None = None
     """Of this container, where a person's stop is known."""
     seal: str = ""
     """Of the order that a person gave under the incident; empty: none did."""

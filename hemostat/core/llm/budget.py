@@ -23,7 +23,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
         return (sent * self.sent + received * self.received) / MILLION
 
 
-class Spending(msgspec.Struct, frozen=True, kw_only=True):
+class LlmUsage(msgspec.Struct, frozen=True, kw_only=True):
     """One request. `time` is epoch seconds, `cost` US dollars: at most, until it is known."""
 
     id: str
@@ -33,13 +33,13 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
     """Of the container that it was about (core.labels.project)."""
 
 
-def recent(spent: Sequence[Spending], now: float) -> list[Spending]:
+def recent(spent: Sequence[LlmUsage], now: float) -> list[LlmUsage]:
     """Those of the last hour, those of a clock that has been set back included."""
     return [each for each in spent if each.time > now - HOUR]
 
 
 def objection(
-    spent: Sequence[Spending],
+    spent: Sequence[LlmUsage],
     cost: float,
     *,
     calls: int,
@@ -62,7 +62,7 @@ def objection(
     return ""
 
 
-def _half(own: Sequence[Spending], cost: float, calls: int, dollars: float) -> str:
+def _half(own: Sequence[LlmUsage], cost: float, calls: int, dollars: float) -> str:
     """Why one more request does not fit into a project's half of the hour."""
     if len(own) >= half(calls):
         return f"{len(own)} of {calls} requests within the hour were about its project: others have the rest"

@@ -12,7 +12,7 @@ LONGEST: Final = 3600.0
 """Seconds that a service may keep us waiting for, whatever it says."""
 
 
-class Outage(msgspec.Struct, frozen=True):
+class LlmCircuit(msgspec.Struct, frozen=True):
     """`failures` in a row, the last for the reason `why`; nobody asks before `until` (epoch seconds)."""
 
     failures: int = 0
@@ -24,15 +24,15 @@ class Outage(msgspec.Struct, frozen=True):
         left = self.until - now
         return left if 0 < left <= LONGEST else 0.0
 
-    def failed(self, why: str, now: float, wait: float | None = None, *, allowed: int = 0) -> "Outage":
+    def failed(self, why: str, now: float, wait: float | None = None, *, allowed: int = 0) -> "LlmCircuit":
         """`wait`: seconds that the service asked for; `allowed`: so many failures in a row are no outage."""
         left = self.left(now)
         # Those that were on their way when it opened tell of the same failure.
         count = self.failures if left else self.failures + 1
         if count <= allowed:
-            return Outage(count, self.until, why)
+            return LlmCircuit(count, self.until, why)
         pause = max(delay(count, FIRST, CEILING), min(wait or 0.0, LONGEST), left)
-        return Outage(count, now + pause, why)
+        return LlmCircuit(count, now + pause, why)
 
 
-FINE: Final = Outage()
+FINE: Final = LlmCircuit()

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from hemostat.core.diagnosis.case import Case
+from hemostat.core.diagnosis.case import EvidenceCase
 from hemostat.core.diagnosis.causes import MEANINGS
 from hemostat.core.diagnosis.rules import Verdict
 from hemostat.core.evidence.measurement import fact
-from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.llm import tools
 from hemostat.core.llm.fence import fenced
 from hemostat.core.llm.validate import FALSE_ALARM
@@ -45,7 +45,7 @@ MEANING: Final[Mapping[str, str]] = {
 }
 
 
-def sections(case: Case, *, logs: bool, emails: bool) -> dict[str, str]:
+def sections(case: EvidenceCase, *, logs: bool, emails: bool) -> dict[str, str]:
     """The evidence of the case by source, bounded, secrets masked. `logs`: what programs printed, too."""
     kept = case.dossier
     parts = {"alert": _alert(case.alert, case.host, logs, emails)}
@@ -56,7 +56,7 @@ def sections(case: Case, *, logs: bool, emails: bool) -> dict[str, str]:
     return {source: text for source, text in parts.items() if text}
 
 
-def first(case: Case, rules: Verdict, choices: Sequence[str], evidence: Mapping[str, str]) -> str:
+def first(case: EvidenceCase, rules: Verdict, choices: Sequence[str], evidence: Mapping[str, str]) -> str:
     """The first message."""
     verdict = rules.diagnosis
     told = f"{verdict.cause}, action {_named(rules.action)}, confidence {verdict.confidence:.2f}"
@@ -95,7 +95,7 @@ def _alert(alert: HealthAlert, host: str, logs: bool, emails: bool) -> str:
     return tools.table(rows, emails=emails)
 
 
-def _dossier(kept: Dossier, now: float, logs: bool, emails: bool) -> dict[str, str]:
+def _dossier(kept: EvidenceSnapshot, now: float, logs: bool, emails: bool) -> dict[str, str]:
     state = kept.state
     parts = {"log": tools.log(kept.log, "", emails=emails) if logs and kept.log else ""}
     if state is not None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.diagnosis.case import Case, Truth
+from hemostat.core.diagnosis.case import EvidenceCase, ExpectedDiagnosis
 from hemostat.core.diagnosis.rules import Verdict
 from hemostat.core.llm.validate import FALSE_ALARM, HOST
 from hemostat.events import Action
@@ -19,7 +19,7 @@ IDLE: Final = frozenset({str(Action.NONE), FALSE_ALARM})
 """What does nothing to a container."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class ScoredAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`action` is an action or FALSE_ALARM; `roots` are names of containers, and HOST."""
 
     cause: str
@@ -27,7 +27,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[str, ...]
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
+class CaseScore(msgspec.Struct, frozen=True, kw_only=True):
     """`root` is 0 to 1. `unsafe`: something would be done where nothing is to be, or to a container that is
     not where it begins."""
 
@@ -37,7 +37,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     unsafe: bool
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
+class AdvisorScore(msgspec.Struct, frozen=True, kw_only=True):
     """Of all incidents. Accuracies and `root_score` are 0 to 1; `latency_p50_s` is in seconds."""
 
     advisor: str
@@ -51,23 +51,23 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float
 
 
-def answer(case: Case, verdict: Verdict) -> Answer:
+def answer(case: EvidenceCase, verdict: Verdict) -> ScoredAnswer:
     """What a verdict says. Rules name one root: whom the alert suspects, else the container itself."""
     alert, made = case.alert, verdict.diagnosis.investigation
     named = (alert.root or alert.container.name,) if made is None else made.roots
     roots = (HOST if name == case.host else name for name in named)
-    return Answer(
+    return ScoredAnswer(
         cause=verdict.diagnosis.cause,
         action=FALSE_ALARM if verdict.action is None else str(verdict.action),
         roots=tuple(dict.fromkeys(roots)),
     )
 
 
-def mark(given: Answer, case: Case, truth: Truth) -> Mark:
+def mark(given: ScoredAnswer, case: EvidenceCase, truth: ExpectedDiagnosis) -> CaseScore:
     container = HOST if case.alert.container.is_host else case.alert.container.name
     acts = given.action not in IDLE
     may_act = container in truth.roots and not IDLE.issuperset(truth.actions)
-    return Mark(
+    return CaseScore(
         cause=given.cause in truth.causes,
         action=given.action in truth.actions,
         root=_root(given.roots, truth.roots),
@@ -80,10 +80,10 @@ def _root(named: Sequence[str], true: Sequence[str]) -> float:
 
 
 def total(
-    advisor: str, marks: Sequence[Mark], seconds: Iterable[float], *, tokens: int, cost: float
-) -> Score:
+    advisor: str, marks: Sequence[CaseScore], seconds: Iterable[float], *, tokens: int, cost: float
+) -> AdvisorScore:
     """`seconds`: what each incident took. Without any incident all is 0."""
-    return Score(
+    return AdvisorScore(
         advisor=advisor,
         incidents=len(marks),
         cause_accuracy=_mean([each.cause for each in marks]),

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from hemostat.core.diagnosis.case import Past
+from hemostat.core.diagnosis.case import Precedent
 from hemostat.core.diagnosis.causes import MEANINGS
 from hemostat.core.evidence.build import masked, tail
-from hemostat.core.evidence.snapshot import Details, Point
+from hemostat.core.evidence.snapshot import ContainerDetails, MetricPoint
 from hemostat.core.llm.tool import Tool
 from hemostat.core.redact import redact
 from hemostat.core.text import clean
@@ -100,7 +100,7 @@ def processes(lines: Sequence[str], *, emails: bool) -> str:
     return bounded(_line(line, emails)[:300] for line in lines[:100]) or "nothing runs"
 
 
-def inspect(details: Details, *, outputs: bool, emails: bool) -> str:
+def inspect(details: ContainerDetails, *, outputs: bool, emails: bool) -> str:
     """`outputs`: what its health checks printed, too."""
     shown = masked(details)
     checks = [f"exit code {check.exit_code}{_output(check.output, outputs)}" for check in shown.checks[-3:]]
@@ -123,7 +123,7 @@ def _output(text: str, shown: bool) -> str:
     return f": {text}" if shown and text else ""
 
 
-def metrics(points: Sequence[Point], now: float) -> str:
+def metrics(points: Sequence[MetricPoint], now: float) -> str:
     """Few of the points, evenly, the last among them."""
     step = max(1, -(-len(points) // POINTS))
     some = list(points[::-1][::step])[::-1]
@@ -135,15 +135,15 @@ def metrics(points: Sequence[Point], now: float) -> str:
     return bounded(lines) or "nothing was measured"
 
 
-def _cpu(point: Point) -> str:
+def _cpu(point: MetricPoint) -> str:
     return "?" if point.cpu is None else f"{point.cpu:.0f} % of a core"
 
 
-def _memory(point: Point) -> str:
+def _memory(point: MetricPoint) -> str:
     return "?" if point.memory is None else show_size(point.memory)
 
 
-def _network(point: Point) -> str:
+def _network(point: MetricPoint) -> str:
     if point.received is None or point.sent is None:
         return ""
     return f", received {show_size(point.received)}/s, sent {show_size(point.sent)}/s"
@@ -156,7 +156,7 @@ def story(lines: Iterable[str], *, outputs: bool, emails: bool) -> str:
     return bounded(some) or "nothing was told"
 
 
-def pasts(past: Sequence[Past], now: float) -> str:
+def pasts(past: Sequence[Precedent], now: float) -> str:
     return bounded(
         f"{show_duration(max(0.0, now - each.time))} ago, {each.container}: {each.cause}, "
         f"{each.action} {each.outcome}"

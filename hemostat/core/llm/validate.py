@@ -15,7 +15,7 @@ from hemostat.core.labels.definitions import CPU_MAX, EXEC, MEMORY_MAX
 from hemostat.core.redact import redact
 from hemostat.core.remediation import policy
 from hemostat.core.settings.monitor import is_job
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.text import clean
 from hemostat.events import Action, Diagnosis, HealthAlert, Investigation, Kind, Quote
 
@@ -58,7 +58,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     alternative: str = ""
 
 
-def choices(alert: HealthAlert, limits: Limits) -> tuple[str, ...]:
+def choices(alert: HealthAlert, limits: ResponderSettings) -> tuple[str, ...]:
     """What may be advised about this alert, in words: actions, `none` always, `false_alarm` for some."""
     dismiss = (FALSE_ALARM,) if alert.kind in DISMISSIBLE and not alert.root else ()
     if alert.root or is_job(alert.container):
@@ -67,7 +67,7 @@ def choices(alert: HealthAlert, limits: Limits) -> tuple[str, ...]:
     return (*map(str, may), str(Action.NONE), *dismiss)
 
 
-def _may(action: Action, alert: HealthAlert, limits: Limits) -> bool:
+def _may(action: Action, alert: HealthAlert, limits: ResponderSettings) -> bool:
     if policy.forbidden(alert.container, action, limits) is not None:
         return False
     if action is Action.EXEC:
@@ -82,7 +82,7 @@ def _may(action: Action, alert: HealthAlert, limits: Limits) -> bool:
 def objections(
     advice: Advice,
     alert: HealthAlert,
-    limits: Limits,
+    limits: ResponderSettings,
     shown: Mapping[str, Sequence[str]],
     names: Sequence[str],
 ) -> list[str]:

@@ -14,7 +14,7 @@ import msgspec
 
 from hemostat.core.metrics import definitions
 from hemostat.core.metrics.definitions import OTHER, Distribution, Labels, Measure, Numbers, Values
-from hemostat.core.metrics.name_limit import ContainerNames, Place, fold
+from hemostat.core.metrics.name_limit import ContainerNames, NameSlot, fold
 from hemostat.events import (
     Container,
     Decided,
@@ -51,7 +51,7 @@ HEARD: Final = {
 DONE: Final = frozenset({Outcome.HEALED, Outcome.FAILED})
 
 
-class Opened(msgspec.Struct, frozen=True):
+class OpenIncident(msgspec.Struct, frozen=True):
     """An incident: when its latest occurrence began (epoch seconds), and whether its condition still lasts.
     A remediation is told as healed after that."""
 
@@ -61,22 +61,22 @@ class Opened(msgspec.Struct, frozen=True):
     lasts: bool = True
 
 
-class Memo(msgspec.Struct, frozen=True, kw_only=True):
+class CounterState(msgspec.Struct, frozen=True, kw_only=True):
     """A tally as it is kept. `counts` and `spread`: measure, labels, and what was counted."""
 
     positions: dict[str, str] = {}
     counts: list[tuple[str, Labels, float]] = []
     spread: list[tuple[str, Labels, tuple[int, ...], float]] = []
     known: dict[str, list[str]] = {}
-    places: dict[str, Place] = {}
+    places: dict[str, NameSlot] = {}
     """Of containers, by name."""
     ids: list[str] = []
-    opened: dict[str, Opened] = {}
+    opened: dict[str, OpenIncident] = {}
     handled: dict[str, int] = {}
     roles: list[tuple[str, str, float]] = []
 
 
-class Tally:
+class Counters:
     def __init__(self, *, containers: int) -> None:
         """`containers`: how many are counted by name."""
         self._names = ContainerNames(containers)
@@ -85,7 +85,7 @@ class Tally:
         self._spread: dict[Measure, dict[Labels, Distribution]] = defaultdict(dict)
         self._ids: dict[str, None] = {}
         self._handled: dict[str, int] = {}
-        self.opened: dict[str, Opened] = {}
+        self.opened: dict[str, OpenIncident] = {}
         self.positions: dict[str, str] = {}
         """By stream, the last entry that was counted."""
         self.roles: dict[tuple[str, str], float] = {}
@@ -102,7 +102,7 @@ class Tally:
             for m, found in self._spread.items()
             for labels, each in found.items()
         ]
-        memo = Memo(
+        memo = CounterState(
             positions=self.positions,
             counts=counts,
             spread=spread,
@@ -118,7 +118,7 @@ class Tally:
     def restore(self, raw: bytes) -> None:
         """Go on where `raw` ended. Raises msgspec.MsgspecError. What a newer version no longer counts, or
         counts by other labels, is left behind."""
-        memo = msgspec.json.decode(raw, type=Memo)
+        memo = msgspec.json.decode(raw, type=CounterState)
         by_name = {measure.name: measure for measure in definitions.TALLIED}
         for name, labels, value in memo.counts:
             if (measure := by_name.get(name)) and len(labels) == len(measure.labels):
@@ -218,7 +218,7 @@ class Tally:
         self._observe(definitions.DETECT, (alert.kind,), event.time - alert.since)
         if event.incident is not None:
             self.opened.pop(event.incident, None)
-            self.opened[event.incident] = Opened(alert.since, alert.kind, host)
+            self.opened[event.incident] = OpenIncident(alert.since, alert.kind, host)
             _drop_oldest(self.opened, INCIDENTS)
 
     def _diagnosis(self, event: Event, diagnosis: Diagnosis, verdict: str) -> None:

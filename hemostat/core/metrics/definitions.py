@@ -16,7 +16,7 @@ class Form(StrEnum):
     HISTOGRAM = "histogram"
 
 
-class Failure(StrEnum):
+class AdviceFailure(StrEnum):
     """Why there is no advice of a model."""
 
     NO_ANSWER = "no_answer"
@@ -27,7 +27,7 @@ class Failure(StrEnum):
     OVER_BUDGET = "over_budget"
 
 
-class Delivery(StrEnum):
+class DeliveryResult(StrEnum):
     """What becomes of notifications."""
 
     DELIVERED = "delivered"

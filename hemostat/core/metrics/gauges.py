@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from hemostat.core.metrics import definitions
-from hemostat.core.metrics.counters import Opened
+from hemostat.core.metrics.counters import OpenIncident
 from hemostat.core.metrics.definitions import OTHER, Measure, Values
-from hemostat.core.remediation.limit_status import Overview
+from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.events import Container, ContainerStats, Event, Heartbeat
 
 CENT: float = 100.0
@@ -56,14 +56,14 @@ def containers(
     return {definitions.CONTAINERS: number, definitions.UNHEALTHY: unhealthy, **use, **limits}
 
 
-def incidents(opened: Iterable[Opened]) -> Values:
+def incidents(opened: Iterable[OpenIncident]) -> Values:
     return {
         place: float(count)
         for place, count in Counter((each.kind.value, each.host) for each in opened if each.lasts).items()
     }
 
 
-def breakers(hosts: Mapping[str, Overview]) -> dict[Measure, Values]:
+def breakers(hosts: Mapping[str, HostLimitStatus]) -> dict[Measure, Values]:
     """By scope, state and host, all are told, 0 too; and what is being done."""
     found: Values = {}
     for host, overview in hosts.items():

@@ -18,7 +18,7 @@ from hemostat.events import Container
 UNSEEN_SECONDS: Final = 3600.0
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True):
+class NameSlot(msgspec.Struct, frozen=True, array_like=True):
     """`seen` is epoch seconds."""
 
     project: str = NO_PROJECT
@@ -28,11 +28,11 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 class ContainerNames:
     def __init__(self, most: int) -> None:
         self._most = most
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, NameSlot] = {}
 
-    def restore(self, places: dict[str, Place], names: Iterable[str]) -> None:
+    def restore(self, places: dict[str, NameSlot], names: Iterable[str]) -> None:
         """`names` are those that an earlier version kept, which did not say when they were seen."""
-        known = dict.fromkeys(names, Place()) | places
+        known = dict.fromkeys(names, NameSlot()) | places
         latest = sorted(known, key=lambda name: known[name].seen)[-self._most :] if self._most else []
         self.places = {name: known[name] for name in latest}
 
@@ -41,13 +41,13 @@ class ContainerNames:
         name, project = container.name, project_of(container)
         known = self.places.get(name)
         if known is not None:
-            self.places[name] = Place(project, max(known.seen, now))
+            self.places[name] = NameSlot(project, max(known.seen, now))
             return name, ""
         lost = "" if len(self.places) < self._most else self._weakest(project, now)
         if lost is None:
             return OTHER, ""
         self.places.pop(lost, None)
-        self.places[name] = Place(project, now)
+        self.places[name] = NameSlot(project, now)
         return name, lost
 
     def _weakest(self, project: str, now: float) -> str | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.notify.notification import News, of_hemostat
+from hemostat.core.notify.notification import Notification, of_hemostat
 from hemostat.core.redact import redact
 from hemostat.core.settings.alert import Topic
 from hemostat.core.text import clean, cut
@@ -41,7 +41,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         return f"the latest {ago} ago, of {stream}: {error}"
 
 
-class LastTold(msgspec.Struct, frozen=True):
+class LastNotified(msgspec.Struct, frozen=True):
     """Which dead letter people were told of last, and when (epoch seconds)."""
 
     id: str = ""
@@ -49,8 +49,8 @@ class LastTold(msgspec.Struct, frozen=True):
 
 
 def tell(
-    told: LastTold, newest: DeadLetter | None, count: int, now: float, *, host: str
-) -> tuple[LastTold, News | None]:
+    told: LastNotified, newest: DeadLetter | None, count: int, now: float, *, host: str
+) -> tuple[LastNotified, Notification | None]:
     """`count`: of all dead letters. The news is None where there is nothing new, or not time for it yet."""
     if newest is None or newest.id == told.id or not newest.is_recent(now):
         return told, None
@@ -60,4 +60,4 @@ def tell(
     cause = "what such an event asked for has not been done; hemostat doctor says what to do"
     incident = f"buried:{newest.id}"
     news = of_hemostat(Topic.GONE, NAME, what, now, host=host, cause=cause, incident=incident)
-    return LastTold(newest.id, now), news
+    return LastNotified(newest.id, now), news

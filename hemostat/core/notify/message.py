@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.markup import without_markup
-from hemostat.core.notify.notification import News
+from hemostat.core.notify.notification import Notification
 from hemostat.core.redact import redact
 from hemostat.core.settings.alert import FIELD, FIELDS, Topic
 from hemostat.core.text import clean, cut
@@ -50,7 +50,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A command that tells more."""
 
 
-def single(word: News, templates: Mapping[str, str], *, brief: bool = False) -> Message:
+def single(word: Notification, templates: Mapping[str, str], *, brief: bool = False) -> Message:
     title = headline(word, templates)
     if brief:
         return Message(topic=word.topic, severity=word.severity, title=title)
@@ -63,7 +63,7 @@ def single(word: News, templates: Mapping[str, str], *, brief: bool = False) -> 
     )
 
 
-def digest(words: Sequence[News], templates: Mapping[str, str], *, brief: bool = False) -> Message:
+def digest(words: Sequence[Notification], templates: Mapping[str, str], *, brief: bool = False) -> Message:
     """Many in one, those first that need people."""
     ordered = sorted(words, key=lambda word: (not word.needs_people, word.time))
     counts = Counter(word.topic for word in ordered)
@@ -79,13 +79,13 @@ def digest(words: Sequence[News], templates: Mapping[str, str], *, brief: bool =
     )
 
 
-def headline(word: News, templates: Mapping[str, str]) -> str:
+def headline(word: Notification, templates: Mapping[str, str]) -> str:
     template = templates.get(word.topic, HEADLINES[word.topic])
     values = {name: _safe(_text(word, name)) for name in FIELDS}
     return cut(FIELD.sub(lambda found: values.get(found[1], found[0]), template), HEADLINE)
 
 
-def _facts(word: News) -> Iterator[tuple[str, str]]:
+def _facts(word: Notification) -> Iterator[tuple[str, str]]:
     where = f"{word.container} on {word.host}" if word.kind else word.host
     yield "Where", _safe(where + (f", project {word.project}" if word.project else ""))
     yield "What", _safe(word.what)
@@ -94,7 +94,7 @@ def _facts(word: News) -> Iterator[tuple[str, str]]:
     yield "Took", show_duration(word.took) if word.took else ""
 
 
-def _text(word: News, name: str) -> str:
+def _text(word: Notification, name: str) -> str:
     if name == "took":
         return show_duration(word.took) if word.took else ""
     return str(getattr(word, name)) or ("an action" if name == "action" else "")

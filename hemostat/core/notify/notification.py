@@ -52,7 +52,7 @@ TOPICS: Final = {
 """Of a remediation's ends; one that waits is none."""
 
 
-class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Notification(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One word on an incident. `what` is what was wrong, `cause` why, `done` what was done and what came of
     it; `took` is seconds, 0 where that is not known. `time` is epoch seconds."""
 
@@ -77,7 +77,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.topic in PEOPLE
 
 
-class Told(msgspec.Struct, frozen=True):
+class LastNotification(msgspec.Struct, frozen=True):
     """The last word of an incident that a channel has heard."""
 
     topic: Topic
@@ -88,7 +88,7 @@ _REMAINS: Final = ("what", "cause", "action", "done")
 """What is told of an incident that is over."""
 
 
-def news(event: Event) -> News | None:
+def news(event: Event) -> Notification | None:
     """What the event means to people; None for nothing. An answer to a request is told with what comes of
     it."""
     match event.data:
@@ -112,7 +112,7 @@ def news(event: Event) -> News | None:
     return None
 
 
-def merge(waiting: News | None, other: News) -> News:
+def merge(waiting: Notification | None, other: Notification) -> Notification:
     """The word that waits from now on, in whichever order the two came: streams are read side by side. That
     it is over does not make untold what was done, or left to people."""
     if waiting is None:
@@ -128,7 +128,7 @@ def merge(waiting: News | None, other: News) -> News:
     return msgspec.structs.replace(later, aloud=aloud, **kept)
 
 
-def worth(word: News, told: Told | None) -> bool:
+def worth(word: Notification, told: LastNotification | None) -> bool:
     """Whether it is news to a channel that was told this last. Every action that waits for an answer is."""
     if told is None:
         return word.topic is not Topic.OVER or word.aloud
@@ -141,7 +141,7 @@ def worth(word: News, told: Told | None) -> bool:
     return word.topic is not Topic.OVER or told.topic not in ENDED
 
 
-def _gives_way(later: News, earlier: News) -> bool:
+def _gives_way(later: Notification, earlier: Notification) -> bool:
     match later.topic:
         case Topic.OPENED:
             return earlier.needs_people
@@ -159,12 +159,12 @@ def _word(
     action: str = "",
     done: str = "",
     took: float = 0.0,
-) -> News | None:
+) -> Notification | None:
     about = subject(event)
     if about is None or event.incident is None:
         return None
     container, kind = about
-    return News(
+    return Notification(
         incident=event.incident,
         topic=topic,
         time=event.time,
@@ -185,10 +185,10 @@ def _by_people(done: RemediationComplete) -> bool:
     return done.kind is Kind.ORDERED or done.reason is Reason.REJECTED
 
 
-def _decided(event: Event, container: str) -> News:
+def _decided(event: Event, container: str) -> Notification:
     """Of no kind: it is about what HemoStat may do."""
     name = "everything" if container == EVERYTHING else container
-    return News(
+    return Notification(
         incident=event.id,
         topic=Topic.DECIDED,
         time=event.time,
@@ -200,9 +200,9 @@ def _decided(event: Event, container: str) -> News:
 
 def of_hemostat(
     topic: Topic, name: str, what: str, now: float, *, host: str, cause: str = "", incident: str = ""
-) -> News:
+) -> Notification:
     """News of HemoStat itself: `name` is what it is about, and the incident where no other name is given."""
-    return News(
+    return Notification(
         incident=f"hemostat:{incident or name}",
         topic=topic,
         time=now,

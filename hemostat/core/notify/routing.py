@@ -9,15 +9,15 @@ from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from hemostat.core.labels.project import half, take_turns
-from hemostat.core.notify.notification import News
-from hemostat.core.settings.alert import Alerting, Channel, Topic
+from hemostat.core.notify.notification import Notification
+from hemostat.core.settings.alert import AlertSettings, Channel, Topic
 from hemostat.events import Severity
 
 MINUTE: Final = 60.0
 DAY: Final = 86400.0
 
 
-def concerns(channel: Channel, word: News) -> bool:
+def concerns(channel: Channel, word: Notification) -> bool:
     """Whether the channel is for incidents such as this. Not by topic: that it is over takes back what was
     to be said, for those too who do not want to hear of it. HemoStat's own troubles are of no kind or
     project."""
@@ -39,12 +39,12 @@ def wants(channel: Channel, topic: Topic) -> bool:
     return not channel.topics or topic in channel.topics
 
 
-def due(alerting: Alerting, word: News) -> float:
+def due(alerting: AlertSettings, word: Notification) -> float:
     """When it may be told, hours aside (epoch seconds)."""
     return word.time + alerting.grace if word.topic is Topic.OPENED else word.time
 
 
-def silence(alerting: Alerting, word: News, of_day: float) -> float:
+def silence(alerting: AlertSettings, word: Notification, of_day: float) -> float:
     """Seconds for which it waits for the end of quiet hours; `of_day` are seconds since midnight."""
     if not alerting.quiet or (
         alerting.quiet_critical and word.needs_people and word.severity is Severity.CRITICAL
@@ -63,34 +63,34 @@ def ration(sent: Sequence[float], waiting: int, per_minute: int, now: float) -> 
     return max(0, free - 1), free > 0
 
 
-class Sent(NamedTuple):
+class SentMessage(NamedTuple):
     """A message: when it was sent (epoch seconds), and the project that it was about, None for several."""
 
     time: float
     project: str | None
 
 
-def project_of_all(words: Sequence[News]) -> str | None:
+def project_of_all(words: Sequence[Notification]) -> str | None:
     """The project that all these are about; None where they are about several."""
     projects = {word.project for word in words}
     return projects.pop() if len(projects) == 1 else None
 
 
 def pack(
-    words: Sequence[News],
-    sent: Sequence[Sent],
+    words: Sequence[Notification],
+    sent: Sequence[SentMessage],
     per_minute: int,
     now: float,
     *,
     shared: bool = False,
     last: Collection[str] = (),
-) -> tuple[list[list[News]], list[News]]:
+) -> tuple[list[list[Notification]], list[Notification]]:
     """The messages that may be sent now, of one word or of several, and the words that must wait. Those come
     first that need people, and projects take turns; incidents in `last` come last. `shared`: the channel is
     told of several projects; then one project has at most half of the messages of a minute."""
     words = sorted(words, key=lambda word: (*_class(word, last), word.time))
-    packed: list[list[News]] = []
-    waiting: list[News] = []
+    packed: list[list[Notification]] = []
+    waiting: list[Notification] = []
     for project in dict.fromkeys(word.project for word in words) if shared else [None]:
         own = [word for word in words if project in {None, word.project}]
         times = [each.time for each in sent if project in {None, each.project}]
@@ -103,13 +103,17 @@ def pack(
     return _limit(turns, [each.time for each in sent], per_minute, now, waiting)
 
 
-def _class(word: News, last: Collection[str]) -> tuple[bool, bool]:
+def _class(word: Notification, last: Collection[str]) -> tuple[bool, bool]:
     return word.incident in last, not word.needs_people
 
 
 def _limit(
-    packed: list[list[News]], times: Sequence[float], per_minute: int, now: float, waiting: list[News]
-) -> tuple[list[list[News]], list[News]]:
+    packed: list[list[Notification]],
+    times: Sequence[float],
+    per_minute: int,
+    now: float,
+    waiting: list[Notification],
+) -> tuple[list[list[Notification]], list[Notification]]:
     """What is beyond the messages of a minute goes as one, or waits."""
     alone, together = ration(times, len(packed), per_minute, now)
     rest = [word for parcel in packed[alone:] for word in parcel]

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.history.audit_check import TROUBLE as AUDIT
-from hemostat.core.notify.notification import News, of_hemostat
+from hemostat.core.notify.notification import Notification, of_hemostat
 from hemostat.core.settings.alert import Topic
 from hemostat.core.units import show_duration
 from hemostat.events import Event, Heartbeat
@@ -30,7 +30,7 @@ def tell_unreadable(rows: int) -> str:
     return f"{what} {UNREADABLE}: see hemostat repair" if rows else ""
 
 
-class Vigil(msgspec.Struct, frozen=True, kw_only=True):
+class SelfMonitoringState(msgspec.Struct, frozen=True, kw_only=True):
     """`seen`: role and host to when it was last heard of; `ill`: what is gone to since when, and why;
     `told`: of what people know. Times are epoch seconds."""
 
@@ -49,8 +49,8 @@ class Vigil(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def heard(
-    vigil: Vigil, beats: Iterable[Event], roles: Iterable[str], now: float
-) -> tuple[Vigil, dict[str, str]]:
+    vigil: SelfMonitoringState, beats: Iterable[Event], roles: Iterable[str], now: float
+) -> tuple[SelfMonitoringState, dict[str, str]]:
     """With the roles that live now; and what is gone, and why. A role must live somewhere, and where it has
     lived."""
     facts = {
@@ -89,8 +89,8 @@ def _segment(trouble: str, beginning: str) -> str:
 
 
 def look(
-    vigil: Vigil, gone: Mapping[str, str], now: float, *, after: float, host: str
-) -> tuple[Vigil, list[News]]:
+    vigil: SelfMonitoringState, gone: Mapping[str, str], now: float, *, after: float, host: str
+) -> tuple[SelfMonitoringState, list[Notification]]:
     """What is gone for longer than `after` seconds is told once, and so is that it is back."""
     ill = {name: (min(now, vigil.ill.get(name, (now, ""))[0]), why) for name, why in gone.items()}
     told = {name for name in vigil.told if name in ill}
@@ -100,9 +100,9 @@ def look(
     return msgspec.structs.replace(vigil, ill=ill, told=frozenset(told.union(late))), words
 
 
-def _gone(name: str, since: float, why: str, now: float, host: str) -> News:
+def _gone(name: str, since: float, why: str, now: float, host: str) -> Notification:
     return of_hemostat(Topic.GONE, name, f"for {show_duration(now - since)}", now, host=host, cause=why)
 
 
-def _back(name: str, since: float, now: float, host: str) -> News:
+def _back(name: str, since: float, now: float, host: str) -> Notification:
     return of_hemostat(Topic.BACK, name, f"after {show_duration(now - since)}", now, host=host)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 
-class Objection(NamedTuple):
+class WebhookObjection(NamedTuple):
     message: str
     hint: str
 
@@ -35,22 +35,22 @@ def scheme(url: str) -> str:
     return url.partition("://")[0].lower() if "://" in url else ""
 
 
-def mistake(url: str) -> Objection | None:
+def mistake(url: str) -> WebhookObjection | None:
     """Why the address can be no address of a channel."""
     if not scheme(url):
         hint = "write all of it, as in https://hooks.slack.com/services/…, or an address as Apprise has it"
-        return Objection("its URL does not begin with https://", hint)
+        return WebhookObjection("its URL does not begin with https://", hint)
     return None
 
 
-def doubt(url: str) -> Objection | None:
+def doubt(url: str) -> WebhookObjection | None:
     """Why messages may not arrive at a web address. A service of a company's own may stand at any address."""
     if scheme(url) not in WEB:
         return None
     try:
         parts = urlsplit(url)
     except ValueError:
-        return Objection("its URL is malformed", "check its address")
+        return WebhookObjection("its URL is malformed", "check its address")
     host, path = (parts.hostname or "").rstrip("."), parts.path
     if host in SLACK_HOSTS:
         return _slack(path)
@@ -59,37 +59,37 @@ def doubt(url: str) -> Objection | None:
     return _other(host) or (None if COMPATIBLE_PATH in path else UNKNOWN)
 
 
-def _other(host: str) -> Objection | None:
+def _other(host: str) -> WebhookObjection | None:
     for known, (name, written) in OTHER_SERVICES.items():
         if _belongs(host, (known,)):
             message = f"its URL is {name}'s, which does not take messages as Slack does"
-            return Objection(message, f"pip install 'hemostat[apprise]', and write it as {written}")
+            return WebhookObjection(message, f"pip install 'hemostat[apprise]', and write it as {written}")
     if _belongs(host, ("slack.com",)):
-        return Objection("its URL is a page of Slack's, not a webhook", SLACK_HINT)
+        return WebhookObjection("its URL is a page of Slack's, not a webhook", SLACK_HINT)
     return None
 
 
 SLACK_HINT: Final = "use an incoming webhook, with /services/ in its path: api.slack.com/messaging/webhooks"
-UNKNOWN: Final = Objection(
+UNKNOWN: Final = WebhookObjection(
     "its URL is of no service that is known; it is sent messages as Slack's incoming webhooks take them",
     "hemostat alert --test tries it; a service with messages of its own is written as Apprise has it",
 )
 
 
-def _slack(path: str) -> Objection | None:
+def _slack(path: str) -> WebhookObjection | None:
     if path.startswith(("/triggers/", "/workflows/")):
-        return Objection(
+        return WebhookObjection(
             "its URL is a Slack workflow's webhook, which takes variables, not messages", SLACK_HINT
         )
     if not path.startswith("/services/"):
-        return Objection("its URL is no incoming webhook of Slack's", SLACK_HINT)
+        return WebhookObjection("its URL is no incoming webhook of Slack's", SLACK_HINT)
     return None
 
 
-def _discord(path: str) -> Objection | None:
+def _discord(path: str) -> WebhookObjection | None:
     if path.rstrip("/").endswith("/slack"):
         return None
-    return Objection(
+    return WebhookObjection(
         "its URL is Discord's, which takes messages as Slack does at the address with /slack at its end",
         "add /slack to it, or pip install 'hemostat[apprise]' and write it as discord://…",
     )

@@ -49,7 +49,7 @@ def is_host_fault(error: str) -> bool:
     return OF_CONTAINER.search(said) is None and HOST_FAULTS.search(said) is not None
 
 
-class Breaker(msgspec.Struct, frozen=True):
+class BreakerState(msgspec.Struct, frozen=True):
     """`failures` is how many in a row, up to now; `until` when it becomes half open (epoch seconds)."""
 
     failures: int = 0
@@ -60,12 +60,12 @@ class Breaker(msgspec.Struct, frozen=True):
 
 def of(
     attempts: Sequence[Attempt], failures: int, open_for: float, *, since: float = 0.0, now: float
-) -> Breaker:
+) -> BreakerState:
     """A container's breaker over its attempts. Those that ended before `since` do not count: somebody closed
     it then."""
     failed = _streak((each for each in attempts if _counts(each)), since)
     if len(failed) < failures:
-        return Breaker(len(failed))
+        return BreakerState(len(failed))
     return _opened(len(failed), _end(failed[-1]) + open_for, now)
 
 
@@ -76,13 +76,13 @@ def find_host_failures(attempts: Iterable[Attempt], since: float) -> list[Attemp
 
 def of_host(
     host_failures: Iterable[Attempt], project: str | None, failures: int, open_for: float, *, now: float
-) -> Breaker:
+) -> BreakerState:
     """A host's breaker over its failures, as it stands for this project; None: for one that has failed at
     nothing."""
     failed = limit_others(project, host_failures, MOST_OF_OTHERS, lambda each: each.project)
     opening = _find_opening(failed, failures)
     if not opening:
-        return Breaker(len(failed))
+        return BreakerState(len(failed))
     own = [each for each in failed[opening:] if each.project == project]
     return _opened(len(failed), max(map(_end, [failed[opening - 1], *own])) + open_for, now)
 
@@ -108,8 +108,8 @@ def _streak(counted: Iterable[Attempt], since: float) -> list[Attempt]:
     return failed
 
 
-def _opened(failures: int, until: float, now: float) -> Breaker:
-    return Breaker(failures, open=now < until, half_open=now >= until, until=until)
+def _opened(failures: int, until: float, now: float) -> BreakerState:
+    return BreakerState(failures, open=now < until, half_open=now >= until, until=until)
 
 
 def _has_healed(attempt: Attempt) -> bool:

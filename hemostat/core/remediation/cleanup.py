@@ -10,7 +10,7 @@ import msgspec
 
 from hemostat.core.labels.definitions import CLEANUP, KEEP
 from hemostat.core.labels.mistakes import protection
-from hemostat.core.model import Leftover, Litter
+from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.core.settings.monitor import watched
 from hemostat.core.units import Seconds, show_size
 from hemostat.events import Container
@@ -47,27 +47,27 @@ class Cleanup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan(
-    leftovers: Iterable[Leftover], settings: Cleanup, protect: Sequence[str], now: float
-) -> tuple[Leftover, ...]:
+    leftovers: Iterable[PrunableItem], settings: Cleanup, protect: Sequence[str], now: float
+) -> tuple[PrunableItem, ...]:
     """What of the leftovers is to go, containers first. `protect`: names never touched; * and ? match."""
     going = (each for each in leftovers if _allowed(each, settings, now) and not _kept(each, protect))
-    order = list(Litter)
+    order = list(PrunableKind)
     return tuple(sorted(going, key=lambda each: (order.index(each.what), each.name, each.id)))
 
 
-def _allowed(leftover: Leftover, settings: Cleanup, now: float) -> bool:
+def _allowed(leftover: PrunableItem, settings: Cleanup, now: float) -> bool:
     match leftover.what:
-        case Litter.CONTAINER:
+        case PrunableKind.CONTAINER:
             return now - leftover.since >= settings.stopped_older_than
-        case Litter.IMAGE:
+        case PrunableKind.IMAGE:
             return settings.images
-        case Litter.VOLUME:
+        case PrunableKind.VOLUME:
             return settings.volumes
-        case Litter.BUILD_CACHE:
+        case PrunableKind.BUILD_CACHE:
             return settings.build_cache
 
 
-def _kept(leftover: Leftover, protect: Sequence[str]) -> bool:
+def _kept(leftover: PrunableItem, protect: Sequence[str]) -> bool:
     thing = Container(id=leftover.id, name=leftover.name, labels=leftover.labels)
     return bool(KEEP.of(thing.labels)) or untouchable(thing, protect)
 
@@ -79,13 +79,13 @@ def untouchable(thing: Container, protect: Sequence[str]) -> bool:
     return any(fnmatchcase(thing.name, pattern) for pattern in protect)
 
 
-def describe(items: Iterable[tuple[Leftover, int]]) -> str:
+def describe(items: Iterable[tuple[PrunableItem, int]]) -> str:
     """Leftovers with their bytes, by kind: `2 stopped containers 24.0 MiB, build cache 1.2 GiB`."""
-    kinds: defaultdict[Litter, list[int]] = defaultdict(list)
+    kinds: defaultdict[PrunableKind, list[int]] = defaultdict(list)
     for leftover, freed in items:
         kinds[leftover.what].append(freed)
     return ", ".join(f"{_count(what, len(sizes))} {show_size(sum(sizes))}" for what, sizes in kinds.items())
 
 
-def _count(what: Litter, number: int) -> str:
-    return str(what) if what is Litter.BUILD_CACHE else f"{number} {what}{'s' * (number != 1)}"
+def _count(what: PrunableKind, number: int) -> str:
+    return str(what) if what is PrunableKind.BUILD_CACHE else f"{number} {what}{'s' * (number != 1)}"

@@ -7,12 +7,12 @@ from enum import Enum
 import msgspec
 
 from hemostat.core.ledger.leases import is_leased
-from hemostat.core.ledger.rows import Attempt, Book
-from hemostat.core.settings.trust import OWN, Trust
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
+from hemostat.core.settings.trust import OWN, TrustSettings
 from hemostat.events import Order, Reason
 
 
-class Peers(msgspec.Struct, frozen=True):
+class ReplicaHealth(msgspec.Struct, frozen=True):
     """The other replicas of the container's service: how many there are, and how many are healthy. `itself`
     is whether the container is healthy as far as the engine knows."""
 
@@ -21,7 +21,7 @@ class Peers(msgspec.Struct, frozen=True):
     itself: bool = False
 
 
-class Others(Enum):
+class OtherProjects(Enum):
     """The containers of other projects on the host that HemoStat may act on."""
 
     NONE = "none"
@@ -29,21 +29,21 @@ class Others(Enum):
     FAILING = "failing"
 
 
-class Situation(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionInput(msgspec.Struct, frozen=True, kw_only=True):
     """All that a decision is made on, besides the request: as read at one moment."""
 
-    book: Book
-    peers: Peers = Peers()
+    book: LedgerSnapshot
+    peers: ReplicaHealth = ReplicaHealth()
     order: Order | None = None
     """What the request was made from, where a person made it."""
     in_hand: frozenset[str] = frozenset()
     """Keys of what this very responder is at work on, whatever the clock says of its leases."""
-    trust: Trust = OWN
+    trust: TrustSettings = OWN
     first_seen: Mapping[str, float] = {}
     """When attempts that claim to be from the future were seen first (epoch seconds), by key."""
     gone: frozenset[str] = frozenset()
     """Keys of attempts whose container is gone: nobody is at work on them."""
-    others: Others = Others.NONE
+    others: OtherProjects = OtherProjects.NONE
     """Whether containers of other projects might want a slot of the host."""
     stop_seconds: float = 0.0
     """How long the container of the request may take to stop; 0 where it is down."""
@@ -67,13 +67,13 @@ class Act(msgspec.Struct, frozen=True):
     attempt: Attempt
 
 
-class Repeat(msgspec.Struct, frozen=True):
+class RepeatOutcome(msgspec.Struct, frozen=True):
     """This attempt was finished: its outcome may not have been told, so tell it (again)."""
 
     attempt: Attempt
 
 
-class Ask(msgspec.Struct, frozen=True):
+class RequestApproval(msgspec.Struct, frozen=True):
     """Ask people, unless they have been asked; they have until then (epoch seconds)."""
 
     until: float
@@ -102,4 +102,4 @@ class Resume(msgspec.Struct, frozen=True):
     objection: Refuse | None = None
 
 
-Decision = Act | Resume | Repeat | Ask | Wait | Refuse
+Decision = Act | Resume | RepeatOutcome | RequestApproval | Wait | Refuse

@@ -13,17 +13,17 @@ import msgspec
 from hemostat.core.backoff import delay, streak
 from hemostat.core.ledger.controls import EVERYTHING, Pause
 from hemostat.core.ledger.leases import is_leased
-from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation import circuit_breaker
-from hemostat.core.remediation.circuit_breaker import Breaker
-from hemostat.core.settings.responder import Limits
+from hemostat.core.remediation.circuit_breaker import BreakerState
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Outcome
 
 FREE: Final = frozenset({Outcome.NOT_APPLICABLE, Outcome.DRY_RUN, Outcome.REFUSED})
 """Outcomes for which nothing was done to the container, and so no budget is spent."""
 
 
-class Budget(msgspec.Struct, frozen=True):
+class RestartBudget(msgspec.Struct, frozen=True):
     """Actions within the window, of so many. `until` is when the next one may be (epoch seconds), 0 where it
     may be now: the window must move on, or the cooldown pass."""
 
@@ -36,56 +36,58 @@ class Budget(msgspec.Struct, frozen=True):
         return self.used >= self.limit
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class ContainerLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Of one container. `backoff` is until when the last action is rested from (epoch seconds), 0 for not at
     all; `attempt` what is being done to it."""
 
-    breaker: Breaker
-    budget: Budget
+    breaker: BreakerState
+    budget: RestartBudget
     backoff: float = 0.0
     pause: Pause | None = None
     attempt: Attempt | None = None
 
 
-class Overview(msgspec.Struct, frozen=True, kw_only=True):
+class HostLimitStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Of one host. `pause` is of everything; `running` how many actions are under way; `containers` are those
     of which there is anything to say."""
 
-    breaker: Breaker
-    budget: Budget
+    breaker: BreakerState
+    budget: RestartBudget
     breaker_project: str | None = None
     """The project that an open breaker holds back; None where it holds back all of them."""
     pause: Pause | None = None
     running: int = 0
-    containers: Mapping[str, Standing] = {}
+    containers: Mapping[str, ContainerLimitStatus] = {}
 
-    def of(self, container: str) -> Standing:
-        return self.containers.get(container) or Standing(
-            breaker=Breaker(), budget=self.budget, pause=self.pause
+    def of(self, container: str) -> ContainerLimitStatus:
+        return self.containers.get(container) or ContainerLimitStatus(
+            breaker=BreakerState(), budget=self.budget, pause=self.pause
         )
 
 
-def overview(book: Book, limits: Limits, now: float) -> Overview:
+def overview(book: LedgerSnapshot, limits: ResponderSettings, now: float) -> HostLimitStatus:
     """From a survey of the host (ports.Ledger): its `attempts` are those of all containers."""
     own: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in book.attempts:
         own[attempt.container].append(attempt)
     named = {*own, *book.controls.pauses} - {EVERYTHING}
     host, project = of_host_at_worst(book, limits, now)
-    return Overview(
+    return HostLimitStatus(
         breaker=host,
         breaker_project=project,
-        budget=Budget(0, limits.budget),
+        budget=RestartBudget(0, limits.budget),
         pause=book.controls.paused(EVERYTHING, now),
         running=sum(is_leased(attempt, now, book.controls) for attempt in book.running),
         containers={name: _standing(name, own[name], book, limits, now) for name in sorted(named)},
     )
 
 
-def _standing(name: str, attempts: Sequence[Attempt], book: Book, limits: Limits, now: float) -> Standing:
+def _standing(
+    name: str, attempts: Sequence[Attempt], book: LedgerSnapshot, limits: ResponderSettings, now: float
+) -> ContainerLimitStatus:
     ends, _ = backoff(attempts, limits, now)
     held = (each for each in attempts if each.outcome is None and is_leased(each, now, book.controls))
-    return Standing(
+    return ContainerLimitStatus(
         breaker=of_container(name, attempts, book, limits, now),
         budget=budget(attempts, limits, now),
         backoff=ends if ends > now else 0.0,
@@ -94,25 +96,25 @@ def _standing(name: str, attempts: Sequence[Attempt], book: Book, limits: Limits
     )
 
 
-def budget(attempts: Iterable[Attempt], limits: Limits, now: float) -> Budget:
+def budget(attempts: Iterable[Attempt], limits: ResponderSettings, now: float) -> RestartBudget:
     """Of one container's attempts, oldest first: `limits.budget` of them within the window start a cooldown
     at the last of them."""
     times = [attempt.time for attempt in attempts if attempt.outcome not in FREE]
     within = [time for time in times if now - time < limits.budget_window]
     if limits.budget == 0:
-        return Budget(len(within), 0)
+        return RestartBudget(len(within), 0)
     if len(within) >= limits.budget:
         until = within[-limits.budget] + limits.budget_window
-        return Budget(len(within), limits.budget, max(until, within[-1] + limits.cooldown))
+        return RestartBudget(len(within), limits.budget, max(until, within[-1] + limits.cooldown))
     spent = (
         last + limits.cooldown
         for first, last in zip(times, times[limits.budget - 1 :], strict=False)
         if last - first < limits.budget_window and now - last < limits.cooldown
     )
-    return Budget(len(within), limits.budget, next(spent, 0.0))
+    return RestartBudget(len(within), limits.budget, next(spent, 0.0))
 
 
-def backoff(attempts: Iterable[Attempt], limits: Limits, now: float) -> tuple[float, float]:
+def backoff(attempts: Iterable[Attempt], limits: ResponderSettings, now: float) -> tuple[float, float]:
     """Until when (epoch seconds) the last of one container's attempts is rested from, and for how long in
     all (seconds); zeros for not at all."""
     ends = [a.finished or a.time for a in attempts if a.outcome not in FREE]
@@ -122,17 +124,21 @@ def backoff(attempts: Iterable[Attempt], limits: Limits, now: float) -> tuple[fl
     return min(ends[-1], now) + wait, wait
 
 
-def of_container(name: str, attempts: Sequence[Attempt], book: Book, limits: Limits, now: float) -> Breaker:
+def of_container(
+    name: str, attempts: Sequence[Attempt], book: LedgerSnapshot, limits: ResponderSettings, now: float
+) -> BreakerState:
     since = book.controls.reset(name)
     return circuit_breaker.of(attempts, limits.breaker_failures, limits.breaker_open, since=since, now=now)
 
 
-def of_host(book: Book, limits: Limits, now: float, project: str | None) -> Breaker:
+def of_host(book: LedgerSnapshot, limits: ResponderSettings, now: float, project: str | None) -> BreakerState:
     """The host's breaker as it stands for this project; None: for one that has failed at nothing."""
     return _of_host(_host_failures(book), limits, now, project)
 
 
-def of_host_at_worst(book: Book, limits: Limits, now: float) -> tuple[Breaker, str | None]:
+def of_host_at_worst(
+    book: LedgerSnapshot, limits: ResponderSettings, now: float
+) -> tuple[BreakerState, str | None]:
     """As it stands for the project that it holds back the longest; and that project, where it does not hold
     back all of them."""
     failed = _host_failures(book)
@@ -143,10 +149,12 @@ def of_host_at_worst(book: Book, limits: Limits, now: float) -> tuple[Breaker, s
     return worst, project if worst.open and not views[None].open else None
 
 
-def _host_failures(book: Book) -> list[Attempt]:
+def _host_failures(book: LedgerSnapshot) -> list[Attempt]:
     return circuit_breaker.find_host_failures(book.ended, book.controls.resets.get(EVERYTHING, 0.0))
 
 
-def _of_host(failed: Sequence[Attempt], limits: Limits, now: float, project: str | None) -> Breaker:
+def _of_host(
+    failed: Sequence[Attempt], limits: ResponderSettings, now: float, project: str | None
+) -> BreakerState:
     failures, open_for = limits.host_breaker_failures, limits.breaker_open
     return circuit_breaker.of_host(failed, project, failures, open_for, now=now)

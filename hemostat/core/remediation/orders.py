@@ -5,10 +5,10 @@ from typing import Final
 import msgspec
 
 from hemostat.core.labels.definitions import CLEANUP, EXEC
-from hemostat.core.ledger.rows import Book
+from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.remediation import cleanup, policy
-from hemostat.core.remediation.decision import Act, Decision, Refuse, Situation, Wait
-from hemostat.core.settings.responder import Limits
+from hemostat.core.remediation.decision import Act, Decision, DecisionInput, Refuse, Wait
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import (
     Action,
     Diagnosis,
@@ -74,10 +74,10 @@ def outlook(decision: Decision) -> str:
     return ""
 
 
-def prospect(order: Order, survey: Book, limits: Limits, now: float) -> Decision:
+def prospect(order: Order, survey: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decision:
     """What the responder would decide now, by a survey of its host (ports.Ledger). It knows more than this:
     the container's labels as the engine tells them, and whether enough other replicas are healthy."""
     own = tuple(each for each in survey.attempts if each.container == order.container.name)
     book = msgspec.structs.replace(survey, attempts=own, seal=seal(order, now))
-    situation = Situation(book=book, order=order)
+    situation = DecisionInput(book=book, order=order)
     return policy.decide(request(order, now), "", situation, limits, by="", lease=LEASE, now=now)

@@ -27,27 +27,27 @@ from hemostat.core.labels.definitions import ACTIONS, MIN_HEALTHY, MODE
 from hemostat.core.labels.mistakes import protection
 from hemostat.core.labels.project import project_of
 from hemostat.core.labels.values import Mode
-from hemostat.core.ledger.controls import Answer, Approval, Controls
+from hemostat.core.ledger.controls import Approval, ApprovalAnswer, Controls
 from hemostat.core.ledger.leases import lease_end
-from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation import limit_status
 from hemostat.core.remediation.decision import (
     Act,
-    Ask,
     Decision,
-    Peers,
+    DecisionInput,
     Refuse,
-    Repeat,
+    RepeatOutcome,
+    ReplicaHealth,
+    RequestApproval,
     Resume,
-    Situation,
     Wait,
 )
 from hemostat.core.remediation.repetition import key, permitted_as, refuse_repetition
 from hemostat.core.remediation.request_check import refuse_misdirected, refuse_order, refuse_unfounded
 from hemostat.core.remediation.slots import BUSY_RETRY, find_rush, find_wait
 from hemostat.core.settings.monitor import watched
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import replica_group
 from hemostat.core.units import show_duration
 from hemostat.events import Action, Container, Kind, Reason, RemediationNeeded
@@ -61,8 +61,8 @@ STRICTNESS: Final[Sequence[Mode]] = ("auto", "approve", "dry-run")
 def decide(
     request: RemediationNeeded,
     incident: str,
-    situation: Situation,
-    limits: Limits,
+    situation: DecisionInput,
+    limits: ResponderSettings,
     *,
     by: str,
     lease: float,
@@ -115,7 +115,7 @@ def decide(
     )
 
 
-def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
+def mode_of(container: Container, action: Action, limits: ResponderSettings) -> Mode:
     """The strictest of the modes that apply. A label that says none of them asks a person: whoever set it
     wanted something else than before."""
     label = MODE.of(container.labels)
@@ -128,19 +128,19 @@ def mode_of(container: Container, action: Action, limits: Limits) -> Mode:
     return STRICTNESS[max(STRICTNESS.index(each) for each in named if each in STRICTNESS)]
 
 
-def _handled(name: str, situation: Situation, by: str, now: float) -> Decision | Attempt | None:
+def _handled(name: str, situation: DecisionInput, by: str, now: float) -> Decision | Attempt | None:
     """The attempt itself where it is to be taken up."""
     earlier = next((attempt for attempt in situation.book.attempts if attempt.key == name), None)
     if earlier is None:
         return None
     if earlier.outcome is not None:
-        return Repeat(earlier)
+        return RepeatOutcome(earlier)
     if earlier.by != by and situation.is_leased(earlier, now):
         return Wait(min(lease_end(earlier), now + PEOPLE_RETRY), f"{earlier.by} is at work on it")
     return earlier
 
 
-def _unfounded(request: RemediationNeeded, incident: str, situation: Situation) -> Refuse | None:
+def _unfounded(request: RemediationNeeded, incident: str, situation: DecisionInput) -> Refuse | None:
     """Rule 2, of the request itself."""
     if situation.order is not None:
         return refuse_misdirected(situation.order, request.alert.container)
@@ -148,14 +148,14 @@ def _unfounded(request: RemediationNeeded, incident: str, situation: Situation) 
     return refuse_unfounded(request, incident, book) or refuse_repetition(request, incident, book)
 
 
-def _expired(request: RemediationNeeded, limits: Limits, now: float) -> Decision | None:
+def _expired(request: RemediationNeeded, limits: ResponderSettings, now: float) -> Decision | None:
     age = now - request.alert.since
     began = "ordered" if request.alert.kind is Kind.ORDERED else "it began"
     return Refuse(Reason.EXPIRED, f"{began} {show_duration(age)} ago") if age > limits.expire else None
 
 
 def forbidden(
-    container: Container, action: Action, limits: Limits, *, ordered: bool = False
+    container: Container, action: Action, limits: ResponderSettings, *, ordered: bool = False
 ) -> Refuse | None:
     """`ordered`: by a person, whom the label does not narrow: it says what is done without one."""
     if why := protection(container.labels, ordered=ordered):
@@ -167,7 +167,7 @@ def forbidden(
     return _unordered(action, limits) if ordered else _unlisted(container, action, limits)
 
 
-def why_not_scaled(container: Container, limits: Limits, *, ordered: bool) -> str:
+def why_not_scaled(container: Container, limits: ResponderSettings, *, ordered: bool) -> str:
     """Why a container must not be scaled; empty where it may be."""
     if not watched(container):
         return "it is not watched"
@@ -175,7 +175,7 @@ def why_not_scaled(container: Container, limits: Limits, *, ordered: bool) -> st
     return "" if refused is None else f"{refused.reason}, {refused.detail}"
 
 
-def _owned(container: Container, action: Action, limits: Limits) -> Refuse | None:
+def _owned(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:
     """What an orchestrator manages is replaced by it: started here as well, it would run twice."""
     owner = orchestrator(container)
     if owner is None or limits.orchestrated or action not in {Action.RESTART, Action.START}:
@@ -183,7 +183,7 @@ def _owned(container: Container, action: Action, limits: Limits) -> Refuse | Non
     return Refuse(Reason.NOT_ALLOWED, f"managed by {owner.name}")
 
 
-def being_stopped(book: Book, info: ContainerInfo | None, now: float) -> Wait | None:
+def being_stopped(book: LedgerSnapshot, info: ContainerInfo | None, now: float) -> Wait | None:
     """Whether a person may be stopping this very process, and is to be waited for."""
     stop = book.stopping
     if stop is None or info is None or not info.running or info.started_at > stop.time or now >= stop.until:
@@ -191,13 +191,13 @@ def being_stopped(book: Book, info: ContainerInfo | None, now: float) -> Wait | 
     return Wait(min(stop.until, now + PEOPLE_RETRY), "a person is stopping it")
 
 
-def _unordered(action: Action, limits: Limits) -> Refuse | None:
+def _unordered(action: Action, limits: ResponderSettings) -> Refuse | None:
     if action in limits.orders:
         return None
     return Refuse(Reason.NOT_ALLOWED, f"{action} is not in responder.orders")
 
 
-def _unlisted(container: Container, action: Action, limits: Limits) -> Refuse | None:
+def _unlisted(container: Container, action: Action, limits: ResponderSettings) -> Refuse | None:
     if action is Action.STOP:
         return Refuse(Reason.NOT_ALLOWED, "only a person stops a container")
     if action not in limits.actions:
@@ -210,7 +210,7 @@ def _unlisted(container: Container, action: Action, limits: Limits) -> Refuse | 
     return None
 
 
-def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
+def _spent(book: LedgerSnapshot, limits: ResponderSettings, now: float) -> Decision | None:
     """Rule 3."""
     budget = limit_status.budget(book.attempts, limits, now)
     if budget.limit == 0:
@@ -222,7 +222,9 @@ def _spent(book: Book, limits: Limits, now: float) -> Decision | None:
     return Refuse(Reason.COOLDOWN, f"for another {left}") if budget.until else None
 
 
-def _broken(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+def _broken(
+    container: Container, situation: DecisionInput, limits: ResponderSettings, now: float
+) -> Decision | None:
     """Rule 4. A half-open breaker of the host lets one trial of each project through at a time."""
     book, project = situation.book, project_of(container)
     own = limit_status.of_container(container.name, book.attempts, book, limits, now)
@@ -256,30 +258,34 @@ def _shut(container: Container, controls: Controls, now: float) -> Refuse | None
     return None if pause is None else Refuse(Reason.PAUSED, f"by {pause.by}: resume, then order it again")
 
 
-def _unapproved(action: Action, approval: Approval | None, limits: Limits, now: float) -> Decision | None:
+def _unapproved(
+    action: Action, approval: Approval | None, limits: ResponderSettings, now: float
+) -> Decision | None:
     """A yes is for what people were asked: of one failure two requests may come."""
     if approval is None:
-        return Ask(now + limits.approve_for)
-    if approval.answer is Answer.REJECTED:
+        return RequestApproval(now + limits.approve_for)
+    if approval.answer is ApprovalAnswer.REJECTED:
         why = f": {approval.reason}" if approval.reason else ""
         return Refuse(Reason.REJECTED, f"by {approval.by}{why}")
-    if approval.answer is Answer.APPROVED:
+    if approval.answer is ApprovalAnswer.APPROVED:
         why = f"people were asked for {approval.action}"
         return None if approval.action is action else Refuse(Reason.NOT_ALLOWED, why)
     if now >= approval.until:
         return Refuse(Reason.NO_ANSWER, f"nobody approved it within {show_duration(limits.approve_for)}")
-    return Ask(approval.until)
+    return RequestApproval(approval.until)
 
 
-def _is_with_people(approval: Approval | None, limits: Limits, now: float) -> bool:
+def _is_with_people(approval: Approval | None, limits: ResponderSettings, now: float) -> bool:
     """Whoever was asked has the time that was promised, however old the failure. A yes holds until it is as
     old itself: a pause may have held it since."""
     if approval is None:
         return False
-    return approval.answer is not Answer.APPROVED or now - approval.answered <= limits.expire
+    return approval.answer is not ApprovalAnswer.APPROVED or now - approval.answered <= limits.expire
 
 
-def _pause(container: Container, situation: Situation, limits: Limits, now: float) -> Decision | None:
+def _pause(
+    container: Container, situation: DecisionInput, limits: ResponderSettings, now: float
+) -> Decision | None:
     until, wait = limit_status.backoff(situation.book.attempts, limits, now)
     if until:
         return Wait(until, f"back-off of {show_duration(wait)}")
@@ -287,7 +293,9 @@ def _pause(container: Container, situation: Situation, limits: Limits, now: floa
     return rush or _thinned(container, situation.peers, limits, now)
 
 
-def _thinned(container: Container, peers: Peers, limits: Limits, now: float) -> Decision | None:
+def _thinned(
+    container: Container, peers: ReplicaHealth, limits: ResponderSettings, now: float
+) -> Decision | None:
     """Only what is healthy is missed while it restarts, and a service of one has nobody to stand in."""
     labelled = MIN_HEALTHY.of(container.labels)
     least = limits.min_healthy if labelled is None else labelled

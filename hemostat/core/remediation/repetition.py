@@ -1,7 +1,7 @@
 """What was tried against an incident: an action that was carried out is not carried out against it again."""
 
 from hemostat.core.ledger.leases import is_leased
-from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.remediation.decision import Refuse
 from hemostat.core.remediation.ladder import is_spent
 from hemostat.core.remediation.limit_status import FREE
@@ -20,12 +20,12 @@ def permitted_as(request: RemediationNeeded) -> Action:
     return Action.RESTART if second_half else request.action
 
 
-def of_incident(book: Book, incident: str) -> list[Attempt]:
+def of_incident(book: LedgerSnapshot, incident: str) -> list[Attempt]:
     """The attempts against this incident, of all its occurrences."""
     return [attempt for attempt in book.attempts if attempt.key.startswith(f"{incident}:")]
 
 
-def refuse_repetition(request: RemediationNeeded, incident: str, book: Book) -> Refuse | None:
+def refuse_repetition(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
     if permitted_as(request) is not request.action:
         return None
     ended = (each for each in of_incident(book, incident) if each.outcome not in {None, *FREE})
@@ -35,7 +35,7 @@ def refuse_repetition(request: RemediationNeeded, incident: str, book: Book) -> 
     return Refuse(Reason.ALREADY_TRIED, f"{request.action} did not cure it for good")
 
 
-def is_answered(request: RemediationNeeded, incident: str, book: Book) -> bool:
+def is_answered(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:
     """Whether this occurrence is what an earlier attempt against the same incident has failed of: it began
     while that was verified, and the end of it was told."""
     since = request.alert.since
@@ -46,7 +46,7 @@ def is_answered(request: RemediationNeeded, incident: str, book: Book) -> bool:
     )
 
 
-def is_verified_now(request: RemediationNeeded, incident: str, book: Book, now: float) -> bool:
+def is_verified_now(request: RemediationNeeded, incident: str, book: LedgerSnapshot, now: float) -> bool:
     """Whether an action against the same incident is under way, whose end decides what follows."""
     own = key(request, incident)
     others = (each for each in of_incident(book, incident) if each.key != own)

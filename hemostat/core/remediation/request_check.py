@@ -4,12 +4,12 @@ A request names an incident, and an order names a container. Both come from stre
 may write to, so both are compared with what only the monitor, or only the engine, can say.
 """
 
-from hemostat.core.ledger.rows import Book
+from hemostat.core.ledger.rows import LedgerSnapshot
 from hemostat.core.remediation.decision import Refuse
 from hemostat.events import Action, Container, Order, Outcome, Reason, RemediationNeeded, seal
 
 
-def refuse_order(order: Order, given: float, book: Book) -> Refuse | None:
+def refuse_order(order: Order, given: float, book: LedgerSnapshot) -> Refuse | None:
     """Refuse an order that no person gave at that time (epoch seconds)."""
     return None if book.seal == seal(order, given) else _unknown("no person gave this order")
 
@@ -23,12 +23,12 @@ def refuse_misdirected(order: Order, found: Container) -> Refuse | None:
     return _unknown(f"it was given for {given}, and the engine calls that container {has}")
 
 
-def refuse_unfounded(request: RemediationNeeded, incident: str, book: Book) -> Refuse | None:
+def refuse_unfounded(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
     """Refuse what no monitor told of, and what is over by a monitor's word."""
     return refuse_forged(request, book) or _refuse_over(request, incident, book)
 
 
-def refuse_forged(request: RemediationNeeded, book: Book) -> Refuse | None:
+def refuse_forged(request: RemediationNeeded, book: LedgerSnapshot) -> Refuse | None:
     """Refuse a request that differs from the alert that a monitor raised under its incident. Of an incident
     that a monitor of a former version raised, only the container's name is known."""
     alert, notes = request.alert, book.notes
@@ -48,14 +48,14 @@ def refuse_forged(request: RemediationNeeded, book: Book) -> Refuse | None:
     return _unknown(f"its monitor told of {found}") if found else None
 
 
-def _refuse_over(request: RemediationNeeded, incident: str, book: Book) -> Refuse | None:
+def _refuse_over(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> Refuse | None:
     notes = book.notes
     if request.alert.occurrence > notes.over or _goes_on(request, incident, book):
         return None
     return Refuse(Reason.RECOVERED, "its monitor has told that it is over")
 
 
-def _goes_on(request: RemediationNeeded, incident: str, book: Book) -> bool:
+def _goes_on(request: RemediationNeeded, incident: str, book: LedgerSnapshot) -> bool:
     """Whether this is the next rung after an attempt of ours that failed. Such a request is due although its
     occurrence is over: where the failure is back, nothing else is done about it; and a container that our own
     restart has left down is started by nobody else."""

@@ -14,10 +14,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from hemostat.core.labels.definitions import CPU_MAX, MEMORY_MAX, REPLICAS_MAX, REPLICAS_MIN, Label
-from hemostat.core.ledger.rows import Resource, Scaled
+from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, Service
 from hemostat.core.settings.trust import COMPOSE as BELIEVED
-from hemostat.core.settings.trust import OWN, Trust, replica_group
+from hemostat.core.settings.trust import OWN, TrustSettings, replica_group
 from hemostat.core.text import quoted
 from hemostat.core.units import Bytes, show_size
 from hemostat.errors import NotApplicableError
@@ -54,7 +54,7 @@ def resource(parameters: Mapping[str, object]) -> Resource:
         raise NotApplicableError("the request does not say what to scale: cpu, memory or replicas") from None
 
 
-def service(ref: Container, trust: Trust) -> str | None:
+def service(ref: Container, trust: TrustSettings) -> str | None:
     """Id of the service that the container says it is a replica of."""
     if (swarm := ref.labels.get(SERVICE_ID)) is not None:
         return swarm
@@ -74,7 +74,7 @@ def is_member(ref: Container, service: str) -> bool:
     return service.startswith(COMPOSE) and service.removeprefix(COMPOSE) in groups
 
 
-def gets_company(ref: Container, what: Resource, trust: Trust) -> bool:
+def gets_company(ref: Container, what: Resource, trust: TrustSettings) -> bool:
     """Whether it is not the container that gets more, but its service."""
     if service(ref, trust) is None or what is Resource.MEMORY:
         return False
@@ -85,7 +85,9 @@ def limit(info: ContainerInfo, what: Resource) -> float | None:
     return info.memory_limit if what is Resource.MEMORY else info.cpu_limit
 
 
-def raised(info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilings, now: float) -> Scaled:
+def raised(
+    info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilings, now: float
+) -> RaisedLimit:
     """The next limit of one container. `host` is what the host has, 0 where that is not known. Raises
     NotApplicableError."""
     if what is Resource.REPLICAS:
@@ -98,10 +100,10 @@ def raised(info: ContainerInfo, what: Resource, ceilings: Ceilings, host: Ceilin
     after = min(_rounded(before * FACTOR, what), most)
     if after <= before:
         raise NotApplicableError(f"its {what} limit is {show(before, what)}, the ceiling {show(most, what)}")
-    return Scaled(container=info.ref.id, resource=what, before=before, after=after, time=now)
+    return RaisedLimit(container=info.ref.id, resource=what, before=before, after=after, time=now)
 
 
-def more_replicas(info: ContainerInfo, group: Service, now: float) -> Scaled:
+def more_replicas(info: ContainerInfo, group: Service, now: float) -> RaisedLimit:
     """The next number of replicas. Labels of the service count before those of its containers; of Compose's
     they are those of the replica that is copied. Raises NotApplicableError."""
     labels = group.labels if group.id.startswith(COMPOSE) else {**info.ref.labels, **group.labels}
@@ -114,7 +116,7 @@ def more_replicas(info: ContainerInfo, group: Service, now: float) -> Scaled:
     after = min(wanted, most)
     if after <= before:
         raise NotApplicableError(f"service {group.name} has {before} replicas, the ceiling is {most}")
-    return Scaled(
+    return RaisedLimit(
         container=info.ref.id,
         resource=Resource.REPLICAS,
         before=before,
@@ -124,13 +126,13 @@ def more_replicas(info: ContainerInfo, group: Service, now: float) -> Scaled:
     )
 
 
-def standing(scaled: Scaled, current: float | None) -> bool:
+def standing(scaled: RaisedLimit, current: float | None) -> bool:
     """Whether the limit is still what it was raised to; if not, somebody else has decided since."""
     return current is not None and math.isclose(current, scaled.after, rel_tol=SAME)
 
 
 def due_back(
-    scaled: Scaled, current: float | None, usage: float | None, now: float, calm: float = CALM
+    scaled: RaisedLimit, current: float | None, usage: float | None, now: float, calm: float = CALM
 ) -> bool:
     """Whether the old limit may be put back. `current` is the limit now; `usage` the working set in bytes,
     the cores in use, or the replicas' worth of work; what is not known (None) puts nothing back."""
@@ -145,7 +147,7 @@ def worth(members: Sequence[ContainerInfo], cores: Sequence[float], replicas: fl
     return replicas * sum(shares) / len(shares)
 
 
-def lowest(scaled: Scaled, labels: Mapping[str, str]) -> float:
+def lowest(scaled: RaisedLimit, labels: Mapping[str, str]) -> float:
     """What it goes back to: what it was, but never below the smallest number of replicas."""
     least = _labelled(labels, REPLICAS_MIN) if scaled.resource is Resource.REPLICAS else None
     return max(scaled.before, least or 0)
@@ -155,7 +157,7 @@ def show(amount: float, what: Resource) -> str:
     return show_size(amount) if what is Resource.MEMORY else f"{amount:g}"
 
 
-def describe(scaled: Scaled) -> str:
+def describe(scaled: RaisedLimit) -> str:
     """`memory 64.0 MiB → 96.0 MiB`, `cpu 0.5 → 0.8`, `replicas 2 → 3`."""
     before, after = (show(amount, scaled.resource) for amount in (scaled.before, scaled.after))
     return f"{scaled.resource} {before} → {after}"

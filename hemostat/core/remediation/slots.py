@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hemostat.core.labels.project import half, limit_others, project_of
-from hemostat.core.ledger.rows import Attempt, Book
-from hemostat.core.remediation.decision import Others, Situation, Wait
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
+from hemostat.core.remediation.decision import DecisionInput, OtherProjects, Wait
 from hemostat.core.remediation.limit_status import FREE
 from hemostat.core.remediation.stop_timeout import DEFAULT_STOP_SECONDS
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.core.settings.trust import replica_group
 from hemostat.events import Action, Container
 
@@ -46,7 +46,12 @@ def slot_end(attempt: Attempt) -> float:
 
 
 def find_wait(
-    name: str, container: Container, action: Action, situation: Situation, limits: Limits, now: float
+    name: str,
+    container: Container,
+    action: Action,
+    situation: DecisionInput,
+    limits: ResponderSettings,
+    now: float,
 ) -> Wait | None:
     """What others are at work on, that the attempt of this key must wait for. An attempt whose lease is over
     may have lost its place to them."""
@@ -66,7 +71,11 @@ def occupied(held: Iterable[Attempt], now: float) -> list[Attempt]:
 
 
 def _find_full(
-    container: Container, seconds: float, slots: Sequence[Attempt], others: Others, limits: Limits
+    container: Container,
+    seconds: float,
+    slots: Sequence[Attempt],
+    others: OtherProjects,
+    limits: ResponderSettings,
 ) -> str:
     """`seconds`: how long the action would take a slot."""
     if len(slots) >= limits.concurrency:
@@ -87,14 +96,14 @@ def rest(limit: int) -> int:
     return max(half(limit), limit - 1)
 
 
-def share(others: Others, concurrency: int) -> int:
+def share(others: OtherProjects, concurrency: int) -> int:
     """Slots that one project may hold: where all of the others are well, one slot is left for them."""
-    if others is Others.NONE:
+    if others is OtherProjects.NONE:
         return concurrency
-    return half(concurrency) if others is Others.FAILING else rest(concurrency)
+    return half(concurrency) if others is OtherProjects.FAILING else rest(concurrency)
 
 
-def has_half(container: Container, slots: Iterable[Attempt], limits: Limits) -> bool:
+def has_half(container: Container, slots: Iterable[Attempt], limits: ResponderSettings) -> bool:
     """Whether the container's project holds half of the slots, so that the state of the others matters."""
     return _count_own(container, slots) >= half(limits.concurrency)
 
@@ -104,7 +113,9 @@ def _count_own(container: Container, slots: Iterable[Attempt]) -> int:
     return sum(_project(other) == own for other in slots)
 
 
-def find_rush(container: Container, ran: float, book: Book, limits: Limits, now: float) -> Wait | None:
+def find_rush(
+    container: Container, ran: float, book: LedgerSnapshot, limits: ResponderSettings, now: float
+) -> Wait | None:
     """What one project has begun beyond half of the limit keeps only itself waiting. A container that had run
     for `ran` seconds before it failed does not wait for those of other projects that had run for a small part
     of that: a name costs nothing, and a long run cannot be had again within minutes."""

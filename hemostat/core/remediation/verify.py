@@ -18,7 +18,7 @@ SAMPLED: Final = frozenset({Kind.CPU_HIGH, Kind.MEMORY_LEAK, Kind.PIDS_HIGH})
 """Kinds whose condition one more pair of samples shows. Open files are read too seldom for that."""
 
 
-class Health(Enum):
+class HealthVerdict(Enum):
     WELL = "well"
     NOT_YET = "not yet"
     ILL = "ill"
@@ -65,17 +65,17 @@ def overtaken(alert: HealthAlert, info: ContainerInfo, attempt: Attempt) -> Reas
     return Reason.STOPPED if info.finished_at > lease_end(attempt) else None
 
 
-def state_of(info: ContainerInfo) -> tuple[Health, str]:
+def state_of(info: ContainerInfo) -> tuple[HealthVerdict, str]:
     """How the container is by what the engine says, and why."""
     if info.status in DEAD:
-        return Health.ILL, f"it exited again with code {info.exit_code}"
+        return HealthVerdict.ILL, f"it exited again with code {info.exit_code}"
     if not info.running:
-        return Health.NOT_YET, f"it is {info.status}"
+        return HealthVerdict.NOT_YET, f"it is {info.status}"
     if info.health == "unhealthy":
-        return Health.ILL, "its health check fails again"
+        return HealthVerdict.ILL, "its health check fails again"
     if info.health == "starting":
-        return Health.NOT_YET, "its health check has not passed yet"
-    return Health.WELL, ""
+        return HealthVerdict.NOT_YET, "its health check has not passed yet"
+    return HealthVerdict.WELL, ""
 
 
 def short_of(alert: HealthAlert, freed: int) -> str:

@@ -71,7 +71,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The headline alone, as for a pager."""
 
 
-class Alerting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `alert`."""
 
     slack_webhook: str = ""
@@ -101,7 +101,7 @@ class Alerting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether it knows /start and /fail."""
 
 
-def mistakes(alerting: Alerting) -> Iterator[tuple[str, str, str]]:
+def mistakes(alerting: AlertSettings) -> Iterator[tuple[str, str, str]]:
     """What cannot be used: the setting, the key in it, and why."""
     for name, channel in alerting.channels.items():
         if not NAME.fullmatch(name):

@@ -27,7 +27,7 @@ AMBIGUOUS: tuple[Kind, ...] = (
 nobody."""
 
 
-class Analysis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AnalyzerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `analyzer`."""
 
     advisor: Choice = "auto"

@@ -18,7 +18,7 @@ MISTYPED: Final = 0.85
 """Likeness of two names, from 0 to 1: so much, and the one may be meant by the other; and is meant."""
 
 
-class Unknown(msgspec.Struct, frozen=True):
+class UnknownVariable(msgspec.Struct, frozen=True):
     name: str
     nearest: str = ""
     """The variable of a setting; empty: none is like it."""
@@ -26,7 +26,7 @@ class Unknown(msgspec.Struct, frozen=True):
     """Whether it is a setting's name but for a slip."""
 
     @classmethod
-    def of(cls, name: str, known: Iterable[str]) -> "Unknown":
+    def of(cls, name: str, known: Iterable[str]) -> "UnknownVariable":
         if SERVICE_LINK.search(name) or DEPLOYMENT.search(name):
             return cls(name)
         near = _closest(name, list(known), NEAR)
@@ -36,7 +36,7 @@ class Unknown(msgspec.Struct, frozen=True):
         return f"{self.name} (did you mean {self.nearest}?)" if self.nearest else self.name
 
 
-def tell_unknown(unknown: Iterable[Unknown]) -> str:
+def tell_unknown(unknown: Iterable[UnknownVariable]) -> str:
     """One line that names them; empty for none."""
     names = ", ".join(map(str, unknown))
     return f"ignored, because HemoStat has no such setting: {names}" if names else ""

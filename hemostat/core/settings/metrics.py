@@ -9,7 +9,7 @@ METRICS: Final = f"{LOOPBACK}:9740"
 MAX_PORT: Final = 65535
 
 
-class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `metrics`."""
 
     address: str = ""

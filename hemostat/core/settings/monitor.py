@@ -36,7 +36,7 @@ FLAP_SECONDS: Final = 15.0
 """Of the window for each change that a label asks for: what changes more often than this is flapping."""
 
 
-class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MonitorSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `monitor`."""
 
     cpu: Percent = 85.0
@@ -110,7 +110,7 @@ def is_job(container: Container) -> bool:
     return bool(definitions.JOB.of(container.labels))
 
 
-def tuned(thresholds: Thresholds, container: Container) -> Thresholds:
+def tuned(thresholds: MonitorSettings, container: Container) -> MonitorSettings:
     """The thresholds for one container. What does not parse is passed over: a typing mistake in one
     container's label must not blind the monitor. A label beyond its range counts as the end of the range."""
     changes: dict[str, Any] = {"cpu": NEVER, "throttled": NEVER} if is_job(container) else {}
@@ -136,7 +136,7 @@ def _labelled(container: Container) -> Iterator[tuple[str, Any]]:
         yield "probe_start", start
 
 
-def _bounded(name: str, value: Any, operators: Thresholds) -> Any:
+def _bounded(name: str, value: Any, operators: MonitorSettings) -> Any:
     if name not in LABEL_RANGES:
         return value
     least, most = LABEL_RANGES[name]
@@ -144,7 +144,7 @@ def _bounded(name: str, value: Any, operators: Thresholds) -> Any:
     return min(max(value, min(least, allowed)), max(most, allowed))
 
 
-def _flap_window(asked: Thresholds, operators: Thresholds) -> float:
+def _flap_window(asked: MonitorSettings, operators: MonitorSettings) -> float:
     """As asked for, but no shorter than so many changes take."""
     rate = min(FLAP_SECONDS, operators.flap_window / operators.flap_changes)
     return max(asked.flap_window, rate * asked.flap_changes)

@@ -9,7 +9,7 @@ ADDRESS: Final = re.compile(
 DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
-class Public(NamedTuple):
+class PublicAddress(NamedTuple):
     """`origin` as a browser writes it, `name` of the host, and `prefix`: /hemostat, or empty."""
 
     origin: str
@@ -17,7 +17,7 @@ class Public(NamedTuple):
     prefix: str
 
 
-def parse(url: str) -> Public:
+def parse(url: str) -> PublicAddress:
     """Raises ValueError, which says nothing of the URL: it may hold a password."""
     scheme, separator, rest = url.strip().partition("://")
     host, slash, path = rest.partition("/")
@@ -26,4 +26,6 @@ def parse(url: str) -> Public:
         raise ValueError("it is not scheme, host and path alone")
     if any(part in {".", ".."} for part in found["prefix"].split("/")):
         raise ValueError("its path goes up")
-    return Public(found["origin"].removesuffix(DEFAULT_PORTS[scheme.lower()]), found["name"], found["prefix"])
+    return PublicAddress(
+        found["origin"].removesuffix(DEFAULT_PORTS[scheme.lower()]), found["name"], found["prefix"]
+    )

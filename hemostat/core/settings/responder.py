@@ -18,7 +18,7 @@ LATEST: Final = 50
 Lookback = Annotated[float, Meta(ge=0, le=REMEMBERED, extra={"unit": "duration"})]
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `responder`."""
 
     mode: Mode = "auto"

@@ -8,7 +8,7 @@ from msgspec import Meta
 from hemostat.core.units import Seconds
 
 
-class Keeping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `store`."""
 
     url: str = ""

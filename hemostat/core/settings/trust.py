@@ -21,7 +21,7 @@ ORIGINS: Final = (
 """Labels that tell from which files Compose made a container."""
 
 
-class Trust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TrustSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `trust`."""
 
     labels: Literal["own", "compose"] = "own"
@@ -33,8 +33,8 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.labels == "compose"
 
 
-OWN: Final = Trust()
-COMPOSE: Final = Trust(labels="compose")
+OWN: Final = TrustSettings()
+COMPOSE: Final = TrustSettings(labels="compose")
 
 
 def config_hash(container: Container) -> str:
@@ -42,7 +42,7 @@ def config_hash(container: Container) -> str:
     return next((container.labels[name] for name in CONFIG_HASHES if container.labels.get(name)), "")
 
 
-def replica_group(container: Container, trust: Trust) -> str | None:
+def replica_group(container: Container, trust: TrustSettings) -> str | None:
     """What the replicas of a Compose service have in common, and nothing else: PROJECT/SERVICE, under `own`
     followed by a digest of configuration and image. None for a container that is no replica."""
     if not container.project or not container.service:
@@ -56,7 +56,7 @@ def replica_group(container: Container, trust: Trust) -> str | None:
     return f"{name}#{digest(msgspec.json.encode([name, config, container.image]), 8)}"
 
 
-def is_replica(info: ContainerInfo, group: str, trust: Trust) -> bool:
+def is_replica(info: ContainerInfo, group: str, trust: TrustSettings) -> bool:
     """Whether the container stands in for others of the group. One that never ran does not."""
     return info.started_at > 0 and replica_group(info.ref, trust) == group
 

@@ -21,7 +21,7 @@ Column = Literal[
 ]
 
 
-class Looks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TuiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration table `tui`."""
 
     theme: str = ""
@@ -36,4 +36,4 @@ class Looks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Other keys, by what they do: {"quit": "Q"}; several with commas. `?` in the dashboard names them."""
 
 
-DEFAULT: Final = Looks()
+DEFAULT: Final = TuiSettings()

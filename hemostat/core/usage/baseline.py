@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import Kind
 
 MARGIN: Final = 5.0
@@ -30,7 +30,7 @@ class Baseline(msgspec.Struct, frozen=True, omit_defaults=True):
     latest: float | None = None
 
 
-def learn(baseline: Baseline, shares: Mapping[Kind, float], now: float, tuned: Thresholds) -> Baseline:
+def learn(baseline: Baseline, shares: Mapping[Kind, float], now: float, tuned: MonitorSettings) -> Baseline:
     """The baseline with one more value of each kind, in percent of its limit."""
     if not (isfinite(now) and all(map(isfinite, shares.values()))):
         return baseline
@@ -43,7 +43,7 @@ def learn(baseline: Baseline, shares: Mapping[Kind, float], now: float, tuned: T
     return Baseline(levels, min(baseline.observed + elapsed, tuned.baseline_window), now)
 
 
-def lifted(tuned: Thresholds, baseline: Baseline) -> Thresholds:
+def lifted(tuned: MonitorSettings, baseline: Baseline) -> MonitorSettings:
     """The thresholds of a container with this habit."""
     if not tuned.baseline:
         return tuned
@@ -53,14 +53,14 @@ def lifted(tuned: Thresholds, baseline: Baseline) -> Thresholds:
     )
 
 
-def _lift(configured: float, kind: Kind, tuned: Thresholds, baseline: Baseline) -> float:
+def _lift(configured: float, kind: Kind, tuned: MonitorSettings, baseline: Baseline) -> float:
     level = baseline.levels.get(kind)
     seen = level is not None and baseline.observed >= tuned.baseline_window
     wanted = level + MARGIN if level is not None and seen else tuned.baseline_ceiling
     return max(configured, min(wanted, tuned.baseline_ceiling))
 
 
-def rounded(baseline: Baseline, tuned: Thresholds) -> Baseline:
+def rounded(baseline: Baseline, tuned: MonitorSettings) -> Baseline:
     """To be remembered: in whole percent and tenths of the window, so that it seldom changes."""
     tenths = int(baseline.observed / tuned.baseline_window * TENTHS)
     levels = {kind: float(round(level)) for kind, level in baseline.levels.items()}

@@ -22,7 +22,7 @@ BUSY_AVERAGE: Final = 0.5
 """Share of the threshold above which the average since the start shows that CPU was never low for long."""
 
 
-class Bound(NamedTuple):
+class LoopBound(NamedTuple):
     """What a measurement does not exceed in a loop, and how more is told. `least`: what it is not below."""
 
     name: str
@@ -32,17 +32,17 @@ class Bound(NamedTuple):
 
 
 LOOP: Final = (
-    Bound("received", 1024.0, "{} B/s received by network"),
-    Bound("sent", 512.0, "{} B/s sent by network"),
-    Bound("loopback", 4096.0, "{} B/s over its loopback interface"),
-    Bound("read_write", WORK, "{} B/s read and written"),
-    Bound("hot_read_write", 1024.0, "{} B/s read and written by the busiest threads"),
-    Bound("block_io", 4096.0, "{} B/s of block I/O"),
-    Bound("page_faults", 100.0, "{} page faults a second"),
-    Bound("switches", 0.7, "its threads wait {} times a second"),
-    Bound("hot_threads", 4.0, "{} threads share the CPU"),
-    Bound("hot_share", 80.0, "the same threads use only {} % of it", least=True),
-    Bound("user_time", 90.0, "only {} % of it in user time", least=True),
+    LoopBound("received", 1024.0, "{} B/s received by network"),
+    LoopBound("sent", 512.0, "{} B/s sent by network"),
+    LoopBound("loopback", 4096.0, "{} B/s over its loopback interface"),
+    LoopBound("read_write", WORK, "{} B/s read and written"),
+    LoopBound("hot_read_write", 1024.0, "{} B/s read and written by the busiest threads"),
+    LoopBound("block_io", 4096.0, "{} B/s of block I/O"),
+    LoopBound("page_faults", 100.0, "{} page faults a second"),
+    LoopBound("switches", 0.7, "its threads wait {} times a second"),
+    LoopBound("hot_threads", 4.0, "{} threads share the CPU"),
+    LoopBound("hot_share", 80.0, "the same threads use only {} % of it", least=True),
+    LoopBound("user_time", 90.0, "only {} % of it in user time", least=True),
 )
 """Health checks, broadcasts and a shell that sleeps stay below these rates, a process that works does not.
 Threads that wait 0.7 times a second do a piece of work each second at most."""
@@ -94,7 +94,7 @@ def doubts(alert: HealthAlert) -> list[str]:
     return [*found, f"not known: {', '.join(unknown)}"] if unknown else found
 
 
-def _exceeded(alert: HealthAlert) -> Iterator[Bound]:
+def _exceeded(alert: HealthAlert) -> Iterator[LoopBound]:
     for bound in LOOP:
         value = alert.number(bound.name)
         beyond = value < bound.value if bound.least else value > bound.value

@@ -23,7 +23,7 @@ DETAILS: Final = CPU_DETAILS | {"full_soon", "slowing_down", "manner"}
 """Names of evidence that one line about an alert leaves out: the diagnosis says what they come to."""
 
 
-class Limits(NamedTuple):
+class ResourceLimits(NamedTuple):
     """Of one container: `cpu` in cores, 1 where there is no limit; `memory` in bytes, 0 where unknown; `pids`
     0 where there is none. `memory_of` names what has the limit of memory, where that is not the container."""
 
@@ -34,7 +34,7 @@ class Limits(NamedTuple):
     memory_of: str = ""
 
 
-class Finding(NamedTuple):
+class UsageFinding(NamedTuple):
     kind: Kind
     phase: Phase
     since: float

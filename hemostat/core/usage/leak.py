@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.model import Sample
-from hemostat.core.settings.monitor import Thresholds
-from hemostat.core.usage.findings import Finding, Limits
+from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.usage.findings import ResourceLimits, UsageFinding
 from hemostat.core.usage.gauge import Gauge
 from hemostat.core.usage.growth import Growth, levels_off, measure_growth
 from hemostat.core.usage.trend import WHOLE, Trend, extend, rise, toothed
@@ -35,7 +35,7 @@ SLOWING: Final = 0.2
 """Share of the leak window for which growth must be known to be called slowing down."""
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class LeakJudgement(msgspec.Struct, frozen=True):
     """What was last concluded of memory that is high: at `time`, when it was at `share` percent."""
 
     time: float
@@ -46,14 +46,14 @@ class Judgement(msgspec.Struct, frozen=True):
     """Whether it was known if it grows."""
 
 
-class Memory(msgspec.Struct, frozen=True):
+class MemoryTrend(msgspec.Struct, frozen=True):
     """`high` is the trend since memory is too high, `long` over the leak window; `leaking` whether a leak has
     been told."""
 
     high: Trend = Trend()
     long: Trend = Trend()
     leaking: bool = False
-    judgement: Judgement | None = None
+    judgement: LeakJudgement | None = None
     pending: float | None = None
     """Since when it is high (epoch seconds), where that is not raised yet: whether it grows is not known."""
 
@@ -64,8 +64,8 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 def recall(
-    memory: Memory, points: tuple[Point, ...], started: float, cache: int, tuned: Thresholds
-) -> Memory:
+    memory: MemoryTrend, points: tuple[MetricPoint, ...], started: float, cache: int, tuned: MonitorSettings
+) -> MemoryTrend:
     """With what was kept of this process by an earlier monitor. `cache` is the file cache now: kept points
     count it."""
     long = Trend()
@@ -75,11 +75,11 @@ def recall(
     return msgspec.structs.replace(memory, long=long)
 
 
-def follow(memory: Memory, sample: Sample, over: Gauge, tuned: Thresholds) -> Memory:
+def follow(memory: MemoryTrend, sample: Sample, over: Gauge, tuned: MonitorSettings) -> MemoryTrend:
     """With one more sample. `over` is the gauge of memory that is high."""
     used = sample.memory - sample.cache
     aloft = over.since is not None or over.raised
-    return Memory(
+    return MemoryTrend(
         high=extend(memory.high, sample.time, used, window=tuned.window) if aloft else Trend(),
         long=extend(memory.long, sample.time, used, window=tuned.leak_window),
         leaking=memory.leaking,
@@ -89,8 +89,13 @@ def follow(memory: Memory, sample: Sample, over: Gauge, tuned: Thresholds) -> Me
 
 
 def judge(
-    memory: Memory, sample: Sample, over: Gauge, found: Finding | None, limits: Limits, tuned: Thresholds
-) -> tuple[Memory, list[Finding]]:
+    memory: MemoryTrend,
+    sample: Sample,
+    over: Gauge,
+    found: UsageFinding | None,
+    limits: ResourceLimits,
+    tuned: MonitorSettings,
+) -> tuple[MemoryTrend, list[UsageFinding]]:
     """Tell a leak from memory that is merely high; only one of the two is told at a time. `found` is the
     transition of memory that is high."""
     if memory.leaking:
@@ -100,7 +105,7 @@ def judge(
     leak = _leak(memory, sample, limits, tuned, due=due)
     if leak is not None:
         since = found.since if found else memory.long.points[0][0]
-        told = Finding(Kind.MEMORY_LEAK, Phase.RAISED, since, _evidence(sample, limits, tuned, leak))
+        told = UsageFinding(Kind.MEMORY_LEAK, Phase.RAISED, since, _evidence(sample, limits, tuned, leak))
         return msgspec.structs.replace(memory, leaking=True, pending=None), [told]
     if found is not None and not raised:
         return memory, [found]
@@ -108,8 +113,12 @@ def judge(
 
 
 def _judge_leak(
-    memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds, found: Finding | None
-) -> tuple[Memory, list[Finding]]:
+    memory: MemoryTrend,
+    sample: Sample,
+    limits: ResourceLimits,
+    tuned: MonitorSettings,
+    found: UsageFinding | None,
+) -> tuple[MemoryTrend, list[UsageFinding]]:
     """A leak is over when memory has not grown for a good part of the leak window, seen by this monitor."""
     cleared = [found] if found is not None and found.phase is Phase.CLEARED else []
     if memory.seen < ENOUGH * tuned.leak_window:
@@ -118,11 +127,11 @@ def _judge_leak(
     growth = measure_growth(memory.long, limits.memory, horizon=tuned.leak_horizon, since=recent)
     if growth.slope != 0.0 or growth.seen < ENOUGH * tuned.leak_window:
         return memory, cleared
-    over = Finding(Kind.MEMORY_LEAK, Phase.CLEARED, sample.time)
+    over = UsageFinding(Kind.MEMORY_LEAK, Phase.CLEARED, sample.time)
     return msgspec.structs.replace(memory, leaking=False), [*cleared, over]
 
 
-def _is_due(memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
+def _is_due(memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings) -> bool:
     """Whether it is to be judged again: half of what was left is used up, it is nearly full, or what was not
     known before may be known by now."""
     last, share = memory.judgement, _share(sample, limits)
@@ -136,7 +145,9 @@ def _is_due(memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds) -
     return not last.known and sample.time - last.time >= last.time - began
 
 
-def _leak(memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds, *, due: bool) -> Growth | None:
+def _leak(
+    memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings, *, due: bool
+) -> Growth | None:
     """The rise of memory that is a leak."""
     if limits.memory <= 0:
         return None
@@ -153,7 +164,7 @@ def _leak(memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds, *, 
     return Growth(memory.seen, rose.slope, rose.left)
 
 
-def _late_rise(memory: Memory, limits: Limits, tuned: Thresholds) -> Growth | None:
+def _late_rise(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth | None:
     """The rise since memory is high, in a process that has been known for the leak window."""
     points = memory.high.points
     span = points[-1][0] - points[0][0] if points else 0.0
@@ -163,7 +174,9 @@ def _late_rise(memory: Memory, limits: Limits, tuned: Thresholds) -> Growth | No
     return Growth(span, rose.slope, rose.left) if rose else None
 
 
-def _nearly_full(memory: Memory, sample: Sample, limits: Limits, tuned: Thresholds) -> Growth | None:
+def _nearly_full(
+    memory: MemoryTrend, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
+) -> Growth | None:
     """The rise of a young process that will be full before it is known for long enough."""
     if _share(sample, limits) < NEARLY_FULL:
         return None
@@ -175,17 +188,21 @@ def _nearly_full(memory: Memory, sample: Sample, limits: Limits, tuned: Threshol
 
 
 def _judge_high(
-    memory: Memory, sample: Sample, found: Finding | None, limits: Limits, tuned: Thresholds
-) -> tuple[Memory, list[Finding]]:
+    memory: MemoryTrend,
+    sample: Sample,
+    found: UsageFinding | None,
+    limits: ResourceLimits,
+    tuned: MonitorSettings,
+) -> tuple[MemoryTrend, list[UsageFinding]]:
     """In what manner memory is high. Raised as soon as it is known whether it grows, after another window at
     the latest, and again when it turns out to grow."""
     manner, growth = _manner(memory, limits, tuned)
     if found is None and memory.pending is not None:
-        found = Finding(Kind.MEMORY_HIGH, Phase.RAISED, memory.pending, _basics(sample, limits, tuned))
+        found = UsageFinding(Kind.MEMORY_HIGH, Phase.RAISED, memory.pending, _basics(sample, limits, tuned))
     if found is not None and _may_wait(found, growth, sample, limits, tuned):
         return msgspec.structs.replace(memory, pending=found.since), []
     last = memory.judgement
-    judgement = Judgement(
+    judgement = LeakJudgement(
         sample.time, _share(sample, limits), _fills(growth, tuned), growth.slope is not None
     )
     memory = msgspec.structs.replace(memory, judgement=judgement, pending=None)
@@ -193,28 +210,30 @@ def _judge_high(
         return memory, []
     if found is None:
         since = memory.high.points[0][0] if memory.high.points else sample.time
-        found = Finding(Kind.MEMORY_HIGH, Phase.RAISED, since, _basics(sample, limits, tuned))
+        found = UsageFinding(Kind.MEMORY_HIGH, Phase.RAISED, since, _basics(sample, limits, tuned))
     facts = [*found.evidence, *_about(growth, tuned), Evidence("manner", manner)]
     return memory, [found._replace(evidence=tuple(facts))]
 
 
-def _may_wait(found: Finding, growth: Growth, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
+def _may_wait(
+    found: UsageFinding, growth: Growth, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
+) -> bool:
     """Whether to look on before it is raised: a host that is busy gives too few samples in a window. What has
     fallen meanwhile may be over."""
     early, share = sample.time < found.since + 2 * tuned.window, _share(sample, limits)
     return share < tuned.memory or (growth.slope is None and early and share < NEARLY_FULL)
 
 
-def _fills(growth: Growth, tuned: Thresholds) -> bool:
+def _fills(growth: Growth, tuned: MonitorSettings) -> bool:
     return growth.grows and not _slows_down(growth, tuned) and growth.left <= tuned.leak_horizon
 
 
-def _slows_down(growth: Growth, tuned: Thresholds) -> bool:
+def _slows_down(growth: Growth, tuned: MonitorSettings) -> bool:
     """Whether it is known to come to rest: a few seconds of slower growth are no reason to deny a leak."""
     return growth.slowing and growth.seen >= SLOWING * tuned.leak_window
 
 
-def _manner(memory: Memory, limits: Limits, tuned: Thresholds) -> tuple[str, Growth]:
+def _manner(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> tuple[str, Growth]:
     growth = _growth(memory, limits, tuned)
     if toothed(memory.long):
         return "falls_back", Growth(growth.seen, 0.0)
@@ -223,7 +242,7 @@ def _manner(memory: Memory, limits: Limits, tuned: Thresholds) -> tuple[str, Gro
     return ("steady" if growth.slope == 0.0 else "unknown"), growth
 
 
-def _growth(memory: Memory, limits: Limits, tuned: Thresholds) -> Growth:
+def _growth(memory: MemoryTrend, limits: ResourceLimits, tuned: MonitorSettings) -> Growth:
     """Over all that is known, else since it is high. A process that is known for the whole leak window and
     does not grow by either is taken to be steady."""
     whole, late = (
@@ -237,11 +256,11 @@ def _growth(memory: Memory, limits: Limits, tuned: Thresholds) -> Growth:
     return late if whole.slope is None and late.seen >= whole.seen else whole
 
 
-def _share(sample: Sample, limits: Limits) -> float:
+def _share(sample: Sample, limits: ResourceLimits) -> float:
     return sample.memory / limits.memory * 100 if limits.memory > 0 else 0.0
 
 
-def _basics(sample: Sample, limits: Limits, tuned: Thresholds) -> tuple[Evidence, ...]:
+def _basics(sample: Sample, limits: ResourceLimits, tuned: MonitorSettings) -> tuple[Evidence, ...]:
     return (
         Evidence("memory", round(_share(sample, limits), 1), "%"),
         Evidence("threshold", round(tuned.memory, 1), "%"),
@@ -249,11 +268,13 @@ def _basics(sample: Sample, limits: Limits, tuned: Thresholds) -> tuple[Evidence
     )
 
 
-def _evidence(sample: Sample, limits: Limits, tuned: Thresholds, growth: Growth) -> tuple[Evidence, ...]:
+def _evidence(
+    sample: Sample, limits: ResourceLimits, tuned: MonitorSettings, growth: Growth
+) -> tuple[Evidence, ...]:
     return (*_basics(sample, limits, tuned), *_about(growth, tuned))
 
 
-def _about(growth: Growth, tuned: Thresholds) -> list[Evidence]:
+def _about(growth: Growth, tuned: MonitorSettings) -> list[Evidence]:
     facts = [Evidence("seen", round(growth.seen, 1), "s")]
     if growth.slope:
         facts += [
@@ -267,7 +288,7 @@ def _about(growth: Growth, tuned: Thresholds) -> list[Evidence]:
     return facts
 
 
-def about_memory(sample: Sample, limits: Limits) -> tuple[Evidence, ...]:
+def about_memory(sample: Sample, limits: ResourceLimits) -> tuple[Evidence, ...]:
     facts = [Evidence("memory_bytes", sample.memory, "B"), Evidence("memory_limit", limits.memory, "B")]
     if limits.memory_of:
         facts.append(Evidence("limit_of", limits.memory_of))

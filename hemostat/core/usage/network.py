@@ -10,7 +10,7 @@ STALE: Final = 60.0
 """Seconds for which a rate holds when the counters are read no more."""
 
 
-class Traffic(msgspec.Struct, frozen=True):
+class NetworkRates(msgspec.Struct, frozen=True):
     """`last` is the latest sample with counters; rates are bytes a second up to it, None where unknown."""
 
     last: Sample | None = None
@@ -18,18 +18,18 @@ class Traffic(msgspec.Struct, frozen=True):
     sent: int | None = None
 
 
-def counted(traffic: Traffic, sample: Sample) -> Traffic:
+def counted(traffic: NetworkRates, sample: Sample) -> NetworkRates:
     """With one more sample. One told twice, and one without counters, changes nothing until that is long ago;
     what cannot be compared (the clock or a counter went back) is where it begins anew."""
     last = traffic.last
     elapsed = 0.0 if last is None else sample.time - last.time
     if sample.received is None or sample.sent is None:
-        return traffic if 0 <= elapsed < STALE else Traffic()
+        return traffic if 0 <= elapsed < STALE else NetworkRates()
     if last is None or elapsed < 0:
-        return Traffic(sample)
+        return NetworkRates(sample)
     if elapsed == 0:
         return traffic
     received, sent = sample.received - (last.received or 0), sample.sent - (last.sent or 0)
     if received < 0 or sent < 0:
-        return Traffic(sample)
-    return Traffic(sample, round(received / elapsed), round(sent / elapsed))
+        return NetworkRates(sample)
+    return NetworkRates(sample, round(received / elapsed), round(sent / elapsed))

@@ -11,12 +11,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.model import Sample
-from hemostat.core.settings.monitor import Thresholds
-from hemostat.core.usage.findings import Finding, Limits
+from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.usage.findings import ResourceLimits, UsageFinding
 from hemostat.core.usage.gauge import RELEASE, Gauge, cpu_percent, read_gauge
-from hemostat.core.usage.leak import HALF, Memory, about_memory, follow, judge, recall
+from hemostat.core.usage.leak import HALF, MemoryTrend, about_memory, follow, judge, recall
 from hemostat.core.usage.process_activity import Activity, compare
 from hemostat.events import Evidence, Kind, Phase
 
@@ -27,7 +27,7 @@ CALM: Final = 0.5
 """Share of the threshold below which CPU is low."""
 
 
-class Track(msgspec.Struct, frozen=True):
+class UsageTracker(msgspec.Struct, frozen=True):
     """`bases` holds, by kind, the first sample at which the value was too high."""
 
     last: Sample | None = None
@@ -40,7 +40,7 @@ class Track(msgspec.Struct, frozen=True):
     idle_since: float | None = None
     idle_longest: float = 0.0
     """Seconds for which CPU is known to have been low at some time in this life of the process."""
-    memory: Memory = Memory()
+    memory: MemoryTrend = MemoryTrend()
 
     def calm(self, kind: Kind) -> bool:
         """Whether the value is neither too high nor on its way there."""
@@ -50,12 +50,12 @@ class Track(msgspec.Struct, frozen=True):
         return not gauge.raised and gauge.since is None
 
 
-class Reading(NamedTuple):
+class UsageReading(NamedTuple):
     """`cpu` in percent, 100 = one core; None on the first sample."""
 
-    track: Track
+    track: UsageTracker
     cpu: float | None
-    findings: tuple[Finding, ...]
+    findings: tuple[UsageFinding, ...]
 
 
 class _Value(NamedTuple):
@@ -65,19 +65,23 @@ class _Value(NamedTuple):
     facts: tuple[Evidence, ...] = ()
 
 
-def begin(raised: Collection[Kind], started: float = 0.0) -> Track:
+def begin(raised: Collection[Kind], started: float = 0.0) -> UsageTracker:
     """A track for a process of which these kinds have been alerted already."""
     gauges = {kind: Gauge(raised=True) for kind in raised if kind in GAUGED - {Kind.MEMORY_LEAK}}
-    return Track(gauges=gauges, started=started, memory=Memory(leaking=Kind.MEMORY_LEAK in raised))
+    return UsageTracker(
+        gauges=gauges, started=started, memory=MemoryTrend(leaking=Kind.MEMORY_LEAK in raised)
+    )
 
 
-def interrupted(track: Track) -> Track:
+def interrupted(track: UsageTracker) -> UsageTracker:
     """The track of a process that was paused or goes on: what was measured before cannot be continued."""
-    memory = Memory(leaking=track.memory.leaking)
-    return Track(gauges=track.gauges, started=track.started, memory=memory, idle_longest=track.idle_longest)
+    memory = MemoryTrend(leaking=track.memory.leaking)
+    return UsageTracker(
+        gauges=track.gauges, started=track.started, memory=memory, idle_longest=track.idle_longest
+    )
 
 
-def unraise(track: Track, kind: Kind) -> Track:
+def unraise(track: UsageTracker, kind: Kind) -> UsageTracker:
     """It was found and not told: let it be found again."""
     gauges = {name: gauge for name, gauge in track.gauges.items() if name is not kind}
     leaking = track.memory.leaking and kind is not Kind.MEMORY_LEAK
@@ -85,18 +89,22 @@ def unraise(track: Track, kind: Kind) -> Track:
     return msgspec.structs.replace(track, gauges=gauges, memory=memory)
 
 
-def wants_history(track: Track, sample: Sample, limits: Limits) -> bool:
+def wants_history(track: UsageTracker, sample: Sample, limits: ResourceLimits) -> bool:
     """Whether what an earlier monitor kept of this process is worth reading: at its first sample, where much
     of its memory is used."""
     return track.last is None and (track.memory.leaking or sample.memory >= HALF * limits.memory > 0)
 
 
-def recalled(track: Track, points: Sequence[Point], sample: Sample, tuned: Thresholds) -> Track:
+def recalled(
+    track: UsageTracker, points: Sequence[MetricPoint], sample: Sample, tuned: MonitorSettings
+) -> UsageTracker:
     memory = recall(track.memory, tuple(points), track.started, sample.cache, tuned)
     return msgspec.structs.replace(track, memory=memory)
 
 
-def wants_activity(track: Track, sample: Sample, limits: Limits, tuned: Thresholds) -> bool:
+def wants_activity(
+    track: UsageTracker, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings
+) -> bool:
     """Whether it is worth knowing what the processes do with their CPU: as it becomes too high, and when it
     has been so for the whole window."""
     gauge = track.gauges.get(Kind.CPU_HIGH, Gauge())
@@ -109,13 +117,17 @@ def wants_activity(track: Track, sample: Sample, limits: Limits, tuned: Threshol
 
 
 def observe(
-    track: Track, sample: Sample, limits: Limits, tuned: Thresholds, activity: Activity | None = None
-) -> Reading:
+    track: UsageTracker,
+    sample: Sample,
+    limits: ResourceLimits,
+    tuned: MonitorSettings,
+    activity: Activity | None = None,
+) -> UsageReading:
     """`activity` is what the processes have done so far, where `wants_activity` asks for it."""
     last = track.last
     cpu = None if last is None else cpu_percent(last, sample)
     if last is None or (cpu is None and not isnan(sample.cpu)):
-        return Reading(msgspec.structs.replace(track, last=sample), None, _child_killed(last, sample))
+        return UsageReading(msgspec.structs.replace(track, last=sample), None, _child_killed(last, sample))
     idle_since, calm = _rest(track, last, sample, cpu, limits, tuned)
     gauges, bases, findings = dict(track.gauges), {}, list(_child_killed(last, sample))
     for value in _values(track, last, sample, cpu, limits, tuned):
@@ -129,7 +141,7 @@ def observe(
             bases[kind] = track.bases.get(kind, sample)
         if phase is not None:
             since = last.time if before.since is None else before.since
-            findings.append(Finding(kind, phase, since, _evidence(value)))
+            findings.append(UsageFinding(kind, phase, since, _evidence(value)))
     if (found := _found(findings, Kind.CPU_HIGH)) is not None:
         about = _about_cpu(track, bases[Kind.CPU_HIGH], calm, activity, limits)
         findings[findings.index(found)] = found._replace(evidence=(*found.evidence, *about))
@@ -137,7 +149,7 @@ def observe(
     high = next((each for each in findings if each.kind is Kind.MEMORY_HIGH), None)
     memory, told = judge(follow(track.memory, sample, over, tuned), sample, over, high, limits, tuned)
     cpu_high = gauges.get(Kind.CPU_HIGH, Gauge())
-    after = Track(
+    after = UsageTracker(
         last=sample,
         started=track.started,
         gauges=gauges,
@@ -147,11 +159,16 @@ def observe(
         idle_longest=calm,
         memory=memory,
     )
-    return Reading(after, cpu, (*(each for each in findings if each is not high), *told))
+    return UsageReading(after, cpu, (*(each for each in findings if each is not high), *told))
 
 
 def _values(
-    track: Track, last: Sample, sample: Sample, cpu: float | None, limits: Limits, tuned: Thresholds
+    track: UsageTracker,
+    last: Sample,
+    sample: Sample,
+    cpu: float | None,
+    limits: ResourceLimits,
+    tuned: MonitorSettings,
 ) -> Iterator[_Value]:
     if cpu is not None:
         yield _Value(Kind.CPU_HIGH, cpu / (limits.cpu or 1.0), tuned.cpu)
@@ -170,7 +187,7 @@ def _values(
         yield _Value(Kind.FD_HIGH, share, tuned.fds, facts)
 
 
-def _throttled(since: Sample, sample: Sample, limits: Limits, tuned: Thresholds) -> _Value:
+def _throttled(since: Sample, sample: Sample, limits: ResourceLimits, tuned: MonitorSettings) -> _Value:
     """On average since it began, for what is held back comes in bursts. One that uses its whole limit is held
     back too: that is told as cpu_high already."""
     periods, used = sample.periods - since.periods, (cpu_percent(since, sample) or 0.0) / (limits.cpu or 1.0)
@@ -197,12 +214,17 @@ def _evidence(value: _Value) -> tuple[Evidence, ...]:
     )
 
 
-def _found(findings: Iterable[Finding], kind: Kind) -> Finding | None:
+def _found(findings: Iterable[UsageFinding], kind: Kind) -> UsageFinding | None:
     return next((each for each in findings if each.kind is kind and each.phase is Phase.RAISED), None)
 
 
 def _rest(
-    track: Track, last: Sample, sample: Sample, cpu: float | None, limits: Limits, tuned: Thresholds
+    track: UsageTracker,
+    last: Sample,
+    sample: Sample,
+    cpu: float | None,
+    limits: ResourceLimits,
+    tuned: MonitorSettings,
 ) -> tuple[float | None, float]:
     """Since when CPU has been low, and the longest time for which it is known to have been: seen by us, or by
     the CPU that the process has used in all."""
@@ -216,7 +238,9 @@ def _rest(
     return None, max(track.idle_longest, _calm_by_average(track, last, limits, tuned))
 
 
-def _calm_by_average(track: Track, last: Sample, limits: Limits, tuned: Thresholds) -> float:
+def _calm_by_average(
+    track: UsageTracker, last: Sample, limits: ResourceLimits, tuned: MonitorSettings
+) -> float:
     """Seconds for which CPU must have been low, or the process would have used more of it by now."""
     low = tuned.cpu * CALM / 100 * (limits.cpu or 1.0)
     if track.started <= 0 or low <= 0:
@@ -225,7 +249,7 @@ def _calm_by_average(track: Track, last: Sample, limits: Limits, tuned: Threshol
 
 
 def _about_cpu(
-    track: Track, base: Sample, calm: float, activity: Activity | None, limits: Limits
+    track: UsageTracker, base: Sample, calm: float, activity: Activity | None, limits: ResourceLimits
 ) -> Iterator[Evidence]:
     """What tells a loop from work: what the process did before, and what it has done since `base`."""
     yield Evidence("calm", round(calm, 1), "s")
@@ -238,9 +262,9 @@ def _about_cpu(
         yield from compare(track.activity, activity)
 
 
-def _child_killed(last: Sample | None, sample: Sample) -> tuple[Finding, ...]:
+def _child_killed(last: Sample | None, sample: Sample) -> tuple[UsageFinding, ...]:
     """The kernel has killed a process in the container, and not the main one: the container goes on."""
     before = None if last is None else last.oom_kills
     if before is None or sample.oom_kills is None or sample.oom_kills <= before:
         return ()
-    return (Finding(Kind.OOM, Phase.RAISED, sample.time, (Evidence("survived", True),)),)
+    return (UsageFinding(Kind.OOM, Phase.RAISED, sample.time, (Evidence("survived", True),)),)

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from hemostat.errors import HemoStatError
 
 
-class Answer(Message):
+class BackgroundResult(Message):
     """`why` says why there is no `value`; empty if there is one."""
 
     def __init__(self, about: str, value: Any, why: str) -> None:
@@ -32,9 +32,9 @@ def fetch(screen: Screen[Any], about: str, ask: Callable[[], object]) -> None:
 
     def run() -> None:
         try:
-            answer = Answer(about, ask(), "")
+            answer = BackgroundResult(about, ask(), "")
         except HemoStatError as error:
-            answer = Answer(about, None, error.message)
+            answer = BackgroundResult(about, None, error.message)
         screen.post_message(answer)
 
     threading.Thread(target=run, name=f"ask-{about}", daemon=True).start()

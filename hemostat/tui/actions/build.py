@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from hemostat.core.ledger import controls as control
-from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Controls
+from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Controls
 from hemostat.core.remediation.orders import plan
 from hemostat.events import Action, Container, Order
 from hemostat.ports import Clock
 
 if TYPE_CHECKING:
-    from hemostat.operator import Orders
+    from hemostat.operator import OperatorCommands
 
 LENGTHS: Final = (("10m", 600.0), ("30m", 1800.0), ("1h", 3600.0), ("", None))
 """For how long a pause may be: as the command line has it, and in seconds; None is until it is lifted."""
 
 
-class Target(msgspec.Struct, frozen=True):
+class OrderTarget(msgspec.Struct, frozen=True):
     """`named` is how the command line calls it: with its host, where there are several."""
 
     host: str
@@ -30,7 +30,7 @@ class Target(msgspec.Struct, frozen=True):
     named: str
 
 
-class Done(msgspec.Struct, frozen=True):
+class OrderResult(msgspec.Struct, frozen=True):
     """What to say of it. `incident` is that under which the responder answers, empty where nothing comes any
     more; `about` the container's name."""
 
@@ -39,23 +39,23 @@ class Done(msgspec.Struct, frozen=True):
     about: str = ""
 
 
-class Deed(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedOrder(msgspec.Struct, frozen=True, kw_only=True):
     """`ask` says what speaks against it now, and `do` does it for the reason that is given. Both may take
     long, and raise HemoStatError."""
 
     plan: str
     ask: Callable[[], str]
-    do: Callable[[str], Done]
+    do: Callable[[str], OrderResult]
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class OrderPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is confirmed at once. `commands` do the same. `forced`: past budget and breakers; `other` is the
     same plan the other way, None where there is none."""
 
-    deeds: tuple[Deed, ...]
+    deeds: tuple[PlannedOrder, ...]
     commands: tuple[tuple[str, ...], ...]
     forced: bool = False
-    other: "Callable[[], Plan] | None" = None
+    other: "Callable[[], OrderPlan] | None" = None
 
     def lines(self, reason: str) -> list[str]:
         """The commands, for a shell."""
@@ -63,10 +63,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return [shlex.join(("hemostat", *words, *why)) for words in self.commands]
 
 
-class Hand:
+class OrderBuilder:
     """The person's. `by` is who it is, as user@host."""
 
-    def __init__(self, orders: "Orders", clock: Clock, *, by: str) -> None:
+    def __init__(self, orders: "OperatorCommands", clock: Clock, *, by: str) -> None:
         self._orders = orders
         self._clock = clock
         self._by = by
@@ -74,29 +74,29 @@ class Hand:
     # --- orders -------------------------------------------------------------------------------------
 
     def order(
-        self, action: Action, targets: Sequence[Target], resource: str = "", *, force: bool = False
-    ) -> Plan:
+        self, action: Action, targets: Sequence[OrderTarget], resource: str = "", *, force: bool = False
+    ) -> OrderPlan:
         """Each container's is an order of its own. `resource` is what is scaled."""
         what = (*(("--resource", resource) if resource else ()), *(("--force",) if force else ()))
-        return Plan(
+        return OrderPlan(
             deeds=tuple(self._ordered(action, target, resource, force=force) for target in targets),
             commands=(("order", str(action), *(target.named for target in targets), *what),),
             forced=force,
             other=lambda: self.order(action, targets, resource, force=not force),
         )
 
-    def _ordered(self, action: Action, target: Target, resource: str, *, force: bool) -> Deed:
+    def _ordered(self, action: Action, target: OrderTarget, resource: str, *, force: bool) -> PlannedOrder:
         parameters: dict[str, float | str | bool] = {"resource": resource} if resource else {}
         order = Order(
             container=target.container, action=action, by=self._by, parameters=parameters, force=force
         )
 
-        def place(reason: str) -> Done:
+        def place(reason: str) -> OrderResult:
             given = msgspec.structs.replace(order, reason=reason)
             name = target.container.name
-            return Done(f"ordered: {action} {name}", self._orders.place(target.host, given), name)
+            return OrderResult(f"ordered: {action} {name}", self._orders.place(target.host, given), name)
 
-        return Deed(
+        return PlannedOrder(
             plan=f"{plan(order)}, on {target.host}",
             ask=lambda: self._orders.outlook(target.host, order),
             do=place,
@@ -107,71 +107,75 @@ class Hand:
     def controls(self) -> Controls:
         return self._orders.controls()
 
-    def pause(self, names: Sequence[str], length: str, seconds: float | None) -> Plan:
+    def pause(self, names: Sequence[str], length: str, seconds: float | None) -> OrderPlan:
         """`names` are those of containers, or EVERYTHING alone; `length` and `seconds` one of LENGTHS."""
         how_long = ("--for", length) if length else ()
-        return Plan(
+        return OrderPlan(
             deeds=tuple(self._paused(name, length, seconds) for name in names),
             commands=tuple(("pause", *how_long, *_of(name)) for name in names),
         )
 
-    def _paused(self, name: str, length: str, seconds: float | None) -> Deed:
+    def _paused(self, name: str, length: str, seconds: float | None) -> PlannedOrder:
         def known() -> str:
             now, pause = self._clock.now(), self.controls().pauses.get(name)
             held = pause is not None and control.holds(pause, now)
             return f"this takes the place of: {control.told('paused', pause, now)}" if pause and held else ""
 
-        def put(reason: str) -> Done:
+        def put(reason: str) -> OrderResult:
             self._orders.pause(name, by=self._by, reason=reason, seconds=seconds)
-            return Done(f"paused: {called(name)}")
+            return OrderResult(f"paused: {called(name)}")
 
         until = f"for {length}" if length else "until it is lifted"
-        return Deed(plan=f"do nothing to {called(name)} {until}; what is detected waits", ask=known, do=put)
+        return PlannedOrder(
+            plan=f"do nothing to {called(name)} {until}; what is detected waits", ask=known, do=put
+        )
 
-    def resume(self, name: str) -> Plan:
-        def lift(reason: str) -> Done:
+    def resume(self, name: str) -> OrderPlan:
+        def lift(reason: str) -> OrderResult:
             lifted = self._orders.resume(name, by=self._by, reason=reason)
-            return Done(f"resumed: {called(name)}" if lifted else f"there was no pause for {called(name)}")
+            return OrderResult(
+                f"resumed: {called(name)}" if lifted else f"there was no pause for {called(name)}"
+            )
 
-        deed = Deed(plan=f"lift the pause of {called(name)}", ask=lambda: "", do=lift)
-        return Plan(deeds=(deed,), commands=(("resume", *_of(name)),))
+        deed = PlannedOrder(plan=f"lift the pause of {called(name)}", ask=lambda: "", do=lift)
+        return OrderPlan(deeds=(deed,), commands=(("resume", *_of(name)),))
 
-    def reset(self, names: Sequence[str]) -> Plan:
-        return Plan(
+    def reset(self, names: Sequence[str]) -> OrderPlan:
+        return OrderPlan(
             deeds=tuple(self._closed(name) for name in names),
             commands=tuple(("reset", *_of(name)) for name in names),
         )
 
-    def _closed(self, name: str) -> Deed:
-        def close(reason: str) -> Done:
+    def _closed(self, name: str) -> PlannedOrder:
+        def close(reason: str) -> OrderResult:
             self._orders.reset(name, by=self._by, reason=reason)
-            return Done(f"breaker closed: {called(name)}")
+            return OrderResult(f"breaker closed: {called(name)}")
 
         words = f"close the breaker of {called(name)}: failures up to now do not count"
-        return Deed(plan=words, ask=lambda: "", do=close)
+        return PlannedOrder(plan=words, ask=lambda: "", do=close)
 
     # --- approvals ----------------------------------------------------------------------------------
 
     def approvals(self) -> list[Approval]:
         return self._orders.approvals()
 
-    def answer(self, approval: Approval, answer: Answer) -> Plan:
+    def answer(self, approval: Approval, answer: ApprovalAnswer) -> OrderPlan:
         """Of two answers the first counts."""
         what = f"{approval.action} of {approval.container}"
 
-        def give(reason: str) -> Done:
+        def give(reason: str) -> OrderResult:
             answered = self._orders.answer(approval.id, answer, by=self._by, reason=reason)
             if answered is None:
-                return Done(f"{what} does not wait any more")
+                return OrderResult(f"{what} does not wait any more")
             known, counts = answered
             if counts:
-                return Done(f"{answer}: {what}")
+                return OrderResult(f"{answer}: {what}")
             said = f"{known.answer} by {known.by}" if known.answer else "its time is up"
-            return Done(f"too late: {said}")
+            return OrderResult(f"too late: {said}")
 
-        word = "approve" if answer is Answer.APPROVED else "reject"
-        deed = Deed(plan=f"{word} {what}", ask=lambda: "", do=give)
-        return Plan(deeds=(deed,), commands=((word, approval.id),))
+        word = "approve" if answer is ApprovalAnswer.APPROVED else "reject"
+        deed = PlannedOrder(plan=f"{word} {what}", ask=lambda: "", do=give)
+        return OrderPlan(deeds=(deed,), commands=((word, approval.id),))
 
 
 def called(name: str) -> str:

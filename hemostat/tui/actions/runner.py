@@ -11,17 +11,17 @@ from typing import Final
 import msgspec
 
 from hemostat.errors import HemoStatError
-from hemostat.tui.actions.build import Done, Plan
+from hemostat.tui.actions.build import OrderPlan, OrderResult
 
 PATIENCE: Final = 15.0
 """Seconds that a user who quits is kept waiting; the bus gives up before."""
 UNKNOWN: Final = "nobody knows whether it was done: there was no answer in time"
 
 
-class Result(msgspec.Struct, frozen=True):
+class OrderOutcome(msgspec.Struct, frozen=True):
     """`why` says why it was not done; empty if it was."""
 
-    done: Done
+    done: OrderResult
     why: str = ""
 
     @property
@@ -29,22 +29,22 @@ class Result(msgspec.Struct, frozen=True):
         return f"{self.done.told}: {self.why}"
 
 
-class Courier:
+class OrderRunner:
     def __init__(self) -> None:
-        self._under_way: list[tuple[threading.Thread, Plan]] = []
-        self._results: queue.SimpleQueue[Result] = queue.SimpleQueue()
+        self._under_way: list[tuple[threading.Thread, OrderPlan]] = []
+        self._results: queue.SimpleQueue[OrderOutcome] = queue.SimpleQueue()
 
-    def carry(self, plan: Plan, reason: str, told: Callable[[], object]) -> None:
+    def carry(self, plan: OrderPlan, reason: str, told: Callable[[], object]) -> None:
         """`told` is called from the thread whenever there is a result."""
 
         def run() -> None:
             for number, deed in enumerate(plan.deeds):
                 try:
-                    result = Result(deed.do(reason))
+                    result = OrderOutcome(deed.do(reason))
                 except HemoStatError as error:
                     left = len(plan.deeds) - number - 1
                     rest = f"; not tried: {left} more" if left else ""
-                    result = Result(Done(deed.plan), f"{error.message}{rest}")
+                    result = OrderOutcome(OrderResult(deed.plan), f"{error.message}{rest}")
                 self._results.put(result)
                 told()
                 if result.why:
@@ -55,9 +55,9 @@ class Courier:
         self._under_way.append((thread, plan))
         thread.start()
 
-    def results(self) -> list[Result]:
+    def results(self) -> list[OrderOutcome]:
         """Those that nobody has asked for yet."""
-        found: list[Result] = []
+        found: list[OrderOutcome] = []
         while not self._results.empty():
             found.append(self._results.get())
         return found

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from hemostat.core.evidence.build import masked, tail
-from hemostat.core.evidence.snapshot import Details
+from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import HemoStatError, NoSuchContainerError
 from hemostat.ports import Engine
@@ -24,23 +24,23 @@ NOWHERE: Final = "nobody to ask here: a recording, or a dashboard without an eng
 ELSEWHERE: Final = "this host's engine has no such container: it is gone, or on another host"
 
 
-class Glimpse(msgspec.Struct, frozen=True, kw_only=True):
+class ContainerView(msgspec.Struct, frozen=True, kw_only=True):
     """`why` says why there is nothing new; what was seen last stays beside it."""
 
     log: str = ""
     info: ContainerInfo | None = None
-    details: Details | None = None
+    details: ContainerDetails | None = None
     why: str = ""
 
 
-class Tail:
+class ContainerPoll:
     """`engine` may take long to connect, and gives None where there is none."""
 
     def __init__(
         self,
         engine: Callable[[], Engine | None],
         container: str,
-        deliver: Callable[[Glimpse], object],
+        deliver: Callable[[ContainerView], object],
         *,
         every: float,
     ) -> None:
@@ -49,7 +49,7 @@ class Tail:
         self._deliver = deliver
         self._every = every
         self._raw: str | None = None
-        self._seen = Glimpse()
+        self._seen = ContainerView()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
 
@@ -71,7 +71,7 @@ class Tail:
                 self._deliver(seen)
             self._stop.wait(self._every)
 
-    def _look(self) -> Glimpse:
+    def _look(self) -> ContainerView:
         try:
             engine = self._engine()
             if engine is None:
@@ -85,4 +85,4 @@ class Tail:
         # Masking costs more than asking.
         log = self._seen.log if raw == self._raw else tail(raw, LIMIT)
         self._raw = raw
-        return Glimpse(log=log, info=info, details=details)
+        return ContainerView(log=log, info=info, details=details)

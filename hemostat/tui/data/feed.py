@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.history.status import name_of
-from hemostat.core.remediation.limit_status import Overview
+from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.errors import HemoStatError
 from hemostat.events import DURABLE, TYPES, Event
 from hemostat.ports import Clock, Listener
-from hemostat.tui.data.state import LOG, TRAIL, News
+from hemostat.tui.data.state import LOG, TRAIL, FeedUpdate
 
 EVERY: Final = 0.25
 """Seconds between two deliveries."""
@@ -28,7 +28,7 @@ RARELY: Final = 10.0
 PATIENCE: Final = 4 * EVERY
 """Seconds that a user who quits may be kept waiting."""
 
-Deliver = Callable[[News], object]
+Deliver = Callable[[FeedUpdate], object]
 
 
 class Feed:
@@ -39,7 +39,7 @@ class Feed:
         deliver: Deliver,
         *,
         every: float = EVERY,
-        safety: Callable[[str], Overview] | None = None,
+        safety: Callable[[str], HostLimitStatus] | None = None,
     ) -> None:
         """`every`: seconds between two deliveries. `safety` is asked about every host that is heard of."""
         self._bus = bus
@@ -78,7 +78,7 @@ class Feed:
                 self._follow(anew=anew)
                 anew = True
             except HemoStatError as error:
-                self._deliver(News(lost=": ".join(filter(None, (error.message, error.hint)))))
+                self._deliver(FeedUpdate(lost=": ".join(filter(None, (error.message, error.hint)))))
                 self._stop.wait(RETRY)
 
     def _follow(self, *, anew: bool) -> None:
@@ -102,9 +102,9 @@ class Feed:
                 self._hand_over()
                 due = self._clock.now() + self._every
             if self._sought:
-                self._deliver(News(past=self._past()))
+                self._deliver(FeedUpdate(past=self._past()))
 
-    def _past(self) -> dict[str, Sequence[Point]]:
+    def _past(self) -> dict[str, Sequence[MetricPoint]]:
         sought, self._sought = self._sought, {}
         try:
             return {key: self._bus.history(*place, TRAIL) for key, place in sought.items()}
@@ -126,11 +126,11 @@ class Feed:
             self._live[event.type, name_of(event)] = event
 
     def _hand_over(self, *, anew: bool = False) -> None:
-        self._deliver(News((*self._durable, *self._live.values()), safety=self._survey(), anew=anew))
+        self._deliver(FeedUpdate((*self._durable, *self._live.values()), safety=self._survey(), anew=anew))
         self._durable.clear()
         self._live.clear()
 
-    def _survey(self) -> dict[str, Overview] | None:
+    def _survey(self) -> dict[str, HostLimitStatus] | None:
         """Where the hosts stand; None where that is not asked now: it changes with what is told, and slowly
         with time."""
         now = self._clock.now()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Late:
+class Lazy:
     """Has all that it opens has. Opening it, and loading what speaks to it, takes a while: meanwhile the
     screen is there. What `opens` raises is raised by whatever was asked, and tried anew the next time."""
 

@@ -7,7 +7,7 @@ import msgspec
 
 from hemostat.core.history.incident_log import line
 from hemostat.events import Event, Outcome, RemediationComplete
-from hemostat.tui.actions.build import Done
+from hemostat.tui.actions.build import OrderResult
 
 LATE: Final = 30.0
 """Seconds without a word after which that is told."""
@@ -24,12 +24,12 @@ class _Open(msgspec.Struct):
     heard: bool = False
 
 
-class Answers:
+class PendingOrders:
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
         self._told: set[str] = set()
 
-    def expect(self, done: Done, now: float) -> None:
+    def expect(self, done: OrderResult, now: float) -> None:
         if done.incident:
             self._open[done.incident] = _Open(done.about, now)
             if len(self._open) > MOST:

@@ -9,10 +9,10 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import KEPT_POINTS, Point
+from hemostat.core.evidence.snapshot import KEPT_POINTS, MetricPoint
 from hemostat.core.history import playback
-from hemostat.core.history.playback import Playing
-from hemostat.core.history.replay import Recording
+from hemostat.core.history.playback import PlaybackPosition
+from hemostat.core.history.replay import Replay
 from hemostat.events import Event
 from hemostat.ports import Clock
 
@@ -23,12 +23,12 @@ LONGEST: Final = 1.0
 class ReplayClock:
     """Now is the recorded time, up to which everything was handed over. Safe to use from several threads."""
 
-    def __init__(self, recording: Recording, wall: Clock, name: str) -> None:
+    def __init__(self, recording: Replay, wall: Clock, name: str) -> None:
         self.recording = recording
         self.name = name
         self._wall = wall
         self._changed = threading.Condition()
-        self._playing = Playing(recording.begin)
+        self._playing = PlaybackPosition(recording.begin)
         self._since = wall.now()
         self._jumps = 0
 
@@ -40,7 +40,7 @@ class ReplayClock:
         self._wall.sleep(seconds)
 
     @property
-    def playing(self) -> Playing:
+    def playing(self) -> PlaybackPosition:
         return self._playing
 
     @property
@@ -68,7 +68,7 @@ class ReplayClock:
     def pause(self) -> None:
         """Stop or go on; from the end, begin again."""
         if playback.ended(self.recording, self._playing):
-            self._put(Playing(self.recording.begin, self._playing.speed))
+            self._put(PlaybackPosition(self.recording.begin, self._playing.speed))
         else:
             self._put(msgspec.structs.replace(self._playing, paused=not self._playing.paused))
 
@@ -81,7 +81,7 @@ class ReplayClock:
     def change_speed(self, steps: int) -> None:
         self._put(playback.changed_speed(self._playing, steps))
 
-    def _put(self, wanted: Playing) -> None:
+    def _put(self, wanted: PlaybackPosition) -> None:
         with self._changed:
             if wanted.position != self._playing.position:
                 self._jumps += 1
@@ -111,7 +111,7 @@ class ReplayBus:
     def last(self, stream: str) -> list[Event]:
         return self._recording.last(stream, self._clock.now())
 
-    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[Point]:
+    def history(self, host: str, container: str, count: int = KEPT_POINTS) -> list[MetricPoint]:
         return self._recording.history(host, container, self._clock.now(), count)
 
     def ping(self) -> None:

@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.evidence.snapshot import Point
-from hemostat.core.history.incident_log import Story, stories, subject
-from hemostat.core.history.status import Picture, name_of, picture
+from hemostat.core.evidence.snapshot import MetricPoint
+from hemostat.core.history.incident_log import IncidentLog, stories, subject
+from hemostat.core.history.status import SystemStatus, name_of, picture
 from hemostat.core.model import REMOVED
-from hemostat.core.remediation.limit_status import Overview
+from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, Heartbeat, Outcome
 from hemostat.streams import BY_NAME
@@ -35,19 +35,19 @@ SILENT: Final = 5.0
 """Seconds without any event after which the bus is said to be silent: heartbeats come every two."""
 
 
-class News(msgspec.Struct, frozen=True):
+class FeedUpdate(msgspec.Struct, frozen=True):
     """What came since the last news. `lost` is why the bus cannot be listened to; empty while it can.
     `safety` is by host; None where it was not asked for again. `anew`: this is all there is to know, and what
     was known before is not so. `past` is what was kept of some containers, by key."""
 
     events: tuple[Event, ...] = ()
     lost: str = ""
-    safety: Mapping[str, Overview] | None = None
+    safety: Mapping[str, HostLimitStatus] | None = None
     anew: bool = False
-    past: Mapping[str, Sequence[Point]] = {}
+    past: Mapping[str, Sequence[MetricPoint]] = {}
 
 
-class Trail(msgspec.Struct, frozen=True, gc=False):
+class MetricTrail(msgspec.Struct, frozen=True, gc=False):
     """The latest seconds of a container, oldest first: CPU in percent of one core, memory in bytes. `at` is
     the time of the last (epoch seconds). `recalled`: it has what was kept from before it was heard of."""
 
@@ -61,7 +61,7 @@ class Trail(msgspec.Struct, frozen=True, gc=False):
         return self.at - (len(self.cpu) - 1)
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class DashboardState(msgspec.Struct, frozen=True, kw_only=True):
     """`heard` is the time of the newest event, or when the dashboard opened (epoch seconds). `unwell` are the
     incidents that are open, by host and container name; `safety` is by host, where it is known; `behind` is
     since when (epoch seconds) every heartbeat has told of a lag, by the role's source."""
@@ -69,17 +69,17 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     heard: float
     lost: str = ""
     stats: dict[str, Event] = {}
-    trails: dict[str, Trail] = {}
+    trails: dict[str, MetricTrail] = {}
     roles: dict[str, Event] = {}
     log: tuple[Event, ...] = ()
-    unwell: dict[tuple[str, str], tuple[Story, ...]] = {}
-    safety: Mapping[str, Overview] = {}
+    unwell: dict[tuple[str, str], tuple[IncidentLog, ...]] = {}
+    safety: Mapping[str, HostLimitStatus] = {}
     behind: Mapping[str, float] = {}
 
 
-def apply(state: State, news: News, now: float) -> State:
+def apply(state: DashboardState, news: FeedUpdate, now: float) -> DashboardState:
     if news.anew:
-        state = State(heard=now)
+        state = DashboardState(heard=now)
     stats = {key: event for key, event in state.stats.items() if now - event.time < STATS_LAST}
     trails = {key: trail for key, trail in state.trails.items() if key in stats}
     beats: list[Event] = []
@@ -94,7 +94,7 @@ def apply(state: State, news: News, now: float) -> State:
             case ContainerStats():
                 if now - event.time < STATS_LAST:
                     key = name_of(event)
-                    point = Point.of(event.data, event.time)
+                    point = MetricPoint.of(event.data, event.time)
                     stats[key], trails[key] = event, _longer(trails.get(key), point)
             case Heartbeat():
                 beats.append(event)
@@ -105,7 +105,7 @@ def apply(state: State, news: News, now: float) -> State:
             trails[key] = _recalled(trails[key], points)
     log, unwell = _told(state, fresh)
     roles = _current([*state.roles.values(), *beats]) if beats else state.roles
-    return State(
+    return DashboardState(
         heard=newest,
         lost=news.lost,
         stats=stats,
@@ -123,15 +123,15 @@ def apply(state: State, news: News, now: float) -> State:
 
 
 def _told(
-    state: State, fresh: Sequence[Event]
-) -> tuple[tuple[Event, ...], dict[tuple[str, str], tuple[Story, ...]]]:
+    state: DashboardState, fresh: Sequence[Event]
+) -> tuple[tuple[Event, ...], dict[tuple[str, str], tuple[IncidentLog, ...]]]:
     """The log with what is fresh, and what is open after it."""
     log = {event.id: event for event in state.log}
     if all(event.id in log for event in fresh):
         return state.log, state.unwell
     log |= {event.id: event for event in fresh}
     ordered = tuple(sorted(log.values(), key=lambda event: (event.time, event.id))[-LOG:])
-    unwell: dict[tuple[str, str], tuple[Story, ...]] = {}
+    unwell: dict[tuple[str, str], tuple[IncidentLog, ...]] = {}
     for story in stories(ordered):
         if story.open:
             place = story.host, story.container.name
@@ -139,18 +139,18 @@ def _told(
     return ordered, unwell
 
 
-def _longer(trail: Trail | None, point: Point) -> Trail:
+def _longer(trail: MetricTrail | None, point: MetricPoint) -> MetricTrail:
     """One value a second: a container is told of when its numbers change, so between they were the same."""
-    one = Trail(point.time, (point.cpu,), (point.memory,))
+    one = MetricTrail(point.time, (point.cpu,), (point.memory,))
     return one if trail is None else _joined(trail, one)
 
 
-def _joined(trail: Trail, later: Trail) -> Trail:
+def _joined(trail: MetricTrail, later: MetricTrail) -> MetricTrail:
     """Of what was not told of for long, nothing is known between."""
     gap = later.began - trail.at
     between = max(0, min(TRAIL, round(gap) - 1))
     cpu, memory = (trail.cpu[-1], trail.memory[-1]) if gap < STATS_LAST else (None, None)
-    return Trail(
+    return MetricTrail(
         later.at,
         (*trail.cpu, *[cpu] * between, *later.cpu)[-TRAIL:],
         (*trail.memory, *[memory] * between, *later.memory)[-TRAIL:],
@@ -158,9 +158,9 @@ def _joined(trail: Trail, later: Trail) -> Trail:
     )
 
 
-def _recalled(trail: Trail, points: Sequence[Point]) -> Trail:
+def _recalled(trail: MetricTrail, points: Sequence[MetricPoint]) -> MetricTrail:
     """With what came before it began."""
-    past: Trail | None = None
+    past: MetricTrail | None = None
     for point in points:
         if trail.began - TRAIL < point.time < trail.began - TOLERANCE:
             past = _longer(past, point)
@@ -176,11 +176,11 @@ def _current(beats: Iterable[Event]) -> dict[str, Event]:
     return {event.source: event for event in newest.values()}
 
 
-def seen(state: State, now: float) -> Picture:
+def seen(state: DashboardState, now: float) -> SystemStatus:
     return picture(state.roles.values(), state.stats.values(), state.log, expected=tuple(BY_NAME), now=now)
 
 
-def roles(state: State, now: float) -> Picture:
+def roles(state: DashboardState, now: float) -> SystemStatus:
     """The picture without containers and incidents, made often; the roles as they follow each other."""
     shown = picture(state.roles.values(), (), (), expected=tuple(BY_NAME), now=now)
     order = {name: number for number, name in enumerate(BY_NAME)}
@@ -188,7 +188,7 @@ def roles(state: State, now: float) -> Picture:
     return msgspec.structs.replace(shown, roles=tuple(ordered))
 
 
-def steady(state: State, shown: Picture) -> Picture:
+def steady(state: DashboardState, shown: SystemStatus) -> SystemStatus:
     """Without the lags of a moment, which everybody who works has."""
     lasting = {
         (event.host, event.data.role)
@@ -203,24 +203,24 @@ def steady(state: State, shown: Picture) -> Picture:
     return msgspec.structs.replace(shown, roles=tuple(told))
 
 
-def mode(state: State) -> str:
+def mode(state: DashboardState) -> str:
     """What the responders say of how they act; empty where none says it."""
     said = (event.data.mode for event in state.roles.values() if isinstance(event.data, Heartbeat))
     return ", ".join(sorted({each for each in said if each}))
 
 
-def waiting(state: State) -> int:
+def waiting(state: DashboardState) -> int:
     """How many incidents wait for a person's approval."""
     return sum(story.status == Outcome.AWAITING_APPROVAL for told in state.unwell.values() for story in told)
 
 
-def quiet(state: State, now: float) -> str:
+def quiet(state: DashboardState, now: float) -> str:
     """Since when nothing has come, `12 s`, or that nothing can; empty while something does."""
     silent = now - state.heard
     return show_duration(float(int(silent))) if silent >= SILENT else "bus lost" * bool(state.lost)
 
 
-def silence(state: State, now: float) -> str:
+def silence(state: DashboardState, now: float) -> str:
     """What to say of the bus when nothing comes from it; empty while something does."""
     if state.lost:
         # What matters comes first: narrow screens cut the end.

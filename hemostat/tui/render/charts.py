@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 from rich.text import Text
 
-from hemostat.core.evidence.snapshot import KEPT_POINTS, Dossier, Point
+from hemostat.core.evidence.snapshot import KEPT_POINTS, EvidenceSnapshot, MetricPoint
 from hemostat.core.units import show_size
 from hemostat.events import ContainerStats, Event
-from hemostat.tui.render.plot import Points, Span, ceiling, plot
+from hemostat.tui.render.plot import Points, TimeSpan, ceiling, plot
 from hemostat.tui.render.text import FAINT, PLAIN, fit
 
 NEAR: Final = 0.5
@@ -22,49 +22,55 @@ HELD: Final = 12.0
 """Seconds, as in plot.HOLD."""
 
 
-class Limits(NamedTuple):
+class ChartLimits(NamedTuple):
     """`cpu` in percent of one core, `memory` in bytes; None where there is none, or it is not known."""
 
     cpu: float | None = None
     memory: float | None = None
 
 
-def limits(stats: ContainerStats | None, kept: Sequence[Dossier] = ()) -> Limits:
+def limits(stats: ContainerStats | None, kept: Sequence[EvidenceSnapshot] = ()) -> ChartLimits:
     """As it is now, else as it was when evidence was kept."""
     details = next((each.details for each in reversed(kept) if each.details is not None), None)
     told = stats or details
     if told is None:
-        return Limits()
-    return Limits(None if told.cpu_limit is None else told.cpu_limit * 100, told.memory_limit)
+        return ChartLimits()
+    return ChartLimits(None if told.cpu_limit is None else told.cpu_limit * 100, told.memory_limit)
 
 
-def merged(*several: Iterable[Point]) -> tuple[Point, ...]:
+def merged(*several: Iterable[MetricPoint]) -> tuple[MetricPoint, ...]:
     """In order of time, each moment once."""
     found = {point.time: point for points in several for point in points}
     return tuple(found[time] for time in sorted(found))
 
 
-def extended(points: tuple[Point, ...], event: Event | None) -> tuple[Point, ...]:
+def extended(points: tuple[MetricPoint, ...], event: Event | None) -> tuple[MetricPoint, ...]:
     """With the numbers just heard, if they are newer."""
     if event is None or not isinstance(event.data, ContainerStats):
         return points
     if points and event.time <= points[-1].time:
         return points
-    return (*points, Point.of(event.data, event.time))[-KEPT_POINTS:]
+    return (*points, MetricPoint.of(event.data, event.time))[-KEPT_POINTS:]
 
 
-def until(points: tuple[Point, ...], now: float) -> tuple[Point, ...]:
+def until(points: tuple[MetricPoint, ...], now: float) -> tuple[MetricPoint, ...]:
     """Without what is yet to come, where a replay went back."""
     return points if not points or points[-1].time <= now else tuple(p for p in points if p.time <= now)
 
 
-def within(points: Iterable[Point], begin: float, end: float) -> tuple[Point, ...]:
+def within(points: Iterable[MetricPoint], begin: float, end: float) -> tuple[MetricPoint, ...]:
     """Those of this time (epoch seconds), and the one before, which may hold on."""
     return tuple(point for point in points if begin - HELD <= point.time <= end)
 
 
 def cpu(
-    points: Sequence[Point], span: Span, limit: Limits, *, width: int, height: int, marks: Mapping[float, str]
+    points: Sequence[MetricPoint],
+    span: TimeSpan,
+    limit: ChartLimits,
+    *,
+    width: int,
+    height: int,
+    marks: Mapping[float, str],
 ) -> Iterator[Text]:
     numbers = [(point.time, point.cpu) for point in points]
     yield _caption("cpu", numbers, _percent, limit.cpu, "100 % = one core", width)
@@ -72,7 +78,13 @@ def cpu(
 
 
 def memory(
-    points: Sequence[Point], span: Span, limit: Limits, *, width: int, height: int, marks: Mapping[float, str]
+    points: Sequence[MetricPoint],
+    span: TimeSpan,
+    limit: ChartLimits,
+    *,
+    width: int,
+    height: int,
+    marks: Mapping[float, str],
 ) -> Iterator[Text]:
     numbers = [(point.time, None if point.memory is None else float(point.memory)) for point in points]
     yield _caption("memory", numbers, show_size, limit.memory, "", width)
@@ -81,25 +93,25 @@ def memory(
     )
 
 
-def received(points: Sequence[Point], span: Span, *, width: int, height: int) -> Iterator[Text]:
+def received(points: Sequence[MetricPoint], span: TimeSpan, *, width: int, height: int) -> Iterator[Text]:
     yield from _strip("received", [(point.time, point.received) for point in points], span, width, height)
 
 
-def sent(points: Sequence[Point], span: Span, *, width: int, height: int) -> Iterator[Text]:
+def sent(points: Sequence[MetricPoint], span: TimeSpan, *, width: int, height: int) -> Iterator[Text]:
     yield from _strip("sent", [(point.time, point.sent) for point in points], span, width, height)
 
 
-def has_network(points: Iterable[Point]) -> bool:
+def has_network(points: Iterable[MetricPoint]) -> bool:
     return any(point.received is not None or point.sent is not None for point in points)
 
 
-def no_network(points: Sequence[Point], width: int) -> Text:
+def no_network(points: Sequence[MetricPoint], width: int) -> Text:
     """Why there is nothing to draw of it."""
     why = "not known: it is the host's, or was not recorded" if points else NOTHING
     return Text.assemble((fit("network", NAME), "bold"), (fit(why, max(1, width - NAME)), FAINT))
 
 
-def _strip(name: str, numbers: Points, span: Span, width: int, height: int) -> Iterator[Text]:
+def _strip(name: str, numbers: Points, span: TimeSpan, width: int, height: int) -> Iterator[Text]:
     """Without an axis of time: it stands below one that has the same."""
     yield _caption(name, numbers, _rate, None, "", width)
     drawn = _drawn(numbers, span, None, show_size, width=width, height=height, marks={}, binary=True)
@@ -129,7 +141,7 @@ def _caption(
 
 def _drawn(
     numbers: Points,
-    span: Span,
+    span: TimeSpan,
     limit: float | None,
     show: Callable[[float], str],
     *,

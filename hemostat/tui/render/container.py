@@ -8,18 +8,18 @@ import msgspec
 from rich.text import Text
 
 from hemostat.core.evidence.render import made_with
-from hemostat.core.evidence.snapshot import Check, Details, Dossier, Point
+from hemostat.core.evidence.snapshot import ContainerDetails, EvidenceSnapshot, HealthcheckRun, MetricPoint
 from hemostat.core.history.incident_log import SETTLED, subject
-from hemostat.core.history.timeline import Chronicle, Stage
+from hemostat.core.history.timeline import IncidentTimeline, TimelineStage
 from hemostat.core.model import ContainerInfo
 from hemostat.core.redact import redact
-from hemostat.core.remediation.limit_status import Overview
+from hemostat.core.remediation.limit_status import HostLimitStatus
 from hemostat.core.units import show_duration
 from hemostat.events import ContainerStats, Event, State
 from hemostat.tui.data.state import about
 from hemostat.tui.render import charts, limits
-from hemostat.tui.render.charts import Limits
-from hemostat.tui.render.plot import LABEL, Span
+from hemostat.tui.render.charts import ChartLimits
+from hemostat.tui.render.plot import LABEL, TimeSpan
 from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD, fit
 from hemostat.tui.render.wrap import clock, date, paragraph, plain, row
 
@@ -33,7 +33,7 @@ CHECKS: Final = 50
 """Runs of the health check that are shown."""
 PANES: Final = ("log", "health checks", "inspect", "incidents")
 
-_MARKS: Final = {Stage.ALERT: "!", Stage.ACTION: "▲"}
+_MARKS: Final = {TimelineStage.ALERT: "!", TimelineStage.ACTION: "▲"}
 
 
 Place = tuple[str, str]
@@ -81,7 +81,7 @@ def facts(stats: ContainerStats | None, bounds: str, width: int) -> Text:
     return line
 
 
-def towards_limits(known: Mapping[str, Overview], place: Place, now: float) -> str:
+def towards_limits(known: Mapping[str, HostLimitStatus], place: Place, now: float) -> str:
     """How the container stands towards its breaker and its budget; empty where that is not known."""
     if (overview := known.get(place[0])) is None:
         return ""
@@ -98,12 +98,12 @@ def _state(state: State) -> tuple[str, str]:
 
 
 def plots(
-    points: Sequence[Point], limit: Limits, marks: Mapping[float, str], width: int, height: int
+    points: Sequence[MetricPoint], limit: ChartLimits, marks: Mapping[float, str], width: int, height: int
 ) -> list[Text]:
     """The last minutes of CPU and memory, `height` lines each, and of the network in fewer below; beside each
     other where there is room."""
     room = width if width < BESIDE else (width - 1) // 2
-    span = Span.back(points[-1].time if points else 0.0, MINUTES, room - LABEL - 1)
+    span = TimeSpan.back(points[-1].time if points else 0.0, MINUTES, room - LABEL - 1)
     here = {time: mark for time, mark in marks.items() if span.begin <= time <= span.end}
     shown = charts.within(points, *span)
     cpu, memory = (
@@ -128,7 +128,7 @@ def _beside(left: Sequence[Text], right: Sequence[Text], room: int) -> list[Text
     return [Text.assemble(one, " ", other) for one, other in both]
 
 
-def marks(told: Iterable[Chronicle]) -> dict[float, str]:
+def marks(told: Iterable[IncidentTimeline]) -> dict[float, str]:
     """What happened to it, by time."""
     return {
         step.time: mark
@@ -138,8 +138,8 @@ def marks(told: Iterable[Chronicle]) -> dict[float, str]:
     }
 
 
-def _settled(stage: Stage, status: str) -> bool:
-    return stage is Stage.OUTCOME and status in SETTLED
+def _settled(stage: TimelineStage, status: str) -> bool:
+    return stage is TimelineStage.OUTCOME and status in SETTLED
 
 
 def tabs(pane: str, told: str, width: int) -> Text:
@@ -155,7 +155,7 @@ def tabs(pane: str, told: str, width: int) -> Text:
 # --- the log --------------------------------------------------------------------------------------------
 
 
-class Found(msgspec.Struct, frozen=True):
+class LogMatches(msgspec.Struct, frozen=True):
     """A log as it is shown: its rows, and in which of them each line that matches begins."""
 
     rows: tuple[Text, ...]
@@ -168,7 +168,7 @@ def matches(line: str, wanted: str) -> bool:
     return bool(text) and (text in line.lower()) != wanted.startswith("!")
 
 
-def log(text: str, wanted: str, width: int, *, only: bool) -> Found:
+def log(text: str, wanted: str, width: int, *, only: bool) -> LogMatches:
     """`only`: those lines alone that match what is wanted."""
     rows: list[Text] = []
     found: list[int] = []
@@ -182,20 +182,20 @@ def log(text: str, wanted: str, width: int, *, only: bool) -> Found:
         if holds and not wanted.startswith("!"):
             for each in rows[found[-1] :]:
                 each.highlight_words([plain(wanted)], "bold reverse", case_sensitive=False)
-    return Found(tuple(rows), tuple(found))
+    return LogMatches(tuple(rows), tuple(found))
 
 
 # --- the other panes ------------------------------------------------------------------------------------
 
 
-def checks(now: Sequence[Check], kept: Iterable[Dossier]) -> list[Check]:
+def checks(now: Sequence[HealthcheckRun], kept: Iterable[EvidenceSnapshot]) -> list[HealthcheckRun]:
     """The newest runs of its health check, oldest first, each once."""
     before = (each for dossier in kept if dossier.details for each in dossier.details.checks)
     found = {each.time: each for each in (*before, *now)}
     return [found[time] for time in sorted(found)][-CHECKS:]
 
 
-def check_lines(runs: Sequence[Check], width: int) -> list[Text]:
+def check_lines(runs: Sequence[HealthcheckRun], width: int) -> list[Text]:
     """Newest first, after a line that shows them all at once."""
     if not runs:
         return [Text("no run of a health check is known: it has none, or was not asked yet", FAINT)]
@@ -210,11 +210,11 @@ def check_lines(runs: Sequence[Check], width: int) -> list[Text]:
     return lines
 
 
-def inspect_lines(info: ContainerInfo | None, details: Details | None, width: int) -> list[Text]:
+def inspect_lines(info: ContainerInfo | None, details: ContainerDetails | None, width: int) -> list[Text]:
     return list(_inspected(info, details, width))
 
 
-def _inspected(info: ContainerInfo | None, details: Details | None, width: int) -> Iterator[Text]:
+def _inspected(info: ContainerInfo | None, details: ContainerDetails | None, width: int) -> Iterator[Text]:
     if info is not None:
         told = (
             ("image", info.ref.image),
@@ -237,7 +237,7 @@ def _inspected(info: ContainerInfo | None, details: Details | None, width: int) 
             yield from row(label, text, width)
 
 
-def incident_line(told: Chronicle, width: int) -> Text:
+def incident_line(told: IncidentTimeline, width: int) -> Text:
     settled = told.status in SETTLED
     glyph, style = ("✓", GOOD) if settled else ("✗", BAD)
     took = "" if told.seconds is None else f" in {show_duration(told.seconds)}"

@@ -14,7 +14,7 @@ from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
 from hemostat.output_file import write_output
 from hemostat.tui.render import incident
-from hemostat.tui.render.incident import Shown
+from hemostat.tui.render.incident import IncidentContent
 from hemostat.tui.render.wrap import date, without_fonts
 
 WIDTH: Final = 110
@@ -22,15 +22,15 @@ PLOTS: Final = 5
 """Lines of a plot."""
 
 
-def as_markdown(shown: Shown) -> str:
+def as_markdown(shown: IncidentContent) -> str:
     return markdown(shown.whole, shown.kept, date)
 
 
-def as_json(shown: Shown) -> str:
+def as_json(shown: IncidentContent) -> str:
     return msgspec.json.format(msgspec.json.encode(record(shown.whole, shown.kept))).decode() + "\n"
 
 
-def as_svg(shown: Shown) -> str:
+def as_svg(shown: IncidentContent) -> str:
     """As the view shows it."""
     told = veiled(shown.whole)
     last = shown._replace(whole=told, at=len(told.steps) - 1)
@@ -46,19 +46,19 @@ def as_svg(shown: Shown) -> str:
     return without_fonts(drawn)
 
 
-FORMATS: Final[dict[str, Callable[[Shown], str]]] = {
+FORMATS: Final[dict[str, Callable[[IncidentContent], str]]] = {
     ".md": as_markdown,
     ".json": as_json,
     ".svg": as_svg,
 }
 
 
-def file_name(shown: Shown, suffix: str) -> str:
+def file_name(shown: IncidentContent, suffix: str) -> str:
     """A name that no header and no file system takes for more than a name."""
     return f"incident-{re.sub(r'[^A-Za-z0-9_-]', '', shown.whole.incident)[:40]}{suffix}"
 
 
-def write(shown: Shown, path: Path, *, over: bool) -> Path:
+def write(shown: IncidentContent, path: Path, *, over: bool) -> Path:
     """Write what the suffix says; the absolute path. `over`: a file that is there is replaced. Raises
     HemoStatError."""
     form = FORMATS.get(path.suffix.lower())

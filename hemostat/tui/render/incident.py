@@ -8,15 +8,23 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from hemostat.core.evidence.render import occasion, sections
-from hemostat.core.evidence.snapshot import Dossier, Point
-from hemostat.core.history.incident_log import SETTLED, Story
+from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
+from hemostat.core.history.incident_log import SETTLED, IncidentLog
 from hemostat.core.history.next_steps import comes_next, ladder
-from hemostat.core.history.timeline import Chronicle, Stage, Step, known, summary, until, why
+from hemostat.core.history.timeline import (
+    IncidentTimeline,
+    TimelineStage,
+    TimelineStep,
+    known,
+    summary,
+    until,
+    why,
+)
 from hemostat.core.units import show_duration
 from hemostat.events import HealthAlert, Outcome, RemediationComplete
 from hemostat.tui.render import charts
-from hemostat.tui.render.charts import Limits
-from hemostat.tui.render.plot import Span
+from hemostat.tui.render.charts import ChartLimits
+from hemostat.tui.render.plot import TimeSpan
 from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD, PLAIN, fit
 from hemostat.tui.render.wrap import clock, heading, paragraph, row
 
@@ -33,34 +41,34 @@ HOUR: Final = 3600.0
 UNSPENT: Final = frozenset({Outcome.HEALED, Outcome.FAILED})
 
 _GLYPHS: Final = {
-    Stage.ALERT: ("!", BAD),
-    Stage.DIAGNOSIS: ("?", PLAIN),
-    Stage.DECISION: ("→", PLAIN),
-    Stage.ACTION: ("▲", BUSY),
-    Stage.VERIFICATION: ("◌", BUSY),
+    TimelineStage.ALERT: ("!", BAD),
+    TimelineStage.DIAGNOSIS: ("?", PLAIN),
+    TimelineStage.DECISION: ("→", PLAIN),
+    TimelineStage.ACTION: ("▲", BUSY),
+    TimelineStage.VERIFICATION: ("◌", BUSY),
 }
 _FAULTS: Final = frozenset({"failed", "escalated", "refused", "expired"})
 
 
-class Shown(NamedTuple):
+class IncidentContent(NamedTuple):
     """What there is to show. `at` is the step looked at, counted from 0; `points` are in order of time."""
 
-    whole: Chronicle
+    whole: IncidentTimeline
     at: int
-    kept: tuple[Dossier, ...] = ()
-    points: tuple[Point, ...] = ()
-    limits: Limits = Limits()
+    kept: tuple[EvidenceSnapshot, ...] = ()
+    points: tuple[MetricPoint, ...] = ()
+    limits: ChartLimits = ChartLimits()
 
     @property
-    def then(self) -> Chronicle:
+    def then(self) -> IncidentTimeline:
         return until(self.whole, self.at)
 
     @property
-    def step(self) -> Step:
+    def step(self) -> TimelineStep:
         return self.whole.steps[self.at]
 
 
-def title(incident: str, told: Chronicle | None, place: str, width: int) -> Text:
+def title(incident: str, told: IncidentTimeline | None, place: str, width: int) -> Text:
     """`place` is which of how many incidents this is."""
     if told is None:
         return Text.assemble(
@@ -75,7 +83,7 @@ def title(incident: str, told: Chronicle | None, place: str, width: int) -> Text
     return line
 
 
-def lead(shown: Shown, width: int) -> Text:
+def lead(shown: IncidentContent, width: int) -> Text:
     """How long it took, in all and by what."""
     then, count = shown.then, len(shown.whole.steps)
     at = f"step {shown.at + 1} of {count}: " if shown.at + 1 < count else ""
@@ -85,7 +93,7 @@ def lead(shown: Shown, width: int) -> Text:
     return Text(fit(f"{at}{took}; {summary(then)}", width), "bold")
 
 
-def steps(shown: Shown, width: int) -> list[Text]:
+def steps(shown: IncidentContent, width: int) -> list[Text]:
     """The timeline; of what came after the step that is looked at, nothing is known yet."""
     return [
         _step(step, width) if number <= shown.at else _unknown(step, width)
@@ -93,17 +101,17 @@ def steps(shown: Shown, width: int) -> list[Text]:
     ]
 
 
-def _step(step: Step, width: int) -> Text:
+def _step(step: TimelineStep, width: int) -> Text:
     glyph, style = _glyph(step)
     line = Text.assemble((_moment(step, width), FAINT), (f"{glyph} ", style), (fit(step.stage, 13), "bold"))
     return line.append(fit(step.text, max(1, width - line.cell_len)), style)
 
 
-def _unknown(step: Step, width: int) -> Text:
+def _unknown(step: TimelineStep, width: int) -> Text:
     return Text.assemble((f"{'':{len(_moment(step, width))}}· {step.stage}", FAINT))
 
 
-def _moment(step: Step, width: int) -> str:
+def _moment(step: TimelineStep, width: int) -> str:
     after = f"+{show_duration(step.after)}"
     return f"{clock(step.time)} {after:>12} " if width >= ROOMY else f"{after:>12} "
 
@@ -112,24 +120,28 @@ _LEAD: Final = 37
 """Cells before a step's text, at most."""
 
 
-def _glyph(step: Step) -> tuple[str, str]:
+def _glyph(step: TimelineStep) -> tuple[str, str]:
     if step.status in _FAULTS:
         return "✗", BAD
-    if isinstance(step.event.data, HealthAlert) and step.stage is Stage.OUTCOME:
+    if isinstance(step.event.data, HealthAlert) and step.stage is TimelineStage.OUTCOME:
         return "○", GOOD
-    if step.stage is Stage.OUTCOME:
+    if step.stage is TimelineStage.OUTCOME:
         return ("✓", GOOD) if step.status in SETTLED else ("■", BUSY)
     return _GLYPHS[step.stage]
 
 
-def reasons(shown: Shown, lately: int | None, width: int, *, bounds: str = "", room: int = 0) -> list[Text]:
+def reasons(
+    shown: IncidentContent, lately: int | None, width: int, *, bounds: str = "", room: int = 0
+) -> list[Text]:
     """What comes next, and why. `lately`: how many actions the container has seen in the hour before, None
     where that is not told; `bounds`: how it stands towards the limits now; `room`: cells that the timeline
     has, of whose step the rest is told here."""
     return list(_reasons(shown, lately, bounds, width, (room or width) - _LEAD))
 
 
-def _reasons(shown: Shown, lately: int | None, bounds: str, width: int, step_room: int) -> Iterator[Text]:
+def _reasons(
+    shown: IncidentContent, lately: int | None, bounds: str, width: int, step_room: int
+) -> Iterator[Text]:
     then, step = shown.then, shown.step
     if cell_len(step.text) > step_room:
         yield heading(f"{step.stage}, {clock(step.time)}", width)
@@ -151,7 +163,7 @@ def _reasons(shown: Shown, lately: int | None, bounds: str, width: int, step_roo
             yield from row(label, text, width)
 
 
-def lately(stories: Sequence[Story], told: Chronicle, step: Step) -> int:
+def lately(stories: Sequence[IncidentLog], told: IncidentTimeline, step: TimelineStep) -> int:
     """Actions that were done to the container in the hour up to this step, as far as the log goes back."""
     done = (
         event
@@ -163,22 +175,22 @@ def lately(stories: Sequence[Story], told: Chronicle, step: Step) -> int:
     return sum(isinstance(each.data, RemediationComplete) and each.data.outcome in UNSPENT for each in done)
 
 
-def evidence(shown: Shown, width: int, plots: int) -> list[Text]:
+def evidence(shown: IncidentContent, width: int, plots: int) -> list[Text]:
     """The figures around it, `plots` lines each, and what was kept of the container."""
     return [*_figures(shown, width, plots), *_kept(shown, width)]
 
 
-def window(shown: Shown) -> Span:
+def window(shown: IncidentContent) -> TimeSpan:
     """The same for all steps, so that one sees it go on; no longer than there are figures."""
     steps, times = shown.whole.steps, [point.time for point in shown.points]
     last = steps[-1].time
     begin = max(shown.whole.began - BEFORE, min(times, default=0.0))
     newest = max(times, default=last)
     end = min(newest, last + AFTER) if shown.whole.status in SETTLED else ceil(newest / STRIDE) * STRIDE
-    return Span(min(begin, last), max(last, end))
+    return TimeSpan(min(begin, last), max(last, end))
 
 
-def _figures(shown: Shown, width: int, height: int) -> Iterator[Text]:
+def _figures(shown: IncidentContent, width: int, height: int) -> Iterator[Text]:
     span, step = window(shown), shown.step
     latest = shown.at + 1 == len(shown.whole.steps)
     points = charts.within(shown.points, span.begin, span.end if latest else step.time)
@@ -193,10 +205,10 @@ def _figures(shown: Shown, width: int, height: int) -> Iterator[Text]:
         yield from strip(points, span, width=width, height=height // 2)
 
 
-_MARKED: Final = frozenset({Stage.ALERT, Stage.ACTION, Stage.OUTCOME})
+_MARKED: Final = frozenset({TimelineStage.ALERT, TimelineStage.ACTION, TimelineStage.OUTCOME})
 
 
-def _kept(shown: Shown, width: int) -> Iterator[Text]:
+def _kept(shown: IncidentContent, width: int) -> Iterator[Text]:
     found = known(shown.kept, shown.step)
     if not found:
         yield heading("evidence", width)

@@ -3,14 +3,14 @@
 from collections.abc import Set as AbstractSet
 
 from hemostat.core.ledger.controls import Pause
-from hemostat.core.remediation.limit_status import Overview, Standing
+from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus
 from hemostat.tui.render.text import BAD, BUSY, FAINT, clock
 
 Cell = tuple[str, str]
 """Text and style."""
 
 
-def breaker(standing: Standing | None, now: float) -> Cell:
+def breaker(standing: ContainerLimitStatus | None, now: float) -> Cell:
     """`closed`, `OPEN 04:12`, `half-open`."""
     if standing is None:
         return "-", FAINT
@@ -20,7 +20,7 @@ def breaker(standing: Standing | None, now: float) -> Cell:
     return ("half-open", BUSY) if found.open or found.half_open else ("closed", FAINT)
 
 
-def budget(standing: Standing | None, now: float) -> Cell:
+def budget(standing: ContainerLimitStatus | None, now: float) -> Cell:
     """How many actions have been done of how many, `2/3`; while no more may be, for how long, `3/3 41:10`."""
     if standing is None:
         return "-", FAINT
@@ -31,7 +31,7 @@ def budget(standing: Standing | None, now: float) -> Cell:
     return used, BUSY if found.used else FAINT
 
 
-def barred(standing: Standing | None, now: float, shown: AbstractSet[str]) -> list[str]:
+def barred(standing: ContainerLimitStatus | None, now: float, shown: AbstractSet[str]) -> list[str]:
     """What keeps the next action from being done, `breaker 04:12`, `cooldown 41:10`, besides what the columns
     `shown` say."""
     if standing is None:
@@ -42,7 +42,7 @@ def barred(standing: Standing | None, now: float, shown: AbstractSet[str]) -> li
     return found + ([f"cooldown {clock(waits - now)}"] if "budget" not in shown and waits > now else [])
 
 
-def silenced(standing: Standing | None, overview: Overview | None) -> Pause | None:
+def silenced(standing: ContainerLimitStatus | None, overview: HostLimitStatus | None) -> Pause | None:
     """The pause of this container alone: one of everything is told once, for all."""
     if standing is None or overview is None or standing.pause == overview.pause:
         return None
@@ -54,7 +54,7 @@ def paused(pause: Pause, now: float) -> str:
     return "paused" if pause.until is None else f"paused {clock(pause.until - now)}"
 
 
-def ticking(standing: Standing | None, now: float) -> int:
+def ticking(standing: ContainerLimitStatus | None, now: float) -> int:
     """What of it changes with time alone: the second of a countdown, 0 where nothing is counted down."""
     if standing is None:
         return 0

@@ -22,7 +22,7 @@ STEPS: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 Points = Sequence[tuple[float, float | None]]
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """Epoch seconds."""
 
     begin: float
@@ -44,7 +44,7 @@ class Span(NamedTuple):
 
 def plot(
     points: Points,
-    span: Span,
+    span: TimeSpan,
     *,
     width: int,
     height: int,
@@ -69,7 +69,7 @@ def plot(
     return [_exactly(line, width) for line in lines]
 
 
-def columns(points: Points, span: Span, width: int) -> list[float | None]:
+def columns(points: Points, span: TimeSpan, width: int) -> list[float | None]:
     """The highest number within each column, so that no peak is lost. A number holds until the next; nothing
     is known after the last."""
     times = [time for time, _ in points]
@@ -108,14 +108,14 @@ def _level(value: float | None, top: float, eighths: int) -> int | None:
     return max(1, min(eighths, round(value / top * eighths))) if value > 0 else 0
 
 
-def _times(span: Span, width: int) -> str:
+def _times(span: TimeSpan, width: int) -> str:
     begin, end = (f"{datetime.fromtimestamp(each).astimezone():%H:%M:%S}" for each in span)
     if width < len(begin) + len(end) + 4:
         return "─" * width
     return f"─{begin} {'─' * (width - len(begin) - len(end) - 4)} {end}─"
 
 
-def _marks(marks: Mapping[float, str], span: Span, width: int) -> str:
+def _marks(marks: Mapping[float, str], span: TimeSpan, width: int) -> str:
     """The later one where two would stand on each other."""
     cells = [" "] * width
     for time, mark in sorted(marks.items()):

@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from hemostat.core.history.incident_log import line, subject
-from hemostat.core.history.status import Picture, RoleState
+from hemostat.core.history.status import RoleState, SystemStatus
 from hemostat.core.ledger.controls import EVERYTHING
 from hemostat.core.text import clean
 from hemostat.core.units import show_duration
@@ -55,7 +55,7 @@ def title(containers: int, incidents: int, hidden: Sequence[str], stale: str) ->
     return text
 
 
-def status(shown: Picture, mode: str, *, lost: bool) -> Text:
+def status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
     """One line about the roles, the bus, the engine and the responders' mode."""
     text = Text()
     for name in shown.missing:
@@ -72,13 +72,13 @@ def status(shown: Picture, mode: str, *, lost: bool) -> Text:
     return text
 
 
-def recorded_status(shown: Picture, mode: str, *, lost: bool) -> Text:
+def recorded_status(shown: SystemStatus, mode: str, *, lost: bool) -> Text:
     """The same of a recording, which may have no signs of life: that is no fault of the roles."""
     known = status(shown, mode, lost=lost)
     return known if shown.roles else Text("nothing was recorded of the roles here", FAINT)
 
 
-def notice(shown: Picture, silence: str, waiting: str = "") -> Text:
+def notice(shown: SystemStatus, silence: str, waiting: str = "") -> Text:
     """What somebody should know of, in a line; empty where there is nothing. `waiting`: for a person."""
     if silence:
         return Text(f"! {clean(silence)}", BAD)

@@ -13,7 +13,7 @@ from hemostat.core.ledger.controls import EVERYTHING, holds, told
 from hemostat.core.text import clean
 from hemostat.events import Action, Container, ContainerStats
 from hemostat.tui.actions.background import Carried
-from hemostat.tui.actions.build import LENGTHS, Hand, Plan, Target, called
+from hemostat.tui.actions.build import LENGTHS, OrderBuilder, OrderPlan, OrderTarget, called
 from hemostat.tui.data.state import roles, waiting
 from hemostat.tui.screens.approvals import Approvals
 from hemostat.tui.screens.asking import Choice, Choose, Confirm
@@ -96,7 +96,7 @@ class Acting(Live):
 
     # --- how ----------------------------------------------------------------------------------------
 
-    def _targets(self) -> list[Target]:
+    def _targets(self) -> list[OrderTarget]:
         """Empty, and a word why, where nothing can be ordered."""
         now, stats = self.model.clock.now(), self.model.state.stats
         alive = {
@@ -106,7 +106,7 @@ class Acting(Live):
         }
         several = len({event.host for event in stats.values()} | alive) > 1
         found = [
-            Target(host, container, f"{host}/{container.name}" if several else container.name)
+            OrderTarget(host, container, f"{host}/{container.name}" if several else container.name)
             for host, container in self.about()
         ]
         if not found:
@@ -124,7 +124,7 @@ class Acting(Live):
         self.notify("choose a container first", severity="warning")
         return False
 
-    def _lifts(self, hand: Hand) -> list[Choice]:
+    def _lifts(self, hand: OrderBuilder) -> list[Choice]:
         now = self.model.clock.now()
         return [
             (f"lift: {told(f'{called(name)} paused', pause, now)}", hand.resume(name))
@@ -132,13 +132,13 @@ class Acting(Live):
             if holds(pause, now)
         ]
 
-    def _confirm(self, plan: Plan | None) -> None:
+    def _confirm(self, plan: OrderPlan | None) -> None:
         if plan is None:
             return
 
         app, courier = self.app, self.model.courier
 
-        def do(agreed: Plan, reason: str) -> None:
+        def do(agreed: OrderPlan, reason: str) -> None:
             courier.carry(agreed, reason, lambda: app.post_message(Carried()))
 
         app.push_screen(Confirm(plan, do))

@@ -12,8 +12,8 @@ from hemostat.core.ledger.controls import Approval
 from hemostat.core.text import clean
 from hemostat.tui.actions import background
 from hemostat.tui.actions.background import Carried, fetch
-from hemostat.tui.actions.build import Hand
-from hemostat.tui.context import Model
+from hemostat.tui.actions.build import OrderBuilder
+from hemostat.tui.context import DashboardContext
 from hemostat.tui.render.text import BAD, BUSY, FAINT, clock, fit
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.live import Live
@@ -41,7 +41,7 @@ class Approvals(Live):
         key("escape,w", "back", "Back", "waiting.back", "the screen before", shown=True, display="esc"),
     ]
 
-    def __init__(self, model: Model, hand: Hand) -> None:
+    def __init__(self, model: DashboardContext, hand: OrderBuilder) -> None:
         super().__init__(model)
         self._hand = hand
         self._known: dict[str, Approval] = {}
@@ -65,7 +65,7 @@ class Approvals(Live):
     def _ask(self) -> None:
         fetch(self, "waiting", self._hand.approvals)
 
-    def on_answer(self, answer: background.Answer) -> None:
+    def on_answer(self, answer: background.BackgroundResult) -> None:
         self._asked, self._why = True, answer.why
         if not answer.why:
             self._known = {each.id: each for each in answer.value}
@@ -109,7 +109,7 @@ class Approvals(Live):
             self.redraw()
 
     def action_answer(self, word: str) -> None:
-        approval, answer = self._known.get(self._chosen), controls.Answer(word)
+        approval, answer = self._known.get(self._chosen), controls.ApprovalAnswer(word)
         if approval is None:
             self.notify("nothing is chosen", severity="warning")
         elif not approval.is_open(self.model.clock.now()):

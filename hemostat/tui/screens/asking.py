@@ -12,15 +12,15 @@ from textual.widgets import Input, OptionList, Static
 
 from hemostat.core.remediation.orders import ALLOWED
 from hemostat.core.text import clean
-from hemostat.tui.actions.background import Answer, fetch
-from hemostat.tui.actions.build import Plan
+from hemostat.tui.actions.background import BackgroundResult, fetch
+from hemostat.tui.actions.build import OrderPlan
 from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD
 
-Choice = tuple[str, Plan]
+Choice = tuple[str, OrderPlan]
 """What it is called, and what it would be."""
 
 
-class Choose(ModalScreen[Plan | None]):
+class Choose(ModalScreen[OrderPlan | None]):
     """`more` are choices that may take long to find; it may raise HemoStatError."""
 
     CSS = """
@@ -52,7 +52,7 @@ class Choose(ModalScreen[Plan | None]):
         if self._more is not None:
             fetch(self, "more", self._more)
 
-    def on_answer(self, answer: Answer) -> None:
+    def on_answer(self, answer: BackgroundResult) -> None:
         if answer.why:
             self.notify(clean(answer.why), severity="error", markup=False)
             return
@@ -92,7 +92,7 @@ class Confirm(ModalScreen[None]):
         Binding("up,k", "scroll(-1)", "Up", show=False),
     ]
 
-    def __init__(self, plan: Plan, do: Callable[[Plan, str], object]) -> None:
+    def __init__(self, plan: OrderPlan, do: Callable[[OrderPlan, str], object]) -> None:
         super().__init__()
         self._plan = plan
         self._do = do
@@ -115,7 +115,7 @@ class Confirm(ModalScreen[None]):
         self._show()
         fetch(self, _kind(plan), lambda: [deed.ask() for deed in plan.deeds])
 
-    def on_answer(self, answer: Answer) -> None:
+    def on_answer(self, answer: BackgroundResult) -> None:
         if answer.about != _kind(self._plan):
             return
         if answer.why:
@@ -177,5 +177,5 @@ class Confirm(ModalScreen[None]):
             self.dismiss()
 
 
-def _kind(plan: Plan) -> str:
+def _kind(plan: OrderPlan) -> str:
     return "past the limits" if plan.forced else "within the limits"

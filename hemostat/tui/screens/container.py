@@ -9,19 +9,19 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from hemostat.core.evidence.snapshot import Dossier, Point
+from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
 from hemostat.core.history.incident_log import stories
-from hemostat.core.history.timeline import Chronicle, chronicle
+from hemostat.core.history.timeline import IncidentTimeline, chronicle
 from hemostat.core.text import clean
 from hemostat.events import Container as Ref
 from hemostat.events import ContainerStats, Event
-from hemostat.tui.actions.background import Answer, fetch
-from hemostat.tui.context import Model
-from hemostat.tui.data.container_poll import Glimpse, Tail
+from hemostat.tui.actions.background import BackgroundResult, fetch
+from hemostat.tui.context import DashboardContext
+from hemostat.tui.data.container_poll import ContainerPoll, ContainerView
 from hemostat.tui.data.state import about
 from hemostat.tui.render import charts
 from hemostat.tui.render import container as container_words
-from hemostat.tui.render.container import PANES, Found
+from hemostat.tui.render.container import PANES, LogMatches
 from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.incident import Incident
@@ -40,7 +40,7 @@ INCIDENTS: Final = 5
 class Seen(Message):
     """What the engine says of it, from the tail's thread."""
 
-    def __init__(self, container: str, glimpse: Glimpse) -> None:
+    def __init__(self, container: str, glimpse: ContainerView) -> None:
         super().__init__()
         self.container = container
         self.glimpse = glimpse
@@ -69,20 +69,20 @@ class Container(Acting):
         *ACTS,
     ]
 
-    def __init__(self, model: Model, host: str, name: str) -> None:
+    def __init__(self, model: DashboardContext, host: str, name: str) -> None:
         super().__init__(model)
         self._place = host, name
-        self._tail: Tail | None = None
-        self._seen = Glimpse()
-        self._points: tuple[Point, ...] = ()
-        self._kept: tuple[Dossier, ...] = ()
+        self._tail: ContainerPoll | None = None
+        self._seen = ContainerView()
+        self._points: tuple[MetricPoint, ...] = ()
+        self._kept: tuple[EvidenceSnapshot, ...] = ()
         self._log: tuple[Event, ...] | None = None
-        self._told: list[Chronicle] = []
+        self._told: list[IncidentTimeline] = []
         """Its incidents, newest first."""
         self._pane = PANES[0]
         self._wanted = ""
         self._only = False
-        self._found = Found((), ())
+        self._found = LogMatches((), ())
         self._match = -1
         self._chosen = self._jumps = 0
         self._drawn: dict[str, object] = {}
@@ -115,7 +115,7 @@ class Container(Acting):
             self._tail.stop()
             self._tail = None
 
-    def on_answer(self, answer: Answer) -> None:
+    def on_answer(self, answer: BackgroundResult) -> None:
         if answer.why:
             self.notify(clean(f"no {answer.about}: {answer.why}"), severity="warning", markup=False)
         elif answer.about == "history":
@@ -152,7 +152,7 @@ class Container(Acting):
         self._follow(container_words.identity(event, log, self._place))
         return event
 
-    def _evidence(self, incidents: Sequence[str]) -> tuple[Dossier, ...]:
+    def _evidence(self, incidents: Sequence[str]) -> tuple[EvidenceSnapshot, ...]:
         return tuple(dossier for incident in incidents for dossier in self.model.evidence(incident))
 
     def _follow(self, container: str) -> None:
@@ -160,7 +160,7 @@ class Container(Acting):
             return
         self._leave()
         if container:
-            self._tail = Tail(
+            self._tail = ContainerPoll(
                 self.model.engine,
                 container,
                 lambda glimpse: self.post_message(Seen(container, glimpse)),
@@ -193,7 +193,7 @@ class Container(Acting):
         self._drawn[name] = made_of
         return new
 
-    def _draw_figures(self, limit: charts.Limits) -> None:
+    def _draw_figures(self, limit: charts.ChartLimits) -> None:
         lines = self.query_one("#figures", Lines)
         height = max(PLOTS[0], min(PLOTS[1], (self.size.height - 14) // 3))
         marks = container_words.marks(self._told)

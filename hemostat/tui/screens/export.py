@@ -13,7 +13,7 @@ from textual.widgets import Input, OptionList, Static
 from hemostat.core.text import clean
 from hemostat.errors import HemoStatError
 from hemostat.tui.render.export import FORMATS, file_name, write
-from hemostat.tui.render.incident import Shown
+from hemostat.tui.render.incident import IncidentContent
 
 
 class Export(ModalScreen[Path | None]):
@@ -22,7 +22,7 @@ class Export(ModalScreen[Path | None]):
     CSS_PATH = "export.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, shown: IncidentContent) -> None:
         super().__init__()
         self._incident = shown
         self._refused: str | None = None

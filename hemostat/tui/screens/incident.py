@@ -10,19 +10,19 @@ from textual.binding import BindingType
 from textual.containers import Container as Box
 from textual.widgets import Static
 
-from hemostat.core.evidence.snapshot import Dossier, Point
-from hemostat.core.history.incident_log import SETTLED, Story, stories
-from hemostat.core.history.timeline import Chronicle, chronicle
+from hemostat.core.evidence.snapshot import EvidenceSnapshot, MetricPoint
+from hemostat.core.history.incident_log import SETTLED, IncidentLog, stories
+from hemostat.core.history.timeline import IncidentTimeline, chronicle
 from hemostat.core.text import clean
 from hemostat.events import Container as Ref
 from hemostat.events import ContainerStats, Event
-from hemostat.tui.actions.background import Answer, fetch
-from hemostat.tui.context import Exports, Model
+from hemostat.tui.actions.background import BackgroundResult, fetch
+from hemostat.tui.context import DashboardContext, Exports
 from hemostat.tui.render import charts
 from hemostat.tui.render import incident as incident_words
 from hemostat.tui.render.container import newest, towards_limits
 from hemostat.tui.render.export import FORMATS, as_markdown, file_name
-from hemostat.tui.render.incident import Shown
+from hemostat.tui.render.incident import IncidentContent
 from hemostat.tui.screens.acting import ACTS, Acting
 from hemostat.tui.screens.binding import key
 from hemostat.tui.screens.export import Download, Export
@@ -55,18 +55,18 @@ class Incident(Acting):
         *ACTS,
     ]
 
-    def __init__(self, model: Model, incident: str) -> None:
+    def __init__(self, model: DashboardContext, incident: str) -> None:
         super().__init__(model)
         self._incident = incident
         self._log: tuple[Event, ...] = ()
         """What the stories were made of."""
-        self._stories: list[Story] = []
-        self._known: Chronicle | None = None
+        self._stories: list[IncidentLog] = []
+        self._known: IncidentTimeline | None = None
         """What was told of it; kept when it drops out of the log."""
         self._at: int | None = None
         """The step looked at; None is the last, whatever comes."""
-        self._kept: tuple[Dossier, ...] = ()
-        self._points: tuple[Point, ...] = ()
+        self._kept: tuple[EvidenceSnapshot, ...] = ()
+        self._points: tuple[MetricPoint, ...] = ()
         self._drawn: object = None
         self._asked: object = None
 
@@ -123,7 +123,7 @@ class Incident(Acting):
             self._asked = asked
             fetch(self, told.incident, lambda: self._ask(told))
 
-    def _ask(self, told: Chronicle) -> tuple[tuple[Dossier, ...], tuple[Point, ...]]:
+    def _ask(self, told: IncidentTimeline) -> tuple[tuple[EvidenceSnapshot, ...], tuple[MetricPoint, ...]]:
         return tuple(self.model.evidence(told.incident)), tuple(
             self.model.history(told.host, told.container.name)
         )
@@ -132,7 +132,7 @@ class Incident(Acting):
         self._drawn = None
         self.redraw()
 
-    def on_answer(self, answer: Answer) -> None:
+    def on_answer(self, answer: BackgroundResult) -> None:
         if answer.about != self._incident:
             return
         if answer.why:
@@ -144,18 +144,18 @@ class Incident(Acting):
         self.redraw()
 
     @property
-    def _shown(self) -> Shown:
+    def _shown(self) -> IncidentContent:
         assert self._known is not None  # noqa: S101 - asked for only where there is one
         last = len(self._known.steps) - 1
         at = last if self._at is None else min(self._at, last)
         event = self._stats(self._known)
         stats = event.data if event is not None and isinstance(event.data, ContainerStats) else None
-        return Shown(self._known, at, self._kept, self._points, charts.limits(stats, self._kept))
+        return IncidentContent(self._known, at, self._kept, self._points, charts.limits(stats, self._kept))
 
-    def _stats(self, told: Chronicle) -> Event | None:
+    def _stats(self, told: IncidentTimeline) -> Event | None:
         return newest(self.model.state.stats.values(), (told.host, told.container.name))
 
-    def _show(self, shown: Shown) -> None:
+    def _show(self, shown: IncidentContent) -> None:
         steps, why, evidence = (self.query_one(f"#{name}", Lines) for name in ("steps", "why", "evidence"))
         self.write("lead", incident_words.lead(shown, self.size.width))
         steps.show(incident_words.steps(shown, steps.room))
@@ -181,7 +181,7 @@ class Incident(Acting):
         if not top <= at < top + height:
             steps.scroll_to(y=max(0, at - height + 1), animate=False)
 
-    def _bounds(self, told: Chronicle) -> str:
+    def _bounds(self, told: IncidentTimeline) -> str:
         """Of an incident that is over it says nothing."""
         place, now = (told.host, told.container.name), self.model.clock.now()
         return "" if told.status in SETTLED else towards_limits(self.model.state.safety, place, now)
@@ -231,7 +231,7 @@ class Incident(Acting):
         else:
             self.app.push_screen(Download(), lambda suffix: self._download(shown, suffix))
 
-    def _download(self, shown: Shown, suffix: str | None) -> None:
+    def _download(self, shown: IncidentContent, suffix: str | None) -> None:
         if suffix is not None:
             text = io.StringIO(FORMATS[suffix](shown))
             self.app.deliver_text(text, save_filename=file_name(shown, suffix))

@@ -8,7 +8,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 
 
 class Sought(Message):
@@ -22,7 +22,7 @@ class Sought(Message):
 class Live(Screen[None]):
     """A screen whose `draw` is called after news, once a tick, and when it comes (back) on top."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: DashboardContext) -> None:
         super().__init__()
         self.model = model
         self._laid_out = False

@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 from hemostat.core.text import clean
 from hemostat.events import Container as Ref
 from hemostat.events import Event
-from hemostat.tui.context import Model
+from hemostat.tui.context import DashboardContext
 from hemostat.tui.data.state import LOG, about, latest, mode, quiet, roles, silence, steady
 from hemostat.tui.render import text as words
 from hemostat.tui.render.limits import ticking
@@ -27,8 +27,8 @@ from hemostat.tui.screens.live import Sought
 from hemostat.tui.screens.roles import Roles
 from hemostat.tui.screens.visible_columns import Columns
 from hemostat.tui.table import columns, rows, sorting
-from hemostat.tui.table.rows import Made, Row
-from hemostat.tui.table.sorting import SORTS, Group
+from hemostat.tui.table.rows import CachedRow, Row
+from hemostat.tui.table.sorting import SORTS, ProjectHeading
 from hemostat.tui.widgets.footer import Keys
 from hemostat.tui.widgets.lines import Lazy, Lines
 
@@ -36,13 +36,13 @@ from hemostat.tui.widgets.lines import Lazy, Lines
 class Main(Acting):
     BINDINGS: ClassVar[list[BindingType]] = [*FIRST, *ACTS, *REST]
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: DashboardContext) -> None:
         super().__init__(model)
-        self._made: dict[str, Made] = {}
+        self._made: dict[str, CachedRow] = {}
         self._order: dict[str, int] = {}
         """Places of all containers when they were last sorted, by key."""
         self._sorted_at = self._touched_at = -math.inf
-        self._entries: list[Row | Group] = []
+        self._entries: list[Row | ProjectHeading] = []
         self._drawn: dict[str, tuple[object, Text]] = {}
         self._told: dict[str, Text] = {}
         """The log's lines by event: what happened does not change."""
@@ -123,8 +123,8 @@ class Main(Acting):
         self.write("header", columns.header(placed, width, view.sort, reverse=view.reverse))
         before, self._drawn = self._drawn, {}
 
-        def draw(entry: Row | Group) -> Text:
-            if isinstance(entry, Group):
+        def draw(entry: Row | ProjectHeading) -> Text:
+            if isinstance(entry, ProjectHeading):
                 return columns.heading(entry, width)
             marked = entry.key in self._marked
             source = (entry, placed, ticking(entry.safety, now), marked)

@@ -15,7 +15,7 @@ from hemostat.core.units import show_size
 from hemostat.tui.render.limits import Cell, barred, breaker, budget, paused
 from hemostat.tui.render.text import BAD, BUSY, FAINT, GOOD, PLAIN, fit
 from hemostat.tui.table.rows import ILL, Row
-from hemostat.tui.table.sorting import Group, Sort
+from hemostat.tui.table.sorting import ProjectHeading, Sort
 
 CPU: Final = 8
 """Cells of `1600.0 %`."""
@@ -56,7 +56,7 @@ class Column(NamedTuple):
     right: bool = False
 
 
-class Placed(NamedTuple):
+class PlacedColumn(NamedTuple):
     name: str
     width: int
 
@@ -72,7 +72,7 @@ def pointless(rows: Sequence[Row], *, safety: bool, grouped: bool) -> set[str]:
 
 def layout(
     width: int, wanted: Sequence[str] = (), without: AbstractSet[str] = frozenset()
-) -> tuple[Placed, ...]:
+) -> tuple[PlacedColumn, ...]:
     """The columns in `width` cells. `wanted`: those alone, in this order; empty: all but those `without` a
     point, and the network only where there is room to spare."""
     usual = tuple(name for name in COLUMNS if name not in without)
@@ -82,7 +82,7 @@ def layout(
 
 
 @lru_cache(maxsize=32)
-def _layout(width: int, names: tuple[str, ...]) -> tuple[Placed, ...]:
+def _layout(width: int, names: tuple[str, ...]) -> tuple[PlacedColumn, ...]:
     room = width - MARK
     chosen = [name for name in names if name in COLUMNS]
     if not _fits(chosen, room, good=True):
@@ -93,7 +93,7 @@ def _layout(width: int, names: tuple[str, ...]) -> tuple[Placed, ...]:
     good = _fits(chosen, room, good=True)
     widths = {name: COLUMNS[name].good if good else COLUMNS[name].least for name in chosen}
     _grow(widths, room - sum(widths.values()) - len(chosen) + 1)
-    return tuple(Placed(name, widths[name]) for name in chosen)
+    return tuple(PlacedColumn(name, widths[name]) for name in chosen)
 
 
 def _fits(names: Sequence[str], room: int, *, good: bool) -> bool:
@@ -118,7 +118,7 @@ def _grow(widths: dict[str, int], spare: int) -> None:
         spare -= len(growing[:spare])
 
 
-def header(placed: Sequence[Placed], width: int, sort: Sort, *, reverse: bool) -> Text:
+def header(placed: Sequence[PlacedColumn], width: int, sort: Sort, *, reverse: bool) -> Text:
     by = "container" if sort == "name" else sort
     arrow = "▲" if reverse else "▼"
     cells = [
@@ -127,7 +127,7 @@ def header(placed: Sequence[Placed], width: int, sort: Sort, *, reverse: bool) -
     return Text(fit(" " * MARK + " ".join(cells), width))
 
 
-def line(row: Row, placed: Sequence[Placed], now: float, *, marked: bool) -> Text:
+def line(row: Row, placed: Sequence[PlacedColumn], now: float, *, marked: bool) -> Text:
     text = Text().append("◆ " if marked else "  ", "bold")
     shown = {name for name, _ in placed}
     for number, (name, width) in enumerate(placed):
@@ -142,7 +142,7 @@ def line(row: Row, placed: Sequence[Placed], now: float, *, marked: bool) -> Tex
     return text
 
 
-def heading(group: Group, width: int) -> Text:
+def heading(group: ProjectHeading, width: int) -> Text:
     name = group.project or "of no project"
     faults = f", {group.faults} with a fault" if group.faults else ""
     text = fit(f"─ {name} ({group.size}{faults}) ", width).rstrip()

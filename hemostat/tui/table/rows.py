@@ -8,15 +8,15 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.history.incident_log import Story
+from hemostat.core.history.incident_log import IncidentLog
 from hemostat.core.history.status import state_words
 from hemostat.core.ledger.controls import Pause
-from hemostat.core.remediation.limit_status import Overview, Standing
+from hemostat.core.remediation.limit_status import ContainerLimitStatus, HostLimitStatus
 from hemostat.events import Container, ContainerStats, Event
-from hemostat.tui.data.state import State, Trail
+from hemostat.tui.data.state import DashboardState, MetricTrail
 from hemostat.tui.render.limits import silenced
 
-NONE: Final[tuple[Story, ...]] = ()
+NONE: Final[tuple[IncidentLog, ...]] = ()
 ORDERLY_EXITS: Final = frozenset({0, 130, 137, 143})
 """Exit codes of containers that were done, or ended by SIGINT, SIGKILL or SIGTERM."""
 LEFT_TO_PEOPLE: Final = frozenset({"escalated", "failed", "refused", "expired"})
@@ -42,11 +42,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     restarts: int
     incident: str
     fault: bool
-    trail: Trail
+    trail: MetricTrail
     container: Container
     received: float | None = None
     sent: float | None = None
-    safety: Standing | None = None
+    safety: ContainerLimitStatus | None = None
     silenced: Pause | None = None
     """A pause of this container alone."""
     rank: int = CALM
@@ -67,18 +67,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.memory / self.memory_limit if self.memory is not None and self.memory_limit else None
 
 
-class Made(msgspec.Struct, frozen=True, gc=False):
+class CachedRow(msgspec.Struct, frozen=True, gc=False):
     """A row, and what it was made of."""
 
     row: Row
     event: Event
-    unwell: tuple[Story, ...]
-    overview: Overview | None
+    unwell: tuple[IncidentLog, ...]
+    overview: HostLimitStatus | None
 
 
-def update(made: Mapping[str, Made], state: State) -> dict[str, Made]:
+def update(made: Mapping[str, CachedRow], state: DashboardState) -> dict[str, CachedRow]:
     """The rows of all containers; those that would be the same again are the same."""
-    found: dict[str, Made] = {}
+    found: dict[str, CachedRow] = {}
     for key, event in state.stats.items():
         if not isinstance(event.data, ContainerStats):
             continue
@@ -92,11 +92,11 @@ def update(made: Mapping[str, Made], state: State) -> dict[str, Made]:
             continue
         safety = overview.of(place[1]) if overview else None
         if old and same and old.row.safety == safety and old.row.silenced == silenced(safety, overview):
-            found[key] = Made(old.row, event, unwell, overview)
+            found[key] = CachedRow(old.row, event, unwell, overview)
         else:
             row = _row(key, event, event.data, unwell, trail)
             row = msgspec.structs.replace(row, safety=safety, silenced=silenced(safety, overview))
-            found[key] = Made(row, event, unwell, overview)
+            found[key] = CachedRow(row, event, unwell, overview)
     return found
 
 
@@ -104,8 +104,8 @@ def _row(
     key: str,
     event: Event,
     stats: ContainerStats,
-    unwell: tuple[Story, ...],
-    trail: Trail,
+    unwell: tuple[IncidentLog, ...],
+    trail: MetricTrail,
 ) -> Row:
     state, container = stats.state, stats.container
     word = state_words(state)
@@ -133,7 +133,7 @@ def _row(
     )
 
 
-def _rank(unwell: tuple[Story, ...], *, fault: bool) -> int:
+def _rank(unwell: tuple[IncidentLog, ...], *, fault: bool) -> int:
     if any(story.status in LEFT_TO_PEOPLE for story in unwell):
         return URGENT
     return ILL if unwell else FAULTY if fault else CALM

@@ -23,7 +23,7 @@ _VALUES: Final[Mapping[Sort, Callable[[Row], float]]] = {
 }
 
 
-class Group(NamedTuple):
+class ProjectHeading(NamedTuple):
     """The heading of a compose project; an empty name stands for containers of none."""
 
     project: str
@@ -49,13 +49,13 @@ def kept(rows: Sequence[Row], before: Mapping[str, int]) -> list[Row]:
     return sorted(rows, key=lambda row: before.get(row.key, end))
 
 
-def grouped(rows: Sequence[Row]) -> list[Row | Group]:
+def grouped(rows: Sequence[Row]) -> list[Row | ProjectHeading]:
     """By project with a heading each, in order of each project's first: faults come first here, too."""
     projects: dict[str, list[Row]] = {}
     for row in rows:
         projects.setdefault(row.project, []).append(row)
-    found: list[Row | Group] = []
+    found: list[Row | ProjectHeading] = []
     for project, members in projects.items():
-        found.append(Group(project, len(members), sum(row.fault for row in members)))
+        found.append(ProjectHeading(project, len(members), sum(row.fault for row in members)))
         found += members
     return found

@@ -2,7 +2,7 @@
 
 from hemostat.core.dependencies.connections import LASTS_SECONDS, dependencies, edges
 from hemostat.core.dependencies.relations import Relations
-from hemostat.core.model import ContainerInfo, Peers
+from hemostat.core.model import ConnectionPeers, ContainerInfo
 from hemostat.events import Container
 
 NOW = 5000.0
@@ -18,14 +18,15 @@ WEB, DB, CACHE = container("web", "10.0.0.2"), container("db", "10.0.0.3", "fd00
 
 def test_who_opened_the_connection_depends_on_who_accepted_it():
     infos = [WEB, DB]
-    assert edges(Peers(container_id="web", servers=(("10.0.0.3", 5432),)), infos) == {("web", "db")}
-    assert edges(Peers(container_id="web", servers=(("fd00::3", 5432),)), infos) == {("web", "db")}
-    assert edges(Peers(container_id="db", clients=("10.0.0.2",)), infos) == {("web", "db")}
+    assert edges(ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), infos) == {("web", "db")}
+    assert edges(ConnectionPeers(container_id="web", servers=(("fd00::3", 5432),)), infos) == {("web", "db")}
+    assert edges(ConnectionPeers(container_id="db", clients=("10.0.0.2",)), infos) == {("web", "db")}
 
 
 def test_addresses_outside_and_its_own_show_no_dependency():
     assert (
-        edges(Peers(container_id="web", servers=(("1.2.3.4", 5432), ("10.0.0.2", 5432))), [WEB, DB]) == set()
+        edges(ConnectionPeers(container_id="web", servers=(("1.2.3.4", 5432), ("10.0.0.2", 5432))), [WEB, DB])
+        == set()
     )
 
 
@@ -36,12 +37,12 @@ def test_a_published_port_of_the_host_leads_to_its_container():
         ("10.0.0.1", 22, set()),
         ("1.2.3.4", 15432, set()),
     ):
-        assert edges(Peers(container_id="web", servers=((address, port),)), [WEB, db]) == expected
+        assert edges(ConnectionPeers(container_id="web", servers=((address, port),)), [WEB, db]) == expected
 
 
 def test_a_network_that_is_shared_is_its_owners():
     sidecar = container("sidecar", "10.0.0.3", network_mode="container:db")
-    assert edges(Peers(container_id="web", servers=(("10.0.0.3", 5432),)), [WEB, DB, sidecar]) == {
+    assert edges(ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), [WEB, DB, sidecar]) == {
         ("web", "db")
     }
 
@@ -70,7 +71,7 @@ def test_a_dependency_by_its_connections_is_a_root_that_is_not_declared():
     relations = Relations()
     for info in (WEB, DB, CACHE):
         relations.update(info)
-    relations.connect(Peers(container_id="web", servers=(("10.0.0.3", 5432),)), NOW)
+    relations.connect(ConnectionPeers(container_id="web", servers=(("10.0.0.3", 5432),)), NOW)
     relations.update(container("db", "10.0.0.3", status="exited", exit_code=1, finished_at=NOW))
     root = relations.topology.root("web")
     assert root is not None
@@ -83,8 +84,8 @@ def test_a_container_that_is_removed_takes_its_connections_with_it():
     relations = Relations()
     for info in (WEB, DB):
         relations.update(info)
-    relations.connect(Peers(container_id="db", clients=("10.0.0.2",)), NOW)
+    relations.connect(ConnectionPeers(container_id="db", clients=("10.0.0.2",)), NOW)
     relations.remove("db")
     relations.update(container("db", "10.0.0.9", status="exited", exit_code=1))
-    relations.connect(Peers(container_id="web"), NOW)
+    relations.connect(ConnectionPeers(container_id="web"), NOW)
     assert relations.topology.root("web") is None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.dependencies.graph import MAX_CONDITIONS, Topology
+from hemostat.core.dependencies.graph import MAX_CONDITIONS, DependencyGraph
 from hemostat.core.model import ContainerInfo
 from hemostat.events import Container
 
@@ -30,12 +30,12 @@ def service(name: str, needs: str = "", *, number: int = 1, project: str = "shop
 
 
 def root(name: str, *infos: ContainerInfo) -> str | None:
-    found = Topology.of(infos).root(next(info.ref.id for info in infos if info.ref.name == name))
+    found = DependencyGraph.of(infos).root(next(info.ref.id for info in infos if info.ref.name == name))
     return None if found is None else found.ref.name
 
 
 def downstream(name: str, *infos: ContainerInfo) -> list[str]:
-    found = Topology.of(infos).downstream(next(info.ref.id for info in infos if info.ref.name == name))
+    found = DependencyGraph.of(infos).downstream(next(info.ref.id for info in infos if info.ref.name == name))
     return [info.ref.name for info in found]
 
 
@@ -125,8 +125,8 @@ def test_a_label_names_containers_or_services_of_the_same_project():
 
 def test_what_is_needed_and_not_there_blames_nobody():
     assert root("app", container("app", needs="nobody,,", network="container:gone")) is None
-    assert Topology.of(()).root("unknown") is None
-    assert Topology.of(()).downstream("unknown") == ()
+    assert DependencyGraph.of(()).root("unknown") is None
+    assert DependencyGraph.of(()).downstream("unknown") == ()
 
 
 def test_containers_that_need_each_other_blame_nobody_among_them():
@@ -160,7 +160,7 @@ def test_any_graph_has_one_answer_and_the_root_is_down_and_upstream(order, needs
         name: container(name, needs=",".join(words), **state)
         for name, words, state in zip(NAMES, needs, states, strict=True)
     }
-    topology, shuffled = Topology.of(infos.values()), Topology.of(infos[name] for name in order)
+    topology, shuffled = DependencyGraph.of(infos.values()), DependencyGraph.of(infos[name] for name in order)
     for info in infos.values():
         found = topology.root(info.ref.id)
         assert found == shuffled.root(info.ref.id)
@@ -173,7 +173,7 @@ def test_any_graph_has_one_answer_and_the_root_is_down_and_upstream(order, needs
 @given(st.lists(st.lists(st.sampled_from(NAMES)), min_size=6, max_size=6))
 def test_upstream_is_who_is_downstream_of(needs):
     infos = [container(name, needs=",".join(words)) for name, words in zip(NAMES, needs, strict=True)]
-    topology = Topology.of(infos)
+    topology = DependencyGraph.of(infos)
     for one in infos:
         above = topology.upstream(one.ref.id)
         assert above == {other.ref.id for other in infos if one in topology.downstream(other.ref.id)}
@@ -181,7 +181,7 @@ def test_upstream_is_who_is_downstream_of(needs):
 
 def test_a_container_that_has_changed_is_judged_as_it_is_now():
     web, db = service("web", "db"), service("db")
-    topology = Topology.of((web, db))
+    topology = DependencyGraph.of((web, db))
     assert topology.root(web.ref.id) is None
     topology.update(service("db", **GONE))
     found = topology.root(web.ref.id)
@@ -195,7 +195,7 @@ def test_what_containers_need_that_all_need_each_other_is_found_in_time():
     labels = {"hemostat.depends_on": ",".join(["crowd"] * 20)}
     crowd = [service("crowd", needs, number=number, labels=labels, **GONE) for number in range(120)]
     began = time.monotonic()
-    topology = Topology.of([*crowd, service("dead", **GONE)])
+    topology = DependencyGraph.of([*crowd, service("dead", **GONE)])
     roots = [topology.root(info.ref.id) for info in crowd[:20]]
     assert time.monotonic() - began < 2.0
     assert {found.ref.name for found in roots if found} == {"shop-dead-1"}
@@ -209,7 +209,7 @@ def test_a_descent_through_many_needs_ends():
         for name in layer
     ]
     judged = []
-    topology = Topology.of(infos)
+    topology = DependencyGraph.of(infos)
     count, topology._condition = topology._condition, lambda *each: judged.append(1) or count(*each)
     assert topology.root(infos[0].ref.id) is not None
     assert len(judged) < MAX_CONDITIONS + 15
@@ -217,9 +217,9 @@ def test_a_descent_through_many_needs_ends():
 
 def test_the_nearest_of_what_a_container_depends_on_come_first():
     infos = [container("web", needs="b,a"), container("a", needs="c"), container("b"), container("c")]
-    found = Topology.of(infos).nearest(infos[0].ref.id, 3)
+    found = DependencyGraph.of(infos).nearest(infos[0].ref.id, 3)
     assert [each.rstrip("0") for each in found] == ["b", "a", "c"]
-    assert Topology.of(infos).nearest(infos[0].ref.id, 1) == found[:1]
+    assert DependencyGraph.of(infos).nearest(infos[0].ref.id, 1) == found[:1]
 
 
 def test_replicas_that_are_connected_to_each_other_are_found_in_time():
@@ -230,7 +230,7 @@ def test_replicas_that_are_connected_to_each_other_are_found_in_time():
     ]
     ids = {info.ref.id for info in crowd}
     began = time.monotonic()
-    topology = Topology.of(crowd, {each: ids - {each} for each in ids})
+    topology = DependencyGraph.of(crowd, {each: ids - {each} for each in ids})
     assert time.monotonic() - began < 2.0
     assert topology.upstream(crowd[0].ref.id) == ids - {crowd[0].ref.id}
 
@@ -238,8 +238,8 @@ def test_replicas_that_are_connected_to_each_other_are_found_in_time():
 def test_labels_that_cannot_be_read_are_not_read_again_for_each_topology():
     secrets = "password=abc " * 300
     infos = [container(f"c{number}", needs=f"{secrets}{number}") for number in range(50)]
-    Topology.of(infos)
+    DependencyGraph.of(infos)
     began = time.monotonic()
     for _ in range(10):
-        Topology.of(infos)
+        DependencyGraph.of(infos)
     assert time.monotonic() - began < 1.0

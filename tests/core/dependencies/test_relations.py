@@ -2,9 +2,9 @@
 
 import msgspec
 
-from hemostat.core.dependencies.declared import Absent
+from hemostat.core.dependencies.declared import MissingDependency
 from hemostat.core.dependencies.relations import Relations
-from hemostat.core.model import ContainerInfo, Peers
+from hemostat.core.model import ConnectionPeers, ContainerInfo
 from hemostat.events import Container
 
 
@@ -14,7 +14,7 @@ def info(name: str, needs: str = "", status: str = "running") -> ContainerInfo:
 
 
 def test_what_is_absent_follows_who_comes_goes_and_is_outside_the_watch():
-    relations, db = Relations(), {Absent(name="db")}
+    relations, db = Relations(), {MissingDependency(name="db")}
     relations.update(info("web", "db"))
     assert relations.absent() == db
     relations.update(info("web", "db", status="exited"))
@@ -48,7 +48,7 @@ def test_a_connection_in_a_shared_network_makes_no_dependency():
     web, db = msgspec.structs.replace(info("web"), **net), msgspec.structs.replace(info("db"), **net)
     db = msgspec.structs.replace(db, addresses=("10.0.0.2",))
     evil = msgspec.structs.replace(info("evil"), network_mode="container:web")
-    seen = Peers(container_id="web", servers=(("10.0.0.2", 5432),))
+    seen = ConnectionPeers(container_id="web", servers=(("10.0.0.2", 5432),))
     for each in (web, db, evil):
         relations.update(each)
     relations.connect(seen, 1.0)

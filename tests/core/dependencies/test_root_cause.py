@@ -2,8 +2,8 @@
 
 import pytest
 
-from hemostat.core.dependencies.graph import Topology
-from hemostat.core.dependencies.root_cause import Held, Host, blame, measured
+from hemostat.core.dependencies.graph import DependencyGraph
+from hemostat.core.dependencies.root_cause import HoldReason, HostState, blame, measured
 from hemostat.core.model import ContainerInfo, HostSample
 from hemostat.events import Kind
 from tests.samples import NOW, WEB
@@ -15,25 +15,27 @@ def web(output: str = "") -> ContainerInfo:
     return ContainerInfo(ref=WEB, status="running", health="unhealthy", health_output=output)
 
 
-def held(seconds: float, *, output: str = "", kind: Kind = Kind.UNHEALTHY, cpu: float = 0.0) -> Held | None:
+def held(
+    seconds: float, *, output: str = "", kind: Kind = Kind.UNHEALTHY, cpu: float = 0.0
+) -> HoldReason | None:
     """Why nothing is to be done about it on a host of two cores that has been saturated for so long."""
-    host = Host(name="h", cores=2)
+    host = HostState(name="h", cores=2)
     for moment in (NOW - seconds, NOW):
         host = measured(host, HostSample(time=moment, cpu=1.0))
     info = web(output)
-    return blame(info, kind, Topology.of([info]), host, cpu=cpu, now=NOW).held
+    return blame(info, kind, DependencyGraph.of([info]), host, cpu=cpu, now=NOW).held
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (held(3.0), Held.HOST),
+        (held(3.0), HoldReason.HOST),
         (held(2.0), None),
-        (held(1.0, output=TIMED_OUT), Held.HOST),
+        (held(1.0, output=TIMED_OUT), HoldReason.HOST),
         (held(0.5, output=TIMED_OUT), None),
         (held(9.0, cpu=100.0), None),
-        (held(9.0, cpu=90.0), Held.HOST),
-        (held(9.0, kind=Kind.HUNG), Held.HOST),
+        (held(9.0, cpu=90.0), HoldReason.HOST),
+        (held(9.0, kind=Kind.HUNG), HoldReason.HOST),
         (held(9.0, kind=Kind.EXITED), None),
     ],
 )
@@ -42,7 +44,7 @@ def test_a_busy_host_is_blamed_for_what_it_starves_and_not_by_the_one_that_makes
 
 
 def test_a_host_that_is_calm_again_is_blamed_for_nothing():
-    host = measured(Host(name="h"), HostSample(time=NOW - 9, cpu=1.0))
+    host = measured(HostState(name="h"), HostSample(time=NOW - 9, cpu=1.0))
     host = measured(host, HostSample(time=NOW - 1, cpu=0.5))
     info = web()
-    assert blame(info, Kind.UNHEALTHY, Topology.of([info]), host, cpu=0.0, now=NOW).held is None
+    assert blame(info, Kind.UNHEALTHY, DependencyGraph.of([info]), host, cpu=0.0, now=NOW).held is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hemostat.core.dependencies.state import Condition, Observations, condition, describe
+from hemostat.core.dependencies.state import DependencyState, Observations, condition, describe
 from hemostat.core.model import ContainerInfo, HealthCheck
 from hemostat.events import Container
 
@@ -27,16 +27,16 @@ def ended(code: int, at: float, **state) -> ContainerInfo:
 @pytest.mark.parametrize(
     ("info", "expected"),
     [
-        (container("db"), Condition.UP),
-        (container("db", health="healthy"), Condition.UP),
-        (container("db", health="unhealthy"), Condition.ILL),
-        (container("db", health="starting"), Condition.ILL),
-        (container("db", health="healthy", failing_streak=1), Condition.ILL),
-        (container("db", status="created", started_at=0.0), Condition.NEVER_STARTED),
-        (container("db", status="paused"), Condition.DOWN),
-        (container("db", status="restarting"), Condition.DOWN),
-        (ended(1, START + 5), Condition.DOWN),
-        (ended(1, START - 5), Condition.DOWN),
+        (container("db"), DependencyState.UP),
+        (container("db", health="healthy"), DependencyState.UP),
+        (container("db", health="unhealthy"), DependencyState.ILL),
+        (container("db", health="starting"), DependencyState.ILL),
+        (container("db", health="healthy", failing_streak=1), DependencyState.ILL),
+        (container("db", status="created", started_at=0.0), DependencyState.NEVER_STARTED),
+        (container("db", status="paused"), DependencyState.DOWN),
+        (container("db", status="restarting"), DependencyState.DOWN),
+        (ended(1, START + 5), DependencyState.DOWN),
+        (ended(1, START - 5), DependencyState.DOWN),
     ],
 )
 def test_only_what_went_down_or_fails_holds_a_dependent_back(info, expected):
@@ -45,7 +45,7 @@ def test_only_what_went_down_or_fails_holds_a_dependent_back(info, expected):
 
 @pytest.mark.parametrize("at", [START - 50, START + 1, START + 500])
 def test_a_set_up_container_that_ended_with_0_is_done(at):
-    assert condition(ended(0, at), APP) is Condition.DONE
+    assert condition(ended(0, at), APP) is DependencyState.DONE
 
 
 @pytest.mark.parametrize(
@@ -58,25 +58,25 @@ def test_a_set_up_container_that_ended_with_0_is_done(at):
     ],
 )
 def test_a_service_that_ended_with_0_is_down(state, observed):
-    assert condition(ended(0, START + 30, **state), APP, observed) is Condition.DOWN
+    assert condition(ended(0, START + 30, **state), APP, observed) is DependencyState.DOWN
 
 
 def test_a_service_by_declaration_is_never_done():
-    assert condition(ended(0, START + 30), APP, must_run=True) is Condition.DOWN
+    assert condition(ended(0, START + 30), APP, must_run=True) is DependencyState.DOWN
 
 
 def test_a_set_up_container_outside_the_watch_that_ends_as_its_dependent_starts_is_done():
-    assert condition(ended(0, START + 1), APP, UNOBSERVED) is Condition.DONE
+    assert condition(ended(0, START + 1), APP, UNOBSERVED) is DependencyState.DONE
 
 
 @pytest.mark.parametrize(
     ("code", "observed", "expected"),
     [
-        (143, STOPPED, Condition.STOPPED),
-        (143, UNOBSERVED, Condition.STOPPED),
-        (137, Observations(), Condition.DOWN),
-        (1, UNOBSERVED, Condition.DOWN),
-        (1, STOPPED, Condition.STOPPED),
+        (143, STOPPED, DependencyState.STOPPED),
+        (143, UNOBSERVED, DependencyState.STOPPED),
+        (137, Observations(), DependencyState.DOWN),
+        (1, UNOBSERVED, DependencyState.DOWN),
+        (1, STOPPED, DependencyState.STOPPED),
     ],
 )
 def test_what_a_person_stopped_before_the_dependent_was_started_is_not_missed(code, observed, expected):
@@ -84,14 +84,14 @@ def test_what_a_person_stopped_before_the_dependent_was_started_is_not_missed(co
 
 
 def test_what_a_person_stopped_afterwards_is_missed():
-    assert condition(ended(143, START + 5), APP, STOPPED) is Condition.DOWN
+    assert condition(ended(143, START + 5), APP, STOPPED) is DependencyState.DOWN
 
 
 def test_a_dependent_that_dies_again_and_again_since_the_stop_misses_the_dependency():
     again = container("app", status="restarting", restart_count=3, started_at=START, finished_at=START + 1)
-    assert condition(ended(143, START - 5), again, STOPPED) is Condition.DOWN
+    assert condition(ended(143, START - 5), again, STOPPED) is DependencyState.DOWN
     settled = container("app", status="exited", restart_count=3, started_at=START, finished_at=START + 900)
-    assert condition(ended(143, START - 5), settled, STOPPED) is Condition.STOPPED
+    assert condition(ended(143, START - 5), settled, STOPPED) is DependencyState.STOPPED
 
 
 @pytest.mark.parametrize(

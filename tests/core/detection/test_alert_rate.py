@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from hemostat.core.detection.alert_rate import PER_CONTAINER, PER_NEW, PER_NEW_IMAGE, AlertRate
-from hemostat.core.detection.incidents import Register, Told
-from hemostat.core.detection.monitor_state import Memo, decode_memo, encode_memo
+from hemostat.core.detection.incidents import IncidentAlert, IncidentRegister
+from hemostat.core.detection.monitor_state import MonitorState, decode_memo, encode_memo
 from hemostat.events import Container, Kind, Phase
 
 HOST = Container(id="", name="h")
@@ -19,10 +19,10 @@ class Scene:
     """Conditions that come and go, and what the bus hears of them."""
 
     def __init__(self, *, new: bool = False) -> None:
-        self.register = Register("h", relapse_window=1800.0)
+        self.register = IncidentRegister("h", relapse_window=1800.0)
         self.rate = AlertRate(lambda _: new)
         self.now = 1000.0
-        self.heard: list[Told] = []
+        self.heard: list[IncidentAlert] = []
 
     def open(self, ref: Container, kind: Kind = Kind.UNHEALTHY) -> None:
         self.hear([self.register.opened(ref, kind, since=self.now)])
@@ -30,7 +30,7 @@ class Scene:
     def close(self, ref: Container) -> None:
         self.hear(self.register.closed(ref.id))
 
-    def hear(self, told: list[Told]) -> None:
+    def hear(self, told: list[IncidentAlert]) -> None:
         self.heard += [*self.rate.due(self.now), *self.rate.admit(told, self.now)]
 
     def wait(self, seconds: float) -> None:
@@ -145,7 +145,7 @@ def test_what_waits_survives_a_restart():
     scene, web = Scene(), container("web")
     for _ in range(PER_CONTAINER + 1):
         scene.open(web)
-    raw, _ = encode_memo(Memo(waiting=scene.rate.waiting))
+    raw, _ = encode_memo(MonitorState(waiting=scene.rate.waiting))
     scene.rate = AlertRate(lambda _: False)
     scene.rate.restore(decode_memo(raw)[0].waiting)
     scene.heard.clear()
@@ -163,4 +163,4 @@ def test_a_clock_that_is_set_back_holds_nothing_up():
 
 
 def test_a_memo_of_before_has_nothing_that_waits():
-    assert msgspec.json.decode(b"{}", type=Memo).waiting == ()
+    assert msgspec.json.decode(b"{}", type=MonitorState).waiting == ()

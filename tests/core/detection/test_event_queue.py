@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from hemostat.core.detection.event_cursor import Cursor
-from hemostat.core.detection.event_queue import MAX_A_SECOND, MAX_EVENTS, MAX_OTHERS, Intake
+from hemostat.core.detection.event_queue import MAX_A_SECOND, MAX_EVENTS, MAX_OTHERS, EventQueue
 from hemostat.core.model import Connected, EngineEvent, Listing, Probed, Samples
 from hemostat.events import Container
 
@@ -28,11 +28,11 @@ def event(name: str, action: str, time: float = 100.0) -> EngineEvent:
     return EngineEvent(time=time, action=action, container=Container(id=name, name=name))
 
 
-def drain(intake: Intake) -> list[object]:
+def drain(intake: EventQueue) -> list[object]:
     return list(iter(intake.take, None))
 
 
-def order(intake: Intake) -> list[str]:
+def order(intake: EventQueue) -> list[str]:
     return [
         f"{each.container.name} {each.action}" if isinstance(each, EngineEvent) else type(each).__name__
         for each in drain(intake)
@@ -41,7 +41,7 @@ def order(intake: Intake) -> list[str]:
 
 @pytest.mark.parametrize("action", FLOODS)
 def test_a_flood_of_one_container_does_not_delay_the_death_of_another(action):
-    intake = Intake()
+    intake = EventQueue()
     for number in range(5000):
         intake.add(event("evil", action, 100.0 + number / 500))
     intake.add(event("victim", "die", 110.0))
@@ -49,7 +49,7 @@ def test_a_flood_of_one_container_does_not_delay_the_death_of_another(action):
 
 
 def test_a_mixed_flood_of_one_container_delays_the_death_of_another_by_little():
-    intake = Intake()
+    intake = EventQueue()
     for number, action in enumerate(itertools.islice(itertools.cycle(FLOODS), 5000)):
         intake.add(event("evil", action, 100.0 + number / 500))
         if number % 100 == 0:
@@ -59,7 +59,7 @@ def test_a_mixed_flood_of_one_container_delays_the_death_of_another_by_little():
 
 
 def test_floods_of_many_containers_delay_the_death_of_another_by_one_turn_each():
-    intake = Intake()
+    intake = EventQueue()
     for number in range(5000):
         intake.add(event(f"evil-{number % 50}", "kill", 100.0 + number / 500))
     intake.add(event("victim", "die", 110.0))
@@ -67,7 +67,7 @@ def test_floods_of_many_containers_delay_the_death_of_another_by_one_turn_each()
 
 
 def test_the_events_of_one_container_keep_their_order():
-    intake = Intake()
+    intake = EventQueue()
     told = ["create", "rename", "start", "kill", "die", "stop", "start", "update", "kill", "die", "destroy"]
     for action in told:
         intake.add(event("web", action))
@@ -76,7 +76,7 @@ def test_the_events_of_one_container_keep_their_order():
 
 
 def test_what_is_no_event_is_handled_after_all_that_came_before_it_and_before_what_came_later():
-    intake = Intake()
+    intake = EventQueue()
     for observation in (
         event("a", "rename"),
         event("b", "die"),
@@ -88,7 +88,7 @@ def test_what_is_no_event_is_handled_after_all_that_came_before_it_and_before_wh
 
 
 def test_a_container_of_which_something_was_left_out_is_named_and_no_end_of_it_is_left_out():
-    intake = Intake()
+    intake = EventQueue()
     for number in range(100):
         intake.add(event("evil", "kill", 100.0 + number / 1000))
     intake.add(event("evil", "die", 100.2))
@@ -100,7 +100,7 @@ def test_a_container_of_which_something_was_left_out_is_named_and_no_end_of_it_i
 
 
 def test_events_within_the_rate_are_all_handled():
-    intake = Intake()
+    intake = EventQueue()
     for number in range(400):
         intake.add(event("web", "unhealthy" if number % 2 else "healthy", 100.0 + number / 4))
         assert intake.take() is not None
@@ -108,7 +108,7 @@ def test_events_within_the_rate_are_all_handled():
 
 
 def test_what_waits_is_bounded_in_all_whoever_made_it():
-    intake = Intake()
+    intake = EventQueue()
     for number in range(MAX_EVENTS + 5000):
         intake.add(event(f"c{number}", "die", 100.0 + number / 1000))
     for number in range(MAX_OTHERS + 500):
@@ -122,7 +122,7 @@ def test_what_waits_is_bounded_in_all_whoever_made_it():
 
 def test_a_monitor_that_is_restarted_amid_a_flood_misses_no_event_and_repeats_none():
     """The cursor says up to where all events were handled, though some were handled before older ones."""
-    intake = Intake()
+    intake = EventQueue()
     told = [
         event("evil", action, 100.0 + n) for n, action in enumerate(("create", "rename", "update", "die"))
     ]

@@ -6,28 +6,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.detection.exits import looping
-from hemostat.core.detection.healthcheck import Health, flaps, is_calm, is_due, turned
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.detection.healthcheck import HealthcheckState, flaps, is_calm, is_due, turned
+from hemostat.core.settings.monitor import MonitorSettings
 
-TUNED = Thresholds(window=10.0, flap_changes=4, flap_window=60.0, loop_deaths=3, loop_window=60.0)
+TUNED = MonitorSettings(window=10.0, flap_changes=4, flap_window=60.0, loop_deaths=3, loop_window=60.0)
 
 
-def after(*turns: tuple[float, bool], health: Health | None = None) -> Health:
+def after(*turns: tuple[float, bool], health: HealthcheckState | None = None) -> HealthcheckState:
     """The health after these reports of the engine: when, and whether healthy."""
-    health = health or Health()
+    health = health or HealthcheckState()
     for time, healthy in turns:
         health = turned(health, healthy=healthy, time=time, window=TUNED.flap_window)
     return health
 
 
 def test_the_first_pass_after_a_start_is_no_change():
-    assert after((1.0, True)) == Health(passed=1.0)
+    assert after((1.0, True)) == HealthcheckState(passed=1.0)
 
 
 def test_a_failing_check_is_due_at_once_unless_told_to_wait():
     ill = after((1.0, True), (5.0, False))
     assert is_due(ill, TUNED, 5.0)
-    patient = Thresholds(unhealthy_for=30.0)
+    patient = MonitorSettings(unhealthy_for=30.0)
     assert not is_due(ill, patient, 34.9)
     assert is_due(ill, patient, 35.0)
 

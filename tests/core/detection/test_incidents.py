@@ -1,12 +1,12 @@
 """One incident a container and kind while it lasts."""
 
-from hemostat.core.detection.incidents import Register
+from hemostat.core.detection.incidents import IncidentRegister
 from hemostat.events import Kind, Phase, Severity
 from tests.samples import NOW, WEB
 
 
 def test_a_failure_that_comes_again_is_the_same_incident_once_more():
-    register = Register("h")
+    register = IncidentRegister("h")
     first, alert = register.opened(WEB, Kind.EXITED, since=NOW)
     second, again = register.opened(WEB, Kind.EXITED, since=NOW + 5)
     assert first == second
@@ -15,7 +15,7 @@ def test_a_failure_that_comes_again_is_the_same_incident_once_more():
 
 
 def test_after_it_was_closed_it_is_a_new_one():
-    register = Register("h")
+    register = IncidentRegister("h")
     first, _ = register.opened(WEB, Kind.EXITED, since=NOW)
     ((closed, told),) = register.closed(WEB.id)
     second, _ = register.opened(WEB, Kind.EXITED, since=NOW + 60)
@@ -24,7 +24,7 @@ def test_after_it_was_closed_it_is_a_new_one():
 
 
 def test_kinds_are_incidents_of_their_own():
-    register = Register("h")
+    register = IncidentRegister("h")
     register.opened(WEB, Kind.EXITED, since=NOW)
     register.opened(WEB, Kind.UNHEALTHY, since=NOW)
     assert [alert.kind for _, alert in register.closed(WEB.id, [Kind.UNHEALTHY])] == [Kind.UNHEALTHY]
@@ -32,17 +32,17 @@ def test_kinds_are_incidents_of_their_own():
 
 
 def test_what_is_not_open_cannot_be_closed():
-    assert Register("h").closed(WEB.id) == []
+    assert IncidentRegister("h").closed(WEB.id) == []
 
 
 def test_a_register_restored_from_its_incidents_goes_on_with_them():
-    register = Register("h")
+    register = IncidentRegister("h")
     name, _ = register.opened(WEB, Kind.EXITED, since=NOW)
-    restored = Register("h", tuple(register))
+    restored = IncidentRegister("h", tuple(register))
     assert restored.opened(WEB, Kind.EXITED, since=NOW + 1)[0] == name
 
 
 def test_a_death_is_critical_and_a_threshold_a_warning():
-    register = Register("h")
+    register = IncidentRegister("h")
     assert register.opened(WEB, Kind.OOM, since=NOW)[1].severity is Severity.CRITICAL
     assert register.opened(WEB, Kind.CPU_HIGH, since=NOW)[1].severity is Severity.WARNING

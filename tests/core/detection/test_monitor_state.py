@@ -8,25 +8,25 @@ import pytest
 
 from hemostat.core.detection.event_cursor import Cursor
 from hemostat.core.detection.incidents import Incident
-from hemostat.core.detection.monitor_state import Memo, decode_memo, encode_memo
-from hemostat.core.detection.stop_intent import Death, Stop
-from hemostat.core.detection.watched_container import Past
+from hemostat.core.detection.monitor_state import MonitorState, decode_memo, encode_memo
+from hemostat.core.detection.stop_intent import PendingExit, StopRequest
+from hemostat.core.detection.watched_container import RestoredContainers
 from hemostat.events import Container, Kind
 
 WEB = Incident(id="i", kind=Kind.EXITED, container=Container(id="w", name="web"), since=5.0)
 BAD = msgspec.structs.replace(WEB, id="b", container=Container(id="e", name="evil"))
-PAST = Past(
-    stops={"w": Stop(time=1.0, until=2.0)},
+PAST = RestoredContainers(
+    stops={"w": StopRequest(time=1.0, until=2.0)},
     deaths={"w": (1.0, 2.0)},
-    held={"w": Death(exit_code=1, time=1.0, due=2.0)},
+    held={"w": PendingExit(exit_code=1, time=1.0, due=2.0)},
     incidents=(WEB,),
     kills=True,
     mode="auto",
 )
-MEMO = Memo(cursor=Cursor(9.0, {"9.0 die w": 9.0}), past=PAST)
+MEMO = MonitorState(cursor=Cursor(9.0, {"9.0 die w": 9.0}), past=PAST)
 
 
-def replaced(**changes: object) -> Memo:
+def replaced(**changes: object) -> MonitorState:
     return msgspec.structs.replace(MEMO, past=msgspec.structs.replace(PAST, **changes))
 
 

@@ -6,22 +6,22 @@ from hypothesis import strategies as st
 
 from hemostat.core.detection.probe import Probing, address_of, judge
 from hemostat.core.labels.definitions import PROBE
-from hemostat.core.labels.values import Target
+from hemostat.core.labels.values import ProbeTarget
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.monitor import Thresholds, tuned
+from hemostat.core.settings.monitor import MonitorSettings, tuned
 from hemostat.events import Container, Phase
 
 
 @pytest.mark.parametrize(
     ("label", "asked"),
     [
-        ("http://:8080/health", Target("http", 8080, "/health")),
-        ("https://:8443/", Target("https", 8443, "/")),
-        (" HTTP://:80 ", Target("http", 80, "/")),
-        ("http:///ready?full=1", Target("http", 80, "/ready?full=1")),
-        ("https:///", Target("https", 443, "/")),
-        ("tcp://:5432", Target("tcp", 5432)),
-        ("tcp://:5432/", Target("tcp", 5432)),
+        ("http://:8080/health", ProbeTarget("http", 8080, "/health")),
+        ("https://:8443/", ProbeTarget("https", 8443, "/")),
+        (" HTTP://:80 ", ProbeTarget("http", 80, "/")),
+        ("http:///ready?full=1", ProbeTarget("http", 80, "/ready?full=1")),
+        ("https:///", ProbeTarget("https", 443, "/")),
+        ("tcp://:5432", ProbeTarget("tcp", 5432)),
+        ("tcp://:5432/", ProbeTarget("tcp", 5432)),
     ],
 )
 def test_a_label_names_scheme_port_and_path(label, asked):
@@ -30,7 +30,7 @@ def test_a_label_names_scheme_port_and_path(label, asked):
 
 
 def test_a_container_asks_by_label_or_not_at_all():
-    assert PROBE.of({"hemostat.probe": "tcp://:5432"}) == Target("tcp", 5432)
+    assert PROBE.of({"hemostat.probe": "tcp://:5432"}) == ProbeTarget("tcp", 5432)
     assert PROBE.of({"hemostat.probe": "tcp://db:5432"}) is None
     assert PROBE.of({}) is None
 
@@ -110,7 +110,7 @@ def test_a_probe_goes_to_the_containers_own_address(info, address):
 @pytest.mark.parametrize(("text", "period"), [("90s", 90.0), ("0", 0.0), ("soon", 60.0), (None, 60.0)])
 def test_the_start_period_is_told_by_a_label(text, period):
     labels = {} if text is None else {"hemostat.probe.start_period": text}
-    assert tuned(Thresholds(), Container(id="c", name="c", labels=labels)).probe_start == period
+    assert tuned(MonitorSettings(), Container(id="c", name="c", labels=labels)).probe_start == period
 
 
 def judged(answers: str, *, started: float = -100.0, state: Probing | None = None) -> list[tuple[int, Phase]]:

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from hemostat.core.dependencies.root_cause import Host
+from hemostat.core.dependencies.root_cause import HostState
 from hemostat.core.detection import registry
 from hemostat.core.model import ContainerInfo
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.events import Container, Kind
 
 
@@ -13,7 +13,7 @@ def test_a_failure_among_many_containers_does_not_look_at_all_of_them(monkeypatc
     """When an engine fails, all its containers do, and the first of them waits for the work on all."""
     asked: list[Container] = []
     monkeypatch.setattr(registry, "project_of", lambda ref: asked.append(ref) or ref.project or "")
-    host = registry.Ward(Thresholds(), Host(name="h"))
+    host = registry.ContainerRegistry(MonitorSettings(), HostState(name="h"))
     for number in range(200):
         labels = {"com.docker.compose.project": f"p{number % 20}"}
         ref = Container(id=f"c{number}", name=f"c{number}", labels=labels)

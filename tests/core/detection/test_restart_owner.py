@@ -3,7 +3,7 @@
 import pytest
 
 from hemostat.core.detection.restart_owner import (
-    Run,
+    EndedRun,
     is_calm,
     orchestrator,
     replacements,
@@ -112,8 +112,8 @@ def test_docker_restarts_by_policy_code_and_count(policy, count, code, restarts)
     assert restarts_itself(info, code) is restarts
 
 
-def runs(every: float, count: int, *, code: int, seconds: float) -> list[Run]:
-    return [Run(ended=NOW - every * n, exit_code=code, seconds=seconds) for n in reversed(range(count))]
+def runs(every: float, count: int, *, code: int, seconds: float) -> list[EndedRun]:
+    return [EndedRun(ended=NOW - every * n, exit_code=code, seconds=seconds) for n in reversed(range(count))]
 
 
 @pytest.mark.parametrize(

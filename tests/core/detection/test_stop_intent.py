@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.core.detection import stop_intent
 from hemostat.core.detection.stop_intent import (
-    Stop,
+    StopRequest,
     hold,
     restart_by_us,
     signalled,
@@ -73,7 +73,7 @@ def test_the_word_of_the_engine_proves_a_wish_before_or_after_the_death():
 
 
 def test_a_stop_of_ours_is_nobodys_wish():
-    assert not wanted(Stop(time=NOW, until=NOW + 10, ours=True), NOW + 1)
+    assert not wanted(StopRequest(time=NOW, until=NOW + 10, ours=True), NOW + 1)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_stop_of_ours_is_nobodys_wish():
         (None, 137, False, True, 0.0),
         (None, 137, False, False, stop_intent.SOON),
         (None, 1, True, False, stop_intent.LATER),
-        (Stop(time=NOW, until=NOW), 7, False, True, stop_intent.LATER),
+        (StopRequest(time=NOW, until=NOW), 7, False, True, stop_intent.LATER),
     ],
 )
 def test_death_is_held_only_where_a_stop_event_may_still_come(stop, code, podman, kills, seconds):

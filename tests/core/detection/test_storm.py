@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from hemostat.core.detection.storm import (
     MAX_WINDOWS,
     REST_WINDOWS,
-    Failure,
-    Limits,
     Storm,
+    StormFailure,
+    StormLimits,
     Storms,
-    Verdict,
-    Watched,
+    StormVerdict,
+    WatchedCounts,
     evidence,
     gather,
     is_over,
@@ -21,8 +21,8 @@ from hemostat.core.detection.storm import (
 from hemostat.events import Kind
 
 WINDOW = 10.0
-LIMITS = Limits(count=5, window=WINDOW)
-A, B, P = Verdict(raging=False), Verdict(raging=True, began=True), Verdict(raging=True)
+LIMITS = StormLimits(count=5, window=WINDOW)
+A, B, P = StormVerdict(raging=False), StormVerdict(raging=True, began=True), StormVerdict(raging=True)
 NAMES = {f"id{number}": f"web-{number:02}" for number in range(20)}
 
 
@@ -32,7 +32,7 @@ def failing(
     """The state and the verdicts for failures at these times of containers with these numbers."""
     storm, verdicts = storm or Storm(), []
     for now, number in failures:
-        storm, verdict = gather(storm, Failure(now, f"id{number}", kind), LIMITS, Watched(running))
+        storm, verdict = gather(storm, StormFailure(now, f"id{number}", kind), LIMITS, WatchedCounts(running))
         verdicts.append(verdict)
     return storm, verdicts
 
@@ -66,8 +66,8 @@ def test_a_few_of_very_many_are_no_storm():
 def test_many_that_are_busy_are_no_storm():
     storms = Storms()
     for now, number in BURST:
-        busy = Failure(now, f"id{number}", Kind.CPU_HIGH)
-        assert storms.add(busy, LIMITS, Watched(6)) == (Storm(), A)
+        busy = StormFailure(now, f"id{number}", Kind.CPU_HIGH)
+        assert storms.add(busy, LIMITS, WatchedCounts(6)) == (Storm(), A)
 
 
 def test_it_is_over_after_a_quiet_window():
@@ -111,9 +111,9 @@ def test_none_begins_soon_after_another():
 
 def add(storms: Storms, *failures: tuple[float, str, str], containers: int = 12, projects: int = 3):
     """Whether each of these failures (time, container, project) is part of a storm."""
-    watched = Watched(containers, projects)
+    watched = WatchedCounts(containers, projects)
     return [
-        storms.add(Failure(now, name, Kind.EXITED, project), LIMITS, watched)[1].raging
+        storms.add(StormFailure(now, name, Kind.EXITED, project), LIMITS, watched)[1].raging
         for now, name, project in failures
     ]
 

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from hemostat.core.diagnosis.case import Past, fingerprint, signature
+from hemostat.core.diagnosis.case import Precedent, fingerprint, signature
 from hemostat.core.diagnosis.precedents import matters, remembered
 from hemostat.core.diagnosis.rules import diagnose
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Evidence, Kind, Outcome
 from tests.samples import alert
 
@@ -14,11 +14,11 @@ HUNG = alert(
     kind=Kind.UNHEALTHY,
     container=Container(id="c1", name="web", image="web:1", labels={"hemostat.exec": "reload"}),
 )
-ALL = Limits(actions=tuple(Action))
+ALL = ResponderSettings(actions=tuple(Action))
 
 
-def ended(action: Action, outcome: Outcome, time: float) -> Past:
-    return Past(time=time, host="h", container="web", action=action, outcome=outcome, cause="hung")
+def ended(action: Action, outcome: Outcome, time: float) -> Precedent:
+    return Precedent(time=time, host="h", container="web", action=action, outcome=outcome, cause="hung")
 
 
 EXEC_FAILED, EXEC_AGAIN = (ended(Action.EXEC, Outcome.FAILED, time) for time in (1.0, 3.0))
@@ -54,7 +54,8 @@ def test_what_came_of_another_container_says_nothing_of_this_one(other):
 def test_what_policy_forbids_is_not_remembered():
     past = [EXEC_FAILED, EXEC_AGAIN]
     assert (
-        remembered(HUNG, diagnose(HUNG), past, Limits(actions=(Action.EXEC,)), host="h").action is Action.EXEC
+        remembered(HUNG, diagnose(HUNG), past, ResponderSettings(actions=(Action.EXEC,)), host="h").action
+        is Action.EXEC
     )
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.evidence.build import CUT, LIMIT, LINE_CUT, LOG_LIMIT, dossier, tail
-from hemostat.core.evidence.snapshot import Check, Details, Point, decode, encode
+from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint, decode, encode
 from hemostat.core.model import ContainerInfo
 from hemostat.errors import DecodeError
 from hemostat.events import Evidence
@@ -13,10 +13,10 @@ from tests.samples import NOW, WEB, alert, needed
 
 DEAD = ContainerInfo(ref=WEB, status="exited", exit_code=1)
 SECRET = "hunter2-and-more"  # noqa: S105 - nobody's
-DETAILS = Details(
+DETAILS = ContainerDetails(
     command=("serve", "--password", SECRET),
     environment={"DB_PASSWORD": SECRET, "CACHE": f"redis://:{SECRET}@cache:6379", "MODE": "fast"},
-    checks=(Check(time=NOW, exit_code=1, output=f"token={SECRET} refused"),),
+    checks=(HealthcheckRun(time=NOW, exit_code=1, output=f"token={SECRET} refused"),),
     error=f"bad api_key: {SECRET}",
 )
 text = st.text(max_size=3000)
@@ -30,7 +30,7 @@ def test_every_part_is_kept_and_read_back():
         log="starting\nout of cheese\n",
         processes=["serve"],
         details=DETAILS,
-        samples=[Point(NOW, 12.5, 1 << 20)],
+        samples=[MetricPoint(NOW, 12.5, 1 << 20)],
         missing={"top": "it is not running"},
     )
     assert decode(encode(made)) == made
@@ -91,21 +91,21 @@ def test_of_a_progress_bar_the_last_state_is_kept():
 
 
 def test_samples_are_the_latest():
-    made = dossier(needed(), DEAD, now=NOW, samples=[Point(at, 1.0, 1) for at in range(500)])
+    made = dossier(needed(), DEAD, now=NOW, samples=[MetricPoint(at, 1.0, 1) for at in range(500)])
     assert [each.time for each in made.samples] == list(range(380, 500))
 
 
 def test_samples_of_an_older_version_are_read():
-    made = dossier(needed(), DEAD, now=NOW, samples=[Point(NOW, 1.0, 2)])
+    made = dossier(needed(), DEAD, now=NOW, samples=[MetricPoint(NOW, 1.0, 2)])
     older = encode(made).replace(b",1.0,2,null,null]", b",1.0,2]")
     assert older != encode(made)
     assert decode(older) == made
 
 
 def test_what_does_not_fit_is_given_up_in_order():
-    details = Details(environment={f"N{number}": "ü" * 400 for number in range(200)})
+    details = ContainerDetails(environment={f"N{number}": "ü" * 400 for number in range(200)})
     made = dossier(
-        needed(), DEAD, now=NOW, log="out of cheese\n", details=details, samples=[Point(NOW, 1.0, 1)]
+        needed(), DEAD, now=NOW, log="out of cheese\n", details=details, samples=[MetricPoint(NOW, 1.0, 1)]
     )
     assert made.left_out == ("samples", "processes", "environment")
     assert made.log == "out of cheese\n"
@@ -120,10 +120,10 @@ def test_it_is_never_too_large(log, line, size):
         now=NOW,
         log=log * size,
         processes=[line] * size,
-        details=Details(
+        details=ContainerDetails(
             command=(line,) * size,
             environment={f"{line}{number}": line for number in range(size)},
-            checks=(Check(time=NOW, exit_code=1, output=line * 10),) * 20,
+            checks=(HealthcheckRun(time=NOW, exit_code=1, output=line * 10),) * 20,
         ),
     )
     raw = encode(made)

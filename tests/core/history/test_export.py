@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 
 from hemostat.core.history.export import markdown, record
 from hemostat.core.history.incident_log import stories
-from hemostat.core.history.timeline import Chronicle, chronicle
+from hemostat.core.history.timeline import IncidentTimeline, chronicle
 from hemostat.events import Event, Evidence, decode
 from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed
 from tests.tui.scenes import kept, told
@@ -14,7 +14,7 @@ from tests.tui.scenes import kept, told
 HOSTILE = "</td><script>alert(1)</script> | [x](http://y) `~~~~` *b* \x1b[2J"
 
 
-def made(events: list[Event]) -> Chronicle:
+def made(events: list[Event]) -> IncidentTimeline:
     return chronicle(next(each for each in stories(events) if each.incident == "i1"))
 
 

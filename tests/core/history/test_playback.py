@@ -3,7 +3,7 @@
 import pytest
 
 from hemostat.core.history import playback
-from hemostat.core.history.playback import JUMP, Playing, passed
+from hemostat.core.history.playback import JUMP, PlaybackPosition, passed
 from tests.core.history.test_replay import recorded
 from tests.samples import NOW, alert, complete, event, stats
 
@@ -15,8 +15,8 @@ TOLD = recorded(
 )
 
 
-def here(at: float, **changes) -> Playing:
-    return Playing(NOW + at, **changes)
+def here(at: float, **changes) -> PlaybackPosition:
+    return PlaybackPosition(NOW + at, **changes)
 
 
 @pytest.mark.parametrize(

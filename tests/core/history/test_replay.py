@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hemostat.core.history import replay
-from hemostat.core.history.replay import Recording, header_line, line, parse
+from hemostat.core.history.replay import Replay, header_line, line, parse
 from hemostat.errors import DecodeError
 from hemostat.events import DURABLE, TYPES, Container, Diagnosis, encode
 from tests.samples import ALL, NOW, WEB, alert, complete, event, heartbeat, stats
@@ -13,7 +13,7 @@ from tests.samples import ALL, NOW, WEB, alert, complete, event, heartbeat, stat
 HEAD = header_line("h", NOW)
 
 
-def recorded(*events, begin=NOW) -> Recording:
+def recorded(*events, begin=NOW) -> Replay:
     return parse([header_line("h", begin), *(line(each, each.time) for each in events)])
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from hemostat.core.history.incident_log import stories
-from hemostat.core.history.summary import Offender, Spread, spread, summarize
+from hemostat.core.history.summary import DurationSpread, Offender, spread, summarize
 from hemostat.core.history.summary_chart import svg
 from hemostat.events import Investigation, Outcome, Reason
 from tests.samples import DIAGNOSIS, NOW, alert, complete, event, needed
@@ -23,8 +23,8 @@ def summary(*events, since=NOW, until=NOW + HOUR, bars=2):
     ("seconds", "expected"),
     [
         ([], None),
-        ([3.0], Spread(count=1, mean=3.0, p95=3.0)),
-        (list(range(1, 101)), Spread(count=100, mean=50.5, p95=95)),
+        ([3.0], DurationSpread(count=1, mean=3.0, p95=3.0)),
+        (list(range(1, 101)), DurationSpread(count=100, mean=50.5, p95=95)),
     ],
 )
 def test_durations_are_spread_by_the_nearest_rank(seconds, expected):
@@ -39,14 +39,14 @@ def test_a_container_that_dies_again_is_one_incident_with_two_alerts():
         event(complete(occurrence=2), 70),
     )
     assert (told.incidents, told.alerts, told.healed, told.open) == (1, 2, 1, 0)
-    assert told.detect == Spread(count=2, mean=0.75, p95=1.0)
-    assert told.heal == Spread(count=2, mean=6.5, p95=10.0)
+    assert told.detect == DurationSpread(count=2, mean=0.75, p95=1.0)
+    assert told.heal == DurationSpread(count=2, mean=6.5, p95=10.0)
 
 
 def test_what_came_before_is_not_counted_but_tells_when_it_began():
     told = summary(event(alert(), -100), event(complete(), 20), since=NOW)
     assert (told.incidents, told.alerts, told.detect) == (1, 0, None)
-    assert told.heal == Spread(count=1, mean=20.0, p95=20.0)
+    assert told.heal == DurationSpread(count=1, mean=20.0, p95=20.0)
     assert summary(event(alert(), -100), event(complete(), -20)).incidents == 0
 
 

@@ -3,10 +3,19 @@
 import msgspec
 import pytest
 
-from hemostat.core.evidence.snapshot import Dossier
+from hemostat.core.evidence.snapshot import EvidenceSnapshot
 from hemostat.core.history.incident_log import stories
 from hemostat.core.history.next_steps import comes_next, ladder
-from hemostat.core.history.timeline import Chronicle, Stage, chronicle, known, spans, summary, until, why
+from hemostat.core.history.timeline import (
+    IncidentTimeline,
+    TimelineStage,
+    chronicle,
+    known,
+    spans,
+    summary,
+    until,
+    why,
+)
 from hemostat.events import (
     Action,
     Event,
@@ -30,7 +39,7 @@ DIED = State(status="exited", exit_code=1)
 BUSY = {"kind": Kind.CPU_HIGH}
 
 
-def told(*events: Event) -> Chronicle:
+def told(*events: Event) -> IncidentTimeline:
     return chronicle(stories(events)[0])
 
 
@@ -57,12 +66,12 @@ def test_a_verdict_that_comes_after_the_end_does_not_open_the_incident_again():
 def test_a_healed_incident_is_told_from_the_alert_to_the_outcome_with_durations():
     steps = told(ALERT, ASKED, HEALED).steps
     assert [(step.stage, round(step.after, 3)) for step in steps] == [
-        (Stage.ALERT, 0.02),
-        (Stage.DIAGNOSIS, 0.1),
-        (Stage.DECISION, 0.0),
-        (Stage.ACTION, 0.6),
-        (Stage.VERIFICATION, 0.3),
-        (Stage.OUTCOME, 2.0),
+        (TimelineStage.ALERT, 0.02),
+        (TimelineStage.DIAGNOSIS, 0.1),
+        (TimelineStage.DECISION, 0.0),
+        (TimelineStage.ACTION, 0.6),
+        (TimelineStage.VERIFICATION, 0.3),
+        (TimelineStage.OUTCOME, 2.0),
     ]
     assert [step.status for step in steps] == ["open", "acting", "acting", "acting", "verifying", "healed"]
     assert steps[4].text == "exited with 1 -> running, healthy"
@@ -73,7 +82,7 @@ def test_what_a_person_ordered_is_a_decision_whatever_came_of_it():
     order = next(each for each in ALL if isinstance(each.data, Order))
     for status, steps in (("acting", [order]), ("healed", [order, event(complete(), 9, incident="i2")])):
         whole = told(*steps)
-        assert (whole.status, whole.steps[0].stage) == (status, Stage.DECISION)
+        assert (whole.status, whole.steps[0].stage) == (status, TimelineStage.DECISION)
         assert "orders: restart" in whole.steps[0].text
 
 
@@ -104,7 +113,7 @@ def test_the_action_never_seems_to_begin_before_it_was_asked_for():
     """Durations are rounded to milliseconds."""
     at_once = event(complete(durations={"act": 0.201, "verify": 0.7, "total": 0.9}), 1.0)
     stages = [step.stage for step in told(ALERT, ASKED, at_once).steps]
-    assert stages.index(Stage.ACTION) > stages.index(Stage.DECISION)
+    assert stages.index(TimelineStage.ACTION) > stages.index(TimelineStage.DECISION)
 
 
 def test_a_condition_that_is_over_during_verification_is_told_in_its_place():
@@ -122,7 +131,7 @@ def test_a_condition_that_is_over_during_verification_is_told_in_its_place():
 
 def test_an_engine_that_failed_left_nothing_to_verify():
     stages = [step.stage for step in told(ALERT, ASKED, failed(reason=Reason.ENGINE_ERROR)).steps]
-    assert stages[-2:] == [Stage.ACTION, Stage.OUTCOME]
+    assert stages[-2:] == [TimelineStage.ACTION, TimelineStage.OUTCOME]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +147,7 @@ def test_an_engine_that_failed_left_nothing_to_verify():
 )
 def test_what_is_not_done_is_a_decision_with_its_reason(end, text):
     step = told(ALERT, end).steps[-1]
-    assert (step.stage, step.text) == (Stage.DECISION, text)
+    assert (step.stage, step.text) == (TimelineStage.DECISION, text)
 
 
 def test_at_a_step_nothing_is_known_of_what_came_after_it():
@@ -149,7 +158,7 @@ def test_at_a_step_nothing_is_known_of_what_came_after_it():
 
 
 def test_the_evidence_of_an_action_is_known_from_the_action_on():
-    kept = [Dossier(time=NOW + 0.69, container=WEB, kind=Kind.EXITED, action=Action.RESTART)]
+    kept = [EvidenceSnapshot(time=NOW + 0.69, container=WEB, kind=Kind.EXITED, action=Action.RESTART)]
     steps = told(ALERT, ASKED, HEALED).steps
     assert [bool(known(kept, step)) for step in steps] == [False, False, False, True, True, True]
 

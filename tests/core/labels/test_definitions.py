@@ -15,7 +15,7 @@ from hemostat.core.labels.container_ref import reference
 from hemostat.core.labels.definitions import LABELS, is_enabled, stop_timeout
 from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation.stop_timeout import stop_seconds
-from hemostat.core.settings.monitor import Thresholds, tuned
+from hemostat.core.settings.monitor import MonitorSettings, tuned
 from hemostat.core.units import duration, size
 from hemostat.events import Action, Container
 
@@ -124,7 +124,7 @@ def test_no_container_is_given_longer_to_stop_than_the_operator_allows(label, ow
 
 
 def test_a_label_that_cannot_be_read_leaves_its_projects_threshold():
-    thresholds = Thresholds(projects={"shop": {"cpu": 90}})
+    thresholds = MonitorSettings(projects={"shop": {"cpu": 90}})
     found = {"com.docker.compose.project": "shop", "hemostat.cpu": "lots"}
     assert tuned(thresholds, Container(id="c", name="c", labels=found)).cpu == 90.0
 

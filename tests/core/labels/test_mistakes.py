@@ -8,7 +8,7 @@ from hemostat.core.labels.masking import veiled
 from hemostat.core.labels.mistakes import MAX_MISTAKES, concerns_us, find_mistakes, nearest, protection
 from hemostat.core.remediation import policy
 from hemostat.core.settings.monitor import watched
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Reason
 
 
@@ -119,21 +119,25 @@ def test_of_many_mistakes_some_are_told():
 def test_a_container_with_a_mistake_is_watched_and_not_acted_on(name, text):
     container = Container(id="c", name="web", labels={name: text})
     assert watched(container)
-    refused = policy.forbidden(container, Action.RESTART, Limits())
+    refused = policy.forbidden(container, Action.RESTART, ResponderSettings())
     assert refused is not None
     assert refused.reason is Reason.PROTECTED
 
 
 def test_a_mode_that_cannot_be_read_asks():
     assert protection({"hemostat.mode": "dryrun"}) == ""
-    assert policy.mode_of(box(hemostat__mode="dryrun"), Action.RESTART, Limits()) == "approve"
-    assert policy.mode_of(box(hemostat__mode=" Auto "), Action.RESTART, Limits()) == "auto"
+    assert policy.mode_of(box(hemostat__mode="dryrun"), Action.RESTART, ResponderSettings()) == "approve"
+    assert policy.mode_of(box(hemostat__mode=" Auto "), Action.RESTART, ResponderSettings()) == "auto"
 
 
 def test_a_person_is_stopped_only_by_what_was_meant_to_protect():
-    assert policy.forbidden(box(hemostat__windw="1m"), Action.RESTART, Limits(), ordered=True) is None
-    assert policy.forbidden(box(hemostat__protected="true"), Action.RESTART, Limits(), ordered=True)
-    assert policy.forbidden(box(hemostat__protect="y"), Action.RESTART, Limits(), ordered=True)
+    assert (
+        policy.forbidden(box(hemostat__windw="1m"), Action.RESTART, ResponderSettings(), ordered=True) is None
+    )
+    assert policy.forbidden(
+        box(hemostat__protected="true"), Action.RESTART, ResponderSettings(), ordered=True
+    )
+    assert policy.forbidden(box(hemostat__protect="y"), Action.RESTART, ResponderSettings(), ordered=True)
 
 
 def test_a_masked_value_is_taken_to_be_readable():

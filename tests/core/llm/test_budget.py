@@ -2,14 +2,14 @@
 
 import msgspec
 
-from hemostat.core.llm.budget import HOUR, Prices, Spending, objection, tokens
+from hemostat.core.llm.budget import HOUR, LlmUsage, Prices, objection, tokens
 from hemostat.core.llm.circuit import FINE, LONGEST
 
 NOW = 10 * HOUR
 
 
-def spent(*costs: float, time: float = NOW - 1) -> list[Spending]:
-    return [Spending(id=str(number), time=time, cost=cost) for number, cost in enumerate(costs)]
+def spent(*costs: float, time: float = NOW - 1) -> list[LlmUsage]:
+    return [LlmUsage(id=str(number), time=time, cost=cost) for number, cost in enumerate(costs)]
 
 
 def test_prices_are_dollars_a_million_tokens():
@@ -17,7 +17,7 @@ def test_prices_are_dollars_a_million_tokens():
 
 
 def test_one_more_must_fit_into_the_hour():
-    def why(costs: list[Spending], cost: float) -> str:
+    def why(costs: list[LlmUsage], cost: float) -> str:
         return objection(costs, cost, calls=3, dollars=1.0, now=NOW)
 
     assert why(spent(0.5, 0.4), 0.1) == ""
@@ -31,7 +31,7 @@ def test_one_more_must_fit_into_the_hour():
 def test_one_project_leaves_half_of_the_hour_to_others_that_fail():
     evil = [msgspec.structs.replace(each, project="evil") for each in spent(0.1, 0.1, 0.1)]
 
-    def why(project: str, cost: float = 0.1, *, shared: bool = False, of: list[Spending] = evil) -> str:
+    def why(project: str, cost: float = 0.1, *, shared: bool = False, of: list[LlmUsage] = evil) -> str:
         return objection(of, cost, calls=6, dollars=2.0, now=NOW, project=project, shared=shared)
 
     assert why("evil") == "", "alone it has the whole hour"
@@ -40,7 +40,7 @@ def test_one_project_leaves_half_of_the_hour_to_others_that_fail():
         == "3 of 6 requests within the hour were about its project: others have the rest"
     )
     assert why("shop", shared=True) == ""
-    both = [*evil, Spending(id="s", time=NOW - 1, cost=0.95, project="shop")]
+    both = [*evil, LlmUsage(id="s", time=NOW - 1, cost=0.95, project="shop")]
     assert why("evil", of=both).startswith("3 of 6 requests")
     assert why("shop", of=both).endswith("for its project: others have the rest")
     assert why("new", 0.7, of=both) == ""

@@ -3,15 +3,15 @@
 import msgspec
 import pytest
 
-from hemostat.core.diagnosis.case import Case, Truth
+from hemostat.core.diagnosis.case import EvidenceCase, ExpectedDiagnosis
 from hemostat.core.diagnosis.rules import Verdict
-from hemostat.core.llm.score import Answer, Mark, answer, mark, total
+from hemostat.core.llm.score import CaseScore, ScoredAnswer, answer, mark, total
 from hemostat.events import Action, Container, Diagnosis, Investigation, Kind
 from tests.samples import NOW, alert
 
-CASE = Case(host="h", incident="i1", time=NOW, alert=alert())
-CRASH = Truth(causes=("crash", "crash loop"), actions=("restart",), roots=("web",))
-RIGHT = Answer(cause="crash", action="restart", roots=("web",))
+CASE = EvidenceCase(host="h", incident="i1", time=NOW, alert=alert())
+CRASH = ExpectedDiagnosis(causes=("crash", "crash loop"), actions=("restart",), roots=("web",))
+RIGHT = ScoredAnswer(cause="crash", action="restart", roots=("web",))
 
 
 def verdict(action=Action.RESTART, **changes):
@@ -19,7 +19,7 @@ def verdict(action=Action.RESTART, **changes):
 
 
 def test_what_is_right_is_right_in_everything():
-    assert mark(RIGHT, CASE, CRASH) == Mark(cause=True, action=True, root=1.0, unsafe=False)
+    assert mark(RIGHT, CASE, CRASH) == CaseScore(cause=True, action=True, root=1.0, unsafe=False)
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_a_missed_root_is_worth_nothing_and_a_false_one_costs(named, true, score
 )
 def test_unsafe_is_what_acts_where_nothing_is_to_be_done(action, actions, roots, unsafe):
     told = msgspec.structs.replace(RIGHT, action=action)
-    marked = mark(told, CASE, Truth(causes=("crash",), actions=actions, roots=roots))
+    marked = mark(told, CASE, ExpectedDiagnosis(causes=("crash",), actions=actions, roots=roots))
     assert (marked.unsafe, marked.action) == (unsafe, action in actions)
 
 
 def test_rules_name_whom_the_alert_suspects_and_a_model_whom_it_found():
-    assert answer(CASE, verdict(None)) == Answer(cause="crash", action="false_alarm", roots=("web",))
+    assert answer(CASE, verdict(None)) == ScoredAnswer(cause="crash", action="false_alarm", roots=("web",))
     suspected = msgspec.structs.replace(CASE, alert=alert(root="db"))
     assert answer(suspected, verdict()).roots == ("db",)
     made = Investigation(model="m", roots=("cache", "cache", "h"))
@@ -66,15 +66,15 @@ def test_rules_name_whom_the_alert_suspects_and_a_model_whom_it_found():
 
 def test_the_host_is_called_the_host_whatever_its_name():
     storm = msgspec.structs.replace(CASE, alert=alert(container=Container(id="", name="h"), kind=Kind.STORM))
-    truth = Truth(causes=("crash",), actions=("cleanup",), roots=("host",))
+    truth = ExpectedDiagnosis(causes=("crash",), actions=("cleanup",), roots=("host",))
     told = answer(storm, verdict(Action.CLEANUP))
     assert told.roots == ("host",)
-    assert mark(told, storm, truth) == Mark(cause=True, action=True, root=1.0, unsafe=False)
+    assert mark(told, storm, truth) == CaseScore(cause=True, action=True, root=1.0, unsafe=False)
 
 
 def test_the_totals_are_shares_and_sums():
     right = mark(RIGHT, CASE, CRASH)
-    wrong = Mark(cause=False, action=False, root=0.5, unsafe=True)
+    wrong = CaseScore(cause=False, action=False, root=0.5, unsafe=True)
     score = total("m", [right, right, wrong], [1.0, 3.0, 2.0], tokens=7, cost=0.5)
     assert msgspec.to_builtins(score) == {
         "advisor": "m",

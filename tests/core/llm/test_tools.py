@@ -3,9 +3,9 @@
 import jsonschema
 import pytest
 
-from hemostat.core.diagnosis.case import Case
+from hemostat.core.diagnosis.case import EvidenceCase
 from hemostat.core.diagnosis.rules import diagnose
-from hemostat.core.evidence.snapshot import Check, Details, Point
+from hemostat.core.evidence.snapshot import ContainerDetails, HealthcheckRun, MetricPoint
 from hemostat.core.llm import tools
 from hemostat.core.llm.fence import fenced
 from hemostat.core.llm.prompt import first, sections
@@ -40,21 +40,21 @@ def test_the_last_lines_are_kept():
 
 
 def test_numbers_are_thinned_evenly_and_the_last_is_there():
-    points = [Point(NOW - number, float(number), 1 << 20) for number in reversed(range(300))]
+    points = [MetricPoint(NOW - number, float(number), 1 << 20) for number in reversed(range(300))]
     lines = tools.metrics(points, NOW).splitlines()
     assert len(lines) == tools.POINTS
     assert lines[-1] == "0 ms ago: CPU 0 % of a core, memory 1.0 MiB"
-    assert tools.metrics([Point(NOW, None, None)], NOW) == "0 ms ago: CPU ?, memory ?"
-    told = tools.metrics([Point(NOW, 5.0, 1 << 20, 2048, 0)], NOW)
+    assert tools.metrics([MetricPoint(NOW, None, None)], NOW) == "0 ms ago: CPU ?, memory ?"
+    told = tools.metrics([MetricPoint(NOW, 5.0, 1 << 20, 2048, 0)], NOW)
     assert told == "0 ms ago: CPU 5 % of a core, memory 1.0 MiB, received 2.0 KiB/s, sent 0 B/s"
     assert tools.metrics([], NOW) == "nothing was measured"
 
 
 def test_how_it_was_made_is_told_with_values_masked():
-    made = Details(
+    made = ContainerDetails(
         command=("web", "--password=hunter22"),
         environment={"DB_PASSWORD": "hunter22", "MODE": "live"},
-        checks=(Check(time=NOW, exit_code=1, output="connection refused"),),
+        checks=(HealthcheckRun(time=NOW, exit_code=1, output="connection refused"),),
         memory_limit=64 << 20,
     )
     shown = tools.inspect(made, outputs=True, emails=False)
@@ -65,7 +65,7 @@ def test_how_it_was_made_is_told_with_values_masked():
 
 
 def test_what_a_program_printed_is_left_out_where_logs_stay_here():
-    case = Case(host="h", incident="i", time=NOW, alert=HUNG, dossier=dossier(HUNG))
+    case = EvidenceCase(host="h", incident="i", time=NOW, alert=HUNG, dossier=dossier(HUNG))
     assert "ask me anything" in sections(case, logs=True, emails=False)["alert"]
     kept = sections(case, logs=False, emails=False)
     assert "log" not in kept
@@ -86,7 +86,7 @@ def test_a_source_cannot_break_out_of_its_name():
 
 
 def test_the_first_message_says_what_the_rules_think_and_what_may_be_chosen():
-    case = Case(host="h", incident="i", time=NOW, alert=HUNG, dossier=dossier(HUNG))
+    case = EvidenceCase(host="h", incident="i", time=NOW, alert=HUNG, dossier=dossier(HUNG))
     text = first(case, diagnose(HUNG), ("restart", "none"), sections(case, logs=True, emails=False))
     assert "hung, action restart" in text
     assert "- none: do nothing, and tell people" in text

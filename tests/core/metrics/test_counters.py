@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from hemostat.core.metrics import definitions
-from hemostat.core.metrics.counters import Tally
-from hemostat.core.metrics.definitions import OTHER, Delivery
+from hemostat.core.metrics.counters import Counters
+from hemostat.core.metrics.definitions import OTHER, DeliveryResult
 from hemostat.events import (
     Action,
     Container,
@@ -23,14 +23,14 @@ from hemostat.events import (
 from tests.samples import CLEARED, DIAGNOSIS, NOW, WEB, alert, complete, event, heartbeat, needed
 
 
-def tally(*events: Event, containers: int = 10) -> Tally:
-    made = Tally(containers=containers)
+def tally(*events: Event, containers: int = 10) -> Counters:
+    made = Counters(containers=containers)
     for number, each in enumerate(events):
         made.take(each.type, f"{number}-0", each)
     return made
 
 
-def counted(made: Tally, measure: definitions.Measure) -> dict:
+def counted(made: Counters, measure: definitions.Measure) -> dict:
     return made.numbers()[measure]
 
 
@@ -107,20 +107,20 @@ def box(name: str, project: str = "") -> Container:
     return Container(id=name, name=name, labels=labels)
 
 
-def named(made: Tally, *containers: Container, at: float = 0.0) -> list[str]:
+def named(made: Counters, *containers: Container, at: float = 0.0) -> list[str]:
     """What each is called, one second after the other."""
     return [made.name_of(each, NOW + at + number) for number, each in enumerate(containers)]
 
 
 def test_a_name_that_is_not_seen_any_more_gives_its_place():
-    made = Tally(containers=2)
+    made = Counters(containers=2)
     assert named(made, box("a"), box("b"), box("c")) == ["a", "b", OTHER]
     assert named(made, box("b"), at=3000.0) == ["b"]
     assert named(made, box("c"), box("a"), at=3700.0) == ["c", OTHER]
 
 
 def test_what_a_name_without_a_place_had_counted_is_counted_as_other():
-    made = Tally(containers=1)
+    made = Counters(containers=1)
     for number, (name, later) in enumerate((("a", 0.0), ("a", 1.0), ("b", 9000.0))):
         made.take("health_alert", f"{number}-0", event(alert(container=box(name)), later))
     told = {labels[3]: count for labels, count in counted(made, definitions.ALERTS).items()}
@@ -128,7 +128,7 @@ def test_what_a_name_without_a_place_had_counted_is_counted_as_other():
 
 
 def test_one_project_leaves_the_places_of_others():
-    made = Tally(containers=10)
+    made = Counters(containers=10)
     evil = [box(f"evil-{number}", "evil") for number in range(50)]
     assert named(made, *evil).count(OTHER) == 40
     shop = [box(f"shop-{number}", "shop") for number in range(8)]
@@ -138,19 +138,19 @@ def test_one_project_leaves_the_places_of_others():
 
 
 def test_many_projects_leave_a_project_one_place():
-    made = Tally(containers=10)
+    made = Counters(containers=10)
     assert named(made, box("victim", "shop")) == ["victim"]
     named(made, *(box(f"e{number}", f"p{number}") for number in range(50)), at=10.0)
     assert named(made, box("victim", "shop"), at=100.0) == ["victim"]
 
 
 def test_places_are_kept_over_a_restart_and_those_of_an_earlier_version_are_free():
-    made = Tally(containers=2)
+    made = Counters(containers=2)
     named(made, box("a"), box("b"))
-    after = Tally(containers=2)
+    after = Counters(containers=2)
     after.restore(made.memo())
     assert named(after, box("c"), box("a"), at=10.0) == [OTHER, "a"]
-    earlier = Tally(containers=2)
+    earlier = Counters(containers=2)
     earlier.restore(b'{"known": {"container": ["a", "b"]}}')
     assert named(earlier, box("a"), box("c"), box("d"), at=10.0) == ["a", "c", OTHER]
 
@@ -178,7 +178,7 @@ def test_what_a_role_has_counted_grows_over_its_restarts_and_over_ours():
     made = tally()
     for number, started in ((5, NOW), (8, NOW), (2, NOW + 60)):
         made.hear([sampled(number, started)], NOW)
-    after = Tally(containers=1)
+    after = Counters(containers=1)
     after.restore(made.memo())
     after.hear([sampled(3, NOW + 60), sampled(1, host="other")], NOW)
     assert counted(after, definitions.SAMPLES) == {("h",): 11, ("other",): 1}
@@ -201,7 +201,7 @@ def test_what_is_no_roles_to_count_is_passed_over(figure):
 def test_channels_past_the_limit_are_counted_together():
     made = tally()
     name = definitions.NOTIFICATIONS.name
-    figures = tuple(Figure(name, (f"c{number}", Delivery.DELIVERED), 1) for number in range(60))
+    figures = tuple(Figure(name, (f"c{number}", DeliveryResult.DELIVERED), 1) for number in range(60))
     made.hear([event(heartbeat(figures=figures))], NOW)
     told = counted(made, definitions.NOTIFICATIONS)
     assert (len(told), told[OTHER, "delivered"]) == (51, 10)
@@ -220,7 +220,7 @@ def test_who_goes_on_where_another_ended_counts_the_same():
     story = (event(alert()), event(investigated(), 0.1), event(CLEARED, 2), event(complete(), 3))
     for cut in range(len(story) + 1):
         before = tally(*story[:cut])
-        after = Tally(containers=10)
+        after = Counters(containers=10)
         after.restore(before.memo())
         for each in (*story[:cut][-1:], *story[cut:]):
             after.take(each.type, "9-0", each)
@@ -228,7 +228,7 @@ def test_who_goes_on_where_another_ended_counts_the_same():
 
 
 def test_what_is_no_longer_counted_so_is_left_behind():
-    made = Tally(containers=1)
+    made = Counters(containers=1)
     made.restore(b'{"counts": [["hemostat_gone_total", ["a"], 1], ["hemostat_alerts_total", ["a"], 1]]}')
     assert not any(made.numbers().values())
 

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 
 from hemostat.core.ledger.controls import Controls
-from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.metrics import definitions, gauges
 from hemostat.core.metrics.definitions import OTHER
 from hemostat.core.remediation.limit_status import overview
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Outcome, State
 from tests.samples import NOW, event, heartbeat, stats
 
@@ -65,8 +65,8 @@ FAILED = Attempt(
 )
 def test_a_breaker_is_told_as_the_responder_sees_it(later, resets, state):
     attempts = tuple(msgspec.structs.replace(FAILED, key=str(number)) for number in range(3))
-    book = Book(version=1, attempts=attempts, ended=attempts, controls=Controls(resets=resets))
-    told = gauges.breakers({"h": overview(book, Limits(), NOW + later)})
+    book = LedgerSnapshot(version=1, attempts=attempts, ended=attempts, controls=Controls(resets=resets))
+    told = gauges.breakers({"h": overview(book, ResponderSettings(), NOW + later)})
     found = told[definitions.BREAKERS]
     assert [place[:2] for place, count in found.items() if count] == ([("container", state)] if state else [])
     assert (len(found), told[definitions.RUNNING]) == (4, {("h",): 0.0})

@@ -5,14 +5,14 @@ from itertools import permutations
 import msgspec
 import pytest
 
-from hemostat.core.notify.notification import News, Told, merge, news, worth
+from hemostat.core.notify.notification import LastNotification, Notification, merge, news, worth
 from hemostat.core.settings.alert import Topic
 from hemostat.events import Action, Container, Diagnosis, FalseAlarm, Kind, Outcome, Reason, Severity, Word
 from tests.samples import ALL, CLEARED, DIAGNOSIS, NOW, alert, complete, decided, event, order
 
 
-def word(topic: Topic, at: float = 0.0, **changes) -> News:
-    plain = News(incident="i1", topic=topic, time=NOW + at, host="h", container="web", kind="exited")
+def word(topic: Topic, at: float = 0.0, **changes) -> Notification:
+    plain = Notification(incident="i1", topic=topic, time=NOW + at, host="h", container="web", kind="exited")
     return msgspec.structs.replace(plain, **changes)
 
 
@@ -24,11 +24,11 @@ def told_of(*topics: Topic) -> list[Topic]:
         each = word(topic, float(number))
         if worth(each, last):
             heard.append(topic)
-            last = Told(topic, each.time)
+            last = LastNotification(topic, each.time)
     return heard
 
 
-def left_of(*topics: Topic) -> News:
+def left_of(*topics: Topic) -> Notification:
     """What waits of words that came one after the other."""
     waiting = None
     for number, topic in enumerate(topics):
@@ -48,7 +48,7 @@ def test_what_only_refreshes_a_screen_or_asks_a_role_is_no_news():
 
 def test_a_remediation_says_what_where_why_and_what_was_done():
     shop = Container(id="c", name="web", labels={"com.docker.compose.project": "shop"})
-    assert news(event(complete(container=shop, alert=alert()))) == News(
+    assert news(event(complete(container=shop, alert=alert()))) == Notification(
         incident="i1",
         topic=Topic.HEALED,
         time=NOW,
@@ -184,5 +184,5 @@ def test_a_channel_hears_what_is_new_to_it(topics, heard):
 
 def test_the_same_word_again_is_no_news():
     healed = word(Topic.HEALED)
-    assert not worth(healed, Told(Topic.HEALED, healed.time))
-    assert not worth(word(Topic.FAILED), Told(Topic.HEALED, healed.time))
+    assert not worth(healed, LastNotification(Topic.HEALED, healed.time))
+    assert not worth(word(Topic.FAILED), LastNotification(Topic.HEALED, healed.time))

@@ -3,11 +3,11 @@
 import pytest
 
 from hemostat.core.notify.routing import concerns, due, ration, silence, wants
-from hemostat.core.settings.alert import Alerting, Channel, Topic, mistakes
+from hemostat.core.settings.alert import AlertSettings, Channel, Topic, mistakes
 from hemostat.events import Kind, Severity
 from tests.core.notify.test_notification import word
 
-NIGHT = Alerting(quiet="22:00-07:00")
+NIGHT = AlertSettings(quiet="22:00-07:00")
 HOUR = 3600.0
 
 
@@ -42,7 +42,7 @@ def test_topics_select_what_is_said():
 
 
 def test_only_what_may_be_over_soon_waits():
-    alerting = Alerting(grace=30.0)
+    alerting = AlertSettings(grace=30.0)
     opened, failed = word(Topic.OPENED), word(Topic.FAILED)
     assert due(alerting, opened) == opened.time + 30
     assert due(alerting, failed) == failed.time
@@ -60,7 +60,7 @@ def test_what_is_critical_and_needs_people_wakes_them_where_they_want_that():
     assert silence(NIGHT, bad, 0.0) == 0
     assert silence(NIGHT, word(Topic.ESCALATED), 0.0) > 0
     assert silence(NIGHT, word(Topic.HEALED, severity=Severity.CRITICAL), 0.0) > 0
-    assert silence(Alerting(quiet="22:00-07:00", quiet_critical=False), bad, 0.0) > 0
+    assert silence(AlertSettings(quiet="22:00-07:00", quiet_critical=False), bad, 0.0) > 0
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_in_a_storm_what_is_beyond_the_ration_goes_as_one(sent, waiting, expecte
 @pytest.mark.parametrize(
     ("alerting", "table", "key", "why"),
     [
-        (Alerting(channels={"a b": Channel(url="x://")}), "alert.channels", "a b", "is no name"),
-        (Alerting(channels={"ops": Channel()}), "alert.channels", "ops", "neither"),
+        (AlertSettings(channels={"a b": Channel(url="x://")}), "alert.channels", "a b", "is no name"),
+        (AlertSettings(channels={"ops": Channel()}), "alert.channels", "ops", "neither"),
         (
-            Alerting(channels={"ops": Channel(url="a://", url_file="f")}),
+            AlertSettings(channels={"ops": Channel(url="a://", url_file="f")}),
             "alert.channels",
             "ops.url_file",
             "beside",
         ),
-        (Alerting(templates={"heeled": "x"}), "alert.templates", "heeled", "is no topic"),
-        (Alerting(templates={"healed": "{who}"}), "alert.templates", "healed", "names {who}"),
+        (AlertSettings(templates={"heeled": "x"}), "alert.templates", "heeled", "is no topic"),
+        (AlertSettings(templates={"healed": "{who}"}), "alert.templates", "healed", "names {who}"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(alerting, table, key, why):
@@ -101,4 +101,4 @@ def test_a_mistake_is_told_with_its_place(alerting, table, key, why):
 
 
 def test_the_channel_slack_needs_no_url_of_its_own():
-    assert not list(mistakes(Alerting(channels={"slack": Channel(hosts=("db*",))})))
+    assert not list(mistakes(AlertSettings(channels={"slack": Channel(hosts=("db*",))})))

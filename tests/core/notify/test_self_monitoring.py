@@ -4,7 +4,14 @@ import pytest
 
 from hemostat.adapters.redis.controls import UNREADABLE
 from hemostat.core.ledger.controls import EVERYTHING, Controls
-from hemostat.core.notify.self_monitoring import BUS, FORGOTTEN, Vigil, heard, look, tell_unreadable
+from hemostat.core.notify.self_monitoring import (
+    BUS,
+    FORGOTTEN,
+    SelfMonitoringState,
+    heard,
+    look,
+    tell_unreadable,
+)
 from hemostat.core.settings.alert import Topic
 from tests.samples import NOW, event, heartbeat
 
@@ -19,24 +26,24 @@ def beats(*places: tuple[str, str], trouble: str = ""):
 BOTH = beats(("monitor", "a"), ("alert", "a"))
 
 
-def told(vigil: Vigil, gone: dict[str, str], now: float):
+def told(vigil: SelfMonitoringState, gone: dict[str, str], now: float):
     vigil, words = look(vigil, gone, now, after=60.0, host="a")
     return vigil, [(each.topic, each.container) for each in words]
 
 
 def test_all_is_well_while_every_role_beats():
-    vigil, gone = heard(Vigil(), BOTH, ROLES, 0.0)
+    vigil, gone = heard(SelfMonitoringState(), BOTH, ROLES, 0.0)
     assert gone == {}
     assert look(vigil, gone, 0.0, after=60.0, host="a")[0].well
 
 
 def test_a_role_that_is_nowhere_is_gone():
-    _, gone = heard(Vigil(), beats(("alert", "a")), ROLES, 0.0)
+    _, gone = heard(SelfMonitoringState(), beats(("alert", "a")), ROLES, 0.0)
     assert gone == {"monitor": "no monitor is running"}
 
 
 def test_a_role_is_missed_where_it_has_lived():
-    vigil, _ = heard(Vigil(), [*BOTH, *beats(("monitor", "b"))], ROLES, 0.0)
+    vigil, _ = heard(SelfMonitoringState(), [*BOTH, *beats(("monitor", "b"))], ROLES, 0.0)
     vigil, gone = heard(vigil, BOTH, ROLES, 10.0)
     assert list(gone) == ["monitor on b"]
     _, gone = heard(vigil, BOTH, ROLES, 10.0 + FORGOTTEN)
@@ -45,14 +52,14 @@ def test_a_role_is_missed_where_it_has_lived():
 
 def test_the_engine_is_gone_when_a_monitor_says_so_and_others_may_wait_for_people():
     ill = beats(("monitor", "a"), trouble="no engine") + beats(("alert", "a"), trouble="paused")
-    _, gone = heard(Vigil(), ill, ROLES, 0.0)
+    _, gone = heard(SelfMonitoringState(), ill, ROLES, 0.0)
     assert gone == {"engine of a": "no engine"}
 
 
 @pytest.mark.parametrize("trouble", [tell_unreadable(1), tell_unreadable(7), UNREADABLE_PAUSE])
 def test_rows_that_cannot_be_read_are_told_to_people(trouble):
     alive = beats(("responder", "a"), trouble=trouble) + beats(("alert", "a"))
-    vigil, gone = heard(Vigil(), alive, ("responder", "alert"), 0.0)
+    vigil, gone = heard(SelfMonitoringState(), alive, ("responder", "alert"), 0.0)
     assert gone == {"data in Redis of a": trouble}
     vigil, _ = told(vigil, gone, 0.0)
     vigil, words = told(vigil, gone, 60.0)
@@ -62,7 +69,7 @@ def test_rows_that_cannot_be_read_are_told_to_people(trouble):
 
 
 def test_what_is_gone_for_long_is_told_once_and_so_is_that_it_is_back():
-    vigil, words = told(Vigil(), {BUS: "refused"}, 0.0)
+    vigil, words = told(SelfMonitoringState(), {BUS: "refused"}, 0.0)
     assert words == []
     assert not vigil.well
     assert vigil.why == ""
@@ -79,7 +86,7 @@ def test_what_is_gone_for_long_is_told_once_and_so_is_that_it_is_back():
 
 
 def test_what_was_gone_for_a_moment_is_never_told():
-    vigil, _ = told(Vigil(), {BUS: "refused"}, 0.0)
+    vigil, _ = told(SelfMonitoringState(), {BUS: "refused"}, 0.0)
     vigil, words = told(vigil, {}, 30.0)
     assert words == []
     vigil, words = told(vigil, {BUS: "refused"}, 70.0)
@@ -87,7 +94,7 @@ def test_what_was_gone_for_a_moment_is_never_told():
 
 
 def test_a_clock_that_was_set_back_delays_nothing_for_ever():
-    vigil, _ = told(Vigil(), {BUS: "refused"}, 5000.0)
+    vigil, _ = told(SelfMonitoringState(), {BUS: "refused"}, 5000.0)
     vigil, _ = told(vigil, {BUS: "refused"}, 0.0)
     assert told(vigil, {BUS: "refused"}, 60.0)[1] == [(Topic.GONE, BUS)]
 
@@ -98,11 +105,11 @@ def test_a_clock_that_was_set_back_delays_nothing_for_ever():
 )
 def test_a_monitors_trouble_is_told_of_what_it_is_about(trouble, name):
     beats = [event(heartbeat("monitor", trouble=trouble))]
-    assert heard(Vigil(), beats, ["monitor"], NOW)[1] == {name: trouble}
+    assert heard(SelfMonitoringState(), beats, ["monitor"], NOW)[1] == {name: trouble}
 
 
 def test_trouble_with_the_audit_trail_is_told_of_and_no_other_of_its_role():
     trouble = "slack: it waits; the audit trail was replaced: see hemostat audit verify; 3 events wait"
     beats = [event(heartbeat("alert", trouble=trouble))]
     told = {"the audit trail of h": "the audit trail was replaced: see hemostat audit verify"}
-    assert heard(Vigil(), beats, ["alert"], NOW)[1] == told
+    assert heard(SelfMonitoringState(), beats, ["alert"], NOW)[1] == told

@@ -7,7 +7,7 @@ import pytest
 
 from hemostat.core.labels.definitions import CLEANUP
 from hemostat.core.labels.values import SYSTEM
-from hemostat.core.model import Leftover, Litter
+from hemostat.core.model import PrunableItem, PrunableKind
 from hemostat.core.remediation.cleanup import SCRIPT, Cleanup, command, describe, plan
 
 
@@ -65,12 +65,12 @@ HOUR = 3600.0
 
 
 def leftover(
-    what: Litter = Litter.CONTAINER, name: str = "a", hours: float = 48.0, **labels: str
-) -> Leftover:
-    return Leftover(what=what, id=name, name=name, size=1 << 20, since=NOW - hours * HOUR, labels=labels)
+    what: PrunableKind = PrunableKind.CONTAINER, name: str = "a", hours: float = 48.0, **labels: str
+) -> PrunableItem:
+    return PrunableItem(what=what, id=name, name=name, size=1 << 20, since=NOW - hours * HOUR, labels=labels)
 
 
-def planned(*leftovers: Leftover, protect: tuple[str, ...] = (), **settings: object) -> list[str]:
+def planned(*leftovers: PrunableItem, protect: tuple[str, ...] = (), **settings: object) -> list[str]:
     return [each.name for each in plan(leftovers, Cleanup(**settings), protect, NOW)]
 
 
@@ -80,13 +80,13 @@ def test_containers_go_when_they_have_been_stopped_for_long_enough():
 
 
 def test_volumes_go_only_where_that_is_asked_for():
-    volume = leftover(Litter.VOLUME, "data")
+    volume = leftover(PrunableKind.VOLUME, "data")
     assert planned(volume) == []
     assert planned(volume, volumes=True) == ["data"]
 
 
 def test_images_and_build_cache_go_unless_they_are_kept():
-    both = leftover(Litter.IMAGE, "i"), leftover(Litter.BUILD_CACHE, "b")
+    both = leftover(PrunableKind.IMAGE, "i"), leftover(PrunableKind.BUILD_CACHE, "b")
     assert planned(*both) == ["i", "b"]
     assert planned(*both, images=False) == ["b"]
     assert planned(*both, build_cache=False) == ["i"]
@@ -101,7 +101,7 @@ def test_images_and_build_cache_go_unless_they_are_kept():
         ("autoheal", "false"),
     ],
 )
-@pytest.mark.parametrize("what", list(Litter))
+@pytest.mark.parametrize("what", list(PrunableKind))
 def test_what_a_label_keeps_is_kept(what, label, text):
     assert planned(leftover(what, **{label: text}), volumes=True) == []
 
@@ -111,11 +111,11 @@ def test_what_the_settings_protect_by_name_is_kept():
 
 
 def test_containers_go_before_what_they_may_have_used():
-    everything = [leftover(what, what.name) for what in reversed(Litter)]
-    assert planned(*everything, volumes=True) == [what.name for what in Litter]
+    everything = [leftover(what, what.name) for what in reversed(PrunableKind)]
+    assert planned(*everything, volumes=True) == [what.name for what in PrunableKind]
 
 
 def test_it_is_told_by_kind():
-    items = [(leftover(), 1 << 20), (leftover(name="b"), 0), (leftover(Litter.BUILD_CACHE), 1 << 30)]
+    items = [(leftover(), 1 << 20), (leftover(name="b"), 0), (leftover(PrunableKind.BUILD_CACHE), 1 << 30)]
     assert describe(items) == "2 stopped containers 1.0 MiB, build cache 1.0 GiB"
-    assert describe([(leftover(Litter.IMAGE), 512)]) == "1 dangling image 512 B"
+    assert describe([(leftover(PrunableKind.IMAGE), 512)]) == "1 dangling image 512 B"

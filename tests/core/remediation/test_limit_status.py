@@ -5,31 +5,35 @@ import time
 import pytest
 
 from hemostat.core.ledger.controls import Controls, Pause
-from hemostat.core.ledger.rows import Attempt, Book
-from hemostat.core.remediation.circuit_breaker import Breaker
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
+from hemostat.core.remediation.circuit_breaker import BreakerState
 from hemostat.core.remediation.decision import Act, Refuse, Wait
-from hemostat.core.remediation.limit_status import Budget, Overview, overview
+from hemostat.core.remediation.limit_status import HostLimitStatus, RestartBudget, overview
 from hemostat.core.remediation.orders import prospect
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Reason
 from tests.core.remediation.test_policy import attempt, failed
 from tests.samples import NOW, order
 
-LIMITS = Limits()
+LIMITS = ResponderSettings()
 
 
-def look(*attempts: Attempt, limits: Limits = LIMITS, controls: Controls = Controls()) -> Overview:  # noqa: B008
+def look(
+    *attempts: Attempt, limits: ResponderSettings = LIMITS, controls: Controls | None = None
+) -> HostLimitStatus:
     running = tuple(each for each in attempts if each.outcome is None)
     ended = tuple(each for each in attempts if each.outcome is not None)
-    book = Book(version=1, attempts=attempts, running=running, ended=ended, controls=controls)
+    book = LedgerSnapshot(
+        version=1, attempts=attempts, running=running, ended=ended, controls=controls or Controls()
+    )
     return overview(book, limits, NOW)
 
 
 def test_who_was_never_acted_on_has_its_whole_budget():
     own = look(attempt(5.0, container="db")).of("web")
     assert (own.budget, own.breaker, own.backoff, own.pause, own.attempt) == (
-        Budget(0, 3),
-        Breaker(),
+        RestartBudget(0, 3),
+        BreakerState(),
         0.0,
         None,
         None,
@@ -38,25 +42,25 @@ def test_who_was_never_acted_on_has_its_whole_budget():
 
 def test_each_container_has_a_budget_of_its_own():
     seen = look(attempt(1000.0), attempt(20.0, container="db"), attempt(10.0, container="db"))
-    assert (seen.of("web").budget, seen.of("db").budget) == (Budget(1, 3), Budget(2, 3))
+    assert (seen.of("web").budget, seen.of("db").budget) == (RestartBudget(1, 3), RestartBudget(2, 3))
     assert (seen.of("web").backoff, seen.of("db").backoff) == (0.0, NOW - 9 + 20)
 
 
 def test_a_spent_budget_and_the_cooldown_after_it_say_when_they_end():
     spent = look(*(attempt(ago) for ago in (3000.0, 2000.0, 1000.0))).of("web")
-    assert spent.budget == Budget(3, 3, NOW + 2600)
+    assert spent.budget == RestartBudget(3, 3, NOW + 2600)
     resting = look(*(attempt(ago) for ago in (5000.0, 4000.0, 3000.0))).of("web")
-    assert resting.budget == Budget(1, 3, NOW + 600)
+    assert resting.budget == RestartBudget(1, 3, NOW + 600)
 
 
 def test_breakers_are_open_then_half_open():
     fresh = look(*(failed(ago, host_fault=True) for ago in (300.0, 200.0, 100.0)))
-    assert fresh.of("web").breaker == Breaker(3, open=True, until=NOW - 99 + 600)
-    assert fresh.breaker == Breaker(3), "the host's needs failures of several containers"
+    assert fresh.of("web").breaker == BreakerState(3, open=True, until=NOW - 99 + 600)
+    assert fresh.breaker == BreakerState(3), "the host's needs failures of several containers"
     old = look(*(failed(ago) for ago in (900.0, 800.0, 700.0))).of("web").breaker
     assert (old.open, old.half_open) == (False, True)
     closed = look(*(failed(ago) for ago in (300.0, 200.0)), controls=Controls(resets={"web": NOW - 1}))
-    assert closed.of("web").breaker == Breaker()
+    assert closed.of("web").breaker == BreakerState()
 
 
 def test_the_breaker_of_the_host_is_shown_with_the_project_that_it_holds():
@@ -114,7 +118,9 @@ def test_what_is_under_way_shows_until_its_lease_is_over():
 )
 def test_what_is_shown_is_what_is_decided_by(attempts):
     own = look(*attempts).of("web")
-    decision = prospect(order(), Book(version=1, attempts=attempts, running=attempts[-1:]), LIMITS, NOW)
+    decision = prospect(
+        order(), LedgerSnapshot(version=1, attempts=attempts, running=attempts[-1:]), LIMITS, NOW
+    )
     if own.budget.until:
         assert isinstance(decision, Refuse)
         assert decision.reason in {Reason.BUDGET_SPENT, Reason.COOLDOWN}

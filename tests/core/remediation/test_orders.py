@@ -4,27 +4,43 @@ import msgspec
 import pytest
 
 from hemostat.core.ledger.controls import Controls, Pause
-from hemostat.core.ledger.rows import Attempt, Book
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
 from hemostat.core.llm.validate import choices
-from hemostat.core.remediation.decision import Act, Peers, Refuse, Repeat, Resume, Situation, Wait
+from hemostat.core.remediation.decision import (
+    Act,
+    DecisionInput,
+    Refuse,
+    RepeatOutcome,
+    ReplicaHealth,
+    Resume,
+    Wait,
+)
 from hemostat.core.remediation.orders import outlook, plan, prospect, request
 from hemostat.core.remediation.policy import decide
 from hemostat.core.remediation.repetition import key
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Kind, Outcome, Reason, order_id, seal
 from tests.core.remediation.test_policy import LEASE, PAUSED, attempt, failed
 from tests.samples import NOW, alert, needed, order
 
-LIMITS = Limits()
+LIMITS = ResponderSettings()
 SPENT = tuple(attempt(ago) for ago in (3000.0, 2000.0, 1000.0))
-OVERRIDE = Limits(orders_override=True)
+OVERRIDE = ResponderSettings(orders_override=True)
+NO_REPLICAS = ReplicaHealth()
 
 
-def ask(*attempts: Attempt, limits: Limits = LIMITS, wanted=None, peers=Peers(), at=NOW - 1, **book):  # noqa: B008
+def ask(
+    *attempts: Attempt,
+    limits: ResponderSettings = LIMITS,
+    wanted=None,
+    peers=NO_REPLICAS,
+    at=NOW - 1,
+    **book,
+):
     """Decide on an order that was given a second ago; no monitor told of anything."""
     wanted = order() if wanted is None else wanted
-    known = Book(**{"version": 1, "attempts": attempts, "seal": seal(wanted, at), **book})
-    situation = Situation(book=known, peers=peers, order=wanted)
+    known = LedgerSnapshot(**{"version": 1, "attempts": attempts, "seal": seal(wanted, at), **book})
+    situation = DecisionInput(book=known, peers=peers, order=wanted)
     return decide(request(wanted, at), "o1", situation, limits, by="responder@a", lease=LEASE, now=NOW)
 
 
@@ -39,7 +55,9 @@ def test_what_a_person_orders_is_done_though_nothing_has_failed(action):
     assert decision.attempt.action is action
 
 
-@pytest.mark.parametrize("limits", [Limits(mode="approve"), Limits(modes={Action.RESTART: "approve"})])
+@pytest.mark.parametrize(
+    "limits", [ResponderSettings(mode="approve"), ResponderSettings(modes={Action.RESTART: "approve"})]
+)
 def test_an_order_is_an_approval(limits):
     assert isinstance(ask(limits=limits), Act)
 
@@ -48,11 +66,11 @@ def test_an_order_is_an_approval(limits):
     ("limits", "container", "reason"),
     [
         (LIMITS, labelled(protect="true"), Reason.PROTECTED),
-        (Limits(protect=("w*",)), labelled(), Reason.PROTECTED),
-        (Limits(orders=(Action.START,)), labelled(), Reason.NOT_ALLOWED),
-        (Limits(mode="dry-run"), labelled(), Reason.DRY_RUN),
+        (ResponderSettings(protect=("w*",)), labelled(), Reason.PROTECTED),
+        (ResponderSettings(orders=(Action.START,)), labelled(), Reason.NOT_ALLOWED),
+        (ResponderSettings(mode="dry-run"), labelled(), Reason.DRY_RUN),
         (LIMITS, labelled(mode="dry-run"), Reason.DRY_RUN),
-        (Limits(budget=0), labelled(), Reason.BUDGET_SPENT),
+        (ResponderSettings(budget=0), labelled(), Reason.BUDGET_SPENT),
     ],
 )
 def test_what_is_forbidden_is_refused_whoever_orders_it(limits, container, reason):
@@ -65,10 +83,10 @@ def test_the_label_says_what_is_done_without_a_person_and_not_what_one_may_order
     assert isinstance(ask(wanted=order(container=labelled(actions=""))), Act)
 
 
-@pytest.mark.parametrize("limits", [LIMITS, Limits(actions=tuple(Action))])
+@pytest.mark.parametrize("limits", [LIMITS, ResponderSettings(actions=tuple(Action))])
 def test_nobody_but_a_person_stops_a_container(limits):
     told = needed(alert=alert(since=NOW - 1), action=Action.STOP)
-    situation = Situation(book=Book(version=1, patient="web"))
+    situation = DecisionInput(book=LedgerSnapshot(version=1, patient="web"))
     decision = decide(told, "i1", situation, limits, by="responder@a", lease=LEASE, now=NOW)
     assert decision == Refuse(Reason.NOT_ALLOWED, "only a person stops a container")
     assert "stop" not in {choice for kind in Kind for choice in choices(alert(kind=kind), limits)}
@@ -100,7 +118,7 @@ def test_the_limits_hold_for_people_too_unless_they_may_and_do_override_them(att
 
 
 def test_back_off_and_the_minimum_of_healthy_replicas_hold_for_people_too():
-    thin = Peers(2, 0, itself=True)
+    thin = ReplicaHealth(2, 0, itself=True)
     assert isinstance(ask(attempt(5.0)), Wait)
     assert isinstance(ask(peers=thin), Wait)
     assert isinstance(ask(attempt(5.0), wanted=order(force=True), limits=OVERRIDE, peers=thin), Act)
@@ -128,7 +146,7 @@ def test_an_order_that_nobody_took_in_time_is_not_done_any_more():
 
 def test_an_order_is_done_once():
     done = attempt(2.0, key=key(request(order(), NOW), "o1"))
-    assert ask(done) == Repeat(done)
+    assert ask(done) == RepeatOutcome(done)
     begun = msgspec.structs.replace(done, outcome=None)
     assert ask(begun) == Resume(begun, lease=NOW + LEASE)
     assert isinstance(ask(begun, controls=Controls(pauses={"*": PAUSED})), Wait), "it is not lost"
@@ -164,7 +182,7 @@ def test_two_orders_are_two_and_one_is_one():
 def test_that_a_container_was_stopped_says_nothing_of_whether_it_can_be_healed():
     recent = [failed(ago) for ago in (300.0, 200.0, 100.0)]
     stopped = attempt(50.0, action=Action.STOP, outcome=Outcome.HEALED)
-    decision = ask(*recent, stopped, limits=Limits(budget=9, backoff=0.0))
+    decision = ask(*recent, stopped, limits=ResponderSettings(budget=9, backoff=0.0))
     assert isinstance(decision, Refuse)
     assert decision.reason is Reason.BREAKER_OPEN
 
@@ -196,7 +214,7 @@ def test_a_person_sees_what_would_be_done(wanted, words):
         ((), Controls(), LIMITS, "the limits allow it"),
         (SPENT, Controls(), LIMITS, "it will be refused: budget_spent (3 of 3 in 1 h, again in 43 min 20 s)"),
         ((attempt(5.0),), Controls(), LIMITS, "it will wait: back-off of 10 s"),
-        ((), Controls(), Limits(mode="dry-run"), "it is only rehearsed: the mode is dry-run"),
+        ((), Controls(), ResponderSettings(mode="dry-run"), "it is only rehearsed: the mode is dry-run"),
         (
             (),
             Controls(pauses={"web": PAUSED}),
@@ -207,5 +225,5 @@ def test_a_person_sees_what_would_be_done(wanted, words):
 )
 def test_a_person_sees_what_the_limits_say_before_ordering(attempts, controls, limits, words):
     elsewhere = tuple(attempt(ago, container="db") for ago in (3.0, 2.0, 1.0))
-    survey = Book(version=1, attempts=(*elsewhere, *attempts), controls=controls)
+    survey = LedgerSnapshot(version=1, attempts=(*elsewhere, *attempts), controls=controls)
     assert outlook(prospect(order(), survey, limits, NOW)) == words

@@ -8,25 +8,34 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hemostat.adapters.in_memory.controls import MemoryDesk
-from hemostat.adapters.in_memory.ledger import MemoryLedger
-from hemostat.core.ledger.controls import EVERYTHING, Answer, Approval, Controls, Pause
-from hemostat.core.ledger.rows import Attempt, Book, Stopping
+from hemostat.adapters.in_memory.controls import InMemoryControls
+from hemostat.adapters.in_memory.ledger import InMemoryLedger
+from hemostat.core.ledger.controls import EVERYTHING, Approval, ApprovalAnswer, Controls, Pause
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot, ManualStop
 from hemostat.core.model import ContainerInfo
 from hemostat.core.remediation.circuit_breaker import is_host_fault
-from hemostat.core.remediation.decision import Act, Ask, Peers, Refuse, Repeat, Resume, Situation, Wait
+from hemostat.core.remediation.decision import (
+    Act,
+    DecisionInput,
+    Refuse,
+    RepeatOutcome,
+    ReplicaHealth,
+    RequestApproval,
+    Resume,
+    Wait,
+)
 from hemostat.core.remediation.orders import request as request_of
 from hemostat.core.remediation.policy import being_stopped, decide
 from hemostat.core.remediation.repetition import key
-from hemostat.core.settings.responder import REMEMBERED, Limits
-from hemostat.core.settings.trust import Trust, replica_group
+from hemostat.core.settings.responder import REMEMBERED, ResponderSettings
+from hemostat.core.settings.trust import TrustSettings, replica_group
 from hemostat.events import Action, Container, Kind, Order, Outcome, Reason, RemediationNeeded, seal
 from tests.samples import NOW, WEB, alert, composed, needed, order
 
 LEASE = 120.0
-LIMITS = Limits()
+LIMITS = ResponderSettings()
 NO_WORD = Controls()
-ALONE = Peers()
+ALONE = ReplicaHealth()
 
 
 def attempt(ago: float, *, outcome: Outcome | None = Outcome.HEALED, **changes) -> Attempt:
@@ -46,18 +55,18 @@ def attempt(ago: float, *, outcome: Outcome | None = Outcome.HEALED, **changes) 
 
 def ask(
     *attempts: Attempt,
-    limits: Limits = LIMITS,
+    limits: ResponderSettings = LIMITS,
     running: Sequence[Attempt] = (),
     ended: Sequence[Attempt] = (),
     by="responder@a",
     controls: Controls = NO_WORD,
     approval: Approval | None = None,
-    peers: Peers = ALONE,
+    peers: ReplicaHealth = ALONE,
     patient: str = "web",
     **changes,
 ):
     request = needed(**{"alert": alert(since=NOW - 1), **changes})
-    book = Book(
+    book = LedgerSnapshot(
         version=1,
         attempts=attempts,
         running=tuple(running),
@@ -66,7 +75,7 @@ def ask(
         approval=approval,
         patient=patient,
     )
-    return decide(request, "i1", Situation(book=book, peers=peers), limits, by=by, lease=LEASE, now=NOW)
+    return decide(request, "i1", DecisionInput(book=book, peers=peers), limits, by=by, lease=LEASE, now=NOW)
 
 
 def labelled(**labels: str):
@@ -82,7 +91,7 @@ def test_container_of_an_orchestrator_is_not_started_unless_the_settings_say_so(
     task = alert(since=NOW - 1, container=Container(id="c1", name="web", labels=SWARM))
     refused = ask(alert=task, action=action)
     assert refused == Refuse(Reason.NOT_ALLOWED, "managed by Swarm")
-    assert isinstance(ask(alert=task, action=action, limits=Limits(orchestrated=True)), Act)
+    assert isinstance(ask(alert=task, action=action, limits=ResponderSettings(orchestrated=True)), Act)
 
 
 def running(started_at: float) -> ContainerInfo:
@@ -99,7 +108,7 @@ def running(started_at: float) -> ContainerInfo:
     ],
 )
 def test_no_action_begins_while_a_person_stops_this_process(info, since, until, waits):
-    book = Book(version=1, stopping=Stopping(since, until))
+    book = LedgerSnapshot(version=1, stopping=ManualStop(since, until))
     assert (being_stopped(book, info, NOW) is not None) is waits
 
 
@@ -113,13 +122,13 @@ def test_the_first_request_is_acted_on():
     ("limits", "told", "reason"),
     [
         (LIMITS, labelled(protect="true"), Reason.PROTECTED),
-        (Limits(protect=("w*",)), labelled(), Reason.PROTECTED),
-        (Limits(actions=(Action.CLEANUP,)), labelled(), Reason.NOT_ALLOWED),
+        (ResponderSettings(protect=("w*",)), labelled(), Reason.PROTECTED),
+        (ResponderSettings(actions=(Action.CLEANUP,)), labelled(), Reason.NOT_ALLOWED),
         (LIMITS, labelled(actions="start, cleanup"), Reason.NOT_ALLOWED),
         (LIMITS, labelled(actions=""), Reason.NOT_ALLOWED),
-        (Limits(mode="dry-run"), labelled(), Reason.DRY_RUN),
+        (ResponderSettings(mode="dry-run"), labelled(), Reason.DRY_RUN),
         (LIMITS, labelled(mode="dry-run"), Reason.DRY_RUN),
-        (Limits(budget=0), labelled(), Reason.BUDGET_SPENT),
+        (ResponderSettings(budget=0), labelled(), Reason.BUDGET_SPENT),
         (LIMITS, alert(since=NOW - 901), Reason.EXPIRED),
     ],
 )
@@ -144,7 +153,7 @@ def test_what_was_begun_is_taken_up_though_its_incident_is_forgotten():
 
 def test_a_label_may_allow_less_but_never_more():
     assert isinstance(ask(alert=labelled(actions="restart")), Act)
-    wide = ask(limits=Limits(actions=(Action.CLEANUP,)), alert=labelled(actions="restart,scale"))
+    wide = ask(limits=ResponderSettings(actions=(Action.CLEANUP,)), alert=labelled(actions="restart,scale"))
     assert isinstance(wide, Refuse)
 
 
@@ -176,7 +185,7 @@ def test_back_off_grows_with_every_action(earlier, wait):
 
 
 def test_a_clock_that_was_set_back_makes_nobody_wait_for_longer():
-    decision = ask(attempt(-5.0), limits=Limits(backoff_reset=1e9))
+    decision = ask(attempt(-5.0), limits=ResponderSettings(backoff_reset=1e9))
     assert decision.until <= NOW + 10.0
     assert isinstance(ask(attempt(-3600.0)), Act)
 
@@ -187,7 +196,7 @@ def test_after_calm_the_back_off_begins_anew():
 
 def test_what_was_finished_is_told_again_and_not_done_again():
     done = attempt(2.0, key="i1:1:0")
-    assert ask(done) == Repeat(done)
+    assert ask(done) == RepeatOutcome(done)
 
 
 def test_what_this_responder_began_is_taken_up():
@@ -220,7 +229,7 @@ def test_the_same_container_and_service_get_one_action_at_a_time():
     assert isinstance(ask(running=[msgspec.structs.replace(under_way, container="db")]), Act)
     replica = Container(id="c2", name="s-2", image="s:1", labels=composed("s", "p"))
     twin = alert(since=NOW - 1, container=replica)
-    sibling = attempt(1.0, container="s-1", service=replica_group(replica, Trust()), outcome=None)
+    sibling = attempt(1.0, container="s-1", service=replica_group(replica, TrustSettings()), outcome=None)
     assert isinstance(ask(running=[sibling], alert=twin, patient="s-2"), Wait)
 
 
@@ -235,7 +244,7 @@ def test_the_same_container_and_service_get_one_action_at_a_time():
 def test_an_action_on_a_forged_replica_holds_up_no_other(forged):
     victim = Container(id="c2", name="s-2", image="s:1", labels=composed("s", "p"))
     forger = msgspec.structs.replace(victim, id="e", name="evil", labels={**victim.labels, **forged})
-    evil = attempt(1.0, container="evil", service=replica_group(forger, Trust()), outcome=None)
+    evil = attempt(1.0, container="evil", service=replica_group(forger, TrustSettings()), outcome=None)
     assert isinstance(ask(running=[evil], alert=alert(since=NOW - 1, container=victim), patient="s-2"), Act)
 
 
@@ -274,7 +283,7 @@ def test_what_was_begun_is_not_gone_on_with_while_paused():
     assert isinstance(ask(mine, controls=Controls(pauses={"*": PAUSED})), Wait)
 
 
-def approval(answer: Answer | None = None, until: float = NOW + 60) -> Approval:
+def approval(answer: ApprovalAnswer | None = None, until: float = NOW + 60) -> Approval:
     return Approval(
         id="a1",
         key="i1:1:0",
@@ -292,18 +301,18 @@ def approval(answer: Answer | None = None, until: float = NOW + 60) -> Approval:
     )
 
 
-APPROVE = Limits(mode="approve")
+APPROVE = ResponderSettings(mode="approve")
 
 
 def test_in_approve_mode_a_person_is_asked_and_waited_for():
-    assert ask(limits=APPROVE) == Ask(NOW + APPROVE.approve_for)
-    assert ask(limits=APPROVE, approval=approval()) == Ask(approval().until)
+    assert ask(limits=APPROVE) == RequestApproval(NOW + APPROVE.approve_for)
+    assert ask(limits=APPROVE, approval=approval()) == RequestApproval(approval().until)
 
 
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (approval(Answer.REJECTED), Reason.REJECTED),
+        (approval(ApprovalAnswer.REJECTED), Reason.REJECTED),
         (approval(until=NOW - 1), Reason.NO_ANSWER),
     ],
 )
@@ -315,13 +324,13 @@ def test_no_and_no_answer_are_both_no(given, reason):
 
 def test_yes_is_yes_even_where_it_took_longer_than_a_request_lives():
     late = alert(since=NOW - 901)
-    assert isinstance(ask(limits=APPROVE, approval=approval(Answer.APPROVED), alert=late), Act)
+    assert isinstance(ask(limits=APPROVE, approval=approval(ApprovalAnswer.APPROVED), alert=late), Act)
 
 
 def test_yes_does_not_hold_for_longer_than_a_request_lives():
     late, long_ago = (
         alert(since=NOW - 5000),
-        msgspec.structs.replace(approval(Answer.APPROVED), answered=NOW - 901),
+        msgspec.structs.replace(approval(ApprovalAnswer.APPROVED), answered=NOW - 901),
     )
     decision = ask(limits=APPROVE, approval=long_ago, alert=late)
     assert isinstance(decision, Refuse)
@@ -331,9 +340,9 @@ def test_yes_does_not_hold_for_longer_than_a_request_lives():
 @pytest.mark.parametrize(
     ("given", "decision"),
     [
-        (approval(until=NOW + 600), Ask(NOW + 600)),
+        (approval(until=NOW + 600), RequestApproval(NOW + 600)),
         (approval(until=NOW - 1), Refuse(Reason.NO_ANSWER, "nobody approved it within 15 min")),
-        (approval(Answer.REJECTED), Refuse(Reason.REJECTED, "by ann: not now")),
+        (approval(ApprovalAnswer.REJECTED), Refuse(Reason.REJECTED, "by ann: not now")),
     ],
 )
 def test_who_was_asked_has_all_the_time_that_was_promised(given, decision):
@@ -343,22 +352,26 @@ def test_who_was_asked_has_all_the_time_that_was_promised(given, decision):
 
 def test_yes_does_not_widen_any_limit():
     used = [attempt(ago) for ago in (3000.0, 2000.0, 1000.0)]
-    decision = ask(*used, limits=APPROVE, approval=approval(Answer.APPROVED))
+    decision = ask(*used, limits=APPROVE, approval=approval(ApprovalAnswer.APPROVED))
     assert isinstance(decision, Refuse)
 
 
 @pytest.mark.parametrize(
     ("limits", "labels", "kind"),
     [
-        (Limits(modes={Action.RESTART: "approve"}), {}, Ask),
-        (Limits(modes={Action.CLEANUP: "approve"}), {}, Act),
-        (Limits(project_modes={"shop": "dry-run"}), {"com.docker.compose.project": "shop"}, Refuse),
-        (Limits(project_modes={"shop": "dry-run"}), {}, Act),
-        (LIMITS, {"hemostat.mode": "approve"}, Ask),
-        (LIMITS, {"hemostat.mode": "dryrun"}, Ask),
-        (Limits(mode="dry-run"), {"hemostat.mode": "manual"}, Refuse),
-        (Limits(mode="dry-run"), {"hemostat.mode": "auto"}, Refuse),
-        (Limits(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
+        (ResponderSettings(modes={Action.RESTART: "approve"}), {}, RequestApproval),
+        (ResponderSettings(modes={Action.CLEANUP: "approve"}), {}, Act),
+        (
+            ResponderSettings(project_modes={"shop": "dry-run"}),
+            {"com.docker.compose.project": "shop"},
+            Refuse,
+        ),
+        (ResponderSettings(project_modes={"shop": "dry-run"}), {}, Act),
+        (LIMITS, {"hemostat.mode": "approve"}, RequestApproval),
+        (LIMITS, {"hemostat.mode": "dryrun"}, RequestApproval),
+        (ResponderSettings(mode="dry-run"), {"hemostat.mode": "manual"}, Refuse),
+        (ResponderSettings(mode="dry-run"), {"hemostat.mode": "auto"}, Refuse),
+        (ResponderSettings(mode="approve"), {"hemostat.mode": "dry-run"}, Refuse),
     ],
 )
 def test_the_strictest_of_the_modes_that_apply_wins(limits, labels, kind):
@@ -370,7 +383,7 @@ def failed(ago: float, **changes) -> Attempt:
     return attempt(ago, outcome=Outcome.FAILED, **changes)
 
 
-ROOMY = Limits(budget=100, backoff=0.0)
+ROOMY = ResponderSettings(budget=100, backoff=0.0)
 
 
 def test_after_repeated_failures_the_breaker_of_the_container_opens_and_lets_one_trial_through_later():
@@ -542,10 +555,10 @@ def test_a_rush_of_actions_on_one_host_is_slowed_down():
 @pytest.mark.parametrize(
     ("peers", "kind"),
     [
-        (Peers(2, 2, itself=True), Act),
-        (Peers(2, 0, itself=True), Wait),
-        (Peers(2, 0, itself=False), Act),
-        (Peers(0, 0, itself=True), Act),
+        (ReplicaHealth(2, 2, itself=True), Act),
+        (ReplicaHealth(2, 0, itself=True), Wait),
+        (ReplicaHealth(2, 0, itself=False), Act),
+        (ReplicaHealth(0, 0, itself=True), Act),
     ],
 )
 def test_a_healthy_replica_is_not_taken_away_where_too_few_are_left(peers, kind):
@@ -554,15 +567,15 @@ def test_a_healthy_replica_is_not_taken_away_where_too_few_are_left(peers, kind)
 
 def test_a_label_says_how_many_must_stay():
     told = labelled(min_healthy="2")
-    assert isinstance(ask(peers=Peers(2, 1, itself=True), alert=told), Wait)
+    assert isinstance(ask(peers=ReplicaHealth(2, 1, itself=True), alert=told), Wait)
 
 
 @pytest.mark.parametrize("name", ["budget_window", "cooldown", "breaker_open", "backoff_reset", "expire"])
 def test_no_rule_looks_back_for_longer_than_attempts_are_kept(name):
     """Or a budget of three a week would be three every other day."""
-    assert msgspec.convert({name: REMEMBERED}, Limits)
+    assert msgspec.convert({name: REMEMBERED}, ResponderSettings)
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({name: REMEMBERED + 1}, Limits)
+        msgspec.convert({name: REMEMBERED + 1}, ResponderSettings)
 
 
 CONTAINERS = {
@@ -574,7 +587,7 @@ CONTAINERS = {
         "queue": {},
     }.items()
 }
-TIGHT = Limits(concurrency=2, budget=2, backoff=1.0, expire=1e9, rush=5, breaker_failures=2)
+TIGHT = ResponderSettings(concurrency=2, budget=2, backoff=1.0, expire=1e9, rush=5, breaker_failures=2)
 ORDERS = st.tuples(
     st.sampled_from(sorted(CONTAINERS)),
     st.sampled_from([Action.RESTART, Action.STOP]),
@@ -592,9 +605,9 @@ class Responders(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = NOW
-        self.desk = MemoryDesk()
+        self.desk = InMemoryControls()
         self.seals: dict[tuple[str, str | None], str] = {}
-        self.ledger = MemoryLedger(self.desk, {("h", name): name for name in CONTAINERS}, self.seals)
+        self.ledger = InMemoryLedger(self.desk, {("h", name): name for name in CONTAINERS}, self.seals)
         self.acting: list[tuple[Attempt, str]] = []
         """Attempts in hand, and by whom."""
         self.acted: dict[str, list[float]] = {name: [] for name in CONTAINERS}
@@ -626,7 +639,7 @@ class Responders(RuleBasedStateMachine):
             for request, incident, _, _ in calls
         ]
         for (request, incident, by_people, by), book in zip(calls, books, strict=True):
-            situation = Situation(book=book, order=by_people)
+            situation = DecisionInput(book=book, order=by_people)
             decision = decide(request, incident, situation, TIGHT, by=by, lease=LEASE, now=self.now)
             if isinstance(decision, Act) and self.ledger.reserve("h", decision.attempt, book.version):
                 self.begin(decision.attempt, by)

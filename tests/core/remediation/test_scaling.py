@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.ledger.rows import Resource, Scaled
+from hemostat.core.ledger.rows import RaisedLimit, Resource
 from hemostat.core.model import ContainerInfo, Service
 from hemostat.core.remediation import scaling
 from hemostat.core.remediation.scaling import (
@@ -94,7 +94,7 @@ def test_what_is_of_no_service_gets_no_replicas():
         raised(info(), Resource.REPLICAS, NONE, HOST, NOW)
 
 
-def replicas(count: int | None, **labels: str) -> Scaled:
+def replicas(count: int | None, **labels: str) -> RaisedLimit:
     return more_replicas(info(**labels), Service(id="s1", name="shop", replicas=count), NOW)
 
 
@@ -168,7 +168,7 @@ def test_labels_set_by_hand_make_no_replica(labels):
     assert not scaling.is_member(other_image, service)
 
 
-UP = Scaled(container="c1", resource=Resource.MEMORY, before=100, after=150, time=NOW)
+UP = RaisedLimit(container="c1", resource=Resource.MEMORY, before=100, after=150, time=NOW)
 
 
 def test_it_comes_back_after_calm_when_the_old_limit_is_enough():
@@ -185,7 +185,7 @@ def test_what_somebody_else_has_changed_stays():
 
 
 def test_replicas_never_fall_below_the_label_s_minimum():
-    up = Scaled(container="c1", resource=Resource.REPLICAS, before=1, after=4, time=NOW, service="s1")
+    up = RaisedLimit(container="c1", resource=Resource.REPLICAS, before=1, after=4, time=NOW, service="s1")
     assert lowest(up, {"hemostat.scale.min": "2"}) == 2
     assert lowest(up, {}) == 1
     assert lowest(UP, {"hemostat.scale.min": "500"}) == 100

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hemostat.core.labels.project import half
-from hemostat.core.ledger.rows import Attempt, Book
-from hemostat.core.remediation.decision import Others, Situation
+from hemostat.core.ledger.rows import Attempt, LedgerSnapshot
+from hemostat.core.remediation.decision import DecisionInput, OtherProjects
 from hemostat.core.remediation.slots import LONGEST_RUN, START_SECONDS, find_rush, find_wait, share
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import Action, Container, Outcome
 from tests.samples import NOW
 
 PROJECT = "com.docker.compose.project"
-LIMITS = Limits()
+LIMITS = ResponderSettings()
 
 
 def attempt(number: int, project: str = "", **changes) -> Attempt:
@@ -36,16 +36,16 @@ def container(project: str = "") -> Container:
 
 def waits(project: str, held: list[Attempt], **changes) -> bool:
     limits, action = changes.pop("limits", LIMITS), changes.pop("action", Action.RESTART)
-    situation = Situation(book=Book(version=1, running=tuple(held)), **changes)
+    situation = DecisionInput(book=LedgerSnapshot(version=1, running=tuple(held)), **changes)
     return find_wait("k", container(project), action, situation, limits, NOW) is not None
 
 
 @pytest.mark.parametrize(
     ("others", "held", "waiting"),
     [
-        *((Others.NONE, 3, False), (Others.NONE, 4, True)),
-        *((Others.WELL, 2, False), (Others.WELL, 3, True)),
-        *((Others.FAILING, 1, False), (Others.FAILING, 2, True)),
+        *((OtherProjects.NONE, 3, False), (OtherProjects.NONE, 4, True)),
+        *((OtherProjects.WELL, 2, False), (OtherProjects.WELL, 3, True)),
+        *((OtherProjects.FAILING, 1, False), (OtherProjects.FAILING, 2, True)),
     ],
 )
 def test_a_project_holds_as_many_slots_as_the_others_leave_it(others, held, waiting):
@@ -55,18 +55,18 @@ def test_a_project_holds_as_many_slots_as_the_others_leave_it(others, held, wait
 
 
 def test_a_host_with_one_slot_has_it_for_everybody():
-    limits = Limits(concurrency=1)
-    assert not waits("shop", [], limits=limits, others=Others.FAILING)
-    assert not waits("shop", [], limits=limits, others=Others.FAILING, stop_seconds=90.0)
+    limits = ResponderSettings(concurrency=1)
+    assert not waits("shop", [], limits=limits, others=OtherProjects.FAILING)
+    assert not waits("shop", [], limits=limits, others=OtherProjects.FAILING, stop_seconds=90.0)
     assert waits("shop", [attempt(1, "blog")], limits=limits)
 
 
-@given(st.integers(1, 100), st.sampled_from(Others))
+@given(st.integers(1, 100), st.sampled_from(OtherProjects))
 def test_a_share_is_at_least_one_slot_and_never_all_of_several(concurrency, others):
     assert 1 <= share(others, concurrency) <= concurrency
-    if others is Others.FAILING:
+    if others is OtherProjects.FAILING:
         assert share(others, concurrency) <= max(1, concurrency / 2)
-    if others is not Others.NONE and concurrency > 1:
+    if others is not OtherProjects.NONE and concurrency > 1:
         assert share(others, concurrency) < concurrency
 
 
@@ -104,8 +104,8 @@ def test_a_slot_of_a_container_that_is_gone_is_free():
 
 def test_rows_of_an_older_version_count_to_the_project_of_their_service():
     old = [attempt(number, service=f"shop/s{number}") for number in range(2)]
-    assert waits("shop", old, others=Others.FAILING)
-    assert not waits("blog", old, others=Others.FAILING)
+    assert waits("shop", old, others=OtherProjects.FAILING)
+    assert not waits("blog", old, others=OtherProjects.FAILING)
 
 
 def begun(number: int, project: str) -> Attempt:
@@ -113,11 +113,11 @@ def begun(number: int, project: str) -> Attempt:
 
 
 def test_a_project_that_has_used_up_the_rush_keeps_only_itself_waiting():
-    book = Book(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
+    book = LedgerSnapshot(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
     assert find_rush(container("shop"), 0.0, book, LIMITS, NOW) is not None
     assert find_rush(container("blog"), 0.0, book, LIMITS, NOW) is None
     both = (*book.ended, *(begun(50 + number, "bots") for number in range(half(LIMITS.rush))))
-    assert find_rush(container("blog"), 0.0, Book(version=1, ended=both), LIMITS, NOW) is not None
+    assert find_rush(container("blog"), 0.0, LedgerSnapshot(version=1, ended=both), LIMITS, NOW) is not None
 
 
 @pytest.mark.parametrize(
@@ -134,10 +134,10 @@ def test_what_has_run_long_does_not_wait_for_what_has_not_whatever_projects_that
     ended = tuple(
         msgspec.structs.replace(begun(number, f"p{number}"), ran=others_ran) for number in range(40)
     )
-    book = Book(version=1, ended=ended)
+    book = LedgerSnapshot(version=1, ended=ended)
     assert (find_rush(container("shop"), ran, book, LIMITS, NOW) is not None) is waiting
 
 
 def test_a_project_waits_for_its_own_however_short_they_ran():
-    book = Book(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
+    book = LedgerSnapshot(version=1, ended=tuple(begun(number, "shop") for number in range(LIMITS.rush)))
     assert find_rush(container("shop"), 3600.0, book, LIMITS, NOW) is not None

@@ -3,7 +3,7 @@
 import pytest
 
 from hemostat.core.model import ContainerInfo, Sample
-from hemostat.core.remediation.verify import Health, needless, state_of, still_high
+from hemostat.core.remediation.verify import HealthVerdict, needless, state_of, still_high
 from hemostat.events import Evidence, Kind, Reason
 from tests.samples import NOW, WEB, alert
 
@@ -39,13 +39,13 @@ def test_an_action_is_needed_only_while_the_same_process_is_ill(kind, found, why
 @pytest.mark.parametrize(
     ("found", "health"),
     [
-        (info(), Health.WELL),
-        (info(health="healthy"), Health.WELL),
-        (info(health="starting"), Health.NOT_YET),
-        (info(health="unhealthy"), Health.ILL),
-        (info(status="exited", exit_code=3), Health.ILL),
-        (info(status="restarting"), Health.NOT_YET),
-        (info(status="paused"), Health.NOT_YET),
+        (info(), HealthVerdict.WELL),
+        (info(health="healthy"), HealthVerdict.WELL),
+        (info(health="starting"), HealthVerdict.NOT_YET),
+        (info(health="unhealthy"), HealthVerdict.ILL),
+        (info(status="exited", exit_code=3), HealthVerdict.ILL),
+        (info(status="restarting"), HealthVerdict.NOT_YET),
+        (info(status="paused"), HealthVerdict.NOT_YET),
     ],
 )
 def test_health_is_what_the_engine_says(found, health):

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from hemostat.core.dependencies.graph import Topology
+from hemostat.core.dependencies.graph import DependencyGraph
 from hemostat.core.dependencies.relations import Relations
 from hemostat.core.dependencies.shared_networks import stranded
-from hemostat.core.model import ContainerInfo, Peers
-from hemostat.core.settings.trust import COMPOSE, OWN, Trust, replica_group
+from hemostat.core.model import ConnectionPeers, ContainerInfo
+from hemostat.core.settings.trust import COMPOSE, OWN, TrustSettings, replica_group
 from hemostat.events import Container
 from tests.samples import composed
 
@@ -39,11 +39,11 @@ def forged(service: str, labels: dict[str, str] | None = None, **state: Any) -> 
     return container(f"evil-{service}", {**claim, **(labels or {})}, **state)
 
 
-def topology(*infos: ContainerInfo, trust: Trust = OWN) -> Topology:
-    return Topology.of(infos, trust=trust)
+def topology(*infos: ContainerInfo, trust: TrustSettings = OWN) -> DependencyGraph:
+    return DependencyGraph.of(infos, trust=trust)
 
 
-def root(of: ContainerInfo, *others: ContainerInfo, trust: Trust = OWN) -> str | None:
+def root(of: ContainerInfo, *others: ContainerInfo, trust: TrustSettings = OWN) -> str | None:
     found = topology(of, *others, trust=trust).root(of.ref.id)
     return None if found is None else found.ref.name
 
@@ -191,16 +191,18 @@ def test_a_name_that_is_another_containers_id_is_not_taken_for_it():
 # --- connections ----------------------------------------------------------------------------------------
 
 
-def observed(client: ContainerInfo, server: ContainerInfo, trust: Trust = OWN, *, seen_at: str = "") -> str:
+def observed(
+    client: ContainerInfo, server: ContainerInfo, trust: TrustSettings = OWN, *, seen_at: str = ""
+) -> str:
     """The root of the client's failure, once its connection was seen."""
     relations = Relations(trust)
     for info in (client, server):
         relations.update(info)
     address = server.addresses[0]
     if (seen_at or client.ref.id) == client.ref.id:
-        relations.connect(Peers(container_id=client.ref.id, servers=((address, 80),)), 100.0)
+        relations.connect(ConnectionPeers(container_id=client.ref.id, servers=((address, 80),)), 100.0)
     else:
-        relations.connect(Peers(container_id=server.ref.id, clients=client.addresses), 100.0)
+        relations.connect(ConnectionPeers(container_id=server.ref.id, clients=client.addresses), 100.0)
     found = relations.topology.root(client.ref.id)
     return "" if found is None else found.ref.name
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.baseline import Baseline, learn, lifted, rounded
 from hemostat.events import Kind
 
-TUNED = Thresholds(baseline=True, baseline_window=100.0, interval=1.0)
+TUNED = MonitorSettings(baseline=True, baseline_window=100.0, interval=1.0)
 CPU, MEMORY = Kind.CPU_HIGH, Kind.MEMORY_HIGH
 
 
-def learned(*shares: float, start: Baseline | None = None, tuned: Thresholds = TUNED) -> Baseline:
+def learned(*shares: float, start: Baseline | None = None, tuned: MonitorSettings = TUNED) -> Baseline:
     """After one value a second of CPU, with memory at half of it."""
     baseline = start or Baseline()
     begun = 0.0 if baseline.latest is None else baseline.latest + 1
@@ -29,7 +29,7 @@ def limit(baseline: Baseline, configured: float = 85.0) -> float:
 
 
 def test_it_is_off_by_default():
-    assert lifted(Thresholds(), learned(*[90.0] * 200)) == Thresholds()
+    assert lifted(MonitorSettings(), learned(*[90.0] * 200)) == MonitorSettings()
 
 
 def test_only_the_ceiling_counts_before_a_whole_window_was_seen():

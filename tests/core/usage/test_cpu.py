@@ -4,17 +4,17 @@ import pytest
 
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.model import Sample
-from hemostat.core.settings.monitor import Thresholds
-from hemostat.core.usage.findings import Limits
+from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.usage.findings import ResourceLimits
 from hemostat.core.usage.process_activity import Activity, Thread, compare
-from hemostat.core.usage.tracker import Track, begin, interrupted, observe, wants_activity
+from hemostat.core.usage.tracker import UsageTracker, begin, interrupted, observe, wants_activity
 from hemostat.events import Action, Container, Kind
 from tests.samples import alert
 
 SECONDS = 10.0
 KIB, MIB = 1 << 10, 1 << 20
-LIMITS = Limits(cpu=1.0, memory=100 * MIB, has_cpu_limit=True)
-TUNED = Thresholds(window=10.0)
+LIMITS = ResourceLimits(cpu=1.0, memory=100 * MIB, has_cpu_limit=True)
+TUNED = MonitorSettings(window=10.0)
 
 
 def thread(number: int = 1, cpu: float = 0.0, system: float = 0.0, switches: float = 0, **fields) -> Thread:
@@ -168,7 +168,7 @@ def samples(*shares: float, start: float = 0.0, used: float = 0.0) -> list[Sampl
     return found
 
 
-def facts(series: list[Sample], track: Track) -> dict[str, object]:
+def facts(series: list[Sample], track: UsageTracker) -> dict[str, object]:
     """Of the first alert; a spin is what the processes did wherever they were asked."""
     for sample in series:
         asked = wants_activity(track, sample, LIMITS, TUNED)
@@ -181,7 +181,7 @@ def facts(series: list[Sample], track: Track) -> dict[str, object]:
 
 
 def test_calm_that_was_seen_is_evidence():
-    found = facts(samples(*[0.1] * 30, *[1.0] * 12), Track())
+    found = facts(samples(*[0.1] * 30, *[1.0] * 12), UsageTracker())
     assert found["calm"] == 30.0
     assert (found["hot_threads"], found["user_time"]) == (1, 100.0)
 
@@ -194,7 +194,7 @@ def test_calm_before_the_monitor_began_is_known_by_the_cpu_used_in_all():
 
 
 def test_calm_of_the_process_before_does_not_count():
-    track = Track()
+    track = UsageTracker()
     for sample in samples(*[0.1] * 30):
         track = observe(track, sample, LIMITS, TUNED).track
     assert facts(samples(*[1.0] * 12, start=100.0), begin((), started=100.0))["calm"] == 0.0
@@ -202,7 +202,7 @@ def test_calm_of_the_process_before_does_not_count():
 
 
 def test_processes_are_asked_twice_at_most_and_only_while_cpu_is_high():
-    track, asked = Track(), []
+    track, asked = UsageTracker(), []
     for sample in samples(*[0.1] * 30, *[1.0] * 60, *[0.0] * 5):
         if wants_activity(track, sample, LIMITS, TUNED):
             asked.append(sample.time)

@@ -4,7 +4,7 @@ import pytest
 
 from hemostat.core.detection.exits import failed_before, failure, looping, missed_failure, stays_down
 from hemostat.core.model import ContainerInfo, Sample
-from hemostat.core.settings.monitor import Thresholds
+from hemostat.core.settings.monitor import MonitorSettings
 from hemostat.core.usage.gauge import Gauge, cpu_percent, read_gauge, share
 from hemostat.events import Container, Kind, Phase
 from tests.samples import NOW, WEB
@@ -46,7 +46,7 @@ def test_it_stays_down_when_the_engine_says_exited_and_will_not_remove_it(info, 
     [((1, 2, 3), True), ((1, 2), False), ((1, 2, 400), False), ((299, 299, 299), True), ((), False)],
 )
 def test_three_deaths_in_five_minutes_are_a_crash_loop(ages, loop):
-    assert looping([NOW - age for age in ages], Thresholds(), NOW) is loop
+    assert looping([NOW - age for age in ages], MonitorSettings(), NOW) is loop
 
 
 @pytest.mark.parametrize(

@@ -7,20 +7,20 @@ from random import Random
 import pytest
 
 from hemostat.core.diagnosis.rules import diagnose
-from hemostat.core.evidence.snapshot import Point
+from hemostat.core.evidence.snapshot import MetricPoint
 from hemostat.core.model import Sample
-from hemostat.core.settings.monitor import Thresholds
-from hemostat.core.usage.findings import Limits
+from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.usage.findings import ResourceLimits
 from hemostat.core.usage.growth import measure_growth
-from hemostat.core.usage.tracker import Track, begin, observe, recalled, wants_history
+from hemostat.core.usage.tracker import UsageTracker, begin, observe, recalled, wants_history
 from hemostat.core.usage.trend import Trend, extend
 from hemostat.events import Action, HealthAlert, Kind, Phase, Severity
 from tests.samples import WEB
 
 KIB, MIB = 1 << 10, 1 << 20
 LIMIT = 48 * MIB
-LIMITS = Limits(cpu=1.0, memory=LIMIT)
-TUNED = Thresholds()
+LIMITS = ResourceLimits(cpu=1.0, memory=LIMIT)
+TUNED = MonitorSettings()
 
 
 def sampled(level: Callable[[float], float], count: int, *, start: int = 0, jitter: float = 0.25):
@@ -37,7 +37,7 @@ def sampled(level: Callable[[float], float], count: int, *, start: int = 0, jitt
     ]
 
 
-def run(samples, track: Track | None = None):
+def run(samples, track: UsageTracker | None = None):
     """The track after the samples, and what is told on the way: time, kind, phase and evidence."""
     track, told = track or begin((), 0.0), []
     for each in samples:
@@ -169,7 +169,7 @@ def test_kept_samples_of_this_process_go_on_with_the_trend():
     def level(t: float) -> float:
         return 15 + 60 / 1024 * t
 
-    points = [Point(float(t), 1.0, round(level(t) * MIB)) for t in range(2, 250)]
+    points = [MetricPoint(float(t), 1.0, round(level(t) * MIB)) for t in range(2, 250)]
     first, *rest = sampled(level, 60, start=262)
     track = begin((), 1.0)
     assert wants_history(track, first, LIMITS)
@@ -179,7 +179,7 @@ def test_kept_samples_of_this_process_go_on_with_the_trend():
 
 
 def test_kept_samples_of_the_process_before_are_not_taken():
-    points = [Point(float(t), 1.0, round(operators_leak(t) * MIB)) for t in range(2, 250)]
+    points = [MetricPoint(float(t), 1.0, round(operators_leak(t) * MIB)) for t in range(2, 250)]
     first = sampled(lambda _: 30.0, 1, start=262)[0]
     assert recalled(begin((), 255.0), points, first, TUNED).memory.long == Trend()
 

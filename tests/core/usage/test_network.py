@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from hemostat.core.model import Sample
-from hemostat.core.usage.network import STALE, Traffic, counted
+from hemostat.core.usage.network import STALE, NetworkRates, counted
 from tests.samples import NOW
 
 
@@ -13,7 +13,7 @@ def sample(second: float, received: int | None = None, sent: int | None = None) 
 
 
 def rates(*samples: Sample) -> tuple[int | None, int | None]:
-    traffic = Traffic()
+    traffic = NetworkRates()
     for each in samples:
         traffic = counted(traffic, each)
     return traffic.received, traffic.sent

@@ -5,19 +5,25 @@ from math import nan
 import pytest
 
 from hemostat.core.model import Sample
-from hemostat.core.settings.monitor import Thresholds
-from hemostat.core.usage.findings import Limits
-from hemostat.core.usage.tracker import Track, begin, observe
+from hemostat.core.settings.monitor import MonitorSettings
+from hemostat.core.usage.findings import ResourceLimits
+from hemostat.core.usage.tracker import UsageTracker, begin, observe
 from hemostat.events import Kind, Phase
 
 MIB = 1 << 20
-LIMITS = Limits(cpu=1.0, memory=100 * MIB)
-TUNED = Thresholds(window=3.0)
+LIMITS = ResourceLimits(cpu=1.0, memory=100 * MIB)
+TUNED = MonitorSettings(window=3.0)
 
 
-def run(samples, *, limits: Limits = LIMITS, track: Track | None = None, tuned: Thresholds = TUNED):
+def run(
+    samples,
+    *,
+    limits: ResourceLimits = LIMITS,
+    track: UsageTracker | None = None,
+    tuned: MonitorSettings = TUNED,
+):
     """The track after the samples, and every finding on the way with the time it was made."""
-    track, found = track or Track(), []
+    track, found = track or UsageTracker(), []
     for each in samples:
         reading = observe(track, each, limits, tuned)
         track = reading.track
@@ -53,11 +59,11 @@ def test_it_began_when_the_first_high_value_began():
 
 def test_cpu_is_measured_against_the_containers_own_limit():
     assert run(spinning(10, cores=0.5))[1] == []
-    assert run(spinning(10, cores=0.5), limits=Limits(cpu=0.5, memory=MIB * 100))[1]
+    assert run(spinning(10, cores=0.5), limits=ResourceLimits(cpu=0.5, memory=MIB * 100))[1]
 
 
 def test_memory_is_told_with_its_growth():
-    _, found = run(filling(9, start=71, growth=2), tuned=Thresholds(window=3.0, leak_window=4.0))
+    _, found = run(filling(9, start=71, growth=2), tuned=MonitorSettings(window=3.0, leak_window=4.0))
     facts = {item.name: item.value for item in found[0][1].evidence}
     assert found[0][1].kind is Kind.MEMORY_LEAK
     assert facts["growth"] == pytest.approx(2 * MIB)
@@ -160,7 +166,7 @@ def test_one_that_uses_its_whole_limit_is_busy_and_not_throttled_too():
 
 
 def test_processes_and_open_files_are_measured_against_their_limits():
-    limits = Limits(cpu=1.0, memory=100 * MIB, pids=100)
+    limits = ResourceLimits(cpu=1.0, memory=100 * MIB, pids=100)
     assert kinds(used([1] * 10, pids=95), limits=limits) == [(Kind.PIDS_HIGH, Phase.RAISED)]
     assert kinds(used([1] * 10, pids=95)) == []
     files = used([1] * 10, descriptors=1000, descriptors_limit=1024)

@@ -8,18 +8,18 @@ import msgspec
 
 from hemostat import app
 from hemostat.adapters import llm
-from hemostat.adapters.in_memory.evidence import MemoryDossiers
-from hemostat.adapters.in_memory.precedents import MemoryCasebook, MemoryPurse
+from hemostat.adapters.in_memory.evidence import InMemoryEvidence
+from hemostat.adapters.in_memory.precedents import InMemoryLlmBudget, InMemoryPrecedents
 from hemostat.adapters.system_clock import SystemClock
-from hemostat.agents.analyzer import Analyzer, Consultant, RecordedWitness
+from hemostat.agents.analyzer import Analyzer, LlmAdvisor, RecordedEvidenceSource
 from hemostat.config import Settings
 from hemostat.core.diagnosis.rules import diagnose
 from hemostat.core.llm.validate import choices
-from hemostat.core.settings.analyzer import Analysis
+from hemostat.core.settings.analyzer import AnalyzerSettings
 from hemostat.core.units import show_duration
 from hemostat.errors import AdvisorError
 from hemostat.events import Event, Evidence, FalseAlarm, HealthAlert, Kind, RemediationNeeded
-from hemostat.ports import Advisor, Apart
+from hemostat.ports import Advisor, RunInBackground
 from tests.advisors import recording
 from tests.e2e.advice.faults import FAULTS
 from tests.model_server import ModelServer
@@ -58,7 +58,7 @@ class Desk:
     """An analyzer that asks this vendor's model, as it is served here."""
 
     def __init__(self, vendor: str, server: ModelServer, timeout: float, more: Mapping[str, Any]) -> None:
-        analysis = Analysis(
+        analysis = AnalyzerSettings(
             advisor=vendor,
             model=llm.DEFAULTS[vendor],
             base_url=server.base_url(vendor),
@@ -71,19 +71,19 @@ class Desk:
         self.clock = SystemClock(self.stop)
         self.model: Advisor | None = app.advisor(settings, {})
         assert self.model is not None
-        casebook = MemoryCasebook(self.clock)
-        self.consultant = Consultant(
+        casebook = InMemoryPrecedents(self.clock)
+        self.consultant = LlmAdvisor(
             self.model,
-            RecordedWitness(recording(ALERT)),
+            RecordedEvidenceSource(recording(ALERT)),
             casebook,
-            MemoryPurse(),
+            InMemoryLlmBudget(),
             self.clock,
             app.llm.terms_of(settings, self.model),
             source="analyzer@1",
         )
         self.analyzer = Analyzer(
             casebook,
-            MemoryDossiers(),
+            InMemoryEvidence(),
             self.clock,
             settings.responder,
             source="analyzer@1",
@@ -94,7 +94,7 @@ class Desk:
     def answer(self, told: HealthAlert = ALERT) -> list[Event]:
         """What becomes of an alert, by the long way where it takes that."""
         result = self.analyzer.step(event(told), self.clock.now())
-        return list(result.work(self.clock.now()) if isinstance(result, Apart) else result)
+        return list(result.work(self.clock.now()) if isinstance(result, RunInBackground) else result)
 
     def breaker(self) -> str:
         left = self.consultant._outage.left(self.clock.now())

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import msgspec
 
-from hemostat.adapters.in_memory.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine import InMemoryEngine
 from hemostat.adapters.redis import (
     Client,
     EmbeddedRedis,
     RedisBus,
-    RedisDesk,
-    RedisDossiers,
+    RedisControls,
+    RedisEvidence,
     RedisLedger,
     connect,
 )
 from hemostat.agents.responder import Responder
-from hemostat.core.settings.responder import Limits
+from hemostat.core.settings.responder import ResponderSettings
 from hemostat.events import (
     DURABLE,
     Action,
@@ -31,7 +31,7 @@ from hemostat.events import (
     Severity,
     incident_id,
 )
-from hemostat.ports import Apart, ContainerSpec, Later
+from hemostat.ports import ContainerSpec, Defer, RunInBackground
 from tests.clock import FakeClock
 from tests.e2e.faults.account import Happening, Row, account
 from tests.e2e.faults.rows import BUDGET, Size, told
@@ -198,19 +198,19 @@ def clock_set_back(_: Size) -> Row:
 class _Clockwork:
     def __init__(self, redis: Client) -> None:
         self.clock = FakeClock()
-        self.engine = MemoryEngine(self.clock)
+        self.engine = InMemoryEngine(self.clock)
         self.web = self.engine.run(ContainerSpec(name="web", image="x", command=("x",), labels={}))
         self.bus = RedisBus(redis)
         self.events: list[Event] = []
         self.deaths: list[Happening] = []
         self.starts: list[Happening] = []
-        limits = Limits(budget=BUDGET, backoff=10.0, verify_for=1.0)
+        limits = ResponderSettings(budget=BUDGET, backoff=10.0, verify_for=1.0)
         self.responder = Responder(
             self.engine,
             self.engine,
             RedisLedger(redis),
-            RedisDesk(redis),
-            RedisDossiers(redis),
+            RedisControls(redis),
+            RedisEvidence(redis),
             self.clock,
             limits,
             host="h",
@@ -230,9 +230,9 @@ class _Clockwork:
         )
         return msgspec.structs.replace(row, recovered=round(longest, 1))
 
-    def _step(self, event: Event) -> list[Event] | Later:
+    def _step(self, event: Event) -> list[Event] | Defer:
         result = self.responder.step(event, self.clock.now())
-        return result.work(self.clock.now()) if isinstance(result, Apart) else result
+        return result.work(self.clock.now()) if isinstance(result, RunInBackground) else result
 
     def _crash(self, occurrence: int) -> float:
         """One death, and all that the responder does about it; the seconds for which it has waited. What it
@@ -255,7 +255,7 @@ class _Clockwork:
         self.bus.publish(told[:1])
         self.events.append(told[0])
         waited, asked = 0.0, told[1]
-        while isinstance(result := self._step(asked), Later):
+        while isinstance(result := self._step(asked), Defer):
             self.events += result.told
             asked = result.event or asked
             waited += result.until - self.clock.now()

@@ -18,7 +18,7 @@ from typing import Any
 
 import docker
 
-from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from hemostat.adapters.redis import Client, EmbeddedRedis, RedisBus, connect
 from hemostat.events import DURABLE, Event
 from hemostat.streams import ROLES
@@ -238,5 +238,5 @@ def site(containers: int, docker_url: str | None = None, directory: Path | None 
 
 def provide_image(url: str | None = None) -> None:
     engine = DockerEngine.connect(url)
-    DockerWorkshop(engine).image(IMAGE, shutil.which("busybox") or "/bin/busybox")
+    DockerTestContainers(engine).image(IMAGE, shutil.which("busybox") or "/bin/busybox")
     engine.close()

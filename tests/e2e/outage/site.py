@@ -13,7 +13,7 @@ import msgspec
 
 from hemostat.adapters.redis import EmbeddedRedis, RedisBus, connect
 from hemostat.adapters.sql_store import SqlStore
-from hemostat.core.history.event_row import Wanted
+from hemostat.core.history.event_row import EventQuery
 from hemostat.events import DURABLE, Event, Heartbeat
 from hemostat.streams import BY_NAME, KEEPER
 from tests.e2e import command
@@ -114,7 +114,7 @@ class Site:
     def stored(self) -> list[Event]:
         store = SqlStore(self.database.url, time.time, write=False)
         try:
-            return [row.event for row in store.find(Wanted())]
+            return [row.event for row in store.find(EventQuery())]
         finally:
             store.close()
 

@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from hemostat.core.diagnosis.case import Truth
+from hemostat.core.diagnosis.case import ExpectedDiagnosis
 from hemostat.core.diagnosis.causes import Cause
 from hemostat.core.llm import validate
 from hemostat.events import Action, Kind, Outcome
@@ -74,21 +74,21 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     """Where it begins; empty: at `root`, else at the container itself."""
 
     @property
-    def truth(self) -> Truth | None:
+    def truth(self) -> ExpectedDiagnosis | None:
         """By which diagnoses are judged."""
         action = validate.FALSE_ALARM if self.action is None else str(self.action)
         return self._truth(self.right or (action,))
 
     @property
-    def truth_again(self) -> Truth | None:
+    def truth_again(self) -> ExpectedDiagnosis | None:
         """The same of its first relapse."""
         return self._truth(self.again)
 
-    def _truth(self, actions: tuple[str, ...]) -> Truth | None:
+    def _truth(self, actions: tuple[str, ...]) -> ExpectedDiagnosis | None:
         if not self.causes or not actions:
             return None
         roots = self.roots or (self.root or self.on,)
-        return Truth(
+        return ExpectedDiagnosis(
             causes=tuple(map(str, self.causes)),
             actions=tuple(map(str, actions)),
             roots=tuple(validate.HOST if root == HOST else root for root in roots),

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from hemostat.core.diagnosis.case import Recording
+from hemostat.core.diagnosis.case import EvalCase
 from hemostat.core.history.incident_log import subject
 from hemostat.events import Event, encode
 from tests.e2e.scenarios.busy import busy_share, ticks
@@ -31,7 +31,7 @@ class Played(msgspec.Struct, kw_only=True):
     began: float
     events: list[msgspec.Raw]
     containers: dict[str, str]
-    recordings: dict[str, Recording] = {}
+    recordings: dict[str, EvalCase] = {}
 
 
 def play(scenario: Scenario, group: str, shared: Observer | None, *, record: bool = False) -> Played:

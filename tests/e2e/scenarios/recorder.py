@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from hemostat.adapters.docker_engine import DockerEngine
-from hemostat.adapters.redis import Client, RedisBus, RedisCasebook, RedisDossiers
-from hemostat.agents.analyzer.capture import Archive
-from hemostat.core.diagnosis.case import Recording
+from hemostat.adapters.redis import Client, RedisBus, RedisEvidence, RedisPrecedents
+from hemostat.agents.analyzer.capture import EvalCapture
+from hemostat.core.diagnosis.case import EvalCase
 from hemostat.events import Event, HealthAlert, Phase, digest
 from tests.e2e.scenarios.lab import LABEL, Lab
 from tests.e2e.scenarios.model import HOST, Scenario
@@ -31,15 +31,15 @@ class Recorder:
 
     def __init__(self, client: Client, url: str, host: str) -> None:
         self._engine = DockerEngine.connect(url or None)
-        self._archive = Archive(
+        self._archive = EvalCapture(
             lambda: self._engine,
             RedisBus(client),
-            RedisDossiers(client),
-            RedisCasebook(client),
+            RedisEvidence(client),
+            RedisPrecedents(client),
             host=host,
         )
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="recorder")
-        self._taken: dict[tuple[str, bool], tuple[Event, Future[Recording]]] = {}
+        self._taken: dict[tuple[str, bool], tuple[Event, Future[EvalCase]]] = {}
         """By incident, and whether it has relapsed."""
 
     def note(self, event: Event, lab: Lab) -> None:
@@ -51,11 +51,11 @@ class Recorder:
             others = [str(lab[box].name) for box in lab.boxes()]
             self._taken[key] = event, self._pool.submit(self._archive.recording, event, others)
 
-    def recordings(self, scenario: Scenario, lab: Lab) -> dict[str, Recording]:
+    def recordings(self, scenario: Scenario, lab: Lab) -> dict[str, EvalCase]:
         """Those of this scenario whose truth is known, by a name for the file."""
         truth = {(each.on, each.kind, False): each.truth for each in scenario.expected}
         truth |= {(each.on, each.kind, True): each.truth_again for each in scenario.expected}
-        found: dict[str, Recording] = {}
+        found: dict[str, EvalCase] = {}
         for event, future in list(self._taken.values()):
             alert = event.data
             assert isinstance(alert, HealthAlert)
@@ -74,7 +74,7 @@ class Recorder:
             found[name] = plain(taken, scenario.about, lab, name, truth=right)
         return found
 
-    def _with_kept(self, event: Event, taken: Recording) -> Recording:
+    def _with_kept(self, event: Event, taken: EvalCase) -> EvalCase:
         kept = self._archive.kept(event)
         if kept is None:
             return taken
@@ -87,7 +87,7 @@ class Recorder:
             self._engine.close()
 
 
-def plain(taken: Recording, about: str, lab: Lab, name: str, **more: Any) -> Recording:
+def plain(taken: EvalCase, about: str, lab: Lab, name: str, **more: Any) -> EvalCase:
     """Without what is other scenarios', the suite's or this machine's: prefixes, ids, the host's name."""
     incident = digest(name.encode())
     past = tuple(
@@ -109,7 +109,7 @@ def plain(taken: Recording, about: str, lab: Lab, name: str, **more: Any) -> Rec
     text = re.sub(rf'"{re.escape(LABEL)}":"[^"]*",?', "", text).replace(",}", "}")
     host = re.escape(taken.case.host)
     text = re.sub(rf"(?<![\w.-]){host}(?![\w.-])", "host1", text)
-    return msgspec.json.decode(text, type=Recording)
+    return msgspec.json.decode(text, type=EvalCase)
 
 
 def _ids(lab: Lab) -> Iterable[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from hemostat.adapters.docker_engine import DockerEngine, DockerWorkshop
+from hemostat.adapters.docker_engine import DockerEngine, DockerTestContainers
 from tests.e2e.scenarios import (
     faults_death,
     faults_health,
@@ -124,5 +124,5 @@ def _broken(scenario: Scenario, began: float, why: str) -> Played:
 
 def _image() -> None:
     engine = DockerEngine.connect()
-    DockerWorkshop(engine).image(IMAGE, "/bin/busybox")
+    DockerTestContainers(engine).image(IMAGE, "/bin/busybox")
     engine.close()

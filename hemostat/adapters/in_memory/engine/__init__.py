@@ -1,5 +1,5 @@
 """A Docker Engine that is not there: the same behaviour in memory, for tests and for `--simulate`."""
 
-from hemostat.adapters.in_memory.engine.engine import MemoryEngine
+from hemostat.adapters.in_memory.engine.engine import InMemoryEngine
 
-__all__ = ["MemoryEngine"]
+__all__ = ["InMemoryEngine"]

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from hemostat.core.evidence.snapshot import Details
+from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.labels.container_ref import reference
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.usage.process_activity import Activity, Thread
@@ -36,7 +36,7 @@ class Process:
 
 
 @dataclass
-class Box:
+class SimulatedContainer:
     id: str
     spec: ContainerSpec
     created: float
@@ -57,7 +57,7 @@ class Box:
     log: list[str] = field(default_factory=list)
 
     @classmethod
-    def make(cls, spec: ContainerSpec, number: int, now: float) -> "Box":
+    def make(cls, spec: ContainerSpec, number: int, now: float) -> "SimulatedContainer":
         """`number` makes the id one of its own."""
         identity = hashlib.sha256(f"{number}:{spec.name}".encode()).hexdigest()
         return cls(id=identity, spec=spec, created=now, cpus=spec.cpus, memory=spec.memory)
@@ -106,8 +106,8 @@ class Box:
             created_at=self.created,
         )
 
-    def details(self) -> Details:
-        return Details(
+    def details(self) -> ContainerDetails:
+        return ContainerDetails(
             command=self.spec.command,
             restart_policy=self.spec.restart_policy,
             cpu_limit=self.cpus,

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from hemostat.adapters.in_memory.engine.box import Box
-from hemostat.adapters.in_memory.engine.faults import KILLED, SIGKILL, SIGTERM, TERMINATED, Faults
-from hemostat.core.evidence.snapshot import Details
+from hemostat.adapters.in_memory.engine.box import SimulatedContainer
+from hemostat.adapters.in_memory.engine.faults import KILLED, SIGKILL, SIGTERM, TERMINATED, EngineFaults
+from hemostat.core.evidence.snapshot import ContainerDetails
 from hemostat.core.labels.definitions import REPLICA
-from hemostat.core.model import ContainerInfo, Leftover, ListedContainer, Litter, Sample, Service
+from hemostat.core.model import ContainerInfo, ListedContainer, PrunableItem, PrunableKind, Sample, Service
 from hemostat.core.remediation import scaling
 from hemostat.core.usage.process_activity import Activity
 from hemostat.errors import EngineError, EngineTimeoutError, EngineUnreachableError
 from hemostat.ports import ContainerSpec, EngineVersion
 
 
-class MemoryEngine(Faults):
+class InMemoryEngine(EngineFaults):
     """Deterministic, on the time of the clock it is handed."""
 
     def version(self) -> EngineVersion:
@@ -73,7 +73,7 @@ class MemoryEngine(Faults):
         with self._box(container) as box:
             return box.stopped
 
-    def details(self, container: str) -> Details:
+    def details(self, container: str) -> ContainerDetails:
         with self._box(container) as box:
             return box.details()
 
@@ -94,7 +94,7 @@ class MemoryEngine(Faults):
             self._stop(box)
             self._start(box)
 
-    def _stop(self, box: Box) -> None:
+    def _stop(self, box: SimulatedContainer) -> None:
         if box.process is not None:
             self._kill(box, SIGTERM, TERMINATED)
             self._emit(box, "stop")
@@ -122,7 +122,7 @@ class MemoryEngine(Faults):
             except TimeoutError:
                 raise EngineError(f"exec in {container}: not done within {timeout:g} s") from None
 
-    def _require_running(self, box: Box) -> None:
+    def _require_running(self, box: SimulatedContainer) -> None:
         if box.process is None:
             raise EngineError(f"container {box.id} is not running")
 
@@ -130,12 +130,12 @@ class MemoryEngine(Faults):
         with self._box(container) as box:
             return box.writable
 
-    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[Leftover]:
+    def reclaimable(self, labels: Mapping[str, str] = {}) -> list[PrunableItem]:
         with self._available():
             stopped = [_leftover(box) for box in self._boxes.values() if box.status in {"created", "exited"}]
             return [each for each in stopped + self.litter if labels.items() <= each.labels.items()]
 
-    def discard(self, leftover: Leftover) -> int:
+    def discard(self, leftover: PrunableItem) -> int:
         with self._available():
             box = self._boxes.get(leftover.id)
             if box is not None and box.process is None:
@@ -164,7 +164,7 @@ class MemoryEngine(Faults):
             members_of = found.members or tuple(box.id for box in tasks)
             return msgspec.structs.replace(found, members=members_of)
 
-    def _replicas(self, service: str) -> list[Box]:
+    def _replicas(self, service: str) -> list[SimulatedContainer]:
         """Those of a compose service that run."""
         running = [box for box in self._boxes.values() if box.process is not None]
         return [box for box in running if scaling.is_member(box.ref, service)]
@@ -189,7 +189,7 @@ class MemoryEngine(Faults):
             if any(box.spec.name == spec.name for box in self._boxes.values()):
                 raise EngineError(f"create {spec.name}: the container name is already in use")
             self._made += 1
-            box = Box.make(spec, self._made, self.clock.now())
+            box = SimulatedContainer.make(spec, self._made, self.clock.now())
             self._boxes[box.id] = box
             self._emit(box, "create")
             self._start(box)
@@ -206,7 +206,7 @@ class MemoryEngine(Faults):
                     self._kill(box, SIGKILL, KILLED)
                 self._destroy(box)
 
-    def _destroy(self, box: Box) -> None:
+    def _destroy(self, box: SimulatedContainer) -> None:
         del self._boxes[box.id]
         self._emit(box, "destroy")
 
@@ -232,9 +232,9 @@ def _row(info: ContainerInfo, now: float) -> ListedContainer:
     )
 
 
-def _leftover(box: Box) -> Leftover:
-    return Leftover(
-        what=Litter.CONTAINER,
+def _leftover(box: SimulatedContainer) -> PrunableItem:
+    return PrunableItem(
+        what=PrunableKind.CONTAINER,
         id=box.id,
         name=box.spec.name,
         size=box.writable,

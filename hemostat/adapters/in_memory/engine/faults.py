@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from hemostat.adapters.in_memory.engine.box import Box, Process
-from hemostat.core.model import Connected, Disconnected, EngineEvent, Leftover, Service
+from hemostat.adapters.in_memory.engine.box import Process, SimulatedContainer
+from hemostat.core.model import Connected, Disconnected, EngineEvent, PrunableItem, Service
 from hemostat.errors import EngineError, EngineUnreachableError, NoSuchContainerError
 from hemostat.ports import Clock
 
@@ -15,17 +15,17 @@ SIGKILL = 9
 SIGTERM = 15
 
 
-class Faults:
+class EngineFaults:
     """The containers, what happened to them, and the ways to break them. Safe from several threads."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.on_exec: Callable[[str, Sequence[str]], tuple[int, str]] = lambda _container, _command: (0, "")
         """May raise TimeoutError: the command outlives its time."""
-        self.litter: list[Leftover] = []
+        self.litter: list[PrunableItem] = []
         """Images, volumes and build cache that nothing uses."""
         self.services: dict[str, Service] = {}
-        self._boxes: dict[str, Box] = {}
+        self._boxes: dict[str, SimulatedContainer] = {}
         self._made = 0
         self._history: list[EngineEvent] = []
         self._turn = 0
@@ -126,7 +126,7 @@ class Faults:
             yield
 
     @contextmanager
-    def _box(self, container: str) -> Iterator[Box]:
+    def _box(self, container: str) -> Iterator[SimulatedContainer]:
         """The container by id, its beginning, or name, with the lock held."""
         with self._available():
             for box in self._boxes.values():
@@ -144,7 +144,7 @@ class Faults:
             box.process.settle(self.clock.now())
             yield box.process
 
-    def _start(self, box: Box) -> None:
+    def _start(self, box: SimulatedContainer) -> None:
         self._made += 1
         box.begin(self._made, self.clock.now())
         self._emit(box, "start")
@@ -152,21 +152,21 @@ class Faults:
             box.health = "healthy"
             self._emit(box, "healthy")
 
-    def _die(self, box: Box, exit_code: int) -> None:
+    def _die(self, box: SimulatedContainer, exit_code: int) -> None:
         box.end(exit_code, self.clock.now())
         self._emit(box, "die", exit_code=exit_code)
 
-    def _kill(self, box: Box, signal: int, exit_code: int) -> None:
+    def _kill(self, box: SimulatedContainer, signal: int, exit_code: int) -> None:
         self._emit(box, "kill", signal=signal)
         self._die(box, exit_code)
 
-    def _follow_policy(self, box: Box) -> None:
+    def _follow_policy(self, box: SimulatedContainer) -> None:
         if box.restarts_itself():
             box.restart_count += 1
             self._start(box)
 
     def _emit(
-        self, box: Box, action: str, *, exit_code: int | None = None, signal: int | None = None
+        self, box: SimulatedContainer, action: str, *, exit_code: int | None = None, signal: int | None = None
     ) -> None:
         self._history.append(
             EngineEvent(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from hemostat.adapters.sampling.cgroups import files as layout
-from hemostat.adapters.sampling.cgroups.paths import Place
+from hemostat.adapters.sampling.cgroups.paths import CgroupPath
 from hemostat.core.model import ContainerInfo
 from hemostat.core.usage.process_activity import Activity, Thread
 
@@ -30,7 +30,7 @@ class _Process(NamedTuple):
     moved: int
 
 
-def read_activity(place: Place, proc: Path, container: ContainerInfo, now: float) -> Activity:
+def read_activity(place: CgroupPath, proc: Path, container: ContainerInfo, now: float) -> Activity:
     """`proc` is where /proc is. What cannot be read is None."""
     received, sent, local = _network(place.process, container)
     processes = _processes(place, proc) if place.process is not None else None
@@ -57,7 +57,7 @@ def _network(process: Path | None, container: ContainerInfo) -> tuple[int | None
     return None, None, None
 
 
-def _cpu(place: Place) -> float | None:
+def _cpu(place: CgroupPath) -> float | None:
     files = layout.layout(place.directories)
     controller, name = files.cpu
     with suppress(OSError, ValueError):
@@ -66,7 +66,7 @@ def _cpu(place: Place) -> float | None:
     return None
 
 
-def _block(place: Place) -> int | None:
+def _block(place: CgroupPath) -> int | None:
     controller, *names = layout.layout(place.directories).io
     directory = place.directories.get(controller)
     for name in names:
@@ -76,7 +76,7 @@ def _block(place: Place) -> int | None:
     return None
 
 
-def _processes(place: Place, proc: Path) -> list[_Process] | None:
+def _processes(place: CgroupPath, proc: Path) -> list[_Process] | None:
     """None where one of them does not show what it does, and where there are too many: a part is no evidence
     of the whole."""
     pids = _pids(place)
@@ -93,7 +93,7 @@ def _processes(place: Place, proc: Path) -> list[_Process] | None:
     return found or None
 
 
-def _pids(place: Place) -> list[int]:
+def _pids(place: CgroupPath) -> list[int]:
     top = place.directories.get("cpuacct", place.directories.get(""))
     groups = [top] if top is not None else []
     pids: list[int] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 
-class Layout(NamedTuple):
+class CgroupFiles(NamedTuple):
     """Files are (controller, names to try). A key is what stands before a number at the start of a line; it
     is empty where the file is the number. None of them is sure to be there: a kernel may be built or booted
     without any of the controllers."""
@@ -26,7 +26,7 @@ class Layout(NamedTuple):
     pressure: tuple[str, str]
 
 
-V1: Final = Layout(
+V1: Final = CgroupFiles(
     cpu=("cpuacct", "cpuacct.usage"),
     cpu_key=b"",
     cpu_unit=1e-9,
@@ -40,7 +40,7 @@ V1: Final = Layout(
     io=("blkio", "blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes"),
     pressure=("memory", "memory.pressure"),
 )
-V2: Final = Layout(
+V2: Final = CgroupFiles(
     cpu=("", "cpu.stat"),
     cpu_key=b"usage_usec ",
     cpu_unit=1e-6,
@@ -60,7 +60,7 @@ PERIODS_KEY: Final = b"nr_periods "
 THROTTLED_KEY: Final = b"nr_throttled "
 
 
-def layout(directories: Mapping[str, Path]) -> Layout:
+def layout(directories: Mapping[str, Path]) -> CgroupFiles:
     """The version that counts CPU or memory here; both are mounted on many hosts. Raises OSError."""
     if "cpuacct" in directories:
         return V1

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from hemostat.adapters.sampling.cgroups import files
-from hemostat.adapters.sampling.cgroups.paths import Place
+from hemostat.adapters.sampling.cgroups.paths import CgroupPath
 from hemostat.core.model import ParentLimits
 
 UNLIMITED: Final = 1 << 60
@@ -15,7 +15,7 @@ UNLIMITED: Final = 1 << 60
 Limit = float | None
 
 
-def read_parents(place: Place) -> ParentLimits:
+def read_parents(place: CgroupPath) -> ParentLimits:
     """The least of each limit, and which cgroup has that of memory."""
     v1 = files.layout(place.directories) is files.V1
     memory, cgroup = _least(place, *(("memory", _memory_v1) if v1 else ("", _memory_v2)))
@@ -29,7 +29,7 @@ def read_parents(place: Place) -> ParentLimits:
     )
 
 
-def _least(place: Place, controller: str, read: Callable[[Path], Limit]) -> tuple[Limit, str]:
+def _least(place: CgroupPath, controller: str, read: Callable[[Path], Limit]) -> tuple[Limit, str]:
     """The least limit above the container's own, and the path of the cgroup that has it."""
     own = place.directories.get(controller)
     if own is None:

@@ -21,7 +21,7 @@ ANOTHER: Final = "conmon"
 """Podman's monitor of a container has a cgroup named after the container, too."""
 
 
-class Place(NamedTuple):
+class CgroupPath(NamedTuple):
     directories: dict[str, Path]
     """By controller, "" for v2."""
     process: Path | None
@@ -39,7 +39,7 @@ class Mount(NamedTuple):
         return self.point / relative.lstrip("/")
 
 
-class Places:
+class CgroupPaths:
     """`root` is where /proc and the mounts are looked for."""
 
     def __init__(self, root: Path) -> None:
@@ -51,11 +51,11 @@ class Places:
         """Search anew when next something has to be searched for."""
         self._found.clear()
 
-    def find(self, container: ContainerInfo) -> Place:
+    def find(self, container: ContainerInfo) -> CgroupPath:
         """Raises OSError where nothing can be shown to be this container's."""
         told = self._told(container)
         process = self._proc(container) if told else None
-        place = Place(self._directories(told) or self._searched(container.ref.id), process)
+        place = CgroupPath(self._directories(told) or self._searched(container.ref.id), process)
         if not place.directories:
             raise ProcessLookupError(container.pid)
         return place

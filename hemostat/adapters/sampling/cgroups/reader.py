@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from hemostat.adapters.sampling.cgroups import files as layout
 from hemostat.adapters.sampling.cgroups.parents import read_parents
-from hemostat.adapters.sampling.cgroups.paths import Place
+from hemostat.adapters.sampling.cgroups.paths import CgroupPath
 from hemostat.core.model import ContainerInfo, Sample
 
 T = TypeVar("T")
@@ -26,11 +26,11 @@ ENOUGH: Final = 16384
 """Bytes: more than any of these files has ever been."""
 
 
-class Probe:
+class CgroupReader:
     """`turn` staggers the dear rounds of many probes. `counted`: whether the kernel tells the number of open
     files as the size of /proc/PID/fd. Not to be used by two threads at once. Raises OSError."""
 
-    def __init__(self, place: Place, turn: int = 0, *, counted: bool = False) -> None:
+    def __init__(self, place: CgroupPath, turn: int = 0, *, counted: bool = False) -> None:
         self._place = place
         self._layout = layout.layout(place.directories)
         self._turn = turn

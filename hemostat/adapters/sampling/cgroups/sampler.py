@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from hemostat.adapters.sampling.cgroups.activity import read_activity
-from hemostat.adapters.sampling.cgroups.paths import Places
-from hemostat.adapters.sampling.cgroups.reader import EVERY, Probe
+from hemostat.adapters.sampling.cgroups.paths import CgroupPaths
+from hemostat.adapters.sampling.cgroups.reader import EVERY, CgroupReader
 from hemostat.core.model import ContainerInfo, Sample
 from hemostat.core.usage.process_activity import Activity
 
@@ -30,11 +30,11 @@ class CgroupSampler:
     to the container, is left out. Safe to use from several threads."""
 
     def __init__(self, root: Path = ROOT) -> None:
-        self._places = Places(root)
+        self._places = CgroupPaths(root)
         self._proc = root / "proc"
         self._counted = _size(root / "proc/self/fd") > 0
         self._lock = threading.Lock()
-        self._probes: dict[Key, Probe] = {}
+        self._probes: dict[Key, CgroupReader] = {}
         self._missing: dict[Key, float] = {}
         self._turns = count()
         _make_room()
@@ -98,8 +98,8 @@ class CgroupSampler:
         self._missing[key] = missed
         return True
 
-    def _open(self, container: ContainerInfo) -> Probe:
-        return Probe(self._places.find(container), next(self._turns) % EVERY, counted=self._counted)
+    def _open(self, container: ContainerInfo) -> CgroupReader:
+        return CgroupReader(self._places.find(container), next(self._turns) % EVERY, counted=self._counted)
 
 
 def _size(path: Path) -> int:

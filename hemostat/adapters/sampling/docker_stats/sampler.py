@@ -36,7 +36,7 @@ Follow = Callable[[str], tuple[Generator[Answer, None, None], Cut]]
 logger = logging.getLogger(__name__)
 
 
-class Feed:
+class StatsFeed:
     """What has been heard of one container, and whether more is to come."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class StatsSampler:
         self._clock = clock
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="stats")
         self._streams: set[threading.Thread] = set()
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, StatsFeed] = {}
         self._changed = threading.Condition()
         self._closed = False
 
@@ -100,14 +100,14 @@ class StatsSampler:
 
     def _ask(self, container: ContainerInfo) -> bool:
         """Whether the answer is worth waiting for: nothing that can be told is there yet."""
-        feed = self._feeds.setdefault(container.ref.id, Feed())
+        feed = self._feeds.setdefault(container.ref.id, StatsFeed())
         new = feed.awaited != container.started_at or (feed.answered and not feed.busy)
         feed.asked, feed.awaited = self._clock(), container.started_at
         if not feed.busy and not self._closed:
             self._begin(container.ref.id, feed)
         return new
 
-    def _begin(self, container: str, feed: Feed) -> None:
+    def _begin(self, container: str, feed: StatsFeed) -> None:
         feed.busy, feed.answered = True, False
         if self._follow is None or not self._free:
             self._pool.submit(self._question, container, feed)
@@ -138,12 +138,12 @@ class StatsSampler:
         for container in idle:
             del self._feeds[container]
 
-    def _idle(self, feed: Feed) -> bool:
+    def _idle(self, feed: StatsFeed) -> bool:
         return self._clock() - feed.asked > IDLE
 
     # --- in threads ---------------------------------------------------------------------------------
 
-    def _stream(self, follow: Follow, container: str, feed: Feed) -> None:
+    def _stream(self, follow: Follow, container: str, feed: StatsFeed) -> None:
         try:
             self._listen(*follow(container), feed)
         except (EngineError, *answer.MALFORMED) as error:
@@ -154,7 +154,7 @@ class StatsSampler:
                 self._streams.discard(threading.current_thread())
                 self._done(feed)
 
-    def _listen(self, answers: Generator[Answer, None, None], cut: Cut, feed: Feed) -> None:
+    def _listen(self, answers: Generator[Answer, None, None], cut: Cut, feed: StatsFeed) -> None:
         with self._changed:
             if self._closed:
                 return
@@ -164,7 +164,7 @@ class StatsSampler:
                 if not self._heard(feed, stats):
                     return
 
-    def _question(self, container: str, feed: Feed) -> None:
+    def _question(self, container: str, feed: StatsFeed) -> None:
         try:
             self._heard(feed, self._read(container))
         except (EngineError, *answer.MALFORMED) as error:
@@ -173,7 +173,7 @@ class StatsSampler:
             with self._changed:
                 self._done(feed)
 
-    def _heard(self, feed: Feed, stats: Answer) -> bool:
+    def _heard(self, feed: StatsFeed, stats: Answer) -> bool:
         """Whether to go on listening."""
         with self._changed:
             feed.stats = stats if answer.running(stats) else None
@@ -181,7 +181,7 @@ class StatsSampler:
             self._changed.notify_all()
             return feed.stats is not None and not self._closed and not self._idle(feed)
 
-    def _done(self, feed: Feed) -> None:
+    def _done(self, feed: StatsFeed) -> None:
         feed.busy = False
         feed.cut = lambda: None
         self._changed.notify_all()
